@@ -1,0 +1,39 @@
+//! A progress bar, if there is somebody to see it.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use sqload::report::Progress;
+use std::io::IsTerminal;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+/// Between two looks at the counters.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+const STYLE: &str = "{bar:30} {bytes}/{total_bytes} {msg} {bytes_per_sec}, {eta} left";
+
+/// Does `work`, and meanwhile shows its `progress` on standard error, if that is a terminal and unless `quiet`.
+pub(crate) fn watch<T>(quiet: bool, progress: &Progress, work: impl FnOnce() -> T) -> T {
+    if quiet || !std::io::stderr().is_terminal() {
+        return work();
+    }
+    let style = ProgressStyle::with_template(STYLE).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::new(0).with_style(style);
+    let (work_goes_on, work_ended) = channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let ended = work_ended;
+            while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                let rows = progress.rows();
+                let rows_per_second = rows as f64 / bar.elapsed().as_secs_f64();
+                bar.set_length(progress.total_bytes());
+                bar.set_message(format!("{rows} rows, {rows_per_second:.0} rows/s"));
+                bar.set_position(progress.bytes());
+            }
+            bar.finish_and_clear();
+        });
+        let result = work();
+        drop(work_goes_on);
+        result
+    })
+}

@@ -1,0 +1,266 @@
+//! The command line to plans. Nothing else knows clap.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use sqload::plan::{Dialect, Expr, OnError, Plan, Policies, Synchronous, Tuning};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// Load CSV into SQLite: fast, all or nothing, every value as it was.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 all loaded; 1 failed, database as it was; 2 usage; 3 loaded, some records rejected; \
+130 interrupted, database as it was.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a CSV file of people to load.
+    CreateFile(CreateFile),
+    /// Load a CSV file of people into the table `people`, with a key and an e-mail address computed.
+    ///
+    /// The table is made anew; all else in the database stays as it is. Columns are found by the names in
+    /// the header.
+    #[command(after_help = EXIT_CODES)]
+    RunPipeline(RunPipeline),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateFile {
+    /// How many people.
+    #[arg(long, value_name = "N")]
+    pub(crate) number_rows: u64,
+    /// Where to write them.
+    #[arg(short, long, value_name = "FILE", default_value = "data/people.csv")]
+    pub(crate) output: PathBuf,
+    /// Draw them from this seed: the same seed, the same file.
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) talk: Talk,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunPipeline {
+    /// The CSV file.
+    #[arg(short, long, value_name = "FILE", default_value = "data/people.csv")]
+    pub(crate) input: PathBuf,
+    /// The SQLite database.
+    #[arg(long, value_name = "FILE", default_value = "data/people.db")]
+    pub(crate) database: PathBuf,
+    /// How keys are made: v7 sorts by row, v4 is random.
+    #[arg(long, value_enum, value_name = "VERSION", default_value_t = Id::V7)]
+    id: Id,
+    #[command(flatten)]
+    dialect: DialectOptions,
+    #[command(flatten)]
+    errors: ErrorOptions,
+    #[command(flatten)]
+    database_options: DatabaseOptions,
+    /// Write the summary as JSON to FILE; `-` is standard output.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) report: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) talk: Talk,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Talk {
+    /// Say nothing but errors.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more about what is done and why.
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
+struct DialectOptions {
+    /// What separates fields: one ASCII character, `tab` or `\t`.
+    #[arg(short, long, value_name = "CHAR", default_value = ",", value_parser = parse_delimiter)]
+    delimiter: u8,
+    /// Fields are separated by tabs.
+    #[arg(long, conflicts_with = "delimiter")]
+    tsv: bool,
+    /// What encloses fields that hold delimiters or line ends: one ASCII character, or `none`.
+    #[arg(long, value_name = "CHAR", default_value = "\"", value_parser = parse_quote)]
+    quote: Quote,
+    /// The largest record; a larger one is an error.
+    #[arg(long, value_name = "BYTES", default_value_t = Policies::default().max_record_bytes)]
+    max_record_size: usize,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Bad records")]
+struct ErrorOptions {
+    /// What a record that can not be loaded does: `skip` it and go on, or `abort` with nothing changed.
+    #[arg(long, value_enum, value_name = "ACTION", default_value_t = ErrorAction::Skip)]
+    on_error: ErrorAction,
+    /// Fail, with nothing changed, if more records than this can not be loaded.
+    #[arg(long, value_name = "N")]
+    max_errors: Option<u64>,
+    /// Write the records that can not be loaded to FILE, as they were read, after the header.
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Database")]
+struct DatabaseOptions {
+    /// Worker threads that parse and transform [default: one a core].
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// When to wait for the disk. With `off` a power cut, not a crash, can lose the load.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Off)]
+    synchronous: When,
+    /// Page size of a new database: a power of two from 512 to 65536 [default: SQLite's, 4096].
+    #[arg(long, value_name = "BYTES")]
+    page_size: Option<u32>,
+    /// SQLite's page cache.
+    #[arg(long, value_name = "KIB", default_value_t = Tuning::default().cache_kib)]
+    cache_size: u32,
+    /// Rows in one INSERT statement.
+    #[arg(long, value_name = "N", default_value_t = default_batch_rows())]
+    batch_rows: NonZeroUsize,
+    /// Check the finished database (integrity and row count) before it takes its place.
+    #[arg(long)]
+    verify: bool,
+    /// VACUUM at the end. Not needed for a new database: a fresh load is compact.
+    #[arg(long)]
+    vacuum: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Id {
+    V4,
+    V7,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ErrorAction {
+    Abort,
+    Skip,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum When {
+    Off,
+    Normal,
+    Full,
+    Extra,
+}
+
+/// A quote or none; a type of its own, since clap takes an `Option` for an option left out.
+#[derive(Debug, Clone, Copy)]
+struct Quote(Option<u8>);
+
+fn default_batch_rows() -> NonZeroUsize {
+    NonZeroUsize::new(Tuning::default().batch_rows).expect("the default is no zero")
+}
+
+fn parse_delimiter(text: &str) -> Result<u8, String> {
+    match text {
+        "tab" | "\\t" => Ok(b'\t'),
+        _ => parse_char(text),
+    }
+}
+
+fn parse_quote(text: &str) -> Result<Quote, String> {
+    if text == "none" { Ok(Quote(None)) } else { parse_char(text).map(|byte| Quote(Some(byte))) }
+}
+
+fn parse_char(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        [byte] if byte.is_ascii() => Ok(*byte),
+        _ => Err("one ASCII character was expected".to_owned()),
+    }
+}
+
+impl RunPipeline {
+    pub(crate) fn plan(&self) -> Plan {
+        let Self { dialect, errors, database_options: database, .. } = self;
+        let id = match self.id {
+            Id::V4 => Expr::Uuid4,
+            Id::V7 => Expr::Uuid7,
+        };
+        Plan {
+            dialect: Dialect {
+                delimiter: if dialect.tsv { b'\t' } else { dialect.delimiter },
+                quote: dialect.quote.0,
+            },
+            table: sqload::people::table(id),
+            policies: Policies {
+                on_error: match errors.on_error {
+                    ErrorAction::Abort => OnError::Abort,
+                    ErrorAction::Skip => OnError::Skip,
+                },
+                max_errors: errors.max_errors,
+                rejects: errors.rejects.clone(),
+                max_record_bytes: dialect.max_record_size,
+            },
+            tuning: Tuning {
+                jobs: database.jobs,
+                synchronous: match database.synchronous {
+                    When::Off => Synchronous::Off,
+                    When::Normal => Synchronous::Normal,
+                    When::Full => Synchronous::Full,
+                    When::Extra => Synchronous::Extra,
+                },
+                page_bytes: database.page_size,
+                cache_kib: database.cache_size,
+                batch_rows: database.batch_rows.get(),
+                verify: database.verify,
+                vacuum: database.vacuum,
+                ..Tuning::default()
+            },
+        }
+    }
+}
+
+impl Talk {
+    /// Sends diagnostics to standard error, as many as wanted.
+    pub(crate) fn start_diagnostics(&self) {
+        let level = match (self.quiet, self.verbose) {
+            (true, _) => tracing::Level::ERROR,
+            (_, true) => tracing::Level::DEBUG,
+            _ => tracing::Level::WARN,
+        };
+        let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_writer(std::io::stderr)
+            .with_ansi(is_terminal)
+            .with_target(false)
+            .without_time()
+            .init();
+    }
+}
+
+// Derived checks of clap's own run once here rather than at each start.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_default_is_the_plans() {
+        let cli = Cli::parse_from(["sqload", "run-pipeline"]);
+        let Some(Command::RunPipeline(options)) = cli.command else { panic!("another command") };
+        let (plan, default) = (options.plan(), Plan::new(sqload::people::table(Expr::Uuid7)));
+        assert_eq!(plan.table, default.table);
+        assert_eq!(plan.dialect, default.dialect);
+        assert_eq!(plan.policies, default.policies);
+        assert_eq!(plan.tuning, default.tuning);
+    }
+}

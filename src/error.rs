@@ -1,0 +1,230 @@
+//! The one error type: what happened, where, and what caused it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The result of everything in sqload that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a load, or the making of a file, failed.
+///
+/// One pointer wide, so that a `Result` costs nothing on the way. [`Error::kind`] says what happened,
+/// [`Error::position`] where, and [`std::error::Error::source`] what caused it.
+#[derive(Debug)]
+pub struct Error(Box<Kind>);
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A file could not be opened, read, written or moved.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried, as a verb: "open", "write".
+        action: &'static str,
+        /// The file it was tried on.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// SQLite refused.
+    #[error("SQLite could not {action} {}", path.display())]
+    Sqlite {
+        /// What was tried, as a verb: "open", "insert into".
+        action: String,
+        /// The database it was tried on.
+        path: PathBuf,
+        /// What SQLite said.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// Another connection holds the database.
+    #[error("{} is locked by another program: close it, or wait for it, and try again", path.display())]
+    Locked {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The input has no header record.
+    #[error("{input}: the input is empty: a header record with the column names was expected")]
+    NoHeader {
+        /// The input.
+        input: Arc<str>,
+    },
+    /// A column that the plan reads is not in the header.
+    #[error("{input}: no column {missing:?} in the header, which has: {}", found.join(", "))]
+    MissingColumn {
+        /// The input.
+        input: Arc<str>,
+        /// The column that the plan reads.
+        missing: String,
+        /// The columns that the header names, in its order.
+        found: Vec<String>,
+    },
+    /// The header names a column that the plan reads twice, so which one is meant is unknown.
+    #[error("{input}: the header names the column {name:?} more than once: rename one of them")]
+    AmbiguousColumn {
+        /// The input.
+        input: Arc<str>,
+        /// The name.
+        name: String,
+    },
+    /// A record could not be loaded and the policy is to stop.
+    #[error("{position}: {reason}; fix the input, or use --on-error skip to load the other records")]
+    Rejected {
+        /// Where the record begins.
+        position: Position,
+        /// Why it could not be loaded.
+        reason: Reason,
+    },
+    /// More records were rejected than allowed.
+    #[error(
+        "{position}: {reason}; more than {max_errors} records were rejected, so nothing was loaded (--max-errors)"
+    )]
+    TooManyErrors {
+        /// The first reject over the limit.
+        position: Position,
+        /// Why that one could not be loaded.
+        reason: Reason,
+        /// The limit.
+        max_errors: u64,
+    },
+    /// A quoted field is not closed before the input ends, or before the largest record allowed does.
+    #[error(
+        "{position}: a quote opened here is never closed (looked through {searched_bytes} bytes); close it, or use --quote none if quotes mean nothing in this file"
+    )]
+    UnclosedQuote {
+        /// Where the quote stands.
+        position: Position,
+        /// How many bytes from the start of the record were looked through.
+        searched_bytes: u64,
+    },
+    /// A record is larger than allowed.
+    #[error("{position}: the record is larger than {max_bytes} bytes; allow more with --max-record-size")]
+    RecordTooLarge {
+        /// Where the record begins.
+        position: Position,
+        /// The limit.
+        max_bytes: usize,
+    },
+    /// The input was changed by someone else while it was read.
+    #[error("{} changed while it was being read: load it again when nothing writes to it", path.display())]
+    InputChanged {
+        /// The input file.
+        path: PathBuf,
+    },
+    /// A journal or write-ahead log lies beside the place of a new database.
+    #[error("{} exists without its database and would be replayed into a new one: move it away first", path.display())]
+    StrayJournal {
+        /// The journal.
+        path: PathBuf,
+    },
+    /// What was asked for makes no sense or is not possible.
+    #[error("{0}")]
+    Usage(String),
+    /// The finished database failed its check.
+    #[error("verification failed: {0}; the target is as it was")]
+    Verify(String),
+    /// The load was stopped from outside.
+    #[error("interrupted: the target is as it was")]
+    Interrupted,
+    /// A defect in sqload itself.
+    #[error("a defect in sqload: {0}; please report it")]
+    Internal(String),
+}
+
+/// Why one record could not be loaded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The record has more or fewer fields than the header.
+    #[error("{found} fields where the header has {expected}")]
+    FieldCount {
+        /// Fields in the header.
+        expected: usize,
+        /// Fields in the record.
+        found: usize,
+    },
+    /// The record is not valid UTF-8.
+    #[error("invalid UTF-8 at byte offset {offset}")]
+    InvalidUtf8 {
+        /// Offset of the first invalid byte from the start of the input.
+        offset: u64,
+    },
+}
+
+/// A place in an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The input's name: its path, or `-` for standard input.
+    pub input: Arc<str>,
+    /// The record, counted from 1; the header is not counted. 0 is the header itself.
+    pub record: u64,
+    /// The line, counted from 1; LF, CRLF and CR each end one.
+    pub line: u64,
+    /// Bytes from the start of the input.
+    pub offset: u64,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { input, record, line, offset } = self;
+        match record {
+            0 => write!(f, "{input}: line {line} (header, byte {offset})"),
+            _ => write!(f, "{input}: line {line} (record {record}, byte {offset})"),
+        }
+    }
+}
+
+impl Error {
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> &Kind {
+        &self.0
+    }
+
+    /// Where in the input it went wrong, if it was there.
+    #[must_use]
+    pub fn position(&self) -> Option<&Position> {
+        match self.kind() {
+            Kind::Rejected { position, .. }
+            | Kind::TooManyErrors { position, .. }
+            | Kind::UnclosedQuote { position, .. }
+            | Kind::RecordTooLarge { position, .. } => Some(position),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
+        Kind::Io { action, path: path.to_owned(), source }.into()
+    }
+
+    /// Wraps what SQLite said; busy and locked become [`Kind::Locked`], an interrupt [`Kind::Interrupted`].
+    pub(crate) fn sqlite(action: impl Into<String>, path: &Path, source: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, OperationInterrupted};
+        match source.sqlite_error_code() {
+            Some(DatabaseBusy | DatabaseLocked) => Kind::Locked { path: path.to_owned() }.into(),
+            Some(OperationInterrupted) => Kind::Interrupted.into(),
+            _ => Kind::Sqlite { action: action.into(), path: path.to_owned(), source }.into(),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+impl From<Kind> for Error {
+    fn from(kind: Kind) -> Self {
+        Self(Box::new(kind))
+    }
+}

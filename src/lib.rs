@@ -1,0 +1,54 @@
+//! sqload loads CSV into SQLite: fast, all or nothing, every value as it was.
+//!
+//! ```text
+//! input ──► split ──► [ parse ► transform ► encode ] x workers ──► order ──► write
+//!  mmap     leader     one chunk each, no allocation                in chunk   one writer
+//!           thread     per record, arena per chunk                  order
+//! ```
+//!
+//! A [`plan::Plan`] says what to do, a [`Loader`] does it and returns a [`report::Report`]:
+//!
+//! ```
+//! use sqload::plan::{Column, Expr, Table};
+//! use sqload::Loader;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! # let (input, database) = (dir.path().join("cities.csv"), dir.path().join("cities.db"));
+//! std::fs::write(&input, "city,people\nParis,2102650\n\"Washington, D.C.\",678972\n")?;
+//!
+//! let city = Expr::Field("city".into());
+//! let people = Expr::TryInteger(Box::new(Expr::Field("people".into())));
+//! let table = Table {
+//!     name: "cities".into(),
+//!     columns: vec![Column::new("city", "TEXT NOT NULL", city), Column::new("people", "INTEGER", people)],
+//! };
+//! let report = Loader::new(table).verify(true).load(&input, &database)?;
+//! assert_eq!((report.records, report.loaded, report.rejected), (2, 2, 0));
+//! # Ok(())
+//! # }
+//! ```
+
+mod error;
+pub mod generate;
+mod input;
+mod loader;
+pub mod people;
+pub mod plan;
+
+// In the order in which data flows.
+pub mod batch;
+mod load;
+mod order;
+pub mod parse;
+mod rejects;
+pub mod report;
+pub mod scan;
+pub mod split;
+mod target;
+pub mod transform;
+pub mod work;
+pub mod write;
+
+pub use error::{Error, Kind, Position, Reason, Result};
+pub use loader::Loader;

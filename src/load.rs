@@ -1,0 +1,315 @@
+//! The one file that knows every room: threads, queue, shutdown.
+//!
+//! A leader thread splits the input; workers turn chunks into batches; the caller's thread writes them, in
+//! order. What bounds memory is a fixed number of [`Parts`]: the leader takes one for each chunk, in order,
+//! it travels with the chunk and comes back when its rows are written. So the chunk that the writer waits for
+//! always has its parts, nothing can lock up, and no queue needs a bound of its own.
+//!
+//! Every end is the same end: whoever stops drops its ends of the channels, and the others find them closed.
+
+use crate::batch::{Arena, Batch};
+use crate::error::{Error, Kind, Result};
+use crate::input::Input;
+use crate::order::Order;
+use crate::parse::{Records, raw, unquote};
+use crate::plan::Plan;
+use crate::rejects::Rejects;
+use crate::report::{Progress, Report, Stages, Stopwatch};
+use crate::split::{Chunk, Split};
+use crate::target::Target;
+use crate::transform::{Program, Seed};
+use crate::work::Worker;
+use crate::write::statements::Statements;
+use crate::write::{Encoded, Encoder, Writer};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Instant;
+
+/// Chunks that are ready, or on their way, while each worker has one in hand and the writer another.
+const QUEUED_CHUNKS: usize = 4;
+
+/// The UTF-8 byte order mark, which some programs put before the header.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// Loads the file `input` into the database `database`, all or nothing, as `plan` says.
+pub(crate) fn load(
+    plan: &Plan,
+    input: &Path,
+    database: &Path,
+    progress: &Progress,
+    stop: &Arc<AtomicBool>,
+) -> Result<Report> {
+    let started = Instant::now();
+    let file = Input::open(input)?;
+    let bytes = file.bytes();
+    progress.set_total_bytes(bytes.len() as u64);
+    let mark_bytes = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    let policies = &plan.policies;
+    let mut split = Split::new(
+        file.name().clone(),
+        &bytes[mark_bytes..],
+        mark_bytes as u64,
+        plan.dialect,
+        plan.tuning.chunk_bytes,
+        policies.max_record_bytes,
+    );
+    let header = read_header(&mut split, plan, file.name())?;
+    let seed = plan.tuning.seed.map_or_else(Seed::random, Seed::fixed);
+    let program = Program::compile(&plan.table, &header.names, file.name(), seed)?;
+    let target = Target::open(database, &plan.table, &plan.tuning, stop.clone())?;
+    let mut rejects = Rejects::new(file.name().clone(), policies, header.bytes)?;
+    let jobs = plan.tuning.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
+    tracing::debug!(jobs, chunk_bytes = plan.tuning.chunk_bytes, database = %target.path().display(), "loading");
+
+    let writer = Statements::new(target.connection(), target.path(), &plan.table, plan.tuning.batch_rows)?;
+    let worker = || Worker::new(&program, plan.dialect, header.names.len());
+    let clocks = Clocks::default();
+    let counts = Pipeline { jobs, progress, stop, clocks: &clocks }.run(split, worker, writer, &mut rejects);
+    // Rejects are kept even if the load fails because of them, and a file cut short says so before anything
+    // that was made of what was not there.
+    file.check()?;
+    let rejected = rejects.finish();
+    let (counts, rejected) = (counts?, rejected?);
+    if counts.records != counts.loaded + rejected {
+        return Err(Kind::Internal(format!("{counts:?}, but {rejected} rejected")).into());
+    }
+    clocks.finish.time(|| {
+        if plan.tuning.verify {
+            target.verify(&plan.table, counts.loaded)?;
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Err(Kind::Interrupted.into());
+        }
+        target.commit(plan.tuning.vacuum)
+    })?;
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(Report {
+        input: input.to_owned(),
+        database: database.to_owned(),
+        table: plan.table.name.clone(),
+        writer: "statements",
+        jobs,
+        bytes: bytes.len() as u64,
+        records: counts.records,
+        loaded: counts.loaded,
+        rejected,
+        filtered: 0,
+        ignored: 0,
+        seconds,
+        rows_per_second: counts.loaded as f64 / seconds,
+        megabytes_per_second: bytes.len() as f64 / 1e6 / seconds,
+        stages: clocks.read(),
+    })
+}
+
+/// The first record of an input.
+struct Header<'a> {
+    bytes: &'a [u8],
+    names: Vec<String>,
+}
+
+fn read_header<'a>(split: &mut Split<'a>, plan: &Plan, input: &Arc<str>) -> Result<Header<'a>> {
+    let chunk = split.take_header()?.ok_or_else(|| Kind::NoHeader { input: input.clone() })?;
+    let mut fields = Vec::new();
+    let range = Records::new(chunk.bytes, plan.dialect).next_into(&mut fields);
+    let range = range.ok_or_else(|| Kind::Internal("a header without a record".to_owned()))?;
+    let arena = Arena::default();
+    let name = |field| unquote(raw(chunk.bytes, field), plan.dialect, &arena);
+    let names = fields.iter().map(|field| String::from_utf8_lossy(name(*field)).into_owned()).collect();
+    Ok(Header { bytes: &chunk.bytes[range], names })
+}
+
+/// How long each stage was at work.
+#[derive(Default)]
+struct Clocks {
+    split: Stopwatch,
+    parse: Stopwatch,
+    write: Stopwatch,
+    finish: Stopwatch,
+}
+
+impl Clocks {
+    fn read(&self) -> Stages {
+        Stages {
+            split_seconds: self.split.seconds(),
+            parse_seconds: self.parse.seconds(),
+            write_seconds: self.write.seconds(),
+            finish_seconds: self.finish.seconds(),
+        }
+    }
+}
+
+/// What went through a pipeline.
+#[derive(Debug, Default)]
+struct Counts {
+    records: u64,
+    loaded: u64,
+}
+
+/// The memory that a chunk needs on its way, used again and again.
+#[derive(Default)]
+struct Parts<E> {
+    arena: Arena,
+    encoded: E,
+}
+
+/// What the writer is handed for a chunk.
+struct Parcel<'m, E> {
+    batch: Batch<'m>,
+    encoded: E,
+}
+
+/// What comes out for each chunk number, and after the last an end.
+enum Step<T> {
+    Batch(T),
+    Failed(Error),
+    End,
+}
+
+type Numbered<'m, E> = (u64, Step<Parcel<'m, E>>);
+
+/// The threads of a load.
+#[derive(Clone, Copy)]
+struct Pipeline<'l> {
+    jobs: usize,
+    progress: &'l Progress,
+    stop: &'l AtomicBool,
+    clocks: &'l Clocks,
+}
+
+impl Pipeline<'_> {
+    /// Runs every chunk of `split` through workers into `writer`.
+    ///
+    /// The error is the first in the order of the input, at any number of jobs.
+    fn run<'p, W: Writer>(
+        self,
+        split: Split<'_>,
+        worker: impl Fn() -> Worker<'p>,
+        writer: W,
+        rejects: &mut Rejects<'_>,
+    ) -> Result<Counts> {
+        let parts = self.jobs + QUEUED_CHUNKS;
+        let (free_sender, free) = bounded(parts);
+        let (chunk_sender, chunks) = bounded(parts);
+        // The end needs no parts, so it is one more.
+        let (done_sender, done) = bounded(parts + 1);
+        for _ in 0..parts {
+            free_sender.send(Parts::default()).expect("the receiver is in this scope");
+        }
+        thread::scope(|scope| {
+            for _ in 0..self.jobs {
+                let (chunks, done, worker, encoder) =
+                    (chunks.clone(), done_sender.clone(), worker(), writer.encoder());
+                scope.spawn(move || self.work(&chunks, &done, worker, encoder));
+            }
+            drop(chunks);
+            scope.spawn(move || self.lead(split, &free, &chunk_sender, &done_sender));
+            self.write(&done, &free_sender, writer, rejects)
+        })
+    }
+
+    /// The leader: splits, and hands each chunk on with the parts that it needs.
+    fn lead<'m, E>(
+        self,
+        mut split: Split<'m>,
+        free: &Receiver<Parts<E>>,
+        chunks: &Sender<(Chunk<'m>, Parts<E>)>,
+        done: &Sender<Numbered<'m, E>>,
+    ) {
+        let mut number = 0;
+        loop {
+            let Ok(parts) = free.recv() else { return };
+            let step = match self.clocks.split.time(|| split.next()) {
+                _ if self.stop.load(Ordering::Relaxed) => Step::Failed(Kind::Interrupted.into()),
+                Some(Ok(chunk)) => {
+                    number = chunk.number + 1;
+                    if chunks.send((chunk, parts)).is_err() {
+                        return;
+                    }
+                    continue;
+                }
+                Some(Err(error)) => Step::Failed(error),
+                None => Step::End,
+            };
+            // Whether or not somebody is still there to hear it.
+            let _ = done.send((number, step));
+            return;
+        }
+    }
+
+    /// A worker: makes batches of chunks until there are no more.
+    fn work<'m, E: Encoder>(
+        self,
+        chunks: &Receiver<(Chunk<'m>, Parts<E::Encoded>)>,
+        done: &Sender<Numbered<'m, E::Encoded>>,
+        mut worker: Worker<'_>,
+        mut encoder: E,
+    ) {
+        for (chunk, Parts { arena, mut encoded }) in chunks {
+            let make = || {
+                let batch = worker.batch(chunk, arena);
+                encoder.encode(batch.borrow_dependent(), &mut encoded);
+                Parcel { batch, encoded }
+            };
+            // A chunk that never comes would leave the writer waiting, so a panic is a result like others.
+            let step = match catch_unwind(AssertUnwindSafe(|| self.clocks.parse.time(make))) {
+                Ok(parcel) => Step::Batch(parcel),
+                Err(panic) => Step::Failed(Kind::Internal(panic_message(&*panic)).into()),
+            };
+            let is_last = matches!(step, Step::Failed(_));
+            if done.send((chunk.number, step)).is_err() || is_last {
+                return;
+            }
+        }
+    }
+
+    /// The writer: takes batches in order and gives their parts back.
+    fn write<W: Writer>(
+        self,
+        done: &Receiver<Numbered<'_, Encoded<W>>>,
+        free: &Sender<Parts<Encoded<W>>>,
+        mut writer: W,
+        rejects: &mut Rejects<'_>,
+    ) -> Result<Counts> {
+        let mut counts = Counts::default();
+        let mut order = Order::new(done.capacity().unwrap_or_default());
+        for (number, step) in done {
+            order.put(number, step);
+            while let Some(step) = order.take() {
+                let Parcel { batch, encoded } = match step {
+                    Step::Batch(parcel) => parcel,
+                    Step::Failed(error) => return Err(error),
+                    Step::End => {
+                        self.clocks.write.time(|| writer.finish())?;
+                        return Ok(counts);
+                    }
+                };
+                if self.stop.load(Ordering::Relaxed) {
+                    return Err(Kind::Interrupted.into());
+                }
+                let rows = batch.borrow_dependent();
+                let chunk = batch.borrow_owner().chunk;
+                rows.rejects.iter().try_for_each(|reject| rejects.take(reject))?;
+                self.clocks.write.time(|| writer.append(rows, &encoded))?;
+                counts.records += chunk.records as u64;
+                counts.loaded += rows.len() as u64;
+                self.progress.add(chunk.bytes.len() as u64, rows.len() as u64);
+                let mut arena = batch.into_owner().arena;
+                arena.reset();
+                // If the leader has ended, its end is on the way.
+                let _ = free.send(Parts { arena, encoded });
+            }
+        }
+        Err(Kind::Internal("a thread ended early".to_owned()).into())
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a worker panicked").to_owned()
+}

@@ -1,0 +1,187 @@
+//! The library's front door.
+
+use crate::error::{Kind, Result};
+use crate::load::load;
+use crate::plan::{OnError, Plan, Synchronous, Table};
+use crate::report::{Progress, Report};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Loads CSV files into a table: a builder over a [`Plan`].
+///
+/// See the [crate's documentation](crate) for an example.
+#[derive(Debug, Clone)]
+pub struct Loader {
+    plan: Plan,
+    progress: Arc<Progress>,
+    stop: Arc<AtomicBool>,
+}
+
+impl From<Plan> for Loader {
+    fn from(plan: Plan) -> Self {
+        Self { plan, progress: Arc::default(), stop: Arc::default() }
+    }
+}
+
+impl Loader {
+    /// A loader that makes `table`, with every default.
+    #[must_use]
+    pub fn new(table: Table) -> Self {
+        Plan::new(table).into()
+    }
+
+    /// The byte between fields. Default: a comma.
+    #[must_use]
+    pub fn delimiter(mut self, delimiter: u8) -> Self {
+        self.plan.dialect.delimiter = delimiter;
+        self
+    }
+
+    /// The byte around quoted fields; `None`: quotes mean nothing. Default: `"`.
+    #[must_use]
+    pub fn quote(mut self, quote: Option<u8>) -> Self {
+        self.plan.dialect.quote = quote;
+        self
+    }
+
+    /// Worker threads. Default: as many as the machine has cores.
+    #[must_use]
+    pub fn jobs(mut self, jobs: NonZeroUsize) -> Self {
+        self.plan.tuning.jobs = Some(jobs);
+        self
+    }
+
+    /// Bytes of input in a chunk, the unit of work. Default: 256 KiB.
+    #[must_use]
+    pub fn chunk_bytes(mut self, bytes: NonZeroUsize) -> Self {
+        self.plan.tuning.chunk_bytes = bytes.get();
+        self
+    }
+
+    /// When SQLite waits for the disk. Default: never.
+    #[must_use]
+    pub fn synchronous(mut self, synchronous: Synchronous) -> Self {
+        self.plan.tuning.synchronous = synchronous;
+        self
+    }
+
+    /// Page size of a new database, in bytes: a power of two from 512 to 65536. Default: SQLite's.
+    #[must_use]
+    pub fn page_bytes(mut self, bytes: u32) -> Self {
+        self.plan.tuning.page_bytes = Some(bytes);
+        self
+    }
+
+    /// SQLite's page cache, in KiB. Default: 40000.
+    #[must_use]
+    pub fn cache_kib(mut self, kib: u32) -> Self {
+        self.plan.tuning.cache_kib = kib;
+        self
+    }
+
+    /// Rows that one INSERT statement carries. Default: 50.
+    #[must_use]
+    pub fn batch_rows(mut self, rows: NonZeroUsize) -> Self {
+        self.plan.tuning.batch_rows = rows.get();
+        self
+    }
+
+    /// Whether to check the finished database before it takes its place. Default: no.
+    #[must_use]
+    pub fn verify(mut self, verify: bool) -> Self {
+        self.plan.tuning.verify = verify;
+        self
+    }
+
+    /// Whether to VACUUM at the end. Default: no; a fresh load is compact already.
+    #[must_use]
+    pub fn vacuum(mut self, vacuum: bool) -> Self {
+        self.plan.tuning.vacuum = vacuum;
+        self
+    }
+
+    /// Makes the load repeatable: the same seed gives the same UUIDs. Default: random ones.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.plan.tuning.seed = Some(seed);
+        self
+    }
+
+    /// What a record that can not be loaded does to the load. Default: it is counted, and the load goes on.
+    #[must_use]
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.plan.policies.on_error = on_error;
+        self
+    }
+
+    /// How many rejects the load may go on with. Default: any number.
+    #[must_use]
+    pub fn max_errors(mut self, max_errors: u64) -> Self {
+        self.plan.policies.max_errors = Some(max_errors);
+        self
+    }
+
+    /// Where to write the records that can not be loaded, as they were read, after the header.
+    #[must_use]
+    pub fn rejects(mut self, path: impl Into<PathBuf>) -> Self {
+        self.plan.policies.rejects = Some(path.into());
+        self
+    }
+
+    /// The largest record, in bytes. Default: 16 MiB; at most 1 GiB.
+    #[must_use]
+    pub fn max_record_bytes(mut self, bytes: NonZeroUsize) -> Self {
+        self.plan.policies.max_record_bytes = bytes.get();
+        self
+    }
+
+    /// Counters to watch the load by, from another thread. They start with the next load.
+    #[must_use]
+    pub fn progress(&self) -> Arc<Progress> {
+        self.progress.clone()
+    }
+
+    /// A flag that ends the load early, with [`Kind::Interrupted`], when it is set.
+    #[must_use]
+    pub fn stop(mut self, stop: Arc<AtomicBool>) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// Loads the CSV file `input` into the SQLite database `database`, in place of a table of the same name.
+    ///
+    /// All or nothing: on success every record is a row or was rejected and counted; on an error, or if the
+    /// process is killed, the database is what it was before. Everything else in an existing database stays.
+    ///
+    /// # Errors
+    /// See [`Kind`]. The error is the same at any number of jobs.
+    pub fn load(&self, input: impl AsRef<Path>, database: impl AsRef<Path>) -> Result<Report> {
+        self.validate()?;
+        load(&self.plan, input.as_ref(), database.as_ref(), &self.progress, &self.stop)
+    }
+
+    fn validate(&self) -> Result<()> {
+        const MAX_RECORD_BYTES: usize = 1 << 30;
+        let Plan { dialect, table, policies, tuning } = &self.plan;
+        let bytes = [Some(dialect.delimiter), dialect.quote];
+        let is_page_size = |bytes: u32| bytes.is_power_of_two() && (512..=65536).contains(&bytes);
+        let problem = if bytes.contains(&Some(b'\n')) || bytes.contains(&Some(b'\r')) {
+            "a line end can be neither the delimiter nor the quote"
+        } else if dialect.quote == Some(dialect.delimiter) {
+            "the delimiter and the quote must differ"
+        } else if !dialect.delimiter.is_ascii() || !dialect.quote.is_none_or(|quote| quote.is_ascii()) {
+            "the delimiter and the quote must be ASCII"
+        } else if table.columns.is_empty() {
+            "a table needs at least one column"
+        } else if tuning.page_bytes.is_some_and(|bytes| !is_page_size(bytes)) {
+            "the page size must be a power of two from 512 to 65536"
+        } else if tuning.chunk_bytes > MAX_RECORD_BYTES || policies.max_record_bytes > MAX_RECORD_BYTES {
+            "a chunk or a record can have at most 1 GiB"
+        } else {
+            return Ok(());
+        };
+        Err(Kind::Usage(problem.to_owned()).into())
+    }
+}

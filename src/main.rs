@@ -1,0 +1,67 @@
+//! The command-line program. See the library for how it works.
+
+mod bar;
+mod cli;
+
+use clap::{CommandFactory, Parser};
+use cli::{Cli, Command};
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    run(Cli::parse()).unwrap_or_else(|error| {
+        eprintln!("sqload: {error}");
+        let causes = std::iter::successors(error.source(), |&error| error.source());
+        causes.for_each(|cause| eprintln!("  because: {cause}"));
+        let kind = error.downcast_ref::<sqload::Error>().map(sqload::Error::kind);
+        ExitCode::from(match kind {
+            Some(sqload::Kind::Interrupted) => 130,
+            Some(sqload::Kind::Usage(_)) => 2,
+            _ => 1,
+        })
+    })
+}
+
+fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let stop_on_signal = stop.clone();
+    // A second signal does not wait; what is left behind then is removed by the next load.
+    ctrlc::set_handler(move || {
+        if stop_on_signal.swap(true, Ordering::Relaxed) {
+            std::process::exit(130)
+        }
+    })?;
+    match cli.command {
+        None => Cli::command().print_help().map(|()| ExitCode::SUCCESS).map_err(Into::into),
+        Some(Command::CreateFile(options)) => create_file(&options, &stop),
+        Some(Command::RunPipeline(options)) => run_pipeline(&options, stop),
+    }
+}
+
+fn create_file(options: &cli::CreateFile, stop: &AtomicBool) -> Result<ExitCode, Box<dyn Error>> {
+    options.talk.start_diagnostics();
+    let progress = sqload::report::Progress::default();
+    let cli::CreateFile { number_rows, output, seed, talk } = options;
+    bar::watch(talk.quiet, &progress, || {
+        sqload::generate::create_file(output, *number_rows, *seed, &progress, stop)
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run_pipeline(options: &cli::RunPipeline, stop: Arc<AtomicBool>) -> Result<ExitCode, Box<dyn Error>> {
+    options.talk.start_diagnostics();
+    let loader = sqload::Loader::from(options.plan()).stop(stop);
+    let progress = loader.progress();
+    let report =
+        bar::watch(options.talk.quiet, &progress, || loader.load(&options.input, &options.database))?;
+    if !options.talk.quiet {
+        eprintln!("{report}");
+    }
+    options.report.as_ref().map_or(Ok(()), |path| report.write_json(path))?;
+    Ok(ExitCode::from(if report.rejected > 0 { 3 } else { 0 }))
+}

@@ -1,0 +1,183 @@
+//! All that is decided before the first byte is parsed. Plain data: nothing here does anything.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// What to load, how, and what to do about what does not fit.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// How the input is written.
+    pub dialect: Dialect,
+    /// The table to make, and where its values come from.
+    pub table: Table,
+    /// What to do with records that do not fit.
+    pub policies: Policies,
+    /// How the database is written.
+    pub tuning: Tuning,
+}
+
+impl Plan {
+    /// A plan for `table` with every default.
+    #[must_use]
+    pub fn new(table: Table) -> Self {
+        Self { dialect: Dialect::default(), table, policies: Policies::default(), tuning: Tuning::default() }
+    }
+}
+
+/// How a CSV input is written (RFC 4180, with the delimiter and the quote free).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dialect {
+    /// The byte between two fields.
+    pub delimiter: u8,
+    /// The byte around a field that holds delimiters, quotes or line ends; `None`: quotes mean nothing.
+    pub quote: Option<u8>,
+}
+
+impl Default for Dialect {
+    fn default() -> Self {
+        Self { delimiter: b',', quote: Some(b'"') }
+    }
+}
+
+/// The table that is made, replacing one of the same name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// Its name, as it is: quoting is the writer's business.
+    pub name: String,
+    /// Its columns, in order.
+    pub columns: Vec<Column>,
+}
+
+/// A column and the expression that its values come from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// Its name, as it is: quoting is the writer's business.
+    pub name: String,
+    /// What follows the name in CREATE TABLE: `TEXT`, `BLOB PRIMARY KEY`. SQL, not quoted.
+    pub declaration: String,
+    /// Where its values come from.
+    pub value: Expr,
+}
+
+impl Column {
+    /// A column `name declaration` that holds `value`.
+    pub fn new(name: impl Into<String>, declaration: impl Into<String>, value: Expr) -> Self {
+        Self { name: name.into(), declaration: declaration.into(), value }
+    }
+}
+
+/// An expression over one record.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expr {
+    /// The field in the column that the header gives this name, as TEXT.
+    Field(String),
+    /// The same TEXT for every record.
+    Text(String),
+    /// The same INTEGER for every record.
+    Integer(i64),
+    /// Unicode upper case of a TEXT; other values are taken as their text, NULL stays NULL.
+    Upper(Box<Expr>),
+    /// The 64-bit integer that the text is (an optional sign, then digits, nothing else); NULL otherwise.
+    TryInteger(Box<Expr>),
+    /// The first that is not NULL.
+    Coalesce(Vec<Expr>),
+    /// All of them as text, one after the other; NULL if any is NULL (SQL's `||`).
+    Concat(Vec<Expr>),
+    /// A random UUID, 16-byte BLOB (RFC 9562 section 5.4).
+    Uuid4,
+    /// A UUID that sorts in the order of the records, 16-byte BLOB (RFC 9562 section 5.7).
+    Uuid7,
+}
+
+/// What to do with records that do not fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policies {
+    /// What a reject does to the load.
+    pub on_error: OnError,
+    /// With [`OnError::Skip`], how many rejects are too many; `None`: there is no such number.
+    pub max_errors: Option<u64>,
+    /// Where rejected records are written, header first, as they were read.
+    pub rejects: Option<PathBuf>,
+    /// The largest record, in bytes. A larger one is an error and not a full memory.
+    pub max_record_bytes: usize,
+}
+
+impl Default for Policies {
+    fn default() -> Self {
+        Self { on_error: OnError::Skip, max_errors: None, rejects: None, max_record_bytes: 16 << 20 }
+    }
+}
+
+/// What a reject does to the load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnError {
+    /// The first one ends it, and nothing changes.
+    Abort,
+    /// It is counted and reported, and the load goes on.
+    Skip,
+}
+
+/// How the database is written. None of it changes what is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tuning {
+    /// Worker threads that parse and transform; `None`: as many as the machine has cores.
+    pub jobs: Option<NonZeroUsize>,
+    /// Bytes of input in a chunk, the unit of work. A chunk ends with the record that passes this size.
+    pub chunk_bytes: usize,
+    /// `PRAGMA synchronous`.
+    pub synchronous: Synchronous,
+    /// Page size in bytes of a new database, a power of two from 512 to 65536; `None`: SQLite's default.
+    pub page_bytes: Option<u32>,
+    /// SQLite's page cache in KiB.
+    pub cache_kib: u32,
+    /// Rows that one INSERT statement carries. Fewer where a row's columns times this passes SQLite's limit.
+    pub batch_rows: usize,
+    /// Check the finished database (`PRAGMA integrity_check`, row count) before it takes its place.
+    pub verify: bool,
+    /// VACUUM at the end. A fresh load is compact already: this is for tables replaced in an old database.
+    pub vacuum: bool,
+    /// Seed of the random parts of UUIDs, and their timestamp, for repeatable loads; `None`: random, and now.
+    pub seed: Option<u64>,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            jobs: None,
+            chunk_bytes: 256 << 10,
+            synchronous: Synchronous::Off,
+            page_bytes: None,
+            cache_kib: 40_000,
+            batch_rows: 50,
+            verify: false,
+            vacuum: false,
+            seed: None,
+        }
+    }
+}
+
+/// When SQLite waits for the disk (`PRAGMA synchronous`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Synchronous {
+    /// Never. A power cut, not a crash of the program, can lose the load.
+    Off,
+    /// At the most critical moments.
+    Normal,
+    /// Before the load reports success, file and directory are on the disk.
+    Full,
+    /// As `Full`; in an existing database the journal's directory too.
+    Extra,
+}
+
+impl Synchronous {
+    /// The word that the pragma and the command line use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Normal => "normal",
+            Self::Full => "full",
+            Self::Extra => "extra",
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What a load is doing, while it runs, and what it did, at its end.
+
+use crate::error::{Error, Result};
+use serde::Serialize;
+use std::fmt;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Counters of a running load, for whoever wants to watch it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    total_bytes: AtomicU64,
+    bytes: AtomicU64,
+    rows: AtomicU64,
+}
+
+impl Progress {
+    /// Bytes of input in all; 0 until that is known.
+    #[must_use]
+    pub fn total_bytes(&self) -> u64 {
+        self.total_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of input whose rows have been written.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Rows written.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_total_bytes(&self, bytes: u64) {
+        self.total_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add(&self, bytes: u64, rows: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+    }
+}
+
+/// What a load did.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The input.
+    pub input: PathBuf,
+    /// The database.
+    pub database: PathBuf,
+    /// The table in it.
+    pub table: String,
+    /// Which writer put the rows there.
+    pub writer: &'static str,
+    /// Worker threads.
+    pub jobs: usize,
+    /// Bytes of input.
+    pub bytes: u64,
+    /// Records read: always the sum of the following four.
+    pub records: u64,
+    /// Records that became rows.
+    pub loaded: u64,
+    /// Records that could not be loaded.
+    pub rejected: u64,
+    /// Records that the plan left out.
+    pub filtered: u64,
+    /// Records that met a row with their key and gave way.
+    pub ignored: u64,
+    /// Seconds from start to end.
+    pub seconds: f64,
+    /// Rows loaded a second.
+    pub rows_per_second: f64,
+    /// Megabytes (10^6 bytes) of input a second.
+    pub megabytes_per_second: f64,
+    /// Where the time went.
+    pub stages: Stages,
+}
+
+/// Seconds that the stages were at work. They overlap; whichever is nearest to the whole is the bottleneck.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Stages {
+    /// Cutting the input into chunks, on one thread.
+    pub split_seconds: f64,
+    /// Parsing, transforming and encoding, summed over the workers.
+    pub parse_seconds: f64,
+    /// Writing rows, on one thread.
+    pub write_seconds: f64,
+    /// Making the result durable and putting it in its place.
+    pub finish_seconds: f64,
+}
+
+impl Report {
+    /// Writes it as JSON to the file at `path`; `-` is standard output.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Io`] if that can not be written.
+    pub fn write_json(&self, path: &Path) -> Result<()> {
+        let write = || -> io::Result<()> {
+            let mut json = serde_json::to_vec_pretty(self)?;
+            json.push(b'\n');
+            if path == Path::new("-") { io::stdout().write_all(&json) } else { fs::write(path, json) }
+        };
+        write().map_err(|error| Error::io("write", path, error))
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { records, loaded, rejected, stages, jobs, .. } = self;
+        writeln!(f, "{} -> {}, table {}", self.input.display(), self.database.display(), self.table)?;
+        writeln!(
+            f,
+            "read {} records: {} loaded, {} rejected",
+            grouped(*records),
+            grouped(*loaded),
+            grouped(*rejected)
+        )?;
+        writeln!(
+            f,
+            "{:.3} s, {} rows/s, {:.1} MB/s ({} writer)",
+            self.seconds,
+            grouped(self.rows_per_second as u64),
+            self.megabytes_per_second,
+            self.writer
+        )?;
+        let Stages { split_seconds, parse_seconds, write_seconds, finish_seconds } = stages;
+        write!(
+            f,
+            "time at work: split {split_seconds:.3} s, parse {parse_seconds:.3} s on {jobs} {}, write {write_seconds:.3} s, finish {finish_seconds:.3} s",
+            if *jobs == 1 { "thread" } else { "threads" },
+        )
+    }
+}
+
+/// A number with its digits in groups of three: `2_500_000` as `2 500 000`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join(" ")
+}
+
+/// Adds up the time that a stage is at work, from any number of threads.
+#[derive(Debug, Default)]
+pub(crate) struct Stopwatch {
+    nanos: AtomicU64,
+}
+
+impl Stopwatch {
+    /// Runs `work` and adds the time that it took.
+    pub(crate) fn time<T>(&self, work: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = work();
+        self.nanos.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        result
+    }
+
+    /// Seconds so far.
+    pub(crate) fn seconds(&self) -> f64 {
+        Duration::from_nanos(self.nanos.load(Ordering::Relaxed)).as_secs_f64()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn digits_are_grouped_from_the_right() {
+        let cases = [(0, "0"), (999, "999"), (1_000, "1 000"), (2_500_000, "2 500 000")];
+        for (number, expected) in cases {
+            assert_eq!(grouped(number), expected);
+        }
+    }
+}

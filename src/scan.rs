@@ -1,0 +1,209 @@
+//! Bytes to bit masks: where fields and records end, 64 bytes at a time.
+//!
+//! The grammar (RFC 4180, as the `csv` crate reads it): outside quotes, a quote opens only straight after a
+//! delimiter, a line end or the start; inside, any quote closes, and one that follows straight on the
+//! closing one opens again, which is how `""` stands for a quote. LF and CR outside quotes end a record.
+//! [`Scanner::walk`] is that sentence as a loop over bytes, and the fast way must agree with it:
+//!
+//! 1. Compare 64 bytes at once with each special byte, which gives a mask with a bit a byte.
+//! 2. If no byte of the block is a quote, all of it is inside or all of it is outside.
+//! 3. Otherwise suppose that every quote opens or closes: then the running parity of the quotes is the inside
+//!    of the quoted fields. The supposition is false only if a quote that would open stands where none may
+//!    (`a"b`, `"a"b"`); the masks show this too, and such a block is walked.
+
+use crate::plan::Dialect;
+use wide::u8x16;
+
+/// Bytes that one step looks at.
+pub(crate) const BLOCK_BYTES: usize = 64;
+
+/// What one block holds: bit i speaks of byte i.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Marks {
+    /// Delimiters outside quotes.
+    pub(crate) delimiters: u64,
+    /// LF and CR outside quotes.
+    pub(crate) ends: u64,
+    /// Every LF, quoted or not.
+    pub(crate) lf: u64,
+    /// Every CR, quoted or not.
+    pub(crate) cr: u64,
+}
+
+/// The state between two blocks.
+#[derive(Debug, Clone)]
+pub(crate) struct Scanner {
+    dialect: Dialect,
+    /// All ones inside quotes, else all zeros.
+    inside: u64,
+    /// 1 if a quote in the next byte would open, else 0. Means nothing inside quotes.
+    may_open: u64,
+}
+
+impl Scanner {
+    /// A scanner that stands at the start of a record.
+    pub(crate) fn new(dialect: Dialect) -> Self {
+        Self { dialect, inside: 0, may_open: 1 }
+    }
+
+    /// Whether the next byte is inside quotes.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.inside != 0
+    }
+
+    /// The next 64 bytes.
+    #[inline]
+    pub(crate) fn scan(&mut self, block: &[u8; BLOCK_BYTES]) -> Marks {
+        let vectors = load(block);
+        let lf = equal(&vectors, b'\n');
+        let cr = equal(&vectors, b'\r');
+        let delimiters = equal(&vectors, self.dialect.delimiter);
+        let quotes = self.dialect.quote.map_or(0, |quote| equal(&vectors, quote));
+        let boundaries = delimiters | lf | cr;
+        let inside = if quotes == 0 {
+            self.may_open = boundaries >> 63;
+            self.inside
+        } else {
+            self.inside_of(block, quotes, boundaries)
+        };
+        Marks { delimiters: delimiters & !inside, ends: (lf | cr) & !inside, lf, cr }
+    }
+
+    /// As [`Scanner::scan`], but for the delimiters, which it looks for only where there are quotes.
+    #[inline]
+    pub(crate) fn scan_ends(&mut self, block: &[u8; BLOCK_BYTES]) -> Marks {
+        let vectors = load(block);
+        let lf = equal(&vectors, b'\n');
+        let cr = equal(&vectors, b'\r');
+        let quotes = self.dialect.quote.map_or(0, |quote| equal(&vectors, quote));
+        let inside = if quotes == 0 {
+            let last = block[BLOCK_BYTES - 1];
+            self.may_open = u64::from(last == self.dialect.delimiter || last == b'\n' || last == b'\r');
+            self.inside
+        } else {
+            let delimiters = equal(&vectors, self.dialect.delimiter);
+            self.inside_of(block, quotes, delimiters | lf | cr)
+        };
+        Marks { delimiters: 0, ends: (lf | cr) & !inside, lf, cr }
+    }
+
+    /// The bytes after which one is inside quotes; keeps the state for the next block.
+    #[inline]
+    fn inside_of(&mut self, block: &[u8; BLOCK_BYTES], quotes: u64, boundaries: u64) -> u64 {
+        let inside = parity(quotes) ^ self.inside;
+        let inside_before = inside << 1 | self.inside & 1;
+        let closing = quotes & inside_before;
+        let opening = quotes & !inside_before;
+        let may_open = boundaries | closing;
+        if opening & !(may_open << 1 | self.may_open) != 0 {
+            return self.walk(block);
+        }
+        self.inside = 0u64.wrapping_sub(inside >> 63);
+        self.may_open = may_open >> 63;
+        inside
+    }
+
+    /// The grammar byte by byte: the plain form of [`Scanner::inside_of`], and its way out.
+    #[cold]
+    fn walk(&mut self, block: &[u8; BLOCK_BYTES]) -> u64 {
+        let mut mask = 0;
+        for (i, &byte) in block.iter().enumerate() {
+            let is_quote = Some(byte) == self.dialect.quote;
+            if self.inside != 0 {
+                if is_quote {
+                    self.inside = 0;
+                    self.may_open = 1;
+                }
+            } else if is_quote && self.may_open != 0 {
+                self.inside = !0;
+            } else {
+                self.may_open = u64::from(byte == self.dialect.delimiter || byte == b'\n' || byte == b'\r');
+            }
+            mask |= (self.inside & 1) << i;
+        }
+        mask
+    }
+}
+
+/// The block that begins `rest`, filled up with zeros if `rest` is shorter, and the mask of its real bytes.
+#[inline]
+pub(crate) fn block_of(rest: &[u8]) -> ([u8; BLOCK_BYTES], u64) {
+    match rest.first_chunk() {
+        Some(block) => (*block, !0),
+        None => {
+            let mut block = [0; BLOCK_BYTES];
+            block[..rest.len()].copy_from_slice(rest);
+            (block, low_bits(rest.len()))
+        }
+    }
+}
+
+/// The `count` lowest bits, for `count` below 64.
+#[inline]
+pub(crate) fn low_bits(count: usize) -> u64 {
+    (1 << count) - 1
+}
+
+/// Bit i is the parity of bits 0 to i of `bits`.
+#[inline]
+fn parity(mut bits: u64) -> u64 {
+    for shift in [1, 2, 4, 8, 16, 32] {
+        bits ^= bits << shift;
+    }
+    bits
+}
+
+#[inline]
+fn load(block: &[u8; BLOCK_BYTES]) -> [u8x16; 4] {
+    let (vectors, _) = block.as_chunks::<16>();
+    std::array::from_fn(|i| u8x16::new(vectors[i]))
+}
+
+/// Bit i is set where byte i is `byte`.
+#[inline]
+fn equal(vectors: &[u8x16; 4], byte: u8) -> u64 {
+    let wanted = u8x16::splat(byte);
+    let mask = |i: usize| u64::from(vectors[i].simd_eq(wanted).to_bitmask());
+    mask(0) | mask(1) << 16 | mask(2) << 32 | mask(3) << 48
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The masks of `blocks`, every quoted part found by the walk alone.
+    fn by_walk(dialect: Dialect, blocks: &[[u8; BLOCK_BYTES]]) -> Vec<Marks> {
+        let mut scanner = Scanner::new(dialect);
+        let mask = |block: &[u8; BLOCK_BYTES], wanted: u8| {
+            block.iter().enumerate().fold(0, |mask, (i, &byte)| mask | u64::from(byte == wanted) << i)
+        };
+        let marks = |block| {
+            let inside = scanner.walk(block);
+            let (lf, cr) = (mask(block, b'\n'), mask(block, b'\r'));
+            let delimiters = mask(block, dialect.delimiter) & !inside;
+            Marks { delimiters, ends: (lf | cr) & !inside, lf, cr }
+        };
+        blocks.iter().map(marks).collect()
+    }
+
+    fn block() -> impl Strategy<Value = [u8; BLOCK_BYTES]> {
+        let byte = prop_oneof![4 => Just(b'"'), 2 => Just(b','), Just(b'\n'), Just(b'\r'), 4 => any::<u8>()];
+        let sparse = prop_oneof![1 => Just(b'"'), 4 => Just(b','), Just(b'\n'), 20 => Just(b'a')];
+        prop_oneof![proptest::array::uniform(byte), proptest::array::uniform(sparse)]
+    }
+
+    proptest! {
+        #[test]
+        fn masks_equal_the_walk(blocks in proptest::collection::vec(block(), 1..6), quote in prop::option::of(Just(b'"'))) {
+            let dialect = Dialect { quote, ..Dialect::default() };
+            let expected = by_walk(dialect, &blocks);
+            let mut scanner = Scanner::new(dialect);
+            let mut ends_scanner = Scanner::new(dialect);
+            for (block, expected) in blocks.iter().zip(expected) {
+                prop_assert_eq!(scanner.scan(block), expected);
+                prop_assert_eq!(ends_scanner.scan_ends(block), Marks { delimiters: 0, ..expected });
+            }
+        }
+    }
+}

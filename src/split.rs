@@ -1,0 +1,222 @@
+//! Bytes to chunks, cut at record boundaries only.
+//!
+//! The plain algorithm: walk over the bytes; where a byte that is no line end follows an unquoted line end, a
+//! record starts; cut before the first start that lies `chunk_bytes` or more behind the last cut. Since a
+//! cut is outside quotes and at a start, a chunk can be parsed alone, and its records are those of the whole.
+//!
+//! Cutting at starts rather than at ends keeps CRLF and runs of blank lines in one piece, so the chunks
+//! also agree with the whole on line numbers. The walk is made on the masks of [`crate::scan`]; records and
+//! lines are counted on the way by counting bits.
+
+use crate::error::{Error, Kind, Position};
+use crate::plan::Dialect;
+use crate::scan::{BLOCK_BYTES, Scanner, block_of, low_bits};
+use std::sync::Arc;
+
+/// A run of whole records of one input; the unit of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chunk<'a> {
+    /// Chunks before this one.
+    pub number: u64,
+    /// The records, with the line ends and blank lines after each.
+    pub bytes: &'a [u8],
+    /// Bytes of the input before this chunk.
+    pub offset: u64,
+    /// Records before this chunk.
+    pub first_record: u64,
+    /// Records in this chunk.
+    pub records: usize,
+    /// Line ends before this chunk.
+    pub first_line: u64,
+}
+
+/// The chunks of an input, an iterator. After an error it ends.
+#[derive(Debug)]
+pub struct Split<'a> {
+    input: Arc<str>,
+    rest: &'a [u8],
+    dialect: Dialect,
+    chunk_bytes: usize,
+    max_record_bytes: usize,
+    number: u64,
+    offset: u64,
+    record: u64,
+    line: u64,
+    in_header: bool,
+}
+
+/// What has been seen of the chunk that is being cut.
+#[derive(Default)]
+struct Tally {
+    records: usize,
+    lines: u64,
+    /// Where the last record seen starts.
+    last_start: usize,
+}
+
+impl<'a> Split<'a> {
+    /// Splits `bytes`, which begin at a record boundary `offset` bytes into the input named `input`.
+    ///
+    /// A chunk ends with the record that reaches `chunk_bytes`; `max_record_bytes` bounds the search for its
+    /// end, to within one block of 64 bytes, so that a stray quote can not make a chunk of a whole file.
+    #[must_use]
+    pub fn new(
+        input: Arc<str>,
+        bytes: &'a [u8],
+        offset: u64,
+        dialect: Dialect,
+        chunk_bytes: usize,
+        max_record_bytes: usize,
+    ) -> Self {
+        let chunk_bytes = chunk_bytes.max(1);
+        Self {
+            input,
+            rest: bytes,
+            dialect,
+            chunk_bytes,
+            max_record_bytes,
+            number: 0,
+            offset,
+            record: 0,
+            line: 0,
+            in_header: false,
+        }
+    }
+
+    /// Cuts the first record off, the header, and leaves the rest to be split; it does not count as a record.
+    ///
+    /// # Errors
+    /// As the iterator's.
+    pub fn take_header(&mut self) -> Result<Option<Chunk<'a>>, Error> {
+        let chunk_bytes = std::mem::replace(&mut self.chunk_bytes, 1);
+        self.in_header = true;
+        let header = self.next().transpose()?;
+        self.in_header = false;
+        self.chunk_bytes = chunk_bytes;
+        (self.number, self.record) = (0, 0);
+        Ok(header.filter(|header| header.records == 1))
+    }
+
+    /// Length and contents of the next chunk.
+    fn measure(&self) -> Result<(usize, Tally), Error> {
+        let mut scanner = Scanner::new(self.dialect);
+        let mut tally = Tally::default();
+        let (mut after_end, mut after_cr) = (1, 0);
+        let mut at = 0;
+        while at < self.rest.len() {
+            let (block, real) = block_of(&self.rest[at..]);
+            let marks = scanner.scan_ends(&block);
+            let starts = !marks.ends & (marks.ends << 1 | after_end) & real;
+            let breaks = marks.cr | marks.lf & !(marks.cr << 1 | after_cr);
+            if at + BLOCK_BYTES > self.chunk_bytes {
+                let too_early = low_bits(self.chunk_bytes.saturating_sub(at));
+                // The first start of all is where the chunk begins, and no cut, whatever blank lines precede it.
+                let first = if tally.records == 0 { starts & starts.wrapping_neg() } else { 0 };
+                let cuts = starts & !too_early & !first;
+                if cuts != 0 {
+                    let cut = cuts.trailing_zeros() as usize;
+                    tally.records += (starts & low_bits(cut)).count_ones() as usize;
+                    tally.lines += u64::from((breaks & low_bits(cut)).count_ones());
+                    return Ok((at + cut, tally));
+                }
+            }
+            tally.records += starts.count_ones() as usize;
+            tally.lines += u64::from(breaks.count_ones());
+            if starts != 0 {
+                tally.last_start = at + starts.ilog2() as usize;
+            } else if at - tally.last_start > self.max_record_bytes {
+                return Err(self.too_large(&tally, at, &scanner));
+            }
+            (after_end, after_cr) = (marks.ends >> 63, marks.cr >> 63);
+            at += BLOCK_BYTES;
+        }
+        if scanner.is_inside() {
+            return Err(self.unclosed_quote(&tally, self.rest.len()));
+        }
+        Ok((self.rest.len(), tally))
+    }
+
+    #[cold]
+    fn too_large(&self, tally: &Tally, end: usize, scanner: &Scanner) -> Error {
+        if scanner.is_inside() {
+            return self.unclosed_quote(tally, end);
+        }
+        let position = self.position(tally, tally.last_start);
+        Kind::RecordTooLarge { position, max_bytes: self.max_record_bytes }.into()
+    }
+
+    #[cold]
+    fn unclosed_quote(&self, tally: &Tally, end: usize) -> Error {
+        let record = &self.rest[tally.last_start..end];
+        let position = self.position(tally, tally.last_start + last_opening_quote(record, self.dialect));
+        Kind::UnclosedQuote { position, searched_bytes: record.len() as u64 }.into()
+    }
+
+    fn position(&self, tally: &Tally, at: usize) -> Position {
+        Position {
+            input: self.input.clone(),
+            record: if self.in_header { 0 } else { self.record + tally.records as u64 },
+            line: self.line + count_line_ends(&self.rest[..at]) + 1,
+            offset: self.offset + at as u64,
+        }
+    }
+}
+
+impl<'a> Iterator for Split<'a> {
+    type Item = Result<Chunk<'a>, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let (length, tally) = match self.measure() {
+            Ok(measured) => measured,
+            Err(error) => {
+                self.rest = &[];
+                return Some(Err(error));
+            }
+        };
+        let (bytes, rest) = self.rest.split_at(length);
+        let chunk = Chunk {
+            number: self.number,
+            bytes,
+            offset: self.offset,
+            first_record: self.record,
+            records: tally.records,
+            first_line: self.line,
+        };
+        self.rest = rest;
+        self.number += 1;
+        self.offset += length as u64;
+        self.record += tally.records as u64;
+        self.line += tally.lines;
+        Some(Ok(chunk))
+    }
+}
+
+/// Line ends in `bytes`: LF, CRLF or CR each count once.
+pub(crate) fn count_line_ends(bytes: &[u8]) -> u64 {
+    let is_end = |&at: &usize| bytes[at] == b'\r' || at == 0 || bytes[at - 1] != b'\r';
+    memchr::memchr2_iter(b'\n', b'\r', bytes).filter(is_end).count() as u64
+}
+
+/// Where the quoted field begins that `record`, which ends inside quotes, ends in.
+fn last_opening_quote(record: &[u8], dialect: Dialect) -> usize {
+    let mut opening = 0;
+    let mut inside = false;
+    let mut may_open = true;
+    for (at, &byte) in record.iter().enumerate() {
+        let is_quote = Some(byte) == dialect.quote;
+        if inside {
+            inside = !is_quote;
+            may_open = true;
+        } else if is_quote && may_open {
+            inside = true;
+            let is_escape = at > 0 && record[at - 1] == byte;
+            opening = if is_escape { opening } else { at };
+        } else {
+            may_open = matches!(byte, b'\n' | b'\r') || byte == dialect.delimiter;
+        }
+    }
+    opening
+}

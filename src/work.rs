@@ -1,0 +1,89 @@
+//! One chunk to one batch: what a worker does, start to end. Pure: bytes in, rows out.
+
+use crate::batch::{Arena, Batch, Reject, Rows, Source};
+use crate::error::Reason;
+use crate::parse::{Field, Records};
+use crate::plan::Dialect;
+use crate::split::{Chunk, count_line_ends};
+use crate::transform::{Evaluator, Program};
+use std::ops::Range;
+
+/// Makes batches of chunks; each worker thread has one, and uses its memory again.
+#[derive(Debug)]
+pub struct Worker<'p> {
+    dialect: Dialect,
+    header_fields: usize,
+    columns: usize,
+    evaluator: Evaluator<'p>,
+    fields: Vec<Field>,
+}
+
+impl<'p> Worker<'p> {
+    /// A worker that evaluates `program` on records of `header_fields` fields.
+    #[must_use]
+    pub fn new(program: &'p Program, dialect: Dialect, header_fields: usize) -> Self {
+        let columns = program.columns();
+        Self { dialect, header_fields, columns, evaluator: program.evaluator(), fields: Vec::new() }
+    }
+
+    /// The batch of `chunk`, in `arena`.
+    pub(crate) fn batch<'m>(&mut self, chunk: Chunk<'m>, arena: Arena) -> Batch<'m> {
+        Batch::new(Source { chunk, arena }, |source| self.rows(source.chunk, &source.arena))
+    }
+
+    /// The rows of `chunk`, made in `arena`.
+    pub fn rows<'a>(&mut self, chunk: Chunk<'a>, arena: &'a Arena) -> Rows<'a> {
+        let place = self.evaluator.place(chunk.bytes, arena, self.dialect);
+        let chunk_is_utf8 = std::str::from_utf8(chunk.bytes).is_ok();
+        let mut values = arena.values(chunk.records * self.columns);
+        let mut slots = arena.values(self.columns);
+        let mut rejects = Rejects::new(chunk);
+        let mut records = Records::new(chunk.bytes, self.dialect);
+        let mut number = chunk.first_record;
+        while let Some(range) = records.next_into(&mut self.fields) {
+            let reason = if self.fields.len() != self.header_fields {
+                Some(Reason::FieldCount { expected: self.header_fields, found: self.fields.len() })
+            } else if chunk_is_utf8 {
+                None
+            } else {
+                invalid_utf8(chunk, range.clone())
+            };
+            match reason {
+                None => self.evaluator.eval(place, number, &self.fields, &mut slots, &mut values),
+                Some(reason) => rejects.push(number, range, reason),
+            }
+            number += 1;
+        }
+        debug_assert_eq!(number, chunk.first_record + chunk.records as u64, "split and parse count alike");
+        Rows { columns: self.columns, values: values.into_bump_slice(), rejects: rejects.list }
+    }
+}
+
+#[cold]
+fn invalid_utf8(chunk: Chunk<'_>, record: Range<usize>) -> Option<Reason> {
+    let error = std::str::from_utf8(&chunk.bytes[record.clone()]).err()?;
+    Some(Reason::InvalidUtf8 { offset: chunk.offset + (record.start + error.valid_up_to()) as u64 })
+}
+
+/// The rejects of a chunk; counts lines from one to the next.
+struct Rejects<'a> {
+    chunk: Chunk<'a>,
+    /// Line ends of the input before the byte `counted` of the chunk.
+    line: u64,
+    counted: usize,
+    list: Vec<Reject<'a>>,
+}
+
+impl<'a> Rejects<'a> {
+    fn new(chunk: Chunk<'a>) -> Self {
+        Self { chunk, line: chunk.first_line, counted: 0, list: Vec::new() }
+    }
+
+    #[cold]
+    fn push(&mut self, record: u64, range: Range<usize>, reason: Reason) {
+        self.line += count_line_ends(&self.chunk.bytes[self.counted..range.start]);
+        self.counted = range.start;
+        let offset = self.chunk.offset + range.start as u64;
+        self.list.push(Reject { record, line: self.line, offset, bytes: &self.chunk.bytes[range], reason });
+    }
+}
