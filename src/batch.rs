@@ -24,27 +24,24 @@ pub enum Value<'a> {
     Blob(&'a [u8]),
 }
 
-/// Bytes that live as long as the arena that they were made in.
-pub(crate) type Buffer<'a> = bumpalo::collections::Vec<'a, u8>;
-
-/// A list of values that lives as long as the arena that it was made in.
-pub type Values<'a> = bumpalo::collections::Vec<'a, Value<'a>>;
+/// A growing list that lives as long as the arena that it was made in.
+pub(crate) type ArenaVec<'a, T> = bumpalo::collections::Vec<'a, T>;
 
 /// Memory that is handed out piece by piece and taken back all at once.
 #[derive(Debug, Default)]
 pub struct Arena(Bump);
 
 impl Arena {
-    /// An empty buffer with room for `capacity` bytes.
+    /// An empty list with room for `capacity` items.
     #[inline]
-    pub(crate) fn buffer(&self, capacity: usize) -> Buffer<'_> {
-        Buffer::with_capacity_in(capacity, &self.0)
+    pub(crate) fn vec<T>(&self, capacity: usize) -> ArenaVec<'_, T> {
+        ArenaVec::with_capacity_in(capacity, &self.0)
     }
 
-    /// An empty list with room for `capacity` values.
-    #[must_use]
-    pub fn values(&self, capacity: usize) -> Values<'_> {
-        Values::with_capacity_in(capacity, &self.0)
+    /// The items of an iterator, side by side.
+    #[inline]
+    pub(crate) fn list<T>(&self, items: impl ExactSizeIterator<Item = T>) -> &[T] {
+        self.0.alloc_slice_fill_iter(items)
     }
 
     /// A copy of `bytes`.
@@ -54,7 +51,7 @@ impl Arena {
     }
 
     /// Takes all memory back, and keeps it for the next batch.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.0.reset();
     }
 }
@@ -74,42 +71,26 @@ pub struct Reject<'a> {
     pub reason: Reason,
 }
 
-/// The rows of a chunk, and the records of it that became none.
-#[derive(Debug)]
+/// The rows of a chunk, column by column, and the records of it that became no row.
+#[derive(Debug, Clone)]
 pub struct Rows<'a> {
-    /// Values in a row.
-    pub columns: usize,
-    /// The values, row after row.
-    pub values: &'a [Value<'a>],
+    /// The values of each column, all of the same number.
+    pub columns: &'a [&'a [Value<'a>]],
     /// The records that became no row, in the order of the input.
     pub rejects: Vec<Reject<'a>>,
 }
 
-impl<'a> Rows<'a> {
+impl Rows<'_> {
     /// The number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.values.len() / self.columns
+        self.columns.first().map_or(0, |column| column.len())
     }
 
     /// Whether there is no row.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
-    }
-
-    /// The rows, one slice each.
-    pub fn iter(&self) -> std::slice::ChunksExact<'a, Value<'a>> {
-        self.values.chunks_exact(self.columns)
-    }
-}
-
-impl<'a> IntoIterator for &Rows<'a> {
-    type Item = &'a [Value<'a>];
-    type IntoIter = std::slice::ChunksExact<'a, Value<'a>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
+        self.len() == 0
     }
 }
 

@@ -42,11 +42,10 @@ impl<'a> Records<'a> {
         Self { bytes: chunk, scanner: Scanner::new(dialect), next_block: 0, pending: 0, ends: 0, start: 0 }
     }
 
-    /// Puts the fields of the next record into `fields`, in place of what is there, and returns where in the
-    /// chunk the record lies, without its line end; `None` after the last.
+    /// Appends the fields of the next record to `fields` and returns where in the chunk the record lies,
+    /// without its line end; `None` after the last.
     #[inline]
     pub fn next_into(&mut self, fields: &mut Vec<Field>) -> Option<Range<usize>> {
-        fields.clear();
         let mut record_start = self.start;
         loop {
             while self.pending == 0 {
@@ -119,10 +118,10 @@ fn unquote_rest<'a>(rest: &'a [u8], quote: u8, arena: &'a Arena) -> &'a [u8] {
     if closing + 1 == rest.len() {
         return &rest[..closing];
     }
-    let mut value = arena.buffer(rest.len());
+    let mut value = arena.vec(rest.len());
     let mut rest = rest;
     while let Some(at) = memchr::memchr(quote, rest) {
-        value.extend_from_slice(&rest[..at]);
+        value.extend_from_slice_copy(&rest[..at]);
         match rest[at + 1..].split_first() {
             Some((&next, after)) if next == quote => {
                 value.push(quote);
@@ -134,6 +133,6 @@ fn unquote_rest<'a>(rest: &'a [u8], quote: u8, arena: &'a Arena) -> &'a [u8] {
             }
         }
     }
-    value.extend_from_slice(rest);
+    value.extend_from_slice_copy(rest);
     value.into_bump_slice()
 }

@@ -1,13 +1,14 @@
 //! Fields to values, by the plan's expressions.
 //!
-//! A table's expressions are compiled once into a list of operations, each of which writes one slot from
-//! slots before it; equal subexpressions share a slot and so are evaluated once a record. A row is then one
-//! walk down that list. Nothing here allocates but in the batch's arena.
+//! A table's expressions are compiled once into a list of operations, each of which makes a column of values
+//! from columns before it; equal subexpressions share a column and so are evaluated once. A chunk is then one
+//! walk down that list: what to do is decided once a chunk, not once a row, and each step is a tight loop.
+//! Nothing here allocates but in the batch's arena.
 //!
 //! Random bits come from one ChaCha8 stream for each UUID expression, read at a place that the record's
 //! number gives. So the values are the same however the input was cut and whichever thread met the record.
 
-use crate::batch::{Arena, Buffer, Value, Values};
+use crate::batch::{Arena, ArenaVec, Value};
 use crate::error::{Kind, Result};
 use crate::parse::{Field, raw, unquote};
 use crate::plan::{Dialect, Expr, Table};
@@ -15,14 +16,13 @@ use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 use std::sync::Arc;
 
-/// Index of an operation, and of the value that it makes.
+/// Index of an operation, and of the column that it makes.
 type Slot = usize;
 
 #[derive(Debug, Clone, PartialEq)]
 enum Op {
     Field(usize),
-    /// The index of a constant.
-    Constant(usize),
+    Constant(Constant),
     Upper(Slot),
     TryInteger(Slot),
     Coalesce(Box<[Slot]>),
@@ -44,10 +44,9 @@ enum Constant {
 #[derive(Debug, Clone)]
 pub struct Program {
     ops: Vec<Op>,
-    constants: Vec<Constant>,
     outputs: Vec<Slot>,
-    /// Random words that each stream gives a record.
-    stream_words: Vec<u64>,
+    /// The number of random streams.
+    streams: usize,
     seed: Seed,
 }
 
@@ -84,24 +83,12 @@ impl Program {
     /// # Errors
     /// [`Kind::MissingColumn`] or [`Kind::AmbiguousColumn`] if a field's name is not in the header just once.
     pub fn compile(table: &Table, header: &[String], input: &Arc<str>, seed: Seed) -> Result<Self> {
-        let mut program = Self {
-            ops: Vec::new(),
-            constants: Vec::new(),
-            outputs: Vec::new(),
-            stream_words: Vec::new(),
-            seed,
-        };
+        let mut program = Self { ops: Vec::new(), outputs: Vec::new(), streams: 0, seed };
         for column in &table.columns {
             let output = program.add(&column.value, header, input)?;
             program.outputs.push(output);
         }
         Ok(program)
-    }
-
-    /// The number of values in a row.
-    #[must_use]
-    pub fn columns(&self) -> usize {
-        self.outputs.len()
     }
 
     fn add(&mut self, expr: &Expr, header: &[String], input: &Arc<str>) -> Result<Slot> {
@@ -110,46 +97,38 @@ impl Program {
         };
         let op = match expr {
             Expr::Field(name) => Op::Field(find_column(name, header, input)?),
-            Expr::Text(text) => Op::Constant(self.add_constant(Constant::Text(text.clone()))),
-            Expr::Integer(integer) => Op::Constant(self.add_constant(Constant::Integer(*integer))),
+            Expr::Text(text) => Op::Constant(Constant::Text(text.clone())),
+            Expr::Integer(integer) => Op::Constant(Constant::Integer(*integer)),
             Expr::Upper(of) => Op::Upper(self.add(of, header, input)?),
             Expr::TryInteger(of) => Op::TryInteger(self.add(of, header, input)?),
             Expr::Coalesce(of) => Op::Coalesce(list(of)?),
             Expr::Concat(of) => Op::Concat(list(of)?),
-            Expr::Uuid4 => Op::Uuid4(self.add_stream(4)),
-            Expr::Uuid7 => Op::Uuid7(self.add_stream(1)),
+            Expr::Uuid4 => Op::Uuid4(self.add_stream()),
+            Expr::Uuid7 => Op::Uuid7(self.add_stream()),
         };
         // Each UUID has a stream of its own, so two of them are never equal and never share a slot.
-        Ok(find_or_push(&mut self.ops, op))
+        if let Some(slot) = self.ops.iter().position(|known| *known == op) {
+            return Ok(slot);
+        }
+        self.ops.push(op);
+        Ok(self.ops.len() - 1)
     }
 
-    fn add_constant(&mut self, constant: Constant) -> usize {
-        find_or_push(&mut self.constants, constant)
-    }
-
-    fn add_stream(&mut self, words: u64) -> usize {
-        self.stream_words.push(words);
-        self.stream_words.len() - 1
+    fn add_stream(&mut self) -> usize {
+        self.streams += 1;
+        self.streams - 1
     }
 
     /// An evaluator of these expressions; each worker has its own.
     #[must_use]
     pub fn evaluator(&self) -> Evaluator<'_> {
-        let streams = self.stream_words.iter().zip(0..).map(|(&words, id)| {
+        let streams = (0..self.streams).map(|id| {
             let mut rng = ChaCha8Rng::from_seed(self.seed.key);
-            rng.set_stream(id);
-            Stream { rng, words, next_record: 0 }
+            rng.set_stream(id as u64);
+            Stream { rng, next_record: 0 }
         });
         Evaluator { program: self, streams: streams.collect() }
     }
-}
-
-/// The index of `item` in `list`, at whose end it is put if it is not there.
-fn find_or_push<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {
-    list.iter().position(|known| *known == item).unwrap_or_else(|| {
-        list.push(item);
-        list.len() - 1
-    })
 }
 
 fn find_column(name: &str, header: &[String], input: &Arc<str>) -> Result<usize> {
@@ -164,119 +143,162 @@ fn find_column(name: &str, header: &[String], input: &Arc<str>) -> Result<usize>
     }
 }
 
-/// What the values of a chunk's rows borrow from.
+/// The records of a chunk that are to become rows, cut into fields.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct Records<'r, 'a> {
     /// The chunk that the fields lie in; UTF-8 wherever a field is read.
-    chunk: &'a [u8],
-    arena: &'a Arena,
-    dialect: Dialect,
-    constants: &'a [Value<'a>],
+    pub chunk: &'a [u8],
+    /// How fields are quoted.
+    pub dialect: Dialect,
+    /// The fields, record after record.
+    pub fields: &'r [Field],
+    /// Fields in each record.
+    pub width: usize,
+    /// Records of the load before the chunk.
+    pub first_record: u64,
+    /// For each record, how many of the chunk come before it, those that become no row included.
+    pub numbers: &'r [u32],
 }
 
-/// Evaluates a program, record by record.
+/// Evaluates a program, chunk by chunk.
 #[derive(Debug)]
 pub struct Evaluator<'p> {
     program: &'p Program,
     streams: Vec<Stream>,
 }
 
+/// The values of one slot, for all rows.
+#[derive(Debug, Clone, Copy)]
+enum Column<'a> {
+    Constant(Value<'a>),
+    Values(&'a [Value<'a>]),
+}
+
+impl<'a> Column<'a> {
+    #[inline]
+    fn get(&self, row: usize) -> &Value<'a> {
+        match self {
+            Self::Constant(value) => value,
+            Self::Values(values) => &values[row],
+        }
+    }
+}
+
 impl Evaluator<'_> {
-    /// Where the rows of `chunk` are made: new values come to lie in `arena`.
-    pub fn place<'a>(&self, chunk: &'a [u8], arena: &'a Arena, dialect: Dialect) -> Place<'a> {
-        let mut constants = arena.values(self.program.constants.len());
-        constants.extend(self.program.constants.iter().map(|constant| match constant {
-            Constant::Text(text) => Value::Text(arena.copy(text.as_bytes())),
-            Constant::Integer(integer) => Value::Integer(*integer),
-        }));
-        Place { chunk, arena, dialect, constants: constants.into_bump_slice() }
+    /// The columns of the rows that `records` become, made in `arena`.
+    pub fn eval<'a>(&mut self, records: Records<'_, 'a>, arena: &'a Arena) -> &'a [&'a [Value<'a>]] {
+        let rows = records.numbers.len();
+        let mut made = arena.vec(self.program.ops.len());
+        for op in &self.program.ops {
+            let column = self.eval_op(op, records, &made, arena);
+            made.push(column);
+        }
+        arena.list(self.program.outputs.iter().map(|slot| match made[*slot] {
+            Column::Values(values) => values,
+            Column::Constant(value) => arena.list((0..rows).map(|_| value)),
+        }))
     }
 
-    /// Appends the row of a record to `row`. `record` is the number of records of the load before it;
-    /// `slots` is scratch space.
-    #[inline]
-    pub fn eval<'a>(
+    fn eval_op<'a>(
         &mut self,
-        place: Place<'a>,
-        record: u64,
-        fields: &[Field],
-        slots: &mut Values<'a>,
-        row: &mut Values<'a>,
-    ) {
-        slots.clear();
-        for op in &self.program.ops {
-            let value = match op {
-                Op::Field(index) => {
-                    Value::Text(unquote(raw(place.chunk, fields[*index]), place.dialect, place.arena))
-                }
-                Op::Constant(index) => place.constants[*index],
-                Op::Upper(of) => upper(slots[*of], place.arena),
-                Op::TryInteger(of) => try_integer(slots[*of]),
-                Op::Coalesce(of) => coalesce(of, slots),
-                Op::Concat(of) => concat(of, slots, place.arena),
-                Op::Uuid4(stream) => {
-                    let random = self.streams[*stream].words_of(record);
-                    Value::Blob(place.arena.copy(&uuid4(random)))
-                }
-                Op::Uuid7(stream) => {
-                    let [random, ..] = self.streams[*stream].words_of(record);
-                    Value::Blob(place.arena.copy(&uuid7(self.program.seed.unix_millis, record, random)))
-                }
-            };
-            slots.push(value);
-        }
-        row.extend(self.program.outputs.iter().map(|slot| slots[*slot]));
+        op: &Op,
+        records: Records<'_, 'a>,
+        made: &[Column<'a>],
+        arena: &'a Arena,
+    ) -> Column<'a> {
+        let Records { chunk, dialect, fields, width, first_record, numbers } = records;
+        let rows = numbers.len();
+        let number = |number: &u32| first_record + u64::from(*number);
+        Column::Values(match op {
+            Op::Constant(Constant::Text(text)) => {
+                return Column::Constant(Value::Text(arena.copy(text.as_bytes())));
+            }
+            Op::Constant(Constant::Integer(integer)) => return Column::Constant(Value::Integer(*integer)),
+            Op::Field(index) => arena.list(
+                fields
+                    .chunks_exact(width)
+                    .map(|fields| Value::Text(unquote(raw(chunk, fields[*index]), dialect, arena))),
+            ),
+            Op::Upper(of) => arena.list((0..rows).map(|row| upper(made[*of].get(row), arena))),
+            Op::TryInteger(of) => arena.list((0..rows).map(|row| try_integer(made[*of].get(row)))),
+            Op::Coalesce(of) => arena.list((0..rows).map(|row| coalesce(of, made, row))),
+            Op::Concat(of) => arena.list((0..rows).map(|row| concat(of, made, row, arena))),
+            Op::Uuid4(stream) => {
+                let stream = &mut self.streams[*stream];
+                let uuid = |record| uuid4(stream.words_of(record));
+                arena.list(numbers.iter().map(number).map(uuid).map(|uuid| Value::Blob(arena.copy(&uuid))))
+            }
+            Op::Uuid7(stream) => {
+                let (stream, millis) = (&mut self.streams[*stream], self.program.seed.unix_millis);
+                let uuid = |record| uuid7(millis, record, stream.words_of(record));
+                arena.list(numbers.iter().map(number).map(uuid).map(|uuid| Value::Blob(arena.copy(&uuid))))
+            }
+        })
     }
 }
 
 /// Unicode upper case, character by character (Unicode's full case mapping: `ß` becomes `SS`).
 #[inline]
-fn upper<'a>(value: Value<'a>, arena: &'a Arena) -> Value<'a> {
-    let Value::Text(text) = as_text(value, arena) else { return Value::Null };
-    let mut result = arena.buffer(text.len());
+fn upper<'a>(value: &Value<'a>, arena: &'a Arena) -> Value<'a> {
+    match value {
+        Value::Null => Value::Null,
+        Value::Text(text) => Value::Text(upper_text(text, arena)),
+        other => {
+            let mut text = arena.vec(LONGEST_NUMBER);
+            append_text(other, &mut text);
+            Value::Text(upper_text(text.into_bump_slice(), arena))
+        }
+    }
+}
+
+#[inline]
+fn upper_text<'a>(text: &[u8], arena: &'a Arena) -> &'a [u8] {
+    let mut result = arena.vec(text.len());
     match std::str::from_utf8(text) {
         Ok(text) if !text.is_ascii() => {
             let mut utf8 = [0; 4];
             for upper in text.chars().flat_map(char::to_uppercase) {
-                result.extend_from_slice(upper.encode_utf8(&mut utf8).as_bytes());
+                result.extend_from_slice_copy(upper.encode_utf8(&mut utf8).as_bytes());
             }
         }
         _ => {
-            result.extend_from_slice(text);
+            result.extend_from_slice_copy(text);
             result.make_ascii_uppercase();
         }
     }
-    Value::Text(result.into_bump_slice())
+    result.into_bump_slice()
 }
 
 /// An optional sign, then ASCII digits, within 64 bits.
 #[inline]
-fn try_integer(value: Value<'_>) -> Value<'_> {
-    match value {
-        Value::Integer(_) => value,
-        Value::Text(text) => std::str::from_utf8(text)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .map_or(Value::Null, Value::Integer),
-        _ => Value::Null,
-    }
-}
-
-fn coalesce<'a>(of: &[Slot], slots: &[Value<'a>]) -> Value<'a> {
-    of.iter().map(|slot| slots[*slot]).find(|value| *value != Value::Null).unwrap_or(Value::Null)
+fn try_integer<'a>(value: &Value<'a>) -> Value<'a> {
+    let integer = match value {
+        Value::Integer(integer) => Some(*integer),
+        Value::Text(text) => std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()),
+        _ => None,
+    };
+    integer.map_or(Value::Null, Value::Integer)
 }
 
 #[inline]
-fn concat<'a>(of: &[Slot], slots: &[Value<'a>], arena: &'a Arena) -> Value<'a> {
-    const LONGEST_NUMBER: usize = 32;
-    let capacity = of.iter().map(|slot| match slots[*slot] {
+fn coalesce<'a>(of: &[Slot], made: &[Column<'a>], row: usize) -> Value<'a> {
+    let mut values = of.iter().map(|slot| made[*slot].get(row));
+    *values.find(|value| !matches!(value, Value::Null)).unwrap_or(&Value::Null)
+}
+
+/// No number has a longer text.
+const LONGEST_NUMBER: usize = 32;
+
+#[inline]
+fn concat<'a>(of: &[Slot], made: &[Column<'a>], row: usize, arena: &'a Arena) -> Value<'a> {
+    let capacity = of.iter().map(|slot| match made[*slot].get(row) {
         Value::Text(bytes) | Value::Blob(bytes) => bytes.len(),
         Value::Integer(_) | Value::Real(_) => LONGEST_NUMBER,
         Value::Null => 0,
     });
-    let mut result = arena.buffer(capacity.sum());
+    let mut result = arena.vec(capacity.sum());
     for slot in of {
-        if !append_text(slots[*slot], &mut result) {
+        if !append_text(made[*slot].get(row), &mut result) {
             return Value::Null;
         }
     }
@@ -285,69 +307,53 @@ fn concat<'a>(of: &[Slot], slots: &[Value<'a>], arena: &'a Arena) -> Value<'a> {
 
 /// Appends the text form of a value; NULL has none, and is answered with false.
 #[inline]
-fn append_text(value: Value<'_>, result: &mut Buffer<'_>) -> bool {
+fn append_text(value: &Value<'_>, result: &mut ArenaVec<'_, u8>) -> bool {
     match value {
         Value::Null => return false,
-        Value::Text(bytes) | Value::Blob(bytes) => result.extend_from_slice(bytes),
-        Value::Integer(integer) => result.extend_from_slice(itoa::Buffer::new().format(integer).as_bytes()),
-        Value::Real(real) => result.extend_from_slice(format!("{real:?}").as_bytes()),
+        Value::Text(bytes) | Value::Blob(bytes) => result.extend_from_slice_copy(bytes),
+        Value::Integer(integer) => {
+            result.extend_from_slice_copy(itoa::Buffer::new().format(*integer).as_bytes())
+        }
+        Value::Real(real) => result.extend_from_slice_copy(format!("{real:?}").as_bytes()),
     }
     true
 }
 
-fn as_text<'a>(value: Value<'a>, arena: &'a Arena) -> Value<'a> {
-    if let Value::Text(_) | Value::Null = value {
-        return value;
-    }
-    let mut text = arena.buffer(0);
-    append_text(value, &mut text);
-    Value::Text(text.into_bump_slice())
-}
-
 /// RFC 9562 section 5.4.
+#[inline]
 fn uuid4(random: [u32; 4]) -> [u8; 16] {
-    let mut bytes = [0; 16];
-    for (bytes, word) in bytes.chunks_exact_mut(4).zip(random) {
-        bytes.copy_from_slice(&word.to_be_bytes());
-    }
-    uuid::Builder::from_random_bytes(bytes).into_uuid().into_bytes()
+    let random = random.iter().fold(0, |bits, word| bits << 32 | u128::from(*word));
+    uuid::Builder::from_random_bytes(random.to_be_bytes()).into_uuid().into_bytes()
 }
 
 /// RFC 9562 section 5.7, with the counter of section 6.2, method 1, at its full 42 bits: 48 bits of
-/// milliseconds, 12 + 30 bits of record number, 32 random bits. Records past 2^42 carry into the time.
-fn uuid7(unix_millis: u64, record: u64, random: u32) -> [u8; 16] {
+/// milliseconds, the version, 12 bits of record number, the variant, 30 bits of record number, 32 random
+/// bits. Records past 2^42 carry into the time.
+#[inline]
+fn uuid7(unix_millis: u64, record: u64, [random]: [u32; 1]) -> [u8; 16] {
     let millis = unix_millis + (record >> 42);
-    let (high, low) = ((record >> 30) as u16 & 0xfff, record as u32 & 0x3fff_ffff);
-    let mut counter_and_random = [0; 10];
-    counter_and_random[..2].copy_from_slice(&high.to_be_bytes());
-    counter_and_random[2..6].copy_from_slice(&low.to_be_bytes());
-    counter_and_random[6..].copy_from_slice(&random.to_be_bytes());
-    uuid::Builder::from_unix_timestamp_millis(millis, &counter_and_random).into_uuid().into_bytes()
+    let high = millis << 16 | 7 << 12 | record >> 30 & 0xfff;
+    let low = 0b10 << 62 | (record & 0x3fff_ffff) << 32 | u64::from(random);
+    uuid::Uuid::from_u64_pair(high, low).into_bytes()
 }
 
-/// The random words of one UUID expression.
+/// The random words of one UUID expression, the same number for each record.
 #[derive(Debug)]
 struct Stream {
     rng: ChaCha8Rng,
-    /// Words that a record has.
-    words: u64,
-    /// The record that the generator stands at.
+    /// The record whose words are next.
     next_record: u64,
 }
 
 impl Stream {
-    /// The words of a record; those past the number that it has are 0.
+    /// The words of a record.
     #[inline]
-    fn words_of(&mut self, record: u64) -> [u32; 4] {
+    fn words_of<const WORDS: usize>(&mut self, record: u64) -> [u32; WORDS] {
         if record != self.next_record {
-            self.rng.set_word_pos(u128::from(record) * u128::from(self.words));
+            self.rng.set_word_pos(u128::from(record) * WORDS as u128);
         }
         self.next_record = record + 1;
-        let mut words = [0; 4];
-        for word in &mut words[..self.words as usize] {
-            *word = self.rng.next_u32();
-        }
-        words
+        std::array::from_fn(|_| self.rng.next_u32())
     }
 }
 
@@ -380,7 +386,7 @@ mod tests {
         ];
         for (text, expected) in cases {
             let expected = expected.map_or(Value::Null, Value::Integer);
-            assert_eq!(try_integer(Value::Text(text.as_bytes())), expected, "{text:?}");
+            assert_eq!(try_integer(&Value::Text(text.as_bytes())), expected, "{text:?}");
         }
     }
 
@@ -389,18 +395,19 @@ mod tests {
         let arena = Arena::default();
         for text in ["", "abc", "O' Sullivan", "straße", "ŉ", "ﬃ", "éàü", "ǆ", "日本", "ΐ", "a\0b"]
         {
-            assert_eq!(text_of(upper(Value::Text(text.as_bytes()), &arena)), text.to_uppercase());
+            assert_eq!(text_of(upper(&Value::Text(text.as_bytes()), &arena)), text.to_uppercase());
         }
-        assert_eq!(upper(Value::Null, &arena), Value::Null);
-        assert_eq!(text_of(upper(Value::Integer(-7), &arena)), "-7");
+        assert_eq!(upper(&Value::Null, &arena), Value::Null);
+        assert_eq!(text_of(upper(&Value::Integer(-7), &arena)), "-7");
     }
 
     #[test]
     fn concat_is_null_if_any_part_is() {
         let arena = Arena::default();
-        let slots = [Value::Text(b"a"), Value::Integer(i64::MIN), Value::Null, Value::Text(b"")];
-        assert_eq!(text_of(concat(&[0, 1, 3], &slots, &arena)), "a-9223372036854775808");
-        assert_eq!(concat(&[0, 2], &slots, &arena), Value::Null);
+        let values = [Value::Text(b"a"), Value::Integer(i64::MIN), Value::Null, Value::Text(b"")];
+        let made = values.map(Column::Constant);
+        assert_eq!(text_of(concat(&[0, 1, 3], &made, 0, &arena)), "a-9223372036854775808");
+        assert_eq!(concat(&[0, 2], &made, 0, &arena), Value::Null);
     }
 
     #[test]
@@ -409,7 +416,7 @@ mod tests {
         let records = near(2).chain(near(1 << 30)).chain(near(1 << 32)).chain(near(1 << 42));
         let mut last = [0; 16];
         for record in records {
-            let bytes = uuid7(1_700_000_000_000, record, !record as u32);
+            let bytes = uuid7(1_700_000_000_000, record, [!record as u32]);
             let uuid = uuid::Uuid::from_bytes(bytes);
             assert_eq!(uuid.get_version(), Some(uuid::Version::SortRand));
             assert_eq!(uuid.get_variant(), uuid::Variant::RFC4122);
@@ -420,8 +427,8 @@ mod tests {
 
     #[test]
     fn random_words_depend_on_the_record_alone() {
-        let mut stream = Stream { rng: ChaCha8Rng::from_seed([7; 32]), words: 3, next_record: 0 };
-        let in_order: Vec<_> = (0..100).map(|record| stream.words_of(record)).collect();
+        let mut stream = Stream { rng: ChaCha8Rng::from_seed([7; 32]), next_record: 0 };
+        let in_order: Vec<[u32; 3]> = (0..100).map(|record| stream.words_of(record)).collect();
         for record in [99, 5, 6, 50, 0] {
             assert_eq!(stream.words_of(record), in_order[record as usize]);
         }

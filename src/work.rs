@@ -2,10 +2,10 @@
 
 use crate::batch::{Arena, Batch, Reject, Rows, Source};
 use crate::error::Reason;
-use crate::parse::{Field, Records};
+use crate::parse::{self, Field};
 use crate::plan::Dialect;
 use crate::split::{Chunk, count_line_ends};
-use crate::transform::{Evaluator, Program};
+use crate::transform::{self, Evaluator, Program};
 use std::ops::Range;
 
 /// Makes batches of chunks; each worker thread has one, and uses its memory again.
@@ -13,17 +13,22 @@ use std::ops::Range;
 pub struct Worker<'p> {
     dialect: Dialect,
     header_fields: usize,
-    columns: usize,
     evaluator: Evaluator<'p>,
     fields: Vec<Field>,
+    numbers: Vec<u32>,
 }
 
 impl<'p> Worker<'p> {
     /// A worker that evaluates `program` on records of `header_fields` fields.
     #[must_use]
     pub fn new(program: &'p Program, dialect: Dialect, header_fields: usize) -> Self {
-        let columns = program.columns();
-        Self { dialect, header_fields, columns, evaluator: program.evaluator(), fields: Vec::new() }
+        Self {
+            dialect,
+            header_fields,
+            evaluator: program.evaluator(),
+            fields: Vec::new(),
+            numbers: Vec::new(),
+        }
     }
 
     /// The batch of `chunk`, in `arena`.
@@ -33,29 +38,48 @@ impl<'p> Worker<'p> {
 
     /// The rows of `chunk`, made in `arena`.
     pub fn rows<'a>(&mut self, chunk: Chunk<'a>, arena: &'a Arena) -> Rows<'a> {
-        let place = self.evaluator.place(chunk.bytes, arena, self.dialect);
+        let rejects = self.parse(chunk);
+        let records = transform::Records {
+            chunk: chunk.bytes,
+            dialect: self.dialect,
+            fields: &self.fields,
+            width: self.header_fields,
+            first_record: chunk.first_record,
+            numbers: &self.numbers,
+        };
+        Rows { columns: self.evaluator.eval(records, arena), rejects }
+    }
+
+    /// Leaves the records that can become rows in `fields` and `numbers`, and returns the others.
+    fn parse<'a>(&mut self, chunk: Chunk<'a>) -> Vec<Reject<'a>> {
+        self.fields.clear();
+        self.numbers.clear();
         let chunk_is_utf8 = std::str::from_utf8(chunk.bytes).is_ok();
-        let mut values = arena.values(chunk.records * self.columns);
-        let mut slots = arena.values(self.columns);
         let mut rejects = Rejects::new(chunk);
-        let mut records = Records::new(chunk.bytes, self.dialect);
-        let mut number = chunk.first_record;
-        while let Some(range) = records.next_into(&mut self.fields) {
-            let reason = if self.fields.len() != self.header_fields {
-                Some(Reason::FieldCount { expected: self.header_fields, found: self.fields.len() })
+        let mut records = parse::Records::new(chunk.bytes, self.dialect);
+        let mut number = 0;
+        loop {
+            let first_field = self.fields.len();
+            let Some(range) = records.next_into(&mut self.fields) else { break };
+            let found = self.fields.len() - first_field;
+            let reason = if found != self.header_fields {
+                Some(Reason::FieldCount { expected: self.header_fields, found })
             } else if chunk_is_utf8 {
                 None
             } else {
                 invalid_utf8(chunk, range.clone())
             };
             match reason {
-                None => self.evaluator.eval(place, number, &self.fields, &mut slots, &mut values),
-                Some(reason) => rejects.push(number, range, reason),
+                None => self.numbers.push(number),
+                Some(reason) => {
+                    self.fields.truncate(first_field);
+                    rejects.push(number, range, reason);
+                }
             }
             number += 1;
         }
-        debug_assert_eq!(number, chunk.first_record + chunk.records as u64, "split and parse count alike");
-        Rows { columns: self.columns, values: values.into_bump_slice(), rejects: rejects.list }
+        debug_assert_eq!(number as usize, chunk.records, "split and parse count alike");
+        rejects.list
     }
 }
 
@@ -80,9 +104,10 @@ impl<'a> Rejects<'a> {
     }
 
     #[cold]
-    fn push(&mut self, record: u64, range: Range<usize>, reason: Reason) {
+    fn push(&mut self, number: u32, range: Range<usize>, reason: Reason) {
         self.line += count_line_ends(&self.chunk.bytes[self.counted..range.start]);
         self.counted = range.start;
+        let record = self.chunk.first_record + u64::from(number);
         let offset = self.chunk.offset + range.start as u64;
         self.list.push(Reject { record, line: self.line, offset, bytes: &self.chunk.bytes[range], reason });
     }

@@ -10,6 +10,7 @@ use crate::plan::Table;
 use crate::write::{Encoder, Writer, quote_name};
 use rusqlite::{Connection, ffi};
 use std::ffi::{CStr, c_int};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::ptr::{NonNull, null_mut};
 
@@ -18,7 +19,6 @@ use std::ptr::{NonNull, null_mut};
 pub struct Statements<'c> {
     database: PathBuf,
     table: String,
-    columns: usize,
     many_rows: usize,
     many: Insert<'c>,
     one: Insert<'c>,
@@ -43,7 +43,6 @@ impl<'c> Statements<'c> {
         Ok(Self {
             database: database.to_owned(),
             table: table.name.clone(),
-            columns,
             many_rows,
             many: Insert::prepare(connection, &insert_sql(table, many_rows)).map_err(failed)?,
             one: Insert::prepare(connection, &insert_sql(table, 1)).map_err(failed)?,
@@ -66,11 +65,12 @@ impl Writer for Statements<'_> {
     }
 
     fn append(&mut self, rows: &Rows<'_>, (): &()) -> Result<()> {
-        let many = rows.values.chunks_exact(self.many_rows * self.columns);
-        let mut rest = many.remainder().chunks_exact(self.columns);
-        let run = || -> rusqlite::Result<()> {
-            many.into_iter().try_for_each(|values| self.many.run(values))?;
-            rest.try_for_each(|values| self.one.run(values))
+        let mut run = || -> rusqlite::Result<()> {
+            let ends_in_one = rows.len() - rows.len() % self.many_rows;
+            for first in (0..ends_in_one).step_by(self.many_rows) {
+                self.many.run(rows, first..first + self.many_rows)?;
+            }
+            (ends_in_one..rows.len()).try_for_each(|row| self.one.run(rows, row..row + 1))
         };
         run().map_err(|source| {
             Error::sqlite(format!("insert into table {:?} of", self.table), &self.database, source)
@@ -120,14 +120,15 @@ impl<'c> Insert<'c> {
         }
     }
 
-    /// Inserts `values`, one for each parameter of the statement.
+    /// Inserts the rows in `range`, as many as the statement carries.
     ///
     /// This is the one hot loop of the statement path. Its contract: SQLite is given the address of every
-    /// text and blob, not a copy (`SQLITE_STATIC`), and reads them during the step alone. `values` is
+    /// text and blob, not a copy (`SQLITE_STATIC`), and reads them during the step alone. `rows` is
     /// borrowed until the bindings are cleared, before this returns, so no address outlives what it shows.
-    fn run(&mut self, values: &[Value<'_>]) -> rusqlite::Result<()> {
+    fn run(&mut self, rows: &Rows<'_>, range: Range<usize>) -> rusqlite::Result<()> {
         let statement = self.statement.as_ptr();
-        for (value, parameter) in values.iter().zip(1..) {
+        let values = range.flat_map(|row| rows.columns.iter().map(move |column| &column[row]));
+        for (value, parameter) in values.zip(1..) {
             // SAFETY: the statement is alive until `self` is dropped and is not running; pointers and lengths
             // come from slices that are borrowed until the bindings are cleared below.
             let code = unsafe {

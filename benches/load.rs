@@ -1,0 +1,79 @@
+//! A file to a database, everything included.
+//!
+//! Baseline: the csv crate and one cached one-row INSERT through rusqlite, with the same pragmas, in one
+//! transaction. Floor: the database's bytes written to a new file in large blocks.
+
+mod shapes;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use rusqlite::{Connection, params};
+use sqload::plan::Expr;
+use sqload::{Loader, people};
+use std::io::Write;
+use std::path::Path;
+
+const ROWS: u64 = 200_000;
+
+fn load(input: &Path, database: &Path) -> u64 {
+    Loader::new(people::table(Expr::Uuid7)).load(input, database).unwrap().loaded
+}
+
+fn baseline(input: &Path, database: &Path) -> u64 {
+    let _ = std::fs::remove_file(database);
+    let connection = Connection::open(database).unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-40000;
+             BEGIN; CREATE TABLE people (id BLOB PRIMARY KEY, first_name TEXT, last_name TEXT, age INTEGER, email TEXT)",
+        )
+        .unwrap();
+    let mut insert = connection.prepare("INSERT INTO people VALUES (?, ?, ?, ?, ?)").unwrap();
+    let mut reader = csv::Reader::from_path(input).unwrap();
+    let mut record = csv::StringRecord::new();
+    let mut rows = 0;
+    while reader.read_record(&mut record).unwrap() {
+        let (first, last, age) = (&record[0], &record[1], record[2].parse::<i64>().unwrap_or(0));
+        let random: [u8; 10] = rand::random();
+        let id = uuid::Builder::from_unix_timestamp_millis(rows, &random).into_uuid();
+        let email = format!("{first}.{last}_{age}@somemail.com");
+        insert.execute(params![id.as_bytes(), first, last.to_uppercase(), age, email]).unwrap();
+        rows += 1;
+    }
+    drop(insert);
+    connection.execute_batch("COMMIT").unwrap();
+    rows
+}
+
+/// What a database holds, keys aside.
+fn content(database: &Path) -> Vec<(String, String, i64, String)> {
+    let connection = Connection::open(database).unwrap();
+    let mut select = connection.prepare("SELECT first_name, last_name, age, email FROM people").unwrap();
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+    select.query_map([], row).unwrap().map(Result::unwrap).collect()
+}
+
+fn bench(c: &mut Criterion) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let (input, database) = (path("people.csv"), path("people.db"));
+    sqload::generate::create_file(&input, ROWS, Some(1), &Default::default(), &false.into()).unwrap();
+    assert_eq!(load(&input, &database), ROWS);
+    let expected = content(&database);
+    let bytes = std::fs::read(&database).unwrap();
+    assert_eq!(baseline(&input, &path("baseline.db")), ROWS);
+    assert!(content(&path("baseline.db")) == expected, "both load the same");
+
+    let mut group = c.benchmark_group("load");
+    group.sample_size(10).throughput(Throughput::Bytes(std::fs::metadata(&input).unwrap().len()));
+    group.bench_function("people", |b| b.iter(|| load(&input, &database)));
+    group.bench_function("people/baseline", |b| b.iter(|| baseline(&input, &path("baseline.db"))));
+    group.bench_function("people/floor", |b| {
+        b.iter(|| {
+            let mut file = std::fs::File::create(path("floor")).unwrap();
+            bytes.chunks(1 << 20).for_each(|block| file.write_all(block).unwrap());
+        });
+    });
+}
+
+criterion_group!(benches, bench);
+criterion_main!(benches);

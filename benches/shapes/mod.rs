@@ -1,0 +1,54 @@
+//! CSV of several shapes, the same at every run, and what all benches need to read it.
+
+// Each bench is a crate of its own and uses its share of this.
+#![allow(dead_code, reason = "shared by benches that each use a part")]
+
+use sqload::plan::Dialect;
+use sqload::split::{Chunk, Split};
+use std::fmt::Write;
+
+/// Bytes in a chunk, as in a load.
+pub(crate) const CHUNK_BYTES: usize = 256 << 10;
+
+/// A CSV file without a header.
+pub(crate) struct Shape {
+    pub(crate) name: &'static str,
+    pub(crate) csv: String,
+    pub(crate) records: usize,
+    pub(crate) fields: usize,
+}
+
+/// All shapes, each of about `bytes` bytes.
+pub(crate) fn shapes(bytes: usize) -> Vec<Shape> {
+    vec![
+        shape("short", bytes, |n| format!("Tom{},Connor,{}\n", n % 7, 18 + n % 48)),
+        shape("quoted", bytes, |n| format!("\"Tom{}\",\"O' Sullivan\",\"{}\"\n", n % 7, 18 + n % 48)),
+        shape("newlines", bytes, |n| {
+            format!("{n},\"first line\nsecond, and \"\"last\"\" line\",{}\n", n % 48)
+        }),
+        shape("wide", bytes, |n| (0..40).fold(String::new(), |row, i| format!("{row}{},", n * i)) + "end\n"),
+        shape("long", bytes, |n| format!("{n},{},{}\n", "lorem ipsum ".repeat(150), "x".repeat(n % 1000))),
+    ]
+}
+
+fn shape(name: &'static str, bytes: usize, record: impl Fn(usize) -> String) -> Shape {
+    let mut csv = String::with_capacity(bytes + 4096);
+    let mut records = 0;
+    while csv.len() < bytes {
+        csv.write_str(&record(records)).expect("a string takes all");
+        records += 1;
+    }
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(csv.as_bytes());
+    let fields = reader.records().next().expect("not empty").expect("valid CSV").len();
+    Shape { name, csv, records, fields }
+}
+
+/// The chunks of `csv`.
+pub(crate) fn chunks(csv: &str) -> Vec<Chunk<'_>> {
+    split(csv).map(|chunk| chunk.expect("valid CSV")).collect()
+}
+
+/// `csv` split as in a load.
+pub(crate) fn split(csv: &str) -> Split<'_> {
+    Split::new("bench".into(), csv.as_bytes(), 0, Dialect::default(), CHUNK_BYTES, 16 << 20)
+}

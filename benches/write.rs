@@ -1,0 +1,68 @@
+//! Rows to a database through statements. Floor: the same statements with constant rows of the same shape.
+
+mod shapes;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use rusqlite::Connection;
+use sqload::batch::{Arena, Rows, Value};
+use sqload::people;
+use sqload::plan::{Dialect, Expr, Table};
+use sqload::transform::{Program, Seed};
+use sqload::work::Worker;
+use sqload::write::Writer;
+use sqload::write::statements::Statements;
+use std::path::Path;
+
+/// A new database with an empty table, as a load makes it, but for the disk.
+fn database(table: &Table) -> Connection {
+    let connection = Connection::open_in_memory().unwrap();
+    let column = |column: &sqload::plan::Column| format!("{} {}", column.name, column.declaration);
+    let columns: Vec<_> = table.columns.iter().map(column).collect();
+    connection.execute_batch(&format!("BEGIN; CREATE TABLE {} ({})", table.name, columns.join(","))).unwrap();
+    connection
+}
+
+fn append(connection: &Connection, table: &Table, rows: &Rows<'_>) {
+    let mut writer = Statements::new(connection, Path::new("bench"), table, 50).unwrap();
+    writer.append(rows, &()).unwrap();
+}
+
+fn count(connection: &Connection, table: &Table) -> usize {
+    connection.query_row(&format!("SELECT count(*) FROM {}", table.name), [], |row| row.get(0)).unwrap()
+}
+
+fn bench(c: &mut Criterion) {
+    let mut group = c.benchmark_group("write");
+    let shape = &shapes::shapes(shapes::CHUNK_BYTES)[0];
+    let chunk = shapes::chunks(&shape.csv)[0];
+    let table = people::table(Expr::Uuid7);
+    let header = ["first_name", "last_name", "age"].map(String::from);
+    let program = Program::compile(&table, &header, &"bench".into(), Seed::fixed(1)).unwrap();
+    let arena = Arena::default();
+    let rows = Worker::new(&program, Dialect::default(), header.len()).rows(chunk, &arena);
+
+    // One row over and over but for its key, which must differ and is NULL.
+    let constant = |(number, column): (usize, &&[Value<'_>])| {
+        vec![if number == 0 { Value::Null } else { column[0] }; rows.len()]
+    };
+    let constants: Vec<_> = rows.columns.iter().enumerate().map(constant).collect();
+    let columns: Vec<_> = constants.iter().map(Vec::as_slice).collect();
+    let constant = Rows { columns: &columns, rejects: Vec::new() };
+
+    group.throughput(Throughput::Elements(rows.len() as u64));
+    for (name, rows) in [("people", &rows), ("people/floor", &constant)] {
+        let connection = database(&table);
+        append(&connection, &table, rows);
+        assert_eq!(count(&connection, &table), chunk.records);
+        group.bench_function(name, |b| {
+            let append = |connection: Connection| {
+                append(&connection, &table, rows);
+                connection
+            };
+            b.iter_batched(|| database(&table), append, BatchSize::PerIteration);
+        });
+    }
+}
+
+criterion_group!(benches, bench);
+criterion_main!(benches);
