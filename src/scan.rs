@@ -74,17 +74,13 @@ impl Scanner {
     pub(crate) fn scan_ends(&mut self, block: &[u8; BLOCK_BYTES]) -> Marks {
         let vectors = load(block);
         let lf = equal(&vectors, b'\n');
-        let cr = equal(&vectors, b'\r');
-        let quotes = self.dialect.quote.map_or(0, |quote| equal(&vectors, quote));
-        let inside = if quotes == 0 {
+        let quote = self.dialect.quote.unwrap_or(b'\r');
+        if self.inside == 0 && !contains(&vectors, b'\r', quote) {
             let last = block[BLOCK_BYTES - 1];
-            self.may_open = u64::from(last == self.dialect.delimiter || last == b'\n' || last == b'\r');
-            self.inside
-        } else {
-            let delimiters = equal(&vectors, self.dialect.delimiter);
-            self.inside_of(block, quotes, delimiters | lf | cr)
-        };
-        Marks { delimiters: 0, ends: (lf | cr) & !inside, lf, cr }
+            self.may_open = u64::from(last == self.dialect.delimiter || last == b'\n');
+            return Marks { delimiters: 0, ends: lf, lf, cr: 0 };
+        }
+        Marks { delimiters: 0, ..self.scan(block) }
     }
 
     /// The bytes after which one is inside quotes; keeps the state for the next block.
@@ -165,6 +161,14 @@ fn equal(vectors: &[u8x16; 4], byte: u8) -> u64 {
     let wanted = u8x16::splat(byte);
     let mask = |i: usize| u64::from(vectors[i].simd_eq(wanted).to_bitmask());
     mask(0) | mask(1) << 16 | mask(2) << 32 | mask(3) << 48
+}
+
+/// Whether any byte is `one` or `other`; cheaper than to ask which.
+#[inline]
+fn contains(vectors: &[u8x16; 4], one: u8, other: u8) -> bool {
+    let (one, other) = (u8x16::splat(one), u8x16::splat(other));
+    let hits = vectors.map(|vector| vector.simd_eq(one) | vector.simd_eq(other));
+    (hits[0] | hits[1] | hits[2] | hits[3]).any()
 }
 
 #[cfg(test)]
