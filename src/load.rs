@@ -200,15 +200,16 @@ impl Pipeline<'_> {
         for _ in 0..parts {
             free_sender.send(Parts::default()).expect("the receiver is in this scope");
         }
-        thread::scope(|scope| {
+        // Each end of a channel is moved to the one that uses it, so that it closes when that one stops.
+        thread::scope(move |scope| {
             for _ in 0..self.jobs {
-                let (chunks, done, worker, encoder) =
-                    (chunks.clone(), done_sender.clone(), worker(), writer.encoder());
+                let (chunks, done) = (chunks.clone(), done_sender.clone());
+                let (worker, encoder) = (worker(), writer.encoder());
                 scope.spawn(move || self.work(&chunks, &done, worker, encoder));
             }
             drop(chunks);
             scope.spawn(move || self.lead(split, &free, &chunk_sender, &done_sender));
-            self.write(&done, &free_sender, writer, rejects)
+            self.write(done, free_sender, writer, rejects)
         })
     }
 
@@ -270,8 +271,8 @@ impl Pipeline<'_> {
     /// The writer: takes batches in order and gives their parts back.
     fn write<W: Writer>(
         self,
-        done: &Receiver<Numbered<'_, Encoded<W>>>,
-        free: &Sender<Parts<Encoded<W>>>,
+        done: Receiver<Numbered<'_, Encoded<W>>>,
+        free: Sender<Parts<Encoded<W>>>,
         mut writer: W,
         rejects: &mut Rejects<'_>,
     ) -> Result<Counts> {
@@ -312,4 +313,125 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text =
         panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("a worker panicked").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Rows;
+    use crate::plan::{Column, Dialect, Expr, Policies, Table};
+    use std::time::Duration;
+
+    /// Takes so many batches and then dies, with an error or with a panic.
+    struct Dying {
+        batches_left: usize,
+        with_panic: bool,
+    }
+
+    struct Fake {
+        panics_at: Option<u64>,
+    }
+
+    impl Encoder for Fake {
+        type Encoded = u64;
+
+        fn encode(&mut self, rows: &Rows<'_>, encoded: &mut u64) {
+            *encoded = rows.len() as u64;
+            assert!(self.panics_at != Some(*encoded), "the encoder dies");
+        }
+    }
+
+    impl Writer for Dying {
+        type Encoder = Fake;
+
+        fn encoder(&self) -> Fake {
+            Fake { panics_at: None }
+        }
+
+        fn append(&mut self, rows: &Rows<'_>, encoded: &u64) -> Result<()> {
+            assert_eq!(rows.len() as u64, *encoded);
+            if self.batches_left == 0 {
+                assert!(!self.with_panic, "the writer dies");
+                return Err(Kind::Verify("the disk is gone".to_owned()).into());
+            }
+            self.batches_left -= 1;
+            Ok(())
+        }
+
+        fn finish(self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Only its encoder is of interest: it panics.
+    struct Panicking;
+
+    impl Writer for Panicking {
+        type Encoder = Fake;
+
+        fn encoder(&self) -> Fake {
+            Fake { panics_at: Some(1) }
+        }
+
+        fn append(&mut self, _: &Rows<'_>, _: &u64) -> Result<()> {
+            Ok(())
+        }
+
+        fn finish(self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Runs 10 000 records in as many chunks through `writer`, on another thread, since it must not hang.
+    fn run<W: Writer + Send + 'static>(writer: W, jobs: usize, stop: bool) -> thread::Result<Result<Counts>> {
+        let (sender, receiver) = bounded(1);
+        let runner = thread::spawn(move || {
+            let csv = b"x\n".repeat(10_000);
+            let split = Split::new("in".into(), &csv, 0, Dialect::default(), 1, 100);
+            let column = Column::new("a", "TEXT", Expr::Field("a".into()));
+            let table = Table { name: "t".into(), columns: vec![column] };
+            let program = Program::compile(&table, &["a".to_owned()], &"in".into(), Seed::fixed(1)).unwrap();
+            let policies = Policies::default();
+            let mut rejects = Rejects::new("in".into(), &policies, b"a").unwrap();
+            let (progress, stop, clocks) = (Progress::default(), AtomicBool::new(stop), Clocks::default());
+            let worker = || Worker::new(&program, Dialect::default(), 1);
+            let pipeline = Pipeline { jobs, progress: &progress, stop: &stop, clocks: &clocks };
+            let result = pipeline.run(split, worker, writer, &mut rejects);
+            sender.send(()).unwrap();
+            result
+        });
+        let _ = receiver.recv_timeout(Duration::from_secs(20)).map_err(|error| {
+            assert!(!error.is_timeout(), "the pipeline hangs");
+        });
+        runner.join()
+    }
+
+    #[test]
+    fn a_dying_writer_ends_the_load_and_nothing_hangs() {
+        for (jobs, batches_left) in [(1, 0), (2, 0), (8, 1), (2, 100), (8, 9_999)] {
+            let result = run(Dying { batches_left, with_panic: false }, jobs, false).unwrap();
+            assert!(matches!(result.unwrap_err().kind(), Kind::Verify(_)));
+            run(Dying { batches_left, with_panic: true }, jobs, false).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_writer_that_lives_gets_every_record() {
+        let counts = run(Dying { batches_left: 10_000, with_panic: false }, 3, false).unwrap().unwrap();
+        assert_eq!((counts.records, counts.loaded), (10_000, 10_000));
+    }
+
+    #[test]
+    fn a_panicking_worker_is_an_error_and_nothing_hangs() {
+        for jobs in [1, 2, 8] {
+            let error = run(Panicking, jobs, false).unwrap().unwrap_err();
+            assert_eq!(error.to_string(), "a defect in sqload: the encoder dies; please report it");
+        }
+    }
+
+    #[test]
+    fn a_stop_ends_the_load() {
+        let error = run(Dying { batches_left: 10_000, with_panic: false }, 2, true).unwrap().unwrap_err();
+        assert!(matches!(error.kind(), Kind::Interrupted));
+    }
 }

@@ -192,8 +192,8 @@ mod tests {
     }
 
     fn block() -> impl Strategy<Value = [u8; BLOCK_BYTES]> {
-        let byte = prop_oneof![4 => Just(b'"'), 2 => Just(b','), Just(b'\n'), Just(b'\r'), 4 => any::<u8>()];
-        let sparse = prop_oneof![1 => Just(b'"'), 4 => Just(b','), Just(b'\n'), 20 => Just(b'a')];
+        let byte = prop_oneof![4 => Just(b'"'), 2 => Just(b','), 1 => Just(b'\n'), 1 => Just(b'\r'), 4 => any::<u8>()];
+        let sparse = prop_oneof![1 => Just(b'"'), 4 => Just(b','), 1 => Just(b'\n'), 20 => Just(b'a')];
         prop_oneof![proptest::array::uniform(byte), proptest::array::uniform(sparse)]
     }
 

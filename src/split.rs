@@ -43,6 +43,8 @@ pub struct Split<'a> {
     record: u64,
     line: u64,
     in_header: bool,
+    /// What the records that were still whole came before.
+    error: Option<Error>,
 }
 
 /// What has been seen of the chunk that is being cut.
@@ -52,6 +54,8 @@ struct Tally {
     lines: u64,
     /// Where the last record seen starts.
     last_start: usize,
+    /// Whether its end has not been seen yet.
+    is_open: bool,
 }
 
 impl<'a> Split<'a> {
@@ -80,6 +84,7 @@ impl<'a> Split<'a> {
             record: 0,
             line: 0,
             in_header: false,
+            error: None,
         }
     }
 
@@ -97,8 +102,8 @@ impl<'a> Split<'a> {
         Ok(header.filter(|header| header.records == 1))
     }
 
-    /// Length and contents of the next chunk.
-    fn measure(&self) -> Result<(usize, Tally), Error> {
+    /// Length and contents of the next chunk; or what was seen until a record, the last, turned out bad.
+    fn measure(&self) -> Result<(usize, Tally), (Tally, Error)> {
         let mut scanner = Scanner::new(self.dialect);
         let mut tally = Tally::default();
         let (mut after_end, mut after_cr) = (1, 0);
@@ -123,15 +128,21 @@ impl<'a> Split<'a> {
             tally.records += starts.count_ones() as usize;
             tally.lines += u64::from(breaks.count_ones());
             if starts != 0 {
-                tally.last_start = at + starts.ilog2() as usize;
-            } else if at - tally.last_start > self.max_record_bytes {
-                return Err(self.too_large(&tally, at, &scanner));
+                let last = starts.ilog2();
+                tally.last_start = at + last as usize;
+                tally.is_open = marks.ends >> last == 0;
+            } else if marks.ends != 0 {
+                tally.is_open = false;
+            } else if tally.is_open && at - tally.last_start > self.max_record_bytes {
+                let error = self.too_large(&tally, at, &scanner);
+                return Err((tally, error));
             }
             (after_end, after_cr) = (marks.ends >> 63, marks.cr >> 63);
             at += BLOCK_BYTES;
         }
         if scanner.is_inside() {
-            return Err(self.unclosed_quote(&tally, self.rest.len()));
+            let error = self.unclosed_quote(&tally, self.rest.len());
+            return Err((tally, error));
         }
         Ok((self.rest.len(), tally))
     }
@@ -166,14 +177,23 @@ impl<'a> Iterator for Split<'a> {
     type Item = Result<Chunk<'a>, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(error) = self.error.take() {
+            self.rest = &[];
+            return Some(Err(error));
+        }
         if self.rest.is_empty() {
             return None;
         }
         let (length, tally) = match self.measure() {
             Ok(measured) => measured,
-            Err(error) => {
-                self.rest = &[];
-                return Some(Err(error));
+            // The records before the bad one are whole: they come first, wherever the cuts are.
+            Err((mut tally, error)) => {
+                self.error = Some(error);
+                tally.records -= 1;
+                if tally.records == 0 {
+                    return self.next();
+                }
+                (tally.last_start, tally)
             }
         };
         let (bytes, rest) = self.rest.split_at(length);

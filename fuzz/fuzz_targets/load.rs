@@ -1,0 +1,145 @@
+//! A load of any bytes leaves what SQLite alone holds of the `csv` crate's records, or the error that is due.
+#![no_main]
+
+use csv::ByteRecord;
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+use sqload::plan::{Column, Dialect, Expr, OnError, Table};
+use sqload::{Kind, Loader};
+use sqload_fuzz::{dialect, ends_inside_quotes, oracle};
+use std::num::NonZeroUsize;
+
+const COLUMNS: [(&str, &str); 5] = [("a", "TEXT"), ("b", "BLOB"), ("c", ""), ("n", "INTEGER"), ("u", "TEXT")];
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let [options, tuning, chunk_bytes, bytes @ ..] = data else { return };
+    let dialect = dialect(*options);
+    let header = ["a", "b", "c\n"].join(&char::from(dialect.delimiter).to_string());
+    let header = if options & 0x10 != 0 { header.as_str() } else { "" };
+    let bytes = [header.as_bytes(), bytes].concat();
+    let on_error = if options & 0x40 != 0 { OnError::Abort } else { OnError::Skip };
+    let expected = Expected::of(&bytes, dialect, on_error);
+
+    let directory = tempfile::tempdir().unwrap();
+    let (input, database) = (directory.path().join("input.csv"), directory.path().join("output.db"));
+    std::fs::write(&input, &bytes).unwrap();
+    match loader(dialect, *tuning, *chunk_bytes).on_error(on_error).load(&input, &database) {
+        Ok(report) => {
+            assert_eq!(expected.error, None);
+            assert_eq!(report.records, report.loaded + report.rejected);
+            assert_eq!((report.loaded, report.rejected), (expected.rows.len() as u64, expected.rejected));
+            assert_eq!(content(&Connection::open(&database).unwrap()), content(&expected.database()));
+        }
+        Err(error) => {
+            let record = error.position().map_or(0, |position| position.record);
+            assert_eq!(Some((name(error.kind()), record)), expected.error, "{error}");
+            std::fs::remove_file(&input).unwrap();
+            assert_eq!(directory.path().read_dir().unwrap().count(), 0, "nothing is left behind");
+        }
+    }
+});
+
+/// What a load must come to.
+#[derive(Default)]
+struct Expected {
+    /// The first error of the input and its record, if it has one; without an error, what follows.
+    error: Option<(&'static str, u64)>,
+    rows: Vec<[Value; COLUMNS.len()]>,
+    rejected: u64,
+}
+
+impl Expected {
+    fn of(bytes: &[u8], dialect: Dialect, on_error: OnError) -> Self {
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+        let mut records = oracle(bytes, dialect);
+        // Where the input is not UTF-8, and only there, this differs; and no end of a field is lost.
+        let mut as_text = oracle(String::from_utf8_lossy(bytes).as_bytes(), dialect);
+        let error = |name| Self { error: Some((name, 0)), ..Self::default() };
+        let Some(header) = records.first().cloned() else { return error("no header") };
+        let is_unclosed = ends_inside_quotes(bytes, dialect);
+        if is_unclosed {
+            (_, _) = (records.pop(), as_text.pop());
+        }
+        if records.is_empty() {
+            return error("unclosed quote");
+        }
+        let mut indices = [0; 3];
+        for (index, name) in indices.iter_mut().zip([b"a", b"b", b"c"]) {
+            let found: Vec<_> = (0..header.len()).filter(|index| &header[*index] == name).collect();
+            match found[..] {
+                [only] => *index = only,
+                [] => return error("missing column"),
+                _ => return error("ambiguous column"),
+            }
+        }
+        let mut expected = Self::default();
+        for (number, (record, as_text)) in (0..).zip(records.iter().zip(&as_text)).skip(1) {
+            if record.len() == header.len() && record == as_text {
+                expected.rows.push(row(record, indices));
+            } else {
+                expected.rejected += 1;
+                if on_error == OnError::Abort {
+                    expected.error.get_or_insert(("rejected", number));
+                }
+            }
+        }
+        if is_unclosed {
+            expected.error.get_or_insert(("unclosed quote", records.len() as u64));
+        }
+        expected
+    }
+
+    fn database(&self) -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        let columns = COLUMNS.map(|(name, declaration)| format!("{name} {declaration}")).join(",");
+        connection.execute_batch(&format!("CREATE TABLE t ({columns}); BEGIN")).unwrap();
+        let mut insert = connection.prepare("INSERT INTO t VALUES (?,?,?,?,?)").unwrap();
+        for row in &self.rows {
+            insert.execute(params_from_iter(row)).unwrap();
+        }
+        drop(insert);
+        connection
+    }
+}
+
+fn row(record: &ByteRecord, indices: [usize; 3]) -> [Value; COLUMNS.len()] {
+    let [a, b, c] = indices.map(|index| str::from_utf8(&record[index]).unwrap());
+    let integer = c.parse().map_or(Value::Null, Value::Integer);
+    [a.to_owned().into(), b.to_owned().into(), c.to_owned().into(), integer, b.to_uppercase().into()]
+}
+
+fn content(connection: &Connection) -> Vec<Vec<Value>> {
+    let mut select = connection.prepare("SELECT rowid, * FROM t ORDER BY rowid").unwrap();
+    let row = |row: &rusqlite::Row<'_>| (0..=COLUMNS.len()).map(|column| row.get(column)).collect();
+    select.query_map([], row).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+fn loader(dialect: Dialect, tuning: u8, chunk_bytes: u8) -> Loader {
+    let field = |name: &str| Expr::Field(name.to_owned());
+    let values = ["a", "b", "c"].map(field).into_iter();
+    let values = values.chain([Expr::TryInteger(field("c").into()), Expr::Upper(field("b").into())]);
+    let columns = COLUMNS.iter().zip(values);
+    let columns =
+        columns.map(|((name, declaration), value)| Column::new(*name, *declaration, value)).collect();
+    let number = |number: u8| NonZeroUsize::new(number.into()).unwrap_or(NonZeroUsize::MIN);
+    Loader::new(Table { name: "t".to_owned(), columns })
+        .delimiter(dialect.delimiter)
+        .quote(dialect.quote)
+        .jobs(number(tuning & 3))
+        .batch_rows(number(tuning >> 2 & 7))
+        .page_bytes(if tuning & 0x20 != 0 { 512 } else { 4096 })
+        .verify(tuning & 0x40 != 0)
+        .vacuum(tuning & 0x80 != 0)
+        .chunk_bytes(number(chunk_bytes))
+}
+
+fn name(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::NoHeader { .. } => "no header",
+        Kind::MissingColumn { .. } => "missing column",
+        Kind::AmbiguousColumn { .. } => "ambiguous column",
+        Kind::UnclosedQuote { .. } => "unclosed quote",
+        Kind::Rejected { .. } => "rejected",
+        _ => "never due",
+    }
+}

@@ -1,0 +1,10 @@
+//! The records and values of any bytes are those that the `csv` crate reads.
+#![no_main]
+
+use sqload_fuzz::{dialect, oracle, records};
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let Some((&options, bytes)) = data.split_first() else { return };
+    let dialect = dialect(options);
+    assert_eq!(records(bytes, dialect), oracle(bytes, dialect));
+});

@@ -1,0 +1,83 @@
+//! The chunks of any bytes, each parsed alone, hold the records of the whole, and know where they are.
+#![no_main]
+
+use csv::ByteRecord;
+use sqload::parse::Records;
+use sqload::plan::Dialect;
+use sqload::split::Split;
+use sqload::{Error, Kind};
+use sqload_fuzz::{dialect, ends_inside_quotes, line_ends, oracle, records};
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let [options, chunk_bytes, bytes @ ..] = data else { return };
+    let (dialect, chunk_bytes) = (dialect(*options), usize::from(*chunk_bytes).max(1));
+    let expected = oracle(bytes, dialect);
+    let max_record_bytes = if options & 0x80 != 0 { 100 } else { 1 << 30 };
+    let mut split = Split::new("input".into(), bytes, 0, dialect, chunk_bytes, max_record_bytes);
+    let has_header = options & 0x40 != 0 && !expected.is_empty();
+    let header = has_header.then(|| split.take_header().transpose()).flatten();
+    let headers = usize::from(has_header);
+
+    let (mut offset, mut found, mut error, mut is_short) = (0, Vec::new(), None, false);
+    for (index, chunk) in header.into_iter().chain(split).enumerate() {
+        assert!(error.is_none(), "nothing comes after an error");
+        let chunk = match chunk {
+            Ok(chunk) => chunk,
+            Err(failed) => {
+                error = Some(failed);
+                continue;
+            }
+        };
+        assert!(!is_short, "only the last chunk is smaller than wanted");
+        assert_eq!(chunk.number, index.saturating_sub(headers) as u64);
+        assert_eq!(chunk.offset, offset as u64);
+        assert_eq!(chunk.first_record, found.len().saturating_sub(headers) as u64);
+        assert_eq!(chunk.first_line, line_ends(&bytes[..offset]));
+        assert_eq!(chunk.bytes, &bytes[offset..][..chunk.bytes.len()]);
+        let in_chunk = records(chunk.bytes, dialect);
+        assert_eq!(chunk.records, in_chunk.len());
+
+        // It ends with the record that reaches the size wanted.
+        let wanted_bytes = if index < headers { 1 } else { chunk_bytes };
+        is_short = chunk.bytes.len() < wanted_bytes;
+        let wanted = &chunk.bytes[..wanted_bytes.min(chunk.bytes.len())];
+        assert!(chunk.records <= records(wanted, dialect).len().max(1));
+        offset += chunk.bytes.len();
+        found.extend(in_chunk);
+    }
+    let largest = largest_record(bytes, dialect);
+    match error {
+        Some(_) if largest > max_record_bytes => assert!(expected.starts_with(&found)),
+        Some(error) => {
+            assert_eq!(found, expected[..expected.len() - 1], "the records before it come first");
+            check_error(&error, bytes, dialect, &expected, headers);
+        }
+        None => {
+            assert!(!ends_inside_quotes(bytes, dialect) && largest < max_record_bytes.saturating_add(2 * 64));
+            assert_eq!((offset, found), (bytes.len(), expected));
+        }
+    }
+});
+
+/// The most bytes from the start of a record to that of the next one, or to the end.
+fn largest_record(bytes: &[u8], dialect: Dialect) -> usize {
+    let mut records = Records::new(bytes, dialect);
+    let starts = std::iter::from_fn(|| records.next_into(&mut Vec::new())).map(|range| range.start);
+    let starts: Vec<_> = [0].into_iter().chain(starts).chain([bytes.len()]).collect();
+    starts.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+}
+
+/// The error says where the quote stands that opens the last field and is not closed.
+fn check_error(error: &Error, bytes: &[u8], dialect: Dialect, expected: &[ByteRecord], headers: usize) {
+    let Kind::UnclosedQuote { position, searched_bytes } = error.kind() else { panic!("{error}") };
+    let (before, field) = bytes.split_at(position.offset as usize);
+    let is_boundary = |byte: &u8| [dialect.delimiter, b'\r', b'\n'].contains(byte);
+    assert!(before.last().is_none_or(is_boundary) && !ends_inside_quotes(before, dialect));
+    assert!(ends_inside_quotes(bytes, dialect));
+    assert_eq!(field.first().copied(), dialect.quote);
+    assert_eq!(oracle(field, dialect).iter().map(ByteRecord::len).collect::<Vec<_>>(), [1]);
+    assert_eq!(position.line, line_ends(before) + 1);
+    assert_eq!(position.record, (expected.len() - headers) as u64);
+    let searched = &bytes[bytes.len() - *searched_bytes as usize..];
+    assert_eq!(oracle(searched, dialect), expected[expected.len() - 1..]);
+}

@@ -1,0 +1,299 @@
+//! What the command-line tests share: a directory to work in, the program run with a time limit, and the
+//! naive reference that its tables are compared with.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Nothing in these tests takes longer but a hang.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
+
+/// A file that most tests are content with.
+pub(crate) const FEW: &str = "first_name,last_name,age\nAda,Lovelace,36\nAlan,Turing,41\n";
+
+/// What the table is to be.
+const PEOPLE_SQL: &str =
+    "CREATE TABLE people (id BLOB PRIMARY KEY, first_name TEXT, last_name TEXT, age INTEGER, email TEXT)";
+
+/// `rows` records, the header before them.
+pub(crate) fn many(rows: usize) -> String {
+    format!("first_name,last_name,age\n{}", "Grace,Hopper,85\n".repeat(rows))
+}
+
+/// A directory of a test's own, with `people.csv` to load into `people.db`.
+pub(crate) struct Place(TempDir);
+
+impl Place {
+    pub(crate) fn empty() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn with_input(csv: impl AsRef<[u8]>) -> Self {
+        let place = Self::empty();
+        place.write("people.csv", csv);
+        place
+    }
+
+    /// With an input, and a database that `sql` has made.
+    pub(crate) fn with_database(csv: impl AsRef<[u8]>, sql: &str) -> Self {
+        let place = Self::with_input(csv);
+        place.database().execute_batch(sql).unwrap();
+        place
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        std::fs::write(self.path(name), bytes).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// The names in it, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let entries = self.0.path().read_dir().unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// Every name in it, and the bytes of those that are files.
+    pub(crate) fn snapshot(&self) -> BTreeMap<String, Option<Vec<u8>>> {
+        let bytes_of = |name: &String| {
+            let path = self.path(name);
+            path.symlink_metadata().unwrap().is_file().then(|| std::fs::read(path).unwrap())
+        };
+        self.names().into_iter().map(|name| (name.clone(), bytes_of(&name))).collect()
+    }
+
+    /// The program, in this directory.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sqload"));
+        command.args(arguments).current_dir(self.0.path());
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
+        Running::start(self.command(arguments)).wait()
+    }
+
+    pub(crate) fn load_command(&self, options: &[&str]) -> Command {
+        self.command(&[&["run-pipeline", "-i", "people.csv", "--database", "people.db"], options].concat())
+    }
+
+    /// Loads `people.csv` into `people.db`.
+    pub(crate) fn load(&self, options: &[&str]) -> Outcome {
+        Running::start(self.load_command(options)).wait()
+    }
+
+    /// As [`Place::load`], by a shell that has run `setup` before: `umask`, `ulimit`, `trap`.
+    pub(crate) fn load_after(&self, setup: &str, options: &[&str]) -> Outcome {
+        let load = self.load_command(options);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{setup}; exec \"$0\" \"$@\"")]).arg(load.get_program());
+        shell.args(load.get_args()).current_dir(self.0.path());
+        Running::start(shell).wait()
+    }
+
+    /// A load that has to fail with one message that has all of `parts`, and to leave every file as it was.
+    #[track_caller]
+    pub(crate) fn load_fails(&self, options: &[&str], parts: &[&str]) {
+        let before = self.snapshot();
+        let outcome = self.load(options).expect(1);
+        outcome.says_once(parts);
+        self.is_as(&before);
+    }
+
+    #[track_caller]
+    pub(crate) fn is_as(&self, before: &BTreeMap<String, Option<Vec<u8>>>) {
+        assert_eq!(self.names(), before.keys().cloned().collect::<Vec<_>>(), "files came or went");
+        let changed: Vec<_> =
+            self.snapshot().into_iter().filter(|(name, now)| before[name] != *now).collect();
+        assert!(changed.is_empty(), "{} changed", changed[0].0);
+    }
+
+    pub(crate) fn database(&self) -> Connection {
+        Connection::open(self.path("people.db")).unwrap()
+    }
+
+    /// Runs `sql` on `people.db` and returns the one value that it yields, as text.
+    #[track_caller]
+    pub(crate) fn query(&self, sql: &str) -> String {
+        query(&self.database(), sql)
+    }
+
+    /// Whether `people.db` is sound and holds what a naive load of `csv` gives.
+    #[track_caller]
+    pub(crate) fn holds(&self, csv: impl AsRef<[u8]>) {
+        self.holds_as(csv, &csv::ReaderBuilder::new());
+    }
+
+    /// As [`Place::holds`], with the csv crate told how the file is written.
+    #[track_caller]
+    pub(crate) fn holds_as(&self, csv: impl AsRef<[u8]>, dialect: &csv::ReaderBuilder) {
+        let database = self.database();
+        assert_eq!(query(&database, "PRAGMA integrity_check"), "ok");
+        assert_eq!(table(&database), table(&reference(csv.as_ref(), dialect)));
+    }
+}
+
+/// The program while it runs; killed if the test goes on without it.
+pub(crate) struct Running {
+    child: Child,
+    stdout: File,
+    stderr: File,
+}
+
+/// How a run of the program ended.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) signal: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Running {
+    pub(crate) fn start(mut command: Command) -> Self {
+        let [stdout, stderr] = [(); 2].map(|()| tempfile::tempfile().unwrap());
+        command.stdin(Stdio::null());
+        command.stdout(stdout.try_clone().unwrap()).stderr(stderr.try_clone().unwrap());
+        Self { child: command.spawn().unwrap(), stdout, stderr }
+    }
+
+    #[track_caller]
+    pub(crate) fn wait(mut self) -> Outcome {
+        let started = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(started.elapsed() < TIME_LIMIT, "it hangs, having said {:?}", text_of(&mut self.stderr));
+            std::thread::sleep(POLL_INTERVAL);
+        };
+        let (stdout, stderr) = (text_of(&mut self.stdout), text_of(&mut self.stderr));
+        Outcome { code: status.code(), signal: status.signal(), stdout, stderr }
+    }
+
+    /// Waits until a file whose name begins with `prefix` is in `place`; false if the program ended before.
+    pub(crate) fn reaches(&mut self, place: &Place, prefix: &str) -> bool {
+        while self.child.try_wait().unwrap().is_none() {
+            if place.names().iter().any(|name| name.starts_with(prefix)) {
+                return true;
+            }
+            std::thread::sleep(POLL_INTERVAL);
+        }
+        false
+    }
+
+    /// Sends a signal: `INT`, `TERM`, `KILL`.
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success(), "{kill}");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail if it has ended, as it should have.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Outcome {
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        self
+    }
+
+    /// Whether there is one message, all of `parts` in it. Warnings of rejects may precede it.
+    #[track_caller]
+    pub(crate) fn says_once(&self, parts: &[&str]) {
+        const LONGEST_MESSAGE_BYTES: usize = 1_000;
+        let said: Vec<_> = self.stderr.lines().filter(|line| !line.contains("WARN")).collect();
+        let is_message = said.first().is_some_and(|line| line.starts_with("sqload: "))
+            && said[1..].iter().all(|line| line.starts_with("  because: "));
+        let message = said.join("\n");
+        assert!(is_message, "no single message: {:?}", self.stderr);
+        assert!(message.len() <= LONGEST_MESSAGE_BYTES, "a message of {} bytes", message.len());
+        for part in parts {
+            assert!(message.contains(part), "{part:?} is not in {message:?}");
+        }
+    }
+}
+
+fn text_of(file: &mut File) -> String {
+    let mut bytes = Vec::new();
+    file.rewind().unwrap();
+    file.read_to_end(&mut bytes).unwrap();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The one value that `sql` yields, as text.
+#[track_caller]
+pub(crate) fn query(connection: &Connection, sql: &str) -> String {
+    let value = connection.query_row(sql, [], |row| row.get(0));
+    match value.unwrap_or_else(|error| panic!("{sql}: {error}")) {
+        Value::Text(text) => text,
+        Value::Integer(integer) => integer.to_string(),
+        other => panic!("{sql} yields {other:?}"),
+    }
+}
+
+/// A table `people`: what it is declared as, and what it holds but for the keys, in order, with types.
+#[derive(Debug, PartialEq)]
+struct Table {
+    columns: Vec<Vec<Value>>,
+    rows: Vec<Vec<Value>>,
+}
+
+fn table(connection: &Connection) -> Table {
+    let columns = "SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_info('people')";
+    let rows = "SELECT rowid, typeof(first_name), first_name, typeof(last_name), last_name,
+        typeof(age), age, typeof(email), email FROM people ORDER BY rowid";
+    Table { columns: rows_of(connection, columns), rows: rows_of(connection, rows) }
+}
+
+pub(crate) fn rows_of(connection: &Connection, sql: &str) -> Vec<Vec<Value>> {
+    let mut statement = connection.prepare(sql).unwrap();
+    let width = statement.column_count();
+    let rows = statement.query_map([], |row| (0..width).map(|column| row.get(column)).collect());
+    rows.unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+/// The table as the csv crate and one prepared statement make it.
+fn reference(csv: &[u8], dialect: &csv::ReaderBuilder) -> Connection {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch(&format!("{PEOPLE_SQL}; BEGIN")).unwrap();
+    let mut insert = connection.prepare("INSERT INTO people VALUES (NULL, ?, ?, ?, ?)").unwrap();
+    let mut reader = dialect.from_reader(csv);
+    let header = reader.headers().unwrap().clone();
+    for record in reader.records() {
+        let record = record.unwrap();
+        let field = |name| &record[header.iter().position(|column| column == name).unwrap()];
+        let (first_name, last_name) = (field("first_name"), field("last_name"));
+        let age = field("age").parse::<i64>().unwrap_or(0);
+        let email = format!("{first_name}.{last_name}_{age}@somemail.com");
+        insert.execute((first_name, last_name.to_uppercase(), age, email)).unwrap();
+    }
+    drop(insert);
+    connection
+}

@@ -1,0 +1,227 @@
+//! The records of every small input, and of random larger ones, against the csv crate; and every cut of them.
+
+use proptest::prelude::*;
+use sqload::Kind;
+use sqload::batch::Arena;
+use sqload::parse::{Records, raw, unquote};
+use sqload::plan::Dialect;
+use sqload::split::Split;
+
+type Fields = Vec<Vec<u8>>;
+
+const ALPHABET: &[u8; 5] = b"\",\n\ra";
+const LONGEST: usize = 8;
+const ANY_SIZE: usize = 1 << 20;
+
+fn ours(bytes: &[u8]) -> Vec<Fields> {
+    let arena = Arena::default();
+    let dialect = Dialect::default();
+    let mut records = Records::new(bytes, dialect);
+    let mut all = Vec::new();
+    let mut fields = Vec::new();
+    while records.next_into(&mut fields).is_some() {
+        let values = fields.drain(..).map(|field| unquote(raw(bytes, field), dialect, &arena).to_vec());
+        all.push(values.collect());
+    }
+    all
+}
+
+fn theirs(bytes: &[u8]) -> Vec<Fields> {
+    let mut builder = csv::ReaderBuilder::new();
+    let mut reader = builder.has_headers(false).flexible(true).buffer_capacity(64).from_reader(bytes);
+    let mut record = csv::ByteRecord::new();
+    let mut all = Vec::new();
+    while reader.read_byte_record(&mut record).expect("reading memory can not fail") {
+        all.push(record.iter().map(<[u8]>::to_vec).collect());
+    }
+    all
+}
+
+fn split(bytes: &[u8], chunk_bytes: usize) -> Split<'_> {
+    Split::new("test".into(), bytes, 0, Dialect::default(), chunk_bytes, ANY_SIZE)
+}
+
+/// Whether `bytes` end inside quotes, read byte by byte from the words of the grammar.
+fn ends_inside_quotes(bytes: &[u8]) -> bool {
+    let (mut inside, mut may_open) = (false, true);
+    for byte in bytes {
+        match byte {
+            b'"' if inside => (inside, may_open) = (false, true),
+            b'"' if may_open => inside = true,
+            _ => may_open = b",\n\r".contains(byte),
+        }
+    }
+    inside
+}
+
+/// Line ends in `bytes`; CRLF is one.
+fn lines(bytes: &[u8]) -> u64 {
+    let pairs = bytes.windows(2).filter(|pair| pair == b"\r\n").count();
+    (bytes.iter().filter(|byte| b"\r\n".contains(byte)).count() - pairs) as u64
+}
+
+/// Checks that the chunks of `bytes` are those of a whole, and gives the same records.
+fn check_split(bytes: &[u8], whole: &[Fields], chunk_bytes: usize) {
+    let mut chunks = Vec::new();
+    let mut error = None;
+    for chunk in split(bytes, chunk_bytes) {
+        assert!(error.is_none(), "nothing follows an error");
+        match chunk {
+            Ok(chunk) => chunks.push(chunk),
+            Err(last) => error = Some(last),
+        }
+    }
+    if ends_inside_quotes(bytes) {
+        let error = error.expect("an unclosed quote is an error");
+        let records = chunks.iter().flat_map(|chunk| ours(chunk.bytes)).collect::<Vec<_>>();
+        assert_eq!(records, whole[..whole.len() - 1], "all records but the last come before the error");
+        assert!(matches!(error.kind(), Kind::UnclosedQuote { .. }), "{error}");
+        let offset = error.position().expect("it has a position").offset as usize;
+        assert_eq!(bytes[offset], b'"');
+        assert!(!ends_inside_quotes(&bytes[..offset]), "the quote at {offset} opens");
+        assert_eq!(error.position().unwrap().line, lines(&bytes[..offset]) + 1);
+        return;
+    }
+    assert!(error.is_none(), "{error:?}");
+    let mut record = 0;
+    let mut at = 0;
+    for (number, chunk) in chunks.iter().enumerate() {
+        assert_eq!((chunk.number, chunk.offset), (number as u64, at as u64));
+        assert_eq!(chunk.bytes, &bytes[at..at + chunk.bytes.len()]);
+        assert_eq!(chunk.first_record, record as u64);
+        assert_eq!(chunk.first_line, lines(&bytes[..at]));
+        let records = ours(chunk.bytes);
+        assert_eq!(records.len(), chunk.records);
+        assert_eq!(records, whole[record..record + chunk.records]);
+        assert!(number == 0 || chunk.records > 0, "only an input without records has a chunk without");
+        let cut_is_late = |last: usize| chunk.bytes.len() < chunk_bytes + last + 64;
+        assert!(number + 1 == chunks.len() || cut_is_late(longest_record(whole)), "cut at the first chance");
+        record += chunk.records;
+        at += chunk.bytes.len();
+    }
+    assert_eq!((at, record), (bytes.len(), whole.len()));
+}
+
+/// Bytes that the longest of `records` can take, quotes and line ends included, generously.
+fn longest_record(records: &[Fields]) -> usize {
+    let bytes = |record: &Fields| record.iter().map(|field| 2 * field.len() + 3).sum::<usize>();
+    records.iter().map(bytes).max().unwrap_or(0) + 16
+}
+
+/// Calls `check` with every string of up to `longest` bytes of the alphabet.
+fn every_string(longest: usize, mut check: impl FnMut(&[u8])) {
+    for length in 0..=longest {
+        for mut number in 0..ALPHABET.len().pow(length as u32) {
+            let mut bytes = [0; LONGEST];
+            for byte in &mut bytes[..length] {
+                *byte = ALPHABET[number % ALPHABET.len()];
+                number /= ALPHABET.len();
+            }
+            check(&bytes[..length]);
+        }
+    }
+}
+
+#[test]
+fn every_small_input_parses_as_the_csv_crate_reads_it() {
+    let mut count = 0;
+    every_string(LONGEST, |bytes| {
+        assert_eq!(ours(bytes), theirs(bytes), "{:?}", String::from_utf8_lossy(bytes));
+        count += 1;
+    });
+    assert_eq!(count, (5usize.pow(9) - 1) / 4);
+}
+
+#[test]
+fn every_small_input_parses_alike_across_a_block_boundary() {
+    let prefixes = ["a", "\n", "\"a", "\"a\"\"", "a\"", "\"a\"a"];
+    for (prefix, before) in prefixes.iter().flat_map(|prefix| (58..64).map(move |before| (prefix, before))) {
+        let mut input = b"\n".repeat(before - prefix.len());
+        input.extend_from_slice(prefix.as_bytes());
+        every_string(5, |bytes| {
+            input.truncate(before);
+            input.extend_from_slice(bytes);
+            assert_eq!(ours(&input), theirs(&input), "{:?}", String::from_utf8_lossy(&input));
+        });
+    }
+}
+
+#[test]
+fn every_cut_of_every_small_input_gives_the_records_of_the_whole() {
+    every_string(LONGEST, |bytes| {
+        let whole = theirs(bytes);
+        (1..=bytes.len()).for_each(|chunk_bytes| check_split(bytes, &whole, chunk_bytes));
+    });
+}
+
+fn csv_like(longest: usize) -> impl Strategy<Value = Vec<u8>> {
+    let common = prop_oneof![
+        6 => prop::sample::select(&ALPHABET[..]).prop_map(|byte| vec![byte]),
+        2 => "[a-zé\u{0}]{0,40}".prop_map(String::into_bytes),
+        2 => "\"[a-z,\n\r]{0,40}\"[,\n]".prop_map(String::into_bytes),
+        1 => any::<u8>().prop_map(|byte| vec![byte]),
+    ];
+    prop::collection::vec(common, 0..longest).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #[test]
+    fn random_inputs_parse_as_the_csv_crate_reads_them(bytes in csv_like(200)) {
+        prop_assert_eq!(ours(&bytes), theirs(&bytes));
+    }
+
+    #[test]
+    fn random_cuts_give_the_records_of_the_whole(bytes in csv_like(200), chunk_bytes in 1..1000usize) {
+        check_split(&bytes, &theirs(&bytes), chunk_bytes);
+    }
+}
+
+#[test]
+fn a_header_is_taken_off_whatever_blank_lines_precede_it() {
+    let mut split = split(b"\r\n\n\"a\nb\",c\r\n\r\n1,2\n3,4", ANY_SIZE);
+    let header = split.take_header().unwrap().unwrap();
+    assert_eq!(ours(header.bytes), [[b"a\nb".to_vec(), b"c".to_vec()]]);
+    let chunk = split.next().unwrap().unwrap();
+    let expected = sqload::split::Chunk {
+        number: 0,
+        bytes: b"1,2\n3,4",
+        offset: 14,
+        first_record: 0,
+        records: 2,
+        first_line: 5,
+    };
+    assert_eq!(chunk, expected);
+    assert!(split.next().is_none());
+}
+
+#[test]
+fn no_header_is_none() {
+    for bytes in ["", "\n", "\r\n\r\n"] {
+        assert!(split(bytes.as_bytes(), 1).take_header().unwrap().is_none(), "{bytes:?}");
+    }
+}
+
+#[test]
+fn the_search_for_the_end_of_a_record_is_bounded() {
+    let too_large = [b"a,b\n".as_slice(), &[b'x'; 5_000], b"\n"].concat();
+    let error =
+        Split::new("in".into(), &too_large, 0, Dialect::default(), 1, 1_000).last().unwrap().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "in: line 2 (record 2, byte 4): the record is larger than 1000 bytes; allow more with --max-record-size"
+    );
+    let swallowed = [b"a,b\nc,\"d\n".as_slice(), &b"e,f\n".repeat(2_000)].concat();
+    let error =
+        Split::new("in".into(), &swallowed, 0, Dialect::default(), 1, 1_000).last().unwrap().unwrap_err();
+    let position = error.position().unwrap();
+    assert_eq!((position.record, position.line, position.offset), (2, 2, 6));
+    assert!(matches!(error.kind(), Kind::UnclosedQuote { searched_bytes: 1_000..1_200, .. }), "{error:?}");
+}
+
+#[test]
+fn blank_lines_are_no_part_of_a_record_and_have_no_bound() {
+    let bytes = [b"\n".repeat(5_000), b"a,b".to_vec(), b"\r\n".repeat(5_000), b"c\n".to_vec()].concat();
+    let chunks: Vec<_> =
+        Split::new("in".into(), &bytes, 0, Dialect::default(), 1, 100).map(Result::unwrap).collect();
+    assert_eq!(chunks.iter().map(|chunk| chunk.records).collect::<Vec<_>>(), [1, 1]);
+}

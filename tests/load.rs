@@ -1,0 +1,204 @@
+//! What a load puts into a database, against the csv crate and plain rusqlite; the same for any chunk size and
+//! any number of jobs.
+
+use proptest::prelude::*;
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+use sqload::plan::{Column, Expr, OnError, Plan, Table, Tuning};
+use sqload::{Kind, Loader, people};
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+/// The rows of `table`, with rowid, in its order.
+fn content(database: &Path, table: &str) -> Vec<Vec<Value>> {
+    let connection = Connection::open(database).unwrap();
+    let mut select = connection.prepare(&format!("SELECT rowid, * FROM {table} ORDER BY rowid")).unwrap();
+    let columns = select.column_count();
+    let row = |row: &rusqlite::Row<'_>| (0..columns).map(|column| row.get(column)).collect();
+    select.query_map([], row).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+/// A table of three columns as they are and one that is computed.
+fn table() -> Table {
+    let field = |name: &str| Expr::Field(name.into());
+    let number = Expr::TryInteger(Box::new(field("b")));
+    let joined = Expr::Concat(vec![field("c"), Expr::Text("/".into()), number.clone()]);
+    Table {
+        name: "t".into(),
+        columns: vec![
+            Column::new("a", "TEXT", field("a")),
+            Column::new("number", "", number),
+            Column::new("upper", "TEXT", Expr::Upper(Box::new(field("c")))),
+            Column::new("joined", "TEXT", joined),
+        ],
+    }
+}
+
+/// The same rows put in by plain rusqlite from the csv crate's records.
+fn reference(csv: &[u8], database: &Path) -> Vec<Vec<Value>> {
+    let connection = Connection::open(database).unwrap();
+    connection.execute_batch("CREATE TABLE t (a TEXT, number, upper TEXT, joined TEXT)").unwrap();
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(csv);
+    let width = reader.byte_headers().unwrap().len();
+    for record in reader.byte_records().map(Result::unwrap) {
+        let Ok(record) = csv::StringRecord::from_byte_record(record) else { continue };
+        if record.len() != width {
+            continue;
+        }
+        let number: Option<i64> = record[1].parse().ok();
+        let values = [
+            Value::Text(record[0].to_owned()),
+            number.into(),
+            Value::Text(record[2].to_uppercase()),
+            number.map(|number| format!("{}/{number}", &record[2])).into(),
+        ];
+        connection.execute("INSERT INTO t VALUES (?, ?, ?, ?)", params_from_iter(values)).unwrap();
+    }
+    drop(connection);
+    content(database, "t")
+}
+
+fn csv_file() -> impl Strategy<Value = Vec<u8>> {
+    let field = prop_oneof![
+        4 => "[a-z]{0,6}",
+        2 => "[+-]?[0-9]{1,20}",
+        1 => "\"([a-z,\n]|\"\"){0,30}\"",
+        1 => "[éßŉ ]{0,4}",
+        1 => "\u{0}",
+    ];
+    let field = field.prop_map(String::into_bytes);
+    let bad = prop_oneof![20 => Just(vec![]), 1 => Just(vec![0xff]), 1 => Just(b",".to_vec())];
+    let line_end = prop_oneof![Just("\n"), Just("\r\n"), Just("\r"), Just("\n\n")];
+    let record = (field.clone(), field.clone(), field, bad, line_end)
+        .prop_map(|(a, b, c, bad, end)| [a.as_slice(), b",", &b, b",", &c, &bad, end.as_bytes()].concat());
+    prop::collection::vec(record, 0..120).prop_map(|records| [b"a,b,c\n".to_vec(), records.concat()].concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn content_is_that_of_plain_rusqlite(csv in csv_file(), chunk_bytes in 1..5_000usize, batch_rows in 1..60usize) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        std::fs::write(path("in.csv"), &csv).unwrap();
+        let expected = reference(&csv, &path("reference.db"));
+        for jobs in [1, 2, 8] {
+            let loader = Loader::new(table())
+                .jobs(NonZeroUsize::new(jobs).unwrap())
+                .chunk_bytes(NonZeroUsize::new(chunk_bytes).unwrap())
+                .batch_rows(NonZeroUsize::new(batch_rows).unwrap())
+                .verify(true);
+            let report = loader.load(path("in.csv"), path("out.db")).unwrap();
+            prop_assert_eq!(report.loaded, expected.len() as u64);
+            prop_assert_eq!(report.records, report.loaded + report.rejected);
+            prop_assert_eq!(&content(&path("out.db"), "t"), &expected);
+        }
+    }
+}
+
+#[test]
+fn any_chunk_size_and_number_of_jobs_gives_the_same_people() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    sqload::generate::create_file(&path("in.csv"), 3_000, Some(5), &Default::default(), &false.into())
+        .unwrap();
+    for id in [Expr::Uuid7, Expr::Uuid4] {
+        let mut first = None;
+        for (jobs, chunk_bytes) in [(1, 1 << 20), (1, 1), (2, 100), (8, 1), (3, 4_096)] {
+            let tuning =
+                Tuning { jobs: NonZeroUsize::new(jobs), chunk_bytes, seed: Some(9), ..Tuning::default() };
+            let loader = Loader::from(Plan { tuning, ..Plan::new(people::table(id.clone())) });
+            loader.load(path("in.csv"), path("out.db")).unwrap();
+            let people = content(&path("out.db"), "people");
+            assert_eq!(people.len(), 3_000);
+            assert!(
+                first.get_or_insert_with(|| people.clone()) == &people,
+                "{jobs} jobs, {chunk_bytes} bytes"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_error_is_the_first_at_any_number_of_jobs() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let mut csv = b"a,b,c\n".to_vec();
+    (0..2_000).for_each(|_| csv.extend_from_slice(b"x,1,\"two\nlines\"\n"));
+    csv.extend_from_slice(b"x,1\ny\n");
+    (0..2_000).for_each(|_| csv.extend_from_slice(b"x,1,z\n"));
+    csv.extend_from_slice(b"x,\"never closed\n");
+    std::fs::write(path("in.csv"), csv).unwrap();
+    let input = path("in.csv");
+    for (on_error, expected) in [
+        (
+            OnError::Abort,
+            "line 4002 (record 2001, byte 32006): 2 fields where the header has 3; fix the input, or use \
+             --on-error skip to load the other records",
+        ),
+        (
+            OnError::Skip,
+            "line 6004 (record 4003, byte 44014): a quote opened here is never closed (looked through 16 \
+             bytes); close it, or use --quote none if quotes mean nothing in this file",
+        ),
+    ] {
+        for (jobs, chunk_bytes) in [(1, 1 << 20), (2, 1), (8, 500)] {
+            let tuning = Tuning { jobs: NonZeroUsize::new(jobs), chunk_bytes, ..Tuning::default() };
+            let loader = Loader::from(Plan { tuning, ..Plan::new(table()) }).on_error(on_error);
+            let error = loader.load(&input, path("out.db")).unwrap_err();
+            assert_eq!(error.to_string(), format!("{}: {expected}", input.display()));
+            assert!(!path("out.db").exists());
+        }
+    }
+}
+
+#[test]
+fn settings_that_make_no_sense_are_refused() {
+    let loader = || Loader::new(table());
+    let no_columns = Table { name: "t".into(), columns: Vec::new() };
+    for loader in [
+        loader().delimiter(b'\n'),
+        loader().quote(Some(b',')),
+        loader().delimiter(0xff),
+        loader().page_bytes(1000),
+        loader().page_bytes(256),
+        loader().max_record_bytes(NonZeroUsize::MAX),
+        Loader::new(no_columns),
+    ] {
+        let error = loader.load("missing.csv", "missing.db").unwrap_err();
+        assert!(matches!(error.kind(), Kind::Usage(_)), "{error}");
+    }
+}
+
+#[test]
+fn names_are_quoted() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let name = "select \"; DROP TABLE x; --";
+    std::fs::write(path("in.csv"), "a\n1\n").unwrap();
+    let column = Column::new(name, "TEXT", Expr::Field("a".into()));
+    Loader::new(Table { name: name.into(), columns: vec![column] })
+        .load(path("in.csv"), path("out.db"))
+        .unwrap();
+    let connection = Connection::open(path("out.db")).unwrap();
+    let found: (String, String) = connection
+        .query_row("SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .unwrap();
+    assert_eq!(found, (name.to_owned(), name.to_owned()));
+}
+
+#[test]
+fn a_constraint_of_the_table_ends_the_load() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("in.csv"), "a\n1\n2\n1\n").unwrap();
+    let column = Column::new("a", "TEXT UNIQUE", Expr::Field("a".into()));
+    let loader = Loader::new(Table { name: "t".into(), columns: vec![column] });
+    let error = loader.load(path("in.csv"), path("out.db")).unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(cause, "UNIQUE constraint failed: t.a");
+    assert!(!path("out.db").exists());
+}

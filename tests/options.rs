@@ -1,0 +1,253 @@
+//! Every option of `run-pipeline`.
+
+mod common;
+
+use common::{FEW, Place};
+use serde_json::Value as Json;
+
+/// Two records that can not be loaded, one of them over two lines, and a good one after each.
+const BAD: &str = concat!(
+    "first_name,\"last_name\",age\r\n",
+    "Ada,Lovelace,36\r\n",
+    "\"too\nfew\",1\r\n",
+    "Alan,Turing,41\r\n",
+    "too,\"many\",1,\" 2\"\r\n",
+    "Grace,Hopper,85",
+);
+const GOOD_OF_BAD: &str = "first_name,last_name,age\nAda,Lovelace,36\nAlan,Turing,41\nGrace,Hopper,85\n";
+
+#[test]
+fn tuning_changes_nothing_in_the_table() {
+    let place = Place::empty();
+    place.run(&["create-file", "-o", "people.csv", "--number-rows", "30000", "--seed", "2"]).expect(0);
+    let csv = place.read("people.csv");
+    let lines: &[&[&str]] = &[
+        &["-j", "1"],
+        &["-j", "2"],
+        &["--jobs", "8"],
+        &["--synchronous", "off"],
+        &["--synchronous", "normal"],
+        &["--synchronous", "full", "--verify", "--vacuum"],
+        &["--synchronous", "extra"],
+        &["--cache-size", "0"],
+        &["--cache-size", "100"],
+        &["--cache-size", "4294967295"],
+        &["--batch-rows", "1"],
+        &["--batch-rows", "7"],
+        &["--batch-rows", "100000"],
+        &["--on-error", "abort", "--max-errors", "0"],
+        &["-v"],
+    ];
+    for options in lines {
+        println!("{options:?}");
+        place.load(options).expect(0);
+        place.holds(&csv);
+        assert_eq!(place.names(), ["people.csv", "people.db"]);
+        std::fs::remove_file(place.path("people.db")).unwrap();
+    }
+}
+
+#[test]
+fn a_thousand_jobs_are_no_problem() {
+    let place = Place::with_input(FEW);
+    place.load(&["-j", "1000"]).expect(0);
+    place.holds(FEW);
+}
+
+#[test]
+fn page_size_is_that_of_a_new_database() {
+    for bytes in ["512", "1024", "4096", "65536"] {
+        let place = Place::with_input(common::many(5_000));
+        place.load(&["--page-size", bytes]).expect(0);
+        assert_eq!(place.query("PRAGMA page_size"), bytes);
+        place.holds(common::many(5_000));
+    }
+}
+
+#[test]
+fn page_size_of_a_replaced_database_stays_unless_another_is_asked_for() {
+    let place = Place::with_database(FEW, "PRAGMA page_size = 8192; CREATE TABLE people (x)");
+    for (options, bytes) in [(&[][..], "8192"), (&["--page-size", "1024"], "1024"), (&[], "1024")] {
+        place.load(options).expect(0);
+        assert_eq!(place.query("PRAGMA page_size"), bytes);
+        place.holds(FEW);
+    }
+}
+
+#[test]
+fn a_page_size_that_is_none_is_wrong_usage() {
+    let place = Place::with_input(FEW);
+    for bytes in ["0", "1", "256", "1000", "4095", "131072", "4294967296", "-4096", "4k"] {
+        place.load(&["--page-size", bytes]).expect(2);
+        assert_eq!(place.names(), ["people.csv"], "{bytes}");
+    }
+}
+
+#[test]
+fn bad_records_are_skipped_said_and_counted() {
+    let place = Place::with_input(BAD);
+    for options in [&[][..], &["--on-error", "skip"], &["--max-errors", "2"], &["-j", "1"]] {
+        let outcome = place.load(options).expect(3);
+        place.holds(GOOD_OF_BAD);
+        let parts = [
+            "people.csv: line 3 (record 2, byte 46): rejected: 2 fields where the header has 3",
+            "people.csv: line 6 (record 4, byte 75): rejected: 4 fields where the header has 3",
+            "read 5 records: 3 loaded, 2 rejected",
+        ];
+        for part in parts {
+            assert!(outcome.stderr.contains(part), "{part:?} is not in {:?}", outcome.stderr);
+        }
+    }
+}
+
+#[test]
+fn of_many_rejects_only_some_are_said() {
+    let place = Place::with_input(FEW.to_owned() + &"x\n".repeat(1_000));
+    let outcome = place.load(&[]).expect(3);
+    assert!(outcome.stderr.contains("1 000 rejected"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("more rejects follow"), "{}", outcome.stderr);
+    assert!(outcome.stderr.lines().count() < 20);
+    place.holds(FEW);
+}
+
+#[test]
+fn rejects_are_kept_as_they_were_after_the_header() {
+    let place = Place::with_input(BAD);
+    place.load(&["--rejects", "rejects.csv"]).expect(3);
+    place.holds(GOOD_OF_BAD);
+    let expected = "first_name,\"last_name\",age\n\"too\nfew\",1\ntoo,\"many\",1,\" 2\"\n";
+    assert_eq!(String::from_utf8(place.read("rejects.csv")).unwrap(), expected);
+    assert_eq!(place.names(), ["people.csv", "people.db", "rejects.csv"]);
+}
+
+#[test]
+fn rejects_of_a_good_file_are_the_header_alone() {
+    let place = Place::with_input(format!("\u{feff}{FEW}"));
+    place.write("rejects.csv", "of yesterday\n".repeat(100));
+    place.load(&["--rejects", "rejects.csv"]).expect(0);
+    assert_eq!(place.read("rejects.csv"), b"first_name,last_name,age\n");
+}
+
+#[test]
+fn rejects_are_in_the_order_of_the_input_at_any_number_of_jobs() {
+    let bad = |number: usize| format!("bad{number}\n");
+    let record = |number: usize| if number % 7 == 0 { bad(number) } else { "Ada,Lovelace,36\n".to_owned() };
+    let csv: String = (0..60_000).map(record).collect();
+    let rejects: String = (0..60_000).step_by(7).map(bad).collect();
+    let place = Place::with_input(format!("first_name,last_name,age\n{csv}"));
+    for jobs in ["1", "2", "8"] {
+        place.load(&["--rejects", "rejects.csv", "-q", "-j", jobs]).expect(3);
+        let expected = format!("first_name,last_name,age\n{rejects}");
+        assert!(place.read("rejects.csv") == expected.as_bytes(), "-j {jobs}");
+    }
+}
+
+#[test]
+fn max_record_size_allows_what_fits() {
+    let csv = format!("{FEW}Ada,{},1\n", "x".repeat(100_000));
+    let place = Place::with_input(&csv);
+    place.load(&["--max-record-size", "200000"]).expect(0);
+    place.holds(&csv);
+}
+
+#[test]
+fn vacuum_leaves_no_free_page() {
+    let sql = "CREATE TABLE other (x); INSERT INTO other VALUES (1); CREATE TABLE people (x);
+        INSERT INTO people SELECT randomblob(1000) FROM generate_series(1, 1000)";
+    let sql = sql.replace(
+        "generate_series(1, 1000)",
+        "json_each('[' || substr(replace(hex(zeroblob(999)), '00', ',0'), 2) || ']')",
+    );
+    let place = Place::with_database(FEW, &sql);
+    place.load(&[]).expect(0);
+    assert_ne!(place.query("PRAGMA freelist_count"), "0", "the test makes no free page");
+    place.load(&["--vacuum"]).expect(0);
+    assert_eq!(place.query("PRAGMA freelist_count"), "0");
+    assert_eq!(place.query("SELECT x FROM other"), "1");
+    place.holds(FEW);
+}
+
+/// Whether `json` is the report of a load of [`BAD`].
+fn assert_report(json: &[u8]) {
+    let report: Json = serde_json::from_slice(json).unwrap();
+    let count = |key: &str| report[key].as_u64().unwrap_or_else(|| panic!("{key} in {report}"));
+    assert_eq!((report["input"].as_str(), report["table"].as_str()), (Some("people.csv"), Some("people")));
+    assert_eq!(report["database"].as_str(), Some("people.db"));
+    assert!(report["writer"].is_string());
+    assert_eq!((count("records"), count("loaded"), count("rejected")), (5, 3, 2));
+    let sum = count("loaded") + count("rejected") + count("filtered") + count("ignored");
+    assert_eq!(count("records"), sum);
+    assert_eq!(count("jobs"), 2);
+    assert_eq!(count("bytes"), BAD.len() as u64);
+    for key in ["seconds", "rows_per_second", "megabytes_per_second"] {
+        assert!(report[key].as_f64().unwrap() > 0.0, "{key} in {report}");
+    }
+    for key in ["split_seconds", "parse_seconds", "write_seconds", "finish_seconds"] {
+        assert!(report["stages"][key].as_f64().unwrap() >= 0.0, "{key} in {report}");
+    }
+}
+
+#[test]
+fn report_is_json_in_a_file_or_alone_on_standard_output() {
+    let place = Place::with_input(BAD);
+    let outcome = place.load(&["-j", "2", "--report", "report.json"]).expect(3);
+    assert_eq!(outcome.stdout, "");
+    assert_report(&place.read("report.json"));
+    for talk in ["-q", "-v"] {
+        assert_report(place.load(&["-j", "2", "--report", "-", talk]).expect(3).stdout.as_bytes());
+    }
+    assert_eq!(place.names(), ["people.csv", "people.db", "report.json"]);
+}
+
+#[test]
+fn a_report_that_can_not_be_written_is_a_failure_that_changes_nothing() {
+    let place = Place::with_database(FEW, "CREATE TABLE people (x)");
+    place.load_fails(&["--report", "missing/report.json"], &["missing/report.json", "No such"]);
+}
+
+#[test]
+fn quiet_says_nothing_and_verbose_more() {
+    let place = Place::with_input(BAD);
+    let [quiet, plain, verbose] = [&["-q"][..], &[], &["-v"]].map(|options| place.load(options).expect(3));
+    assert_eq!((quiet.stderr, quiet.stdout), (String::new(), String::new()));
+    assert_eq!((plain.stdout, verbose.stdout), (String::new(), String::new()));
+    assert!(!plain.stderr.contains("DEBUG") && verbose.stderr.contains("DEBUG"), "{}", verbose.stderr);
+    assert!(!plain.stderr.contains('\u{1b}'), "no colours in a file");
+}
+
+#[test]
+fn quiet_still_says_errors() {
+    Place::empty().load(&["-q"]).expect(1).says_once(&["people.csv"]);
+}
+
+#[test]
+fn delimiter_and_quote_are_free() {
+    let of = |delimiter: u8, quote: u8| {
+        let mut builder = csv::ReaderBuilder::new();
+        builder.delimiter(delimiter).quote(quote);
+        builder
+    };
+    let mut unquoted = of(b',', b'"');
+    unquoted.quoting(false);
+    let cases: &[(&[&str], &str, csv::ReaderBuilder)] = &[
+        (&["-d", ";"], "a,b;\"c;d\";1", of(b';', b'"')),
+        (&["-d", "tab"], "a,b\t\"c\td\"\t1", of(b'\t', b'"')),
+        (&["-d", "\\t"], "a,b\t\"c\td\"\t1", of(b'\t', b'"')),
+        (&["-d", "\t"], "a,b\t\"c\td\"\t1", of(b'\t', b'"')),
+        (&["--tsv"], "a,b\t\"c\td\"\t1", of(b'\t', b'"')),
+        (&["--delimiter", "|"], "a,b|\"c|d\"|1", of(b'|', b'"')),
+        (&["--quote", "'"], "\"a',',''b\n','1'", of(b',', b'\'')),
+        (&["--quote", "none"], "\"a,\"\"b\"\",1", unquoted),
+    ];
+    for (options, record, dialect) in cases {
+        println!("{options:?}");
+        let delimiter = char::from(record.as_bytes()[3]);
+        let delimiter =
+            if delimiter.is_ascii_alphanumeric() || "\",'".contains(delimiter) { ',' } else { delimiter };
+        let csv = format!("{}\n{record}\n", ["first_name", "last_name", "age"].join(&delimiter.to_string()));
+        let place = Place::with_input(&csv);
+        place.load(options).expect(0);
+        place.holds_as(&csv, dialect);
+        assert_eq!(place.query("SELECT age FROM people"), "1");
+    }
+}

@@ -1,0 +1,220 @@
+//! `run-pipeline`: the table in full, value and type, against a naive reference.
+
+mod common;
+
+use common::{FEW, Place, rows_of};
+use rusqlite::types::Value;
+use std::collections::BTreeSet;
+
+#[track_caller]
+fn loads(csv: &str) -> Place {
+    let place = Place::with_input(csv);
+    place.load(&[]).expect(0);
+    place.holds(csv);
+    assert_eq!(place.names(), ["people.csv", "people.db"]);
+    place
+}
+
+/// One column of the table, in the order of the rows.
+fn column(place: &Place, name: &str) -> Vec<Value> {
+    let rows = rows_of(&place.database(), &format!("SELECT {name} FROM people ORDER BY rowid"));
+    rows.into_iter().flatten().collect()
+}
+
+fn texts(place: &Place, name: &str) -> Vec<String> {
+    let text = |value| match value {
+        Value::Text(text) => text,
+        other => panic!("{other:?} is no text"),
+    };
+    column(place, name).into_iter().map(text).collect()
+}
+
+#[test]
+fn defaults_load_data_people_csv_into_data_people_db() {
+    let place = Place::empty();
+    std::fs::create_dir(place.path("data")).unwrap();
+    place.write("data/people.csv", FEW);
+    place.run(&["run-pipeline"]).expect(0);
+    std::fs::rename(place.path("data/people.db"), place.path("people.db")).unwrap();
+    place.holds(FEW);
+    let row =
+        "SELECT first_name || '|' || last_name || '|' || age || '|' || email FROM people WHERE rowid = 1";
+    assert_eq!(place.query(row), "Ada|LOVELACE|36|Ada.Lovelace_36@somemail.com");
+    assert_eq!(place.path("data").read_dir().unwrap().count(), 1, "nothing but the input is left");
+}
+
+#[test]
+fn a_created_file_is_loaded_as_the_reference_loads_it() {
+    let place = Place::empty();
+    place.run(&["create-file", "-o", "people.csv", "--number-rows", "60000", "--seed", "1"]).expect(0);
+    place.load(&[]).expect(0);
+    place.holds(place.read("people.csv"));
+    assert_eq!(place.query("SELECT count(*) FROM people"), "60000");
+}
+
+#[test]
+fn ages_are_integers_or_0() {
+    let cases = [
+        ("0", 0),
+        ("42", 42),
+        ("042", 42),
+        ("+5", 5),
+        ("-5", -5),
+        ("\" 42\"", 0),
+        ("42 ", 0),
+        ("4x", 0),
+        ("", 0),
+        ("\"\"", 0),
+        ("\"4\"\"2\"", 0),
+        ("\"42\"", 42),
+        ("+", 0),
+        ("4.0", 0),
+        ("1e3", 0),
+        ("0x10", 0),
+        ("٤٢", 0),
+        ("9223372036854775807", i64::MAX),
+        ("9223372036854775808", 0),
+        ("-9223372036854775808", i64::MIN),
+        ("-9223372036854775809", 0),
+        ("00000000000000000000000000042", 42),
+    ];
+    let records: String = cases.iter().map(|(age, _)| format!("Ada,Lovelace,{age}\n")).collect();
+    let place = loads(&format!("first_name,last_name,age\n{records}"));
+    assert_eq!(column(&place, "age"), cases.map(|(_, age)| Value::Integer(age)));
+    assert_eq!(texts(&place, "email"), cases.map(|(_, age)| format!("Ada.Lovelace_{age}@somemail.com")));
+}
+
+#[test]
+fn last_names_are_in_unicode_capitals_but_not_in_the_address() {
+    let cases = [
+        ("straße", "STRASSE"),
+        ("Béla", "BÉLA"),
+        ("ŉ", "ʼN"),
+        ("ﬃ", "FFI"),
+        ("ΐ", "Ϊ́"),
+        ("日本", "日本"),
+        ("👩‍🔬", "👩‍🔬"),
+        ("o' sullivan", "O' SULLIVAN"),
+        ("", ""),
+        ("007", "007"),
+    ];
+    let records: String = cases.iter().map(|(name, _)| format!("é,{name},1\n")).collect();
+    let place = loads(&format!("first_name,last_name,age\n{records}"));
+    assert_eq!(texts(&place, "last_name"), cases.map(|(_, upper)| upper.to_owned()));
+    assert_eq!(texts(&place, "email"), cases.map(|(name, _)| format!("é.{name}_1@somemail.com")));
+}
+
+#[test]
+fn quoted_fields_keep_delimiters_quotes_line_ends_and_nul() {
+    let place = loads(concat!(
+        "\"first_name\",\"last_name\",\"age\"\n",
+        "\"a,b\",\"say \"\"hi\"\"\",1\n",
+        "\"two\nlines\",\"cr\rlf\r\nend\",2\n",
+        "\"\"\"\",\"\",3\n",
+        "in\"side,x\"\"y,4\n",
+        "nul\0nul,\"\0\",5\n",
+        "  spaces  ,\ttab\t,6\n",
+    ));
+    let first = ["a,b", "two\nlines", "\"", "in\"side", "nul\0nul", "  spaces  "];
+    let last = ["SAY \"HI\"", "CR\rLF\r\nEND", "", "X\"\"Y", "\0", "\tTAB\t"];
+    assert_eq!(texts(&place, "first_name"), first);
+    assert_eq!(texts(&place, "last_name"), last);
+}
+
+#[test]
+fn any_line_end_will_do() {
+    let records = ["first_name,last_name,age", "Ada,Lovelace,36", "Alan,Turing,41"];
+    let ends = [
+        ("LF", "\n"),
+        ("CRLF", "\r\n"),
+        ("lone CR", "\r"),
+        ("blank lines", "\n\n\n"),
+        ("blank lines of CRLF", "\r\n\r\n"),
+    ];
+    for (what, end) in ends {
+        for last in ["", end] {
+            println!("{what}, {last:?} at the end");
+            let place = loads(&(records.join(end) + last));
+            assert_eq!(texts(&place, "last_name"), ["LOVELACE", "TURING"]);
+            assert_eq!(column(&place, "age"), [36, 41].map(Value::Integer));
+        }
+    }
+}
+
+#[test]
+fn a_byte_order_mark_and_blank_lines_before_the_header_are_skipped() {
+    for start in ["\u{feff}", "\n\r\n", "\u{feff}\n\n"] {
+        let place = loads(&format!("{start}{FEW}"));
+        assert_eq!(texts(&place, "first_name"), ["Ada", "Alan"], "{start:?}");
+    }
+}
+
+#[test]
+fn a_header_alone_makes_an_empty_table() {
+    for csv in
+        ["first_name,last_name,age\n", "first_name,last_name,age", "\u{feff}first_name,last_name,age\r\n"]
+    {
+        let place = loads(csv);
+        assert_eq!(place.query("SELECT count(*) FROM people"), "0");
+    }
+}
+
+#[test]
+fn columns_are_found_by_name_in_any_order_among_others() {
+    let place = loads(concat!(
+        "x,age,FIRST_NAME,last_name,,first_name,x\n",
+        "1,36,no,Lovelace,,Ada,\"2,3\"\n",
+        "\"\n\",41,no,Turing,a,Alan,\n",
+    ));
+    assert_eq!(texts(&place, "first_name"), ["Ada", "Alan"]);
+    assert_eq!(texts(&place, "last_name"), ["LOVELACE", "TURING"]);
+}
+
+#[test]
+fn long_fields_and_records_over_many_chunks_are_whole() {
+    let long = "ä\"\"\n,".repeat(60_000);
+    let csv = format!("first_name,last_name,age\n{}", format!("Ada,\"{long}\",1\nb,c,2\n").repeat(4));
+    let place = loads(&csv);
+    assert_eq!(place.query("SELECT length(last_name) FROM people LIMIT 1"), "240000");
+}
+
+/// The keys in the order of the rows, each 16 bytes of a UUID of this version, all different.
+fn keys(place: &Place, version: u8, rows: usize) -> Vec<Vec<u8>> {
+    let key = |value| match value {
+        Value::Blob(key) => key,
+        other => panic!("{other:?} is no blob"),
+    };
+    let keys: Vec<_> = column(place, "id").into_iter().map(key).collect();
+    assert_eq!(keys.len(), rows);
+    assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), rows, "every key is another");
+    let is_uuid = |key: &Vec<u8>| key.len() == 16 && key[6] >> 4 == version && key[8] >> 6 == 0b10;
+    assert!(keys.iter().all(is_uuid), "every key is a UUID of version {version}");
+    keys
+}
+
+const KEY_ROWS: usize = 50_000;
+
+#[test]
+fn keys_of_version_7_sort_by_row_and_carry_the_time() {
+    let place = Place::with_input(common::many(KEY_ROWS));
+    for options in [&["-j", "1"][..], &["-j", "8"], &["--id", "v7"]] {
+        place.load(options).expect(0);
+        let keys = keys(&place, 7, KEY_ROWS);
+        assert!(keys.is_sorted(), "{options:?}");
+        let millis = keys[0][..6].iter().fold(0, |millis, byte| millis << 8 | u128::from(*byte));
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
+        assert!((now - 60_000..=now).contains(&millis), "{millis} is not about {now}");
+    }
+}
+
+#[test]
+fn keys_of_version_4_are_random() {
+    let place = Place::with_input(common::many(KEY_ROWS));
+    let made = [(); 2].map(|()| {
+        place.load(&["--id", "v4"]).expect(0);
+        keys(&place, 4, KEY_ROWS)
+    });
+    assert!(!made[0].is_sorted());
+    assert!(made[0].iter().collect::<BTreeSet<_>>().is_disjoint(&made[1].iter().collect()));
+    place.holds(common::many(KEY_ROWS));
+}

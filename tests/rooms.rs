@@ -1,0 +1,112 @@
+//! The structure that the documentation promises, as what is absent from the sources.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every source file below src, as its path there and its text without its tests.
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+                found.push((name, code(&path)));
+            }
+        }
+    }
+    assert!(found.len() > 15, "the sources were found");
+    found
+}
+
+/// The code of a file, without comments and without its tests.
+fn code(path: &PathBuf) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let text = text.split("#[cfg(test)]").next().unwrap();
+    let is_code = |line: &&str| !line.trim_start().starts_with("//");
+    text.lines().filter(is_code).collect::<Vec<_>>().join("\n")
+}
+
+/// Asserts that `word` stands only in files whose name begins with one of `rooms`.
+fn only_in(word: &str, rooms: &[&str]) {
+    let mut seen = false;
+    for (name, code) in sources() {
+        let is_there = code.contains(word);
+        seen |= is_there;
+        assert!(!is_there || rooms.iter().any(|room| name.starts_with(room)), "{word} in {name}");
+    }
+    assert!(seen, "{word} is somewhere, or this test tests nothing");
+}
+
+#[test]
+fn each_dependency_has_one_home() {
+    only_in("clap::", &["cli.rs", "main.rs"]);
+    only_in("memmap2::", &["input.rs"]);
+    only_in("bumpalo::", &["batch.rs"]);
+    only_in("memchr::", &["split.rs", "parse.rs"]);
+    only_in("wide::", &["scan.rs"]);
+    only_in("uuid::", &["transform.rs"]);
+    only_in("rand::", &["transform.rs", "generate.rs"]);
+    only_in("rusqlite::", &["write/", "target.rs", "error.rs"]);
+    only_in("mimalloc::", &["main.rs"]);
+    only_in("indicatif::", &["bar.rs"]);
+    only_in("crossbeam_channel::", &["load.rs"]);
+    only_in("thread::", &["load.rs", "bar.rs"]);
+}
+
+#[test]
+fn unsafe_has_two_rooms() {
+    only_in("unsafe ", &["input", "write/statements.rs"]);
+}
+
+#[test]
+fn the_pure_rooms_do_no_input_and_output() {
+    for (name, code) in sources() {
+        if ["scan.rs", "split.rs", "parse.rs", "batch.rs", "transform.rs", "work.rs"].contains(&name.as_str())
+        {
+            for word in ["std::fs", "std::io", "std::thread", "std::net", "std::env"] {
+                assert!(!code.contains(word), "{word} in {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn imports_point_one_way() {
+    let forbidden = [
+        ("plan.rs", &["crate::"][..]),
+        ("scan.rs", &["split", "parse", "batch", "transform", "work", "write", "load"]),
+        ("split.rs", &["parse", "batch", "transform", "work", "write", "load"]),
+        ("parse.rs", &["split", "transform", "work", "write", "load"]),
+        ("transform.rs", &["split", "work", "write", "load", "input"]),
+        ("write.rs", &["split", "parse", "transform", "work", "load", "input"]),
+        ("write/statements.rs", &["split", "parse", "transform", "work", "load", "input"]),
+        ("input.rs", &["split", "parse", "batch", "transform", "work", "write", "load"]),
+    ];
+    for (name, code) in sources() {
+        for (_, rooms) in forbidden.iter().filter(|(room, _)| *room == name) {
+            for room in *rooms {
+                let import =
+                    if room.ends_with(':') { (*room).to_owned() } else { format!("crate::{room}::") };
+                assert!(!code.contains(&import), "{import} in {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_table_of_contents_is_short() {
+    let (_, main) = sources().into_iter().find(|(name, _)| name == "main.rs").unwrap();
+    assert!(main.lines().count() <= 60, "main.rs has {} lines of code", main.lines().count());
+}
+
+#[test]
+fn nothing_in_the_engine_knows_people() {
+    for (name, code) in sources() {
+        let may_know = ["people.rs", "generate.rs", "cli.rs", "lib.rs"].contains(&name.as_str());
+        assert!(may_know || !code.contains("people"), "{name} knows people");
+    }
+}
