@@ -1,6 +1,6 @@
 //! The rows of one chunk, in an arena, ready for a writer.
 //!
-//! A [`Batch`] owns its arena and borrows the input: a value is a slice of the input where nothing changed,
+//! A `Batch` owns its arena and borrows the input: a value is a slice of the input where nothing changed,
 //! and of the arena where something was made. The arena comes back from a batch that has been written and is
 //! used again, so the heap is asked for memory only while the first batches grow theirs.
 

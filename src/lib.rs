@@ -43,7 +43,7 @@ mod order;
 pub mod parse;
 mod rejects;
 pub mod report;
-pub mod scan;
+mod scan;
 pub mod split;
 mod target;
 pub mod transform;

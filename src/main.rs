@@ -4,7 +4,7 @@ mod bar;
 mod cli;
 
 use clap::{CommandFactory, Parser};
-use cli::{Cli, Command};
+use cli::{Cli, Command, CreateFile, RunPipeline};
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -18,47 +18,44 @@ fn main() -> ExitCode {
         eprintln!("sqload: {error}");
         let causes = std::iter::successors(error.source(), |&error| error.source());
         causes.for_each(|cause| eprintln!("  because: {cause}"));
-        let kind = error.downcast_ref::<sqload::Error>().map(sqload::Error::kind);
-        ExitCode::from(match kind {
-            Some(sqload::Kind::Interrupted) => 130,
-            Some(sqload::Kind::Usage(_)) => 2,
-            _ => 1,
-        })
+        match error.downcast_ref::<sqload::Error>().map(sqload::Error::kind) {
+            Some(sqload::Kind::Interrupted) => ExitCode::from(130),
+            Some(sqload::Kind::Usage(_)) => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
     })
 }
 
 fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
     let stop = Arc::new(AtomicBool::new(false));
-    let stop_on_signal = stop.clone();
+    let on_signal = stop.clone();
     // A second signal does not wait; what is left behind then is removed by the next load.
     ctrlc::set_handler(move || {
-        if stop_on_signal.swap(true, Ordering::Relaxed) {
+        if on_signal.swap(true, Ordering::Relaxed) {
             std::process::exit(130)
         }
     })?;
     match cli.command {
-        None => Cli::command().print_help().map(|()| ExitCode::SUCCESS).map_err(Into::into),
+        None => Ok(Cli::command().print_help().map(|()| ExitCode::SUCCESS)?),
         Some(Command::CreateFile(options)) => create_file(&options, &stop),
         Some(Command::RunPipeline(options)) => run_pipeline(&options, stop),
     }
 }
 
-fn create_file(options: &cli::CreateFile, stop: &AtomicBool) -> Result<ExitCode, Box<dyn Error>> {
-    options.talk.start_diagnostics();
+fn create_file(options: &CreateFile, stop: &AtomicBool) -> Result<ExitCode, Box<dyn Error>> {
+    let CreateFile { number_rows, output, seed, talk } = options;
+    talk.start_diagnostics();
     let progress = sqload::report::Progress::default();
-    let cli::CreateFile { number_rows, output, seed, talk } = options;
-    bar::watch(talk.quiet, &progress, || {
-        sqload::generate::create_file(output, *number_rows, *seed, &progress, stop)
-    })?;
+    let create = || sqload::generate::create_file(output, *number_rows, *seed, &progress, stop);
+    bar::watch(talk.quiet, &progress, create)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn run_pipeline(options: &cli::RunPipeline, stop: Arc<AtomicBool>) -> Result<ExitCode, Box<dyn Error>> {
+fn run_pipeline(options: &RunPipeline, stop: Arc<AtomicBool>) -> Result<ExitCode, Box<dyn Error>> {
     options.talk.start_diagnostics();
     let loader = sqload::Loader::from(options.plan()).stop(stop);
-    let progress = loader.progress();
-    let report =
-        bar::watch(options.talk.quiet, &progress, || loader.load(&options.input, &options.database))?;
+    let load = || loader.load(&options.input, &options.database);
+    let report = bar::watch(options.talk.quiet, &loader.progress(), load)?;
     if !options.talk.quiet {
         eprintln!("{report}");
     }

@@ -1,7 +1,7 @@
 //! A chunk to records, a record to fields.
 //!
 //! The plain algorithm: a field ends at every delimiter and line end outside quotes, a record at every line
-//! end; a record that is nothing but its line end is no record. [`crate::scan`] gives the ends as masks, 64
+//! end; a record that is nothing but its line end is no record. `crate::scan` gives the ends as masks, 64
 //! bytes a step, and here they are taken off bit by bit. A field is remembered by where it starts and ends:
 //! quotes are taken off only when its value is asked for, so fields that nobody reads cost nothing more.
 

@@ -5,7 +5,7 @@
 //! cut is outside quotes and at a start, a chunk can be parsed alone, and its records are those of the whole.
 //!
 //! Cutting at starts rather than at ends keeps CRLF and runs of blank lines in one piece, so the chunks
-//! also agree with the whole on line numbers. The walk is made on the masks of [`crate::scan`]; records and
+//! also agree with the whole on line numbers. The walk is made on the masks of `crate::scan`; records and
 //! lines are counted on the way by counting bits.
 
 use crate::error::{Error, Kind, Position};

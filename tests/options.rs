@@ -55,6 +55,16 @@ fn a_thousand_jobs_are_no_problem() {
 }
 
 #[test]
+fn more_jobs_than_a_machine_has_threads_are_refused_or_made_fewer() {
+    let place = Place::with_input(FEW);
+    let outcome = place.load(&["-j", "1000000"]);
+    match outcome.code {
+        Some(0) => place.holds(FEW),
+        code => assert!(matches!(code, Some(1 | 2)) && place.names() == ["people.csv"], "{outcome:?}"),
+    }
+}
+
+#[test]
 fn page_size_is_that_of_a_new_database() {
     for bytes in ["512", "1024", "4096", "65536"] {
         let place = Place::with_input(common::many(5_000));
@@ -90,8 +100,8 @@ fn bad_records_are_skipped_said_and_counted() {
         let outcome = place.load(options).expect(3);
         place.holds(GOOD_OF_BAD);
         let parts = [
-            "people.csv: line 3 (record 2, byte 46): rejected: 2 fields where the header has 3",
-            "people.csv: line 6 (record 4, byte 75): rejected: 4 fields where the header has 3",
+            "people.csv: line 3 (record 2, byte 45): rejected: 2 fields where the header has 3",
+            "people.csv: line 6 (record 4, byte 74): rejected: 4 fields where the header has 3",
             "read 5 records: 3 loaded, 2 rejected",
         ];
         for part in parts {
@@ -131,7 +141,8 @@ fn rejects_of_a_good_file_are_the_header_alone() {
 #[test]
 fn rejects_are_in_the_order_of_the_input_at_any_number_of_jobs() {
     let bad = |number: usize| format!("bad{number}\n");
-    let record = |number: usize| if number % 7 == 0 { bad(number) } else { "Ada,Lovelace,36\n".to_owned() };
+    let record =
+        |number: usize| if number.is_multiple_of(7) { bad(number) } else { "Ada,Lovelace,36\n".to_owned() };
     let csv: String = (0..60_000).map(record).collect();
     let rejects: String = (0..60_000).step_by(7).map(bad).collect();
     let place = Place::with_input(format!("first_name,last_name,age\n{csv}"));
