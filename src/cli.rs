@@ -13,6 +13,9 @@ pub(crate) struct Cli {
     pub(crate) command: Option<Command>,
 }
 
+/// More threads than any machine has use for; fewer than it can not start.
+const MAX_JOBS: i64 = 1024;
+
 const EXIT_CODES: &str = "\
 Exit codes: 0 all loaded; 1 failed, database as it was; 2 usage; 3 loaded, some records rejected; \
 130 interrupted, database as it was.";
@@ -63,7 +66,7 @@ pub(crate) struct RunPipeline {
     database_options: DatabaseOptions,
     /// Write the summary as JSON to FILE; `-` is standard output.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub(crate) report: Option<PathBuf>,
+    report: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) talk: Talk,
 }
@@ -114,8 +117,8 @@ struct ErrorOptions {
 #[command(next_help_heading = "Database")]
 struct DatabaseOptions {
     /// Worker threads that parse and transform [default: one a core].
-    #[arg(short, long, value_name = "N")]
-    jobs: Option<NonZeroUsize>,
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_JOBS))]
+    jobs: Option<u16>,
     /// When to wait for the disk. With `off` a power cut, not a crash, can lose the load.
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Off)]
     synchronous: When,
@@ -205,7 +208,7 @@ impl RunPipeline {
                 max_record_bytes: dialect.max_record_size,
             },
             tuning: Tuning {
-                jobs: database.jobs,
+                jobs: database.jobs.and_then(|jobs| NonZeroUsize::new(jobs.into())),
                 synchronous: match database.synchronous {
                     When::Off => Synchronous::Off,
                     When::Normal => Synchronous::Normal,
@@ -219,6 +222,7 @@ impl RunPipeline {
                 vacuum: database.vacuum,
                 ..Tuning::default()
             },
+            report: self.report.clone(),
         }
     }
 }
@@ -262,5 +266,6 @@ mod tests {
         assert_eq!(plan.dialect, default.dialect);
         assert_eq!(plan.policies, default.policies);
         assert_eq!(plan.tuning, default.tuning);
+        assert_eq!(plan.report, default.report);
     }
 }

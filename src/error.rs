@@ -53,7 +53,7 @@ pub enum Kind {
         input: Arc<str>,
     },
     /// A column that the plan reads is not in the header.
-    #[error("{input}: no column {missing:?} in the header, which has: {}", found.join(", "))]
+    #[error("{input}: no column {missing:?} in the header, which has: {}", listed(found))]
     MissingColumn {
         /// The input.
         input: Arc<str>,
@@ -175,6 +175,17 @@ impl fmt::Display for Position {
             _ => write!(f, "{input}: line {line} (record {record}, byte {offset})"),
         }
     }
+}
+
+/// The first of `names`, and how many more there are.
+fn listed(names: &[String]) -> String {
+    const MAX_LISTED: usize = 20;
+    let mut list: Vec<_> =
+        names.iter().take(MAX_LISTED).map(|name| name.escape_debug().to_string()).collect();
+    if names.len() > MAX_LISTED {
+        list.push(format!("and {} more", names.len() - MAX_LISTED));
+    }
+    list.join(", ")
 }
 
 impl Error {

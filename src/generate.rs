@@ -1,12 +1,11 @@
 //! `create-file`: a CSV file of people, as many as wanted.
 
+use crate::aside::Aside;
 use crate::error::{Error, Kind, Result};
 use crate::report::Progress;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
-use std::fs::Permissions;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -56,24 +55,17 @@ pub fn create_file(
     progress: &Progress,
     stop: &AtomicBool,
 ) -> Result<()> {
-    const READ_WRITE_BUT_FOR_UMASK: u32 = 0o666;
     let failed = |error| Error::io("create", path, error);
     if path.is_dir() {
         return Err(failed(io::Error::other("it is a directory")));
     }
-    let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .prefix(".sqload-")
-        .permissions(Permissions::from_mode(READ_WRITE_BUT_FOR_UMASK))
-        .tempfile_in(directory)
-        .map_err(failed)?;
+    let mut file = Aside::create(path).map_err(failed)?;
     let rng = seed.map_or_else(rand::make_rng, ChaCha8Rng::seed_from_u64);
-    write_people(file.as_file_mut(), rows, rng, progress, stop).map_err(failed)?;
+    write_people(file.writer(), rows, rng, progress, stop).map_err(failed)?;
     if stop.load(Ordering::Relaxed) {
         return Err(Kind::Interrupted.into());
     }
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    file.take_place(path, true).map_err(failed)
 }
 
 fn write_people(

@@ -36,12 +36,11 @@ impl Input {
     /// [`Kind::Io`] if there is none, if it can not be read, or if it is no regular file.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let failed = |source| Error::io("read", path, source);
+        // Asked before it is opened: to open a pipe is to wait for its other end.
+        check_is_file(&path.metadata().map_err(failed)?).map_err(failed)?;
         let file = File::open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
-        if !metadata.is_file() {
-            let what = if metadata.is_dir() { "it is a directory" } else { "it is not a regular file" };
-            return Err(failed(std::io::Error::other(what)));
-        }
+        check_is_file(&metadata).map_err(failed)?;
         let name = path.to_string_lossy().into();
         let mut input = Self { name, path: path.to_owned(), file, metadata, watch: None, map: None };
         if input.metadata.len() > 0 {
@@ -78,6 +77,14 @@ impl Input {
             return Err(Kind::InputChanged { path: self.path.clone() }.into());
         }
         Ok(())
+    }
+}
+
+fn check_is_file(metadata: &Metadata) -> std::io::Result<()> {
+    match () {
+        () if metadata.is_file() => Ok(()),
+        () if metadata.is_dir() => Err(std::io::Error::other("it is a directory")),
+        () => Err(std::io::Error::other("it is not a regular file, and only those can be mapped")),
     }
 }
 

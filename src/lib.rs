@@ -29,6 +29,7 @@
 //! # }
 //! ```
 
+mod aside;
 mod error;
 pub mod generate;
 mod input;
@@ -40,6 +41,7 @@ pub mod plan;
 pub mod batch;
 mod load;
 mod order;
+mod output;
 pub mod parse;
 mod rejects;
 pub mod report;

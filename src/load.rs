@@ -11,6 +11,7 @@ use crate::batch::{Arena, Batch};
 use crate::error::{Error, Kind, Result};
 use crate::input::Input;
 use crate::order::Order;
+use crate::output::Output;
 use crate::parse::{Records, raw, unquote};
 use crate::plan::Plan;
 use crate::rejects::Rejects;
@@ -58,36 +59,27 @@ pub(crate) fn load(
         policies.max_record_bytes,
     );
     let header = read_header(&mut split, plan, file.name())?;
+    let (rejects_output, report_output) = open_outputs(plan, input, database)?;
     let seed = plan.tuning.seed.map_or_else(Seed::random, Seed::fixed);
     let program = Program::compile(&plan.table, &header.names, file.name(), seed)?;
     let target = Target::open(database, &plan.table, &plan.tuning, stop.clone())?;
-    let mut rejects = Rejects::new(file.name().clone(), policies, header.bytes)?;
+    let rejects = Rejects::new(file.name().clone(), policies, rejects_output, header.bytes)?;
     let jobs = plan.tuning.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
     tracing::debug!(jobs, chunk_bytes = plan.tuning.chunk_bytes, database = %target.path().display(), "loading");
 
-    let writer = Statements::new(target.connection(), target.path(), &plan.table, plan.tuning.batch_rows)?;
     let worker = || Worker::new(&program, plan.dialect, header.names.len());
     let clocks = Clocks::default();
-    let counts = Pipeline { jobs, progress, stop, clocks: &clocks }.run(split, worker, writer, &mut rejects);
-    // Rejects are kept even if the load fails because of them, and a file cut short says so before anything
-    // that was made of what was not there.
-    file.check()?;
-    let rejected = rejects.finish();
-    let (counts, rejected) = (counts?, rejected?);
-    if counts.records != counts.loaded + rejected {
-        return Err(Kind::Internal(format!("{counts:?}, but {rejected} rejected")).into());
-    }
-    clocks.finish.time(|| {
-        if plan.tuning.verify {
-            target.verify(&plan.table, counts.loaded)?;
+    let pipeline = Pipeline { jobs, progress, stop, clocks: &clocks };
+    let counts = match fill(&target, plan, pipeline, split, worker, rejects, &file) {
+        Ok(counts) => counts,
+        Err(error) => {
+            target.roll_back();
+            return Err(error);
         }
-        if stop.load(Ordering::Relaxed) {
-            return Err(Kind::Interrupted.into());
-        }
-        target.commit(plan.tuning.vacuum)
-    })?;
+    };
+    clocks.finish.time(|| target.commit(plan.tuning.vacuum))?;
     let seconds = started.elapsed().as_secs_f64();
-    Ok(Report {
+    let report = Report {
         input: input.to_owned(),
         database: database.to_owned(),
         table: plan.table.name.clone(),
@@ -96,14 +88,69 @@ pub(crate) fn load(
         bytes: bytes.len() as u64,
         records: counts.records,
         loaded: counts.loaded,
-        rejected,
+        rejected: counts.rejected,
         filtered: 0,
         ignored: 0,
         seconds,
         rows_per_second: counts.loaded as f64 / seconds,
         megabytes_per_second: bytes.len() as f64 / 1e6 / seconds,
         stages: clocks.read(),
-    })
+    };
+    // The load has happened, and an error would say that it had not.
+    if let Err(error) = write_report(&report, plan, report_output) {
+        tracing::warn!("loaded, but the report could not be written: {error}");
+    }
+    Ok(report)
+}
+
+fn write_report(report: &Report, plan: &Plan, output: Option<Output>) -> Result<()> {
+    let written = match (&plan.report, output) {
+        (_, Some(mut output)) => report.write_json(output.start()?),
+        (Some(_), None) => report.write_json(std::io::stdout()),
+        (None, None) => Ok(()),
+    };
+    written.map_err(|error| Error::io("write", plan.report.as_deref().unwrap_or(Path::new("-")), error))
+}
+
+/// The files that a load writes beside the database: rejects, report. Neither may be the other, nor the input,
+/// nor the database.
+fn open_outputs(plan: &Plan, input: &Path, database: &Path) -> Result<(Option<Output>, Option<Output>)> {
+    let rejects = plan.policies.rejects.as_deref();
+    let report = plan.report.as_deref().filter(|path| *path != Path::new("-"));
+    let open =
+        |path: Option<&Path>, others: &[&Path]| path.map(|path| Output::open(path, others)).transpose();
+    let rejects_output = open(rejects, &[input, database])?;
+    let report_output = open(report, &[input, database, rejects.unwrap_or(input)])?;
+    Ok((rejects_output, report_output))
+}
+
+/// Puts every row into `target`, checked as far as the plan wants.
+fn fill<'p>(
+    target: &Target,
+    plan: &Plan,
+    pipeline: Pipeline<'_>,
+    split: Split<'_>,
+    worker: impl Fn() -> Worker<'p>,
+    mut rejects: Rejects<'_>,
+    file: &Input,
+) -> Result<Counts> {
+    let writer = Statements::new(target.connection(), target.path(), &plan.table, plan.tuning.batch_rows)?;
+    let counts = pipeline.run(split, worker, writer, &mut rejects);
+    // Rejects are kept even if the load fails because of them, and a file that was cut short says so before
+    // anything that was made of what was not there.
+    file.check()?;
+    let rejected = rejects.finish();
+    let counts = Counts { rejected: rejected?, ..counts? };
+    if counts.records != counts.loaded + counts.rejected {
+        return Err(Kind::Internal(format!("records were lost: {counts:?}")).into());
+    }
+    if plan.tuning.verify {
+        pipeline.clocks.finish.time(|| target.verify(&plan.table, counts.loaded))?;
+    }
+    if pipeline.stop.load(Ordering::Relaxed) {
+        return Err(Kind::Interrupted.into());
+    }
+    Ok(counts)
 }
 
 /// The first record of an input.
@@ -148,6 +195,7 @@ impl Clocks {
 struct Counts {
     records: u64,
     loaded: u64,
+    rejected: u64,
 }
 
 /// The memory that a chunk needs on its way, used again and again.
@@ -392,7 +440,7 @@ mod tests {
             let table = Table { name: "t".into(), columns: vec![column] };
             let program = Program::compile(&table, &["a".to_owned()], &"in".into(), Seed::fixed(1)).unwrap();
             let policies = Policies::default();
-            let mut rejects = Rejects::new("in".into(), &policies, b"a").unwrap();
+            let mut rejects = Rejects::new("in".into(), &policies, None, b"a").unwrap();
             let (progress, stop, clocks) = (Progress::default(), AtomicBool::new(stop), Clocks::default());
             let worker = || Worker::new(&program, Dialect::default(), 1);
             let pipeline = Pipeline { jobs, progress: &progress, stop: &stop, clocks: &clocks };

@@ -137,6 +137,13 @@ impl Loader {
         self
     }
 
+    /// Where to write the report as JSON, too; `-` is standard output.
+    #[must_use]
+    pub fn report(mut self, path: impl Into<PathBuf>) -> Self {
+        self.plan.report = Some(path.into());
+        self
+    }
+
     /// Counters to watch the load by, from another thread. They start with the next load.
     #[must_use]
     pub fn progress(&self) -> Arc<Progress> {
@@ -164,7 +171,7 @@ impl Loader {
 
     fn validate(&self) -> Result<()> {
         const MAX_RECORD_BYTES: usize = 1 << 30;
-        let Plan { dialect, table, policies, tuning } = &self.plan;
+        let Plan { dialect, table, policies, tuning, .. } = &self.plan;
         let bytes = [Some(dialect.delimiter), dialect.quote];
         let is_page_size = |bytes: u32| bytes.is_power_of_two() && (512..=65536).contains(&bytes);
         let problem = if bytes.contains(&Some(b'\n')) || bytes.contains(&Some(b'\r')) {

@@ -1,7 +1,7 @@
 //! The command-line program. See the library for how it works.
 
-mod bar;
 mod cli;
+mod terminal;
 
 use clap::{CommandFactory, Parser};
 use cli::{Cli, Command, CreateFile, RunPipeline};
@@ -15,9 +15,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     run(Cli::parse()).unwrap_or_else(|error| {
-        eprintln!("sqload: {error}");
         let causes = std::iter::successors(error.source(), |&error| error.source());
-        causes.for_each(|cause| eprintln!("  because: {cause}"));
+        let causes = causes.map(|cause| format!("\n  because: {cause}")).collect::<String>();
+        terminal::say(&format!("sqload: {error}{causes}"));
         match error.downcast_ref::<sqload::Error>().map(sqload::Error::kind) {
             Some(sqload::Kind::Interrupted) => ExitCode::from(130),
             Some(sqload::Kind::Usage(_)) => ExitCode::from(2),
@@ -47,18 +47,16 @@ fn create_file(options: &CreateFile, stop: &AtomicBool) -> Result<ExitCode, Box<
     talk.start_diagnostics();
     let progress = sqload::report::Progress::default();
     let create = || sqload::generate::create_file(output, *number_rows, *seed, &progress, stop);
-    bar::watch(talk.quiet, &progress, create)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(terminal::watch(talk.quiet, &progress, create).map(|()| ExitCode::SUCCESS)?)
 }
 
 fn run_pipeline(options: &RunPipeline, stop: Arc<AtomicBool>) -> Result<ExitCode, Box<dyn Error>> {
     options.talk.start_diagnostics();
     let loader = sqload::Loader::from(options.plan()).stop(stop);
     let load = || loader.load(&options.input, &options.database);
-    let report = bar::watch(options.talk.quiet, &loader.progress(), load)?;
+    let report = terminal::watch(options.talk.quiet, &loader.progress(), load)?;
     if !options.talk.quiet {
-        eprintln!("{report}");
+        terminal::say(&report.to_string());
     }
-    options.report.as_ref().map_or(Ok(()), |path| report.write_json(path))?;
     Ok(ExitCode::from(if report.rejected > 0 { 3 } else { 0 }))
 }

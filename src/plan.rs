@@ -14,13 +14,21 @@ pub struct Plan {
     pub policies: Policies,
     /// How the database is written.
     pub tuning: Tuning,
+    /// Where the report is written as JSON; `-` is standard output.
+    pub report: Option<PathBuf>,
 }
 
 impl Plan {
     /// A plan for `table` with every default.
     #[must_use]
     pub fn new(table: Table) -> Self {
-        Self { dialect: Dialect::default(), table, policies: Policies::default(), tuning: Tuning::default() }
+        Self {
+            dialect: Dialect::default(),
+            table,
+            policies: Policies::default(),
+            tuning: Tuning::default(),
+            report: None,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::batch::Reject;
 use crate::error::{Error, Kind, Position, Result};
+use crate::output::Output;
 use crate::plan::{OnError, Policies};
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -21,19 +22,23 @@ pub(crate) struct Rejects<'p> {
 }
 
 impl<'p> Rejects<'p> {
-    /// Applies `policies` to the rejects of `input`; a file of rejects begins with `header`, so that it can
-    /// be loaded as it is once it is mended.
+    /// Applies `policies` to the rejects of `input`. What is kept of them in `output` begins with `header`, so
+    /// that it can be loaded as it is once it is mended.
     ///
     /// # Errors
     /// [`Kind::Io`] if that file can not be written.
-    pub(crate) fn new(input: Arc<str>, policies: &'p Policies, header: &[u8]) -> Result<Self> {
-        let create = |path: &PathBuf| -> Result<_> {
-            let failed = |error| Error::io("write", path, error);
-            let mut file = BufWriter::new(File::create(path).map_err(failed)?);
-            write_line(&mut file, header).map_err(failed)?;
-            Ok((path.clone(), file))
+    pub(crate) fn new(
+        input: Arc<str>,
+        policies: &'p Policies,
+        output: Option<Output>,
+        header: &[u8],
+    ) -> Result<Self> {
+        let start = |mut output: Output| -> Result<_> {
+            let mut file = BufWriter::new(output.start()?);
+            write_line(&mut file, header).map_err(|error| Error::io("write", output.path(), error))?;
+            Ok((output.path().to_owned(), file))
         };
-        let file = policies.rejects.as_ref().map(create).transpose()?;
+        let file = output.map(start).transpose()?;
         Ok(Self { input, policies, count: 0, file })
     }
 

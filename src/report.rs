@@ -1,9 +1,7 @@
 //! What a load is doing, while it runs, and what it did, at its end.
 
-use crate::error::{Error, Result};
 use serde::Serialize;
 use std::fmt;
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,8 +48,10 @@ impl Progress {
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// The input.
+    #[serde(serialize_with = "lossy")]
     pub input: PathBuf,
     /// The database.
+    #[serde(serialize_with = "lossy")]
     pub database: PathBuf,
     /// The table in it.
     pub table: String,
@@ -95,18 +95,18 @@ pub struct Stages {
 }
 
 impl Report {
-    /// Writes it as JSON to the file at `path`; `-` is standard output.
-    ///
-    /// # Errors
-    /// [`crate::Kind::Io`] if that can not be written.
-    pub fn write_json(&self, path: &Path) -> Result<()> {
-        let write = || -> io::Result<()> {
-            let mut json = serde_json::to_vec_pretty(self)?;
-            json.push(b'\n');
-            if path == Path::new("-") { io::stdout().write_all(&json) } else { fs::write(path, json) }
-        };
-        write().map_err(|error| Error::io("write", path, error))
+    /// Writes it as JSON.
+    pub(crate) fn write_json(&self, mut to: impl Write) -> io::Result<()> {
+        let mut json = serde_json::to_vec_pretty(self)?;
+        json.push(b'\n');
+        to.write_all(&json)?;
+        to.flush()
     }
+}
+
+/// A path for JSON, which knows only Unicode.
+fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 impl fmt::Display for Report {

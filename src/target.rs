@@ -3,22 +3,18 @@
 //! All or nothing. A new database is built in a file beside its place and renamed in when it is whole. An
 //! existing database is changed in one transaction with its own journal; only if the table that is
 //! replaced is all that it holds is it replaced as a file, under an exclusive lock on the old one.
-//!
-//! A file built aside is named `.NAME.sqload-XXXXXX` and locked (`flock`) while it is being built; one that
-//! is not locked was left by a load that was killed, and the next load into the same place removes it.
 
+use crate::aside::{Aside, directory_of, remove_leftovers};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Synchronous, Table, Tuning};
 use crate::write::quote_name;
 use rusqlite::{Connection, OpenFlags};
-use std::ffi::OsString;
-use std::fs::{File, Permissions};
+use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tempfile::NamedTempFile;
 
 /// Where the rows go, and how that becomes the database that was asked for.
 #[derive(Debug)]
@@ -27,17 +23,11 @@ pub(crate) struct Target {
     path: PathBuf,
     /// Declared first, so that SQLite closes a file before its lock and its name go.
     connection: Connection,
+    /// The new database, unless an existing one is changed.
     aside: Option<Aside>,
-    synchronous: Synchronous,
-}
-
-/// A database file that is being built beside its place.
-#[derive(Debug)]
-struct Aside {
-    /// Locked. Removed when dropped.
-    file: NamedTempFile,
-    /// The database that is to be replaced, locked against everybody else.
+    /// The database that is to be replaced by the new one, locked against everybody else.
     old: Option<Connection>,
+    synchronous: Synchronous,
 }
 
 impl Target {
@@ -49,50 +39,34 @@ impl Target {
     pub(crate) fn open(path: &Path, table: &Table, tuning: &Tuning, stop: Arc<AtomicBool>) -> Result<Self> {
         let path = real_path(path)?;
         remove_leftovers(&path);
+        let synchronous = tuning.synchronous;
         let mut target = match path.symlink_metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 refuse_stray_journals(&path)?;
-                Self::aside(path, None, tuning.page_bytes, tuning.synchronous)?
+                let aside = Aside::create(&path).map_err(|error| Error::io("create", &path, error))?;
+                let connection = open_new(&aside, &path, tuning.page_bytes)?;
+                Self { path, connection, aside: Some(aside), old: None, synchronous }
             }
             Err(error) => return Err(Error::io("open", &path, error)),
             Ok(metadata) => {
                 let old = open_existing(&path)?;
-                match replaceable_page_bytes(&old, &path, &metadata, table)? {
-                    Some(page_bytes) => {
-                        let page_bytes = tuning.page_bytes.or(Some(page_bytes));
-                        Self::aside(path, Some(old), page_bytes, tuning.synchronous)?
+                match replaceable_page_bytes(&old, &path, &metadata, table)?
+                    .zip(Aside::create_like(&path, &metadata).ok())
+                {
+                    Some((page_bytes, aside)) => {
+                        let connection = open_new(&aside, &path, tuning.page_bytes.or(Some(page_bytes)))?;
+                        Self { path, connection, aside: Some(aside), old: Some(old), synchronous }
                     }
-                    None => Self { path, connection: old, aside: None, synchronous: tuning.synchronous },
+                    None => {
+                        old.execute_batch("ROLLBACK")
+                            .map_err(|source| Error::sqlite("open", &path, source))?;
+                        Self { path, connection: old, aside: None, old: None, synchronous }
+                    }
                 }
             }
         };
         target.begin(table, tuning, stop)?;
         Ok(target)
-    }
-
-    fn aside(
-        path: PathBuf,
-        old: Option<Connection>,
-        page_bytes: Option<u32>,
-        synchronous: Synchronous,
-    ) -> Result<Self> {
-        let file = create_aside(&path).map_err(|error| Error::io("create", &path, error))?;
-        if old.is_some() {
-            let permissions =
-                path.metadata().and_then(|old| file.as_file().set_permissions(old.permissions()));
-            permissions.map_err(|error| Error::io("create", &path, error))?;
-        }
-        let failed = |source| Error::sqlite("create", &path, source);
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(file.path(), flags).map_err(failed)?;
-        if let Some(page_bytes) = page_bytes {
-            connection.pragma_update(None, "page_size", page_bytes).map_err(failed)?;
-        }
-        // Nobody else sees this file, and if the load fails it is thrown away: no lock to take again for
-        // each transaction, no journal to go back with.
-        connection.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(failed)?;
-        connection.pragma_update(None, "journal_mode", "OFF").map_err(failed)?;
-        Ok(Self { path, connection, aside: Some(Aside { file, old }), synchronous })
     }
 
     fn begin(&mut self, table: &Table, tuning: &Tuning, stop: Arc<AtomicBool>) -> Result<()> {
@@ -143,44 +117,75 @@ impl Target {
     /// # Errors
     /// As [`Target::open`]. The database is then as it was.
     pub(crate) fn commit(mut self, vacuum: bool) -> Result<()> {
-        let failed = |source| Error::sqlite("commit to", &self.path, source);
-        let close = |connection: Connection| connection.close().map_err(|(_, source)| failed(source));
-        let Some(aside) = self.aside else {
-            self.connection.execute_batch("COMMIT").map_err(failed)?;
-            if vacuum {
-                // From here on the load has happened, so a stop comes too late.
-                self.connection.progress_handler(0, None::<fn() -> bool>).map_err(failed)?;
-                self.connection.execute_batch("VACUUM").map_err(failed)?;
-            }
-            return close(self.connection);
-        };
-        self.connection.execute_batch("COMMIT").map_err(failed)?;
-        if vacuum {
-            self.connection.execute_batch("VACUUM").map_err(failed)?;
+        self.run("COMMIT")?;
+        match &self.aside {
+            Some(_) if vacuum => self.run("VACUUM")?,
+            None if vacuum => self.vacuum_committed(),
+            _ => {}
         }
-        close(self.connection)?;
-        aside.take_place(&self.path, self.synchronous)
+        let Self { path, connection, aside, old, synchronous } = self;
+        connection.close().map_err(|(_, source)| Error::sqlite("close", &path, source))?;
+        aside.map_or(Ok(()), |aside| put_in_place(aside, &path, old.is_some(), synchronous))
+    }
+
+    /// The load has happened: from here on a stop comes too late, and a failure is none of the load's.
+    fn vacuum_committed(&mut self) {
+        let vacuumed = self
+            .connection
+            .progress_handler(0, None::<fn() -> bool>)
+            .map_err(|source| Error::sqlite("vacuum", &self.path, source));
+        if let Err(error) = vacuumed.and_then(|()| self.run("VACUUM")) {
+            tracing::warn!("loaded, but not vacuumed: {error}");
+        }
+    }
+
+    /// Gives up; the database is as it was.
+    pub(crate) fn roll_back(self) {
+        let Self { path, connection, aside, .. } = self;
+        drop(connection);
+        if aside.is_none() {
+            // If the roll-back itself met a full disk, its journal is still there: to read is to roll back.
+            let read = open_existing(&path).and_then(|connection| {
+                let read = connection.execute_batch("ROLLBACK; SELECT count(*) FROM sqlite_schema");
+                read.map_err(|source| Error::sqlite("roll back", &path, source))
+            });
+            let _ = read.inspect_err(|error| tracing::debug!("{error}"));
+        }
+    }
+
+    fn run(&self, sql: &str) -> Result<()> {
+        let action = if sql == "COMMIT" { "commit to" } else { "vacuum" };
+        self.connection.execute_batch(sql).map_err(|source| Error::sqlite(action, &self.path, source))
     }
 }
 
-impl Aside {
-    fn take_place(self, path: &Path, synchronous: Synchronous) -> Result<()> {
-        let failed = |error| Error::io("write", path, error);
-        let is_durable = synchronous >= Synchronous::Full;
-        if is_durable {
-            self.file.as_file().sync_all().map_err(failed)?;
-        }
-        refuse_stray_journals(path)?;
-        let replaced = match self.old {
-            Some(_) => self.file.persist(path),
-            None => self.file.persist_noclobber(path),
-        };
-        replaced.map_err(|error| failed(error.error))?;
-        if is_durable {
-            File::open(directory_of(path)).and_then(|directory| directory.sync_all()).map_err(failed)?;
-        }
-        Ok(())
+/// The new database in `aside`, ready to be filled, for the place `path`.
+fn open_new(aside: &Aside, path: &Path, page_bytes: Option<u32>) -> Result<Connection> {
+    let open = || {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(aside.path(), flags)?;
+        page_bytes.map_or(Ok(()), |page_bytes| connection.pragma_update(None, "page_size", page_bytes))?;
+        // Nobody else sees this file, and if the load fails it is thrown away: no lock to take again for
+        // each transaction, no journal to go back with.
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        connection.pragma_update(None, "journal_mode", "OFF")?;
+        Ok(connection)
+    };
+    open().map_err(|source| Error::sqlite("create", path, source))
+}
+
+fn put_in_place(aside: Aside, path: &Path, replaces: bool, synchronous: Synchronous) -> Result<()> {
+    let failed = |error| Error::io("write", path, error);
+    let is_durable = synchronous >= Synchronous::Full;
+    if is_durable {
+        aside.sync().map_err(failed)?;
     }
+    refuse_stray_journals(path)?;
+    aside.take_place(path, replaces).map_err(failed)?;
+    if is_durable {
+        File::open(directory_of(path)).and_then(|directory| directory.sync_all()).map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// CREATE TABLE for `table`.
@@ -205,14 +210,7 @@ fn real_path(path: &Path) -> Result<PathBuf> {
     }
 }
 
-fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    }
-}
-
-/// Opens the database at `path` and waits, a little, for the lock that keeps everybody else out.
+/// Opens the database at `path` in a transaction that keeps everybody else out, for which it waits a little.
 fn open_existing(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {
@@ -225,11 +223,11 @@ fn open_existing(path: &Path) -> Result<Connection> {
 }
 
 /// If the database at `path` holds nothing but `table`, and nothing else that a new file would lack: its page
-/// size in bytes. The connection is then still in its exclusive transaction, otherwise in none.
+/// size in bytes.
 fn replaceable_page_bytes(
     connection: &Connection,
     path: &Path,
-    metadata: &std::fs::Metadata,
+    metadata: &Metadata,
     table: &Table,
 ) -> Result<Option<u32>> {
     let check = || -> rusqlite::Result<Option<u32>> {
@@ -248,11 +246,7 @@ fn replaceable_page_bytes(
             && integer("user_version")? == 0
             && integer("application_id")? == 0
             && !journals_of(path).iter().any(|journal| journal.exists());
-        if is_plain {
-            return integer("page_size").map(|bytes| u32::try_from(bytes).ok());
-        }
-        connection.execute_batch("ROLLBACK")?;
-        Ok(None)
+        if is_plain { integer("page_size").map(|bytes| u32::try_from(bytes).ok()) } else { Ok(None) }
     };
     check().map_err(|source| Error::sqlite("read", path, source))
 }
@@ -270,47 +264,5 @@ fn refuse_stray_journals(path: &Path) -> Result<()> {
     match journals_of(path).into_iter().find(|journal| journal.symlink_metadata().is_ok()) {
         Some(path) => Err(Kind::StrayJournal { path }.into()),
         None => Ok(()),
-    }
-}
-
-/// What the names of files built aside begin with.
-fn aside_prefix(path: &Path) -> OsString {
-    let mut prefix = OsString::from(".");
-    prefix.push(path.file_name().unwrap_or_default());
-    prefix.push(".sqload-");
-    prefix
-}
-
-/// A new, locked, empty file beside `path`.
-fn create_aside(path: &Path) -> io::Result<NamedTempFile> {
-    const READ_WRITE_BUT_FOR_UMASK: u32 = 0o666;
-    loop {
-        let file = tempfile::Builder::new()
-            .prefix(&aside_prefix(path))
-            .permissions(Permissions::from_mode(READ_WRITE_BUT_FOR_UMASK))
-            .tempfile_in(directory_of(path))?;
-        file.as_file().lock()?;
-        // Between its creation and its lock another load may have taken it for a leftover.
-        if file.as_file().metadata()?.nlink() > 0 {
-            return Ok(file);
-        }
-    }
-}
-
-/// Removes what killed loads into `path` left beside it. What can not be removed is let lie.
-fn remove_leftovers(path: &Path) {
-    let prefix = aside_prefix(path);
-    let Ok(entries) = directory_of(path).read_dir() else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        if !name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
-            continue;
-        }
-        let Ok(file) = File::open(entry.path()) else { continue };
-        // The lock is held until the file is gone, so that nobody takes it for their own meanwhile.
-        if file.try_lock().is_ok() {
-            tracing::debug!(path = %entry.path().display(), "removing what a killed load left");
-            let _ = std::fs::remove_file(entry.path());
-        }
     }
 }

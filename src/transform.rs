@@ -254,17 +254,17 @@ fn upper<'a>(value: &Value<'a>, arena: &'a Arena) -> Value<'a> {
 #[inline]
 fn upper_text<'a>(text: &[u8], arena: &'a Arena) -> &'a [u8] {
     let mut result = arena.vec(text.len());
-    match std::str::from_utf8(text) {
-        Ok(text) if !text.is_ascii() => {
-            let mut utf8 = [0; 4];
-            for upper in text.chars().flat_map(char::to_uppercase) {
-                result.extend_from_slice_copy(upper.encode_utf8(&mut utf8).as_bytes());
-            }
-        }
-        _ => {
-            result.extend_from_slice_copy(text);
-            result.make_ascii_uppercase();
-        }
+    if text.is_ascii() {
+        result.extend_from_slice_copy(text);
+        result.make_ascii_uppercase();
+        return result.into_bump_slice();
+    }
+    // Checked in a copy: the text may lie in a file that somebody else can write to.
+    let mut utf8 = [0; 4];
+    for upper in
+        std::str::from_utf8(arena.copy(text)).unwrap_or_default().chars().flat_map(char::to_uppercase)
+    {
+        result.extend_from_slice_copy(upper.encode_utf8(&mut utf8).as_bytes());
     }
     result.into_bump_slice()
 }

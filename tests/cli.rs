@@ -136,7 +136,7 @@ fn create_file_interrupted_exits_with_130_and_leaves_the_old_file() {
         place.write("made.csv", "old");
         let before = place.snapshot();
         let mut running = Running::start(place.command(&ENDLESS));
-        assert!(running.reaches(&place, ".sqload-"));
+        assert!(running.reaches(&place, ".made.csv.sqload-"));
         running.signal(signal);
         running.wait().expect(130).says_once(&["interrupted"]);
         place.is_as(&before);
@@ -147,10 +147,12 @@ fn create_file_interrupted_exits_with_130_and_leaves_the_old_file() {
 fn create_file_killed_leaves_no_half_file() {
     let place = Place::empty();
     let mut running = Running::start(place.command(&ENDLESS));
-    assert!(running.reaches(&place, ".sqload-"));
+    assert!(running.reaches(&place, ".made.csv.sqload-"));
     running.signal("KILL");
     assert_eq!(running.wait().signal, Some(9));
     assert!(!place.path("made.csv").exists());
+    create(&place, &["--number-rows", "1"]);
+    assert_eq!(place.names(), ["made.csv"], "the next one removes what was left");
 }
 
 #[test]

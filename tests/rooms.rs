@@ -47,14 +47,17 @@ fn each_dependency_has_one_home() {
     only_in("memmap2::", &["input.rs"]);
     only_in("bumpalo::", &["batch.rs"]);
     only_in("memchr::", &["split.rs", "parse.rs"]);
+    only_in("libc::", &["input/truncation.rs"]);
+    only_in("tempfile::", &["aside.rs"]);
+    only_in("ctrlc::", &["main.rs"]);
     only_in("wide::", &["scan.rs"]);
     only_in("uuid::", &["transform.rs"]);
     only_in("rand::", &["transform.rs", "generate.rs"]);
     only_in("rusqlite::", &["write/", "target.rs", "error.rs"]);
     only_in("mimalloc::", &["main.rs"]);
-    only_in("indicatif::", &["bar.rs"]);
+    only_in("indicatif::", &["terminal.rs"]);
     only_in("crossbeam_channel::", &["load.rs"]);
-    only_in("thread::", &["load.rs", "bar.rs"]);
+    only_in("thread::", &["load.rs", "terminal.rs"]);
 }
 
 #[test]

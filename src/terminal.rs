@@ -1,8 +1,8 @@
-//! A progress bar, if there is somebody to see it.
+//! What a person sees on standard error.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use sqload::report::Progress;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -36,4 +36,9 @@ pub(crate) fn watch<T>(quiet: bool, progress: &Progress, work: impl FnOnce() -> 
         drop(work_goes_on);
         result
     })
+}
+
+/// Says `text` on standard error, if that is there.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -1,0 +1,70 @@
+//! Files that a load writes beside the database: rejects and the report.
+
+use crate::error::{Error, Kind, Result};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// A file that can be written, but is not touched until it is. A new one that was never written to goes again.
+#[derive(Debug)]
+pub(crate) struct Output {
+    path: PathBuf,
+    /// `None` once it is being written to.
+    file: Option<File>,
+    is_new: bool,
+}
+
+impl Output {
+    /// Opens or makes the file at `path`, which must be none of `others`; those may be missing.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] if it can not be written, [`Kind::Usage`] if it is one of the others.
+    pub(crate) fn open(path: &Path, others: &[&Path]) -> Result<Self> {
+        let failed = |error| Error::io("write", path, error);
+        let is_new = !path.exists();
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        let output = Self { path: path.to_owned(), file: Some(file), is_new };
+        let is_same = |other: &Metadata| (other.dev(), other.ino()) == (metadata.dev(), metadata.ino());
+        match others
+            .iter()
+            .find(|other| metadata.is_file() && other.metadata().is_ok_and(|other| is_same(&other)))
+        {
+            Some(other) => {
+                let message = format!("{} would be written over {}", path.display(), other.display());
+                Err(Kind::Usage(message).into())
+            }
+            None => Ok(output),
+        }
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file, emptied, to write to; it stays.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] if it can not be emptied.
+    pub(crate) fn start(&mut self) -> Result<File> {
+        let empty = |file: File| {
+            // Pipes and terminals have no length.
+            if file.metadata()?.is_file() {
+                file.set_len(0)?;
+            }
+            Ok(file)
+        };
+        let file = self.file.take().ok_or_else(|| io::Error::other("it is being written to already"));
+        file.and_then(empty).map_err(|error| Error::io("write", &self.path, error))
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if self.is_new && self.file.is_some() {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
