@@ -31,7 +31,7 @@ use std::thread;
 use std::time::Instant;
 
 /// Chunks that are ready, or on their way, while each worker has one in hand and the writer another.
-const QUEUED_CHUNKS: usize = 4;
+const QUEUED_CHUNKS: usize = 2;
 
 /// The UTF-8 byte order mark, which some programs put before the header.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();

@@ -152,7 +152,7 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             jobs: None,
-            chunk_bytes: 256 << 10,
+            chunk_bytes: 128 << 10,
             synchronous: Synchronous::Off,
             page_bytes: None,
             cache_kib: 40_000,

@@ -287,7 +287,7 @@ fn coalesce<'a>(of: &[Slot], made: &[Column<'a>], row: usize) -> Value<'a> {
 }
 
 /// No number has a longer text.
-const LONGEST_NUMBER: usize = 32;
+const LONGEST_NUMBER: usize = 24;
 
 #[inline]
 fn concat<'a>(of: &[Slot], made: &[Column<'a>], row: usize, arena: &'a Arena) -> Value<'a> {
