@@ -72,8 +72,9 @@ impl<'a> Records<'a> {
 
     #[inline]
     fn load_block(&mut self) {
-        let (block, real) = block_of(&self.bytes[self.next_block..]);
-        let marks = self.scanner.scan(&block);
+        let mut filled = [0; BLOCK_BYTES];
+        let (block, real) = block_of(&self.bytes[self.next_block..], &mut filled);
+        let marks = self.scanner.scan(block);
         self.pending = (marks.delimiters | marks.ends) & real;
         self.ends = marks.ends;
         self.next_block += BLOCK_BYTES;

@@ -121,15 +121,19 @@ impl Scanner {
     }
 }
 
-/// The block that begins `rest`, filled up with zeros if `rest` is shorter, and the mask of its real bytes.
+/// The block that begins `rest`, and the mask of its bytes. A shorter `rest` is filled up with zeros, in
+/// `filled`.
 #[inline]
-pub(crate) fn block_of(rest: &[u8]) -> ([u8; BLOCK_BYTES], u64) {
+pub(crate) fn block_of<'a>(
+    rest: &'a [u8],
+    filled: &'a mut [u8; BLOCK_BYTES],
+) -> (&'a [u8; BLOCK_BYTES], u64) {
     match rest.first_chunk() {
-        Some(block) => (*block, !0),
+        Some(block) => (block, !0),
         None => {
-            let mut block = [0; BLOCK_BYTES];
-            block[..rest.len()].copy_from_slice(rest);
-            (block, low_bits(rest.len()))
+            filled.fill(0);
+            filled[..rest.len()].copy_from_slice(rest);
+            (filled, low_bits(rest.len()))
         }
     }
 }

@@ -52,10 +52,22 @@ pub struct Split<'a> {
 struct Tally {
     records: usize,
     lines: u64,
+    /// Where the last block with a start begins, the starts in it, and the ends of records since.
+    last_block: usize,
+    last_starts: u64,
+    ends_since: u64,
+}
+
+impl Tally {
     /// Where the last record seen starts.
-    last_start: usize,
-    /// Whether its end has not been seen yet.
-    is_open: bool,
+    fn last_start(&self) -> usize {
+        self.last_block + self.last_starts.checked_ilog2().unwrap_or(0) as usize
+    }
+
+    /// Whether no line end has been seen since the last record seen started.
+    fn is_open(&self) -> bool {
+        self.last_starts != 0 && self.ends_since >> self.last_starts.ilog2() == 0
+    }
 }
 
 impl<'a> Split<'a> {
@@ -107,10 +119,11 @@ impl<'a> Split<'a> {
         let mut scanner = Scanner::new(self.dialect);
         let mut tally = Tally::default();
         let (mut after_end, mut after_cr) = (1, 0);
+        let mut filled = [0; BLOCK_BYTES];
         let mut at = 0;
         while at < self.rest.len() {
-            let (block, real) = block_of(&self.rest[at..]);
-            let marks = scanner.scan_ends(&block);
+            let (block, real) = block_of(&self.rest[at..], &mut filled);
+            let marks = scanner.scan_ends(block);
             let starts = !marks.ends & (marks.ends << 1 | after_end) & real;
             let breaks = marks.cr | marks.lf & !(marks.cr << 1 | after_cr);
             if at + BLOCK_BYTES > self.chunk_bytes {
@@ -128,12 +141,10 @@ impl<'a> Split<'a> {
             tally.records += starts.count_ones() as usize;
             tally.lines += u64::from(breaks.count_ones());
             if starts != 0 {
-                let last = starts.ilog2();
-                tally.last_start = at + last as usize;
-                tally.is_open = marks.ends >> last == 0;
+                (tally.last_block, tally.last_starts, tally.ends_since) = (at, starts, marks.ends);
             } else if marks.ends != 0 {
-                tally.is_open = false;
-            } else if tally.is_open && at - tally.last_start > self.max_record_bytes {
+                tally.ends_since = !0;
+            } else if at - tally.last_start() > self.max_record_bytes && tally.is_open() {
                 let error = self.too_large(&tally, at, &scanner);
                 return Err((tally, error));
             }
@@ -152,14 +163,14 @@ impl<'a> Split<'a> {
         if scanner.is_inside() {
             return self.unclosed_quote(tally, end);
         }
-        let position = self.position(tally, tally.last_start);
+        let position = self.position(tally, tally.last_start());
         Kind::RecordTooLarge { position, max_bytes: self.max_record_bytes }.into()
     }
 
     #[cold]
     fn unclosed_quote(&self, tally: &Tally, end: usize) -> Error {
-        let record = &self.rest[tally.last_start..end];
-        let position = self.position(tally, tally.last_start + last_opening_quote(record, self.dialect));
+        let record = &self.rest[tally.last_start()..end];
+        let position = self.position(tally, tally.last_start() + last_opening_quote(record, self.dialect));
         Kind::UnclosedQuote { position, searched_bytes: record.len() as u64 }.into()
     }
 
@@ -193,7 +204,7 @@ impl<'a> Iterator for Split<'a> {
                 if tally.records == 0 {
                     return self.next();
                 }
-                (tally.last_start, tally)
+                (tally.last_start(), tally)
             }
         };
         let (bytes, rest) = self.rest.split_at(length);
