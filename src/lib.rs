@@ -43,6 +43,7 @@ mod load;
 mod order;
 mod output;
 pub mod parse;
+mod pipeline;
 mod rejects;
 pub mod report;
 mod scan;

@@ -56,8 +56,8 @@ fn each_dependency_has_one_home() {
     only_in("rusqlite::", &["write/", "target.rs", "error.rs"]);
     only_in("mimalloc::", &["main.rs"]);
     only_in("indicatif::", &["terminal.rs"]);
-    only_in("crossbeam_channel::", &["load.rs"]);
-    only_in("thread::", &["load.rs", "terminal.rs"]);
+    only_in("crossbeam_channel::", &["pipeline.rs"]);
+    only_in("thread::", &["load.rs", "pipeline.rs", "terminal.rs"]);
 }
 
 #[test]

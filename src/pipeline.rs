@@ -1,0 +1,339 @@
+//! The threads of a load: who runs, what they hand each other, and how they end.
+//!
+//! A leader thread splits the input; workers turn chunks into batches; the caller's thread writes them, in
+//! order. What bounds memory is a fixed number of [`Parts`]: the leader takes one for each chunk, in order,
+//! it travels with the chunk and comes back when its rows are written. So the chunk that the writer waits for
+//! always has its parts, nothing can lock up, and no queue needs a bound of its own.
+//!
+//! Every end is the same end: whoever stops drops its ends of the channels, and the others find them closed.
+
+use crate::batch::{Arena, Batch};
+use crate::error::{Error, Kind, Result};
+use crate::order::Order;
+use crate::rejects::Rejects;
+use crate::report::{Progress, Stages, Stopwatch};
+use crate::split::{Chunk, Split};
+use crate::work::Worker;
+use crate::write::{Encoded, Encoder, Writer};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+/// Chunks that are ready, or on their way, while each worker has one in hand and the writer another.
+const QUEUED_CHUNKS: usize = 2;
+
+/// How long each stage was at work.
+#[derive(Default)]
+pub(crate) struct Clocks {
+    split: Stopwatch,
+    parse: Stopwatch,
+    write: Stopwatch,
+    pub(crate) finish: Stopwatch,
+}
+
+impl Clocks {
+    pub(crate) fn read(&self) -> Stages {
+        Stages {
+            split_seconds: self.split.seconds(),
+            parse_seconds: self.parse.seconds(),
+            write_seconds: self.write.seconds(),
+            finish_seconds: self.finish.seconds(),
+        }
+    }
+}
+
+/// What went through a pipeline.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) records: u64,
+    pub(crate) loaded: u64,
+    pub(crate) rejected: u64,
+}
+
+/// The memory that a chunk needs on its way, used again and again.
+#[derive(Default)]
+struct Parts<E> {
+    arena: Arena,
+    encoded: E,
+}
+
+/// What the writer is handed for a chunk.
+struct Parcel<'m, E> {
+    batch: Batch<'m>,
+    encoded: E,
+}
+
+/// What comes out for each chunk number, and after the last an end.
+enum Step<T> {
+    Batch(T),
+    Failed(Error),
+    End,
+}
+
+type Numbered<'m, E> = (u64, Step<Parcel<'m, E>>);
+
+/// The threads of a load.
+#[derive(Clone, Copy)]
+pub(crate) struct Pipeline<'l> {
+    pub(crate) jobs: usize,
+    pub(crate) progress: &'l Progress,
+    pub(crate) stop: &'l AtomicBool,
+    pub(crate) clocks: &'l Clocks,
+}
+
+impl Pipeline<'_> {
+    /// Runs every chunk of `split` through workers into `writer`.
+    ///
+    /// The error is the first in the order of the input, at any number of jobs.
+    pub(crate) fn run<'p, W: Writer>(
+        self,
+        split: Split<'_>,
+        worker: impl Fn() -> Worker<'p>,
+        writer: W,
+        rejects: &mut Rejects<'_>,
+    ) -> Result<Counts> {
+        let parts = self.jobs + QUEUED_CHUNKS;
+        let (free_sender, free) = bounded(parts);
+        let (chunk_sender, chunks) = bounded(parts);
+        // The end needs no parts, so it is one more.
+        let (done_sender, done) = bounded(parts + 1);
+        for _ in 0..parts {
+            free_sender.send(Parts::default()).expect("the receiver is in this scope");
+        }
+        // Each end of a channel is moved to the one that uses it, so that it closes when that one stops.
+        thread::scope(move |scope| {
+            for _ in 0..self.jobs {
+                let (chunks, done) = (chunks.clone(), done_sender.clone());
+                let (worker, encoder) = (worker(), writer.encoder());
+                scope.spawn(move || self.work(&chunks, &done, worker, encoder));
+            }
+            drop(chunks);
+            scope.spawn(move || self.lead(split, &free, &chunk_sender, &done_sender));
+            self.write(done, free_sender, writer, rejects)
+        })
+    }
+
+    /// The leader: splits, and hands each chunk on with the parts that it needs.
+    fn lead<'m, E>(
+        self,
+        mut split: Split<'m>,
+        free: &Receiver<Parts<E>>,
+        chunks: &Sender<(Chunk<'m>, Parts<E>)>,
+        done: &Sender<Numbered<'m, E>>,
+    ) {
+        let mut number = 0;
+        loop {
+            let Ok(parts) = free.recv() else { return };
+            let step = match self.clocks.split.time(|| split.next()) {
+                _ if self.stop.load(Ordering::Relaxed) => Step::Failed(Kind::Interrupted.into()),
+                Some(Ok(chunk)) => {
+                    number = chunk.number + 1;
+                    if chunks.send((chunk, parts)).is_err() {
+                        return;
+                    }
+                    continue;
+                }
+                Some(Err(error)) => Step::Failed(error),
+                None => Step::End,
+            };
+            // Whether or not somebody is still there to hear it.
+            let _ = done.send((number, step));
+            return;
+        }
+    }
+
+    /// A worker: makes batches of chunks until there are no more.
+    fn work<'m, E: Encoder>(
+        self,
+        chunks: &Receiver<(Chunk<'m>, Parts<E::Encoded>)>,
+        done: &Sender<Numbered<'m, E::Encoded>>,
+        mut worker: Worker<'_>,
+        mut encoder: E,
+    ) {
+        for (chunk, Parts { arena, mut encoded }) in chunks {
+            let make = || {
+                let batch = worker.batch(chunk, arena);
+                encoder.encode(batch.borrow_dependent(), &mut encoded);
+                Parcel { batch, encoded }
+            };
+            // A chunk that never comes would leave the writer waiting, so a panic is a result like others.
+            let step = match catch_unwind(AssertUnwindSafe(|| self.clocks.parse.time(make))) {
+                Ok(parcel) => Step::Batch(parcel),
+                Err(panic) => Step::Failed(Kind::Internal(panic_message(&*panic)).into()),
+            };
+            let is_last = matches!(step, Step::Failed(_));
+            if done.send((chunk.number, step)).is_err() || is_last {
+                return;
+            }
+        }
+    }
+
+    /// The writer: takes batches in order and gives their parts back.
+    fn write<W: Writer>(
+        self,
+        done: Receiver<Numbered<'_, Encoded<W>>>,
+        free: Sender<Parts<Encoded<W>>>,
+        mut writer: W,
+        rejects: &mut Rejects<'_>,
+    ) -> Result<Counts> {
+        let mut counts = Counts::default();
+        let mut order = Order::new(done.capacity().unwrap_or_default());
+        for (number, step) in done {
+            order.put(number, step);
+            while let Some(step) = order.take() {
+                let Parcel { batch, encoded } = match step {
+                    Step::Batch(parcel) => parcel,
+                    Step::Failed(error) => return Err(error),
+                    Step::End => {
+                        self.clocks.write.time(|| writer.finish())?;
+                        return Ok(counts);
+                    }
+                };
+                if self.stop.load(Ordering::Relaxed) {
+                    return Err(Kind::Interrupted.into());
+                }
+                let rows = batch.borrow_dependent();
+                let chunk = batch.borrow_owner().chunk;
+                rows.rejects.iter().try_for_each(|reject| rejects.take(reject))?;
+                self.clocks.write.time(|| writer.append(rows, &encoded))?;
+                counts.records += chunk.records as u64;
+                counts.loaded += rows.len() as u64;
+                self.progress.add(chunk.bytes.len() as u64, rows.len() as u64);
+                let mut arena = batch.into_owner().arena;
+                arena.reset();
+                // If the leader has ended, its end is on the way.
+                let _ = free.send(Parts { arena, encoded });
+            }
+        }
+        Err(Kind::Internal("a thread ended early".to_owned()).into())
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a worker panicked").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Rows;
+    use crate::plan::{Column, Dialect, Expr, Policies, Table};
+    use crate::transform::{Program, Seed};
+    use std::time::Duration;
+
+    /// Takes so many batches and then dies, with an error or with a panic.
+    struct Dying {
+        batches_left: usize,
+        with_panic: bool,
+    }
+
+    struct Fake {
+        panics_at: Option<u64>,
+    }
+
+    impl Encoder for Fake {
+        type Encoded = u64;
+
+        fn encode(&mut self, rows: &Rows<'_>, encoded: &mut u64) {
+            *encoded = rows.len() as u64;
+            assert!(self.panics_at != Some(*encoded), "the encoder dies");
+        }
+    }
+
+    impl Writer for Dying {
+        type Encoder = Fake;
+
+        fn encoder(&self) -> Fake {
+            Fake { panics_at: None }
+        }
+
+        fn append(&mut self, rows: &Rows<'_>, encoded: &u64) -> Result<()> {
+            assert_eq!(rows.len() as u64, *encoded);
+            if self.batches_left == 0 {
+                assert!(!self.with_panic, "the writer dies");
+                return Err(Kind::Verify("the disk is gone".to_owned()).into());
+            }
+            self.batches_left -= 1;
+            Ok(())
+        }
+
+        fn finish(self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Only its encoder is of interest: it panics.
+    struct Panicking;
+
+    impl Writer for Panicking {
+        type Encoder = Fake;
+
+        fn encoder(&self) -> Fake {
+            Fake { panics_at: Some(1) }
+        }
+
+        fn append(&mut self, _: &Rows<'_>, _: &u64) -> Result<()> {
+            Ok(())
+        }
+
+        fn finish(self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Runs 10 000 records in as many chunks through `writer`, on another thread, since it must not hang.
+    fn run<W: Writer + Send + 'static>(writer: W, jobs: usize, stop: bool) -> thread::Result<Result<Counts>> {
+        let (sender, receiver) = bounded(1);
+        let runner = thread::spawn(move || {
+            let csv = b"x\n".repeat(10_000);
+            let split = Split::new("in".into(), &csv, 0, Dialect::default(), 1, 100);
+            let column = Column::new("a", "TEXT", Expr::Field("a".into()));
+            let table = Table { name: "t".into(), columns: vec![column] };
+            let program = Program::compile(&table, &["a".to_owned()], &"in".into(), Seed::fixed(1)).unwrap();
+            let policies = Policies::default();
+            let mut rejects = Rejects::new("in".into(), &policies, None, b"a").unwrap();
+            let (progress, stop, clocks) = (Progress::default(), AtomicBool::new(stop), Clocks::default());
+            let worker = || Worker::new(&program, Dialect::default(), 1);
+            let pipeline = Pipeline { jobs, progress: &progress, stop: &stop, clocks: &clocks };
+            let result = pipeline.run(split, worker, writer, &mut rejects);
+            sender.send(()).unwrap();
+            result
+        });
+        let _ = receiver.recv_timeout(Duration::from_secs(20)).map_err(|error| {
+            assert!(!error.is_timeout(), "the pipeline hangs");
+        });
+        runner.join()
+    }
+
+    #[test]
+    fn a_dying_writer_ends_the_load_and_nothing_hangs() {
+        for (jobs, batches_left) in [(1, 0), (2, 0), (8, 1), (2, 100), (8, 9_999)] {
+            let result = run(Dying { batches_left, with_panic: false }, jobs, false).unwrap();
+            assert!(matches!(result.unwrap_err().kind(), Kind::Verify(_)));
+            run(Dying { batches_left, with_panic: true }, jobs, false).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_writer_that_lives_gets_every_record() {
+        let counts = run(Dying { batches_left: 10_000, with_panic: false }, 3, false).unwrap().unwrap();
+        assert_eq!((counts.records, counts.loaded), (10_000, 10_000));
+    }
+
+    #[test]
+    fn a_panicking_worker_is_an_error_and_nothing_hangs() {
+        for jobs in [1, 2, 8] {
+            let error = run(Panicking, jobs, false).unwrap().unwrap_err();
+            assert_eq!(error.to_string(), "a defect in sqload: the encoder dies; please report it");
+        }
+    }
+
+    #[test]
+    fn a_stop_ends_the_load() {
+        let error = run(Dying { batches_left: 10_000, with_panic: false }, 2, true).unwrap().unwrap_err();
+        assert!(matches!(error.kind(), Kind::Interrupted));
+    }
+}
