@@ -121,8 +121,8 @@ impl Scanner {
     }
 }
 
-/// The block that begins `rest`, and the mask of its bytes. A shorter `rest` is filled up with zeros, in
-/// `filled`.
+/// The block that begins `rest`, and the mask of its bytes. A shorter `rest` is filled up in `filled`, with a
+/// byte that no dialect has for a quote.
 #[inline]
 pub(crate) fn block_of<'a>(
     rest: &'a [u8],
@@ -131,7 +131,7 @@ pub(crate) fn block_of<'a>(
     match rest.first_chunk() {
         Some(block) => (block, !0),
         None => {
-            filled.fill(0);
+            filled.fill(b'\n');
             filled[..rest.len()].copy_from_slice(rest);
             (filled, low_bits(rest.len()))
         }

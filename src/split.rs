@@ -125,7 +125,7 @@ impl<'a> Split<'a> {
             let (block, real) = block_of(&self.rest[at..], &mut filled);
             let marks = scanner.scan_ends(block);
             let starts = !marks.ends & (marks.ends << 1 | after_end) & real;
-            let breaks = marks.cr | marks.lf & !(marks.cr << 1 | after_cr);
+            let breaks = (marks.cr | marks.lf & !(marks.cr << 1 | after_cr)) & real;
             if at + BLOCK_BYTES > self.chunk_bytes {
                 let too_early = low_bits(self.chunk_bytes.saturating_sub(at));
                 // The first start of all is where the chunk begins, and no cut, whatever blank lines precede it.

@@ -225,3 +225,12 @@ fn blank_lines_are_no_part_of_a_record_and_have_no_bound() {
         Split::new("in".into(), &bytes, 0, Dialect::default(), 1, 100).map(Result::unwrap).collect();
     assert_eq!(chunks.iter().map(|chunk| chunk.records).collect::<Vec<_>>(), [1, 1]);
 }
+
+#[test]
+fn a_nul_can_be_the_quote() {
+    let dialect = Dialect { quote: Some(0), ..Dialect::default() };
+    for (bytes, is_whole) in [("a,\0b,c\0", true), ("a,b", true), ("a,\0b", false)] {
+        let chunks = Split::new("in".into(), bytes.as_bytes(), 0, dialect, ANY_SIZE, ANY_SIZE);
+        assert_eq!(chunks.map(|chunk| chunk.is_ok()).collect::<Vec<_>>(), [is_whole], "{bytes:?}");
+    }
+}
