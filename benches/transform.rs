@@ -1,4 +1,5 @@
-//! Chunks to rows: parsing and the expressions of the people pipeline, as a worker does them.
+//! Chunks to rows: parsing and expressions, as a worker does them. Floor: one look at each byte (memchr's count of
+//! LF). Baseline: the csv crate, and the same values as they come from String and format!.
 
 mod shapes;
 
@@ -15,6 +16,19 @@ fn copied(fields: usize) -> (Table, Vec<String>) {
     let header: Vec<_> = (0..fields).map(|i| format!("c{i}")).collect();
     let column = |name: &String| sqload::plan::Column::new(name, "TEXT", Expr::Field(name.clone()));
     (Table { name: "copy".into(), columns: header.iter().map(column).collect() }, header)
+}
+
+/// The values of the people pipeline, but for the key, as one would write them.
+fn baseline(csv: &[u8]) -> Vec<(String, String, i64, String)> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(csv);
+    let mut record = csv::StringRecord::new();
+    let mut people = Vec::new();
+    while reader.read_record(&mut record).expect("valid CSV") {
+        let (first, last, age) = (&record[0], &record[1], record[2].parse().unwrap_or(0));
+        let email = format!("{first}.{last}_{age}@somemail.com");
+        people.push((first.to_owned(), last.to_uppercase(), age, email));
+    }
+    people
 }
 
 fn bench(c: &mut Criterion) {
@@ -36,7 +50,14 @@ fn bench(c: &mut Criterion) {
             let rows = worker.rows(chunk, &arena);
             assert_eq!((rows.len(), rows.rejects.len()), (chunk.records, 0));
             if name == "people" {
+                let people = baseline(chunk.bytes);
                 assert_eq!(rows.columns[4][0], Value::Text(b"Tom0.Connor_18@somemail.com"));
+                assert_eq!((people.len(), people[0].3.as_str()), (rows.len(), "Tom0.Connor_18@somemail.com"));
+                group
+                    .bench_function("people/baseline", |b| b.iter(|| baseline(black_box(chunk.bytes)).len()));
+                group.bench_function("people/floor", |b| {
+                    b.iter(|| memchr::memchr_iter(b'\n', black_box(chunk.bytes)).count());
+                });
             }
             group.bench_function(name, |b| {
                 b.iter(|| {

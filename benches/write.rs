@@ -1,9 +1,11 @@
 //! Rows to a database through statements. Floor: the same statements with constant rows of the same shape.
+//! Baseline: one cached statement of one row through rusqlite.
 
 mod shapes;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use rusqlite::Connection;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, params_from_iter};
 use sqload::batch::{Arena, Rows, Value};
 use sqload::people;
 use sqload::plan::{Dialect, Expr, Table};
@@ -12,6 +14,9 @@ use sqload::work::Worker;
 use sqload::write::Writer;
 use sqload::write::statements::Statements;
 use std::path::Path;
+
+/// A way to put rows into a database.
+type Write<'w> = &'w dyn Fn(&Connection, &Rows<'_>);
 
 /// A new database with an empty table, as a load makes it, but for the disk.
 fn database(table: &Table) -> Connection {
@@ -25,6 +30,20 @@ fn database(table: &Table) -> Connection {
 fn append(connection: &Connection, table: &Table, rows: &Rows<'_>) {
     let mut writer = Statements::new(connection, Path::new("bench"), table, 50).unwrap();
     writer.append(rows, &()).unwrap();
+}
+
+fn baseline(connection: &Connection, rows: &Rows<'_>) {
+    let mut insert = connection.prepare("INSERT INTO people VALUES (?, ?, ?, ?, ?)").unwrap();
+    for row in 0..rows.len() {
+        let values = rows.columns.iter().map(|column| match column[row] {
+            Value::Null => ValueRef::Null,
+            Value::Integer(integer) => ValueRef::Integer(integer),
+            Value::Real(real) => ValueRef::Real(real),
+            Value::Text(text) => ValueRef::Text(text),
+            Value::Blob(blob) => ValueRef::Blob(blob),
+        });
+        insert.execute(params_from_iter(values.map(ToSqlOutput::Borrowed))).unwrap();
+    }
 }
 
 fn count(connection: &Connection, table: &Table) -> usize {
@@ -50,16 +69,22 @@ fn bench(c: &mut Criterion) {
     let constant = Rows { columns: &columns, rejects: Vec::new() };
 
     group.throughput(Throughput::Elements(rows.len() as u64));
-    for (name, rows) in [("people", &rows), ("people/floor", &constant)] {
+    let statements = |connection: &Connection, rows: &Rows<'_>| append(connection, &table, rows);
+    let cases: [(&str, Write<'_>, &Rows<'_>); 3] = [
+        ("people", &statements, &rows),
+        ("people/baseline", &baseline, &rows),
+        ("people/floor", &statements, &constant),
+    ];
+    for (name, write, rows) in cases {
         let connection = database(&table);
-        append(&connection, &table, rows);
+        write(&connection, rows);
         assert_eq!(count(&connection, &table), chunk.records);
         group.bench_function(name, |b| {
-            let append = |connection: Connection| {
-                append(&connection, &table, rows);
+            let write = |connection: Connection| {
+                write(&connection, rows);
                 connection
             };
-            b.iter_batched(|| database(&table), append, BatchSize::PerIteration);
+            b.iter_batched(|| database(&table), write, BatchSize::PerIteration);
         });
     }
 }

@@ -43,6 +43,17 @@ fn shape(name: &'static str, bytes: usize, record: impl Fn(usize) -> String) -> 
     Shape { name, csv, records, fields }
 }
 
+/// Records and fields of `csv`, counted by the csv crate: the baseline of split and parse.
+pub(crate) fn count_by_csv_crate(csv: &[u8]) -> (usize, usize) {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(csv);
+    let mut record = csv::ByteRecord::new();
+    let mut counts = (0, 0);
+    while reader.read_byte_record(&mut record).expect("valid CSV") {
+        counts = (counts.0 + 1, counts.1 + record.len());
+    }
+    counts
+}
+
 /// The chunks of `csv`.
 pub(crate) fn chunks(csv: &str) -> Vec<Chunk<'_>> {
     split(csv).map(|chunk| chunk.expect("valid CSV")).collect()
