@@ -305,16 +305,25 @@ fn concat<'a>(of: &[Slot], made: &[Column<'a>], row: usize, arena: &'a Arena) ->
     Value::Text(result.into_bump_slice())
 }
 
-/// Appends the text form of a value; NULL has none, and is answered with false.
-#[inline]
+/// Appends the text form of a value; NULL has none, and is answered with false. Texts, the many, are inlined.
+#[inline(always)]
 fn append_text(value: &Value<'_>, result: &mut ArenaVec<'_, u8>) -> bool {
+    if let Value::Text(bytes) | Value::Blob(bytes) = value {
+        result.extend_from_slice_copy(bytes);
+        return true;
+    }
+    append_number(value, result)
+}
+
+#[inline]
+fn append_number(value: &Value<'_>, result: &mut ArenaVec<'_, u8>) -> bool {
     match value {
-        Value::Null => return false,
-        Value::Text(bytes) | Value::Blob(bytes) => result.extend_from_slice_copy(bytes),
         Value::Integer(integer) => {
-            result.extend_from_slice_copy(itoa::Buffer::new().format(*integer).as_bytes())
+            result.extend_from_slice_copy(itoa::Buffer::new().format(*integer).as_bytes());
         }
+        // The shortest text that gives the number back; no expression makes a REAL yet.
         Value::Real(real) => result.extend_from_slice_copy(format!("{real:?}").as_bytes()),
+        _ => return false,
     }
     true
 }

@@ -54,7 +54,8 @@ impl<'p> Worker<'p> {
     fn parse<'a>(&mut self, chunk: Chunk<'a>) -> Vec<Reject<'a>> {
         self.fields.clear();
         self.numbers.clear();
-        let chunk_is_utf8 = std::str::from_utf8(chunk.bytes).is_ok();
+        // Most are ASCII, which is sooner seen.
+        let chunk_is_utf8 = chunk.bytes.is_ascii() || std::str::from_utf8(chunk.bytes).is_ok();
         let mut rejects = Rejects::new(chunk);
         let mut records = parse::Records::new(chunk.bytes, self.dialect);
         let mut number = 0;
