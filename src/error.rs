@@ -120,6 +120,15 @@ pub enum Kind {
         /// The journal.
         path: PathBuf,
     },
+    /// The system has no room for as many threads.
+    #[error("cannot start {jobs} worker threads: ask for fewer with --jobs")]
+    Threads {
+        /// How many workers there were to be.
+        jobs: usize,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// What was asked for makes no sense or is not possible.
     #[error("{0}")]
     Usage(String),

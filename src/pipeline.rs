@@ -103,13 +103,16 @@ impl Pipeline<'_> {
         }
         // Each end of a channel is moved to the one that uses it, so that it closes when that one stops.
         thread::scope(move |scope| {
+            let failed = |source| Kind::Threads { jobs: self.jobs, source };
             for _ in 0..self.jobs {
                 let (chunks, done) = (chunks.clone(), done_sender.clone());
                 let (worker, encoder) = (worker(), writer.encoder());
-                scope.spawn(move || self.work(&chunks, &done, worker, encoder));
+                let work = move || self.work(&chunks, &done, worker, encoder);
+                thread::Builder::new().name("worker".into()).spawn_scoped(scope, work).map_err(failed)?;
             }
             drop(chunks);
-            scope.spawn(move || self.lead(split, &free, &chunk_sender, &done_sender));
+            let lead = move || self.lead(split, &free, &chunk_sender, &done_sender);
+            thread::Builder::new().name("leader".into()).spawn_scoped(scope, lead).map_err(failed)?;
             self.write(done, free_sender, writer, rejects)
         })
     }

@@ -117,7 +117,10 @@ impl Target {
     /// # Errors
     /// As [`Target::open`]. The database is then as it was.
     pub(crate) fn commit(mut self, vacuum: bool) -> Result<()> {
-        self.run("COMMIT")?;
+        if let Err(error) = self.run("COMMIT") {
+            self.roll_back();
+            return Err(error);
+        }
         match &self.aside {
             Some(_) if vacuum => self.run("VACUUM")?,
             None if vacuum => self.vacuum_committed(),

@@ -262,3 +262,13 @@ fn delimiter_and_quote_are_free() {
         assert_eq!(place.query("SELECT age FROM people"), "1");
     }
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn threads_that_can_not_be_started_are_an_error_and_no_panic() {
+    // Room for some stacks of 2 MiB each, but not for 1024.
+    let place = Place::with_input(FEW);
+    let outcome = place.load_after("ulimit -v 3000000", &["-j", "1024"]);
+    outcome.expect(1).says_once(&["cannot start 1024 worker threads", "--jobs"]);
+    assert_eq!(place.names(), ["people.csv"]);
+}
