@@ -13,6 +13,9 @@ use crate::plan::Dialect;
 use crate::scan::{BLOCK_BYTES, Scanner, block_of, low_bits};
 use std::sync::Arc;
 
+/// No chunk is larger, so that places in it fit in 32 bits. Only blank lines without end make one that large.
+const MAX_CHUNK_BYTES: usize = 1 << 31;
+
 /// A run of whole records of one input; the unit of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chunk<'a> {
@@ -144,7 +147,9 @@ impl<'a> Split<'a> {
                 (tally.last_block, tally.last_starts, tally.ends_since) = (at, starts, marks.ends);
             } else if marks.ends != 0 {
                 tally.ends_since = !0;
-            } else if at - tally.last_start() > self.max_record_bytes && tally.is_open() {
+            } else if at - tally.last_start() > self.max_record_bytes
+                && (tally.is_open() || at > MAX_CHUNK_BYTES)
+            {
                 let error = self.too_large(&tally, at, &scanner);
                 return Err((tally, error));
             }
@@ -200,7 +205,7 @@ impl<'a> Iterator for Split<'a> {
             // The records before the bad one are whole: they come first, wherever the cuts are.
             Err((mut tally, error)) => {
                 self.error = Some(error);
-                tally.records -= 1;
+                tally.records = tally.records.saturating_sub(1);
                 if tally.records == 0 {
                     return self.next();
                 }
