@@ -222,7 +222,7 @@ impl Evaluator<'_> {
             Op::Upper(of) => arena.list((0..rows).map(|row| upper(made[*of].get(row), arena))),
             Op::TryInteger(of) => arena.list((0..rows).map(|row| try_integer(made[*of].get(row)))),
             Op::Coalesce(of) => arena.list((0..rows).map(|row| coalesce(of, made, row))),
-            Op::Concat(of) => arena.list((0..rows).map(|row| concat(of, made, row, arena))),
+            Op::Concat(of) => concat(of, made, rows, arena),
             Op::Uuid4(stream) => {
                 let stream = &mut self.streams[*stream];
                 let uuid = |record| uuid4(stream.words_of(record));
@@ -253,17 +253,14 @@ fn upper<'a>(value: &Value<'a>, arena: &'a Arena) -> Value<'a> {
 
 #[inline]
 fn upper_text<'a>(text: &[u8], arena: &'a Arena) -> &'a [u8] {
-    let mut result = arena.vec(text.len());
     if text.is_ascii() {
-        result.extend_from_slice_copy(text);
-        result.make_ascii_uppercase();
-        return result.into_bump_slice();
+        return arena.list(text.iter().map(u8::to_ascii_uppercase));
     }
     // Checked in a copy: the text may lie in a file that somebody else can write to.
+    let text = std::str::from_utf8(arena.copy(text)).unwrap_or_default();
+    let mut result = arena.vec(text.len());
     let mut utf8 = [0; 4];
-    for upper in
-        std::str::from_utf8(arena.copy(text)).unwrap_or_default().chars().flat_map(char::to_uppercase)
-    {
+    for upper in text.chars().flat_map(char::to_uppercase) {
         result.extend_from_slice_copy(upper.encode_utf8(&mut utf8).as_bytes());
     }
     result.into_bump_slice()
@@ -289,20 +286,26 @@ fn coalesce<'a>(of: &[Slot], made: &[Column<'a>], row: usize) -> Value<'a> {
 /// No number has a longer text.
 const LONGEST_NUMBER: usize = 24;
 
-#[inline]
-fn concat<'a>(of: &[Slot], made: &[Column<'a>], row: usize, arena: &'a Arena) -> Value<'a> {
-    let capacity = of.iter().map(|slot| match made[*slot].get(row) {
-        Value::Text(bytes) | Value::Blob(bytes) => bytes.len(),
-        Value::Integer(_) | Value::Real(_) => LONGEST_NUMBER,
-        Value::Null => 0,
-    });
-    let mut result = arena.vec(capacity.sum());
-    for slot in of {
-        if !append_text(made[*slot].get(row), &mut result) {
-            return Value::Null;
+/// The texts are made one behind the other and cut apart at the end: one growing list is cheaper than many.
+fn concat<'a>(of: &[Slot], made: &[Column<'a>], rows: usize, arena: &'a Arena) -> &'a [Value<'a>] {
+    let mut ends = arena.vec::<Option<usize>>(rows);
+    let mut texts = arena.vec(rows * LONGEST_NUMBER);
+    for row in 0..rows {
+        let start = texts.len();
+        let has_text = of.iter().all(|slot| append_text(made[*slot].get(row), &mut texts));
+        if !has_text {
+            texts.truncate(start);
         }
+        ends.push(has_text.then_some(texts.len()));
     }
-    Value::Text(result.into_bump_slice())
+    let mut texts = texts.into_bump_slice();
+    let mut cut = 0;
+    arena.list(ends.into_iter().map(|end| {
+        let Some(end) = end else { return Value::Null };
+        let (text, rest) = texts.split_at(end - cut);
+        (texts, cut) = (rest, end);
+        Value::Text(text)
+    }))
 }
 
 /// Appends the text form of a value; NULL has none, and is answered with false. Texts, the many, are inlined.
@@ -415,8 +418,13 @@ mod tests {
         let arena = Arena::default();
         let values = [Value::Text(b"a"), Value::Integer(i64::MIN), Value::Null, Value::Text(b"")];
         let made = values.map(Column::Constant);
-        assert_eq!(text_of(concat(&[0, 1, 3], &made, 0, &arena)), "a-9223372036854775808");
-        assert_eq!(concat(&[0, 2], &made, 0, &arena), Value::Null);
+        let texts = concat(&[0, 1, 3], &made, 2, &arena);
+        assert_eq!(texts, [Value::Text(b"a-9223372036854775808"); 2]);
+        assert_eq!(concat(&[0, 2], &made, 1, &arena), [Value::Null]);
+        let some = arena.list([Value::Text(b"b"), Value::Null, Value::Integer(7)].into_iter());
+        let made = [Column::Constant(Value::Text(b"a")), Column::Values(some)];
+        let expected = [Value::Text(b"ab"), Value::Null, Value::Text(b"a7")];
+        assert_eq!(concat(&[0, 1], &made, 3, &arena), expected);
     }
 
     #[test]
