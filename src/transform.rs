@@ -219,7 +219,7 @@ impl Evaluator<'_> {
                     .chunks_exact(width)
                     .map(|fields| Value::Text(unquote(raw(chunk, fields[*index]), dialect, arena))),
             ),
-            Op::Upper(of) => arena.list((0..rows).map(|row| upper(made[*of].get(row), arena))),
+            Op::Upper(of) => upper(made[*of], rows, arena),
             Op::TryInteger(of) => arena.list((0..rows).map(|row| try_integer(made[*of].get(row)))),
             Op::Coalesce(of) => arena.list((0..rows).map(|row| coalesce(of, made, row))),
             Op::Concat(of) => concat(of, made, rows, arena),
@@ -238,32 +238,30 @@ impl Evaluator<'_> {
 }
 
 /// Unicode upper case, character by character (Unicode's full case mapping: `ß` becomes `SS`).
-#[inline]
-fn upper<'a>(value: &Value<'a>, arena: &'a Arena) -> Value<'a> {
-    match value {
-        Value::Null => Value::Null,
-        Value::Text(text) => Value::Text(upper_text(text, arena)),
-        other => {
-            let mut text = arena.vec(LONGEST_NUMBER);
-            append_text(other, &mut text);
-            Value::Text(upper_text(text.into_bump_slice(), arena))
+fn upper<'a>(of: Column<'a>, rows: usize, arena: &'a Arena) -> &'a [Value<'a>] {
+    let append = |row: usize, texts: &mut ArenaVec<'_, u8>| {
+        let start = texts.len();
+        let has_text = append_text(of.get(row), texts);
+        if !texts[start..].is_ascii() {
+            make_upper(texts, start, arena);
         }
-    }
+        has_text
+    };
+    // ASCII is left for one pass over all of it.
+    texts(rows, arena, append, <[u8]>::make_ascii_uppercase)
 }
 
-#[inline]
-fn upper_text<'a>(text: &[u8], arena: &'a Arena) -> &'a [u8] {
-    if text.is_ascii() {
-        return arena.list(text.iter().map(u8::to_ascii_uppercase));
-    }
-    // Checked in a copy: the text may lie in a file that somebody else can write to.
-    let text = std::str::from_utf8(arena.copy(text)).unwrap_or_default();
-    let mut result = arena.vec(text.len());
+/// Puts the text that begins at `start` in upper case.
+///
+/// It is read from a copy, not from where it came: that may be a file that somebody else can write to.
+#[cold]
+fn make_upper(texts: &mut ArenaVec<'_, u8>, start: usize, arena: &Arena) {
+    let text = std::str::from_utf8(arena.copy(&texts[start..])).unwrap_or_default();
+    texts.truncate(start);
     let mut utf8 = [0; 4];
     for upper in text.chars().flat_map(char::to_uppercase) {
-        result.extend_from_slice_copy(upper.encode_utf8(&mut utf8).as_bytes());
+        texts.extend_from_slice_copy(upper.encode_utf8(&mut utf8).as_bytes());
     }
-    result.into_bump_slice()
 }
 
 /// An optional sign, then ASCII digits, within 64 bits.
@@ -286,18 +284,35 @@ fn coalesce<'a>(of: &[Slot], made: &[Column<'a>], row: usize) -> Value<'a> {
 /// No number has a longer text.
 const LONGEST_NUMBER: usize = 24;
 
-/// The texts are made one behind the other and cut apart at the end: one growing list is cheaper than many.
+/// All parts as text, one after the other; NULL if any is NULL.
 fn concat<'a>(of: &[Slot], made: &[Column<'a>], rows: usize, arena: &'a Arena) -> &'a [Value<'a>] {
+    let append = |row: usize, texts: &mut ArenaVec<'_, u8>| {
+        of.iter().all(|slot| append_text(made[*slot].get(row), texts))
+    };
+    texts(rows, arena, append, |_| ())
+}
+
+/// A column of texts, of which `append` appends each, or answers with false if it is NULL; `finish` sees all.
+///
+/// They are made one behind the other and cut apart at the end: one growing list is cheaper than many.
+#[inline(always)]
+fn texts<'a>(
+    rows: usize,
+    arena: &'a Arena,
+    append: impl Fn(usize, &mut ArenaVec<'a, u8>) -> bool,
+    finish: impl Fn(&mut [u8]),
+) -> &'a [Value<'a>] {
     let mut ends = arena.vec::<Option<usize>>(rows);
     let mut texts = arena.vec(rows * LONGEST_NUMBER);
     for row in 0..rows {
         let start = texts.len();
-        let has_text = of.iter().all(|slot| append_text(made[*slot].get(row), &mut texts));
+        let has_text = append(row, &mut texts);
         if !has_text {
             texts.truncate(start);
         }
         ends.push(has_text.then_some(texts.len()));
     }
+    finish(&mut texts);
     let mut texts = texts.into_bump_slice();
     let mut cut = 0;
     arena.list(ends.into_iter().map(|end| {
@@ -373,11 +388,6 @@ impl Stream {
 mod tests {
     use super::*;
 
-    fn text_of(value: Value<'_>) -> String {
-        let Value::Text(text) = value else { panic!("{value:?} is no text") };
-        String::from_utf8(text.to_vec()).unwrap()
-    }
-
     #[test]
     fn integers_are_a_sign_and_digits_within_64_bits() {
         let cases: [(&str, Option<i64>); 14] = [
@@ -407,10 +417,13 @@ mod tests {
         let arena = Arena::default();
         for text in ["", "abc", "O' Sullivan", "straße", "ŉ", "ﬃ", "éàü", "ǆ", "日本", "ΐ", "a\0b"]
         {
-            assert_eq!(text_of(upper(&Value::Text(text.as_bytes()), &arena)), text.to_uppercase());
+            let values = [Value::Text(b"a"), Value::Text(text.as_bytes()), Value::Null, Value::Integer(-7)];
+            let upper = upper(Column::Values(&values), values.len(), &arena);
+            let expected = text.to_uppercase();
+            let expected =
+                [Value::Text(b"A"), Value::Text(expected.as_bytes()), Value::Null, Value::Text(b"-7")];
+            assert_eq!(upper, expected);
         }
-        assert_eq!(upper(&Value::Null, &arena), Value::Null);
-        assert_eq!(text_of(upper(&Value::Integer(-7), &arena)), "-7");
     }
 
     #[test]

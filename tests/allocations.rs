@@ -41,8 +41,8 @@ fn allocations(chunks: usize, record_bytes: usize) -> u64 {
     let directory = tempfile::tempdir().unwrap();
     let (input, database) = (directory.path().join("in.csv"), directory.path().join("out.db"));
     let rows = chunks * CHUNK_BYTES / record_bytes;
-    let first_name = "x".repeat(record_bytes - ",\"O'\"\"S\",42\n".len());
-    let csv = format!("{first_name},\"O'\"\"S\",42\n").repeat(rows);
+    let first_name = "x".repeat(record_bytes - ",\"\"\"é\"\"\",42\n".len());
+    let csv = format!("{first_name},\"\"\"é\"\"\",42\n").repeat(rows);
     std::fs::write(&input, format!("first_name,last_name,age\n{csv}")).unwrap();
     let tuning = Tuning { jobs: NonZeroUsize::new(2), chunk_bytes: CHUNK_BYTES, ..Tuning::default() };
     let loader = Loader::from(Plan { tuning, ..Plan::new(people::table(Expr::Uuid7)) });
