@@ -38,7 +38,6 @@ impl Target {
     /// [`Kind::Io`], [`Kind::Sqlite`], [`Kind::Locked`] or [`Kind::StrayJournal`].
     pub(crate) fn open(path: &Path, table: &Table, tuning: &Tuning, stop: Arc<AtomicBool>) -> Result<Self> {
         let path = real_path(path)?;
-        remove_leftovers(&path);
         let synchronous = tuning.synchronous;
         let mut target = match path.symlink_metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -50,14 +49,14 @@ impl Target {
             Err(error) => return Err(Error::io("open", &path, error)),
             Ok(metadata) => {
                 let old = open_existing(&path)?;
-                match replaceable_page_bytes(&old, &path, &metadata, table)?
-                    .zip(Aside::create_like(&path, &metadata).ok())
-                {
+                let page_bytes = replaceable_page_bytes(&old, &path, &metadata, table)?;
+                match page_bytes.and_then(|bytes| Some((bytes, Aside::create_like(&path, &metadata).ok()?))) {
                     Some((page_bytes, aside)) => {
                         let connection = open_new(&aside, &path, tuning.page_bytes.or(Some(page_bytes)))?;
                         Self { path, connection, aside: Some(aside), old: Some(old), synchronous }
                     }
                     None => {
+                        remove_leftovers(&path);
                         old.execute_batch("ROLLBACK")
                             .map_err(|source| Error::sqlite("open", &path, source))?;
                         Self { path, connection: old, aside: None, old: None, synchronous }
