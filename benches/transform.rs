@@ -15,7 +15,7 @@ use std::hint::black_box;
 fn copied(fields: usize) -> (Table, Vec<String>) {
     let header: Vec<_> = (0..fields).map(|i| format!("c{i}")).collect();
     let column = |name: &String| sqload::plan::Column::new(name, "TEXT", Expr::Field(name.clone()));
-    (Table { name: "copy".into(), columns: header.iter().map(column).collect() }, header)
+    (Table::new("copy", header.iter().map(column).collect()), header)
 }
 
 /// The values of the people pipeline, but for the key, as one would write them.

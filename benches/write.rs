@@ -29,7 +29,7 @@ fn database(table: &Table) -> Connection {
 
 fn append(connection: &Connection, table: &Table, rows: &Rows<'_>) {
     let mut writer = Statements::new(connection, Path::new("bench"), table, 50).unwrap();
-    writer.append(rows, &()).unwrap();
+    writer.append(rows, &mut ()).unwrap();
 }
 
 fn baseline(connection: &Connection, rows: &Rows<'_>) {
@@ -66,7 +66,7 @@ fn bench(c: &mut Criterion) {
     let mut constants: Vec<_> = rows.columns.iter().map(|column| vec![column[0]; rows.len()]).collect();
     constants[0].fill(Value::Null);
     let columns: Vec<_> = constants.iter().map(Vec::as_slice).collect();
-    let constant = Rows { columns: &columns, rejects: Vec::new() };
+    let constant = Rows { columns: &columns, first_record: 0, rejects: Vec::new() };
 
     group.throughput(Throughput::Elements(rows.len() as u64));
     let statements = |connection: &Connection, rows: &Rows<'_>| append(connection, &table, rows);

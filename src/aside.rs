@@ -61,6 +61,14 @@ impl Aside {
         self.0.as_file_mut()
     }
 
+    /// The file, to read and write at any place.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub(crate) fn file(&self) -> io::Result<File> {
+        self.0.as_file().try_clone()
+    }
+
     /// Waits until the content is on the disk.
     ///
     /// # Errors

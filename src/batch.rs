@@ -76,6 +76,8 @@ pub struct Reject<'a> {
 pub struct Rows<'a> {
     /// The values of each column, all of the same number.
     pub columns: &'a [&'a [Value<'a>]],
+    /// Records of the load before this chunk's.
+    pub first_record: u64,
     /// The records that became no row, in the order of the input.
     pub rejects: Vec<Reject<'a>>,
 }

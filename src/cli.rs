@@ -1,7 +1,7 @@
 //! The command line to plans. Nothing else knows clap.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use sqload::plan::{Dialect, Expr, OnError, Plan, Policies, Synchronous, Tuning};
+use sqload::plan::{Dialect, Expr, OnError, Plan, Policies, Synchronous, Tuning, WriterChoice};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -119,6 +119,12 @@ struct DatabaseOptions {
     /// Worker threads that parse and transform [default: one a core].
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_JOBS))]
     jobs: Option<u16>,
+    /// How rows get into the database: as finished pages (`direct`, new databases only) or through INSERT.
+    #[arg(long, value_enum, value_name = "WRITER", default_value_t = WriterName::Statements)]
+    writer: WriterName,
+    /// Memory that `direct` may sort keys in; what needs more is sorted by SQLite.
+    #[arg(long, value_name = "MIB", default_value_t = Tuning::default().memory_bytes >> 20)]
+    memory: usize,
     /// When to wait for the disk. With `off` a power cut, not a crash, can lose the load.
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Off)]
     synchronous: When,
@@ -149,6 +155,13 @@ enum Id {
 enum ErrorAction {
     Abort,
     Skip,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum WriterName {
+    Auto,
+    Statements,
+    Direct,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -209,6 +222,12 @@ impl RunPipeline {
             },
             tuning: Tuning {
                 jobs: database.jobs.and_then(|jobs| NonZeroUsize::new(jobs.into())),
+                writer: match database.writer {
+                    WriterName::Auto => WriterChoice::Auto,
+                    WriterName::Statements => WriterChoice::Statements,
+                    WriterName::Direct => WriterChoice::Direct,
+                },
+                memory_bytes: database.memory.saturating_mul(1 << 20),
                 synchronous: match database.synchronous {
                     When::Off => Synchronous::Off,
                     When::Normal => Synchronous::Normal,

@@ -108,6 +108,30 @@ pub enum Kind {
         /// The limit.
         max_bytes: usize,
     },
+    /// The rows that are named break a constraint of the table.
+    #[error("{}{message}", places(positions, rows))]
+    Constraint {
+        /// Which constraint, in the words of SQLite.
+        message: String,
+        /// The rows.
+        rows: Vec<RowKey>,
+        /// Where their records begin; empty where that is not known.
+        positions: Vec<Position>,
+    },
+    /// The direct path was asked for and can not do what else was asked for.
+    #[error("--writer direct is not possible here: {reason}; use --writer auto")]
+    DirectRefused {
+        /// Why.
+        reason: String,
+    },
+    /// Rows come in no order by their INTEGER PRIMARY KEY, and are too many to be sorted in memory.
+    #[error(
+        "the rows do not come in the order of their INTEGER PRIMARY KEY, and to sort them takes more than {max_bytes} bytes; allow more with --memory, or use --writer statements"
+    )]
+    TooManyToSort {
+        /// The limit.
+        max_bytes: usize,
+    },
     /// The input was changed by someone else while it was read.
     #[error("{} changed while it was being read: load it again when nothing writes to it", path.display())]
     InputChanged {
@@ -163,6 +187,20 @@ pub enum Reason {
     },
 }
 
+/// A row, as a writer knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowKey {
+    /// The number of rows before it in the load.
+    Number(u64),
+    /// The row with this rowid, which its column gives it.
+    Rowid {
+        /// The number of the column.
+        column: usize,
+        /// The rowid.
+        rowid: i64,
+    },
+}
+
 /// A place in an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
@@ -184,6 +222,19 @@ impl fmt::Display for Position {
             _ => write!(f, "{input}: line {line} (record {record}, byte {offset})"),
         }
     }
+}
+
+/// Where rows come from, or else which they are, before a message.
+fn places(positions: &[Position], rows: &[RowKey]) -> String {
+    let row = |row: &RowKey| match row {
+        RowKey::Number(number) => format!("row {}", number + 1),
+        RowKey::Rowid { rowid, .. } => format!("the row with rowid {rowid}"),
+    };
+    let places: Vec<_> = match positions {
+        [] => rows.iter().map(row).collect(),
+        _ => positions.iter().map(Position::to_string).collect(),
+    };
+    if places.is_empty() { String::new() } else { format!("{}: ", places.join(" and ")) }
 }
 
 /// The first of `names`, and how many more there are.
@@ -208,12 +259,21 @@ impl Error {
     #[must_use]
     pub fn position(&self) -> Option<&Position> {
         match self.kind() {
+            Kind::Constraint { positions, .. } => positions.first(),
             Kind::Rejected { position, .. }
             | Kind::TooManyErrors { position, .. }
             | Kind::UnclosedQuote { position, .. }
             | Kind::RecordTooLarge { position, .. } => Some(position),
             _ => None,
         }
+    }
+
+    /// With what `find` finds of where its rows come from, if it names rows.
+    pub(crate) fn with_positions(mut self, find: impl FnOnce(&[RowKey]) -> Result<Vec<Position>>) -> Self {
+        if let Kind::Constraint { rows, positions, .. } = &mut *self.0 {
+            *positions = find(rows).unwrap_or_default();
+        }
+        self
     }
 
     pub(crate) fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {

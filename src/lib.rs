@@ -19,10 +19,8 @@
 //!
 //! let city = Expr::Field("city".into());
 //! let people = Expr::TryInteger(Box::new(Expr::Field("people".into())));
-//! let table = Table {
-//!     name: "cities".into(),
-//!     columns: vec![Column::new("city", "TEXT NOT NULL", city), Column::new("people", "INTEGER", people)],
-//! };
+//! let columns = vec![Column::new("city", "TEXT NOT NULL", city), Column::new("people", "INTEGER", people)];
+//! let table = Table::new("cities", columns);
 //! let report = Loader::new(table).verify(true).load(&input, &database)?;
 //! assert_eq!((report.records, report.loaded, report.rejected), (2, 2, 0));
 //! # Ok(())
@@ -40,6 +38,7 @@ pub mod plan;
 // In the order in which data flows.
 pub mod batch;
 mod load;
+mod locate;
 mod order;
 mod output;
 pub mod parse;
@@ -53,5 +52,5 @@ pub mod transform;
 pub mod work;
 pub mod write;
 
-pub use error::{Error, Kind, Position, Reason, Result};
+pub use error::{Error, Kind, Position, Reason, Result, RowKey};
 pub use loader::Loader;

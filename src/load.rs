@@ -4,6 +4,7 @@
 use crate::batch::Arena;
 use crate::error::{Error, Kind, Result};
 use crate::input::Input;
+use crate::locate::positions;
 use crate::output::Output;
 use crate::parse::{Records, raw, unquote};
 use crate::pipeline::{Clocks, Counts, Pipeline};
@@ -14,7 +15,9 @@ use crate::split::Split;
 use crate::target::Target;
 use crate::transform::{Program, Seed};
 use crate::work::Worker;
+use crate::write::direct::{Direct, Sorting};
 use crate::write::statements::Statements;
+use crate::write::{self, Choice};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,21 +39,13 @@ pub(crate) fn load(
     let file = Input::open(input)?;
     let bytes = file.bytes();
     progress.set_total_bytes(bytes.len() as u64);
-    let mark_bytes = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
     let policies = &plan.policies;
-    let mut split = Split::new(
-        file.name().clone(),
-        &bytes[mark_bytes..],
-        mark_bytes as u64,
-        plan.dialect,
-        plan.tuning.chunk_bytes,
-        policies.max_record_bytes,
-    );
+    let mut split = split_of(&file, plan);
     let header = read_header(&mut split, plan, file.name())?;
     let (rejects_output, report_output) = open_outputs(plan, input, database)?;
     let seed = plan.tuning.seed.map_or_else(Seed::random, Seed::fixed);
     let program = Program::compile(&plan.table, &header.names, file.name(), seed)?;
-    let target = Target::open(database, &plan.table, &plan.tuning, stop.clone())?;
+    let mut target = Target::open(database, &plan.table, &plan.tuning, stop.clone())?;
     let rejects = Rejects::new(file.name().clone(), policies, rejects_output, header.bytes)?;
     let jobs = plan.tuning.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
     tracing::debug!(jobs, chunk_bytes = plan.tuning.chunk_bytes, database = %target.path().display(), "loading");
@@ -58,20 +53,29 @@ pub(crate) fn load(
     let worker = || Worker::new(&program, plan.dialect, header.names.len());
     let clocks = Clocks::default();
     let pipeline = Pipeline { jobs, progress, stop, clocks: &clocks };
-    let counts = match fill(&target, plan, pipeline, split, worker, rejects, &file) {
-        Ok(counts) => counts,
+    let filled =
+        write::choose(plan.tuning.writer, &plan.table, target.path(), target.is_new()).and_then(|choice| {
+            let counts = fill(&mut target, plan, &choice, pipeline, split, worker, rejects, &file)?;
+            Ok((counts, choice))
+        });
+    let (counts, choice) = match filled {
+        Ok(filled) => filled,
         Err(error) => {
             target.roll_back();
-            return Err(error);
+            return Err(error.with_positions(|rows| {
+                let mut split = split_of(&file, plan);
+                split.take_header().and_then(|_| positions(rows, file.name(), split, worker()))
+            }));
         }
     };
-    clocks.finish.time(|| target.commit(plan.tuning.vacuum))?;
+    clocks.finish.time(|| target.commit())?;
     let seconds = started.elapsed().as_secs_f64();
     let report = Report {
         input: input.to_owned(),
         database: database.to_owned(),
         table: plan.table.name.clone(),
-        writer: "statements",
+        writer: choice.name(),
+        writer_reason: choice.reason(),
         jobs,
         bytes: bytes.len() as u64,
         records: counts.records,
@@ -89,6 +93,20 @@ pub(crate) fn load(
         tracing::warn!("loaded, but the report could not be written: {error}");
     }
     Ok(report)
+}
+
+/// The chunks of an input, the header in the first.
+fn split_of<'f>(file: &'f Input, plan: &Plan) -> Split<'f> {
+    let bytes = file.bytes();
+    let mark_bytes = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    Split::new(
+        file.name().clone(),
+        &bytes[mark_bytes..],
+        mark_bytes as u64,
+        plan.dialect,
+        plan.tuning.chunk_bytes,
+        plan.policies.max_record_bytes,
+    )
 }
 
 fn write_report(report: &Report, plan: &Plan, output: Option<Output>) -> Result<()> {
@@ -114,26 +132,42 @@ fn open_outputs(plan: &Plan, input: &Path, database: &Path) -> Result<(Option<Ou
 
 /// Puts every row into `target`, checked as far as the plan wants.
 fn fill<'p>(
-    target: &Target,
+    target: &mut Target,
     plan: &Plan,
+    choice: &Choice,
     pipeline: Pipeline<'_>,
     split: Split<'_>,
     worker: impl Fn() -> Worker<'p>,
     mut rejects: Rejects<'_>,
     file: &Input,
 ) -> Result<Counts> {
-    let writer = Statements::new(target.connection(), target.path(), &plan.table, plan.tuning.batch_rows)?;
-    let counts = pipeline.run(split, worker, writer, &mut rejects);
+    let Plan { table, tuning, .. } = plan;
+    let done = match choice {
+        Choice::Direct => {
+            let (schema, database) = target.release(table)?;
+            let sorting = Sorting { max_bytes: tuning.memory_bytes, jobs: pipeline.jobs };
+            let writer = Direct::new(schema, database, target.path(), sorting)?;
+            pipeline.run(split, worker, writer, &mut rejects)
+        }
+        Choice::Statements(_) => {
+            let writer = Statements::new(target.connection()?, target.path(), table, tuning.batch_rows)?;
+            pipeline.run(split, worker, writer, &mut rejects)
+        }
+    };
     // Rejects are kept even if the load fails because of them, and a file that was cut short says so before
     // anything that was made of what was not there.
     file.check()?;
-    let rejected = rejects.finish();
-    let counts = Counts { rejected: rejected?, ..counts? };
+    let rejected = rejects.finish()?;
+    let (counts, unfinished) = done?;
+    let counts = Counts { rejected, ..counts };
     if counts.records != counts.loaded + counts.rejected {
         return Err(Kind::Internal(format!("records were lost: {counts:?}")).into());
     }
-    if plan.tuning.verify {
-        pipeline.clocks.finish.time(|| target.verify(&plan.table, counts.loaded))?;
+    if !unfinished.is_empty() || tuning.verify || tuning.vacuum {
+        pipeline.clocks.finish.time(|| target.complete(&unfinished))?;
+    }
+    if tuning.verify {
+        pipeline.clocks.finish.time(|| target.verify(table, counts.loaded))?;
     }
     if pipeline.stop.load(Ordering::Relaxed) {
         return Err(Kind::Interrupted.into());

@@ -2,7 +2,7 @@
 
 use crate::error::{Kind, Result};
 use crate::load::load;
-use crate::plan::{OnError, Plan, Synchronous, Table};
+use crate::plan::{OnError, Plan, Synchronous, Table, WriterChoice};
 use crate::report::{Progress, Report};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -57,6 +57,20 @@ impl Loader {
     #[must_use]
     pub fn chunk_bytes(mut self, bytes: NonZeroUsize) -> Self {
         self.plan.tuning.chunk_bytes = bytes.get();
+        self
+    }
+
+    /// How rows get into the database.
+    #[must_use]
+    pub fn writer(mut self, writer: WriterChoice) -> Self {
+        self.plan.tuning.writer = writer;
+        self
+    }
+
+    /// Memory that keys which come in no order may take until they are sorted, in bytes. Default: 1 GiB.
+    #[must_use]
+    pub fn memory_bytes(mut self, bytes: usize) -> Self {
+        self.plan.tuning.memory_bytes = bytes;
         self
     }
 

@@ -18,14 +18,14 @@ pub fn table(id: Expr) -> Table {
         age(),
         text("@somemail.com"),
     ]);
-    Table {
-        name: "people".to_owned(),
-        columns: vec![
+    Table::new(
+        "people",
+        vec![
             Column::new("id", "BLOB PRIMARY KEY", id),
             Column::new("first_name", "TEXT", field("first_name")),
             Column::new("last_name", "TEXT", Expr::Upper(Box::new(field("last_name")))),
             Column::new("age", "INTEGER", age()),
             Column::new("email", "TEXT", email),
         ],
-    }
+    )
 }

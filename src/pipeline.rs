@@ -85,14 +85,15 @@ pub(crate) struct Pipeline<'l> {
 impl Pipeline<'_> {
     /// Runs every chunk of `split` through workers into `writer`.
     ///
-    /// The error is the first in the order of the input, at any number of jobs.
+    /// Returns what went through and what the writer leaves to be done. The error is the first in the order of
+    /// the input, at any number of jobs.
     pub(crate) fn run<'p, W: Writer>(
         self,
         split: Split<'_>,
         worker: impl Fn() -> Worker<'p>,
         writer: W,
         rejects: &mut Rejects<'_>,
-    ) -> Result<Counts> {
+    ) -> Result<(Counts, Vec<String>)> {
         let parts = self.jobs + QUEUED_CHUNKS;
         let (free_sender, free) = bounded(parts);
         let (chunk_sender, chunks) = bounded(parts);
@@ -179,18 +180,18 @@ impl Pipeline<'_> {
         free: Sender<Parts<Encoded<W>>>,
         mut writer: W,
         rejects: &mut Rejects<'_>,
-    ) -> Result<Counts> {
+    ) -> Result<(Counts, Vec<String>)> {
         let mut counts = Counts::default();
         let mut order = Order::new(done.capacity().unwrap_or_default());
         for (number, step) in done {
             order.put(number, step);
             while let Some(step) = order.take() {
-                let Parcel { batch, encoded } = match step {
+                let Parcel { batch, mut encoded } = match step {
                     Step::Batch(parcel) => parcel,
                     Step::Failed(error) => return Err(error),
                     Step::End => {
-                        self.clocks.write.time(|| writer.finish())?;
-                        return Ok(counts);
+                        let unfinished = self.clocks.write.time(|| writer.finish())?;
+                        return Ok((counts, unfinished));
                     }
                 };
                 if self.stop.load(Ordering::Relaxed) {
@@ -199,7 +200,7 @@ impl Pipeline<'_> {
                 let rows = batch.borrow_dependent();
                 let chunk = batch.borrow_owner().chunk;
                 rows.rejects.iter().try_for_each(|reject| rejects.take(reject))?;
-                self.clocks.write.time(|| writer.append(rows, &encoded))?;
+                self.clocks.write.time(|| writer.append(rows, &mut encoded))?;
                 counts.records += chunk.records as u64;
                 counts.loaded += rows.len() as u64;
                 self.progress.add(chunk.bytes.len() as u64, rows.len() as u64);
@@ -253,7 +254,7 @@ mod tests {
             Fake { panics_at: None }
         }
 
-        fn append(&mut self, rows: &Rows<'_>, encoded: &u64) -> Result<()> {
+        fn append(&mut self, rows: &Rows<'_>, encoded: &mut u64) -> Result<()> {
             assert_eq!(rows.len() as u64, *encoded);
             if self.batches_left == 0 {
                 assert!(!self.with_panic, "the writer dies");
@@ -263,8 +264,8 @@ mod tests {
             Ok(())
         }
 
-        fn finish(self) -> Result<()> {
-            Ok(())
+        fn finish(self) -> Result<Vec<String>> {
+            Ok(Vec::new())
         }
     }
 
@@ -278,23 +279,27 @@ mod tests {
             Fake { panics_at: Some(1) }
         }
 
-        fn append(&mut self, _: &Rows<'_>, _: &u64) -> Result<()> {
+        fn append(&mut self, _: &Rows<'_>, _: &mut u64) -> Result<()> {
             Ok(())
         }
 
-        fn finish(self) -> Result<()> {
-            Ok(())
+        fn finish(self) -> Result<Vec<String>> {
+            Ok(Vec::new())
         }
     }
 
     /// Runs 10 000 records in as many chunks through `writer`, on another thread, since it must not hang.
-    fn run<W: Writer + Send + 'static>(writer: W, jobs: usize, stop: bool) -> thread::Result<Result<Counts>> {
+    fn run<W: Writer + Send + 'static>(
+        writer: W,
+        jobs: usize,
+        stop: bool,
+    ) -> thread::Result<Result<(Counts, Vec<String>)>> {
         let (sender, receiver) = bounded(1);
         let runner = thread::spawn(move || {
             let csv = b"x\n".repeat(10_000);
             let split = Split::new("in".into(), &csv, 0, Dialect::default(), 1, 100);
             let column = Column::new("a", "TEXT", Expr::Field("a".into()));
-            let table = Table { name: "t".into(), columns: vec![column] };
+            let table = Table::new("t", vec![column]);
             let program = Program::compile(&table, &["a".to_owned()], &"in".into(), Seed::fixed(1)).unwrap();
             let policies = Policies::default();
             let mut rejects = Rejects::new("in".into(), &policies, None, b"a").unwrap();
@@ -322,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_writer_that_lives_gets_every_record() {
-        let counts = run(Dying { batches_left: 10_000, with_panic: false }, 3, false).unwrap().unwrap();
+        let (counts, _) = run(Dying { batches_left: 10_000, with_panic: false }, 3, false).unwrap().unwrap();
         assert_eq!((counts.records, counts.loaded), (10_000, 10_000));
     }
 

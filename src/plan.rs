@@ -54,6 +54,15 @@ pub struct Table {
     pub name: String,
     /// Its columns, in order.
     pub columns: Vec<Column>,
+    /// CREATE INDEX statements, run when the rows are there.
+    pub indexes: Vec<String>,
+}
+
+impl Table {
+    /// A table without indexes but those that its columns declare.
+    pub fn new(name: impl Into<String>, columns: Vec<Column>) -> Self {
+        Self { name: name.into(), columns, indexes: Vec::new() }
+    }
 }
 
 /// A column and the expression that its values come from.
@@ -132,6 +141,10 @@ pub struct Tuning {
     pub jobs: Option<NonZeroUsize>,
     /// Bytes of input in a chunk, the unit of work. A chunk ends with the record that passes this size.
     pub chunk_bytes: usize,
+    /// How rows get into the database.
+    pub writer: WriterChoice,
+    /// Bytes of memory that keys which come in no order may take until they are sorted.
+    pub memory_bytes: usize,
     /// `PRAGMA synchronous`.
     pub synchronous: Synchronous,
     /// Page size in bytes of a new database, a power of two from 512 to 65536; `None`: SQLite's default.
@@ -153,6 +166,8 @@ impl Default for Tuning {
         Self {
             jobs: None,
             chunk_bytes: 128 << 10,
+            writer: WriterChoice::Statements,
+            memory_bytes: 1 << 30,
             synchronous: Synchronous::Off,
             page_bytes: None,
             cache_kib: 40_000,
@@ -162,6 +177,17 @@ impl Default for Tuning {
             seed: None,
         }
     }
+}
+
+/// How rows get into the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriterChoice {
+    /// As pages where that is possible, otherwise through statements.
+    Auto,
+    /// Through SQLite's INSERT.
+    Statements,
+    /// As finished pages, into a new database; an error where that is not possible.
+    Direct,
 }
 
 /// When SQLite waits for the disk (`PRAGMA synchronous`).

@@ -57,6 +57,8 @@ pub struct Report {
     pub table: String,
     /// Which writer put the rows there.
     pub writer: &'static str,
+    /// Why it was not the direct path, if that would have been taken.
+    pub writer_reason: Option<String>,
     /// Worker threads.
     pub jobs: usize,
     /// Bytes of input.
@@ -122,11 +124,12 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "{:.3} s, {} rows/s, {:.1} MB/s ({} writer)",
+            "{:.3} s, {} rows/s, {:.1} MB/s ({} writer{})",
             self.seconds,
             grouped(self.rows_per_second as u64),
             self.megabytes_per_second,
-            self.writer
+            self.writer,
+            self.writer_reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default()
         )?;
         let Stages { split_seconds, parse_seconds, write_seconds, finish_seconds } = stages;
         write!(

@@ -7,7 +7,8 @@
 use crate::aside::{Aside, directory_of, remove_leftovers};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Synchronous, Table, Tuning};
-use crate::write::quote_name;
+use crate::write::direct::Schema;
+use crate::write::{create_table_sql, quote_name};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, Metadata};
 use std::io;
@@ -21,13 +22,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) struct Target {
     /// The database's place, without symbolic links.
     path: PathBuf,
-    /// Declared first, so that SQLite closes a file before its lock and its name go.
-    connection: Connection,
+    /// Open, but while somebody else writes to the new database. Declared first, so that SQLite closes a file
+    /// before its lock and its name go.
+    connection: Option<Connection>,
     /// The new database, unless an existing one is changed.
     aside: Option<Aside>,
     /// The database that is to be replaced by the new one, locked against everybody else.
     old: Option<Connection>,
-    synchronous: Synchronous,
+    tuning: Tuning,
+    stop: Arc<AtomicBool>,
 }
 
 impl Target {
@@ -38,13 +41,11 @@ impl Target {
     /// [`Kind::Io`], [`Kind::Sqlite`], [`Kind::Locked`] or [`Kind::StrayJournal`].
     pub(crate) fn open(path: &Path, table: &Table, tuning: &Tuning, stop: Arc<AtomicBool>) -> Result<Self> {
         let path = real_path(path)?;
-        let synchronous = tuning.synchronous;
-        let mut target = match path.symlink_metadata() {
+        let (mut connection, aside, old) = match path.symlink_metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 refuse_stray_journals(&path)?;
                 let aside = Aside::create(&path).map_err(|error| Error::io("create", &path, error))?;
-                let connection = open_new(&aside, &path, tuning.page_bytes)?;
-                Self { path, connection, aside: Some(aside), old: None, synchronous }
+                (open_new(&aside, &path, tuning.page_bytes)?, Some(aside), None)
             }
             Err(error) => return Err(Error::io("open", &path, error)),
             Ok(metadata) => {
@@ -53,41 +54,79 @@ impl Target {
                 match page_bytes.and_then(|bytes| Some((bytes, Aside::create_like(&path, &metadata).ok()?))) {
                     Some((page_bytes, aside)) => {
                         let connection = open_new(&aside, &path, tuning.page_bytes.or(Some(page_bytes)))?;
-                        Self { path, connection, aside: Some(aside), old: Some(old), synchronous }
+                        (connection, Some(aside), Some(old))
                     }
                     None => {
                         remove_leftovers(&path);
                         old.execute_batch("ROLLBACK")
                             .map_err(|source| Error::sqlite("open", &path, source))?;
-                        Self { path, connection: old, aside: None, old: None, synchronous }
+                        (old, None, None)
                     }
                 }
             }
         };
-        target.begin(table, tuning, stop)?;
-        Ok(target)
-    }
-
-    fn begin(&mut self, table: &Table, tuning: &Tuning, stop: Arc<AtomicBool>) -> Result<()> {
-        /// Virtual machine instructions between two looks at the stop flag: a fraction of a millisecond.
-        const STOP_INTERVAL: std::ffi::c_int = 10_000;
-        let connection = &mut self.connection;
-        let run = || {
-            connection.pragma_update(None, "synchronous", tuning.synchronous.as_str())?;
-            connection.pragma_update(None, "cache_size", -i64::from(tuning.cache_kib))?;
+        let mut run = || {
+            configure(&mut connection, tuning, stop.clone())?;
             // Dropping a table must not reach into the tables that refer to it.
             connection.pragma_update(None, "foreign_keys", false)?;
-            connection.progress_handler(STOP_INTERVAL, Some(move || stop.load(Ordering::Relaxed)))?;
             connection.execute_batch("BEGIN EXCLUSIVE")?;
             connection.execute_batch(&format!("DROP TABLE IF EXISTS {}", quote_name(&table.name)))?;
             connection.execute_batch(&create_table_sql(table))
         };
-        run().map_err(|source| Error::sqlite(format!("make table {:?} in", table.name), &self.path, source))
+        run().map_err(|source| Error::sqlite(format!("make table {:?} in", table.name), &path, source))?;
+        Ok(Self { path, connection: Some(connection), aside, old, tuning: tuning.clone(), stop })
+    }
+
+    /// Whether the database is a new file, which nobody else has opened.
+    pub(crate) fn is_new(&self) -> bool {
+        self.aside.is_some()
     }
 
     /// The connection that the rows go in through.
-    pub(crate) fn connection(&self) -> &Connection {
-        &self.connection
+    ///
+    /// # Errors
+    /// [`Kind::Internal`] while SQLite has let go of the file.
+    pub(crate) fn connection(&self) -> Result<&Connection> {
+        self.connection.as_ref().ok_or_else(|| Kind::Internal("no connection is open".to_owned()).into())
+    }
+
+    /// Prepares the new database for somebody else to fill `table` and its indexes, and makes SQLite let go of it.
+    ///
+    /// # Errors
+    /// [`Kind::Sqlite`], [`Kind::Io`], or [`Kind::Internal`] if that is not possible.
+    pub(crate) fn release(&mut self, table: &Table) -> Result<(Schema, File)> {
+        let impossible =
+            |reason: String| Kind::Internal(format!("the table can not be written as pages: {reason}"));
+        let aside =
+            self.aside.as_ref().ok_or_else(|| impossible("it is not in a new database".to_owned()))?;
+        let file = aside.file().map_err(|error| Error::io("open", &self.path, error))?;
+        self.complete(&table.indexes)?;
+        let schema = Schema::read(self.connection()?, table);
+        let schema =
+            schema.map_err(|source| Error::sqlite("read", &self.path, source))?.map_err(impossible)?;
+        self.run("COMMIT")?;
+        self.close()?;
+        Ok((schema, file))
+    }
+
+    fn close(&mut self) -> Result<()> {
+        let Some(connection) = self.connection.take() else { return Ok(()) };
+        connection.close().map_err(|(_, source)| Error::sqlite("close", &self.path, source))
+    }
+
+    /// Opens a new database again after [`Target::release`], unless it is open, and runs `unfinished`.
+    ///
+    /// # Errors
+    /// [`Kind::Sqlite`] or [`Kind::Interrupted`].
+    pub(crate) fn complete(&mut self, unfinished: &[String]) -> Result<()> {
+        if let (None, Some(aside)) = (&self.connection, &self.aside) {
+            let mut connection = open_new(aside, &self.path, None)?;
+            configure(&mut connection, &self.tuning, self.stop.clone())
+                .and_then(|()| connection.execute_batch("BEGIN EXCLUSIVE"))
+                .map_err(|source| Error::sqlite("open", &self.path, source))?;
+            self.connection = Some(connection);
+        }
+        unfinished.iter().try_for_each(|sql| self.run(sql))
     }
 
     /// The database's place.
@@ -102,8 +141,9 @@ impl Target {
     pub(crate) fn verify(&self, table: &Table, rows: u64) -> Result<()> {
         let failed = |source| Error::sqlite("verify", &self.path, source);
         let count_sql = format!("SELECT count(*) FROM {}", quote_name(&table.name));
-        let check = self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
-        let counted = self.connection.query_row(&count_sql, [], |row| row.get::<_, i64>(0));
+        let connection = self.connection()?;
+        let check = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
+        let counted = connection.query_row(&count_sql, [], |row| row.get::<_, i64>(0));
         match (check.map_err(failed)?.as_str(), counted.map_err(failed)?) {
             ("ok", counted) if u64::try_from(counted) == Ok(rows) => Ok(()),
             ("ok", counted) => Err(Kind::Verify(format!("{counted} rows where {rows} were loaded")).into()),
@@ -115,28 +155,31 @@ impl Target {
     ///
     /// # Errors
     /// As [`Target::open`]. The database is then as it was.
-    pub(crate) fn commit(mut self, vacuum: bool) -> Result<()> {
-        if let Err(error) = self.run("COMMIT") {
-            self.roll_back();
-            return Err(error);
+    pub(crate) fn commit(mut self) -> Result<()> {
+        let vacuum = self.tuning.vacuum;
+        if self.connection.is_some() {
+            if let Err(error) = self.run("COMMIT") {
+                self.roll_back();
+                return Err(error);
+            }
+            match &self.aside {
+                Some(_) if vacuum => self.run("VACUUM")?,
+                None if vacuum => self.vacuum_committed(),
+                _ => {}
+            }
+            self.close()?;
         }
-        match &self.aside {
-            Some(_) if vacuum => self.run("VACUUM")?,
-            None if vacuum => self.vacuum_committed(),
-            _ => {}
-        }
-        let Self { path, connection, aside, old, synchronous } = self;
-        connection.close().map_err(|(_, source)| Error::sqlite("close", &path, source))?;
-        aside.map_or(Ok(()), |aside| put_in_place(aside, &path, old.is_some(), synchronous))
+        let Self { path, aside, old, tuning, .. } = self;
+        aside.map_or(Ok(()), |aside| put_in_place(aside, &path, old.is_some(), tuning.synchronous))
     }
 
     /// The load has happened: from here on a stop comes too late, and a failure is none of the load's.
     fn vacuum_committed(&mut self) {
-        let vacuumed = self
-            .connection
-            .progress_handler(0, None::<fn() -> bool>)
-            .map_err(|source| Error::sqlite("vacuum", &self.path, source));
-        if let Err(error) = vacuumed.and_then(|()| self.run("VACUUM")) {
+        let vacuum = |connection: &mut Connection| {
+            connection.progress_handler(0, None::<fn() -> bool>)?;
+            connection.execute_batch("VACUUM")
+        };
+        if let Some(Err(error)) = self.connection.as_mut().map(vacuum) {
             tracing::warn!("loaded, but not vacuumed: {error}");
         }
     }
@@ -156,9 +199,22 @@ impl Target {
     }
 
     fn run(&self, sql: &str) -> Result<()> {
-        let action = if sql == "COMMIT" { "commit to" } else { "vacuum" };
-        self.connection.execute_batch(sql).map_err(|source| Error::sqlite(action, &self.path, source))
+        let action = match sql {
+            "COMMIT" => "commit to",
+            "VACUUM" => "vacuum",
+            _ => "index",
+        };
+        self.connection()?.execute_batch(sql).map_err(|source| Error::sqlite(action, &self.path, source))
     }
+}
+
+/// Sets what holds for the whole load.
+fn configure(connection: &mut Connection, tuning: &Tuning, stop: Arc<AtomicBool>) -> rusqlite::Result<()> {
+    /// Virtual machine instructions between two looks at the stop flag: a fraction of a millisecond.
+    const STOP_INTERVAL: std::ffi::c_int = 10_000;
+    connection.pragma_update(None, "synchronous", tuning.synchronous.as_str())?;
+    connection.pragma_update(None, "cache_size", -i64::from(tuning.cache_kib))?;
+    connection.progress_handler(STOP_INTERVAL, Some(move || stop.load(Ordering::Relaxed)))
 }
 
 /// The new database in `aside`, ready to be filled, for the place `path`.
@@ -188,13 +244,6 @@ fn put_in_place(aside: Aside, path: &Path, replaces: bool, synchronous: Synchron
         File::open(directory_of(path)).and_then(|directory| directory.sync_all()).map_err(failed)?;
     }
     Ok(())
-}
-
-/// CREATE TABLE for `table`.
-fn create_table_sql(table: &Table) -> String {
-    let columns =
-        table.columns.iter().map(|column| format!("{} {}", quote_name(&column.name), column.declaration));
-    format!("CREATE TABLE {} ({})", quote_name(&table.name), columns.collect::<Vec<_>>().join(", "))
 }
 
 /// `path` with its symbolic links followed, whether or not there is a file yet.

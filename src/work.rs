@@ -1,12 +1,13 @@
 //! One chunk to one batch: what a worker does, start to end. Pure: bytes in, rows out.
 
 use crate::batch::{Arena, Batch, Reject, Rows, Source};
-use crate::error::Reason;
+use crate::error::{Position, Reason};
 use crate::parse::{self, Field};
 use crate::plan::Dialect;
 use crate::split::{Chunk, count_line_ends};
 use crate::transform::{self, Evaluator, Program};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Makes batches of chunks; each worker thread has one, and uses its memory again.
 #[derive(Debug)]
@@ -47,7 +48,21 @@ impl<'p> Worker<'p> {
             first_record: chunk.first_record,
             numbers: &self.numbers,
         };
-        Rows { columns: self.evaluator.eval(records, arena), rejects }
+        Rows { columns: self.evaluator.eval(records, arena), first_record: chunk.first_record, rejects }
+    }
+
+    /// Where in `input` the record of a row lies, of the chunk whose rows were made last.
+    pub(crate) fn position(&self, chunk: Chunk<'_>, row: usize, input: &Arc<str>) -> Position {
+        let number = self.numbers[row];
+        let mut records = parse::Records::new(chunk.bytes, self.dialect);
+        let mut starts = std::iter::from_fn(|| records.next_into(&mut Vec::new())).map(|range| range.start);
+        let start = starts.nth(number as usize).unwrap_or_default();
+        Position {
+            input: input.clone(),
+            record: chunk.first_record + u64::from(number) + 1,
+            line: chunk.first_line + count_line_ends(&chunk.bytes[..start]) + 1,
+            offset: chunk.offset + start as u64,
+        }
     }
 
     /// Leaves the records that can become rows in `fields` and `numbers`, and returns the others.

@@ -3,10 +3,15 @@
 //! It has two halves: [`Encoder`], pure, of which each worker has one, and [`Writer`], which takes their
 //! results one after the other, in the order of the input. Nothing outside this folder knows which one runs.
 
+pub mod direct;
 pub mod statements;
 
 use crate::batch::Rows;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
+use crate::plan::{Table, WriterChoice};
+use direct::Schema;
+use rusqlite::Connection;
+use std::path::Path;
 
 /// The serial half.
 pub trait Writer {
@@ -20,13 +25,13 @@ pub trait Writer {
     ///
     /// # Errors
     /// If the database can not take them. The writer is of no use afterwards.
-    fn append(&mut self, rows: &Rows<'_>, encoded: &Encoded<Self>) -> Result<()>;
+    fn append(&mut self, rows: &Rows<'_>, encoded: &mut Encoded<Self>) -> Result<()>;
 
-    /// Ends the load; only now are the rows all in the database.
+    /// Ends the load; only now are the rows all in the database. Returns the SQL that is still to be run there.
     ///
     /// # Errors
     /// If the database can not be completed.
-    fn finish(self) -> Result<()>;
+    fn finish(self) -> Result<Vec<String>>;
 }
 
 /// The parallel half: a pure function of a batch.
@@ -40,6 +45,64 @@ pub trait Encoder: Send {
 
 /// What the encoder of a writer makes.
 pub type Encoded<W> = <<W as Writer>::Encoder as Encoder>::Encoded;
+
+/// The writer for a load.
+#[derive(Debug)]
+pub(crate) enum Choice {
+    Direct,
+    /// Through statements, for this reason if it was not asked for.
+    Statements(Option<String>),
+}
+
+impl Choice {
+    /// What the writer is called.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Statements(_) => "statements",
+        }
+    }
+
+    /// Why it is not another.
+    pub(crate) fn reason(self) -> Option<String> {
+        match self {
+            Self::Direct => None,
+            Self::Statements(reason) => reason,
+        }
+    }
+}
+
+/// Chooses a writer for `table`, which is to be made in `database`, a new one or one that `is_new` says is not.
+///
+/// # Errors
+/// [`Kind::Sqlite`] if SQLite can not make such a table; [`Kind::DirectRefused`].
+pub(crate) fn choose(choice: WriterChoice, table: &Table, database: &Path, is_new: bool) -> Result<Choice> {
+    if choice == WriterChoice::Statements {
+        return Ok(Choice::Statements(None));
+    }
+    let refusal = || -> rusqlite::Result<Option<String>> {
+        if !is_new {
+            return Ok(Some("the database has other content".to_owned()));
+        }
+        let trial = Connection::open_in_memory()?;
+        trial.execute_batch(&create_table_sql(table))?;
+        table.indexes.iter().try_for_each(|sql| trial.execute_batch(sql))?;
+        Ok(Schema::read(&trial, table)?.err())
+    };
+    let made = |source| Error::sqlite(format!("make table {:?} in", table.name), database, source);
+    match refusal().map_err(made)? {
+        None => Ok(Choice::Direct),
+        Some(reason) if choice == WriterChoice::Auto => Ok(Choice::Statements(Some(reason))),
+        Some(reason) => Err(Kind::DirectRefused { reason }.into()),
+    }
+}
+
+/// CREATE TABLE for `table`.
+pub(crate) fn create_table_sql(table: &Table) -> String {
+    let columns =
+        table.columns.iter().map(|column| format!("{} {}", quote_name(&column.name), column.declaration));
+    format!("CREATE TABLE {} ({})", quote_name(&table.name), columns.collect::<Vec<_>>().join(", "))
+}
 
 /// `name` as an SQL identifier.
 pub(crate) fn quote_name(name: &str) -> String {

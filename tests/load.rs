@@ -23,15 +23,15 @@ fn table() -> Table {
     let field = |name: &str| Expr::Field(name.into());
     let number = Expr::TryInteger(Box::new(field("b")));
     let joined = Expr::Concat(vec![field("c"), Expr::Text("/".into()), number.clone()]);
-    Table {
-        name: "t".into(),
-        columns: vec![
+    Table::new(
+        "t",
+        vec![
             Column::new("a", "TEXT", field("a")),
             Column::new("number", "", number),
             Column::new("upper", "TEXT", Expr::Upper(Box::new(field("c")))),
             Column::new("joined", "TEXT", joined),
         ],
-    }
+    )
 }
 
 /// The same rows put in by plain rusqlite from the csv crate's records.
@@ -156,7 +156,7 @@ fn the_error_is_the_first_at_any_number_of_jobs() {
 #[test]
 fn settings_that_make_no_sense_are_refused() {
     let loader = || Loader::new(table());
-    let no_columns = Table { name: "t".into(), columns: Vec::new() };
+    let no_columns = Table::new("t", Vec::new());
     for loader in [
         loader().delimiter(b'\n'),
         loader().quote(Some(b',')),
@@ -178,9 +178,7 @@ fn names_are_quoted() {
     let name = "select \"; DROP TABLE x; --";
     std::fs::write(path("in.csv"), "a\n1\n").unwrap();
     let column = Column::new(name, "TEXT", Expr::Field("a".into()));
-    Loader::new(Table { name: name.into(), columns: vec![column] })
-        .load(path("in.csv"), path("out.db"))
-        .unwrap();
+    Loader::new(Table::new(name, vec![column])).load(path("in.csv"), path("out.db")).unwrap();
     let connection = Connection::open(path("out.db")).unwrap();
     let found: (String, String) = connection
         .query_row("SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c", [], |row| {
@@ -196,7 +194,7 @@ fn a_constraint_of_the_table_ends_the_load() {
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("in.csv"), "a\n1\n2\n1\n").unwrap();
     let column = Column::new("a", "TEXT UNIQUE", Expr::Field("a".into()));
-    let loader = Loader::new(Table { name: "t".into(), columns: vec![column] });
+    let loader = Loader::new(Table::new("t", vec![column]));
     let error = loader.load(path("in.csv"), path("out.db")).unwrap_err();
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(cause, "UNIQUE constraint failed: t.a");

@@ -51,9 +51,10 @@ fn each_dependency_has_one_home() {
     only_in("tempfile::", &["aside.rs"]);
     only_in("ctrlc::", &["main.rs"]);
     only_in("wide::", &["scan.rs"]);
+    only_in("rayon::", &["write/direct"]);
     only_in("uuid::", &["transform.rs"]);
     only_in("rand::", &["transform.rs", "generate.rs"]);
-    only_in("rusqlite::", &["write/", "target.rs", "error.rs"]);
+    only_in("rusqlite::", &["write", "target.rs", "error.rs"]);
     only_in("mimalloc::", &["main.rs"]);
     only_in("indicatif::", &["terminal.rs"]);
     only_in("crossbeam_channel::", &["pipeline.rs"]);

@@ -19,6 +19,8 @@ use std::ptr::{NonNull, null_mut};
 pub struct Statements<'c> {
     database: PathBuf,
     table: String,
+    /// Made after the rows: to sort them once is quicker than to find each one's place.
+    indexes: Vec<String>,
     many_rows: usize,
     many: Insert<'c>,
     one: Insert<'c>,
@@ -43,6 +45,7 @@ impl<'c> Statements<'c> {
         Ok(Self {
             database: database.to_owned(),
             table: table.name.clone(),
+            indexes: table.indexes.clone(),
             many_rows,
             many: Insert::prepare(connection, &insert_sql(table, many_rows)).map_err(failed)?,
             one: Insert::prepare(connection, &insert_sql(table, 1)).map_err(failed)?,
@@ -64,7 +67,7 @@ impl Writer for Statements<'_> {
         Unencoded
     }
 
-    fn append(&mut self, rows: &Rows<'_>, (): &()) -> Result<()> {
+    fn append(&mut self, rows: &Rows<'_>, (): &mut ()) -> Result<()> {
         let mut run = || -> rusqlite::Result<()> {
             let ends_in_one = rows.len() - rows.len() % self.many_rows;
             for first in (0..ends_in_one).step_by(self.many_rows) {
@@ -77,8 +80,8 @@ impl Writer for Statements<'_> {
         })
     }
 
-    fn finish(self) -> Result<()> {
-        Ok(())
+    fn finish(self) -> Result<Vec<String>> {
+        Ok(self.indexes)
     }
 }
 

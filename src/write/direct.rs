@@ -1,0 +1,184 @@
+//! The direct path: finished b-tree pages, written straight to a new database.
+//!
+//! SQLite makes the empty database: schema, roots, header. Workers turn rows into cells, the serial half fills
+//! pages with them, gives each its number and appends it to the file; the pages above the leaves come between
+//! them as they fill up, the roots and the header's page count last. What SQLite then opens is what it
+//! would have written itself, but for the order of the pages.
+//!
+//! | what | file format | where |
+//! |---|---|---|
+//! | varints, records, the order of values | 1.6, 2.1 | `record` |
+//! | cells, overflow pages | 2.2, 2.3 | `cells` |
+//! | b-tree pages, leaves and interior | 1.6 | `tree` |
+//! | page numbers, the lock-byte page, the database header | 1.3, 1.4 | `pages` |
+//! | roots, columns, indexes | 2.6 | `schema` |
+//! | affinity | SQLite's datatypes 3 | `affinity` |
+//!
+//! The sections are those of <https://sqlite.org/fileformat2.html>. All numbers on pages are big-endian.
+//!
+//! Cells whose keys come in order are paged at once. Others are kept in memory, sorted when all are there, and
+//! then paged; an index that does not fit in memory is left to SQLite.
+
+mod affinity;
+mod cells;
+mod encode;
+mod growth;
+mod pages;
+mod record;
+mod schema;
+mod sort;
+mod tree;
+
+pub use encode::{Encoded, Encoder};
+pub use schema::Schema;
+
+use crate::batch::Rows;
+use crate::error::{Error, Kind, Result, RowKey};
+use crate::write::{self, quote_name};
+use growth::{Failure, Growth};
+use pages::Pages;
+use sort::Order;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Writes rows as pages.
+#[derive(Debug)]
+pub struct Direct {
+    schema: Arc<Schema>,
+    pages: Pages,
+    encoder: Encoder,
+    missing: Arc<AtomicU64>,
+    rows: u64,
+    largest_rowid: Option<i64>,
+    /// The table's tree and those of its indexes.
+    trees: Vec<Growth>,
+    sorting: Sorting,
+}
+
+/// What sorting may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Sorting {
+    /// Bytes of memory.
+    pub max_bytes: usize,
+    /// Threads.
+    pub jobs: usize,
+}
+
+impl Direct {
+    /// Fills the empty table `schema` in `file`, which SQLite has let go of. `database` is what it is called in
+    /// messages.
+    ///
+    /// # Errors
+    /// [`Kind::Io`].
+    pub fn new(schema: Schema, file: File, database: &Path, sorting: Sorting) -> Result<Self> {
+        Self::with_lock_byte(schema, file, database, sorting, pages::LOCK_BYTE)
+    }
+
+    /// As [`Direct::new`], for an SQLite whose lock byte is not at 2^30 (`SQLITE_TESTCTRL_PENDING_BYTE`).
+    ///
+    /// # Errors
+    /// [`Kind::Io`].
+    pub fn with_lock_byte(
+        schema: Schema,
+        file: File,
+        database: &Path,
+        sorting: Sorting,
+        lock_byte: u64,
+    ) -> Result<Self> {
+        let pages = Pages::new(file, database, schema.page_bytes, schema.page_count, lock_byte)?;
+        let (schema, missing): (_, Arc<AtomicU64>) = (Arc::new(schema), Arc::default());
+        let mut trees = vec![Growth::new(cells::Kind::Table, schema.root, Order::Rowid, schema.page_bytes)];
+        trees.extend(schema.indexes.iter().map(|index| {
+            let is_descending = index.keys.iter().map(|key| key.is_descending).collect();
+            let order = Order::Key { is_descending, is_unique: index.is_unique };
+            Growth::new(cells::Kind::Index, index.root, order, schema.page_bytes)
+        }));
+        Ok(Self {
+            encoder: Encoder::new(schema.clone(), Arc::clone(&missing)),
+            schema,
+            pages,
+            missing,
+            rows: 0,
+            largest_rowid: None,
+            trees,
+            sorting,
+        })
+    }
+
+    /// Which row that is, if there is a way to tell.
+    fn key_of(&self, rowid: i64) -> RowKey {
+        match self.schema.rowid_column {
+            Some(column) => RowKey::Rowid { column, rowid },
+            None => RowKey::Number(rowid.cast_unsigned() - 1),
+        }
+    }
+
+    /// The error of what went wrong with tree `number`, of the table and its indexes.
+    fn error(&self, number: usize, failure: Failure) -> Error {
+        match failure {
+            Failure::Error(error) => error,
+            Failure::TooManyToSort => Kind::TooManyToSort { max_bytes: self.sorting.max_bytes }.into(),
+            Failure::Duplicate(rowids) => {
+                let columns = self.schema.columns_of(number.checked_sub(1));
+                let message = format!("UNIQUE constraint failed: {columns}");
+                let rows = rowids.map(|rowid| self.key_of(rowid)).to_vec();
+                Kind::Constraint { message, rows, positions: Vec::new() }.into()
+            }
+        }
+    }
+
+    /// Takes one chunk's cells into all trees.
+    fn grow(&mut self, encoded: &mut Encoded) -> Result<()> {
+        let cells = std::iter::once(&mut encoded.table).chain(&mut encoded.indexes);
+        for (number, cells) in cells.enumerate() {
+            let room =
+                self.sorting.max_bytes.saturating_sub(self.trees.iter().map(Growth::sorted_bytes).sum());
+            let grown = self.trees[number].append(cells, &mut self.pages, room);
+            grown.map_err(|failure| self.error(number, failure))?;
+        }
+        Ok(())
+    }
+}
+
+impl write::Writer for Direct {
+    type Encoder = Encoder;
+
+    fn encoder(&self) -> Encoder {
+        Encoder::new(self.schema.clone(), self.missing.clone())
+    }
+
+    fn append(&mut self, rows: &Rows<'_>, encoded: &mut Encoded) -> Result<()> {
+        if encoded.guess_matters && encoded.guess != self.largest_rowid {
+            self.encoder.encode_after(self.largest_rowid, rows, encoded);
+        }
+        if let Some(problem) = encoded.problem.take() {
+            let rows = problem.rows.iter().map(|row| RowKey::Number(self.rows + *row as u64)).collect();
+            return Err(Kind::Constraint { message: problem.message, rows, positions: Vec::new() }.into());
+        }
+        self.grow(encoded)?;
+        self.largest_rowid = self.largest_rowid.max(encoded.largest_rowid);
+        let missing = rows.first_record - self.rows + rows.rejects.len() as u64;
+        self.missing.store(missing, Ordering::Relaxed);
+        self.rows += rows.len() as u64;
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Vec<String>> {
+        let jobs = self.sorting.jobs;
+        let pool = || {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
+            pool.map_err(|error| Kind::Threads { jobs, source: std::io::Error::other(error) }.into())
+        };
+        let mut left = self.schema.left.clone();
+        for (number, tree) in std::mem::take(&mut self.trees).into_iter().enumerate() {
+            match number.checked_sub(1) {
+                Some(index) if tree.is_left() => left.push(self.schema.indexes[index].name.clone()),
+                _ => tree.finish(&mut self.pages, pool).map_err(|failure| self.error(number, failure))?,
+            }
+        }
+        self.pages.finish()?;
+        Ok(left.iter().map(|name| format!("REINDEX {}", quote_name(name))).collect())
+    }
+}

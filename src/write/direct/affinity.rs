@@ -1,0 +1,139 @@
+//! What a column's affinity does to a value before it is stored (SQLite's datatypes 3).
+//!
+//! Values that stay as they are, and integers, are seen to here. Whether a text is a number, and what the
+//! text of a REAL is, SQLite is asked: it is the authority, and such values are few.
+
+use crate::batch::{Arena, Value};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Result};
+
+/// The type that a column prefers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Affinity {
+    Blob,
+    Text,
+    Numeric,
+    Integer,
+    Real,
+}
+
+impl Affinity {
+    /// The affinity of a declared type: the first of these rules that applies (datatypes 3.1).
+    pub(super) fn of(declared: &str) -> Self {
+        let declared = declared.to_ascii_uppercase();
+        let has = |words: &[&str]| words.iter().any(|word| declared.contains(word));
+        if has(&["INT"]) {
+            Self::Integer
+        } else if has(&["CHAR", "CLOB", "TEXT"]) {
+            Self::Text
+        } else if has(&["BLOB"]) || declared.is_empty() {
+            Self::Blob
+        } else if has(&["REAL", "FLOA", "DOUB"]) {
+            Self::Real
+        } else {
+            Self::Numeric
+        }
+    }
+
+    /// Whether `value` may be stored as another.
+    #[inline]
+    pub(super) fn may_change(self, value: &Value<'_>) -> bool {
+        match value {
+            Value::Null | Value::Blob(_) => false,
+            Value::Integer(_) => matches!(self, Self::Text | Self::Real),
+            Value::Real(real) => self != Self::Blob || real.is_nan(),
+            Value::Text(text) => !matches!(self, Self::Blob | Self::Text) && may_be_number(text),
+        }
+    }
+}
+
+/// Whether a text begins as a number may.
+fn may_be_number(text: &[u8]) -> bool {
+    matches!(text.first(), Some(b'0'..=b'9' | b'+' | b'-' | b'.' | b' ' | b'\t'..=b'\r'))
+}
+
+/// Converts values.
+#[derive(Debug, Default)]
+pub(super) struct Converter {
+    sqlite: Option<Connection>,
+}
+
+impl Converter {
+    /// `value` as a column of this affinity stores it. A REAL that is integral is stored as an INTEGER, in a column of
+    /// REAL affinity too, if six bytes hold it; it is read as a REAL again.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub(super) fn stored<'a>(
+        &mut self,
+        value: Value<'a>,
+        to: Affinity,
+        arena: &'a Arena,
+    ) -> Result<Value<'a>> {
+        let value = match (value, to) {
+            (Value::Real(real), _) if real.is_nan() => return Ok(Value::Null),
+            (Value::Integer(integer), Affinity::Text) => {
+                Value::Text(arena.copy(itoa::Buffer::new().format(integer).as_bytes()))
+            }
+            (Value::Real(_), Affinity::Text) => self.ask(value, to, arena)?,
+            (Value::Text(_), Affinity::Numeric | Affinity::Integer | Affinity::Real) => {
+                self.ask(value, to, arena)?
+            }
+            _ => value,
+        };
+        Ok(match (value, to) {
+            (Value::Real(real), Affinity::Numeric | Affinity::Integer) => {
+                integral(real).map_or(value, Value::Integer)
+            }
+            (Value::Real(real), Affinity::Real) => compact(integral(real)).unwrap_or(value),
+            (Value::Integer(integer), Affinity::Real) => {
+                compact(Some(integer)).unwrap_or(Value::Real(integer as f64))
+            }
+            _ => value,
+        })
+    }
+
+    /// What SQLite stores in a column of this affinity.
+    fn ask<'a>(&mut self, value: Value<'a>, affinity: Affinity, arena: &'a Arena) -> Result<Value<'a>> {
+        let sqlite = match &mut self.sqlite {
+            Some(sqlite) => sqlite,
+            none => {
+                let sqlite = Connection::open_in_memory()?;
+                sqlite.execute_batch(
+                    "CREATE TABLE t (\"Text\" TEXT, \"Numeric\" NUMERIC, \"Integer\" INTEGER, \"Real\" REAL)",
+                )?;
+                none.insert(sqlite)
+            }
+        };
+        let sql =
+            format!("REPLACE INTO t (rowid, \"{affinity:?}\") VALUES (1, ?) RETURNING \"{affinity:?}\"");
+        let borrowed = match value {
+            Value::Null => ValueRef::Null,
+            Value::Integer(integer) => ValueRef::Integer(integer),
+            Value::Real(real) => ValueRef::Real(real),
+            Value::Text(text) => ValueRef::Text(text),
+            Value::Blob(blob) => ValueRef::Blob(blob),
+        };
+        sqlite.prepare_cached(&sql)?.query_row([ToSqlOutput::Borrowed(borrowed)], |row| {
+            Ok(match row.get_ref(0)? {
+                ValueRef::Null => Value::Null,
+                ValueRef::Integer(integer) => Value::Integer(integer),
+                ValueRef::Real(real) => Value::Real(real),
+                ValueRef::Text(text) => Value::Text(arena.copy(text)),
+                ValueRef::Blob(blob) => Value::Blob(arena.copy(blob)),
+            })
+        })
+    }
+}
+
+/// The integer that a REAL is, if it is one, and neither the largest nor the smallest.
+fn integral(real: f64) -> Option<i64> {
+    let integer = real as i64;
+    (integer as f64 == real && integer != i64::MAX && integer != i64::MIN).then_some(integer)
+}
+
+/// The INTEGER that a column of REAL affinity stores, if six bytes hold it.
+fn compact<'a>(integer: Option<i64>) -> Option<Value<'a>> {
+    const SIX_BYTES: std::ops::Range<i64> = -(1 << 47)..1 << 47;
+    integer.filter(|integer| SIX_BYTES.contains(integer)).map(Value::Integer)
+}

@@ -1,0 +1,164 @@
+//! Cells, what pages are filled with, and the overflow pages behind those that are too large for one.
+//!
+//! | cell of | parts | file format |
+//! |---|---|---|
+//! | a table's leaf | varint payload bytes, varint rowid, payload, overflow page | 2.2 |
+//! | a table's interior page | 4 bytes left child, varint rowid | 2.2 |
+//! | an index's leaf | varint payload bytes, payload, overflow page | 2.2 |
+//! | an index's interior page | 4 bytes left child, then as on a leaf | 2.2 |
+//!
+//! Of a payload of P bytes on pages of U usable ones, all lies in the cell if P is at most X: U - 35 in a
+//! table, (U - 12) * 64 / 255 - 23 in an index. Else, with M = (U - 12) * 32 / 255 - 23 and
+//! K = M + (P - M) % (U - 4), the first K bytes if K is at most X, otherwise the first M (file format 2.2, "cell
+//! payload overflow pages"). Four bytes with the number of an overflow page follow them there.
+//!
+//! | overflow page | bytes | file format |
+//! |---|---|---|
+//! | number of the next, 0 in the last | 4 | 2.3 |
+//! | payload | U - 4 | 2.3 |
+
+use super::record::get_varint;
+use std::ops::Range;
+
+/// Bytes of a page number.
+pub(super) const POINTER_BYTES: usize = 4;
+
+/// Which of the two kinds of b-tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Keyed by rowid, rows in the leaves.
+    Table,
+    /// Keyed by records, in all pages.
+    Index,
+}
+
+/// How much of a payload lies in its cell.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    page_bytes: usize,
+    /// X: a payload up to this size lies in its cell.
+    pub(super) max_local: usize,
+    /// M: what of a larger one lies there at least.
+    min_local: usize,
+}
+
+impl Limits {
+    /// All of any payload.
+    pub(super) const NONE: Self = Self { page_bytes: 0, max_local: usize::MAX, min_local: 0 };
+
+    pub(super) fn new(kind: Kind, page_bytes: usize) -> Self {
+        let max_local = match kind {
+            Kind::Table => page_bytes - 35,
+            Kind::Index => (page_bytes - 12) * 64 / 255 - 23,
+        };
+        Self { page_bytes, max_local, min_local: (page_bytes - 12) * 32 / 255 - 23 }
+    }
+
+    /// The bytes of a payload that lie in its cell.
+    pub(super) fn local(self, payload_bytes: usize) -> usize {
+        let Self { page_bytes, max_local, min_local } = self;
+        if payload_bytes <= max_local {
+            return payload_bytes;
+        }
+        let best = min_local + (payload_bytes - min_local) % (page_bytes - POINTER_BYTES);
+        if best <= max_local { best } else { min_local }
+    }
+}
+
+/// Cells one behind the other, in the order of their keys, and their overflow pages.
+#[derive(Debug, Default)]
+pub(super) struct Cells {
+    pub(super) bytes: Vec<u8>,
+    /// The bytes of each.
+    pub(super) lengths: Vec<u32>,
+    /// Whole overflow pages; their numbers are not known yet.
+    pub(super) overflow: Vec<u8>,
+    pub(super) chains: Vec<Chain>,
+}
+
+/// The overflow pages of one cell, which follow one another.
+#[derive(Debug)]
+pub(super) struct Chain {
+    /// Where in the cells the number of the first one belongs.
+    pub(super) pointer_at: usize,
+    /// Their bytes in `overflow`.
+    pub(super) pages: Range<usize>,
+}
+
+impl Cells {
+    /// Forgets all cells and keeps the memory.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.lengths.clear();
+        self.overflow.clear();
+        self.chains.clear();
+    }
+
+    /// Appends cells that are whole.
+    pub(super) fn extend(&mut self, bytes: &[u8], lengths: &[u32]) {
+        self.bytes.extend_from_slice(bytes);
+        self.lengths.extend_from_slice(lengths);
+    }
+
+    /// Appends a cell that is whole.
+    pub(super) fn push(&mut self, cell: &[u8]) {
+        self.extend(cell, &[cell.len() as u32]);
+    }
+
+    /// The cells, one by one.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.bytes.as_slice();
+        self.lengths.iter().map(move |length| {
+            let (cell, after) = rest.split_at(*length as usize);
+            rest = after;
+            cell
+        })
+    }
+
+    /// The last cell; nothing if there is none.
+    pub(super) fn last(&self) -> &[u8] {
+        let bytes = self.lengths.last().map_or(0, |bytes| *bytes as usize);
+        &self.bytes[self.bytes.len() - bytes..]
+    }
+
+    /// Whether a cell has more bytes than this.
+    pub(super) fn has_longer(&self, bytes: usize) -> bool {
+        self.lengths.iter().any(|length| *length as usize > bytes)
+    }
+
+    /// The same entries of an index, with what does not belong in the cells moved to overflow pages.
+    pub(super) fn localized(&self, limits: Limits) -> Self {
+        let mut local = Self::default();
+        for cell in self.iter() {
+            let start = local.bytes.len();
+            local.bytes.extend_from_slice(cell);
+            local.close(start, start + get_varint(cell).1, limits);
+        }
+        local
+    }
+
+    /// Makes what was appended to `bytes` from `start` on a cell; its payload begins at `payload`.
+    #[inline]
+    pub(super) fn close(&mut self, start: usize, payload: usize, limits: Limits) {
+        if self.bytes.len() - payload > limits.max_local {
+            self.spill(payload, limits);
+        }
+        self.lengths.push((self.bytes.len() - start) as u32);
+    }
+
+    /// Moves to overflow pages what does not belong in the cell.
+    #[cold]
+    fn spill(&mut self, payload: usize, limits: Limits) {
+        let pointer_at = payload + limits.local(self.bytes.len() - payload);
+        let first = self.overflow.len();
+        for part in self.bytes[pointer_at..].chunks(limits.page_bytes - POINTER_BYTES) {
+            self.overflow.extend_from_slice(&[0; POINTER_BYTES]);
+            self.overflow.extend_from_slice(part);
+        }
+        let pages = (self.overflow.len() - first).div_ceil(limits.page_bytes);
+        self.overflow.resize(first + pages * limits.page_bytes, 0);
+        self.chains.push(Chain { pointer_at, pages: first..self.overflow.len() });
+        self.bytes.truncate(pointer_at);
+        self.bytes.extend_from_slice(&[0; POINTER_BYTES]);
+    }
+}

@@ -1,0 +1,225 @@
+//! Variable-length integers and records: how a row, or an entry of an index, is a string of bytes.
+//!
+//! | part of a record | bytes | file format |
+//! |---|---|---|
+//! | length of the header, itself included | varint | 2.1 |
+//! | a serial type for each value | varint each | 2.1 |
+//! | the values, one behind the other | as the serial type says | 2.1 |
+//!
+//! | serial type | bytes | value |
+//! |---|---|---|
+//! | 0 | 0 | NULL |
+//! | 1, 2, 3, 4, 5, 6 | 1, 2, 3, 4, 6, 8 | INTEGER, two's complement, big-endian |
+//! | 7 | 8 | REAL, IEEE 754, big-endian |
+//! | 8, 9 | 0 | the INTEGERs 0 and 1 (schema format 4) |
+//! | N >= 12, even | (N - 12) / 2 | BLOB |
+//! | N >= 13, odd | (N - 13) / 2 | TEXT |
+//!
+//! A varint (file format 1.6, "variable-length integers") is big-endian, seven bits a byte, the high bit
+//! set in all but the last; a ninth byte holds eight bits.
+
+use crate::batch::Value;
+use std::cmp::Ordering;
+
+/// The bytes that `value` takes as a varint: 1 to 9.
+#[inline]
+pub(super) fn varint_bytes(value: u64) -> usize {
+    let bits = (value | 1).ilog2() as usize + 1;
+    bits.div_ceil(7).min(9)
+}
+
+/// Appends `value` as a varint.
+#[inline]
+pub(super) fn put_varint(to: &mut Vec<u8>, value: u64) {
+    match varint_bytes(value) {
+        1 => to.push(value as u8),
+        2 => to.extend_from_slice(&[(value >> 7) as u8 | 0x80, value as u8 & 0x7f]),
+        9 => {
+            to.extend((0..8).rev().map(|group| (value >> (8 + 7 * group)) as u8 | 0x80));
+            to.push(value as u8);
+        }
+        bytes => {
+            to.extend((1..bytes).rev().map(|group| (value >> (7 * group)) as u8 | 0x80));
+            to.push(value as u8 & 0x7f);
+        }
+    }
+}
+
+/// The varint that `bytes` begin with, and how many bytes it takes.
+///
+/// # Panics
+/// If the bytes end within it.
+#[inline]
+pub(super) fn get_varint(bytes: &[u8]) -> (u64, usize) {
+    let mut value = 0;
+    for at in 0..8 {
+        let byte = bytes[at];
+        value = value << 7 | u64::from(byte & 0x7f);
+        if byte < 0x80 {
+            return (value, at + 1);
+        }
+    }
+    (value << 8 | u64::from(bytes[8]), 9)
+}
+
+/// The serial type of a value, and the bytes that the value takes after the header.
+#[inline]
+pub(super) fn serial_type(value: &Value<'_>) -> (u64, usize) {
+    match value {
+        Value::Null => (0, 0),
+        Value::Integer(integer) => integer_type(*integer),
+        Value::Real(_) => (7, 8),
+        Value::Text(text) => (13 + 2 * text.len() as u64, text.len()),
+        Value::Blob(blob) => (12 + 2 * blob.len() as u64, blob.len()),
+    }
+}
+
+#[inline]
+fn integer_type(integer: i64) -> (u64, usize) {
+    // The magnitude without its sign: one bit more and the number does not fit.
+    let magnitude = (integer ^ (integer >> 63)) as u64;
+    match magnitude {
+        0 | 1 if integer >= 0 => (8 + magnitude, 0),
+        0..=0x7f => (1, 1),
+        0x80..=0x7fff => (2, 2),
+        0x8000..=0x7f_ffff => (3, 3),
+        0x80_0000..=0x7fff_ffff => (4, 4),
+        0x8000_0000..=0x7fff_ffff_ffff => (5, 6),
+        _ => (6, 8),
+    }
+}
+
+/// The bytes of a record's header whose serial types take `types_bytes`, and which counts itself.
+#[inline]
+pub(super) fn header_bytes(types_bytes: usize) -> usize {
+    let mut bytes = types_bytes + 1;
+    while types_bytes + varint_bytes(bytes as u64) > bytes {
+        bytes += 1;
+    }
+    bytes
+}
+
+/// Appends the bytes of a value that follow the header.
+#[inline]
+pub(super) fn put_body(to: &mut Vec<u8>, value: &Value<'_>) {
+    match value {
+        Value::Null => {}
+        Value::Integer(integer) => {
+            let (_, bytes) = integer_type(*integer);
+            to.extend_from_slice(&integer.to_be_bytes()[8 - bytes..]);
+        }
+        Value::Real(real) => to.extend_from_slice(&real.to_be_bytes()),
+        Value::Text(bytes) | Value::Blob(bytes) => to.extend_from_slice(bytes),
+    }
+}
+
+/// The values of a record, one after the other.
+#[derive(Debug, Clone)]
+pub(super) struct Fields<'a> {
+    types: &'a [u8],
+    body: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    /// Reads a whole record.
+    pub(super) fn new(record: &'a [u8]) -> Self {
+        let (header_bytes, read) = get_varint(record);
+        let (header, body) = record.split_at(header_bytes as usize);
+        Self { types: &header[read..], body }
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        if self.types.is_empty() {
+            return None;
+        }
+        let (serial_type, read) = get_varint(self.types);
+        self.types = &self.types[read..];
+        let bytes = match serial_type {
+            0 | 8 | 9 => 0,
+            1..=4 => serial_type as usize,
+            5 => 6,
+            6 | 7 => 8,
+            _ => (serial_type as usize - 12) / 2,
+        };
+        let (value, body) = self.body.split_at(bytes);
+        self.body = body;
+        Some(match serial_type {
+            0 => Value::Null,
+            7 => Value::Real(f64::from_bits(big_endian(value) as u64)),
+            8 | 9 => Value::Integer(serial_type as i64 - 8),
+            1..=6 => Value::Integer(big_endian(value)),
+            _ if serial_type % 2 == 0 => Value::Blob(value),
+            _ => Value::Text(value),
+        })
+    }
+}
+
+/// A big-endian two's complement integer of up to eight bytes.
+fn big_endian(bytes: &[u8]) -> i64 {
+    let sign = if bytes.first().is_some_and(|first| first & 0x80 != 0) { -1 } else { 0 };
+    bytes.iter().fold(sign, |value, byte| value << 8 | i64::from(*byte))
+}
+
+/// The order of two values in an index of BINARY collation: NULL, numbers, texts, blobs (SQLite's datatypes 4.1).
+pub(super) fn compare(a: &Value<'_>, b: &Value<'_>) -> Ordering {
+    match (a, b) {
+        (Value::Blob(a), Value::Blob(b)) | (Value::Text(a), Value::Text(b)) => a.cmp(b),
+        (Value::Integer(a), Value::Integer(b)) => a.cmp(b),
+        (Value::Real(a), Value::Real(b)) => a.partial_cmp(b).unwrap_or(Ordering::Equal),
+        (Value::Integer(a), Value::Real(b)) => compare_integer_real(*a, *b),
+        (Value::Real(a), Value::Integer(b)) => compare_integer_real(*b, *a).reverse(),
+        _ => rank(a).cmp(&rank(b)),
+    }
+}
+
+/// Without rounding the integer, which may have more digits than a REAL can hold.
+fn compare_integer_real(integer: i64, real: f64) -> Ordering {
+    const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+    if real >= TWO_TO_63 {
+        Ordering::Less
+    } else if real < -TWO_TO_63 {
+        Ordering::Greater
+    } else {
+        let whole = real.trunc();
+        let by_fraction = whole.partial_cmp(&real).unwrap_or(Ordering::Equal);
+        integer.cmp(&(whole as i64)).then(by_fraction)
+    }
+}
+
+/// The place of a value's storage class in the order of all values.
+#[inline]
+pub(super) fn rank(value: &Value<'_>) -> u8 {
+    match value {
+        Value::Null => 0,
+        Value::Integer(_) | Value::Real(_) => 1,
+        Value::Text(_) => 2,
+        Value::Blob(_) => 3,
+    }
+}
+
+/// The first bits of a value's place in the order of all values: whatever is less has no larger ones.
+#[inline]
+pub(super) fn prefix(value: &Value<'_>, is_descending: bool) -> u64 {
+    const RANK_BITS: u32 = 2;
+    let bits = match value {
+        Value::Null => 0,
+        Value::Integer(integer) => ordered_bits(*integer as f64),
+        Value::Real(real) => ordered_bits(*real),
+        Value::Text(bytes) | Value::Blob(bytes) => match bytes.first_chunk() {
+            Some(first) => u64::from_be_bytes(*first),
+            None => bytes.iter().rev().fold(0, |bits, byte| bits >> 8 | u64::from(*byte) << 56),
+        },
+    };
+    let prefix = u64::from(rank(value)) << (64 - RANK_BITS) | bits >> RANK_BITS;
+    if is_descending { !prefix } else { prefix }
+}
+
+/// Bits that are in the order of the numbers; both zeros are one.
+fn ordered_bits(real: f64) -> u64 {
+    let bits = (real + 0.0).to_bits();
+    if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+}

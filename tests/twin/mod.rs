@@ -1,0 +1,277 @@
+//! Two databases made of the same rows, one by the direct path and one through statements, and how they are
+//! compared: the second is the oracle of the first.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use sqload::batch::{self, Rows};
+use sqload::plan::{Column, Expr, Table};
+use sqload::write::direct::{Direct, Encoded, Schema, Sorting};
+use sqload::write::statements::Statements;
+use sqload::write::{Encoder, Writer};
+use sqload::{Error, Kind};
+use std::fs::File;
+use std::path::Path;
+
+/// A table, and rows for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    pub(crate) page_bytes: u32,
+    /// Name and declaration.
+    pub(crate) columns: Vec<(String, String)>,
+    /// CREATE INDEX statements.
+    pub(crate) indexes: Vec<String>,
+    /// Rows in chunks.
+    pub(crate) chunks: Vec<Vec<Vec<Value>>>,
+    /// Records before each chunk that became no row.
+    pub(crate) rejects: u64,
+    pub(crate) lock_byte: u64,
+    pub(crate) sorting: Sorting,
+}
+
+impl Case {
+    /// A table `t` with these columns, all rows in chunks of `chunk_rows`.
+    pub(crate) fn new(
+        page_bytes: u32,
+        columns: &[(&str, &str)],
+        rows: Vec<Vec<Value>>,
+        chunk_rows: usize,
+    ) -> Self {
+        Self {
+            page_bytes,
+            columns: columns
+                .iter()
+                .map(|(name, declaration)| (name.to_string(), declaration.to_string()))
+                .collect(),
+            indexes: Vec::new(),
+            chunks: rows.chunks(chunk_rows).map(<[_]>::to_vec).collect(),
+            rejects: 0,
+            lock_byte: 1 << 30,
+            sorting: Sorting { max_bytes: 1 << 30, jobs: 2 },
+        }
+    }
+
+    pub(crate) fn index(mut self, sql: &str) -> Self {
+        self.indexes.push(sql.to_owned());
+        self
+    }
+
+    fn table(&self) -> Table {
+        let column =
+            |(name, declaration): &(String, String)| Column::new(name, declaration, Expr::Integer(0));
+        Table {
+            name: "t".to_owned(),
+            columns: self.columns.iter().map(column).collect(),
+            indexes: self.indexes.clone(),
+        }
+    }
+
+    /// An empty database with the table.
+    fn create(&self, path: &Path) -> Connection {
+        let connection = Connection::open(path).unwrap();
+        let columns: Vec<_> =
+            self.columns.iter().map(|(name, declaration)| format!("\"{name}\" {declaration}")).collect();
+        connection.pragma_update(None, "page_size", self.page_bytes).unwrap();
+        connection.pragma_update(None, "synchronous", "off").unwrap();
+        connection.execute_batch(&format!("CREATE TABLE t ({})", columns.join(", "))).unwrap();
+        connection
+    }
+
+    /// Hands on each chunk's rows.
+    fn each_chunk<E>(&self, mut take: impl FnMut(&Rows<'_>) -> Result<(), E>) -> Result<(), E> {
+        let mut first_record = 0;
+        for chunk in &self.chunks {
+            first_record += self.rejects;
+            let values: Vec<Vec<_>> = (0..self.columns.len())
+                .map(|column| chunk.iter().map(|row| borrowed(&row[column])).collect())
+                .collect();
+            let columns: Vec<_> = values.iter().map(Vec::as_slice).collect();
+            take(&Rows { columns: &columns, first_record, rejects: Vec::new() })?;
+            first_record += chunk.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Fills a new database by the direct path.
+    pub(crate) fn direct(&self, path: &Path) -> Result<(), Error> {
+        let connection = self.create(path);
+        self.indexes.iter().for_each(|sql| connection.execute_batch(sql).unwrap());
+        let schema = Schema::read(&connection, &self.table()).unwrap().unwrap();
+        connection.close().unwrap();
+        let file = File::options().read(true).write(true).open(path).unwrap();
+        let mut writer = Direct::with_lock_byte(schema, file, path, self.sorting, self.lock_byte)?;
+        let mut encoder = writer.encoder();
+        let mut encoded = Encoded::default();
+        self.each_chunk(|rows| {
+            encoder.encode(rows, &mut encoded);
+            writer.append(rows, &mut encoded)
+        })?;
+        finish(path, writer)
+    }
+
+    /// Fills a new database through statements.
+    pub(crate) fn statements(&self, path: &Path) -> Result<(), Error> {
+        let connection = self.create(path);
+        connection.execute_batch("BEGIN").unwrap();
+        let mut writer = Statements::new(&connection, path, &self.table(), 3)?;
+        self.each_chunk(|rows| writer.append(rows, &mut ()))?;
+        let unfinished = writer.finish()?;
+        connection.execute_batch("COMMIT").unwrap();
+        connection.close().unwrap();
+        run(path, &unfinished)
+    }
+
+    /// Makes both databases and compares them, before and after changes.
+    #[track_caller]
+    pub(crate) fn check(&self) {
+        let directory = tempfile::tempdir().unwrap();
+        let [direct, statements] = ["direct.db", "statements.db"].map(|name| directory.path().join(name));
+        match (self.direct(&direct), self.statements(&statements)) {
+            (Ok(()), Ok(())) => self.compare(&direct, &statements),
+            // If there are several reasons, they may name different ones.
+            (Err(direct), Err(_)) if matches!(direct.kind(), Kind::Constraint { .. }) => {}
+            (direct, statements) => panic!("direct: {direct:?}\nstatements: {statements:?}\n{self:#?}"),
+        }
+    }
+
+    #[track_caller]
+    fn compare(&self, direct: &Path, statements: &Path) {
+        assert_plain(direct);
+        let [direct, statements] = [direct, statements].map(|path| Connection::open(path).unwrap());
+        self.same_content(&direct, &statements);
+        let copy = tempfile::tempdir().unwrap();
+        let copy = copy.path().join("copy.db");
+        statements.execute("VACUUM INTO ?", [copy.to_str()]).unwrap();
+        let vacuumed = leaf_pages(&Connection::open(copy).unwrap());
+        for ((tree, pages), vacuumed) in leaf_pages(&direct).iter().zip(&vacuumed) {
+            assert!(*pages <= vacuumed.1, "{tree} has {pages} leaves and after a VACUUM {vacuumed:?}");
+        }
+        for sql in self.changes() {
+            let [direct, statements] = [&direct, &statements].map(|database| database.execute_batch(&sql));
+            assert_eq!(
+                direct.map_err(|error| error.to_string()),
+                statements.map_err(|error| error.to_string()),
+                "{sql}"
+            );
+        }
+        self.same_content(&direct, &statements);
+        // Rowids that no column holds are given anew.
+        [&direct, &statements].map(|database| database.execute_batch("VACUUM").unwrap());
+        self.same_content(&direct, &statements);
+    }
+
+    /// Statements that change the table all over.
+    fn changes(&self) -> Vec<String> {
+        let names: Vec<_> = self.columns.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        let (last, all) = (&names[names.len() - 1], names.join(", "));
+        let others = names[1..].iter().map(|name| format!(", {name}")).collect::<String>();
+        vec![
+            "DELETE FROM t WHERE rowid % 3 = 1".to_owned(),
+            format!("UPDATE OR IGNORE t SET {last} = hex(zeroblob(rowid % 700)) WHERE rowid % 5 = 2"),
+            format!("UPDATE OR IGNORE t SET {last} = rowid WHERE rowid % 7 = 3"),
+            format!(
+                "INSERT OR IGNORE INTO t ({all}) SELECT rowid + 1000000{others} FROM t WHERE rowid % 2 = 0"
+            ),
+            "DELETE FROM t WHERE rowid % 11 = 5".to_owned(),
+        ]
+    }
+
+    #[track_caller]
+    fn same_content(&self, direct: &Connection, statements: &Connection) {
+        for database in [direct, statements] {
+            assert_eq!(rows(database, "PRAGMA integrity_check"), [[Value::Text("ok".into())]], "{self:#?}");
+        }
+        let select = "SELECT rowid, * FROM t NOT INDEXED ORDER BY rowid";
+        assert_same(direct, statements, select);
+        for index in rows(direct, "SELECT name FROM pragma_index_list('t') WHERE NOT partial") {
+            let Value::Text(index) = &index[0] else { panic!("{index:?}") };
+            let keys = rows(
+                direct,
+                &format!(
+                    "SELECT '\"' || name || '\"' || iif(\"desc\", ' DESC', '') FROM pragma_index_xinfo('{index}') WHERE key AND name IS NOT NULL"
+                ),
+            );
+            let keys: Vec<_> = keys
+                .iter()
+                .map(|key| if let Value::Text(key) = &key[0] { key.as_str() } else { "" })
+                .collect();
+            if !keys.is_empty() {
+                let keys = keys.join(", ");
+                let values = keys.replace(" DESC", "");
+                assert_same(
+                    direct,
+                    statements,
+                    &format!("SELECT {values}, rowid FROM t INDEXED BY \"{index}\" ORDER BY {keys}"),
+                );
+            }
+        }
+    }
+}
+
+fn finish(path: &Path, writer: Direct) -> Result<(), Error> {
+    run(path, &writer.finish()?)
+}
+
+fn run(path: &Path, unfinished: &[String]) -> Result<(), Error> {
+    let connection = Connection::open(path).unwrap();
+    for sql in unfinished {
+        let failed = |source| Kind::Sqlite { action: "index".to_owned(), path: path.to_owned(), source };
+        connection.execute_batch(sql).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn borrowed(value: &Value) -> batch::Value<'_> {
+    match value {
+        Value::Null => batch::Value::Null,
+        Value::Integer(integer) => batch::Value::Integer(*integer),
+        Value::Real(real) => batch::Value::Real(*real),
+        Value::Text(text) => batch::Value::Text(text.as_bytes()),
+        Value::Blob(blob) => batch::Value::Blob(blob),
+    }
+}
+
+pub(crate) fn rows(connection: &Connection, sql: &str) -> Vec<Vec<Value>> {
+    let mut statement = connection.prepare(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let width = statement.column_count();
+    let rows = statement.query_map([], |row| (0..width).map(|column| row.get(column)).collect());
+    rows.unwrap().collect::<Result<_, _>>().unwrap_or_else(|error| panic!("{sql}: {error}"))
+}
+
+#[track_caller]
+fn assert_same(direct: &Connection, statements: &Connection, sql: &str) {
+    let (direct, statements) = (rows(direct, sql), rows(statements, sql));
+    assert_eq!(direct.len(), statements.len(), "{sql}");
+    for (direct, statements) in direct.iter().zip(&statements) {
+        // As texts, which tell -0.0 from 0.0 and one infinity from another.
+        assert_eq!(format!("{direct:?}"), format!("{statements:?}"), "{sql}");
+    }
+}
+
+/// Asserts what of the file's header SQLite's own check does not look at.
+fn assert_plain(path: &Path) {
+    let bytes = std::fs::read(path).unwrap();
+    let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    let page_bytes = match u32::from(bytes[16]) << 8 | u32::from(bytes[17]) {
+        1 => 65536,
+        bytes => bytes,
+    };
+    assert_eq!(
+        bytes.len() as u64,
+        u64::from(page_bytes) * u64::from(number(28)),
+        "pages in the header and in the file"
+    );
+    assert_eq!(number(24), number(92), "change counter and version-valid-for");
+    assert_eq!((number(32), number(36)), (0, 0), "no freelist");
+    assert_eq!((number(44), number(56)), (4, 1), "schema format and text encoding");
+    assert_eq!(number(96), rusqlite::version_number() as u32, "the version of SQLite");
+}
+
+/// The number of leaf pages of each tree.
+fn leaf_pages(connection: &Connection) -> Vec<(String, i64)> {
+    let sql = "SELECT name, sum(pagetype = 'leaf') FROM dbstat GROUP BY name";
+    let mut statement = connection.prepare(sql).unwrap();
+    let trees = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    trees.collect::<Result<_, _>>().unwrap()
+}

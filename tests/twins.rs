@@ -1,0 +1,174 @@
+//! The direct path against the statement path: tables, rows, indexes and pages of all kinds.
+
+mod twin;
+
+use rand::rngs::ChaCha8Rng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use rusqlite::types::Value;
+use sqload::write::direct::Sorting;
+use twin::Case;
+
+const PAGE_BYTES: [u32; 8] = [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536];
+
+const TYPES: [&str; 8] = ["TEXT", "BLOB", "", "INTEGER", "REAL", "NUMERIC", "VARCHAR(9)", "BIGINT"];
+
+const REALS: [f64; 14] = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.1,
+    1e300,
+    5e-324,
+    f64::NAN,
+    f64::INFINITY,
+    f64::NEG_INFINITY,
+    140_737_488_355_327.0,
+    140_737_488_355_328.0,
+    9_223_372_036_854_775_807.0,
+    123_456.75,
+];
+
+const TEXTS: [&str; 20] = [
+    "",
+    "a",
+    "007",
+    "1",
+    " 1",
+    "1 ",
+    "+1",
+    "-0",
+    "1e3",
+    "1.50",
+    ".5",
+    "5.",
+    "0x10",
+    "9223372036854775808",
+    "1e400",
+    "nan",
+    "12abc",
+    "nul\0nul",
+    "straße",
+    "-",
+];
+
+fn value(rng: &mut ChaCha8Rng, page_bytes: usize) -> Value {
+    match rng.random_range(0..20) {
+        0..2 => Value::Null,
+        2..4 => Value::Integer(rng.random_range(-2..3)),
+        4..8 => {
+            // Around every power of two.
+            let power = 1i64.wrapping_shl(rng.random_range(0..64));
+            let near = power.wrapping_add(rng.random_range(-2..2));
+            Value::Integer(if rng.random() { near } else { near.wrapping_neg() })
+        }
+        8..10 => Value::Real(*REALS.choose(rng).unwrap()),
+        10 => Value::Real(rng.random_range(-1e6..1e6)),
+        11..14 => Value::Text((*TEXTS.choose(rng).unwrap()).to_owned()),
+        14..19 => {
+            let bytes = size(rng, page_bytes);
+            let text: String = (0..bytes).map(|_| char::from(rng.random_range(b'a'..=b'e'))).collect();
+            if rng.random() { Value::Text(text) } else { Value::Blob(text.into_bytes()) }
+        }
+        _ => Value::Blob((0..16).map(|_| rng.random()).collect()),
+    }
+}
+
+/// Mostly small; else around the sizes at which a record's header, a cell or an overflow page is full.
+fn size(rng: &mut ChaCha8Rng, page_bytes: usize) -> usize {
+    let index_limit = (page_bytes - 12) * 64 / 255 - 23;
+    let least = (page_bytes - 12) * 32 / 255 - 23;
+    let edges = [
+        57,
+        120,
+        least,
+        index_limit,
+        page_bytes - 35,
+        page_bytes - 4,
+        page_bytes,
+        2 * page_bytes,
+        5 * page_bytes,
+    ];
+    match rng.random_range(0..12) {
+        0..10 => rng.random_range(0..40),
+        10 => rng.random_range(0..page_bytes / 2),
+        _ => (edges.choose(rng).unwrap() + rng.random_range(0..30)).saturating_sub(20),
+    }
+}
+
+fn case(seed: u64) -> Case {
+    let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+    let page_bytes = *PAGE_BYTES.choose(rng).unwrap();
+    let width = if rng.random_bool(0.2) { rng.random_range(1..=60) } else { rng.random_range(1..6) };
+    let mut columns: Vec<_> =
+        (0..width).map(|at| (format!("c{at}"), (*TYPES.choose(rng).unwrap()).to_owned())).collect();
+    let rowid = rng.random_bool(0.3).then(|| rng.random_range(0..width));
+    if let Some(rowid) = rowid {
+        columns[rowid].1 = "INTEGER PRIMARY KEY".to_owned();
+    } else if rng.random_bool(0.2) {
+        columns[0].1.push_str(" PRIMARY KEY");
+    }
+    let key = |rng: &mut ChaCha8Rng| {
+        let keys: Vec<_> = (0..rng.random_range(1..=3usize.min(width)))
+            .map(|_| format!("c{}{}", rng.random_range(0..width), if rng.random() { " DESC" } else { "" }))
+            .collect();
+        keys.join(", ")
+    };
+    let indexes = (0..rng.random_range(0..=4)).map(|at| match rng.random_range(0..12) {
+        0 => format!("CREATE UNIQUE INDEX i{at} ON t ({})", key(rng)),
+        1 => format!("CREATE INDEX i{at} ON t ({}) WHERE c0 IS NOT NULL", key(rng)),
+        2 => format!("CREATE INDEX i{at} ON t (length(c0), {})", key(rng)),
+        _ => format!("CREATE INDEX i{at} ON t ({})", key(rng)),
+    });
+    let indexes = indexes.collect();
+    let count = *[0, 1, 2, 5, 40, 200, 400].choose(rng).unwrap();
+    let ids_ascend = rng.random_bool(0.5);
+    let has_unique = rng.random_bool(0.8);
+    let rows: Vec<Vec<_>> = (0..count)
+        .map(|row| {
+            let mut row_values: Vec<_> = (0..width).map(|_| value(rng, page_bytes as usize)).collect();
+            if has_unique && rowid != Some(0) {
+                row_values[0] = Value::Integer((row as i64).wrapping_mul(if ids_ascend {
+                    3
+                } else {
+                    0x5851_f42d_4c95_7f2d
+                }));
+            }
+            if let Some(rowid) = rowid {
+                row_values[rowid] = match rng.random_range(0..10) {
+                    0 => Value::Null,
+                    1 if has_unique => Value::Text((row * 10 + 5).to_string()),
+                    _ if ids_ascend => Value::Integer(row * 10 - 50),
+                    _ => Value::Integer((row * 7919) % 10007),
+                };
+            }
+            row_values
+        })
+        .collect();
+    let chunks = match rng.random_range(0..3) {
+        0 => 1,
+        1 => rng.random_range(1..20),
+        _ => 1000,
+    };
+    let max_bytes = if rng.random_bool(0.15) && rowid.is_none() { 10_000 } else { 1 << 30 };
+    let mut case = Case::new(page_bytes, &[], rows, chunks);
+    (case.columns, case.indexes, case.rejects) = (columns, indexes, rng.random_range(0..2));
+    case.sorting = Sorting { max_bytes, jobs: 2 };
+    case
+}
+
+/// How many random tables are tried; `SQLOAD_TWINS=10000` for a longer campaign.
+fn cases() -> u64 {
+    std::env::var("SQLOAD_TWINS").map_or(300, |cases| cases.parse().expect("a number of cases"))
+}
+
+#[test]
+fn random_tables_are_what_sqlite_makes_them() {
+    let first: u64 = std::env::var("SQLOAD_TWINS_FROM").map_or(0, |from| from.parse().expect("a seed"));
+    for seed in first..first + cases() {
+        let case = case(seed);
+        let checked = std::panic::catch_unwind(|| case.check());
+        assert!(checked.is_ok(), "seed {seed}");
+    }
+}
