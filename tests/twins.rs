@@ -106,7 +106,7 @@ fn case(seed: u64) -> Case {
     let rowid = rng.random_bool(0.3).then(|| rng.random_range(0..width));
     if let Some(rowid) = rowid {
         columns[rowid].1 = "INTEGER PRIMARY KEY".to_owned();
-    } else if rng.random_bool(0.2) {
+    } else if rng.random_bool(0.2) && columns[0].1 != "INTEGER" {
         columns[0].1.push_str(" PRIMARY KEY");
     }
     let key = |rng: &mut ChaCha8Rng| {

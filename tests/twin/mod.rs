@@ -130,7 +130,8 @@ impl Case {
         match (self.direct(&direct), self.statements(&statements)) {
             (Ok(()), Ok(())) => self.compare(&direct, &statements),
             // If there are several reasons, they may name different ones.
-            (Err(direct), Err(_)) if matches!(direct.kind(), Kind::Constraint { .. }) => {}
+            (Err(direct), Err(_))
+                if matches!(direct.kind(), Kind::Constraint { .. } | Kind::Sqlite { .. }) => {}
             (direct, statements) => panic!("direct: {direct:?}\nstatements: {statements:?}\n{self:#?}"),
         }
     }
@@ -142,7 +143,7 @@ impl Case {
         self.same_content(&direct, &statements);
         let copy = tempfile::tempdir().unwrap();
         let copy = copy.path().join("copy.db");
-        statements.execute("VACUUM INTO ?", [copy.to_str()]).unwrap();
+        direct.execute("VACUUM INTO ?", [copy.to_str()]).unwrap();
         let vacuumed = leaf_pages(&Connection::open(copy).unwrap());
         for ((tree, pages), vacuumed) in leaf_pages(&direct).iter().zip(&vacuumed) {
             assert!(*pages <= vacuumed.1, "{tree} has {pages} leaves and after a VACUUM {vacuumed:?}");
@@ -157,7 +158,7 @@ impl Case {
         }
         self.same_content(&direct, &statements);
         // Rowids that no column holds are given anew.
-        [&direct, &statements].map(|database| database.execute_batch("VACUUM").unwrap());
+        [&direct, &statements].iter().for_each(|database| database.execute_batch("VACUUM").unwrap());
         self.same_content(&direct, &statements);
     }
 

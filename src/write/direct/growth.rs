@@ -16,6 +16,8 @@ pub(super) struct Growth {
     kind: Kind,
     root: u32,
     last_cell: Vec<u8>,
+    /// Those of a tree that was given up.
+    interior_pages: usize,
     state: State,
 }
 
@@ -50,7 +52,7 @@ impl Growth {
     pub(super) fn new(kind: Kind, root: u32, order: Order, page_bytes: usize) -> Self {
         let limits = Limits::new(kind, page_bytes);
         let state = State::Ordered(Sorter::new(order.clone()));
-        Self { order, limits, kind, root, last_cell: Vec::new(), state }
+        Self { order, limits, kind, root, last_cell: Vec::new(), interior_pages: 0, state }
     }
 
     /// Whether it is left to SQLite.
@@ -92,7 +94,7 @@ impl Growth {
             }
             State::Growing(tree) => {
                 let mut sorter = Sorter::new(self.order.clone());
-                tree.give_up(self.limits, pages, |cells| sorter.push(cells))?;
+                self.interior_pages = tree.give_up(self.limits, pages, |cells| sorter.push(cells))?;
                 sorter.push(cells);
                 State::Unordered(sorter)
             }
@@ -144,7 +146,7 @@ impl Growth {
             State::Unordered(sorter) => {
                 let pool = pool()?;
                 if !pages.free().is_empty() {
-                    tree.spread(sorter.cells(), sorter.bytes());
+                    tree.spread(sorter.cells(), sorter.cell_bytes(), self.interior_pages);
                 }
                 sorter.sorted(&pool, |cells| self.grow(&mut tree, cells, pages), Failure::Duplicate)?;
             }

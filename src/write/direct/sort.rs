@@ -150,9 +150,14 @@ impl Sorter {
         self.cells
     }
 
-    /// Bytes of memory that the cells take.
-    pub(super) fn bytes(&self) -> usize {
+    /// Bytes of the cells.
+    pub(super) fn cell_bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes of memory that they take.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes + size_of::<u32>() * self.cells
     }
 
     /// Takes cells, which are in order.
@@ -170,7 +175,7 @@ impl Sorter {
             let ends: Vec<_> = ends.collect();
             let (bytes, after) = rest.0.split_at(ends.last().map_or(0, |end| *end as usize));
             rest = (after, &rest.1[ends.len()..]);
-            self.bytes += bytes.len() + size_of_val(&*ends);
+            self.bytes += bytes.len();
             self.cells += ends.len();
             self.runs.push(Run { bytes: bytes.to_vec(), ends });
         }

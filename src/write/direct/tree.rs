@@ -44,8 +44,16 @@ pub(super) struct Tree {
     waiting: Vec<Cells>,
     /// The pages made so far.
     pages: Vec<Range<u32>>,
-    /// Bytes that are still to come, with their cell pointers, where these have to fill all pages that are free.
-    to_come: Option<usize>,
+    /// What is still to come, where it has to fill all pages that are free.
+    to_come: Option<ToCome>,
+}
+
+#[derive(Debug)]
+struct ToCome {
+    /// Bytes of cells with their cell pointers.
+    bytes: usize,
+    /// Interior pages, about.
+    interior_pages: usize,
 }
 
 /// Cells one behind the other.
@@ -76,9 +84,9 @@ impl Tree {
         Self { kind, root, waiting: vec![Cells::default()], pages: Vec::new(), to_come: None }
     }
 
-    /// Makes its leaves share what will come, so many cells of so many bytes, among all pages that are free.
-    pub(super) fn spread(&mut self, cells: usize, bytes: usize) {
-        self.to_come = Some(bytes + CELL_POINTER_BYTES * cells);
+    /// Makes it use all pages that are free for what will come, so many cells of so many bytes.
+    pub(super) fn spread(&mut self, cells: usize, bytes: usize, interior_pages: usize) {
+        self.to_come = Some(ToCome { bytes: bytes + CELL_POINTER_BYTES * cells, interior_pages });
     }
 
     /// Appends cells, all greater than those before; their overflow pages are written.
@@ -144,10 +152,14 @@ impl Tree {
         let (child, divider) = divider.split_at(if level == 0 { 0 } else { POINTER_BYTES });
         let page = self.append(level, content, lies_at, child, pages)?;
         self.raise(level + 1, page, divider, pages)?;
-        if let (0, Some(to_come)) = (level, &mut self.to_come) {
-            let cells = run.lengths.len() - rest.lengths.len();
-            *to_come =
-                to_come.saturating_sub(run.bytes.len() - rest.bytes.len() + CELL_POINTER_BYTES * cells);
+        if let Some(ToCome { bytes, interior_pages }) = &mut self.to_come {
+            if level == 0 {
+                let cells = run.lengths.len() - rest.lengths.len();
+                *bytes =
+                    bytes.saturating_sub(run.bytes.len() - rest.bytes.len() + CELL_POINTER_BYTES * cells);
+            } else {
+                *interior_pages = interior_pages.saturating_sub(1);
+            }
         }
         Ok(rest)
     }
@@ -202,6 +214,9 @@ impl Tree {
     /// If they can not be written.
     pub(super) fn finish(mut self, pages: &mut Pages) -> Result<()> {
         let mut last_page = Vec::new();
+        if let Some(to_come) = &mut self.to_come {
+            to_come.interior_pages = self.waiting.len().saturating_sub(2);
+        }
         for level in 0.. {
             let waiting = std::mem::take(&mut self.waiting[level]);
             let mut run = Run { bytes: &waiting.bytes, lengths: &waiting.lengths };
@@ -227,7 +242,7 @@ impl Tree {
     }
 
     /// Gives up: hands on all cells, in sorted parts, and leaves the pages to be used again. Entries of an index
-    /// are whole again, rows stay as they are.
+    /// are whole again, rows stay as they are. Returns the number of interior pages.
     ///
     /// # Errors
     /// If the pages can not be read.
@@ -236,12 +251,14 @@ impl Tree {
         limits: Limits,
         pages: &mut Pages,
         mut take: impl FnMut(&Cells),
-    ) -> Result<()> {
+    ) -> Result<usize> {
         const PART_BYTES: usize = 1 << 20;
         let mut leaves = Cells::default();
+        let mut interior_pages = 0;
         for number in self.pages.iter().cloned().flatten() {
             let page = pages.read(number)?;
             let is_leaf = page[0] == self.page_type(0);
+            interior_pages += usize::from(!is_leaf);
             let mut interior = Cells::default();
             let cells = if is_leaf { &mut leaves } else { &mut interior };
             for cell in cells_of(&page) {
@@ -262,7 +279,7 @@ impl Tree {
             take(&cells);
         }
         pages.free().extend(self.pages.into_iter().flatten());
-        Ok(())
+        Ok(interior_pages)
     }
 
     /// Appends what a cell of a page, which may go on behind it, holds of the tree's content.
@@ -321,10 +338,11 @@ impl Tree {
     fn fitting(&self, level: usize, lengths: &[u32], pages: &mut Pages) -> (usize, usize) {
         let header_bytes = if level == 0 { HEADER_BYTES } else { HEADER_BYTES + POINTER_BYTES };
         let mut room = pages.page_bytes() - header_bytes;
-        if let (0, Some(to_come), pages @ 1..) = (level, self.to_come, pages.free().len()) {
+        if let (0, Some(to_come), free @ 1..) = (level, &self.to_come, pages.free().len()) {
             // Two cells and a divider are the least with which a page can do.
             let least = lengths.iter().take(3).map(|length| *length as usize + CELL_POINTER_BYTES).sum();
-            room = room.min((to_come / pages).max(least));
+            let leaves = free.saturating_sub(to_come.interior_pages).max(1);
+            room = room.min((to_come.bytes / leaves).max(least));
         }
         let (mut cells, mut bytes) = (0, 0);
         for length in lengths.iter().map(|length| *length as usize) {
