@@ -68,12 +68,14 @@ impl Limits {
 /// Cells one behind the other, in the order of their keys, and their overflow pages.
 #[derive(Debug, Default)]
 pub(super) struct Cells {
-    pub(super) bytes: Vec<u8>,
+    /// The cells and, behind them, what is not used yet; it is not given back, since to clear it again takes time.
+    buffer: Vec<u8>,
+    used: usize,
     /// The bytes of each.
     pub(super) lengths: Vec<u32>,
     /// Whole overflow pages; their numbers are not known yet.
-    pub(super) overflow: Vec<u8>,
-    pub(super) chains: Vec<Chain>,
+    overflow: Vec<u8>,
+    chains: Vec<Chain>,
 }
 
 /// The overflow pages of one cell, which follow one another.
@@ -86,17 +88,33 @@ pub(super) struct Chain {
 }
 
 impl Cells {
+    /// The cells, one behind the other.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.used]
+    }
+
     /// Forgets all cells and keeps the memory.
     pub(super) fn clear(&mut self) {
-        self.bytes.clear();
+        self.used = 0;
         self.lengths.clear();
         self.overflow.clear();
         self.chains.clear();
     }
 
+    /// Room for a cell of up to `bytes` bytes behind the others, to be written before [`Cells::close`].
+    #[inline]
+    pub(super) fn room(&mut self, bytes: usize) -> &mut [u8] {
+        let end = self.used + bytes;
+        if end > self.buffer.len() {
+            self.buffer.resize(2 * end, 0);
+        }
+        &mut self.buffer[self.used..end]
+    }
+
     /// Appends cells that are whole.
     pub(super) fn extend(&mut self, bytes: &[u8], lengths: &[u32]) {
-        self.bytes.extend_from_slice(bytes);
+        self.room(bytes.len()).copy_from_slice(bytes);
+        self.used += bytes.len();
         self.lengths.extend_from_slice(lengths);
     }
 
@@ -107,7 +125,7 @@ impl Cells {
 
     /// The cells, one by one.
     pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = self.bytes.as_slice();
+        let mut rest = self.bytes();
         self.lengths.iter().map(move |length| {
             let (cell, after) = rest.split_at(*length as usize);
             rest = after;
@@ -118,7 +136,7 @@ impl Cells {
     /// The last cell; nothing if there is none.
     pub(super) fn last(&self) -> &[u8] {
         let bytes = self.lengths.last().map_or(0, |bytes| *bytes as usize);
-        &self.bytes[self.bytes.len() - bytes..]
+        &self.bytes()[self.used - bytes..]
     }
 
     /// Whether a cell has more bytes than this.
@@ -130,35 +148,40 @@ impl Cells {
     pub(super) fn localized(&self, limits: Limits) -> Self {
         let mut local = Self::default();
         for cell in self.iter() {
-            let start = local.bytes.len();
-            local.bytes.extend_from_slice(cell);
-            local.close(start, start + get_varint(cell).1, limits);
+            local.room(cell.len()).copy_from_slice(cell);
+            local.close(cell.len(), get_varint(cell).1, limits);
         }
         local
     }
 
-    /// Makes what was appended to `bytes` from `start` on a cell; its payload begins at `payload`.
+    /// Makes the first `bytes` bytes of the room behind the cells a cell; its payload begins `payload` bytes into it.
     #[inline]
-    pub(super) fn close(&mut self, start: usize, payload: usize, limits: Limits) {
-        if self.bytes.len() - payload > limits.max_local {
-            self.spill(payload, limits);
-        }
-        self.lengths.push((self.bytes.len() - start) as u32);
+    pub(super) fn close(&mut self, bytes: usize, payload: usize, limits: Limits) {
+        let bytes =
+            if bytes - payload > limits.max_local { self.spill(bytes, payload, limits) } else { bytes };
+        self.used += bytes;
+        self.lengths.push(bytes as u32);
     }
 
-    /// Moves to overflow pages what does not belong in the cell.
+    /// Moves to overflow pages what does not belong in the cell; returns the bytes that it has then.
     #[cold]
-    fn spill(&mut self, payload: usize, limits: Limits) {
-        let pointer_at = payload + limits.local(self.bytes.len() - payload);
+    fn spill(&mut self, bytes: usize, payload: usize, limits: Limits) -> usize {
+        let pointer = payload + limits.local(bytes - payload);
+        let cell = &mut self.buffer[self.used..self.used + bytes];
         let first = self.overflow.len();
-        for part in self.bytes[pointer_at..].chunks(limits.page_bytes - POINTER_BYTES) {
+        for part in cell[pointer..].chunks(limits.page_bytes - POINTER_BYTES) {
             self.overflow.extend_from_slice(&[0; POINTER_BYTES]);
             self.overflow.extend_from_slice(part);
         }
         let pages = (self.overflow.len() - first).div_ceil(limits.page_bytes);
         self.overflow.resize(first + pages * limits.page_bytes, 0);
-        self.chains.push(Chain { pointer_at, pages: first..self.overflow.len() });
-        self.bytes.truncate(pointer_at);
-        self.bytes.extend_from_slice(&[0; POINTER_BYTES]);
+        self.chains.push(Chain { pointer_at: self.used + pointer, pages: first..self.overflow.len() });
+        // There is room: what was moved is longer.
+        pointer + POINTER_BYTES
+    }
+
+    /// The parts that overflow pages are written from: the cells, these pages, and where they belong.
+    pub(super) fn overflow(&mut self) -> (&mut [u8], &mut [u8], &[Chain]) {
+        (&mut self.buffer[..self.used], &mut self.overflow, &self.chains)
     }
 }

@@ -6,7 +6,10 @@
 
 use super::affinity::Converter;
 use super::cells::{Cells, Kind, Limits};
-use super::record::{compare, header_bytes, prefix, put_body, put_varint, serial_type, varint_bytes};
+use super::record::{
+    BODY_SLACK, MAX_VARINT_BYTES, compare, header_bytes, prefix, put_body, put_varint, serial_type,
+    varint_bytes,
+};
 use super::schema::{Index, Schema};
 use super::sort::sort_by_prefix;
 use crate::batch::{Arena, Rows, Value};
@@ -102,25 +105,19 @@ impl Encoder {
         }
         // An alias of the rowid is NULL in the table, where the cell has the rowid already.
         let columns = replaced(|_| Value::Null);
-        encoded.table.clear();
-        for row in in_order(order, rows.len()) {
-            let values = columns.iter().map(|column| &column[row]);
-            if put_cell(values, Some(rowids[row]), *limits, &mut encoded.table) > schema.max_row_bytes {
-                return Err(Problem::new(row, "the row is too large for SQLite"));
-            }
-        }
+        let rows = Numbered { rowids, order };
+        let put = put_cells(Kind::Table, columns, rows, *limits, schema.max_row_bytes, &mut encoded.table);
+        put.map_err(|row| Problem::new(row, "the row is too large for SQLite"))?;
         let columns = replaced(Value::Integer);
         encoded.indexes.resize_with(schema.indexes.len(), Cells::default);
         for (number, (index, cells)) in schema.indexes.iter().zip(&mut encoded.indexes).enumerate() {
             if let Some((a, b)) = find_order(index, columns, rowids, order) {
                 return Err(Problem::duplicate(a, b, schema, Some(number)));
             }
-            cells.clear();
-            for row in in_order(order, rows.len()) {
-                let rowid = Value::Integer(rowids[row]);
-                let key = index.keys.iter().map(|key| &columns[key.column][row]);
-                put_cell(key.chain([&rowid]), None, Limits::NONE, cells);
-            }
+            let keys = arena.list(index.keys.iter().map(|key| columns[key.column]));
+            let rows = Numbered { rowids, order };
+            // The row is no larger than the table takes, and an entry not larger than the row.
+            let _ = put_cells(Kind::Index, keys, rows, Limits::NONE, usize::MAX, cells);
         }
         Ok(())
     }
@@ -220,8 +217,11 @@ fn find_order(
         });
         by_value.find(|order| order.is_ne()).unwrap_or(cmp::Ordering::Equal)
     };
-    let compare = |a: usize, b: usize| compare_keys(a, b).then_with(|| rowids[a].cmp(&rowids[b]));
     order.clear();
+    if (1..rowids.len()).all(|row| compare_keys(row - 1, row).is_lt()) {
+        return None;
+    }
+    let compare = |a: usize, b: usize| compare_keys(a, b).then_with(|| rowids[a].cmp(&rowids[b]));
     if !(1..rowids.len()).all(|row| compare(row - 1, row).is_lt()) {
         let first = index.keys[0];
         let prefixes = columns[first.column].iter().map(|value| prefix(value, first.is_descending));
@@ -232,30 +232,146 @@ fn find_order(
     if index.is_unique { neighbours(order, rowids.len()).find(is_duplicate) } else { None }
 }
 
-/// Appends the cell of a row or, without a rowid, of an entry. Returns the bytes of its payload.
-#[inline]
-fn put_cell<'v>(
-    values: impl Iterator<Item = &'v Value<'v>> + Clone,
-    rowid: Option<i64>,
+/// Rows with their rowids, in some order.
+#[derive(Clone, Copy)]
+struct Numbered<'r> {
+    rowids: &'r [i64],
+    order: &'r [(u64, u32)],
+}
+
+/// Puts a cell of each row into `cells`, or the first row whose payload has more than `max_bytes`.
+fn put_cells(
+    kind: Kind,
+    columns: &[&[Value<'_>]],
+    rows: Numbered<'_>,
+    limits: Limits,
+    max_bytes: usize,
+    cells: &mut Cells,
+) -> Result<(), usize> {
+    // A loop that knows the number of columns takes half the time.
+    let put = match columns.len() {
+        1 => put_cells_of::<1>,
+        2 => put_cells_of::<2>,
+        3 => put_cells_of::<3>,
+        4 => put_cells_of::<4>,
+        5 => put_cells_of::<5>,
+        6 => put_cells_of::<6>,
+        7 => put_cells_of::<7>,
+        8 => put_cells_of::<8>,
+        _ => put_wide_cells,
+    };
+    cells.clear();
+    put(kind, columns, rows, limits, max_bytes, cells)
+}
+
+fn put_cells_of<const COLUMNS: usize>(
+    kind: Kind,
+    columns: &[&[Value<'_>]],
+    rows: Numbered<'_>,
+    limits: Limits,
+    max_bytes: usize,
+    cells: &mut Cells,
+) -> Result<(), usize> {
+    let Numbered { rowids, order } = rows;
+    let columns: [&[Value<'_>]; COLUMNS] = std::array::from_fn(|at| &columns[at][..rowids.len()]);
+    for row in in_order(order, rowids.len()) {
+        let values = columns.map(|column| &column[row]);
+        if put_cell(kind, values, rowids[row], limits, cells) > max_bytes {
+            return Err(row);
+        }
+    }
+    Ok(())
+}
+
+fn put_wide_cells(
+    kind: Kind,
+    columns: &[&[Value<'_>]],
+    rows: Numbered<'_>,
+    limits: Limits,
+    max_bytes: usize,
+    cells: &mut Cells,
+) -> Result<(), usize> {
+    for row in in_order(rows.order, rows.rowids.len()) {
+        let values = columns.iter().map(|column| &column[row]);
+        if put_any_cell(kind, values, rows.rowids[row], limits, cells) > max_bytes {
+            return Err(row);
+        }
+    }
+    Ok(())
+}
+
+/// Appends the cell of a row or an entry; returns the bytes of its payload.
+///
+/// Nearly all have short values only. Then each serial type is one byte, and the length of the header is known.
+#[inline(always)]
+fn put_cell<const VALUES: usize>(
+    kind: Kind,
+    values: [&Value<'_>; VALUES],
+    rowid: i64,
     limits: Limits,
     cells: &mut Cells,
 ) -> usize {
-    let bytes = &mut cells.bytes;
-    let start = bytes.len();
-    let measure = |(types, body), value| {
-        let (serial_type, bytes) = serial_type(value);
-        (types + varint_bytes(serial_type), body + bytes)
-    };
-    let (types_bytes, body_bytes) = values.clone().fold((0, 0), measure);
-    let header_bytes = header_bytes(types_bytes);
-    put_varint(bytes, (header_bytes + body_bytes) as u64);
-    if let Some(rowid) = rowid {
-        put_varint(bytes, rowid.cast_unsigned());
+    let types = values.map(serial_type);
+    let all_types = types.iter().fold(0, |all, (serial_type, _)| all | serial_type);
+    if all_types >= 0x80 {
+        return put_any_cell(kind, values.into_iter(), rowid, limits, cells);
     }
-    let payload = bytes.len();
-    put_varint(bytes, header_bytes as u64);
-    values.clone().for_each(|value| put_varint(bytes, serial_type(value).0));
-    values.for_each(|value| put_body(bytes, value));
-    cells.close(start, payload, limits);
-    header_bytes + body_bytes
+    let (rowid_type, rowid_bytes) = serial_type(&Value::Integer(rowid));
+    let is_index = kind == Kind::Index;
+    let header_bytes = 1 + VALUES + usize::from(is_index);
+    let body_bytes =
+        types.iter().map(|(_, bytes)| bytes).sum::<usize>() + if is_index { rowid_bytes } else { 0 };
+    let payload_bytes = header_bytes + body_bytes;
+    let cell = cells.room(2 * MAX_VARINT_BYTES + payload_bytes + BODY_SLACK);
+    let mut payload = put_varint(cell, payload_bytes as u64);
+    if !is_index {
+        payload += put_varint(&mut cell[payload..], rowid.cast_unsigned());
+    }
+    let (header, mut body) = cell[payload..].split_at_mut(header_bytes);
+    header[0] = header_bytes as u8;
+    for (at, (value, (serial_type, bytes))) in values.iter().zip(types).enumerate() {
+        header[1 + at] = serial_type as u8;
+        put_body(body, value, bytes);
+        body = &mut body[bytes..];
+    }
+    if is_index {
+        header[1 + VALUES] = rowid_type as u8;
+        put_body(body, &Value::Integer(rowid), rowid_bytes);
+    }
+    cells.close(payload + payload_bytes, payload, limits);
+    payload_bytes
+}
+
+/// As [`put_cell`], for any values.
+fn put_any_cell<'v, 'd: 'v>(
+    kind: Kind,
+    values: impl Iterator<Item = &'v Value<'d>> + Clone,
+    rowid: i64,
+    limits: Limits,
+    cells: &mut Cells,
+) -> usize {
+    // An entry of an index ends with the rowid; the cell of a row has it before the payload.
+    let last = Value::Integer(rowid);
+    let values = values.copied().chain((kind == Kind::Index).then_some(last));
+    let (types_bytes, body_bytes) = values.clone().fold((0, 0), |(types, body), value| {
+        let (serial_type, bytes) = serial_type(&value);
+        (types + varint_bytes(serial_type), body + bytes)
+    });
+    let header_bytes = header_bytes(types_bytes);
+    let payload_bytes = header_bytes + body_bytes;
+    let cell = cells.room(2 * MAX_VARINT_BYTES + payload_bytes + BODY_SLACK);
+    let mut payload = put_varint(cell, payload_bytes as u64);
+    if kind == Kind::Table {
+        payload += put_varint(&mut cell[payload..], rowid.cast_unsigned());
+    }
+    let (header, mut body) = cell[payload..].split_at_mut(header_bytes);
+    let mut header_at = put_varint(header, header_bytes as u64);
+    for value in values {
+        let (serial_type, bytes) = serial_type(&value);
+        header_at += put_varint(&mut header[header_at..], serial_type);
+        put_body(body, &value, bytes);
+        body = &mut body[bytes..];
+    }
+    cells.close(payload + payload_bytes, payload, limits);
+    payload_bytes
 }

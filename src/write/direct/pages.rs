@@ -168,8 +168,8 @@ impl Pages {
 
     /// Writes the overflow pages of `cells`, and their numbers into the cells.
     pub(super) fn write_overflow(&mut self, cells: &mut Cells) -> Result<()> {
-        let Cells { bytes, overflow, chains, .. } = cells;
-        for chain in &*chains {
+        let (bytes, overflow, chains) = cells.overflow();
+        for chain in chains {
             for page in chain.pages.clone().step_by(self.page_bytes) {
                 let number = self.append(page..page + self.page_bytes, |_| ())?.to_be_bytes();
                 let pointer = match page == chain.pages.start {

@@ -21,6 +21,9 @@
 use crate::batch::Value;
 use std::cmp::Ordering;
 
+/// The most bytes that a varint takes.
+pub(super) const MAX_VARINT_BYTES: usize = 9;
+
 /// The bytes that `value` takes as a varint: 1 to 9.
 #[inline]
 pub(super) fn varint_bytes(value: u64) -> usize {
@@ -28,21 +31,40 @@ pub(super) fn varint_bytes(value: u64) -> usize {
     bits.div_ceil(7).min(9)
 }
 
-/// Appends `value` as a varint.
+/// Writes `value` as a varint to the start of `to`; returns how many bytes it took.
 #[inline]
-pub(super) fn put_varint(to: &mut Vec<u8>, value: u64) {
-    match varint_bytes(value) {
-        1 => to.push(value as u8),
-        2 => to.extend_from_slice(&[(value >> 7) as u8 | 0x80, value as u8 & 0x7f]),
-        9 => {
-            to.extend((0..8).rev().map(|group| (value >> (8 + 7 * group)) as u8 | 0x80));
-            to.push(value as u8);
+pub(super) fn put_varint(to: &mut [u8], value: u64) -> usize {
+    // A byte with seven bits of the value, and a sign that there are more.
+    let more = |shift: u32| (value >> shift) as u8 | 0x80;
+    let last = value as u8 & 0x7f;
+    match value {
+        ..0x80 => {
+            to[0] = last;
+            return 1;
         }
-        bytes => {
-            to.extend((1..bytes).rev().map(|group| (value >> (7 * group)) as u8 | 0x80));
-            to.push(value as u8 & 0x7f);
+        ..0x4000 => {
+            to[..2].copy_from_slice(&[more(7), last]);
+            return 2;
         }
+        ..0x20_0000 => {
+            to[..3].copy_from_slice(&[more(14), more(7), last]);
+            return 3;
+        }
+        ..0x1000_0000 => {
+            to[..4].copy_from_slice(&[more(21), more(14), more(7), last]);
+            return 4;
+        }
+        _ => {}
     }
+    let bytes = varint_bytes(value);
+    let (mut rest, last) =
+        if bytes == 9 { (value >> 8, value as u8) } else { (value >> 7, value as u8 & 0x7f) };
+    to[bytes - 1] = last;
+    for byte in to[..bytes - 1].iter_mut().rev() {
+        *byte = rest as u8 | 0x80;
+        rest >>= 7;
+    }
+    bytes
 }
 
 /// The varint that `bytes` begin with, and how many bytes it takes.
@@ -63,30 +85,37 @@ pub(super) fn get_varint(bytes: &[u8]) -> (u64, usize) {
 }
 
 /// The serial type of a value, and the bytes that the value takes after the header.
-#[inline]
+#[inline(always)]
 pub(super) fn serial_type(value: &Value<'_>) -> (u64, usize) {
     match value {
-        Value::Null => (0, 0),
+        Value::Text(bytes) | Value::Blob(bytes) => {
+            (12 + 2 * bytes.len() as u64 + u64::from(matches!(value, Value::Text(_))), bytes.len())
+        }
         Value::Integer(integer) => integer_type(*integer),
         Value::Real(_) => (7, 8),
-        Value::Text(text) => (13 + 2 * text.len() as u64, text.len()),
-        Value::Blob(blob) => (12 + 2 * blob.len() as u64, blob.len()),
+        Value::Null => (0, 0),
     }
 }
 
 #[inline]
 fn integer_type(integer: i64) -> (u64, usize) {
-    // The magnitude without its sign: one bit more and the number does not fit.
-    let magnitude = (integer ^ (integer >> 63)) as u64;
-    match magnitude {
-        0 | 1 if integer >= 0 => (8 + magnitude, 0),
-        0..=0x7f => (1, 1),
-        0x80..=0x7fff => (2, 2),
-        0x8000..=0x7f_ffff => (3, 3),
-        0x80_0000..=0x7fff_ffff => (4, 4),
-        0x8000_0000..=0x7fff_ffff_ffff => (5, 6),
-        _ => (6, 8),
+    /// For each number of bits without the sign, the serial type.
+    const TYPES: [u8; 64] = {
+        let mut types = [6; 64];
+        let mut bits = 0;
+        while bits < 48 {
+            types[bits] = if bits < 32 { bits as u8 / 8 + 1 } else { 5 };
+            bits += 1;
+        }
+        types
+    };
+    const BYTES: [u8; 8] = [0, 1, 2, 3, 4, 6, 8, 8];
+    if integer == 0 || integer == 1 {
+        return (8 + integer.cast_unsigned(), 0);
     }
+    let magnitude = (integer ^ (integer >> 63)).cast_unsigned();
+    let serial_type = TYPES[(64 - magnitude.leading_zeros() as usize) % 64];
+    (serial_type.into(), BYTES[usize::from(serial_type % 8)].into())
 }
 
 /// The bytes of a record's header whose serial types take `types_bytes`, and which counts itself.
@@ -99,19 +128,23 @@ pub(super) fn header_bytes(types_bytes: usize) -> usize {
     bytes
 }
 
-/// Appends the bytes of a value that follow the header.
+/// Writes the bytes of a value that follow the header to the start of `to`, which has some more.
 #[inline]
-pub(super) fn put_body(to: &mut Vec<u8>, value: &Value<'_>) {
+pub(super) fn put_body(to: &mut [u8], value: &Value<'_>, bytes: usize) {
     match value {
         Value::Null => {}
         Value::Integer(integer) => {
-            let (_, bytes) = integer_type(*integer);
-            to.extend_from_slice(&integer.to_be_bytes()[8 - bytes..]);
+            // Those of the front are the last ones of the number; what is behind them is written over.
+            let front = integer.wrapping_shl(64 - 8 * bytes as u32);
+            to[..8].copy_from_slice(&front.to_be_bytes());
         }
-        Value::Real(real) => to.extend_from_slice(&real.to_be_bytes()),
-        Value::Text(bytes) | Value::Blob(bytes) => to.extend_from_slice(bytes),
+        Value::Real(real) => to[..8].copy_from_slice(&real.to_be_bytes()),
+        Value::Text(text) | Value::Blob(text) => to[..bytes].copy_from_slice(text),
     }
 }
+
+/// Bytes behind its own that [`put_body`] may write to.
+pub(super) const BODY_SLACK: usize = 8;
 
 /// The values of a record, one after the other.
 #[derive(Debug, Clone)]
@@ -165,9 +198,15 @@ fn big_endian(bytes: &[u8]) -> i64 {
 }
 
 /// The order of two values in an index of BINARY collation: NULL, numbers, texts, blobs (SQLite's datatypes 4.1).
+#[inline]
 pub(super) fn compare(a: &Value<'_>, b: &Value<'_>) -> Ordering {
     match (a, b) {
-        (Value::Blob(a), Value::Blob(b)) | (Value::Text(a), Value::Text(b)) => a.cmp(b),
+        (Value::Blob(a), Value::Blob(b)) => match (<&[u8; 16]>::try_from(*a), <&[u8; 16]>::try_from(*b)) {
+            // Most keys of this kind are UUIDs.
+            (Ok(a), Ok(b)) => u128::from_be_bytes(*a).cmp(&u128::from_be_bytes(*b)),
+            _ => a.cmp(b),
+        },
+        (Value::Text(a), Value::Text(b)) => a.cmp(b),
         (Value::Integer(a), Value::Integer(b)) => a.cmp(b),
         (Value::Real(a), Value::Real(b)) => a.partial_cmp(b).unwrap_or(Ordering::Equal),
         (Value::Integer(a), Value::Real(b)) => compare_integer_real(*a, *b),

@@ -164,7 +164,7 @@ impl Sorter {
     pub(super) fn push(&mut self, cells: &Cells) {
         /// A longer run is cut, so that places in it fit in 32 bits.
         const MAX_RUN_BYTES: usize = 1 << 30;
-        let mut rest = (cells.bytes.as_slice(), cells.lengths.as_slice());
+        let mut rest = (cells.bytes(), cells.lengths.as_slice());
         while !rest.1.is_empty() {
             let mut end = 0;
             let ends = rest.1.iter().map_while(|length| {
@@ -279,7 +279,7 @@ impl Sorter {
             self.check(found[equal[0].1 as usize], found[equal[1].1 as usize])?;
         }
         let mut cells = Cells::default();
-        cells.bytes.reserve(found.iter().map(|cell| cell.len()).sum());
+        cells.room(found.iter().map(|cell| cell.len()).sum());
         order.iter().for_each(|(_, number)| cells.push(found[*number as usize]));
         Ok(cells)
     }

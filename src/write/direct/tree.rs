@@ -94,13 +94,13 @@ impl Tree {
     /// # Errors
     /// If they can not be written.
     pub(super) fn push(&mut self, cells: &Cells, pages: &mut Pages) -> Result<()> {
-        let whole = Run { bytes: &cells.bytes, lengths: &cells.lengths };
+        let whole = Run { bytes: cells.bytes(), lengths: &cells.lengths };
         let mut run = whole;
         let mut waiting = std::mem::take(&mut self.waiting[0]);
         // What is left of former cells is completed one by one.
         while let (false, Some((cell, rest))) = (waiting.lengths.is_empty(), run.split_first()) {
             waiting.extend(cell.bytes, cell.lengths);
-            let all = Run { bytes: &waiting.bytes, lengths: &waiting.lengths };
+            let all = Run { bytes: waiting.bytes(), lengths: &waiting.lengths };
             if self.close(0, all, None, pages)?.is_some() {
                 // What is left of them is this one cell, and it begins the next page.
                 waiting.clear();
@@ -195,10 +195,8 @@ impl Tree {
             self.waiting.push(Cells::default());
         }
         let mut waiting = std::mem::take(&mut self.waiting[level]);
-        waiting.bytes.extend_from_slice(&page.to_be_bytes());
-        waiting.bytes.extend_from_slice(divider);
-        waiting.lengths.push((POINTER_BYTES + divider.len()) as u32);
-        let all = Run { bytes: &waiting.bytes, lengths: &waiting.lengths };
+        waiting.push(&[&page.to_be_bytes(), divider].concat());
+        let all = Run { bytes: waiting.bytes(), lengths: &waiting.lengths };
         if let Some(rest) = self.close(level, all, None, pages)? {
             let mut left = Cells::default();
             left.extend(rest.bytes, rest.lengths);
@@ -219,7 +217,7 @@ impl Tree {
         }
         for level in 0.. {
             let waiting = std::mem::take(&mut self.waiting[level]);
-            let mut run = Run { bytes: &waiting.bytes, lengths: &waiting.lengths };
+            let mut run = Run { bytes: waiting.bytes(), lengths: &waiting.lengths };
             while let Some(rest) = self.close(level, run, None, pages)? {
                 run = rest;
             }
@@ -264,7 +262,7 @@ impl Tree {
             for cell in cells_of(&page) {
                 self.take_back(cell, is_leaf, limits, pages, cells)?;
             }
-            if leaves.bytes.len() > PART_BYTES {
+            if leaves.bytes().len() > PART_BYTES {
                 take(&leaves);
                 leaves.clear();
             }

@@ -1,0 +1,95 @@
+//! The direct path: `encode`, what a worker does with a chunk's rows; `load`, a file to a database; `index-sort`, an
+//! index whose keys come in any order. Floor of all: the same bytes written to a new file in large blocks.
+
+mod shapes;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use rusqlite::Connection;
+use sqload::batch::{Arena, Rows};
+use sqload::plan::{Dialect, Expr, Table, WriterChoice};
+use sqload::transform::{Program, Seed};
+use sqload::work::Worker;
+use sqload::write::direct::{Direct, Encoded, Schema, Sorting};
+use sqload::write::{Encoder, Writer};
+use sqload::{Loader, people};
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+/// A writer into a new database at `path`.
+fn direct(path: &Path, table: &Table) -> Direct {
+    let _ = std::fs::remove_file(path);
+    let connection = Connection::open(path).unwrap();
+    let column = |column: &sqload::plan::Column| format!("{} {}", column.name, column.declaration);
+    let columns: Vec<_> = table.columns.iter().map(column).collect();
+    connection.execute_batch(&format!("CREATE TABLE {} ({})", table.name, columns.join(","))).unwrap();
+    let schema = Schema::read(&connection, table).unwrap().unwrap();
+    connection.close().unwrap();
+    let file = File::options().read(true).write(true).open(path).unwrap();
+    Direct::new(schema, file, path, Sorting { max_bytes: 1 << 30, jobs: 2 }).unwrap()
+}
+
+/// Hands on the rows of `csv` as a load makes them.
+fn with_rows<T>(csv: &str, table: &Table, then: impl FnOnce(&[Rows<'_>]) -> T) -> T {
+    let header = ["first_name", "last_name", "age"].map(String::from);
+    let program = Program::compile(table, &header, &"bench".into(), Seed::fixed(1)).unwrap();
+    let (_, records) = csv.split_once('\n').expect("a header");
+    let chunks = shapes::chunks(records);
+    let arenas: Vec<_> = chunks.iter().map(|_| Arena::default()).collect();
+    let mut worker = Worker::new(&program, Dialect::default(), header.len());
+    let rows: Vec<_> = chunks.iter().zip(&arenas).map(|(chunk, arena)| worker.rows(*chunk, arena)).collect();
+    then(&rows)
+}
+
+/// People, with a header.
+fn csv(directory: &Path, rows: u64) -> String {
+    let path = directory.join("people.csv");
+    sqload::generate::create_file(&path, rows, Some(1), &Default::default(), &false.into()).unwrap();
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// Writes `rows` as a database and returns the number of rows in it.
+fn write(path: &Path, table: &Table, rows: &[Rows<'_>]) -> u64 {
+    let mut writer = direct(path, table);
+    let (mut encoder, mut encoded) = (writer.encoder(), Encoded::default());
+    for rows in rows {
+        encoder.encode(rows, &mut encoded);
+        writer.append(rows, &mut encoded).unwrap();
+    }
+    assert!(writer.finish().unwrap().is_empty());
+    count(path)
+}
+
+fn count(path: &Path) -> u64 {
+    let connection = Connection::open(path).unwrap();
+    let check = connection.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0));
+    assert_eq!(check.unwrap(), "ok");
+    connection.query_row("SELECT count(*) FROM people", [], |row| row.get::<_, i64>(0)).unwrap() as u64
+}
+
+/// Writes bytes to a new file in large blocks.
+fn floor(path: &Path, bytes: &[u8]) {
+    let _ = std::fs::remove_file(path);
+    let mut file = File::create(path).unwrap();
+    bytes.chunks(1 << 20).for_each(|block| file.write_all(block).unwrap());
+}
+
+fn bench_encode(c: &mut Criterion) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("people.db");
+    let mut group = c.benchmark_group("direct/encode");
+    let csv = csv(directory.path(), 20_000);
+    for (name, id) in [("people", Expr::Uuid7), ("people-v4", Expr::Uuid4)] {
+        let table = people::table(id);
+        with_rows(&csv, &table, |rows| {
+            let count: u64 = rows.iter().map(|rows| rows.len() as u64).sum();
+            assert_eq!(write(&path, &table, rows), count);
+            group.throughput(Throughput::Elements(rows[0].len() as u64));
+            let (mut encoder, mut encoded) = (direct(&path, &table).encoder(), Encoded::default());
+            group.bench_function(name, |b| b.iter(|| encoder.encode(&rows[0], &mut encoded)));
+        });
+    }
+}
+
+criterion_group!(benches, bench_encode);
+criterion_main!(benches);
