@@ -53,7 +53,7 @@ impl Loader {
         self
     }
 
-    /// Bytes of input in a chunk, the unit of work. Default: 128 KiB.
+    /// Bytes of input in a chunk, the unit of work. Default: 64 KiB.
     #[must_use]
     pub fn chunk_bytes(mut self, bytes: NonZeroUsize) -> Self {
         self.plan.tuning.chunk_bytes = bytes.get();

@@ -20,8 +20,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-/// Chunks that are ready, or on their way, while each worker has one in hand and the writer another.
-const QUEUED_CHUNKS: usize = 2;
+/// Chunks on their way while each worker has one in hand and another that is ready: enough for all to have work
+/// while one of the threads waits for a core.
+const QUEUED_CHUNKS: usize = 4;
 
 /// How long each stage was at work.
 #[derive(Default)]
@@ -94,7 +95,7 @@ impl Pipeline<'_> {
         writer: W,
         rejects: &mut Rejects<'_>,
     ) -> Result<(Counts, Vec<String>)> {
-        let parts = self.jobs + QUEUED_CHUNKS;
+        let parts = 2 * self.jobs + QUEUED_CHUNKS;
         let (free_sender, free) = bounded(parts);
         let (chunk_sender, chunks) = bounded(parts);
         // The end needs no parts, so it is one more.

@@ -165,7 +165,7 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             jobs: None,
-            chunk_bytes: 128 << 10,
+            chunk_bytes: 64 << 10,
             writer: WriterChoice::Statements,
             memory_bytes: 1 << 30,
             synchronous: Synchronous::Off,
