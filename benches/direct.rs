@@ -91,5 +91,59 @@ fn bench_encode(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, bench_encode);
+/// The whole of it beside its floor; `SQLOAD_BENCH_ROWS=2500000` for as many rows as the README speaks of.
+fn bench_load(c: &mut Criterion) {
+    let rows =
+        std::env::var("SQLOAD_BENCH_ROWS").map_or(200_000, |rows| rows.parse().expect("a number of rows"));
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let csv = csv(directory.path(), rows);
+    let mut group = c.benchmark_group("direct/load");
+    group.sample_size(10).throughput(Throughput::Elements(rows));
+    for (name, id) in [("people", Expr::Uuid7), ("people-v4", Expr::Uuid4)] {
+        let loader = Loader::new(people::table(id)).writer(WriterChoice::Direct);
+        let load = || loader.load(path("people.csv"), path(name)).unwrap().loaded;
+        assert_eq!((load(), count(&path(name))), (rows, rows));
+        group.bench_function(name, |b| {
+            b.iter_batched(|| std::fs::remove_file(path(name)), |_| load(), BatchSize::PerIteration);
+        });
+    }
+    let loader = Loader::new(people::table(Expr::Uuid7)).writer(WriterChoice::Statements);
+    let load = || loader.load(path("people.csv"), path("statements")).unwrap().loaded;
+    assert_eq!(load(), rows);
+    group.bench_function("people/baseline", |b| {
+        b.iter_batched(|| std::fs::remove_file(path("statements")), |_| load(), BatchSize::PerIteration);
+    });
+    let bytes = std::fs::read(path("people")).unwrap();
+    group.bench_function("people/floor", |b| b.iter(|| floor(&path("floor"), &bytes)));
+    drop(csv);
+}
+
+/// The end of a load whose keys come in no order: all of them sorted and written.
+fn bench_index_sort(c: &mut Criterion) {
+    let rows = 200_000;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("people.db");
+    let csv = csv(directory.path(), rows);
+    let table = people::table(Expr::Uuid4);
+    let mut group = c.benchmark_group("direct/index-sort");
+    group.sample_size(10).throughput(Throughput::Elements(rows));
+    with_rows(&csv, &table, |chunks| {
+        assert_eq!(write(&path, &table, chunks), rows);
+        let filled = || {
+            let mut writer = direct(&path, &table);
+            let (mut encoder, mut encoded) = (writer.encoder(), Encoded::default());
+            for rows in chunks {
+                encoder.encode(rows, &mut encoded);
+                writer.append(rows, &mut encoded).unwrap();
+            }
+            writer
+        };
+        group.bench_function("people-v4", |b| {
+            b.iter_batched(filled, |writer| writer.finish().unwrap(), BatchSize::PerIteration);
+        });
+    });
+}
+
+criterion_group!(benches, bench_encode, bench_load, bench_index_sort);
 criterion_main!(benches);

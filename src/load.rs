@@ -8,7 +8,7 @@ use crate::locate::positions;
 use crate::output::Output;
 use crate::parse::{Records, raw, unquote};
 use crate::pipeline::{Clocks, Counts, Pipeline};
-use crate::plan::Plan;
+use crate::plan::{Plan, WriterChoice};
 use crate::rejects::Rejects;
 use crate::report::{Progress, Report};
 use crate::split::Split;
@@ -17,7 +17,7 @@ use crate::transform::{Program, Seed};
 use crate::work::Worker;
 use crate::write::direct::{Direct, Sorting};
 use crate::write::statements::Statements;
-use crate::write::{self, Choice};
+use crate::write::{Choice, choose};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,6 +35,18 @@ pub(crate) fn load(
     progress: &Progress,
     stop: &Arc<AtomicBool>,
 ) -> Result<Report> {
+    run(plan, input, database, progress, stop, None)
+}
+
+/// Loads; through statements if the direct path is `refused`.
+fn run(
+    plan: &Plan,
+    input: &Path,
+    database: &Path,
+    progress: &Progress,
+    stop: &Arc<AtomicBool>,
+    refused: Option<String>,
+) -> Result<Report> {
     let started = Instant::now();
     let file = Input::open(input)?;
     let bytes = file.bytes();
@@ -46,22 +58,32 @@ pub(crate) fn load(
     let seed = plan.tuning.seed.map_or_else(Seed::random, Seed::fixed);
     let program = Program::compile(&plan.table, &header.names, file.name(), seed)?;
     let mut target = Target::open(database, &plan.table, &plan.tuning, stop.clone())?;
-    let rejects = Rejects::new(file.name().clone(), policies, rejects_output, header.bytes)?;
+    let mut rejects = Rejects::new(file.name().clone(), policies, rejects_output, header.bytes)?;
     let jobs = plan.tuning.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
     tracing::debug!(jobs, chunk_bytes = plan.tuning.chunk_bytes, database = %target.path().display(), "loading");
 
     let worker = || Worker::new(&program, plan.dialect, header.names.len());
     let clocks = Clocks::default();
     let pipeline = Pipeline { jobs, progress, stop, clocks: &clocks };
-    let filled =
-        write::choose(plan.tuning.writer, &plan.table, target.path(), target.is_new()).and_then(|choice| {
-            let counts = fill(&mut target, plan, &choice, pipeline, split, worker, rejects, &file)?;
-            Ok((counts, choice))
-        });
+    let choice = match refused {
+        Some(_) => Ok(Choice::Statements(refused)),
+        None => choose(plan.tuning.writer, &plan.table, target.path(), target.is_new()),
+    };
+    let filled = choice.and_then(|choice| {
+        let written = write(&mut target, plan, &choice, pipeline, split, worker, &mut rejects);
+        let counts = finish(&mut target, plan, pipeline, written, rejects, &file)?;
+        Ok((counts, choice))
+    });
     let (counts, choice) = match filled {
         Ok(filled) => filled,
         Err(error) => {
             target.roll_back();
+            if plan.tuning.writer == WriterChoice::Auto && matches!(error.kind(), Kind::TooManyToSort { .. })
+            {
+                progress.restart();
+                let reason = "the rows come in no order and are too many to be sorted".to_owned();
+                return run(plan, input, database, progress, stop, Some(reason));
+            }
             return Err(error.with_positions(|rows| {
                 let mut split = split_of(&file, plan);
                 split.take_header().and_then(|_| positions(rows, file.name(), split, worker()))
@@ -130,35 +152,46 @@ fn open_outputs(plan: &Plan, input: &Path, database: &Path) -> Result<(Option<Ou
     Ok((rejects_output, report_output))
 }
 
-/// Puts every row into `target`, checked as far as the plan wants.
-fn fill<'p>(
+/// Puts every row into `target`. Returns what went through, and what is left to SQLite.
+fn write<'p>(
     target: &mut Target,
     plan: &Plan,
     choice: &Choice,
     pipeline: Pipeline<'_>,
     split: Split<'_>,
     worker: impl Fn() -> Worker<'p>,
-    mut rejects: Rejects<'_>,
-    file: &Input,
-) -> Result<Counts> {
+    rejects: &mut Rejects<'_>,
+) -> Result<(Counts, Vec<String>)> {
     let Plan { table, tuning, .. } = plan;
-    let done = match choice {
+    match choice {
         Choice::Direct => {
             let (schema, database) = target.release(table)?;
             let sorting = Sorting { max_bytes: tuning.memory_bytes, jobs: pipeline.jobs };
             let writer = Direct::new(schema, database, target.path(), sorting)?;
-            pipeline.run(split, worker, writer, &mut rejects)
+            pipeline.run(split, worker, writer, rejects)
         }
         Choice::Statements(_) => {
             let writer = Statements::new(target.connection()?, target.path(), table, tuning.batch_rows)?;
-            pipeline.run(split, worker, writer, &mut rejects)
+            pipeline.run(split, worker, writer, rejects)
         }
-    };
+    }
+}
+
+/// Completes what was `written`, and checks it as far as the plan wants.
+fn finish(
+    target: &mut Target,
+    plan: &Plan,
+    pipeline: Pipeline<'_>,
+    written: Result<(Counts, Vec<String>)>,
+    rejects: Rejects<'_>,
+    file: &Input,
+) -> Result<Counts> {
+    let Plan { table, tuning, .. } = plan;
     // Rejects are kept even if the load fails because of them, and a file that was cut short says so before
     // anything that was made of what was not there.
     file.check()?;
     let rejected = rejects.finish()?;
-    let (counts, unfinished) = done?;
+    let (counts, unfinished) = written?;
     let counts = Counts { rejected, ..counts };
     if counts.records != counts.loaded + counts.rejected {
         return Err(Kind::Internal(format!("records were lost: {counts:?}")).into());

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
-use sqload::plan::{Column, Expr, OnError, Plan, Table, Tuning};
+use sqload::plan::{Column, Expr, OnError, Plan, Table, Tuning, WriterChoice};
 use sqload::{Kind, Loader, people};
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -195,8 +195,19 @@ fn a_constraint_of_the_table_ends_the_load() {
     std::fs::write(path("in.csv"), "a\n1\n2\n1\n").unwrap();
     let column = Column::new("a", "TEXT UNIQUE", Expr::Field("a".into()));
     let loader = Loader::new(Table::new("t", vec![column]));
-    let error = loader.load(path("in.csv"), path("out.db")).unwrap_err();
-    let cause = std::error::Error::source(&error).unwrap().to_string();
-    assert_eq!(cause, "UNIQUE constraint failed: t.a");
-    assert!(!path("out.db").exists());
+    for (writer, said) in [
+        (WriterChoice::Statements, "UNIQUE constraint failed: t.a".to_owned()),
+        (
+            WriterChoice::Direct,
+            format!(
+                "{0}: line 2 (record 1, byte 2) and {0}: line 4 (record 3, byte 6): UNIQUE constraint failed: t.a",
+                path("in.csv").display()
+            ),
+        ),
+    ] {
+        let error = loader.clone().writer(writer).load(path("in.csv"), path("out.db")).unwrap_err();
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        assert_eq!(cause.unwrap_or(error.to_string()), said);
+        assert!(!path("out.db").exists());
+    }
 }

@@ -122,18 +122,15 @@ fn case(seed: u64) -> Case {
         _ => format!("CREATE INDEX i{at} ON t ({})", key(rng)),
     });
     let indexes = indexes.collect();
-    let count = *[0, 1, 2, 5, 40, 200, 400].choose(rng).unwrap();
+    let count: i64 = *[0, 1, 2, 5, 40, 200, 400].choose(rng).unwrap();
     let ids_ascend = rng.random_bool(0.5);
     let has_unique = rng.random_bool(0.8);
     let rows: Vec<Vec<_>> = (0..count)
-        .map(|row| {
+        .map(|row: i64| {
             let mut row_values: Vec<_> = (0..width).map(|_| value(rng, page_bytes as usize)).collect();
             if has_unique && rowid != Some(0) {
-                row_values[0] = Value::Integer((row as i64).wrapping_mul(if ids_ascend {
-                    3
-                } else {
-                    0x5851_f42d_4c95_7f2d
-                }));
+                row_values[0] =
+                    Value::Integer(row.wrapping_mul(if ids_ascend { 3 } else { 0x5851_f42d_4c95_7f2d }));
             }
             if let Some(rowid) = rowid {
                 row_values[rowid] = match rng.random_range(0..10) {

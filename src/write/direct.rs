@@ -173,10 +173,10 @@ impl write::Writer for Direct {
         };
         let mut left = self.schema.left.clone();
         for (number, tree) in std::mem::take(&mut self.trees).into_iter().enumerate() {
-            match number.checked_sub(1) {
-                Some(index) if tree.is_left() => left.push(self.schema.indexes[index].name.clone()),
-                _ => tree.finish(&mut self.pages, pool).map_err(|failure| self.error(number, failure))?,
+            if let (true, Some(index)) = (tree.is_left(), number.checked_sub(1)) {
+                left.push(self.schema.indexes[index].name.clone());
             }
+            tree.finish(&mut self.pages, pool).map_err(|failure| self.error(number, failure))?;
         }
         self.pages.finish()?;
         Ok(left.iter().map(|name| format!("REINDEX {}", quote_name(name))).collect())

@@ -123,6 +123,16 @@ impl Cells {
         self.extend(cell, &[cell.len() as u32]);
     }
 
+    /// Appends a whole cell of two parts.
+    pub(super) fn push_joined(&mut self, front: &[u8], back: &[u8]) {
+        let bytes = front.len() + back.len();
+        let (to_front, to_back) = self.room(bytes).split_at_mut(front.len());
+        to_front.copy_from_slice(front);
+        to_back.copy_from_slice(back);
+        self.used += bytes;
+        self.lengths.push(bytes as u32);
+    }
+
     /// The cells, one by one.
     pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = self.bytes();

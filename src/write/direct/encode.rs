@@ -151,11 +151,11 @@ fn stored<'a>(
             }
             values = changed.into_bump_slice();
         }
-        if column.is_not_null && schema.rowid_column != Some(at) {
-            if let Some(row) = values.iter().position(|value| matches!(value, Value::Null)) {
-                let message = format!("NOT NULL constraint failed: {}.{}", schema.table, column.name);
-                return Err(Problem::new(row, message));
-            }
+        let is_checked = column.is_not_null && schema.rowid_column != Some(at);
+        let null = |value: &Value<'_>| is_checked && matches!(value, Value::Null);
+        if let Some(row) = values.iter().position(null) {
+            let message = format!("NOT NULL constraint failed: {}.{}", schema.table, column.name);
+            return Err(Problem::new(row, message));
         }
         columns.push(values);
     }
@@ -171,12 +171,17 @@ fn number(
     rowids: &mut Vec<i64>,
     encoded: &mut Encoded,
 ) -> Result<(), Problem> {
-    rowids.clear();
     (encoded.guess, encoded.guess_matters, encoded.largest_rowid) = (largest, false, None);
-    for row in 0..rows {
-        let given = schema.rowid_column.map_or(Value::Null, |column| columns[column][row]);
+    rowids.clear();
+    let Some(column) = schema.rowid_column else {
+        let first = largest.unwrap_or(0) + 1;
+        rowids.extend(first..first + rows as i64);
+        (encoded.guess_matters, encoded.largest_rowid) = (true, rowids.last().copied());
+        return Ok(());
+    };
+    for (row, given) in columns[column].iter().enumerate() {
         let rowid = match given {
-            Value::Integer(rowid) => rowid,
+            Value::Integer(rowid) => *rowid,
             Value::Null => {
                 let next = largest.map_or(Some(1), |largest| largest.checked_add(1));
                 let next = next.ok_or_else(|| Problem::new(row, "no rowid is left after the largest"))?;

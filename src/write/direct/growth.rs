@@ -3,7 +3,7 @@
 use super::cells::{Cells, Kind, Limits};
 use super::pages::Pages;
 use super::sort::{Order, Sorter};
-use super::tree::Tree;
+use super::tree::{GivenUp, Tree};
 
 /// Runs that must have come in order before it is believed that all will.
 const TRIAL_RUNS: usize = 16;
@@ -16,8 +16,8 @@ pub(super) struct Growth {
     kind: Kind,
     root: u32,
     last_cell: Vec<u8>,
-    /// Those of a tree that was given up.
-    interior_pages: usize,
+    /// Pages that this tree had before it was given up.
+    given_up: GivenUp,
     state: State,
 }
 
@@ -52,7 +52,7 @@ impl Growth {
     pub(super) fn new(kind: Kind, root: u32, order: Order, page_bytes: usize) -> Self {
         let limits = Limits::new(kind, page_bytes);
         let state = State::Ordered(Sorter::new(order.clone()));
-        Self { order, limits, kind, root, last_cell: Vec::new(), interior_pages: 0, state }
+        Self { order, limits, kind, root, last_cell: Vec::new(), given_up: GivenUp::default(), state }
     }
 
     /// Whether it is left to SQLite.
@@ -94,7 +94,7 @@ impl Growth {
             }
             State::Growing(tree) => {
                 let mut sorter = Sorter::new(self.order.clone());
-                self.interior_pages = tree.give_up(self.limits, pages, |cells| sorter.push(cells))?;
+                self.given_up = tree.give_up(self.limits, pages, |cells| sorter.push(cells))?;
                 sorter.push(cells);
                 State::Unordered(sorter)
             }
@@ -140,13 +140,14 @@ impl Growth {
         pool: impl FnOnce() -> crate::error::Result<rayon::ThreadPool>,
     ) -> Result<(), Failure> {
         let mut tree = Tree::new(self.kind, self.root);
+        pages.free().append(&mut self.given_up.pages);
         match std::mem::replace(&mut self.state, State::Left) {
             State::Growing(grown) => tree = grown,
             State::Ordered(sorter) => sorter.unsorted(|cells| self.grow(&mut tree, cells, pages))?,
             State::Unordered(sorter) => {
                 let pool = pool()?;
-                if !pages.free().is_empty() {
-                    tree.spread(sorter.cells(), sorter.cell_bytes(), self.interior_pages);
+                if !self.given_up.pages.is_empty() {
+                    tree.spread(sorter.cells(), sorter.cell_bytes(), self.given_up.interior_pages);
                 }
                 sorter.sorted(&pool, |cells| self.grow(&mut tree, cells, pages), Failure::Duplicate)?;
             }

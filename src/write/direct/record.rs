@@ -37,32 +37,21 @@ pub(super) fn put_varint(to: &mut [u8], value: u64) -> usize {
     // A byte with seven bits of the value, and a sign that there are more.
     let more = |shift: u32| (value >> shift) as u8 | 0x80;
     let last = value as u8 & 0x7f;
-    match value {
-        ..0x80 => {
-            to[0] = last;
-            return 1;
-        }
-        ..0x4000 => {
-            to[..2].copy_from_slice(&[more(7), last]);
-            return 2;
-        }
-        ..0x20_0000 => {
-            to[..3].copy_from_slice(&[more(14), more(7), last]);
-            return 3;
-        }
-        ..0x1000_0000 => {
-            to[..4].copy_from_slice(&[more(21), more(14), more(7), last]);
-            return 4;
-        }
-        _ => {}
-    }
     let bytes = varint_bytes(value);
-    let (mut rest, last) =
-        if bytes == 9 { (value >> 8, value as u8) } else { (value >> 7, value as u8 & 0x7f) };
-    to[bytes - 1] = last;
-    for byte in to[..bytes - 1].iter_mut().rev() {
-        *byte = rest as u8 | 0x80;
-        rest >>= 7;
+    match bytes {
+        1 => to[0] = last,
+        2 => to[..2].copy_from_slice(&[more(7), last]),
+        3 => to[..3].copy_from_slice(&[more(14), more(7), last]),
+        4 => to[..4].copy_from_slice(&[more(21), more(14), more(7), last]),
+        9 => {
+            // Of the last byte all eight bits are the value's.
+            to[..8].copy_from_slice(&std::array::from_fn::<_, 8, _>(|at| more(57 - 7 * at as u32)));
+            to[8] = value as u8;
+        }
+        _ => {
+            (1..bytes).for_each(|at| to[bytes - 1 - at] = more(7 * at as u32));
+            to[bytes - 1] = last;
+        }
     }
     bytes
 }
@@ -74,10 +63,9 @@ pub(super) fn put_varint(to: &mut [u8], value: u64) -> usize {
 #[inline]
 pub(super) fn get_varint(bytes: &[u8]) -> (u64, usize) {
     let mut value = 0;
-    for at in 0..8 {
-        let byte = bytes[at];
+    for (at, byte) in bytes[..bytes.len().min(8)].iter().enumerate() {
         value = value << 7 | u64::from(byte & 0x7f);
-        if byte < 0x80 {
+        if *byte < 0x80 {
             return (value, at + 1);
         }
     }

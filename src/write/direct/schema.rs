@@ -29,6 +29,7 @@ pub(super) struct Column {
     pub(super) name: String,
     pub(super) affinity: Affinity,
     pub(super) is_not_null: bool,
+    is_key: bool,
 }
 
 #[derive(Debug)]
@@ -54,62 +55,17 @@ impl Schema {
     /// What SQLite says.
     pub fn read(connection: &Connection, table: &Table) -> Result<std::result::Result<Self, String>> {
         let name = table.name.as_str();
-        let integer = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-        let encoding: String = connection.pragma_query_value(None, "encoding", |row| row.get(0))?;
-        let is_strange =
-            encoding != "UTF-8" || integer("auto_vacuum")? != 0 || integer("freelist_count")? != 0;
-        let refusals = [
-            (is_strange, "the database is not UTF-8, or not plain"),
-            (count(connection, "pragma_table_list(?1) WHERE wr", name)? > 0, "the table is WITHOUT ROWID"),
-            (count(connection, "pragma_table_list(?1) WHERE strict", name)? > 0, "the table is STRICT"),
-            (
-                count(connection, "sqlite_schema WHERE type = 'trigger' AND ?1", "1")? > 0,
-                "there is a trigger",
-            ),
-            (
-                count(connection, "sqlite_schema WHERE name = ?1", "sqlite_sequence")? > 0,
-                "the table is AUTOINCREMENT",
-            ),
-            (count(connection, "pragma_foreign_key_list(?1)", name)? > 0, "the table has a foreign key"),
-            (
-                count(connection, "pragma_table_xinfo(?1) WHERE hidden", name)? > 0,
-                "the table has a generated column",
-            ),
-            (has_check(connection, name)?, "the table has a CHECK constraint"),
-            (has_conflict_clause(connection, name)?, "the table has an ON CONFLICT clause"),
-            (
-                count(
-                    connection,
-                    "pragma_index_list(?1) l, pragma_index_xinfo(l.name) x WHERE x.key AND x.coll <> 'BINARY'",
-                    name,
-                )? > 0,
-                "an index has a collation other than BINARY",
-            ),
-        ];
-        if let Some((_, reason)) = refusals.into_iter().find(|(applies, _)| *applies) {
+        if let Some(reason) = refusal(connection, name)? {
             return Ok(Err(reason.to_owned()));
         }
-        let columns =
-            rows(connection, "SELECT name, type, \"notnull\", pk FROM pragma_table_info(?1)", name, |row| {
-                Ok((
-                    row.get::<_, String>(0)?,
-                    row.get::<_, String>(1)?,
-                    row.get::<_, bool>(2)?,
-                    row.get::<_, bool>(3)?,
-                ))
-            })?;
-        if !columns.iter().map(|column| &column.0).eq(table.columns.iter().map(|column| &column.name)) {
+        let columns = columns(connection, name)?;
+        if !columns.iter().map(|column| &column.name).eq(table.columns.iter().map(|column| &column.name)) {
             return Ok(Err("the table has columns that are not loaded".to_owned()));
         }
-        let keys = columns.iter().filter(|column| column.3).count();
-        let has_key_index = count(connection, "pragma_index_list(?1) WHERE origin = 'pk'", name)? > 0;
-        let rowid_column =
-            if keys == 1 && !has_key_index { columns.iter().position(|column| column.3) } else { None };
-        let column = |(name, declared, is_not_null, _): (String, String, bool, bool)| Column {
-            name,
-            affinity: Affinity::of(&declared),
-            is_not_null,
-        };
+        let integer = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+        // A key without an index of its own is the rowid.
+        let is_rowid = count(connection, "pragma_index_list(?1) WHERE origin = 'pk'", name)? == 0;
+        let rowid_column = columns.iter().position(|column| column.is_key).filter(|_| is_rowid);
         let mut schema = Self {
             page_bytes: integer("page_size")? as usize,
             page_count: integer("page_count")? as u32,
@@ -119,35 +75,40 @@ impl Schema {
                 |row| row.get(0),
             )?,
             table: name.to_owned(),
-            columns: columns.into_iter().map(column).collect(),
+            columns,
             rowid_column,
             indexes: Vec::new(),
             left: Vec::new(),
             max_row_bytes: connection.limit(rusqlite::limits::Limit::SQLITE_LIMIT_LENGTH)? as usize,
         };
-        for (name, root, is_unique, is_partial) in rows(
-            connection,
+        schema.read_indexes(connection)?;
+        Ok(Ok(schema))
+    }
+
+    fn read_indexes(&mut self, connection: &Connection) -> Result<()> {
+        const INDEXES: &str =
             "SELECT l.name, s.rootpage, l.\"unique\", l.partial FROM pragma_index_list(?1) l
-             JOIN sqlite_schema s ON s.name = l.name AND s.type = 'index' ORDER BY s.rootpage",
-            name,
-            |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get::<_, bool>(3)?)),
-        )? {
-            let keys = rows(
-                connection,
-                "SELECT cid, \"desc\" FROM pragma_index_xinfo(?1) WHERE key ORDER BY seqno",
-                &name,
-                |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)),
-            )?;
-            let key = |(column, is_descending)| match (column, rowid_column) {
-                (-1, Some(column)) => Some(Key { column, is_descending }),
-                _ => usize::try_from(column).ok().map(|column| Key { column, is_descending }),
+            JOIN sqlite_schema s ON s.name = l.name AND s.type = 'index' ORDER BY s.rootpage";
+        const KEYS: &str = "SELECT cid, \"desc\" FROM pragma_index_xinfo(?1) WHERE key ORDER BY seqno";
+        let index =
+            |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get::<_, bool>(3)?));
+        for (name, root, is_unique, is_partial) in rows(connection, INDEXES, &self.table, index)? {
+            let key = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?));
+            let keys = rows(connection, KEYS, &name, key)?;
+            let key = |(column, is_descending)| match (usize::try_from(column), self.rowid_column) {
+                (Ok(column), _) => Some(Key { column, is_descending }),
+                // -1 is the rowid, -2 an expression.
+                (Err(_), Some(column_of_rowid)) if column == -1 => {
+                    Some(Key { column: column_of_rowid, is_descending })
+                }
+                _ => None,
             };
             match keys.into_iter().map(key).collect() {
-                Some(keys) if !is_partial => schema.indexes.push(Index { name, root, is_unique, keys }),
-                _ => schema.left.push(name),
+                Some(keys) if !is_partial => self.indexes.push(Index { name, root, is_unique, keys }),
+                _ => self.left.push(name),
             }
         }
-        Ok(Ok(schema))
+        Ok(())
     }
 
     /// The columns of an index or, without one, of the rowid, as SQLite names them in its messages.
@@ -164,8 +125,50 @@ impl Schema {
     }
 }
 
+/// The first reason why the direct path can not fill a table, if there is one.
+fn refusal(connection: &Connection, table: &str) -> Result<Option<&'static str>> {
+    const REASONS: [(&str, &str); 9] = [
+        ("pragma_encoding WHERE encoding <> 'UTF-8'", "the database is not UTF-8"),
+        ("pragma_auto_vacuum WHERE auto_vacuum", "the database is vacuumed automatically"),
+        ("pragma_table_list(?1) WHERE wr", "the table is WITHOUT ROWID"),
+        ("pragma_table_list(?1) WHERE strict", "the table is STRICT"),
+        ("sqlite_schema WHERE type = 'trigger'", "there is a trigger"),
+        ("sqlite_schema WHERE name = 'sqlite_sequence'", "the table is AUTOINCREMENT"),
+        ("pragma_foreign_key_list(?1)", "the table has a foreign key"),
+        ("pragma_table_xinfo(?1) WHERE hidden", "the table has a generated column"),
+        (
+            "pragma_index_list(?1) l, pragma_index_xinfo(l.name) x WHERE x.key AND x.coll <> 'BINARY'",
+            "an index has a collation other than BINARY",
+        ),
+    ];
+    for (from, reason) in REASONS {
+        if count(connection, from, table)? > 0 {
+            return Ok(Some(reason));
+        }
+    }
+    Ok(if has_check(connection, table)? {
+        Some("the table has a CHECK constraint")
+    } else if has_conflict_clause(connection, table)? {
+        Some("the table has an ON CONFLICT clause")
+    } else {
+        None
+    })
+}
+
+fn columns(connection: &Connection, table: &str) -> Result<Vec<Column>> {
+    let column = |row: &Row<'_>| {
+        Ok(Column {
+            name: row.get(0)?,
+            affinity: Affinity::of(&row.get::<_, String>(1)?),
+            is_not_null: row.get(2)?,
+            is_key: row.get(3)?,
+        })
+    };
+    rows(connection, "SELECT name, type, \"notnull\", pk FROM pragma_table_info(?1)", table, column)
+}
+
 fn count(connection: &Connection, from: &str, argument: &str) -> Result<i64> {
-    connection.query_row(&format!("SELECT count(*) FROM {from}"), [argument], |row| row.get(0))
+    connection.query_row(&format!("SELECT count(*), ?1 FROM {from}"), [argument], |row| row.get(0))
 }
 
 fn rows<T>(

@@ -126,6 +126,9 @@ impl Run {
     }
 }
 
+/// The first cell of a part, and the first behind it.
+type Bounds<'c> = (Option<&'c [u8]>, Option<&'c [u8]>);
+
 /// Sorts cells that come in sorted runs.
 #[derive(Debug)]
 pub(super) struct Sorter {
@@ -213,15 +216,11 @@ impl Sorter {
             take(cells)
         };
         let splitters = self.splitters();
-        let ends = splitters.iter().map(Some).chain([None]);
-        let starts = [None].into_iter().chain(splitters.iter().map(Some));
+        let ends = splitters.iter().copied().map(Some).chain([None]);
+        let starts = [None].into_iter().chain(splitters.iter().copied().map(Some));
         let parts: Vec<_> = starts.zip(ends).collect();
-        let sort = |parts: &[(Option<&Box<[u8]>>, Option<&Box<[u8]>>)]| -> Vec<Result<Cells, [i64; 2]>> {
-            parts
-                .par_iter()
-                .map(|(start, end)| self.part(start.map(|cell| &**cell), end.map(|cell| &**cell)))
-                .collect()
-        };
+        let sort =
+            |parts: &[Bounds<'_>]| -> Vec<_> { parts.par_iter().map(|bounds| self.part(*bounds)).collect() };
         pool.install(|| {
             let mut ready = Vec::new();
             // While some are handed on the next are sorted.
@@ -235,7 +234,7 @@ impl Sorter {
     }
 
     /// Cells that divide all into parts of about the same size.
-    fn splitters(&self) -> Vec<Box<[u8]>> {
+    fn splitters(&self) -> Vec<&[u8]> {
         /// A part of this many is sorted within the caches of a core.
         const PART_CELLS: usize = 16 << 10;
         /// Each part looks for its place in each run.
@@ -253,7 +252,7 @@ impl Sorter {
             next -= run.ends.len();
         }
         samples.sort_by(|a, b| self.order.compare(a, b));
-        (1..parts).map(|part| samples[part * samples.len() / parts].into()).collect()
+        (1..parts).map(|part| samples[part * samples.len() / parts]).collect()
     }
 
     /// Whether two neighbours can both be there; else their rowids. There is none before the first.
@@ -265,8 +264,8 @@ impl Sorter {
     }
 
     /// The cells from `start` up to `end`, sorted; or the rowids of two of which there can be only one.
-    fn part(&self, start: Option<&[u8]>, end: Option<&[u8]>) -> Result<Cells, [i64; 2]> {
-        let mut found = Vec::with_capacity(2 * self.cells / 64);
+    fn part(&self, (start, end): Bounds<'_>) -> Result<Cells, [i64; 2]> {
+        let mut found = Vec::new();
         for run in &self.runs {
             let first = start.map_or(0, |start| run.before(start, &self.order));
             let last = end.map_or(run.ends.len(), |end| run.before(end, &self.order));

@@ -56,6 +56,14 @@ struct ToCome {
     interior_pages: usize,
 }
 
+/// The pages of a tree that was given up, which may be used again.
+#[derive(Debug, Default)]
+pub(super) struct GivenUp {
+    pub(super) pages: Vec<u32>,
+    /// How many of them were interior pages.
+    pub(super) interior_pages: usize,
+}
+
 /// Cells one behind the other.
 #[derive(Clone, Copy)]
 struct Run<'c> {
@@ -195,7 +203,7 @@ impl Tree {
             self.waiting.push(Cells::default());
         }
         let mut waiting = std::mem::take(&mut self.waiting[level]);
-        waiting.push(&[&page.to_be_bytes(), divider].concat());
+        waiting.push_joined(&page.to_be_bytes(), divider);
         let all = Run { bytes: waiting.bytes(), lengths: &waiting.lengths };
         if let Some(rest) = self.close(level, all, None, pages)? {
             let mut left = Cells::default();
@@ -239,28 +247,28 @@ impl Tree {
         Ok(())
     }
 
-    /// Gives up: hands on all cells, in sorted parts, and leaves the pages to be used again. Entries of an index
-    /// are whole again, rows stay as they are. Returns the number of interior pages.
+    /// Gives up: hands on all cells, in sorted parts. Entries of an index are whole again, rows stay as they are.
     ///
     /// # Errors
     /// If the pages can not be read.
     pub(super) fn give_up(
         self,
         limits: Limits,
-        pages: &mut Pages,
+        pages: &Pages,
         mut take: impl FnMut(&Cells),
-    ) -> Result<usize> {
+    ) -> Result<GivenUp> {
         const PART_BYTES: usize = 1 << 20;
         let mut leaves = Cells::default();
-        let mut interior_pages = 0;
+        let mut given_up = GivenUp::default();
         for number in self.pages.iter().cloned().flatten() {
             let page = pages.read(number)?;
             let is_leaf = page[0] == self.page_type(0);
-            interior_pages += usize::from(!is_leaf);
+            given_up.interior_pages += usize::from(!is_leaf);
+            given_up.pages.push(number);
             let mut interior = Cells::default();
             let cells = if is_leaf { &mut leaves } else { &mut interior };
             for cell in cells_of(&page) {
-                self.take_back(cell, is_leaf, limits, pages, cells)?;
+                self.take_back(cell, is_leaf, limits, pages, cells, &mut given_up)?;
             }
             if leaves.bytes().len() > PART_BYTES {
                 take(&leaves);
@@ -272,12 +280,11 @@ impl Tree {
         for (level, waiting) in self.waiting.iter().enumerate() {
             let mut cells = Cells::default();
             for cell in waiting.iter() {
-                self.take_back(cell, level == 0, limits, pages, &mut cells)?;
+                self.take_back(cell, level == 0, limits, pages, &mut cells, &mut given_up)?;
             }
             take(&cells);
         }
-        pages.free().extend(self.pages.into_iter().flatten());
-        Ok(interior_pages)
+        Ok(given_up)
     }
 
     /// Appends what a cell of a page, which may go on behind it, holds of the tree's content.
@@ -286,8 +293,9 @@ impl Tree {
         cell: &[u8],
         is_leaf: bool,
         limits: Limits,
-        pages: &mut Pages,
+        pages: &Pages,
         cells: &mut Cells,
+        given_up: &mut GivenUp,
     ) -> Result<()> {
         let start = if is_leaf { 0 } else { POINTER_BYTES };
         let cell = &cell[start..];
@@ -308,7 +316,7 @@ impl Tree {
                 while whole.len() < read + payload_bytes as usize {
                     let page = u32::from_be_bytes(pointer);
                     let content = pages.read(page)?;
-                    pages.free().push(page);
+                    given_up.pages.push(page);
                     let missing = read + payload_bytes as usize - whole.len();
                     whole.extend(content[POINTER_BYTES..].iter().take(missing));
                     pointer = content.first_chunk().copied().unwrap_or_default();

@@ -1,0 +1,251 @@
+//! The direct path where its pages come to an end: full pages, full levels, the lock-byte page, trees whose keys stop
+//! coming in order; and what it refuses, says and rejects.
+
+mod twin;
+
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use sqload::plan::{Column, Expr, Table, WriterChoice};
+use sqload::{Kind, Loader};
+use std::path::Path;
+use twin::Case;
+
+fn text(number: i64, bytes: usize) -> Value {
+    Value::Text(format!("{number:0bytes$}"))
+}
+
+/// Rows of one a page, and keys of four a page.
+fn few_a_page(rows: i64) -> Vec<Vec<Value>> {
+    (0..rows).map(|row| vec![text(row, 400), text(row * 7919 % 10_007, 80)]).collect()
+}
+
+#[test]
+fn every_number_of_rows_up_to_four_levels() {
+    for rows in (0..150).chain([3_540, 3_541, 3_599, 3_600, 3_601, 3_720, 3_721]) {
+        let case = Case::new(512, &[("a", "TEXT"), ("b", "TEXT")], few_a_page(rows), 10);
+        case.index("CREATE INDEX i ON t (b)").index("CREATE UNIQUE INDEX u ON t (a DESC)").check();
+    }
+}
+
+#[test]
+fn pages_that_are_just_full() {
+    for page_bytes in [512, 4_096, 65_536] {
+        let fitting = page_bytes as i64 / 6;
+        for rows in (fitting - 30..fitting + 30).step_by(3).chain([2 * fitting]) {
+            let rows = (0..rows).map(|row| vec![Value::Integer(row % 2)]).collect();
+            Case::new(page_bytes, &[("a", "INTEGER")], rows, 1_000).index("CREATE INDEX i ON t (a)").check();
+        }
+    }
+}
+
+#[test]
+fn values_around_every_limit_of_a_cell() {
+    for page_bytes in [512, 1_024, 4_096] {
+        let page = page_bytes as usize;
+        let limits =
+            [100, 116, (page - 12) * 32 / 255 - 23, (page - 12) * 64 / 255 - 23, page - 35, page, 2 * page];
+        let rows = limits.iter().flat_map(|limit| limit - 20..limit + 20);
+        let rows = rows.map(|bytes| vec![text(0, bytes), Value::Blob(vec![7; bytes])]).collect();
+        Case::new(page_bytes, &[("a", "TEXT"), ("b", "")], rows, 7)
+            .index("CREATE INDEX i ON t (a)")
+            .index("CREATE INDEX j ON t (b DESC, a)")
+            .check();
+    }
+}
+
+/// Ascending keys with some at the end that are not.
+fn ascending_until(count: i64, late: i64, bytes: usize) -> Vec<Vec<Value>> {
+    let ascending = (0..count).map(|row| row * 10);
+    let ids = ascending.chain((0..late).map(|row| row * 20 + 5));
+    ids.map(|id| vec![Value::Integer(id), text(id, bytes), text(id, 3 * bytes)]).collect()
+}
+
+#[test]
+fn keys_that_stop_coming_in_order() {
+    for page_bytes in [512, 1_024, 4_096] {
+        for (count, late) in [(100, 1), (200, 1), (200, 40), (400, 3), (401, 300), (1_500, 1)] {
+            for bytes in [5, 60, 300, 700] {
+                for id in ["INTEGER PRIMARY KEY", "INTEGER"] {
+                    let columns = [("a", id), ("b", "TEXT UNIQUE"), ("c", "TEXT")];
+                    let mut case = Case::new(page_bytes, &columns, ascending_until(count, late, bytes), 5);
+                    if bytes < 700 || count < 400 {
+                        case = case.index("CREATE INDEX i ON t (c, a)");
+                    }
+                    case.check();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_does_not_fit_in_memory_is_left_to_sqlite() {
+    for max_bytes in [0, 2_000, 20_000] {
+        let columns = [("a", "INTEGER"), ("b", "TEXT UNIQUE"), ("c", "TEXT")];
+        let mut case =
+            Case::new(1_024, &columns, ascending_until(300, 100, 30), 5).index("CREATE INDEX i ON t (c)");
+        case.sorting.max_bytes = max_bytes;
+        case.check();
+    }
+    let mut case = Case::new(
+        512,
+        &[("a", "INTEGER PRIMARY KEY"), ("b", ""), ("c", "")],
+        ascending_until(300, 100, 9),
+        5,
+    );
+    case.sorting.max_bytes = 2_000;
+    let directory = tempfile::tempdir().unwrap();
+    let error = case.direct(&directory.path().join("direct.db")).unwrap_err();
+    assert!(matches!(error.kind(), Kind::TooManyToSort { max_bytes: 2_000 }), "{error}");
+}
+
+/// Loads `csv` into a table of columns with these declarations, named as those of the CSV.
+fn load(
+    directory: &Path,
+    csv: &str,
+    declarations: &[&str],
+    change: impl FnOnce(Loader) -> Loader,
+) -> sqload::Result<sqload::report::Report> {
+    let (input, database) = (directory.join("in.csv"), directory.join("out.db"));
+    std::fs::write(&input, csv).unwrap();
+    let names = csv.lines().next().unwrap().split(',');
+    let columns = names.zip(declarations).map(|(name, declaration)| {
+        let field = Expr::Field(name.to_owned());
+        let is_number = declaration.starts_with("INTEGER");
+        Column::new(name, *declaration, if is_number { Expr::TryInteger(Box::new(field)) } else { field })
+    });
+    let loader =
+        Loader::new(Table::new("t", columns.collect())).verify(true).chunk_bytes(5.try_into().unwrap());
+    change(loader).load(input, database)
+}
+
+#[test]
+fn what_a_constraint_forbids_is_named() {
+    let many =
+        |ids: &[u32]| ids.iter().fold("a,b\n".to_owned(), |csv, id| csv + &format!("{id},\"{id}\n\"\n"));
+    let ascending: Vec<u32> = (100..200).collect();
+    let early = [&[150], &ascending[..]].concat();
+    let late = [&ascending[..], &[150]].concat();
+    for (csv, declaration, places, message) in [
+        (many(&[1, 1]), "TEXT UNIQUE", &[1, 2][..], "UNIQUE constraint failed: t.a"),
+        (many(&[1, 2, 3, 2]), "TEXT UNIQUE", &[2, 4], "UNIQUE constraint failed: t.a"),
+        (many(&[1, 2, 3, 3]), "INTEGER PRIMARY KEY", &[3, 4], "UNIQUE constraint failed: t.a"),
+        (many(&[3, 2, 1, 3]), "INTEGER PRIMARY KEY", &[1, 4], "UNIQUE constraint failed: t.a"),
+        (many(&early), "INTEGER PRIMARY KEY", &[1, 52], "UNIQUE constraint failed: t.a"),
+        (many(&late), "INTEGER PRIMARY KEY", &[51, 101], "UNIQUE constraint failed: t.a"),
+        (many(&early), "TEXT PRIMARY KEY", &[1, 52], "UNIQUE constraint failed: t.a"),
+        (many(&late), "INTEGER UNIQUE", &[51, 101], "UNIQUE constraint failed: t.a"),
+        ("a,b\n1,1\n\"\n\",x\nx,2\n".to_owned(), "INTEGER NOT NULL", &[2], "NOT NULL constraint failed: t.a"),
+        (
+            "a,b\n1,1\nx,2\n".to_owned(),
+            " INTEGER PRIMARY KEY",
+            &[2],
+            "datatype mismatch: the rowid is an INTEGER",
+        ),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("in.csv");
+        let error = load(directory.path(), &csv, &[declaration, "TEXT"], |loader| {
+            loader.writer(WriterChoice::Direct)
+        });
+        let error = error.unwrap_err();
+        let Kind::Constraint { positions, .. } = error.kind() else { panic!("{error}") };
+        let records: Vec<_> = positions.iter().map(|position| position.record).collect();
+        assert_eq!(records, places, "{error}");
+        for position in positions {
+            // Each record's first field stands where its position says.
+            let line = csv.split('\n').nth(position.line as usize - 1).unwrap();
+            assert!(csv[position.offset as usize..].starts_with(line), "{error}");
+            assert!(error.to_string().contains(&format!("{}: line {}", path.display(), position.line)));
+        }
+        assert!(error.to_string().ends_with(message), "{error}");
+        assert!(!directory.path().join("out.db").exists());
+    }
+}
+
+#[test]
+fn rejects_leave_no_gap() {
+    let directory = tempfile::tempdir().unwrap();
+    let csv = "a,b\n1,1\n2\n3,3\n4,4,4\n5\n6,6\n";
+    for writer in [WriterChoice::Direct, WriterChoice::Statements] {
+        let report =
+            load(directory.path(), csv, &["TEXT", "TEXT UNIQUE"], |loader| loader.writer(writer)).unwrap();
+        assert_eq!((report.records, report.loaded, report.rejected), (6, 3, 3));
+        let connection = Connection::open(directory.path().join("out.db")).unwrap();
+        let rowids = twin::rows(&connection, "SELECT group_concat(rowid || ':' || a) FROM t");
+        assert_eq!(rowids, [[Value::Text("1:1,2:3,3:6".to_owned())]]);
+    }
+}
+
+#[test]
+fn what_it_can_not_do_is_refused_and_left_to_statements() {
+    for (declarations, reason) in [
+        (["TEXT PRIMARY KEY", "TEXT) WITHOUT ROWID --"], "the table is WITHOUT ROWID"),
+        (["TEXT", "TEXT) STRICT --"], "the table is STRICT"),
+        (["TEXT", "TEXT CHECK (length(b) < 9)"], "the table has a CHECK constraint"),
+        (["TEXT", "TEXT REFERENCES t (a)"], "the table has a foreign key"),
+        (["INTEGER PRIMARY KEY AUTOINCREMENT", "TEXT"], "the table is AUTOINCREMENT"),
+        (["TEXT", "TEXT COLLATE NOCASE UNIQUE"], "an index has a collation other than BINARY"),
+        (["TEXT", "TEXT UNIQUE ON CONFLICT REPLACE"], "the table has an ON CONFLICT clause"),
+        (["TEXT NOT NULL ON CONFLICT IGNORE", "TEXT"], "the table has an ON CONFLICT clause"),
+        (["TEXT", "TEXT, c AS (a || b)"], "the table has a generated column"),
+        (["TEXT", "TEXT, c DEFAULT 3"], "the table has columns that are not loaded"),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let load = |writer| {
+            load(directory.path(), "a,b\n1,one\n2,two\n", &declarations, |loader| loader.writer(writer))
+        };
+        let error = load(WriterChoice::Direct).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("--writer direct is not possible here: {reason}; use --writer auto")
+        );
+        assert!(!directory.path().join("out.db").exists());
+        let report = load(WriterChoice::Auto).unwrap();
+        assert_eq!(
+            (report.writer, report.writer_reason.as_deref(), report.loaded),
+            ("statements", Some(reason), 2)
+        );
+    }
+    // A collation that no index has, and names that only look like clauses, are no reason.
+    for declarations in
+        [["TEXT COLLATE NOCASE", "TEXT"], ["TEXT", "\"CHECK\""], ["TEXT NOT NULL", "TEXT UNIQUE"]]
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let report = load(directory.path(), "a,b\n1,one\n2,two\n", &declarations, |loader| {
+            loader.writer(WriterChoice::Direct)
+        });
+        assert_eq!(report.unwrap().writer, "direct");
+    }
+}
+
+#[test]
+fn an_old_database_with_other_content_gets_statements() {
+    let directory = tempfile::tempdir().unwrap();
+    let connection = Connection::open(directory.path().join("out.db")).unwrap();
+    connection.execute_batch("CREATE TABLE other (x)").unwrap();
+    drop(connection);
+    let load = |writer| load(directory.path(), "a\n1\n", &["TEXT"], |loader| loader.writer(writer));
+    let error = load(WriterChoice::Direct).unwrap_err();
+    assert!(matches!(error.kind(), Kind::DirectRefused { .. }), "{error}");
+    let report = load(WriterChoice::Auto).unwrap();
+    assert_eq!(report.writer_reason.as_deref(), Some("the database has other content"));
+}
+
+#[test]
+fn rows_in_no_order_that_are_too_many_are_loaded_through_statements() {
+    let directory = tempfile::tempdir().unwrap();
+    let csv = (0..2_000)
+        .fold("a,b\n".to_owned(), |csv, row| csv + &format!("{},{row}\nbad\n", row * 7919 % 10_007));
+    let declarations = ["INTEGER PRIMARY KEY", "TEXT"];
+    let load = |writer| {
+        load(directory.path(), &csv, &declarations, |loader| loader.writer(writer).memory_bytes(1_000))
+    };
+    assert!(matches!(load(WriterChoice::Direct).unwrap_err().kind(), Kind::TooManyToSort { .. }));
+    let report = load(WriterChoice::Auto).unwrap();
+    assert_eq!(
+        (report.writer, report.records, report.loaded, report.rejected),
+        ("statements", 4_000, 2_000, 2_000)
+    );
+    assert!(report.writer_reason.is_some());
+}
