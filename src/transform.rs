@@ -269,10 +269,19 @@ fn make_upper(texts: &mut ArenaVec<'_, u8>, start: usize, arena: &Arena) {
 fn try_integer<'a>(value: &Value<'a>) -> Value<'a> {
     let integer = match value {
         Value::Integer(integer) => Some(*integer),
-        Value::Text(text) => std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()),
+        Value::Text(text) => {
+            short_integer(text).or_else(|| std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()))
+        }
         _ => None,
     };
     integer.map_or(Value::Null, Value::Integer)
+}
+
+/// The number that up to four digits are, as nearly all are in practice, or nothing.
+#[inline]
+fn short_integer(text: &[u8]) -> Option<i64> {
+    let is_short = (1..=4).contains(&text.len()) && text.iter().all(u8::is_ascii_digit);
+    is_short.then(|| text.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0')))
 }
 
 #[inline]
@@ -284,11 +293,54 @@ fn coalesce<'a>(of: &[Slot], made: &[Column<'a>], row: usize) -> Value<'a> {
 /// No number has a longer text.
 const LONGEST_NUMBER: usize = 24;
 
+/// A part of every text of a column.
+enum Part<'a> {
+    /// A short one that is always the same: its bytes and, behind them, others up to a length that the compiler
+    /// knows, since to copy these and cut them off again takes less time than to copy a few.
+    Short([u8; SHORT_BYTES], usize),
+    /// Any other.
+    Column(Column<'a>),
+}
+
+const SHORT_BYTES: usize = 16;
+
+impl<'a> Part<'a> {
+    fn new(column: Column<'a>) -> Self {
+        match column {
+            Column::Constant(Value::Text(text)) if text.len() <= SHORT_BYTES => {
+                let mut bytes = [0; SHORT_BYTES];
+                bytes[..text.len()].copy_from_slice(text);
+                Self::Short(bytes, text.len())
+            }
+            column => Self::Column(column),
+        }
+    }
+
+    /// Appends it, or answers with false if it is NULL.
+    #[inline(always)]
+    fn append(&self, row: usize, texts: &mut ArenaVec<'_, u8>) -> bool {
+        match self {
+            Self::Short(bytes, length) => {
+                append_short(bytes, *length, texts);
+                true
+            }
+            Self::Column(column) => append_text(column.get(row), texts),
+        }
+    }
+}
+
+/// Appends the first `length` of `bytes`.
+#[inline(always)]
+fn append_short<const BYTES: usize>(bytes: &[u8; BYTES], length: usize, texts: &mut ArenaVec<'_, u8>) {
+    let start = texts.len();
+    texts.extend_from_slice_copy(bytes);
+    texts.truncate(start + length);
+}
+
 /// All parts as text, one after the other; NULL if any is NULL.
 fn concat<'a>(of: &[Slot], made: &[Column<'a>], rows: usize, arena: &'a Arena) -> &'a [Value<'a>] {
-    let append = |row: usize, texts: &mut ArenaVec<'_, u8>| {
-        of.iter().all(|slot| append_text(made[*slot].get(row), texts))
-    };
+    let parts = arena.list(of.iter().map(|slot| Part::new(made[*slot])));
+    let append = |row: usize, texts: &mut ArenaVec<'_, u8>| parts.iter().all(|part| part.append(row, texts));
     texts(rows, arena, append, |_| ())
 }
 
@@ -336,6 +388,9 @@ fn append_text(value: &Value<'_>, result: &mut ArenaVec<'_, u8>) -> bool {
 #[inline]
 fn append_number(value: &Value<'_>, result: &mut ArenaVec<'_, u8>) -> bool {
     match value {
+        Value::Integer(integer @ 10..100) => {
+            append_short(&[b'0' + (integer / 10) as u8, b'0' + (integer % 10) as u8], 2, result);
+        }
         Value::Integer(integer) => {
             result.extend_from_slice_copy(itoa::Buffer::new().format(*integer).as_bytes());
         }

@@ -28,7 +28,7 @@ pub(super) const MAX_VARINT_BYTES: usize = 9;
 #[inline]
 pub(super) fn varint_bytes(value: u64) -> usize {
     let bits = (value | 1).ilog2() as usize + 1;
-    bits.div_ceil(7).min(9)
+    bits.div_ceil(7).min(MAX_VARINT_BYTES)
 }
 
 /// Writes `value` as a varint to the start of `to`; returns how many bytes it took.
@@ -37,21 +37,34 @@ pub(super) fn put_varint(to: &mut [u8], value: u64) -> usize {
     // A byte with seven bits of the value, and a sign that there are more.
     let more = |shift: u32| (value >> shift) as u8 | 0x80;
     let last = value as u8 & 0x7f;
+    // Nearly all are short, and of the same length as the one before.
+    if value < 1 << 7 {
+        to[0] = last;
+        1
+    } else if value < 1 << 14 {
+        to[..2].copy_from_slice(&[more(7), last]);
+        2
+    } else if value < 1 << 21 {
+        to[..3].copy_from_slice(&[more(14), more(7), last]);
+        3
+    } else if value < 1 << 28 {
+        to[..4].copy_from_slice(&[more(21), more(14), more(7), last]);
+        4
+    } else {
+        put_long_varint(to, value)
+    }
+}
+
+#[cold]
+fn put_long_varint(to: &mut [u8], value: u64) -> usize {
     let bytes = varint_bytes(value);
-    match bytes {
-        1 => to[0] = last,
-        2 => to[..2].copy_from_slice(&[more(7), last]),
-        3 => to[..3].copy_from_slice(&[more(14), more(7), last]),
-        4 => to[..4].copy_from_slice(&[more(21), more(14), more(7), last]),
-        9 => {
-            // Of the last byte all eight bits are the value's.
-            to[..8].copy_from_slice(&std::array::from_fn::<_, 8, _>(|at| more(57 - 7 * at as u32)));
-            to[8] = value as u8;
-        }
-        _ => {
-            (1..bytes).for_each(|at| to[bytes - 1 - at] = more(7 * at as u32));
-            to[bytes - 1] = last;
-        }
+    // Of a ninth byte all eight bits are the value's.
+    let (mut rest, last) =
+        if bytes == 9 { (value >> 8, value as u8) } else { (value >> 7, value as u8 & 0x7f) };
+    to[bytes - 1] = last;
+    for byte in to[..bytes - 1].iter_mut().rev() {
+        *byte = rest as u8 | 0x80;
+        rest >>= 7;
     }
     bytes
 }
