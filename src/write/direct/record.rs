@@ -263,3 +263,108 @@ fn ordered_bits(real: f64) -> u64 {
     let bits = (real + 0.0).to_bits();
     if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::Connection;
+    use rusqlite::types::{ToSqlOutput, ValueRef};
+
+    /// Numbers around every power of two.
+    fn numbers() -> impl Iterator<Item = u64> {
+        (0..64).flat_map(|power| (0..4).map(move |more| (1_u64 << power).wrapping_add(more).wrapping_sub(2)))
+    }
+
+    #[test]
+    fn varints_are_read_as_they_were_written() {
+        for number in numbers() {
+            let mut bytes = [0xaa; 10];
+            let written = put_varint(&mut bytes, number);
+            assert_eq!(written, varint_bytes(number));
+            assert_eq!(get_varint(&bytes), (number, written));
+            assert_eq!(bytes[written], 0xaa, "nothing behind it is touched");
+        }
+    }
+
+    #[test]
+    fn varints_are_those_of_the_file_format() {
+        let cases: [(u64, &[u8]); 6] = [
+            (0x7f, &[0x7f]),
+            (0x80, &[0x81, 0x00]),
+            (0x3fff, &[0xff, 0x7f]),
+            (0x4000, &[0x81, 0x80, 0x00]),
+            (u64::MAX >> 8, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]),
+            (u64::MAX, &[0xff; 9]),
+        ];
+        for (number, expected) in cases {
+            let mut bytes = [0; 9];
+            let written = put_varint(&mut bytes, number);
+            assert_eq!(&bytes[..written], expected, "{number:#x}");
+        }
+    }
+
+    #[test]
+    fn integers_take_the_fewest_bytes_that_hold_them() {
+        for number in numbers().flat_map(|number| [number as i64, (number as i64).wrapping_neg()]) {
+            let (serial_type, bytes) = serial_type(&Value::Integer(number));
+            let fits = |bytes: u32| {
+                bytes == 8 || (-(1_i64 << (8 * bytes - 1))..1 << (8 * bytes - 1)).contains(&number)
+            };
+            let expected = match number {
+                0 | 1 => (8 + number as u64, 0),
+                _ => (1..).zip([1, 2, 3, 4, 6, 8]).find(|(_, bytes)| fits(*bytes)).unwrap(),
+            };
+            assert_eq!((serial_type, bytes as u32), expected, "{number}");
+            let mut body = [0; 16];
+            put_body(&mut body, &Value::Integer(number), bytes);
+            let record = [&[2, serial_type as u8], &body[..bytes]].concat();
+            assert_eq!(Fields::new(&record).collect::<Vec<_>>(), [Value::Integer(number)]);
+        }
+    }
+
+    #[test]
+    fn a_header_counts_itself() {
+        for types_bytes in [1, 100, 125, 126, 127, 128, 16_380, 16_381, 16_382, 16_383, 40_000] {
+            let bytes = header_bytes(types_bytes);
+            assert_eq!(bytes, types_bytes + varint_bytes(bytes as u64));
+        }
+    }
+
+    #[test]
+    fn values_are_in_the_order_of_sqlite() {
+        let reals =
+            [0.0, -0.0, 0.5, -0.5, 1.0, 1e18, -1e18, 9.3e18, -9.3e18, 9_007_199_254_740_993.0, f64::INFINITY];
+        let numbers = numbers().map(|number| Value::Integer(number as i64)).chain(reals.map(Value::Real));
+        let texts: [&[u8]; 7] = [b"", b"a", b"ab", b"b", b"abcdefgh", b"abcdefghi", b"\xc3\xa9"];
+        let bytes = texts.iter().flat_map(|text| [Value::Text(text), Value::Blob(text)]);
+        let values: Vec<_> = numbers.chain(bytes).chain([Value::Null, Value::Blob(&[0; 16])]).collect();
+
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE v (x, at)").unwrap();
+        for (at, value) in values.iter().enumerate() {
+            let value = match *value {
+                Value::Null => ValueRef::Null,
+                Value::Integer(integer) => ValueRef::Integer(integer),
+                Value::Real(real) => ValueRef::Real(real),
+                Value::Text(text) => ValueRef::Text(text),
+                Value::Blob(blob) => ValueRef::Blob(blob),
+            };
+            let at = ToSqlOutput::from(at as i64);
+            connection.execute("INSERT INTO v VALUES (?, ?)", [ToSqlOutput::Borrowed(value), at]).unwrap();
+        }
+        // Equal ones have the same rank.
+        let sql = "SELECT at, rank() OVER (ORDER BY x) FROM v";
+        let mut ranks = vec![0; values.len()];
+        let mut select = connection.prepare(sql).unwrap();
+        let rows = select.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).unwrap();
+        rows.map(Result::unwrap).for_each(|(at, rank)| ranks[at as usize] = rank);
+        for (a, a_rank) in values.iter().zip(&ranks) {
+            for (b, b_rank) in values.iter().zip(&ranks) {
+                assert_eq!(compare(a, b), a_rank.cmp(b_rank), "{a:?} and {b:?}");
+                let order = prefix(a, false).cmp(&prefix(b, false));
+                assert!(order.is_eq() || order == compare(a, b), "the prefixes of {a:?} and {b:?}");
+                assert_eq!(prefix(a, true).cmp(&prefix(b, true)), order.reverse());
+            }
+        }
+    }
+}
