@@ -8,7 +8,7 @@ use sqload::split::{Chunk, Split};
 use std::fmt::Write;
 
 /// Bytes in a chunk, as in a load.
-pub(crate) const CHUNK_BYTES: usize = 128 << 10;
+pub(crate) const CHUNK_BYTES: usize = 64 << 10;
 
 /// A CSV file without a header.
 pub(crate) struct Shape {

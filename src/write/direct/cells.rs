@@ -88,6 +88,11 @@ pub(super) struct Chain {
 }
 
 impl Cells {
+    /// Room for so many cells of so many bytes in all.
+    pub(super) fn with_capacity(cells: usize, bytes: usize) -> Self {
+        Self { buffer: vec![0; bytes], lengths: Vec::with_capacity(cells), ..Self::default() }
+    }
+
     /// The cells, one behind the other.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.buffer[..self.used]

@@ -9,6 +9,7 @@ use super::record::{Fields, compare, get_varint, prefix};
 use crate::batch::Value;
 use rayon::prelude::*;
 use std::cmp::Ordering;
+use std::ops::Range;
 
 /// Puts into `order` the numbers of the items whose prefixes are given, sorted by these and then by `compare`.
 pub(super) fn sort_by_prefix(
@@ -113,6 +114,12 @@ impl Run {
     fn cell(&self, number: usize) -> &[u8] {
         let start = number.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
         &self.bytes[start..self.ends[number] as usize]
+    }
+
+    /// The numbers of the cells from `start` up to `end`.
+    fn range(&self, start: Option<&[u8]>, end: Option<&[u8]>, order: &Order) -> Range<usize> {
+        let first = start.map_or(0, |start| self.before(start, order));
+        first..end.map_or(self.ends.len(), |end| self.before(end, order))
     }
 
     /// The number of cells that come before `splitter`.
@@ -265,11 +272,10 @@ impl Sorter {
 
     /// The cells from `start` up to `end`, sorted; or the rowids of two of which there can be only one.
     fn part(&self, (start, end): Bounds<'_>) -> Result<Cells, [i64; 2]> {
-        let mut found = Vec::new();
-        for run in &self.runs {
-            let first = start.map_or(0, |start| run.before(start, &self.order));
-            let last = end.map_or(run.ends.len(), |end| run.before(end, &self.order));
-            found.extend((first..last).map(|number| run.cell(number)));
+        let ranges: Vec<_> = self.runs.iter().map(|run| run.range(start, end, &self.order)).collect();
+        let mut found = Vec::with_capacity(ranges.iter().map(Range::len).sum());
+        for (run, range) in self.runs.iter().zip(ranges) {
+            found.extend(range.map(|number| run.cell(number)));
         }
         let mut order = Vec::with_capacity(found.len());
         let prefixes = found.iter().map(|cell| self.order.prefix(cell));
@@ -277,8 +283,7 @@ impl Sorter {
         for equal in order.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
             self.check(found[equal[0].1 as usize], found[equal[1].1 as usize])?;
         }
-        let mut cells = Cells::default();
-        cells.room(found.iter().map(|cell| cell.len()).sum());
+        let mut cells = Cells::with_capacity(found.len(), found.iter().map(|cell| cell.len()).sum());
         order.iter().for_each(|(_, number)| cells.push(found[*number as usize]));
         Ok(cells)
     }

@@ -351,7 +351,13 @@ impl Tree {
             room = room.min((to_come.bytes / leaves).max(least));
         }
         let (mut cells, mut bytes) = (0, 0);
-        for length in lengths.iter().map(|length| *length as usize) {
+        // Eight at a time, since to add them up is quicker than to look at each.
+        for group in lengths.chunks_exact(8) {
+            let group_bytes = group.iter().sum::<u32>() as usize;
+            let Some(less) = room.checked_sub(group_bytes + 8 * CELL_POINTER_BYTES) else { break };
+            (room, cells, bytes) = (less, cells + 8, bytes + group_bytes);
+        }
+        for length in lengths[cells..].iter().map(|length| *length as usize) {
             let Some(less) = room.checked_sub(length + CELL_POINTER_BYTES) else { break };
             (room, cells, bytes) = (less, cells + 1, bytes + length);
         }
