@@ -119,8 +119,9 @@ struct DatabaseOptions {
     /// Worker threads that parse and transform [default: one a core].
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_JOBS))]
     jobs: Option<u16>,
-    /// How rows get into the database: as finished pages (`direct`, new databases only) or through INSERT.
-    #[arg(long, value_enum, value_name = "WRITER", default_value_t = WriterName::Statements)]
+    /// How rows get into the database: `direct` as finished pages, new databases only; `statements` through
+    /// INSERT; `auto` as pages where that is possible.
+    #[arg(long, value_enum, value_name = "WRITER", default_value_t = WriterName::Auto)]
     writer: WriterName,
     /// Memory that `direct` may sort keys in; what needs more is sorted by SQLite.
     #[arg(long, value_name = "MIB", default_value_t = Tuning::default().memory_bytes >> 20)]

@@ -60,7 +60,7 @@ impl Loader {
         self
     }
 
-    /// How rows get into the database.
+    /// How rows get into the database. Default: as pages where that is possible, otherwise through statements.
     #[must_use]
     pub fn writer(mut self, writer: WriterChoice) -> Self {
         self.plan.tuning.writer = writer;

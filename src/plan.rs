@@ -166,7 +166,7 @@ impl Default for Tuning {
         Self {
             jobs: None,
             chunk_bytes: 64 << 10,
-            writer: WriterChoice::Statements,
+            writer: WriterChoice::Auto,
             memory_bytes: 1 << 30,
             synchronous: Synchronous::Off,
             page_bytes: None,
