@@ -9,9 +9,8 @@ use rusqlite::types::Value;
 use sqload::write::direct::Sorting;
 use twin::Case;
 
-const TYPES: [&str; 9] = [
-    "TEXT", "BLOB", "", "INTEGER", "REAL", "NUMERIC", "INTEGER PRIMARY KEY", "TEXT UNIQUE", "TEXT NOT NULL",
-];
+const TYPES: [&str; 9] =
+    ["TEXT", "BLOB", "", "INTEGER", "REAL", "NUMERIC", "INTEGER PRIMARY KEY", "TEXT UNIQUE", "TEXT NOT NULL"];
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     if let Ok(Some(case)) = case(&mut Unstructured::new(data)) {
@@ -53,7 +52,8 @@ fn case(bytes: &mut Unstructured<'_>) -> Result<Option<Case>> {
     };
     let rows = (0..repeats).flat_map(|number| rows.iter().map(move |row| again(row, number))).collect();
     let mut case = Case::new(page_bytes, &[], rows, chunk_rows);
-    (case.columns, case.indexes, case.rejects, case.sorting) = (columns, indexes, rejects, Sorting { max_bytes, jobs: 1 });
+    (case.columns, case.indexes, case.rejects, case.sorting) =
+        (columns, indexes, rejects, Sorting { max_bytes, jobs: 1 });
     // Without memory rows that come in no order are refused.
     if max_bytes < 1 << 30 && case.columns.iter().any(|(_, declaration)| declaration.contains("PRIMARY")) {
         case.sorting.max_bytes = 1 << 30;
