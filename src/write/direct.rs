@@ -133,8 +133,9 @@ impl Direct {
     fn grow(&mut self, encoded: &mut Encoded) -> Result<()> {
         let cells = std::iter::once(&mut encoded.table).chain(&mut encoded.indexes);
         for (number, cells) in cells.enumerate() {
-            let room =
-                self.sorting.max_bytes.saturating_sub(self.trees.iter().map(Growth::sorted_bytes).sum());
+            let others = self.trees.iter().enumerate().filter(|(other, _)| *other != number);
+            let taken: usize = others.map(|(_, tree)| tree.sorted_bytes()).sum();
+            let room = self.sorting.max_bytes.saturating_sub(taken);
             let grown = self.trees[number].append(cells, &mut self.pages, room);
             grown.map_err(|failure| self.error(number, failure))?;
         }
