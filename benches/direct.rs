@@ -56,7 +56,7 @@ fn write(path: &Path, table: &Table, rows: &[Rows<'_>]) -> u64 {
         encoder.encode(rows, &mut encoded);
         writer.append(rows, &mut encoded).unwrap();
     }
-    assert!(writer.finish().unwrap().is_empty());
+    assert!(writer.finish(&false.into()).unwrap().is_empty());
     count(path)
 }
 
@@ -140,7 +140,7 @@ fn bench_index_sort(c: &mut Criterion) {
             writer
         };
         group.bench_function("people-v4", |b| {
-            b.iter_batched(filled, |writer| writer.finish().unwrap(), BatchSize::PerIteration);
+            b.iter_batched(filled, |writer| writer.finish(&false.into()).unwrap(), BatchSize::PerIteration);
         });
     });
 }

@@ -191,7 +191,7 @@ impl Pipeline<'_> {
                     Step::Batch(parcel) => parcel,
                     Step::Failed(error) => return Err(error),
                     Step::End => {
-                        let unfinished = self.clocks.write.time(|| writer.finish())?;
+                        let unfinished = self.clocks.write.time(|| writer.finish(self.stop))?;
                         return Ok((counts, unfinished));
                     }
                 };
@@ -265,7 +265,7 @@ mod tests {
             Ok(())
         }
 
-        fn finish(self) -> Result<Vec<String>> {
+        fn finish(self, _: &AtomicBool) -> Result<Vec<String>> {
             Ok(Vec::new())
         }
     }
@@ -284,7 +284,7 @@ mod tests {
             Ok(())
         }
 
-        fn finish(self) -> Result<Vec<String>> {
+        fn finish(self, _: &AtomicBool) -> Result<Vec<String>> {
             Ok(Vec::new())
         }
     }

@@ -12,6 +12,7 @@ use crate::plan::{Table, WriterChoice};
 use direct::Schema;
 use rusqlite::Connection;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 /// The serial half.
 pub trait Writer {
@@ -30,8 +31,8 @@ pub trait Writer {
     /// Ends the load; only now are the rows all in the database. Returns the SQL that is still to be run there.
     ///
     /// # Errors
-    /// If the database can not be completed.
-    fn finish(self) -> Result<Vec<String>>;
+    /// If the database can not be completed; [`Kind::Interrupted`] soon after `stop` is set.
+    fn finish(self, stop: &AtomicBool) -> Result<Vec<String>>;
 }
 
 /// The parallel half: a pure function of a batch.

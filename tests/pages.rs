@@ -102,6 +102,17 @@ fn what_does_not_fit_in_memory_is_left_to_sqlite() {
     case.check();
 }
 
+#[test]
+fn a_stop_ends_the_sorting_of_keys() {
+    let directory = tempfile::tempdir().unwrap();
+    let case = Case::new(4_096, &[("a", "TEXT"), ("b", "TEXT")], few_a_page(100), 10);
+    let sorted =
+        case.clone().index("CREATE INDEX i ON t (b)").direct_until(&directory.path().join("sorted.db"), true);
+    assert!(matches!(sorted.unwrap_err().kind(), Kind::Interrupted));
+    // Without anything to sort the end is near.
+    case.direct_until(&directory.path().join("plain.db"), true).unwrap();
+}
+
 /// Loads `csv` into a table of columns with these declarations, named as those of the CSV.
 fn load(
     directory: &Path,

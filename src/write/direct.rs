@@ -41,7 +41,7 @@ use sort::Order;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Writes rows as pages.
 #[derive(Debug)]
@@ -166,7 +166,7 @@ impl write::Writer for Direct {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Vec<String>> {
+    fn finish(mut self, stop: &AtomicBool) -> Result<Vec<String>> {
         let jobs = self.sorting.jobs;
         let pool = || {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
@@ -177,7 +177,7 @@ impl write::Writer for Direct {
             if let (true, Some(index)) = (tree.is_left(), number.checked_sub(1)) {
                 left.push(self.schema.indexes[index].name.clone());
             }
-            tree.finish(&mut self.pages, pool).map_err(|failure| self.error(number, failure))?;
+            tree.finish(&mut self.pages, pool, stop).map_err(|failure| self.error(number, failure))?;
         }
         self.pages.finish()?;
         Ok(left.iter().map(|name| format!("REINDEX {}", quote_name(name))).collect())

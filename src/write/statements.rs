@@ -13,6 +13,7 @@ use std::ffi::{CStr, c_int};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::ptr::{NonNull, null_mut};
+use std::sync::atomic::AtomicBool;
 
 /// Inserts rows through SQLite.
 #[derive(Debug)]
@@ -80,7 +81,7 @@ impl Writer for Statements<'_> {
         })
     }
 
-    fn finish(self) -> Result<Vec<String>> {
+    fn finish(self, _: &AtomicBool) -> Result<Vec<String>> {
         Ok(self.indexes)
     }
 }

@@ -95,6 +95,11 @@ impl Case {
 
     /// Fills a new database by the direct path.
     pub(crate) fn direct(&self, path: &Path) -> Result<(), Error> {
+        self.direct_until(path, false)
+    }
+
+    /// As [`Case::direct`], but if `is_stopped` a stop comes before the end.
+    pub(crate) fn direct_until(&self, path: &Path, is_stopped: bool) -> Result<(), Error> {
         let connection = self.create(path);
         self.indexes.iter().for_each(|sql| connection.execute_batch(sql).unwrap());
         let schema = Schema::read(&connection, &self.table()).unwrap().unwrap();
@@ -107,7 +112,7 @@ impl Case {
             encoder.encode(rows, &mut encoded);
             writer.append(rows, &mut encoded)
         })?;
-        finish(path, writer)
+        run(path, &writer.finish(&is_stopped.into())?)
     }
 
     /// Fills a new database through statements.
@@ -116,7 +121,7 @@ impl Case {
         connection.execute_batch("BEGIN").unwrap();
         let mut writer = Statements::new(&connection, path, &self.table(), 3)?;
         self.each_chunk(|rows| writer.append(rows, &mut ()))?;
-        let unfinished = writer.finish()?;
+        let unfinished = writer.finish(&false.into())?;
         connection.execute_batch("COMMIT").unwrap();
         connection.close().unwrap();
         run(path, &unfinished)
@@ -208,10 +213,6 @@ impl Case {
             }
         }
     }
-}
-
-fn finish(path: &Path, writer: Direct) -> Result<(), Error> {
-    run(path, &writer.finish()?)
 }
 
 fn run(path: &Path, unfinished: &[String]) -> Result<(), Error> {

@@ -4,6 +4,7 @@ use super::cells::{Cells, Kind, Limits};
 use super::pages::Pages;
 use super::sort::{Order, Sorter};
 use super::tree::{GivenUp, Tree};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Runs that must have come in order before it is believed that all will.
 const TRIAL_RUNS: usize = 16;
@@ -138,6 +139,7 @@ impl Growth {
         mut self,
         pages: &mut Pages,
         pool: impl FnOnce() -> crate::error::Result<rayon::ThreadPool>,
+        stop: &AtomicBool,
     ) -> Result<(), Failure> {
         let mut tree = Tree::new(self.kind, self.root);
         pages.free().append(&mut self.given_up.pages);
@@ -149,7 +151,11 @@ impl Growth {
                 if !self.given_up.pages.is_empty() {
                     tree.spread(sorter.cells(), sorter.cell_bytes(), self.given_up.interior_pages);
                 }
-                sorter.sorted(&pool, |cells| self.grow(&mut tree, cells, pages), Failure::Duplicate)?;
+                let take = |cells: &mut Cells| match stop.load(Ordering::Relaxed) {
+                    true => Err(Failure::Error(crate::error::Kind::Interrupted.into())),
+                    false => self.grow(&mut tree, cells, pages),
+                };
+                sorter.sorted(&pool, take, Failure::Duplicate)?;
             }
             State::Left => return Ok(()),
         }
