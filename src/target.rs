@@ -104,7 +104,7 @@ impl Target {
         let schema = Schema::read(self.connection()?, table);
         let schema =
             schema.map_err(|source| Error::sqlite("read", &self.path, source))?.map_err(impossible)?;
-        self.run("COMMIT")?;
+        self.run("commit to", "COMMIT")?;
         self.close()?;
         Ok((schema, file))
     }
@@ -126,7 +126,7 @@ impl Target {
                 .map_err(|source| Error::sqlite("open", &self.path, source))?;
             self.connection = Some(connection);
         }
-        unfinished.iter().try_for_each(|sql| self.run(sql))
+        unfinished.iter().try_for_each(|sql| self.run("index", sql))
     }
 
     /// The database's place.
@@ -158,12 +158,12 @@ impl Target {
     pub(crate) fn commit(mut self) -> Result<()> {
         let vacuum = self.tuning.vacuum;
         if self.connection.is_some() {
-            if let Err(error) = self.run("COMMIT") {
+            if let Err(error) = self.run("commit to", "COMMIT") {
                 self.roll_back();
                 return Err(error);
             }
             match &self.aside {
-                Some(_) if vacuum => self.run("VACUUM")?,
+                Some(_) if vacuum => self.run("vacuum", "VACUUM")?,
                 None if vacuum => self.vacuum_committed(),
                 _ => {}
             }
@@ -198,12 +198,7 @@ impl Target {
         }
     }
 
-    fn run(&self, sql: &str) -> Result<()> {
-        let action = match sql {
-            "COMMIT" => "commit to",
-            "VACUUM" => "vacuum",
-            _ => "index",
-        };
+    fn run(&self, action: &str, sql: &str) -> Result<()> {
         self.connection()?.execute_batch(sql).map_err(|source| Error::sqlite(action, &self.path, source))
     }
 }

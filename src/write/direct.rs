@@ -121,8 +121,7 @@ impl Direct {
             Failure::Error(error) => error,
             Failure::TooManyToSort => Kind::TooManyToSort { max_bytes: self.sorting.max_bytes }.into(),
             Failure::Duplicate(rowids) => {
-                let columns = self.schema.columns_of(number.checked_sub(1));
-                let message = format!("UNIQUE constraint failed: {columns}");
+                let message = self.schema.duplicate_message(number.checked_sub(1));
                 let rows = rowids.map(|rowid| self.key_of(rowid)).to_vec();
                 Kind::Constraint { message, rows, positions: Vec::new() }.into()
             }

@@ -107,14 +107,7 @@ impl Converter {
         };
         let sql =
             format!("REPLACE INTO t (rowid, \"{affinity:?}\") VALUES (1, ?) RETURNING \"{affinity:?}\"");
-        let borrowed = match value {
-            Value::Null => ValueRef::Null,
-            Value::Integer(integer) => ValueRef::Integer(integer),
-            Value::Real(real) => ValueRef::Real(real),
-            Value::Text(text) => ValueRef::Text(text),
-            Value::Blob(blob) => ValueRef::Blob(blob),
-        };
-        sqlite.prepare_cached(&sql)?.query_row([ToSqlOutput::Borrowed(borrowed)], |row| {
+        sqlite.prepare_cached(&sql)?.query_row([parameter(&value)], |row| {
             Ok(match row.get_ref(0)? {
                 ValueRef::Null => Value::Null,
                 ValueRef::Integer(integer) => Value::Integer(integer),
@@ -124,6 +117,17 @@ impl Converter {
             })
         })
     }
+}
+
+/// A value to bind to a statement.
+pub(super) fn parameter<'a>(value: &Value<'a>) -> ToSqlOutput<'a> {
+    ToSqlOutput::Borrowed(match *value {
+        Value::Null => ValueRef::Null,
+        Value::Integer(integer) => ValueRef::Integer(integer),
+        Value::Real(real) => ValueRef::Real(real),
+        Value::Text(text) => ValueRef::Text(text),
+        Value::Blob(blob) => ValueRef::Blob(blob),
+    })
 }
 
 /// The integer that a REAL is, if it is one, and neither the largest nor the smallest.

@@ -45,10 +45,9 @@ impl Problem {
         Self { rows: vec![row], message: message.to_string() }
     }
 
-    /// Two rows that have the same key in a tree, as [`Schema::columns_of`] counts them.
+    /// Two rows that have the same key in an index or, without one, the same rowid.
     fn duplicate(a: usize, b: usize, schema: &Schema, index: Option<usize>) -> Self {
-        let message = format!("UNIQUE constraint failed: {}", schema.columns_of(index));
-        Self { rows: vec![a.min(b), a.max(b)], message }
+        Self { rows: vec![a.min(b), a.max(b)], message: schema.duplicate_message(index) }
     }
 }
 

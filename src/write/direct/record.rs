@@ -267,8 +267,8 @@ fn ordered_bits(real: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::write::direct::affinity::parameter;
     use rusqlite::Connection;
-    use rusqlite::types::{ToSqlOutput, ValueRef};
 
     /// Numbers around every power of two.
     fn numbers() -> impl Iterator<Item = u64> {
@@ -342,15 +342,8 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE v (x, at)").unwrap();
         for (at, value) in values.iter().enumerate() {
-            let value = match *value {
-                Value::Null => ValueRef::Null,
-                Value::Integer(integer) => ValueRef::Integer(integer),
-                Value::Real(real) => ValueRef::Real(real),
-                Value::Text(text) => ValueRef::Text(text),
-                Value::Blob(blob) => ValueRef::Blob(blob),
-            };
-            let at = ToSqlOutput::from(at as i64);
-            connection.execute("INSERT INTO v VALUES (?, ?)", [ToSqlOutput::Borrowed(value), at]).unwrap();
+            let at = Value::Integer(at as i64);
+            connection.execute("INSERT INTO v VALUES (?, ?)", [value, &at].map(parameter)).unwrap();
         }
         // Equal ones have the same rank.
         let sql = "SELECT at, rank() OVER (ORDER BY x) FROM v";

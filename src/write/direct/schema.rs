@@ -111,17 +111,18 @@ impl Schema {
         Ok(())
     }
 
-    /// The columns of an index or, without one, of the rowid, as SQLite names them in its messages.
-    pub(super) fn columns_of(&self, index: Option<usize>) -> String {
+    /// What SQLite says of two rows with the same key in an index or, without one, with the same rowid.
+    pub(super) fn duplicate_message(&self, index: Option<usize>) -> String {
         let name = |column: usize| format!("{}.{}", self.table, self.columns[column].name);
-        match (index, self.rowid_column) {
+        let columns = match (index, self.rowid_column) {
             (Some(index), _) => {
                 let keys = self.indexes[index].keys.iter();
                 keys.map(|key| name(key.column)).collect::<Vec<_>>().join(", ")
             }
             (None, Some(column)) => name(column),
             (None, None) => format!("{}.rowid", self.table),
-        }
+        };
+        format!("UNIQUE constraint failed: {columns}")
     }
 }
 
