@@ -105,7 +105,8 @@ impl Encoder {
         // An alias of the rowid is NULL in the table, where the cell has the rowid already.
         let columns = replaced(|_| Value::Null);
         let rows = Numbered { rowids, order };
-        let put = put_cells(Kind::Table, columns, rows, *limits, schema.max_row_bytes, &mut encoded.table);
+        let mut sink = Sink { kind: Kind::Table, limits: *limits, cells: &mut encoded.table };
+        let put = sink.put(columns, rows, schema.max_row_bytes);
         put.map_err(|row| Problem::new(row, "the row is too large for SQLite"))?;
         let columns = replaced(Value::Integer);
         encoded.indexes.resize_with(schema.indexes.len(), Cells::default);
@@ -116,7 +117,8 @@ impl Encoder {
             let keys = arena.list(index.keys.iter().map(|key| columns[key.column]));
             let rows = Numbered { rowids, order };
             // The row is no larger than the table takes, and an entry not larger than the row.
-            let _ = put_cells(Kind::Index, keys, rows, Limits::NONE, usize::MAX, cells);
+            let mut sink = Sink { kind: Kind::Index, limits: Limits::NONE, cells };
+            let _ = sink.put(keys, rows, usize::MAX);
         }
         Ok(())
     }
@@ -243,139 +245,128 @@ struct Numbered<'r> {
     order: &'r [(u64, u32)],
 }
 
-/// Puts a cell of each row into `cells`, or the first row whose payload has more than `max_bytes`.
-fn put_cells(
+/// Where cells of one kind go.
+struct Sink<'c> {
     kind: Kind,
-    columns: &[&[Value<'_>]],
-    rows: Numbered<'_>,
     limits: Limits,
-    max_bytes: usize,
-    cells: &mut Cells,
-) -> Result<(), usize> {
-    // A loop that knows the number of columns takes half the time.
-    let put = match columns.len() {
-        1 => put_cells_of::<1>,
-        2 => put_cells_of::<2>,
-        3 => put_cells_of::<3>,
-        4 => put_cells_of::<4>,
-        5 => put_cells_of::<5>,
-        6 => put_cells_of::<6>,
-        7 => put_cells_of::<7>,
-        8 => put_cells_of::<8>,
-        _ => put_wide_cells,
-    };
-    cells.clear();
-    put(kind, columns, rows, limits, max_bytes, cells)
+    cells: &'c mut Cells,
 }
 
-fn put_cells_of<const COLUMNS: usize>(
-    kind: Kind,
-    columns: &[&[Value<'_>]],
-    rows: Numbered<'_>,
-    limits: Limits,
-    max_bytes: usize,
-    cells: &mut Cells,
-) -> Result<(), usize> {
-    let Numbered { rowids, order } = rows;
-    let columns: [&[Value<'_>]; COLUMNS] = std::array::from_fn(|at| &columns[at][..rowids.len()]);
-    for row in in_order(order, rowids.len()) {
-        let values = columns.map(|column| &column[row]);
-        if put_cell(kind, values, rowids[row], limits, cells) > max_bytes {
-            return Err(row);
+impl Sink<'_> {
+    /// Puts a cell of each row in place of those that are there; or the first row whose payload has more than
+    /// `max_bytes`.
+    fn put(&mut self, columns: &[&[Value<'_>]], rows: Numbered<'_>, max_bytes: usize) -> Result<(), usize> {
+        // A loop that knows the number of columns takes half the time.
+        let put = match columns.len() {
+            1 => Self::put_narrow::<1>,
+            2 => Self::put_narrow::<2>,
+            3 => Self::put_narrow::<3>,
+            4 => Self::put_narrow::<4>,
+            5 => Self::put_narrow::<5>,
+            6 => Self::put_narrow::<6>,
+            7 => Self::put_narrow::<7>,
+            8 => Self::put_narrow::<8>,
+            _ => Self::put_wide,
+        };
+        self.cells.clear();
+        put(self, columns, rows, max_bytes)
+    }
+
+    fn put_narrow<const COLUMNS: usize>(
+        &mut self,
+        columns: &[&[Value<'_>]],
+        rows: Numbered<'_>,
+        max_bytes: usize,
+    ) -> Result<(), usize> {
+        let columns: [&[Value<'_>]; COLUMNS] = std::array::from_fn(|at| &columns[at][..rows.rowids.len()]);
+        for row in in_order(rows.order, rows.rowids.len()) {
+            if self.put_cell(columns.map(|column| &column[row]), rows.rowids[row]) > max_bytes {
+                return Err(row);
+            }
         }
+        Ok(())
     }
-    Ok(())
-}
 
-fn put_wide_cells(
-    kind: Kind,
-    columns: &[&[Value<'_>]],
-    rows: Numbered<'_>,
-    limits: Limits,
-    max_bytes: usize,
-    cells: &mut Cells,
-) -> Result<(), usize> {
-    for row in in_order(rows.order, rows.rowids.len()) {
-        let values = columns.iter().map(|column| &column[row]);
-        if put_any_cell(kind, values, rows.rowids[row], limits, cells) > max_bytes {
-            return Err(row);
+    fn put_wide(
+        &mut self,
+        columns: &[&[Value<'_>]],
+        rows: Numbered<'_>,
+        max_bytes: usize,
+    ) -> Result<(), usize> {
+        for row in in_order(rows.order, rows.rowids.len()) {
+            if self.put_any_cell(columns.iter().map(|column| &column[row]), rows.rowids[row]) > max_bytes {
+                return Err(row);
+            }
         }
+        Ok(())
     }
-    Ok(())
-}
 
-/// Appends the cell of a row or an entry; returns the bytes of its payload.
-///
-/// Nearly all have short values only. Then each serial type is one byte, and the length of the header is known.
-#[inline(always)]
-fn put_cell<const VALUES: usize>(
-    kind: Kind,
-    values: [&Value<'_>; VALUES],
-    rowid: i64,
-    limits: Limits,
-    cells: &mut Cells,
-) -> usize {
-    let types = values.map(serial_type);
-    let all_types = types.iter().fold(0, |all, (serial_type, _)| all | serial_type);
-    if all_types >= 0x80 {
-        return put_any_cell(kind, values.into_iter(), rowid, limits, cells);
+    /// Appends the cell of a row or an entry; returns the bytes of its payload.
+    ///
+    /// Nearly all have short values only. Then each serial type is one byte, and the length of the header is known.
+    #[inline(always)]
+    fn put_cell<const VALUES: usize>(&mut self, values: [&Value<'_>; VALUES], rowid: i64) -> usize {
+        let types = values.map(serial_type);
+        let all_types = types.iter().fold(0, |all, (serial_type, _)| all | serial_type);
+        if all_types >= 0x80 {
+            return self.put_any_cell(values.into_iter(), rowid);
+        }
+        // An entry of an index ends with the rowid; the cell of a row has it before the payload.
+        let is_index = self.kind == Kind::Index;
+        let (rowid_type, rowid_bytes) = if is_index { serial_type(&Value::Integer(rowid)) } else { (0, 0) };
+        let header_bytes = 1 + VALUES + usize::from(is_index);
+        let payload_bytes = header_bytes + types.iter().map(|(_, bytes)| bytes).sum::<usize>() + rowid_bytes;
+        let (payload, cell) = self.begin(payload_bytes, rowid);
+        let (header, mut body) = cell.split_at_mut(header_bytes);
+        header[0] = header_bytes as u8;
+        for (at, (value, (serial_type, bytes))) in values.iter().zip(types).enumerate() {
+            header[1 + at] = serial_type as u8;
+            put_body(body, value, bytes);
+            body = &mut body[bytes..];
+        }
+        if is_index {
+            header[1 + VALUES] = rowid_type as u8;
+            put_body(body, &Value::Integer(rowid), rowid_bytes);
+        }
+        self.cells.close(payload + payload_bytes, payload, self.limits);
+        payload_bytes
     }
-    let (rowid_type, rowid_bytes) = serial_type(&Value::Integer(rowid));
-    let is_index = kind == Kind::Index;
-    let header_bytes = 1 + VALUES + usize::from(is_index);
-    let body_bytes =
-        types.iter().map(|(_, bytes)| bytes).sum::<usize>() + if is_index { rowid_bytes } else { 0 };
-    let payload_bytes = header_bytes + body_bytes;
-    let cell = cells.room(2 * MAX_VARINT_BYTES + payload_bytes + BODY_SLACK);
-    let mut payload = put_varint(cell, payload_bytes as u64);
-    if !is_index {
-        payload += put_varint(&mut cell[payload..], rowid.cast_unsigned());
-    }
-    let (header, mut body) = cell[payload..].split_at_mut(header_bytes);
-    header[0] = header_bytes as u8;
-    for (at, (value, (serial_type, bytes))) in values.iter().zip(types).enumerate() {
-        header[1 + at] = serial_type as u8;
-        put_body(body, value, bytes);
-        body = &mut body[bytes..];
-    }
-    if is_index {
-        header[1 + VALUES] = rowid_type as u8;
-        put_body(body, &Value::Integer(rowid), rowid_bytes);
-    }
-    cells.close(payload + payload_bytes, payload, limits);
-    payload_bytes
-}
 
-/// As [`put_cell`], for any values.
-fn put_any_cell<'v, 'd: 'v>(
-    kind: Kind,
-    values: impl Iterator<Item = &'v Value<'d>> + Clone,
-    rowid: i64,
-    limits: Limits,
-    cells: &mut Cells,
-) -> usize {
-    // An entry of an index ends with the rowid; the cell of a row has it before the payload.
-    let last = Value::Integer(rowid);
-    let values = values.copied().chain((kind == Kind::Index).then_some(last));
-    let (types_bytes, body_bytes) = values.clone().fold((0, 0), |(types, body), value| {
-        let (serial_type, bytes) = serial_type(&value);
-        (types + varint_bytes(serial_type), body + bytes)
-    });
-    let header_bytes = header_bytes(types_bytes);
-    let payload_bytes = header_bytes + body_bytes;
-    let cell = cells.room(2 * MAX_VARINT_BYTES + payload_bytes + BODY_SLACK);
-    let mut payload = put_varint(cell, payload_bytes as u64);
-    if kind == Kind::Table {
-        payload += put_varint(&mut cell[payload..], rowid.cast_unsigned());
+    /// As [`Sink::put_cell`], for any values.
+    fn put_any_cell<'v, 'd: 'v>(
+        &mut self,
+        values: impl Iterator<Item = &'v Value<'d>> + Clone,
+        rowid: i64,
+    ) -> usize {
+        let last = Value::Integer(rowid);
+        let values = values.copied().chain((self.kind == Kind::Index).then_some(last));
+        let (types_bytes, body_bytes) = values.clone().fold((0, 0), |(types, body), value| {
+            let (serial_type, bytes) = serial_type(&value);
+            (types + varint_bytes(serial_type), body + bytes)
+        });
+        let header_bytes = header_bytes(types_bytes);
+        let payload_bytes = header_bytes + body_bytes;
+        let (payload, cell) = self.begin(payload_bytes, rowid);
+        let (header, mut body) = cell.split_at_mut(header_bytes);
+        let mut header_at = put_varint(header, header_bytes as u64);
+        for value in values {
+            let (serial_type, bytes) = serial_type(&value);
+            header_at += put_varint(&mut header[header_at..], serial_type);
+            put_body(body, &value, bytes);
+            body = &mut body[bytes..];
+        }
+        self.cells.close(payload + payload_bytes, payload, self.limits);
+        payload_bytes
     }
-    let (header, mut body) = cell[payload..].split_at_mut(header_bytes);
-    let mut header_at = put_varint(header, header_bytes as u64);
-    for value in values {
-        let (serial_type, bytes) = serial_type(&value);
-        header_at += put_varint(&mut header[header_at..], serial_type);
-        put_body(body, &value, bytes);
-        body = &mut body[bytes..];
+
+    /// Begins a cell with what precedes its payload. Returns how many bytes that is, and room for the payload.
+    #[inline(always)]
+    fn begin(&mut self, payload_bytes: usize, rowid: i64) -> (usize, &mut [u8]) {
+        let cell = self.cells.room(2 * MAX_VARINT_BYTES + payload_bytes + BODY_SLACK);
+        let mut payload = put_varint(cell, payload_bytes as u64);
+        if self.kind == Kind::Table {
+            payload += put_varint(&mut cell[payload..], rowid.cast_unsigned());
+        }
+        (payload, &mut cell[payload..])
     }
-    cells.close(payload + payload_bytes, payload, limits);
-    payload_bytes
 }
