@@ -13,16 +13,13 @@ use sqload::write::direct::{Direct, Encoded, Schema, Sorting};
 use sqload::write::{Encoder, Writer};
 use sqload::{Loader, people};
 use std::fs::File;
-use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A writer into a new database at `path`.
 fn direct(path: &Path, table: &Table) -> Direct {
     let _ = std::fs::remove_file(path);
     let connection = Connection::open(path).unwrap();
-    let column = |column: &sqload::plan::Column| format!("{} {}", column.name, column.declaration);
-    let columns: Vec<_> = table.columns.iter().map(column).collect();
-    connection.execute_batch(&format!("CREATE TABLE {} ({})", table.name, columns.join(","))).unwrap();
+    connection.execute_batch(&shapes::create_table_sql(table)).unwrap();
     let schema = Schema::read(&connection, table).unwrap().unwrap();
     connection.close().unwrap();
     let file = File::options().read(true).write(true).open(path).unwrap();
@@ -41,22 +38,27 @@ fn with_rows<T>(csv: &str, table: &Table, then: impl FnOnce(&[Rows<'_>]) -> T) -
     then(&rows)
 }
 
-/// People, with a header.
-fn csv(directory: &Path, rows: u64) -> String {
+/// Makes a file of people in `directory` and returns its path.
+fn create_csv(directory: &Path, rows: u64) -> PathBuf {
     let path = directory.join("people.csv");
     sqload::generate::create_file(&path, rows, Some(1), &Default::default(), &false.into()).unwrap();
-    std::fs::read_to_string(path).unwrap()
+    path
 }
 
-/// Writes `rows` as a database and returns the number of rows in it.
-fn write(path: &Path, table: &Table, rows: &[Rows<'_>]) -> u64 {
+/// A writer that has been given `rows`, and has still to end.
+fn filled(path: &Path, table: &Table, rows: &[Rows<'_>]) -> Direct {
     let mut writer = direct(path, table);
     let (mut encoder, mut encoded) = (writer.encoder(), Encoded::default());
     for rows in rows {
         encoder.encode(rows, &mut encoded);
         writer.append(rows, &mut encoded).unwrap();
     }
-    assert!(writer.finish(&false.into()).unwrap().is_empty());
+    writer
+}
+
+/// Writes `rows` as a database and returns the number of rows in it.
+fn write(path: &Path, table: &Table, rows: &[Rows<'_>]) -> u64 {
+    assert!(filled(path, table, rows).finish(&false.into()).unwrap().is_empty());
     count(path)
 }
 
@@ -67,18 +69,11 @@ fn count(path: &Path) -> u64 {
     connection.query_row("SELECT count(*) FROM people", [], |row| row.get::<_, i64>(0)).unwrap() as u64
 }
 
-/// Writes bytes to a new file in large blocks.
-fn floor(path: &Path, bytes: &[u8]) {
-    let _ = std::fs::remove_file(path);
-    let mut file = File::create(path).unwrap();
-    bytes.chunks(1 << 20).for_each(|block| file.write_all(block).unwrap());
-}
-
 fn bench_encode(c: &mut Criterion) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("people.db");
     let mut group = c.benchmark_group("direct/encode");
-    let csv = csv(directory.path(), 20_000);
+    let csv = std::fs::read_to_string(create_csv(directory.path(), 20_000)).unwrap();
     for (name, id) in [("people", Expr::Uuid7), ("people-v4", Expr::Uuid4)] {
         let table = people::table(id);
         with_rows(&csv, &table, |rows| {
@@ -93,30 +88,31 @@ fn bench_encode(c: &mut Criterion) {
 
 /// The whole of it beside its floor; `SQLOAD_BENCH_ROWS=2500000` for as many rows as the README speaks of.
 fn bench_load(c: &mut Criterion) {
-    let rows =
-        std::env::var("SQLOAD_BENCH_ROWS").map_or(200_000, |rows| rows.parse().expect("a number of rows"));
+    let rows = shapes::rows();
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
-    let csv = csv(directory.path(), rows);
+    let input = create_csv(directory.path(), rows);
     let mut group = c.benchmark_group("direct/load");
     group.sample_size(10).throughput(Throughput::Elements(rows));
     for (name, id) in [("people", Expr::Uuid7), ("people-v4", Expr::Uuid4)] {
         let loader = Loader::new(people::table(id)).writer(WriterChoice::Direct);
-        let load = || loader.load(path("people.csv"), path(name)).unwrap().loaded;
+        let load = || loader.load(&input, path(name)).unwrap().loaded;
         assert_eq!((load(), count(&path(name))), (rows, rows));
         group.bench_function(name, |b| {
             b.iter_batched(|| std::fs::remove_file(path(name)), |_| load(), BatchSize::PerIteration);
         });
     }
     let loader = Loader::new(people::table(Expr::Uuid7)).writer(WriterChoice::Statements);
-    let load = || loader.load(path("people.csv"), path("statements")).unwrap().loaded;
+    let load = || loader.load(&input, path("statements")).unwrap().loaded;
     assert_eq!(load(), rows);
     group.bench_function("people/baseline", |b| {
         b.iter_batched(|| std::fs::remove_file(path("statements")), |_| load(), BatchSize::PerIteration);
     });
     let bytes = std::fs::read(path("people")).unwrap();
-    group.bench_function("people/floor", |b| b.iter(|| floor(&path("floor"), &bytes)));
-    drop(csv);
+    group.bench_function("people/floor", |b| {
+        let write = |_| shapes::write_plainly(&path("floor"), &bytes);
+        b.iter_batched(|| std::fs::remove_file(path("floor")), write, BatchSize::PerIteration);
+    });
 }
 
 /// The end of a load whose keys come in no order: all of them sorted and written.
@@ -124,23 +120,18 @@ fn bench_index_sort(c: &mut Criterion) {
     let rows = 200_000;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("people.db");
-    let csv = csv(directory.path(), rows);
+    let csv = std::fs::read_to_string(create_csv(directory.path(), rows)).unwrap();
     let table = people::table(Expr::Uuid4);
     let mut group = c.benchmark_group("direct/index-sort");
     group.sample_size(10).throughput(Throughput::Elements(rows));
     with_rows(&csv, &table, |chunks| {
         assert_eq!(write(&path, &table, chunks), rows);
-        let filled = || {
-            let mut writer = direct(&path, &table);
-            let (mut encoder, mut encoded) = (writer.encoder(), Encoded::default());
-            for rows in chunks {
-                encoder.encode(rows, &mut encoded);
-                writer.append(rows, &mut encoded).unwrap();
-            }
-            writer
-        };
         group.bench_function("people-v4", |b| {
-            b.iter_batched(filled, |writer| writer.finish(&false.into()).unwrap(), BatchSize::PerIteration);
+            b.iter_batched(
+                || filled(&path, &table, chunks),
+                |writer| writer.finish(&false.into()).unwrap(),
+                BatchSize::PerIteration,
+            );
         });
     });
 }

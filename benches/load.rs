@@ -9,13 +9,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use rusqlite::{Connection, params};
 use sqload::plan::Expr;
 use sqload::{Loader, people};
-use std::io::Write;
 use std::path::Path;
-
-/// People to load; `SQLOAD_BENCH_ROWS=2500000` for as many as the README speaks of.
-fn rows() -> u64 {
-    std::env::var("SQLOAD_BENCH_ROWS").map_or(200_000, |rows| rows.parse().expect("a number of rows"))
-}
 
 fn load(input: &Path, database: &Path) -> u64 {
     Loader::new(people::table(Expr::Uuid7)).load(input, database).unwrap().loaded
@@ -57,7 +51,7 @@ fn rows_alike(one: &Path, other: &Path) -> u64 {
 }
 
 fn bench(c: &mut Criterion) {
-    let rows = rows();
+    let rows = shapes::rows();
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     let (input, database) = (path("people.csv"), path("people.db"));
@@ -79,10 +73,7 @@ fn bench(c: &mut Criterion) {
     });
     group.bench_function("people/baseline", |b| b.iter(|| baseline(&input, &path("baseline.db"))));
     group.bench_function("people/floor", |b| {
-        let write = |_| {
-            let mut file = std::fs::File::create(path("floor")).unwrap();
-            bytes.chunks(1 << 20).for_each(|block| file.write_all(block).unwrap());
-        };
+        let write = |_| shapes::write_plainly(&path("floor"), &bytes);
         b.iter_batched(|| std::fs::remove_file(path("floor")), write, BatchSize::PerIteration);
     });
 }

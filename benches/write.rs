@@ -21,9 +21,7 @@ type Write<'w> = &'w dyn Fn(&Connection, &Rows<'_>);
 /// A new database with an empty table, as a load makes it, but for the disk.
 fn database(table: &Table) -> Connection {
     let connection = Connection::open_in_memory().unwrap();
-    let column = |column: &sqload::plan::Column| format!("{} {}", column.name, column.declaration);
-    let columns: Vec<_> = table.columns.iter().map(column).collect();
-    connection.execute_batch(&format!("BEGIN; CREATE TABLE {} ({})", table.name, columns.join(","))).unwrap();
+    connection.execute_batch(&format!("BEGIN; {}", shapes::create_table_sql(table))).unwrap();
     connection
 }
 

@@ -3,9 +3,11 @@
 // Each bench is a crate of its own and uses its share of this.
 #![allow(dead_code, reason = "shared by benches that each use a part")]
 
-use sqload::plan::Dialect;
+use sqload::plan::{Column, Dialect, Table};
 use sqload::split::{Chunk, Split};
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
 
 /// Bytes in a chunk, as in a load.
 pub(crate) const CHUNK_BYTES: usize = 64 << 10;
@@ -62,4 +64,22 @@ pub(crate) fn chunks(csv: &str) -> Vec<Chunk<'_>> {
 /// `csv` split as in a load.
 pub(crate) fn split(csv: &str) -> Split<'_> {
     Split::new("bench".into(), csv.as_bytes(), 0, Dialect::default(), CHUNK_BYTES, 16 << 20)
+}
+
+/// People to load; `SQLOAD_BENCH_ROWS=2500000` for as many as the README speaks of.
+pub(crate) fn rows() -> u64 {
+    std::env::var("SQLOAD_BENCH_ROWS").map_or(200_000, |rows| rows.parse().expect("a number of rows"))
+}
+
+/// CREATE TABLE for a table whose names need no quotes.
+pub(crate) fn create_table_sql(table: &Table) -> String {
+    let column = |column: &Column| format!("{} {}", column.name, column.declaration);
+    let columns: Vec<_> = table.columns.iter().map(column).collect();
+    format!("CREATE TABLE {} ({})", table.name, columns.join(","))
+}
+
+/// The floor of a load: the bytes of the database written to a new file in large blocks.
+pub(crate) fn write_plainly(path: &Path, bytes: &[u8]) {
+    let mut file = std::fs::File::create(path).unwrap();
+    bytes.chunks(1 << 20).for_each(|block| file.write_all(block).unwrap());
 }
