@@ -77,9 +77,9 @@ fn bench_encode(c: &mut Criterion) {
     for (name, id) in [("people", Expr::Uuid7), ("people-v4", Expr::Uuid4)] {
         let table = people::table(id);
         with_rows(&csv, &table, |rows| {
-            let count: u64 = rows.iter().map(|rows| rows.len() as u64).sum();
+            let count: u64 = rows.iter().map(|rows| rows.len as u64).sum();
             assert_eq!(write(&path, &table, rows), count);
-            group.throughput(Throughput::Elements(rows[0].len() as u64));
+            group.throughput(Throughput::Elements(rows[0].len as u64));
             let (mut encoder, mut encoded) = (direct(&path, &table).encoder(), Encoded::default());
             group.bench_function(name, |b| b.iter(|| encoder.encode(&rows[0], &mut encoded)));
         });

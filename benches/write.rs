@@ -6,7 +6,7 @@ mod shapes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, params_from_iter};
-use sqload::batch::{Arena, Rows, Value};
+use sqload::batch::{Arena, Rows, Value, Values};
 use sqload::people;
 use sqload::plan::{Dialect, Expr, Table};
 use sqload::transform::{Program, Seed};
@@ -32,8 +32,8 @@ fn append(connection: &Connection, table: &Table, rows: &Rows<'_>) {
 
 fn baseline(connection: &Connection, rows: &Rows<'_>) {
     let mut insert = connection.prepare("INSERT INTO people VALUES (?, ?, ?, ?, ?)").unwrap();
-    for row in 0..rows.len() {
-        let values = rows.columns.iter().map(|column| match column[row] {
+    for row in 0..rows.len {
+        let values = rows.columns.iter().map(|column| match column.get(row) {
             Value::Null => ValueRef::Null,
             Value::Integer(integer) => ValueRef::Integer(integer),
             Value::Real(real) => ValueRef::Real(real),
@@ -61,12 +61,11 @@ fn bench(c: &mut Criterion) {
     let rows = Worker::new(&program, Dialect::default(), header.len()).rows(chunk, &arena);
 
     // One row over and over but for its key, which must differ and is NULL.
-    let mut constants: Vec<_> = rows.columns.iter().map(|column| vec![column[0]; rows.len()]).collect();
-    constants[0].fill(Value::Null);
-    let columns: Vec<_> = constants.iter().map(Vec::as_slice).collect();
-    let constant = Rows { columns: &columns, first_record: 0, rejects: Vec::new() };
+    let mut constants: Vec<_> = rows.columns.iter().map(|column| Values::Constant(column.get(0))).collect();
+    constants[0] = Values::Constant(Value::Null);
+    let constant = Rows { columns: &constants, ..rows.clone() };
 
-    group.throughput(Throughput::Elements(rows.len() as u64));
+    group.throughput(Throughput::Elements(rows.len as u64));
     let statements = |connection: &Connection, rows: &Rows<'_>| append(connection, &table, rows);
     let cases: [(&str, Write<'_>, &Rows<'_>); 3] = [
         ("people", &statements, &rows),

@@ -1,12 +1,12 @@
 //! The one file that knows every room: opens what is to be read and written, runs the threads, and makes the
 //! result the database, or leaves it as it was.
 
-use crate::batch::Arena;
+use crate::batch::{Arena, Span};
 use crate::error::{Error, Kind, Result};
 use crate::input::Input;
 use crate::locate::positions;
 use crate::output::Output;
-use crate::parse::{Records, raw, unquote};
+use crate::parse::{Records, unquote};
 use crate::pipeline::{Clocks, Counts, Pipeline};
 use crate::plan::{Plan, WriterChoice};
 use crate::rejects::Rejects;
@@ -220,7 +220,7 @@ fn read_header<'a>(split: &mut Split<'a>, plan: &Plan, input: &Arc<str>) -> Resu
     let range = Records::new(chunk.bytes, plan.dialect).next_into(&mut fields);
     let range = range.ok_or_else(|| Kind::Internal("a header without a record".to_owned()))?;
     let arena = Arena::default();
-    let name = |field| unquote(raw(chunk.bytes, field), plan.dialect, &arena);
+    let name = |field: Span| unquote(field.of(chunk.bytes), plan.dialect, &arena);
     let names = fields.iter().map(|field| String::from_utf8_lossy(name(*field)).into_owned()).collect();
     Ok(Header { bytes: &chunk.bytes[range], names })
 }

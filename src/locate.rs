@@ -23,12 +23,12 @@ pub(crate) fn positions(
     for chunk in split {
         let chunk = chunk?;
         let made = worker.rows(chunk, &arena);
-        for row in 0..made.len() {
+        for row in 0..made.len {
             if rows.iter().any(|key| is_meant(key, &made, row, rows_before)) {
                 found.push(worker.position(chunk, row, input));
             }
         }
-        rows_before += made.len() as u64;
+        rows_before += made.len as u64;
         drop(made);
         arena.reset();
         if found.len() >= rows.len() {
@@ -41,6 +41,6 @@ pub(crate) fn positions(
 fn is_meant(key: &RowKey, rows: &Rows<'_>, row: usize, rows_before: u64) -> bool {
     match key {
         RowKey::Number(number) => *number == rows_before + row as u64,
-        RowKey::Rowid { column, rowid } => rows.columns[*column][row] == Value::Integer(*rowid),
+        RowKey::Rowid { column, rowid } => rows.columns[*column].get(row) == Value::Integer(*rowid),
     }
 }

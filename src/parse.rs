@@ -5,17 +5,10 @@
 //! bytes a step, and here they are taken off bit by bit. A field is remembered by where it starts and ends:
 //! quotes are taken off only when its value is asked for, so fields that nobody reads cost nothing more.
 
-use crate::batch::Arena;
+use crate::batch::{Arena, Span};
 use crate::plan::Dialect;
 use crate::scan::{BLOCK_BYTES, Scanner, block_of};
 use std::ops::Range;
-
-/// Where a field lies in its chunk, quotes included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Field {
-    start: u32,
-    end: u32,
-}
 
 /// The records of a chunk.
 #[derive(Debug)]
@@ -42,10 +35,10 @@ impl<'a> Records<'a> {
         Self { bytes: chunk, scanner: Scanner::new(dialect), next_block: 0, pending: 0, ends: 0, start: 0 }
     }
 
-    /// Appends the fields of the next record to `fields` and returns where in the chunk the record lies,
+    /// Appends where in the chunk the fields of the next record lie, quotes included, to `fields` and returns where in the chunk the record lies,
     /// without its line end; `None` after the last.
     #[inline]
-    pub fn next_into(&mut self, fields: &mut Vec<Field>) -> Option<Range<usize>> {
+    pub fn next_into(&mut self, fields: &mut Vec<Span>) -> Option<Range<usize>> {
         let mut record_start = self.start;
         loop {
             while self.pending == 0 {
@@ -57,7 +50,7 @@ impl<'a> Records<'a> {
             let bit = self.pending.trailing_zeros();
             self.pending &= self.pending - 1;
             let at = self.next_block - BLOCK_BYTES + bit as usize;
-            let field = Field { start: self.start as u32, end: at as u32 };
+            let field = Span { start: self.start as u32, end: at as u32 };
             self.start = at + 1;
             if self.ends >> bit & 1 == 0 {
                 fields.push(field);
@@ -82,23 +75,59 @@ impl<'a> Records<'a> {
 
     /// The last record of a chunk that does not end with a line end.
     #[cold]
-    fn finish(&mut self, record_start: usize, fields: &mut Vec<Field>) -> Option<Range<usize>> {
+    fn finish(&mut self, record_start: usize, fields: &mut Vec<Span>) -> Option<Range<usize>> {
         let end = self.bytes.len();
         if record_start == end {
             return None;
         }
-        fields.push(Field { start: self.start as u32, end: end as u32 });
+        fields.push(Span { start: self.start as u32, end: end as u32 });
         // An empty last field ends where it starts: step past it, so that it is not found again.
         (self.start, self.next_block) = (end, end);
         Some(record_start..end)
     }
 }
 
-/// The bytes of `field` in `chunk`, as they are, quotes included.
-#[inline]
-#[must_use]
-pub fn raw(chunk: &[u8], field: Field) -> &[u8] {
-    &chunk[field.start as usize..field.end as usize]
+/// Appends where the fields of all records of `chunk` lie to `fields`, if every record has `width` of them and there is
+/// nothing between the records: then there is no need to look at each field's place in its record. Returns the number
+/// of records; nothing, and some fields appended, if that is not so.
+pub(crate) fn regular(chunk: &[u8], dialect: Dialect, width: usize, fields: &mut Vec<Span>) -> Option<usize> {
+    // A record of one field that is empty is no record, which nothing below would see.
+    if width < 2 || u32::try_from(chunk.len()).is_err() {
+        return None;
+    }
+    let mut scanner = Scanner::new(dialect);
+    // The number of fields that end before this block, and of those that have ended when the next record has.
+    let (mut ended, mut record_end) = (0, width);
+    let mut start = 0;
+    let mut filled = [0; BLOCK_BYTES];
+    for first in (0..chunk.len()).step_by(BLOCK_BYTES) {
+        let (block, real) = block_of(&chunk[first..], &mut filled);
+        let marks = scanner.scan(block);
+        let mut ends = marks.ends & real;
+        let mut all = marks.delimiters & real | ends;
+        let before = ended;
+        ended += all.count_ones() as usize;
+        while ends != 0 {
+            let up_to = ends ^ (ends - 1);
+            if before + (all & up_to).count_ones() as usize != record_end {
+                return None;
+            }
+            record_end += width;
+            ends &= ends - 1;
+        }
+        while all != 0 {
+            let end = first as u32 + all.trailing_zeros();
+            fields.push(Span { start, end });
+            start = end + 1;
+            all &= all - 1;
+        }
+    }
+    let end = chunk.len() as u32;
+    if start < end {
+        fields.push(Span { start, end });
+        (ended, record_end) = (ended + 1, record_end + width);
+    }
+    (ended + width == record_end).then_some(ended / width)
 }
 
 /// The value of a field: without its quotes, `""` inside them made `"`. It borrows `raw` where it can, else
@@ -107,33 +136,108 @@ pub fn raw(chunk: &[u8], field: Field) -> &[u8] {
 /// What follows a closing quote belongs to the value as it is (`"a"b` is `ab`, as the `csv` crate reads it).
 #[inline]
 pub fn unquote<'a>(raw: &'a [u8], dialect: Dialect, arena: &'a Arena) -> &'a [u8] {
-    match (raw, dialect.quote) {
-        ([first, rest @ ..], Some(quote)) if *first == quote => unquote_rest(rest, quote, arena),
-        _ => raw,
+    let Some((rest, quote)) = quoted(raw, dialect.quote) else { return raw };
+    match plain_bytes(rest, quote) {
+        Some(bytes) => &rest[..bytes],
+        None => {
+            let value = arena.zeros(rest.len());
+            let bytes = unquote_to(rest, quote, value);
+            &value[..bytes]
+        }
     }
 }
 
-/// As [`unquote`], for what follows the opening quote.
-fn unquote_rest<'a>(rest: &'a [u8], quote: u8, arena: &'a Arena) -> &'a [u8] {
-    let Some(closing) = memchr::memchr(quote, rest) else { return rest };
-    if closing + 1 == rest.len() {
-        return &rest[..closing];
+/// Whether a field of `chunk` can be quoted.
+pub(crate) fn has_quotes(chunk: &[u8], dialect: Dialect) -> bool {
+    dialect.quote.is_some_and(|quote| memchr::memchr(quote, chunk).is_some())
+}
+
+/// What follows the quote that a field begins with, if it does, and that quote.
+#[inline]
+pub(crate) fn quoted(raw: &[u8], quote: Option<u8>) -> Option<(&[u8], u8)> {
+    match (raw, quote) {
+        ([first, rest @ ..], Some(quote)) if *first == quote => Some((rest, quote)),
+        _ => None,
     }
-    let mut value = arena.vec(rest.len());
-    let mut rest = rest;
+}
+
+/// How many bytes that follow the opening quote are the value, if it is one piece of them.
+#[inline]
+pub(crate) fn plain_bytes(rest: &[u8], quote: u8) -> Option<usize> {
+    match memchr::memchr(quote, rest) {
+        None => Some(rest.len()),
+        Some(closing) => (closing + 1 == rest.len()).then_some(closing),
+    }
+}
+
+/// Writes the value of a field, of which `rest` is what follows the opening quote, to the start of `to`, and returns
+/// its bytes, which are no more than those of `rest`.
+pub(crate) fn unquote_to(mut rest: &[u8], quote: u8, to: &mut [u8]) -> usize {
+    let mut used = 0;
+    let mut put = |part: &[u8]| {
+        to[used..used + part.len()].copy_from_slice(part);
+        used += part.len();
+    };
     while let Some(at) = memchr::memchr(quote, rest) {
-        value.extend_from_slice_copy(&rest[..at]);
-        match rest[at + 1..].split_first() {
-            Some((&next, after)) if next == quote => {
-                value.push(quote);
-                rest = after;
-            }
-            _ => {
-                rest = &rest[at + 1..];
-                break;
+        // Of two quotes the first is left, of a closing one none.
+        let is_escape = rest.get(at + 1) == Some(&quote);
+        put(&rest[..at + usize::from(is_escape)]);
+        rest = &rest[at + 1 + usize::from(is_escape)..];
+        if !is_escape {
+            break;
+        }
+    }
+    put(rest);
+    used
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The fields of each record, one by one.
+    fn by_record(chunk: &[u8]) -> Vec<Vec<Span>> {
+        let mut records = Records::new(chunk, Dialect::default());
+        let next = || {
+            let mut fields = Vec::new();
+            records.next_into(&mut fields).map(|_| fields)
+        };
+        std::iter::from_fn(next).collect()
+    }
+
+    fn check(chunk: &[u8]) {
+        let records = by_record(chunk);
+        for width in 1..4 {
+            let mut fields = Vec::new();
+            if let Some(count) = regular(chunk, Dialect::default(), width, &mut fields) {
+                assert_eq!(count, records.len(), "{:?}", chunk.escape_ascii().to_string());
+                let regular: Vec<_> = fields.chunks(width).map(<[Span]>::to_vec).collect();
+                assert_eq!(regular, records, "{:?}", chunk.escape_ascii().to_string());
             }
         }
     }
-    value.extend_from_slice_copy(rest);
-    value.into_bump_slice()
+
+    #[test]
+    fn regular_records_are_those_found_one_by_one() {
+        for length in 0..8 {
+            for number in 0..5_usize.pow(length) {
+                let byte = |at| b"\",\n\ra"[number / 5_usize.pow(at) % 5];
+                let chunk: Vec<u8> = (0..length).map(byte).collect();
+                check(&chunk);
+                // The same where a block ends.
+                let front = "abcdefgh,12345\n".repeat(4);
+                check(&[front.as_bytes(), &chunk, b"1,2\n"].concat());
+            }
+        }
+    }
+
+    #[test]
+    fn plain_records_are_regular() {
+        for end in ["", "\n"] {
+            let chunk = format!("{}a,\"b\n\",c{end}", "some,longer \"\" text,\n".repeat(20));
+            let mut fields = Vec::new();
+            let count = regular(chunk.as_bytes(), Dialect::default(), 3, &mut fields);
+            assert_eq!((count, fields.len()), (Some(21), 63));
+        }
+    }
 }

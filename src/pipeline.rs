@@ -203,8 +203,8 @@ impl Pipeline<'_> {
                 rows.rejects.iter().try_for_each(|reject| rejects.take(reject))?;
                 self.clocks.write.time(|| writer.append(rows, &mut encoded))?;
                 counts.records += chunk.records as u64;
-                counts.loaded += rows.len() as u64;
-                self.progress.add(chunk.bytes.len() as u64, rows.len() as u64);
+                counts.loaded += rows.len as u64;
+                self.progress.add(chunk.bytes.len() as u64, rows.len as u64);
                 let mut arena = batch.into_owner().arena;
                 arena.reset();
                 // If the leader has ended, its end is on the way.
@@ -243,7 +243,7 @@ mod tests {
         type Encoded = u64;
 
         fn encode(&mut self, rows: &Rows<'_>, encoded: &mut u64) {
-            *encoded = rows.len() as u64;
+            *encoded = rows.len as u64;
             assert!(self.panics_at != Some(*encoded), "the encoder dies");
         }
     }
@@ -256,7 +256,7 @@ mod tests {
         }
 
         fn append(&mut self, rows: &Rows<'_>, encoded: &mut u64) -> Result<()> {
-            assert_eq!(rows.len() as u64, *encoded);
+            assert_eq!(rows.len as u64, *encoded);
             if self.batches_left == 0 {
                 assert!(!self.with_panic, "the writer dies");
                 return Err(Kind::Verify("the disk is gone".to_owned()).into());

@@ -8,9 +8,9 @@
 //! Random bits come from one ChaCha8 stream for each UUID expression, read at a place that the record's
 //! number gives. So the values are the same however the input was cut and whichever thread met the record.
 
-use crate::batch::{Arena, ArenaVec, Value};
+use crate::batch::{Arena, ArenaVec, Copier, PADDING_BYTES, Span, Strings, Value, Values};
 use crate::error::{Kind, Result};
-use crate::parse::{Field, raw, unquote};
+use crate::parse::{has_quotes, plain_bytes, quoted, unquote_to};
 use crate::plan::{Dialect, Expr, Table};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
@@ -151,7 +151,7 @@ pub struct Records<'r, 'a> {
     /// How fields are quoted.
     pub dialect: Dialect,
     /// The fields, record after record.
-    pub fields: &'r [Field],
+    pub fields: &'r [Span],
     /// Fields in each record.
     pub width: usize,
     /// Records of the load before the chunk.
@@ -167,238 +167,354 @@ pub struct Evaluator<'p> {
     streams: Vec<Stream>,
 }
 
-/// The values of one slot, for all rows.
-#[derive(Debug, Clone, Copy)]
-enum Column<'a> {
-    Constant(Value<'a>),
-    Values(&'a [Value<'a>]),
-}
-
-impl<'a> Column<'a> {
-    #[inline]
-    fn get(&self, row: usize) -> &Value<'a> {
-        match self {
-            Self::Constant(value) => value,
-            Self::Values(values) => &values[row],
-        }
-    }
-}
-
 impl Evaluator<'_> {
     /// The columns of the rows that `records` become, made in `arena`.
-    pub fn eval<'a>(&mut self, records: Records<'_, 'a>, arena: &'a Arena) -> &'a [&'a [Value<'a>]] {
-        let rows = records.numbers.len();
+    pub fn eval<'a>(&mut self, records: Records<'_, 'a>, arena: &'a Arena) -> &'a [Values<'a>] {
         let mut made = arena.vec(self.program.ops.len());
+        let has_quotes = has_quotes(records.chunk, records.dialect);
         for op in &self.program.ops {
-            let column = self.eval_op(op, records, &made, arena);
+            let column = self.eval_op(op, records, has_quotes, &made, arena);
             made.push(column);
         }
-        arena.list(self.program.outputs.iter().map(|slot| match made[*slot] {
-            Column::Values(values) => values,
-            Column::Constant(value) => arena.list((0..rows).map(|_| value)),
-        }))
+        arena.list(self.program.outputs.iter().map(|slot| made[*slot]))
     }
 
     fn eval_op<'a>(
         &mut self,
         op: &Op,
         records: Records<'_, 'a>,
-        made: &[Column<'a>],
+        has_quotes: bool,
+        made: &[Values<'a>],
         arena: &'a Arena,
-    ) -> Column<'a> {
-        let Records { chunk, dialect, fields, width, first_record, numbers } = records;
-        let rows = numbers.len();
-        let number = |number: &u32| first_record + u64::from(*number);
-        Column::Values(match op {
-            Op::Constant(Constant::Text(text)) => {
-                return Column::Constant(Value::Text(arena.copy(text.as_bytes())));
-            }
-            Op::Constant(Constant::Integer(integer)) => return Column::Constant(Value::Integer(*integer)),
-            Op::Field(index) => arena.list(
-                fields
-                    .chunks_exact(width)
-                    .map(|fields| Value::Text(unquote(raw(chunk, fields[*index]), dialect, arena))),
-            ),
+    ) -> Values<'a> {
+        let rows = records.numbers.len();
+        let numbers = records.numbers.iter().map(|number| records.first_record + u64::from(*number));
+        match op {
+            Op::Constant(Constant::Text(text)) => Values::Constant(Value::Text(arena.copy(text.as_bytes()))),
+            Op::Constant(Constant::Integer(integer)) => Values::Constant(Value::Integer(*integer)),
+            Op::Field(index) => field(*index, records, has_quotes, arena),
             Op::Upper(of) => upper(made[*of], rows, arena),
-            Op::TryInteger(of) => arena.list((0..rows).map(|row| try_integer(made[*of].get(row)))),
-            Op::Coalesce(of) => arena.list((0..rows).map(|row| coalesce(of, made, row))),
+            Op::TryInteger(of) => try_integers(made[*of], rows, arena),
+            Op::Coalesce(of) => coalesce(of, made, rows, arena),
             Op::Concat(of) => concat(of, made, rows, arena),
             Op::Uuid4(stream) => {
                 let stream = &mut self.streams[*stream];
-                let uuid = |record| uuid4(stream.words_of(record));
-                arena.list(numbers.iter().map(number).map(uuid).map(|uuid| Value::Blob(arena.copy(&uuid))))
+                uuids(numbers.map(|record| uuid4(stream.words_of(record))), arena)
             }
             Op::Uuid7(stream) => {
                 let (stream, millis) = (&mut self.streams[*stream], self.program.seed.unix_millis);
-                let uuid = |record| uuid7(millis, record, stream.words_of(record));
-                arena.list(numbers.iter().map(number).map(uuid).map(|uuid| Value::Blob(arena.copy(&uuid))))
+                uuids(numbers.map(|record| uuid7(millis, record, stream.words_of(record))), arena)
             }
-        })
+        }
     }
 }
+
+/// The values of field `index`.
+fn field<'a>(index: usize, records: Records<'_, 'a>, has_quotes: bool, arena: &'a Arena) -> Values<'a> {
+    let Records { chunk, dialect, fields, width, .. } = records;
+    let spans = arena.list(fields.chunks_exact(width).map(|fields| fields[index]));
+    let spans_of_quoted = if has_quotes { &mut *spans } else { &mut [] };
+    for span in spans_of_quoted {
+        let Some((rest, quote)) = quoted(span.of(chunk), dialect.quote) else { continue };
+        let Some(bytes) = plain_bytes(rest, quote) else { return made_field(index, records, arena) };
+        span.start += 1;
+        span.end = span.start + bytes as u32;
+    }
+    Values::Texts(Strings { bytes: chunk, spans })
+}
+
+/// As [`field`], where quotes inside of quotes make that a value is not a piece of the chunk.
+fn made_field<'a>(index: usize, records: Records<'_, 'a>, arena: &'a Arena) -> Values<'a> {
+    let Records { chunk, dialect, fields, width, .. } = records;
+    let fields = || fields.chunks_exact(width).map(|fields| fields[index]);
+    let mut texts = Texts::new(records.numbers.len(), fields().map(Span::len).sum(), arena);
+    for span in fields() {
+        let raw = span.of(chunk);
+        let quoted = quoted(raw, dialect.quote);
+        texts.push(|to| match quoted {
+            Some((rest, quote)) => unquote_to(rest, quote, to),
+            None => copy(raw, to),
+        });
+    }
+    Values::Texts(texts.finish())
+}
+
+/// BLOBs of 16 bytes each.
+fn uuids<'a>(uuids: impl ExactSizeIterator<Item = [u8; 16]>, arena: &'a Arena) -> Values<'a> {
+    let uuids = &*arena.list(uuids);
+    let spans = arena.list((0..uuids.len() as u32).map(|row| Span { start: 16 * row, end: 16 * row + 16 }));
+    Values::Blobs(Strings { bytes: uuids.as_flattened(), spans })
+}
+
+/// Texts that are made one behind the other.
+struct Texts<'a> {
+    bytes: &'a mut [u8],
+    used: usize,
+    spans: ArenaVec<'a, Span>,
+}
+
+impl<'a> Texts<'a> {
+    /// None yet; room for so many, of so many bytes together, which must be fewer than [`MAX_TEXTS_BYTES`].
+    fn new(rows: usize, bytes: usize, arena: &'a Arena) -> Self {
+        Self { bytes: arena.zeros(bytes + PADDING_BYTES), used: 0, spans: arena.vec(rows) }
+    }
+
+    /// Appends the text that `put` writes to the start of what it is given, and whose bytes it returns.
+    #[inline(always)]
+    fn push(&mut self, put: impl FnOnce(&mut [u8]) -> usize) {
+        let start = self.used;
+        self.used += put(&mut self.bytes[start..]);
+        self.spans.push(Span { start: start as u32, end: self.used as u32 });
+    }
+
+    fn finish(self) -> Strings<'a> {
+        Strings { bytes: self.bytes, spans: self.spans.into_bump_slice() }
+    }
+}
+
+/// What the spans of a column can reach.
+const MAX_TEXTS_BYTES: usize = u32::MAX as usize - PADDING_BYTES;
+
+/// Copies a text to the start of `to` and returns its bytes.
+#[inline]
+fn copy(text: &[u8], to: &mut [u8]) -> usize {
+    to[..text.len()].copy_from_slice(text);
+    text.len()
+}
+
+/// ΐ has two bytes and six in upper case; no character grows more.
+const MOST_GROWTH: usize = 3;
 
 /// Unicode upper case, character by character (Unicode's full case mapping: `ß` becomes `SS`).
-fn upper<'a>(of: Column<'a>, rows: usize, arena: &'a Arena) -> &'a [Value<'a>] {
-    let append = |row: usize, texts: &mut ArenaVec<'_, u8>| {
-        let start = texts.len();
-        let has_text = append_text(of.get(row), texts);
-        if !texts[start..].is_ascii() {
-            make_upper(texts, start, arena);
-        }
-        has_text
+fn upper<'a>(of: Values<'a>, rows: usize, arena: &'a Arena) -> Values<'a> {
+    let Some((texts, bytes)) = texts_of(of, rows, MAX_TEXTS_BYTES / MOST_GROWTH, arena) else {
+        return values(rows, arena, |row, upper| {
+            let mut text = arena.vec(0);
+            append_text(of.get(row), &mut text)?;
+            let room = arena.zeros(MOST_GROWTH * text.len());
+            let bytes = upper_to(&text, room);
+            upper.extend_from_slice_copy(&room[..bytes]);
+            Some(())
+        });
     };
-    // ASCII is left for one pass over all of it.
-    texts(rows, arena, append, <[u8]>::make_ascii_uppercase)
+    let copier = Copier::new(texts);
+    let mut copies = Texts::new(rows, bytes, arena);
+    (0..rows).for_each(|row| copies.push(|to| copier.copy(row, to)));
+    let made = &mut copies.bytes[..bytes];
+    if made.is_ascii() {
+        made.make_ascii_uppercase();
+        return Values::Texts(copies.finish());
+    }
+    // They are read from the copies, not from where they came: that may be a file that somebody else writes to.
+    let copies = copies.finish();
+    let mut uppers = Texts::new(rows, MOST_GROWTH * bytes, arena);
+    (0..rows).for_each(|row| uppers.push(|to| upper_to(copies.get(row), to)));
+    Values::Texts(uppers.finish())
 }
 
-/// Puts the text that begins at `start` in upper case.
-///
-/// It is read from a copy, not from where it came: that may be a file that somebody else can write to.
+/// Writes the upper case of a text to the start of `to` and returns its bytes.
 #[cold]
-fn make_upper(texts: &mut ArenaVec<'_, u8>, start: usize, arena: &Arena) {
-    let text = std::str::from_utf8(arena.copy(&texts[start..])).unwrap_or_default();
-    texts.truncate(start);
-    let mut utf8 = [0; 4];
-    for upper in text.chars().flat_map(char::to_uppercase) {
-        texts.extend_from_slice_copy(upper.encode_utf8(&mut utf8).as_bytes());
+fn upper_to(text: &[u8], to: &mut [u8]) -> usize {
+    let text = std::str::from_utf8(text).unwrap_or_default();
+    let upper = text.chars().flat_map(char::to_uppercase);
+    upper.fold(0, |used, upper| used + upper.encode_utf8(&mut to[used..]).len())
+}
+
+/// The values as [`try_integer`] reads them.
+fn try_integers<'a>(of: Values<'a>, rows: usize, arena: &'a Arena) -> Values<'a> {
+    let mut integers = arena.vec(rows);
+    if let Values::Texts(texts) = of {
+        integers.extend(texts.spans.iter().map_while(|span| {
+            short_integer(texts.bytes, *span).or_else(|| try_integer(span.of(texts.bytes)))
+        }));
     }
+    if integers.len() == rows {
+        return Values::Integers(integers.into_bump_slice());
+    }
+    Values::Mixed(arena.list((0..rows).map(|row| {
+        let integer = match of.get(row) {
+            Value::Integer(integer) => Some(integer),
+            Value::Text(text) => try_integer(text),
+            _ => None,
+        };
+        integer.map_or(Value::Null, Value::Integer)
+    })))
 }
 
 /// An optional sign, then ASCII digits, within 64 bits.
 #[inline]
-fn try_integer<'a>(value: &Value<'a>) -> Value<'a> {
-    let integer = match value {
-        Value::Integer(integer) => Some(*integer),
-        Value::Text(text) => {
-            short_integer(text).or_else(|| std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()))
-        }
-        _ => None,
-    };
-    integer.map_or(Value::Null, Value::Integer)
+fn try_integer(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok())
 }
 
-/// The number that up to four digits are, as nearly all are in practice, or nothing.
-#[inline]
-fn short_integer(text: &[u8]) -> Option<i64> {
-    let is_short = (1..=4).contains(&text.len()) && text.iter().all(u8::is_ascii_digit);
-    is_short.then(|| text.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0')))
-}
-
-#[inline]
-fn coalesce<'a>(of: &[Slot], made: &[Column<'a>], row: usize) -> Value<'a> {
-    let mut values = of.iter().map(|slot| made[*slot].get(row));
-    *values.find(|value| !matches!(value, Value::Null)).unwrap_or(&Value::Null)
-}
-
-/// No number has a longer text.
-const LONGEST_NUMBER: usize = 24;
-
-/// A part of every text of a column.
-enum Part<'a> {
-    /// A short one that is always the same: its bytes and, behind them, others up to a length that the compiler
-    /// knows, since to copy these and cut them off again takes less time than to copy a few.
-    Short([u8; SHORT_BYTES], usize),
-    /// Any other.
-    Column(Column<'a>),
-}
-
-const SHORT_BYTES: usize = 16;
-
-impl<'a> Part<'a> {
-    fn new(column: Column<'a>) -> Self {
-        match column {
-            Column::Constant(Value::Text(text)) if text.len() <= SHORT_BYTES => {
-                let mut bytes = [0; SHORT_BYTES];
-                bytes[..text.len()].copy_from_slice(text);
-                Self::Short(bytes, text.len())
-            }
-            column => Self::Column(column),
-        }
-    }
-
-    /// Appends it, or answers with false if it is NULL.
-    #[inline(always)]
-    fn append(&self, row: usize, texts: &mut ArenaVec<'_, u8>) -> bool {
-        match self {
-            Self::Short(bytes, length) => {
-                append_short(bytes, *length, texts);
-                true
-            }
-            Self::Column(column) => append_text(column.get(row), texts),
-        }
-    }
-}
-
-/// Appends the first `length` of `bytes`.
+/// As [`try_integer`], for a text of one to eight digits with something behind it, as nearly all are in practice; nothing for
+/// others. All digits are looked at together: the pairs are added up, then the fours, then the eight.
 #[inline(always)]
-fn append_short<const BYTES: usize>(bytes: &[u8; BYTES], length: usize, texts: &mut ArenaVec<'_, u8>) {
-    let start = texts.len();
-    texts.extend_from_slice_copy(bytes);
-    texts.truncate(start + length);
+fn short_integer(bytes: &[u8], span: Span) -> Option<i64> {
+    const ZEROS: u64 = 0x3030_3030_3030_3030;
+    const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+    let start = span.start as usize;
+    let eight = u64::from_le_bytes(bytes.get(start..start + 8)?.try_into().ok()?);
+    let bits_behind = 64_u32.checked_sub(8 * span.len() as u32).filter(|bits| *bits < 64)?;
+    // Zeros in front, and the last digit in the highest byte.
+    let digits = (eight ^ ZEROS) << bits_behind;
+    if (digits | (digits.wrapping_add(0x7676_7676_7676_7676))) & HIGH_BITS != 0 {
+        return None;
+    }
+    let pairs = digits.wrapping_mul((10 << 8) + 1) >> 8 & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul((100 << 16) + 1) >> 16 & 0x0000_ffff_0000_ffff;
+    Some((fours.wrapping_mul((10_000 << 32) + 1) >> 32).cast_signed())
+}
+
+fn coalesce<'a>(of: &[Slot], made: &[Values<'a>], rows: usize, arena: &'a Arena) -> Values<'a> {
+    match of.first().map(|slot| made[*slot]) {
+        None | Some(Values::Mixed(_) | Values::Constant(Value::Null)) => {}
+        Some(never_null) => return never_null,
+    }
+    let value = |row: usize| {
+        let mut values = of.iter().map(|slot| made[*slot].get(row));
+        values.find(|value| !matches!(value, Value::Null)).unwrap_or(Value::Null)
+    };
+    let values = &*arena.list((0..rows).map(value));
+    let mut integers = arena.vec(rows);
+    integers.extend(values.iter().map_while(|value| match value {
+        Value::Integer(integer) => Some(*integer),
+        _ => None,
+    }));
+    if integers.len() == rows { Values::Integers(integers.into_bump_slice()) } else { Values::Mixed(values) }
 }
 
 /// All parts as text, one after the other; NULL if any is NULL.
-fn concat<'a>(of: &[Slot], made: &[Column<'a>], rows: usize, arena: &'a Arena) -> &'a [Value<'a>] {
-    let parts = arena.list(of.iter().map(|slot| Part::new(made[*slot])));
-    let append = |row: usize, texts: &mut ArenaVec<'_, u8>| parts.iter().all(|part| part.append(row, texts));
-    texts(rows, arena, append, |_| ())
+fn concat<'a>(of: &[Slot], made: &[Values<'a>], rows: usize, arena: &'a Arena) -> Values<'a> {
+    const SHORT_BYTES: usize = 16;
+    /// A part of every text.
+    enum Part<'a> {
+        /// Short and always the same: its bytes with others behind them.
+        Short([u8; SHORT_BYTES], usize),
+        Long(&'a [u8]),
+        Texts(Copier<'a>),
+    }
+    let general = || {
+        let append = |row: usize, text: &mut ArenaVec<'a, u8>| {
+            of.iter().try_for_each(|slot| append_text(made[*slot].get(row), text))
+        };
+        values(rows, arena, append)
+    };
+    let mut parts = arena.vec(of.len());
+    let mut bytes = 0;
+    for slot in of {
+        let room = MAX_TEXTS_BYTES.saturating_sub(bytes);
+        let is_constant = matches!(made[*slot], Values::Constant(_));
+        let part_rows = if is_constant { 1 } else { rows };
+        let Some((texts, part_bytes)) = texts_of(made[*slot], part_rows, room, arena) else {
+            return general();
+        };
+        parts.push(match is_constant {
+            true if part_bytes <= SHORT_BYTES => {
+                Part::Short(std::array::from_fn(|at| texts.bytes[at]), part_bytes)
+            }
+            true => Part::Long(texts.get(0)),
+            false => Part::Texts(Copier::new(texts)),
+        });
+        bytes += if is_constant { rows * part_bytes } else { part_bytes };
+    }
+    if bytes > MAX_TEXTS_BYTES {
+        return general();
+    }
+    let mut texts = Texts::new(rows, bytes, arena);
+    for row in 0..rows {
+        texts.push(|mut to| {
+            let room = to.len();
+            for part in &parts {
+                let bytes = match part {
+                    Part::Short(text, bytes) => {
+                        match to.first_chunk_mut() {
+                            Some(to) => *to = *text,
+                            None => to[..*bytes].copy_from_slice(&text[..*bytes]),
+                        }
+                        *bytes
+                    }
+                    Part::Long(text) => copy(text, to),
+                    Part::Texts(texts) => texts.copy(row, to),
+                };
+                to = &mut to[bytes..];
+            }
+            room - to.len()
+        });
+    }
+    Values::Texts(texts.finish())
 }
 
-/// A column of texts, of which `append` appends each, or answers with false if it is NULL; `finish` sees all.
-///
-/// They are made one behind the other and cut apart at the end: one growing list is cheaper than many.
-#[inline(always)]
-fn texts<'a>(
+/// The text form of the values of so many rows, and their bytes; nothing if a value may have none, or if they have more
+/// than `max_bytes`.
+fn texts_of<'a>(
+    of: Values<'a>,
+    rows: usize,
+    max_bytes: usize,
+    arena: &'a Arena,
+) -> Option<(Strings<'a>, usize)> {
+    let texts = match of {
+        Values::Texts(strings) | Values::Blobs(strings) => strings,
+        Values::Integers(integers) => integer_texts(integers, max_bytes, arena)?,
+        Values::Mixed(_) | Values::Constant(Value::Null) => return None,
+        Values::Constant(value) => {
+            let mut text = arena.vec(0);
+            append_text(value, &mut text)?;
+            let span = Span { start: 0, end: u32::try_from(text.len()).ok()? };
+            text.extend_from_slice_copy(&[0; PADDING_BYTES]);
+            Strings { bytes: text.into_bump_slice(), spans: arena.list(std::iter::repeat_n(span, rows)) }
+        }
+    };
+    let bytes = texts.spans.iter().map(|span| span.len()).sum();
+    (bytes <= max_bytes).then_some((texts, bytes))
+}
+
+/// Integers in digits.
+fn integer_texts<'a>(integers: &[i64], max_bytes: usize, arena: &'a Arena) -> Option<Strings<'a>> {
+    /// i64::MIN has so many.
+    const MOST_DIGITS: usize = 20;
+    let bytes = MOST_DIGITS * integers.len();
+    if bytes > max_bytes {
+        return None;
+    }
+    let mut texts = Texts::new(integers.len(), bytes, arena);
+    for integer in integers {
+        texts.push(|to| match (integer, to.first_chunk_mut()) {
+            (10..100, Some(to)) => {
+                *to = [b'0' + (integer / 10) as u8, b'0' + (integer % 10) as u8];
+                2
+            }
+            _ => copy(itoa::Buffer::new().format(*integer).as_bytes(), to),
+        });
+    }
+    Some(texts.finish())
+}
+
+/// The general form of a column of texts: `append` appends each, or answers with nothing if it is NULL.
+fn values<'a>(
     rows: usize,
     arena: &'a Arena,
-    append: impl Fn(usize, &mut ArenaVec<'a, u8>) -> bool,
-    finish: impl Fn(&mut [u8]),
-) -> &'a [Value<'a>] {
-    let mut ends = arena.vec::<Option<usize>>(rows);
-    let mut texts = arena.vec(rows * LONGEST_NUMBER);
-    for row in 0..rows {
-        let start = texts.len();
-        let has_text = append(row, &mut texts);
-        if !has_text {
-            texts.truncate(start);
-        }
-        ends.push(has_text.then_some(texts.len()));
-    }
-    finish(&mut texts);
-    let mut texts = texts.into_bump_slice();
-    let mut cut = 0;
-    arena.list(ends.into_iter().map(|end| {
-        let Some(end) = end else { return Value::Null };
-        let (text, rest) = texts.split_at(end - cut);
-        (texts, cut) = (rest, end);
-        Value::Text(text)
-    }))
+    append: impl Fn(usize, &mut ArenaVec<'a, u8>) -> Option<()>,
+) -> Values<'a> {
+    let value = |row| {
+        let mut text = arena.vec(0);
+        append(row, &mut text).map_or(Value::Null, |()| Value::Text(text.into_bump_slice()))
+    };
+    Values::Mixed(arena.list((0..rows).map(value)))
 }
 
-/// Appends the text form of a value; NULL has none, and is answered with false. Texts, the many, are inlined.
-#[inline(always)]
-fn append_text(value: &Value<'_>, result: &mut ArenaVec<'_, u8>) -> bool {
-    if let Value::Text(bytes) | Value::Blob(bytes) = value {
-        result.extend_from_slice_copy(bytes);
-        return true;
-    }
-    append_number(value, result)
-}
-
-#[inline]
-fn append_number(value: &Value<'_>, result: &mut ArenaVec<'_, u8>) -> bool {
+/// Appends the text form of a value; NULL has none.
+fn append_text(value: Value<'_>, result: &mut ArenaVec<'_, u8>) -> Option<()> {
     match value {
-        Value::Integer(integer @ 10..100) => {
-            append_short(&[b'0' + (integer / 10) as u8, b'0' + (integer % 10) as u8], 2, result);
-        }
+        Value::Null => return None,
+        Value::Text(bytes) | Value::Blob(bytes) => result.extend_from_slice_copy(bytes),
         Value::Integer(integer) => {
-            result.extend_from_slice_copy(itoa::Buffer::new().format(*integer).as_bytes());
+            result.extend_from_slice_copy(itoa::Buffer::new().format(integer).as_bytes());
         }
         // The shortest text that gives the number back; no expression makes a REAL yet.
         Value::Real(real) => result.extend_from_slice_copy(format!("{real:?}").as_bytes()),
-        _ => return false,
     }
-    true
+    Some(())
 }
 
 /// RFC 9562 section 5.4.
@@ -445,9 +561,12 @@ mod tests {
 
     #[test]
     fn integers_are_a_sign_and_digits_within_64_bits() {
-        let cases: [(&str, Option<i64>); 14] = [
+        let cases: [(&str, Option<i64>); 18] = [
             ("42", Some(42)),
             ("042", Some(42)),
+            ("12345678", Some(12_345_678)),
+            ("123456789", Some(123_456_789)),
+            ("00000000", Some(0)),
             ("+5", Some(5)),
             ("-5", Some(-5)),
             ("9223372036854775807", Some(i64::MAX)),
@@ -459,12 +578,52 @@ mod tests {
             ("", None),
             ("+", None),
             ("1_000", None),
+            ("12345:78", None),
             ("\u{663}", None),
         ];
+        let arena = Arena::default();
         for (text, expected) in cases {
             let expected = expected.map_or(Value::Null, Value::Integer);
-            assert_eq!(try_integer(&Value::Text(text.as_bytes())), expected, "{text:?}");
+            // With more behind it and without.
+            for texts in [&[text, "1234567890"][..], &[text]] {
+                let integers = try_integers(made(texts, &arena), texts.len(), &arena);
+                assert_eq!(integers.get(0), expected, "{text:?}");
+            }
+            let at_the_end = Span { start: 0, end: text.len() as u32 };
+            let texts = Strings { bytes: text.as_bytes(), spans: &[at_the_end] };
+            assert_eq!(try_integers(Values::Texts(texts), 1, &arena).get(0), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn integers_of_up_to_eight_digits_are_read_at_once() {
+        let text = |number: u64| format!("{number}rest of it");
+        for number in (0..=8).flat_map(|power| [10_u64.pow(power), 10_u64.pow(power) - 1]).chain([12_345_670])
+        {
+            let (text, digits) = (text(number), number.to_string().len() as u32);
+            let read = short_integer(text.as_bytes(), Span { start: 0, end: digits });
+            assert_eq!(read, (digits <= 8).then_some(number as i64), "{number}");
+            assert_eq!(short_integer(text.as_bytes(), Span { start: 0, end: digits + 1 }), None);
+            for at in 0..digits as usize {
+                // Every byte that is no digit is seen, in every place.
+                for byte in (0..=u8::MAX).filter(|byte| !byte.is_ascii_digit()) {
+                    let mut text = text.clone().into_bytes();
+                    text[at] = byte;
+                    assert_eq!(short_integer(&text, Span { start: 0, end: digits }), None);
+                }
+            }
+        }
+    }
+
+    fn all<'a>(values: Values<'a>, rows: usize) -> Vec<Value<'a>> {
+        (0..rows).map(|row| values.get(row)).collect()
+    }
+
+    /// Texts as a made column has them.
+    fn made<'a>(texts: &[&str], arena: &'a Arena) -> Values<'a> {
+        let mut made = Texts::new(texts.len(), texts.concat().len(), arena);
+        texts.iter().for_each(|text| made.push(|to| copy(text.as_bytes(), to)));
+        Values::Texts(made.finish())
     }
 
     #[test]
@@ -472,27 +631,63 @@ mod tests {
         let arena = Arena::default();
         for text in ["", "abc", "O' Sullivan", "straße", "ŉ", "ﬃ", "éàü", "ǆ", "日本", "ΐ", "a\0b"]
         {
-            let values = [Value::Text(b"a"), Value::Text(text.as_bytes()), Value::Null, Value::Integer(-7)];
-            let upper = upper(Column::Values(&values), values.len(), &arena);
-            let expected = text.to_uppercase();
-            let expected =
-                [Value::Text(b"A"), Value::Text(expected.as_bytes()), Value::Null, Value::Text(b"-7")];
-            assert_eq!(upper, expected);
+            let texts = ["a", text, "zz"];
+            let uppers = texts.map(str::to_uppercase);
+            let [a, upper_text, zz] = uppers.each_ref().map(|text| Value::Text(text.as_bytes()));
+            assert_eq!(all(upper(made(&texts, &arena), 3, &arena), 3), [a, upper_text, zz]);
+            let mixed = [Value::Text(b"a"), Value::Text(text.as_bytes()), Value::Null, Value::Integer(-7)];
+            let expected = [a, upper_text, Value::Null, Value::Text(b"-7")];
+            assert_eq!(all(upper(Values::Mixed(&mixed), 4, &arena), 4), expected);
         }
+    }
+
+    #[test]
+    fn no_character_grows_more_in_upper_case_than_there_is_room() {
+        let growth =
+            |lower: char| lower.to_uppercase().map(char::len_utf8).sum::<usize>().div_ceil(lower.len_utf8());
+        assert_eq!((char::MIN..=char::MAX).map(growth).max(), Some(MOST_GROWTH));
     }
 
     #[test]
     fn concat_is_null_if_any_part_is() {
         let arena = Arena::default();
-        let values = [Value::Text(b"a"), Value::Integer(i64::MIN), Value::Null, Value::Text(b"")];
-        let made = values.map(Column::Constant);
-        let texts = concat(&[0, 1, 3], &made, 2, &arena);
-        assert_eq!(texts, [Value::Text(b"a-9223372036854775808"); 2]);
-        assert_eq!(concat(&[0, 2], &made, 1, &arena), [Value::Null]);
-        let some = arena.list([Value::Text(b"b"), Value::Null, Value::Integer(7)].into_iter());
-        let made = [Column::Constant(Value::Text(b"a")), Column::Values(some)];
+        let constants = [Value::Text(b"a"), Value::Integer(i64::MIN), Value::Null, Value::Text(b"")];
+        let parts = constants.map(Values::Constant);
+        let texts = concat(&[0, 1, 3], &parts, 2, &arena);
+        assert_eq!(all(texts, 2), [Value::Text(b"a-9223372036854775808"); 2]);
+        assert_eq!(all(concat(&[0, 2], &parts, 1, &arena), 1), [Value::Null]);
+        let some = [Value::Text(b"b"), Value::Null, Value::Integer(7)];
+        let parts = [Values::Constant(Value::Text(b"a")), Values::Mixed(&some)];
         let expected = [Value::Text(b"ab"), Value::Null, Value::Text(b"a7")];
-        assert_eq!(concat(&[0, 1], &made, 3, &arena), expected);
+        assert_eq!(all(concat(&[0, 1], &parts, 3, &arena), 3), expected);
+    }
+
+    #[test]
+    fn texts_of_any_length_are_joined() {
+        let arena = Arena::default();
+        // Around the numbers of bytes that are copied at once.
+        for longest in [0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 200] {
+            let long = "x".repeat(longest);
+            let parts = [
+                made(&["é", &long, ""], &arena),
+                Values::Constant(Value::Text(b"-")),
+                Values::Integers(&[-3, 42, i64::MIN]),
+                made(&["", "end", &long], &arena),
+            ];
+            let expected = ["é--3".to_owned(), format!("{long}-42end"), format!("-{}{long}", i64::MIN)];
+            let expected = expected.each_ref().map(|text| Value::Text(text.as_bytes()));
+            assert_eq!(all(concat(&[0, 1, 2, 3], &parts, 3, &arena), 3), expected, "{longest}");
+        }
+    }
+
+    #[test]
+    fn texts_too_long_for_spans_have_another_form() {
+        let arena = Arena::default();
+        let texts = made(&["abc", "de"], &arena);
+        assert!(texts_of(texts, 2, 5, &arena).is_some_and(|(_, bytes)| bytes == 5));
+        assert!(texts_of(texts, 2, 4, &arena).is_none());
+        assert!(texts_of(Values::Integers(&[1]), 1, 0, &arena).is_none());
+        assert!(texts_of(Values::Constant(Value::Text(b"abc")), 2, 5, &arena).is_none());
     }
 
     #[test]

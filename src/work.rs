@@ -1,8 +1,8 @@
 //! One chunk to one batch: what a worker does, start to end. Pure: bytes in, rows out.
 
-use crate::batch::{Arena, Batch, Reject, Rows, Source};
+use crate::batch::{Arena, Batch, Reject, Rows, Source, Span};
 use crate::error::{Position, Reason};
-use crate::parse::{self, Field};
+use crate::parse;
 use crate::plan::Dialect;
 use crate::split::{Chunk, count_line_ends};
 use crate::transform::{self, Evaluator, Program};
@@ -15,7 +15,7 @@ pub struct Worker<'p> {
     dialect: Dialect,
     header_fields: usize,
     evaluator: Evaluator<'p>,
-    fields: Vec<Field>,
+    fields: Vec<Span>,
     numbers: Vec<u32>,
 }
 
@@ -48,7 +48,8 @@ impl<'p> Worker<'p> {
             first_record: chunk.first_record,
             numbers: &self.numbers,
         };
-        Rows { columns: self.evaluator.eval(records, arena), first_record: chunk.first_record, rejects }
+        let columns = self.evaluator.eval(records, arena);
+        Rows { len: self.numbers.len(), columns, first_record: chunk.first_record, rejects }
     }
 
     /// Where in `input` the record of a row lies, of the chunk whose rows were made last.
@@ -71,6 +72,14 @@ impl<'p> Worker<'p> {
         self.numbers.clear();
         // Most are ASCII, which is sooner seen.
         let chunk_is_utf8 = chunk.bytes.is_ascii() || std::str::from_utf8(chunk.bytes).is_ok();
+        if chunk_is_utf8
+            && let Some(count) =
+                parse::regular(chunk.bytes, self.dialect, self.header_fields, &mut self.fields)
+        {
+            self.numbers.extend(0..count as u32);
+            return Vec::new();
+        }
+        self.fields.clear();
         let mut rejects = Rejects::new(chunk);
         let mut records = parse::Records::new(chunk.bytes, self.dialect);
         let mut number = 0;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use sqload::Kind;
 use sqload::batch::Arena;
-use sqload::parse::{Records, raw, unquote};
+use sqload::parse::{Records, unquote};
 use sqload::plan::Dialect;
 use sqload::split::Split;
 
@@ -20,7 +20,7 @@ fn ours(bytes: &[u8]) -> Vec<Fields> {
     let mut all = Vec::new();
     let mut fields = Vec::new();
     while records.next_into(&mut fields).is_some() {
-        let values = fields.drain(..).map(|field| unquote(raw(bytes, field), dialect, &arena).to_vec());
+        let values = fields.drain(..).map(|field| unquote(field.of(bytes), dialect, &arena).to_vec());
         all.push(values.collect());
     }
     all

@@ -53,8 +53,15 @@ const TEXTS: [&str; 20] = [
     "-",
 ];
 
-fn value(rng: &mut ChaCha8Rng, page_bytes: usize) -> Value {
-    match rng.random_range(0..20) {
+/// A value; `class` 0 is all that there are, others leave some out.
+fn value(rng: &mut ChaCha8Rng, class: u32, page_bytes: usize) -> Value {
+    let kinds = match class {
+        0 => 0..20,
+        1 => 2..8,
+        2 => 11..14,
+        _ => 19..20,
+    };
+    match rng.random_range(kinds) {
         0..2 => Value::Null,
         2..4 => Value::Integer(rng.random_range(-2..3)),
         4..8 => {
@@ -125,9 +132,12 @@ fn case(seed: u64) -> Case {
     let count: i64 = *[0, 1, 2, 5, 40, 200, 400].choose(rng).unwrap();
     let ids_ascend = rng.random_bool(0.5);
     let has_unique = rng.random_bool(0.8);
+    // Half of the columns have values of any class.
+    let classes: Vec<_> = (0..width).map(|_| rng.random_range(0u32..6).saturating_sub(2)).collect();
     let rows: Vec<Vec<_>> = (0..count)
         .map(|row: i64| {
-            let mut row_values: Vec<_> = (0..width).map(|_| value(rng, page_bytes as usize)).collect();
+            let mut row_values: Vec<_> =
+                classes.iter().map(|class| value(rng, *class, page_bytes as usize)).collect();
             if has_unique && rowid != Some(0) {
                 row_values[0] =
                     Value::Integer(row.wrapping_mul(if ids_ascend { 3 } else { 0x5851_f42d_4c95_7f2d }));

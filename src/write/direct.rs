@@ -24,6 +24,7 @@ mod cells;
 mod encode;
 mod growth;
 mod pages;
+mod put;
 mod record;
 mod schema;
 mod sort;
@@ -161,7 +162,7 @@ impl write::Writer for Direct {
         self.largest_rowid = self.largest_rowid.max(encoded.largest_rowid);
         let missing = rows.first_record - self.rows + rows.rejects.len() as u64;
         self.missing.store(missing, Ordering::Relaxed);
-        self.rows += rows.len() as u64;
+        self.rows += rows.len as u64;
         Ok(())
     }
 

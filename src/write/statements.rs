@@ -70,11 +70,11 @@ impl Writer for Statements<'_> {
 
     fn append(&mut self, rows: &Rows<'_>, (): &mut ()) -> Result<()> {
         let mut run = || -> rusqlite::Result<()> {
-            let ends_in_one = rows.len() - rows.len() % self.many_rows;
+            let ends_in_one = rows.len - rows.len % self.many_rows;
             for first in (0..ends_in_one).step_by(self.many_rows) {
                 self.many.run(rows, first..first + self.many_rows)?;
             }
-            (ends_in_one..rows.len()).try_for_each(|row| self.one.run(rows, row..row + 1))
+            (ends_in_one..rows.len).try_for_each(|row| self.one.run(rows, row..row + 1))
         };
         run().map_err(|source| {
             Error::sqlite(format!("insert into table {:?} of", self.table), &self.database, source)
@@ -131,12 +131,12 @@ impl<'c> Insert<'c> {
     /// borrowed until the bindings are cleared, before this returns, so no address outlives what it shows.
     fn run(&mut self, rows: &Rows<'_>, range: Range<usize>) -> rusqlite::Result<()> {
         let statement = self.statement.as_ptr();
-        let values = range.flat_map(|row| rows.columns.iter().map(move |column| &column[row]));
+        let values = range.flat_map(|row| rows.columns.iter().map(move |column| column.get(row)));
         for (value, parameter) in values.zip(1..) {
             // SAFETY: the statement is alive until `self` is dropped and is not running; pointers and lengths
             // come from slices that are borrowed until the bindings are cleared below.
             let code = unsafe {
-                match *value {
+                match value {
                     Value::Null => ffi::sqlite3_bind_null(statement, parameter),
                     Value::Integer(integer) => ffi::sqlite3_bind_int64(statement, parameter, integer),
                     Value::Real(real) => ffi::sqlite3_bind_double(statement, parameter, real),

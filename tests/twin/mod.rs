@@ -5,7 +5,7 @@
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
-use sqload::batch::{self, Rows};
+use sqload::batch::{self, Rows, Span, Strings, Values};
 use sqload::plan::{Column, Expr, Table};
 use sqload::write::direct::{Direct, Encoded, Schema, Sorting};
 use sqload::write::statements::Statements;
@@ -83,11 +83,10 @@ impl Case {
         let mut first_record = 0;
         for chunk in &self.chunks {
             first_record += self.rejects;
-            let values: Vec<Vec<_>> = (0..self.columns.len())
-                .map(|column| chunk.iter().map(|row| borrowed(&row[column])).collect())
-                .collect();
-            let columns: Vec<_> = values.iter().map(Vec::as_slice).collect();
-            take(&Rows { columns: &columns, first_record, rejects: Vec::new() })?;
+            let made: Vec<_> =
+                (0..self.columns.len()).map(|at| Made::new(chunk.iter().map(|row| &row[at]))).collect();
+            let columns: Vec<_> = made.iter().map(Made::column).collect();
+            take(&Rows { len: chunk.len(), columns: &columns, first_record, rejects: Vec::new() })?;
             first_record += chunk.len() as u64;
         }
         Ok(())
@@ -222,6 +221,56 @@ fn run(path: &Path, unfinished: &[String]) -> Result<(), Error> {
         connection.execute_batch(sql).map_err(failed)?;
     }
     Ok(())
+}
+
+/// What a column of a chunk borrows from.
+struct Made<'v> {
+    values: Vec<batch::Value<'v>>,
+    integers: Vec<i64>,
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+}
+
+impl<'v> Made<'v> {
+    fn new(values: impl Iterator<Item = &'v Value>) -> Self {
+        let mut made = Self {
+            values: values.map(borrowed).collect(),
+            integers: Vec::new(),
+            bytes: Vec::new(),
+            spans: Vec::new(),
+        };
+        for value in &made.values {
+            match value {
+                batch::Value::Integer(integer) => made.integers.push(*integer),
+                batch::Value::Text(bytes) | batch::Value::Blob(bytes) => {
+                    let start = made.bytes.len() as u32;
+                    made.bytes.extend_from_slice(bytes);
+                    made.spans.push(Span { start, end: made.bytes.len() as u32 });
+                }
+                batch::Value::Null | batch::Value::Real(_) => {}
+            }
+        }
+        made
+    }
+
+    /// The column, in the form that says most of its values.
+    fn column(&self) -> Values<'_> {
+        let all = |is_one: fn(&batch::Value<'_>) -> bool| self.values.iter().all(is_one);
+        let strings = Strings { bytes: &self.bytes, spans: &self.spans };
+        if let [first, rest @ ..] = self.values.as_slice()
+            && rest.iter().all(|value| value == first)
+        {
+            Values::Constant(*first)
+        } else if all(|value| matches!(value, batch::Value::Integer(_))) {
+            Values::Integers(&self.integers)
+        } else if all(|value| matches!(value, batch::Value::Text(_))) {
+            Values::Texts(strings)
+        } else if all(|value| matches!(value, batch::Value::Blob(_))) {
+            Values::Blobs(strings)
+        } else {
+            Values::Mixed(&self.values)
+        }
+    }
 }
 
 fn borrowed(value: &Value) -> batch::Value<'_> {

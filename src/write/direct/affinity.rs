@@ -3,7 +3,7 @@
 //! Values that stay as they are, and integers, are seen to here. Whether a text is a number, and what the
 //! text of a REAL is, SQLite is asked: it is the authority, and such values are few.
 
-use crate::batch::{Arena, Value};
+use crate::batch::{Arena, Value, Values};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Result};
 
@@ -35,9 +35,22 @@ impl Affinity {
         }
     }
 
-    /// Whether `value` may be stored as another.
+    /// Whether a value of `column` may be stored as another.
+    pub(super) fn may_change(self, column: &Values<'_>) -> bool {
+        match column {
+            Values::Constant(value) => self.may_change_value(value),
+            Values::Mixed(values) => values.iter().any(|value| self.may_change_value(value)),
+            Values::Integers(_) => self.may_change_value(&Value::Integer(0)),
+            Values::Texts(texts) => {
+                !matches!(self, Self::Blob | Self::Text)
+                    && texts.spans.iter().any(|span| may_be_number(span.of(texts.bytes)))
+            }
+            Values::Blobs(_) => false,
+        }
+    }
+
     #[inline]
-    pub(super) fn may_change(self, value: &Value<'_>) -> bool {
+    fn may_change_value(self, value: &Value<'_>) -> bool {
         match value {
             Value::Null | Value::Blob(_) => false,
             Value::Integer(_) => matches!(self, Self::Text | Self::Real),

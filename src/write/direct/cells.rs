@@ -116,6 +116,20 @@ impl Cells {
         &mut self.buffer[self.used..end]
     }
 
+    /// Appends `count` cells, none of which overflows, that `put` writes to the start of room for `bytes`. It also sets
+    /// the length of each, and returns the bytes of all.
+    pub(super) fn append_short(
+        &mut self,
+        count: usize,
+        bytes: usize,
+        put: impl FnOnce(&mut [u8], &mut [u32]) -> usize,
+    ) {
+        self.room(bytes);
+        let first = self.lengths.len();
+        self.lengths.resize(first + count, 0);
+        self.used += put(&mut self.buffer[self.used..], &mut self.lengths[first..]);
+    }
+
     /// Appends cells that are whole.
     pub(super) fn extend(&mut self, bytes: &[u8], lengths: &[u32]) {
         self.room(bytes.len()).copy_from_slice(bytes);

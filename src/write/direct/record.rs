@@ -32,7 +32,7 @@ pub(super) fn varint_bytes(value: u64) -> usize {
 }
 
 /// Writes `value` as a varint to the start of `to`; returns how many bytes it took.
-#[inline]
+#[inline(always)]
 pub(super) fn put_varint(to: &mut [u8], value: u64) -> usize {
     // A byte with seven bits of the value, and a sign that there are more.
     let more = |shift: u32| (value >> shift) as u8 | 0x80;
@@ -92,14 +92,18 @@ pub(super) fn serial_type(value: &Value<'_>) -> (u64, usize) {
         Value::Text(bytes) | Value::Blob(bytes) => {
             (12 + 2 * bytes.len() as u64 + u64::from(matches!(value, Value::Text(_))), bytes.len())
         }
-        Value::Integer(integer) => integer_type(*integer),
+        Value::Integer(integer) => {
+            let serial_type = integer_type(*integer);
+            (serial_type.into(), integer_bytes(serial_type))
+        }
         Value::Real(_) => (7, 8),
         Value::Null => (0, 0),
     }
 }
 
+/// The serial type of an INTEGER.
 #[inline]
-fn integer_type(integer: i64) -> (u64, usize) {
+pub(super) fn integer_type(integer: i64) -> u8 {
     /// For each number of bits without the sign, the serial type.
     const TYPES: [u8; 64] = {
         let mut types = [6; 64];
@@ -110,42 +114,51 @@ fn integer_type(integer: i64) -> (u64, usize) {
         }
         types
     };
-    const BYTES: [u8; 8] = [0, 1, 2, 3, 4, 6, 8, 8];
     if integer == 0 || integer == 1 {
-        return (8 + integer.cast_unsigned(), 0);
+        return 8 + integer as u8;
     }
     let magnitude = (integer ^ (integer >> 63)).cast_unsigned();
-    let serial_type = TYPES[(64 - magnitude.leading_zeros() as usize) % 64];
-    (serial_type.into(), BYTES[usize::from(serial_type % 8)].into())
+    TYPES[(64 - magnitude.leading_zeros() as usize) % 64]
+}
+
+/// The bytes that an INTEGER of this serial type takes after the header.
+#[inline]
+pub(super) fn integer_bytes(serial_type: u8) -> usize {
+    const BYTES: [u8; 16] = [0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0, 0, 0, 0, 0];
+    BYTES[usize::from(serial_type % 16)].into()
+}
+
+/// Writes the bytes of an INTEGER that follow the header, and others behind them, to the start of `to`.
+#[inline]
+pub(super) fn put_integer(to: &mut [u8], integer: i64, bytes: usize) {
+    // Those of the front are the last ones of the number; what is behind them is written over.
+    let front = integer.wrapping_shl(64 - 8 * bytes as u32);
+    to[..8].copy_from_slice(&front.to_be_bytes());
 }
 
 /// The bytes of a record's header whose serial types take `types_bytes`, and which counts itself.
 #[inline]
 pub(super) fn header_bytes(types_bytes: usize) -> usize {
     let mut bytes = types_bytes + 1;
+    if bytes < 0x80 {
+        return bytes;
+    }
     while types_bytes + varint_bytes(bytes as u64) > bytes {
         bytes += 1;
     }
     bytes
 }
 
-/// Writes the bytes of a value that follow the header to the start of `to`, which has some more.
+/// Writes the bytes of a value that follow the header to the start of `to`, which has eight more.
 #[inline]
 pub(super) fn put_body(to: &mut [u8], value: &Value<'_>, bytes: usize) {
     match value {
         Value::Null => {}
-        Value::Integer(integer) => {
-            // Those of the front are the last ones of the number; what is behind them is written over.
-            let front = integer.wrapping_shl(64 - 8 * bytes as u32);
-            to[..8].copy_from_slice(&front.to_be_bytes());
-        }
+        Value::Integer(integer) => put_integer(to, *integer, bytes),
         Value::Real(real) => to[..8].copy_from_slice(&real.to_be_bytes()),
         Value::Text(text) | Value::Blob(text) => to[..bytes].copy_from_slice(text),
     }
 }
-
-/// Bytes behind its own that [`put_body`] may write to.
-pub(super) const BODY_SLACK: usize = 8;
 
 /// The values of a record, one after the other.
 #[derive(Debug, Clone)]
