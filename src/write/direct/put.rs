@@ -49,7 +49,8 @@ impl Sink<'_> {
             for (row, at) in block.iter_mut().zip(first..) {
                 *row = rows.order.get(at).map_or(at, |(_, row)| *row as usize);
             }
-            match Layout::new(columns, block, max_short, &mut parts) {
+            let rows_of_block = BlockRows { rows: block, are_run: rows.order.is_empty() };
+            match Layout::new(columns, rows_of_block, max_short, &mut parts) {
                 Some(layout) => {
                     let room = block.len() * (2 * MAX_VARINT_BYTES + layout.payload.end) + PADDING_BYTES;
                     self.cells.append_short(block.len(), room, |to, lengths| match self.kind {
@@ -125,7 +126,7 @@ impl<'p, 'c> Layout<'p, 'c> {
     /// That of some rows; nothing if a serial type is longer or a payload may have more than `max_bytes`.
     fn new(
         columns: &[Values<'c>],
-        rows: &[usize],
+        rows: BlockRows<'_>,
         max_bytes: usize,
         parts: &'p mut ArenaVec<'_, Part<'c>>,
     ) -> Option<Self> {
@@ -139,10 +140,10 @@ impl<'p, 'c> Layout<'p, 'c> {
                 Values::Texts(texts) => Part::strings(*texts, 13, rows)?,
                 Values::Blobs(blobs) => Part::strings(*blobs, 12, rows)?,
                 Values::Integers(integers) => Part::integers(integers, rows),
-                Values::Constant(_) | Values::Mixed(_) => Part::any(*values, rows)?,
+                Values::Constant(_) | Values::Mixed(_) => Part::any(*values, rows.rows)?,
             };
             if let Part::Fixed(integers, _) = part {
-                *template = integer_type(integers[rows[0]]);
+                *template = integer_type(integers[rows.rows[0]]);
             }
             payload = payload.start + bytes.start..payload.end + bytes.end;
             parts.push(part);
@@ -197,27 +198,43 @@ impl<'p, 'c> Layout<'p, 'c> {
     }
 }
 
+/// The rows of a block.
+#[derive(Clone, Copy)]
+struct BlockRows<'r> {
+    rows: &'r [usize],
+    /// Whether they follow each other.
+    are_run: bool,
+}
+
+impl BlockRows<'_> {
+    /// The least and the most that `of` finds in the rows of a column.
+    fn extent<T, V: Ord + Copy>(self, column: &[T], of: impl Fn(&T) -> V) -> (V, V) {
+        let first = of(&column[self.rows[0]]);
+        let wider = |(least, most): (V, V), value| (least.min(value), most.max(value));
+        if self.are_run {
+            let run = &column[self.rows[0]..][..self.rows.len()];
+            run.iter().map(of).fold((first, first), wider)
+        } else {
+            self.rows.iter().map(|row| of(&column[*row])).fold((first, first), wider)
+        }
+    }
+}
+
 impl<'c> Part<'c> {
     /// Strings, and from the fewest to the most bytes of one; nothing if a serial type is longer.
     fn strings(
         strings: Strings<'c>,
         serial_type_of_empty: u8,
-        rows: &[usize],
+        rows: BlockRows<'_>,
     ) -> Option<(Self, std::ops::Range<usize>)> {
-        let (least, most) = rows.iter().fold((u32::MAX, 0), |(least, most), row| {
-            let span = strings.spans[*row];
-            let bytes = span.end - span.start;
-            (least.min(bytes), most.max(bytes))
-        });
+        let (least, most) = rows.extent(strings.spans, |span| span.end - span.start);
         let copier = Copier::with_longest(strings, most as usize);
         let bytes = least as usize..most as usize;
         (bytes.end <= MAX_SHORT_BYTES).then_some((Self::Strings(copier, serial_type_of_empty), bytes))
     }
 
-    fn integers(integers: &'c [i64], rows: &[usize]) -> (Self, std::ops::Range<usize>) {
-        let (least, most) = rows.iter().fold((i64::MAX, i64::MIN), |(least, most), row| {
-            (least.min(integers[*row]), most.max(integers[*row]))
-        });
+    fn integers(integers: &'c [i64], rows: BlockRows<'_>) -> (Self, std::ops::Range<usize>) {
+        let (least, most) = rows.extent(integers, |integer| *integer);
         // Between these are neither 0 nor 1, which have serial types of their own, nor other lengths.
         let is_fixed = (least > 1 || most < 0) && integer_type(least) == integer_type(most);
         let bytes = integer_bytes(integer_type(most));

@@ -9,7 +9,6 @@ use super::record::{Fields, compare, get_varint, prefix};
 use crate::batch::Value;
 use rayon::prelude::*;
 use std::cmp::Ordering;
-use std::ops::Range;
 
 /// Puts into `order` the numbers of the items whose prefixes are given, sorted by these and then by `compare`.
 pub(super) fn sort_by_prefix(
@@ -19,7 +18,7 @@ pub(super) fn sort_by_prefix(
 ) {
     order.clear();
     order.extend(prefixes.zip(0..));
-    order.sort_unstable();
+    order.sort_unstable_by_key(|(prefix, _)| *prefix);
     for equal in order.chunk_by_mut(|a, b| a.0 == b.0).filter(|equal| equal.len() > 1) {
         equal.sort_by(|a, b| compare(a.1, b.1));
     }
@@ -116,25 +115,30 @@ impl Run {
         &self.bytes[start..self.ends[number] as usize]
     }
 
-    /// The numbers of the cells from `start` up to `end`.
-    fn range(&self, start: Option<&[u8]>, end: Option<&[u8]>, order: &Order) -> Range<usize> {
-        let first = start.map_or(0, |start| self.before(start, order));
-        first..end.map_or(self.ends.len(), |end| self.before(end, order))
-    }
-
-    /// The number of cells that come before `splitter`.
-    fn before(&self, splitter: &[u8], order: &Order) -> usize {
-        let (mut low, mut high) = (0, self.ends.len());
-        while low < high {
-            let middle = low.midpoint(high);
-            if order.compare(self.cell(middle), splitter).is_lt() { low = middle + 1 } else { high = middle }
-        }
-        low
+    /// The number of cells that come before each of `splitters`.
+    fn cuts(&self, splitters: &[Splitter<'_>], order: &Order) -> Vec<u32> {
+        let mut cut = 0;
+        let next = |splitter: &Splitter<'_>| {
+            let (mut low, mut high) = (cut, self.ends.len());
+            while low < high {
+                let middle = low.midpoint(high);
+                let cell = self.cell(middle);
+                let by_prefix = order.prefix(cell).cmp(&splitter.prefix);
+                let is_before = by_prefix.then_with(|| order.compare(cell, splitter.cell)).is_lt();
+                if is_before { low = middle + 1 } else { high = middle }
+            }
+            cut = low;
+            cut as u32
+        };
+        splitters.iter().map(next).collect()
     }
 }
 
-/// The first cell of a part, and the first behind it.
-type Bounds<'c> = (Option<&'c [u8]>, Option<&'c [u8]>);
+/// A cell that begins a part of all.
+struct Splitter<'c> {
+    prefix: u64,
+    cell: &'c [u8],
+}
 
 /// Sorts cells that come in sorted runs.
 #[derive(Debug)]
@@ -222,13 +226,13 @@ impl Sorter {
             }
             take(cells)
         };
-        let splitters = self.splitters();
-        let ends = splitters.iter().copied().map(Some).chain([None]);
-        let starts = [None].into_iter().chain(splitters.iter().copied().map(Some));
-        let parts: Vec<_> = starts.zip(ends).collect();
-        let sort =
-            |parts: &[Bounds<'_>]| -> Vec<_> { parts.par_iter().map(|bounds| self.part(*bounds)).collect() };
         pool.install(|| {
+            let splitters = self.splitters();
+            let cuts: Vec<_> = self.runs.par_iter().map(|run| run.cuts(&splitters, &self.order)).collect();
+            let parts: Vec<_> = (0..=splitters.len()).collect();
+            let sort = |parts: &[usize]| -> Vec<_> {
+                parts.par_iter().map(|part| self.part(*part, &cuts)).collect()
+            };
             let mut ready = Vec::new();
             // While some are handed on the next are sorted.
             for parts in parts.chunks(pool.current_num_threads()).chain([&[][..]]) {
@@ -241,11 +245,11 @@ impl Sorter {
     }
 
     /// Cells that divide all into parts of about the same size.
-    fn splitters(&self) -> Vec<&[u8]> {
+    fn splitters(&self) -> Vec<Splitter<'_>> {
         /// A part of this many is sorted within the caches of a core.
         const PART_CELLS: usize = 16 << 10;
         /// Each part looks for its place in each run.
-        const MAX_PARTS: usize = 64;
+        const MAX_PARTS: usize = 256;
         const SAMPLES_PER_PART: usize = 32;
         let parts = (self.cells / PART_CELLS).clamp(1, MAX_PARTS);
         let step = (self.cells / (parts * SAMPLES_PER_PART)).max(1);
@@ -259,7 +263,8 @@ impl Sorter {
             next -= run.ends.len();
         }
         samples.sort_by(|a, b| self.order.compare(a, b));
-        (1..parts).map(|part| samples[part * samples.len() / parts]).collect()
+        let cells = (1..parts).map(|part| samples[part * samples.len() / parts]);
+        cells.map(|cell| Splitter { prefix: self.order.prefix(cell), cell }).collect()
     }
 
     /// Whether two neighbours can both be there; else their rowids. There is none before the first.
@@ -270,11 +275,15 @@ impl Sorter {
         Err([a, b].map(|cell| self.order.rowid(cell)))
     }
 
-    /// The cells from `start` up to `end`, sorted; or the rowids of two of which there can be only one.
-    fn part(&self, (start, end): Bounds<'_>) -> Result<Cells, [i64; 2]> {
-        let ranges: Vec<_> = self.runs.iter().map(|run| run.range(start, end, &self.order)).collect();
-        let mut found = Vec::with_capacity(ranges.iter().map(Range::len).sum());
-        for (run, range) in self.runs.iter().zip(ranges) {
+    /// The cells of part `part`, sorted; or the rowids of two of which there can be only one. `cuts` has for each run the
+    /// numbers of the cells before the other parts.
+    fn part(&self, part: usize, cuts: &[Vec<u32>]) -> Result<Cells, [i64; 2]> {
+        let ranges = self.runs.iter().zip(cuts).map(|(run, cuts)| {
+            let start = part.checked_sub(1).map_or(0, |before| cuts[before] as usize);
+            (run, start..cuts.get(part).map_or(run.ends.len(), |cut| *cut as usize))
+        });
+        let mut found = Vec::with_capacity(ranges.clone().map(|(_, range)| range.len()).sum());
+        for (run, range) in ranges {
             found.extend(range.map(|number| run.cell(number)));
         }
         let mut order = Vec::with_capacity(found.len());
