@@ -387,12 +387,14 @@ fn coalesce<'a>(of: &[Slot], made: &[Values<'a>], rows: usize, arena: &'a Arena)
 /// All parts as text, one after the other; NULL if any is NULL.
 fn concat<'a>(of: &[Slot], made: &[Values<'a>], rows: usize, arena: &'a Arena) -> Values<'a> {
     const SHORT_BYTES: usize = 16;
-    /// A part of every text.
-    enum Part<'a> {
-        /// Short and always the same: its bytes with others behind them.
-        Short([u8; SHORT_BYTES], usize),
-        Long(&'a [u8]),
-        Texts(Copier<'a>),
+    /// Texts, each followed by one that is always the same.
+    struct Part<'a> {
+        texts: Copier<'a>,
+        /// Its bytes with others behind them; a longer one is a part of its own.
+        behind: [u8; SHORT_BYTES],
+        behind_bytes: usize,
+        /// Which text is a row's: that of its number, or always the first.
+        row_mask: usize,
     }
     let general = || {
         let append = |row: usize, text: &mut ArenaVec<'a, u8>| {
@@ -409,13 +411,18 @@ fn concat<'a>(of: &[Slot], made: &[Values<'a>], rows: usize, arena: &'a Arena) -
         let Some((texts, part_bytes)) = texts_of(made[*slot], part_rows, room, arena) else {
             return general();
         };
-        parts.push(match is_constant {
-            true if part_bytes <= SHORT_BYTES => {
-                Part::Short(std::array::from_fn(|at| texts.bytes[at]), part_bytes)
+        match parts.last_mut() {
+            Some(Part { behind, behind_bytes: free @ 0, .. }) if is_constant && part_bytes <= SHORT_BYTES => {
+                *behind = std::array::from_fn(|at| texts.bytes[at]);
+                *free = part_bytes;
             }
-            true => Part::Long(texts.get(0)),
-            false => Part::Texts(Copier::new(texts)),
-        });
+            _ => parts.push(Part {
+                texts: Copier::new(texts),
+                behind: [0; SHORT_BYTES],
+                behind_bytes: 0,
+                row_mask: if is_constant { 0 } else { !0 },
+            }),
+        }
         bytes += if is_constant { rows * part_bytes } else { part_bytes };
     }
     if bytes > MAX_TEXTS_BYTES {
@@ -426,18 +433,13 @@ fn concat<'a>(of: &[Slot], made: &[Values<'a>], rows: usize, arena: &'a Arena) -
         texts.push(|mut to| {
             let room = to.len();
             for part in &parts {
-                let bytes = match part {
-                    Part::Short(text, bytes) => {
-                        match to.first_chunk_mut() {
-                            Some(to) => *to = *text,
-                            None => to[..*bytes].copy_from_slice(&text[..*bytes]),
-                        }
-                        *bytes
-                    }
-                    Part::Long(text) => copy(text, to),
-                    Part::Texts(texts) => texts.copy(row, to),
-                };
+                let bytes = part.texts.copy(row & part.row_mask, to);
                 to = &mut to[bytes..];
+                match to.first_chunk_mut() {
+                    Some(to) => *to = part.behind,
+                    None => to[..part.behind_bytes].copy_from_slice(&part.behind[..part.behind_bytes]),
+                }
+                to = &mut to[part.behind_bytes..];
             }
             room - to.len()
         });

@@ -85,7 +85,7 @@ impl Encoder {
         let columns = stored(rows, schema, converter, arena)?;
         number(columns, schema, rows.len, largest, rowids, encoded)?;
         order.clear();
-        if !rowids.is_sorted_by(|a, b| a < b) {
+        if schema.rowid_column.is_some() && !rowids.is_sorted_by(|a, b| a < b) {
             let prefix = |rowid: &i64| rowid.cast_unsigned() ^ 1 << 63;
             sort_by_prefix(order, rowids.iter().map(prefix), |a, b| a.cmp(&b));
             let mut neighbours = neighbours(order, rows.len);

@@ -173,9 +173,11 @@ impl<'p, 'c> Layout<'p, 'c> {
                 before += put_varint(&mut cell[before..], rowids[*row].cast_unsigned());
             }
             let record = &mut cell[before..];
-            match record.first_chunk_mut() {
-                Some(start) if self.header_bytes <= SHORT_BYTES => *start = short_template,
-                _ => record[..self.header_bytes].copy_from_slice(&self.template[..self.header_bytes]),
+            // There is padding enough for the first, and nearly always it is all.
+            record[..SHORT_BYTES].copy_from_slice(&short_template);
+            if self.header_bytes > SHORT_BYTES {
+                record[SHORT_BYTES..self.header_bytes]
+                    .copy_from_slice(&self.template[SHORT_BYTES..self.header_bytes]);
             }
             let (header, mut body) = record.split_at_mut(self.header_bytes);
             let room = body.len();
