@@ -88,8 +88,7 @@ impl Encoder {
         if schema.rowid_column.is_some() && !rowids.is_sorted_by(|a, b| a < b) {
             let prefix = |rowid: &i64| rowid.cast_unsigned() ^ 1 << 63;
             sort_by_prefix(order, rowids.iter().map(prefix), |a, b| a.cmp(&b));
-            let mut neighbours = neighbours(order, rows.len);
-            if let Some((a, b)) = neighbours.find(|(a, b)| rowids[*a] == rowids[*b]) {
+            if let Some((a, b)) = same_prefix(order).next() {
                 return Err(Problem::duplicate(a, b, schema, None));
             }
         }
@@ -199,14 +198,10 @@ fn number(
     Ok(())
 }
 
-/// The numbers of the rows in this order; an empty one is that of the rows.
-fn in_order(order: &[(u64, u32)], rows: usize) -> impl Iterator<Item = usize> {
-    (0..rows).map(|at| order.get(at).map_or(at, |(_, row)| *row as usize))
-}
-
-/// Each row with the next one in this order.
-fn neighbours(order: &[(u64, u32)], rows: usize) -> impl Iterator<Item = (usize, usize)> {
-    in_order(order, rows).zip(in_order(order, rows).skip(1))
+/// The rows that have the same prefix as the next ones in this order, with these.
+fn same_prefix(order: &[(u64, u32)]) -> impl Iterator<Item = (usize, usize)> {
+    let same = order.windows(2).filter(|pair| pair[0].0 == pair[1].0);
+    same.map(|pair| (pair[0].1 as usize, pair[1].1 as usize))
 }
 
 /// Whether each value is greater than the one before.
@@ -259,5 +254,9 @@ fn find_order(
     let is_null =
         |row: usize| index.keys.iter().any(|key| matches!(columns[key.column].get(row), Value::Null));
     let is_duplicate = |&(a, b): &(usize, usize)| compare_keys(a, b).is_eq() && !is_null(a);
-    if index.is_unique { neighbours(order, rowids.len()).find(is_duplicate) } else { None }
+    match order.as_slice() {
+        _ if !index.is_unique => None,
+        [] => (1..rowids.len()).map(|row| (row - 1, row)).find(is_duplicate),
+        order => same_prefix(order).find(is_duplicate),
+    }
 }

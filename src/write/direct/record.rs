@@ -75,6 +75,13 @@ fn put_long_varint(to: &mut [u8], value: u64) -> usize {
 /// If the bytes end within it.
 #[inline]
 pub(super) fn get_varint(bytes: &[u8]) -> (u64, usize) {
+    if let Some(byte @ ..0x80) = bytes.first() {
+        return (u64::from(*byte), 1);
+    }
+    get_long_varint(bytes)
+}
+
+fn get_long_varint(bytes: &[u8]) -> (u64, usize) {
     let mut value = 0;
     for (at, byte) in bytes[..bytes.len().min(8)].iter().enumerate() {
         value = value << 7 | u64::from(byte & 0x7f);
@@ -179,6 +186,7 @@ impl<'a> Fields<'a> {
 impl<'a> Iterator for Fields<'a> {
     type Item = Value<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Value<'a>> {
         if self.types.is_empty() {
             return None;

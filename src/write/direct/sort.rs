@@ -97,6 +97,7 @@ fn rowid_of_row(cell: &[u8]) -> i64 {
     get_varint(&cell[read..]).0.cast_signed()
 }
 
+#[inline]
 fn fields(cell: &[u8]) -> Fields<'_> {
     Fields::new(&cell[get_varint(cell).1..])
 }
