@@ -3,7 +3,8 @@
 mod shapes;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use sqload::parse::Records;
+use sqload::batch::Span;
+use sqload::parse::{Records, regular};
 use sqload::plan::Dialect;
 use std::hint::black_box;
 
@@ -19,6 +20,13 @@ fn parse(csv: &[u8]) -> (usize, usize) {
     counts
 }
 
+/// The same, where all records have as many fields.
+fn parse_regular(csv: &[u8], width: usize, fields: &mut Vec<Span>) -> (usize, usize) {
+    fields.clear();
+    let records = regular(csv, Dialect::default(), width, fields).expect("regular records");
+    (records, fields.len())
+}
+
 fn bench(c: &mut Criterion) {
     let mut group = c.benchmark_group("parse");
     for shape in shapes::shapes(shapes::CHUNK_BYTES) {
@@ -27,6 +35,11 @@ fn bench(c: &mut Criterion) {
         assert_eq!(parse(csv), shapes::count_by_csv_crate(csv));
         group.throughput(Throughput::Bytes(csv.len() as u64));
         group.bench_function(shape.name, |b| b.iter(|| parse(black_box(csv))));
+        let mut fields = Vec::new();
+        assert_eq!(parse_regular(csv, shape.fields, &mut fields), parse(csv));
+        group.bench_function(format!("{}/regular", shape.name), |b| {
+            b.iter(|| parse_regular(black_box(csv), shape.fields, &mut fields));
+        });
         group.bench_function(format!("{}/baseline", shape.name), |b| {
             b.iter(|| shapes::count_by_csv_crate(black_box(csv)))
         });

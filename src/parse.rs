@@ -90,7 +90,7 @@ impl<'a> Records<'a> {
 /// Appends where the fields of all records of `chunk` lie to `fields`, if every record has `width` of them and there is
 /// nothing between the records: then there is no need to look at each field's place in its record. Returns the number
 /// of records; nothing, and some fields appended, if that is not so.
-pub(crate) fn regular(chunk: &[u8], dialect: Dialect, width: usize, fields: &mut Vec<Span>) -> Option<usize> {
+pub fn regular(chunk: &[u8], dialect: Dialect, width: usize, fields: &mut Vec<Span>) -> Option<usize> {
     // A record of one field that is empty is no record, which nothing below would see.
     if width < 2 || u32::try_from(chunk.len()).is_err() {
         return None;
