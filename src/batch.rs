@@ -217,6 +217,8 @@ pub struct Rows<'a> {
     pub first_record: u64,
     /// The records that became no row, in the order of the input.
     pub rejects: Vec<Reject<'a>>,
+    /// A column with a value that is not of its type.
+    pub misfit: Option<usize>,
 }
 
 /// What the rows of a batch borrow from.

@@ -1,9 +1,11 @@
 //! The command line to plans. Nothing else knows clap.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use sqload::plan::{Dialect, Expr, OnError, Plan, Policies, Synchronous, Tuning, WriterChoice};
+use sqload::plan::{
+    Dialect, Existing, Expr, HeaderColumns, OnError, Plan, Policies, Synchronous, Table, Tuning, WriterChoice,
+};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Load CSV into SQLite: fast, all or nothing, every value as it was.
 #[derive(Debug, Parser)]
@@ -20,10 +22,27 @@ const EXIT_CODES: &str = "\
 Exit codes: 0 all loaded; 1 failed, database as it was; 2 usage; 3 loaded, some records rejected; \
 130 interrupted, database as it was.";
 
+const LOAD_EXAMPLES: &str = "\
+Examples:
+  sqload load sales.csv sales.db                     table sales in a new database
+  sqload load sales.csv shop.db -t orders --replace  in place of the table orders, all else stays
+  sqload load --tsv sales.tsv sales.db               fields separated by tabs
+  sqload load sales.csv sales.db --all-text          every value as it is written
+  sqload load sales.csv sales.db --on-error skip --rejects bad.csv
+
+Exit codes: 0 all loaded; 1 failed, database as it was; 2 usage; 3 loaded, some records rejected; \
+130 interrupted, database as it was.";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make a CSV file of people to load.
     CreateFile(CreateFile),
+    /// Load a CSV file into a table of its own, with the columns that its header names.
+    ///
+    /// A column that holds nothing but numbers is INTEGER or REAL, if that loses nothing in any record; all others
+    /// are TEXT, so that 007 stays 007.
+    #[command(after_help = LOAD_EXAMPLES, mut_arg("on_error", |arg| arg.default_value("abort")))]
+    Load(Load),
     /// Load a CSV file of people into the table `people`, with a key and an e-mail address computed.
     ///
     /// The table is made anew; all else in the database stays as it is. Columns are found by the names in
@@ -48,13 +67,43 @@ pub(crate) struct CreateFile {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Load {
+    /// The CSV file.
+    #[arg(value_name = "INPUT")]
+    input: PathBuf,
+    /// The SQLite database; it is made if it is not there.
+    #[arg(value_name = "DATABASE")]
+    database: PathBuf,
+    /// The table [default: the input's name without its endings].
+    #[arg(short, long, value_name = "NAME", help_heading = "Table")]
+    table: Option<String>,
+    /// Put the new table in the place of one of the same name.
+    #[arg(long, help_heading = "Table")]
+    replace: bool,
+    /// Make all columns TEXT.
+    #[arg(long, help_heading = "Table")]
+    all_text: bool,
+    #[command(flatten)]
+    dialect: DialectOptions,
+    #[command(flatten)]
+    errors: ErrorOptions,
+    #[command(flatten)]
+    database_options: DatabaseOptions,
+    /// Write the summary as JSON to FILE; `-` is standard output.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) talk: Talk,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct RunPipeline {
     /// The CSV file.
     #[arg(short, long, value_name = "FILE", default_value = "data/people.csv")]
-    pub(crate) input: PathBuf,
+    input: PathBuf,
     /// The SQLite database.
     #[arg(long, value_name = "FILE", default_value = "data/people.db")]
-    pub(crate) database: PathBuf,
+    database: PathBuf,
     /// How keys are made: v7 sorts by row, v4 is random.
     #[arg(long, value_enum, value_name = "VERSION", default_value_t = Id::V7)]
     id: Id,
@@ -199,50 +248,100 @@ fn parse_char(text: &str) -> Result<u8, String> {
     }
 }
 
+/// What to load, and where to.
+pub(crate) struct Order<'c> {
+    pub(crate) plan: Plan,
+    pub(crate) input: &'c Path,
+    pub(crate) database: &'c Path,
+    pub(crate) talk: &'c Talk,
+}
+
+impl Load {
+    pub(crate) fn order(&self) -> Order<'_> {
+        Order { plan: self.plan(), input: &self.input, database: &self.database, talk: &self.talk }
+    }
+
+    fn plan(&self) -> Plan {
+        let stem =
+            || self.input.file_stem().map_or("input".into(), |stem| stem.to_string_lossy().into_owned());
+        let table = Table {
+            existing: if self.replace { Existing::Replace } else { Existing::Refuse },
+            ..Table::new(self.table.clone().unwrap_or_else(stem), Vec::new())
+        };
+        Plan {
+            dialect: self.dialect.dialect(),
+            table,
+            columns: Some(HeaderColumns { all_text: self.all_text }),
+            policies: self.errors.policies(&self.dialect),
+            tuning: self.database_options.tuning(),
+            report: self.report.clone(),
+        }
+    }
+}
+
 impl RunPipeline {
-    pub(crate) fn plan(&self) -> Plan {
-        let Self { dialect, errors, database_options: database, .. } = self;
+    pub(crate) fn order(&self) -> Order<'_> {
+        Order { plan: self.plan(), input: &self.input, database: &self.database, talk: &self.talk }
+    }
+
+    fn plan(&self) -> Plan {
         let id = match self.id {
             Id::V4 => Expr::Uuid4,
             Id::V7 => Expr::Uuid7,
         };
         Plan {
-            dialect: Dialect {
-                delimiter: if dialect.tsv { b'\t' } else { dialect.delimiter },
-                quote: dialect.quote.0,
-            },
+            dialect: self.dialect.dialect(),
             table: sqload::people::table(id),
-            policies: Policies {
-                on_error: match errors.on_error {
-                    ErrorAction::Abort => OnError::Abort,
-                    ErrorAction::Skip => OnError::Skip,
-                },
-                max_errors: errors.max_errors,
-                rejects: errors.rejects.clone(),
-                max_record_bytes: dialect.max_record_size,
-            },
-            tuning: Tuning {
-                jobs: database.jobs.and_then(|jobs| NonZeroUsize::new(jobs.into())),
-                writer: match database.writer {
-                    WriterName::Auto => WriterChoice::Auto,
-                    WriterName::Statements => WriterChoice::Statements,
-                    WriterName::Direct => WriterChoice::Direct,
-                },
-                memory_bytes: database.memory.saturating_mul(1 << 20),
-                synchronous: match database.synchronous {
-                    When::Off => Synchronous::Off,
-                    When::Normal => Synchronous::Normal,
-                    When::Full => Synchronous::Full,
-                    When::Extra => Synchronous::Extra,
-                },
-                page_bytes: database.page_size,
-                cache_kib: database.cache_size,
-                batch_rows: database.batch_rows.get(),
-                verify: database.verify,
-                vacuum: database.vacuum,
-                ..Tuning::default()
-            },
+            columns: None,
+            policies: self.errors.policies(&self.dialect),
+            tuning: self.database_options.tuning(),
             report: self.report.clone(),
+        }
+    }
+}
+
+impl DialectOptions {
+    fn dialect(&self) -> Dialect {
+        Dialect { delimiter: if self.tsv { b'\t' } else { self.delimiter }, quote: self.quote.0 }
+    }
+}
+
+impl ErrorOptions {
+    fn policies(&self, dialect: &DialectOptions) -> Policies {
+        Policies {
+            on_error: match self.on_error {
+                ErrorAction::Abort => OnError::Abort,
+                ErrorAction::Skip => OnError::Skip,
+            },
+            max_errors: self.max_errors,
+            rejects: self.rejects.clone(),
+            max_record_bytes: dialect.max_record_size,
+        }
+    }
+}
+
+impl DatabaseOptions {
+    fn tuning(&self) -> Tuning {
+        Tuning {
+            jobs: self.jobs.and_then(|jobs| NonZeroUsize::new(jobs.into())),
+            writer: match self.writer {
+                WriterName::Auto => WriterChoice::Auto,
+                WriterName::Statements => WriterChoice::Statements,
+                WriterName::Direct => WriterChoice::Direct,
+            },
+            memory_bytes: self.memory.saturating_mul(1 << 20),
+            synchronous: match self.synchronous {
+                When::Off => Synchronous::Off,
+                When::Normal => Synchronous::Normal,
+                When::Full => Synchronous::Full,
+                When::Extra => Synchronous::Extra,
+            },
+            page_bytes: self.page_size,
+            cache_kib: self.cache_size,
+            batch_rows: self.batch_rows.get(),
+            verify: self.verify,
+            vacuum: self.vacuum,
+            ..Tuning::default()
         }
     }
 }

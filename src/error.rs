@@ -40,6 +40,16 @@ pub enum Kind {
         #[source]
         source: rusqlite::Error,
     },
+    /// There is a table of that name, and it is not to be touched.
+    #[error(
+        "{} has a table {table:?} already: use --replace to put the new one in its place, or --table to give it another name", path.display()
+    )]
+    TableExists {
+        /// The database.
+        path: PathBuf,
+        /// The name of the table.
+        table: String,
+    },
     /// Another connection holds the database.
     #[error("{} is locked by another program: close it, or wait for it, and try again", path.display())]
     Locked {
@@ -131,6 +141,12 @@ pub enum Kind {
     TooManyToSort {
         /// The limit.
         max_bytes: usize,
+    },
+    /// A value is not of the type that its column was taken to have.
+    #[error("column {} has values of another type than it was taken to have", column + 1)]
+    Misfit {
+        /// The number of the column in the table, counted from 0.
+        column: usize,
     },
     /// The input was changed by someone else while it was read.
     #[error("{} changed while it was being read: load it again when nothing writes to it", path.display())]

@@ -28,10 +28,12 @@
 //! ```
 
 mod aside;
+mod columns;
 mod error;
 pub mod generate;
 mod input;
 mod loader;
+mod numbers;
 pub mod people;
 pub mod plan;
 

@@ -2,15 +2,16 @@
 //! result the database, or leaves it as it was.
 
 use crate::batch::{Arena, Span};
+use crate::columns::{self, Looker, Seen};
 use crate::error::{Error, Kind, Result};
 use crate::input::Input;
 use crate::locate::positions;
 use crate::output::Output;
 use crate::parse::{Records, unquote};
 use crate::pipeline::{Clocks, Counts, Pipeline};
-use crate::plan::{Plan, WriterChoice};
+use crate::plan::{Column, Expr, HeaderColumns, Plan, Table, WriterChoice};
 use crate::rejects::Rejects;
-use crate::report::{Progress, Report};
+use crate::report::{Progress, Report, ReportColumn};
 use crate::split::Split;
 use crate::target::Target;
 use crate::transform::{Program, Seed};
@@ -27,6 +28,9 @@ use std::time::Instant;
 /// The UTF-8 byte order mark, which some programs put before the header.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
+/// Chunks that are looked at for the types of columns before a load, since what they show nearly always holds.
+const SAMPLE_CHUNKS: usize = 16;
+
 /// Loads the file `input` into the database `database`, all or nothing, as `plan` says.
 pub(crate) fn load(
     plan: &Plan,
@@ -35,38 +39,64 @@ pub(crate) fn load(
     progress: &Progress,
     stop: &Arc<AtomicBool>,
 ) -> Result<Report> {
-    run(plan, input, database, progress, stop, None)
+    run(plan, input, database, progress, stop, Attempt::default())
 }
 
-/// Loads; through statements if the direct path is `refused`.
+/// What earlier attempts at a load have taught.
+#[derive(Default)]
+struct Attempt {
+    /// Why the direct path is not to be taken.
+    refused: Option<String>,
+    /// Whether the types of columns are to be found in the whole input, not in the first chunks.
+    looks_at_all: bool,
+}
+
+impl Attempt {
+    /// The next attempt after this error; nothing if there is none that could do better.
+    fn after(&self, error: &Error, plan: &Plan) -> Option<Self> {
+        match error.kind() {
+            Kind::TooManyToSort { .. } if plan.tuning.writer == WriterChoice::Auto => {
+                let reason = "the rows come in no order and are too many to be sorted".to_owned();
+                Some(Self { refused: Some(reason), ..*self })
+            }
+            Kind::Misfit { .. } if plan.columns.is_some() && !self.looks_at_all => {
+                Some(Self { refused: self.refused.clone(), looks_at_all: true })
+            }
+            _ => None,
+        }
+    }
+}
+
 fn run(
-    plan: &Plan,
+    plan_as_given: &Plan,
     input: &Path,
     database: &Path,
     progress: &Progress,
     stop: &Arc<AtomicBool>,
-    refused: Option<String>,
+    attempt: Attempt,
 ) -> Result<Report> {
+    let plan = plan_as_given;
     let started = Instant::now();
     let file = Input::open(input)?;
     let bytes = file.bytes();
     progress.set_total_bytes(bytes.len() as u64);
-    let policies = &plan.policies;
     let mut split = split_of(&file, plan);
     let header = read_header(&mut split, plan, file.name())?;
+    let jobs = plan.tuning.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
+    let (plan, notes) = &with_columns(plan, &header, &file, jobs, stop, attempt.looks_at_all)?;
+    let policies = &plan.policies;
     let (rejects_output, report_output) = open_outputs(plan, input, database)?;
     let seed = plan.tuning.seed.map_or_else(Seed::random, Seed::fixed);
     let program = Program::compile(&plan.table, &header.names, file.name(), seed)?;
     let mut target = Target::open(database, &plan.table, &plan.tuning, stop.clone())?;
     let mut rejects = Rejects::new(file.name().clone(), policies, rejects_output, header.bytes)?;
-    let jobs = plan.tuning.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
     tracing::debug!(jobs, chunk_bytes = plan.tuning.chunk_bytes, database = %target.path().display(), "loading");
 
     let worker = || Worker::new(&program, plan.dialect, header.names.len());
     let clocks = Clocks::default();
     let pipeline = Pipeline { jobs, progress, stop, clocks: &clocks };
-    let choice = match refused {
-        Some(_) => Ok(Choice::Statements(refused)),
+    let choice = match &attempt.refused {
+        Some(_) => Ok(Choice::Statements(attempt.refused.clone())),
         None => choose(plan.tuning.writer, &plan.table, target.path(), target.is_new()),
     };
     let filled = choice.and_then(|choice| {
@@ -78,11 +108,10 @@ fn run(
         Ok(filled) => filled,
         Err(error) => {
             target.roll_back();
-            if plan.tuning.writer == WriterChoice::Auto && matches!(error.kind(), Kind::TooManyToSort { .. })
-            {
+            if let Some(next) = attempt.after(&error, plan) {
+                tracing::debug!("{error}: once more");
                 progress.restart();
-                let reason = "the rows come in no order and are too many to be sorted".to_owned();
-                return run(plan, input, database, progress, stop, Some(reason));
+                return run(plan_as_given, input, database, progress, stop, next);
             }
             return Err(error.with_positions(|rows| {
                 let mut split = split_of(&file, plan);
@@ -96,6 +125,8 @@ fn run(
         input: input.to_owned(),
         database: database.to_owned(),
         table: plan.table.name.clone(),
+        columns: plan.table.columns.iter().map(ReportColumn::from).collect(),
+        notes: notes.clone(),
         writer: choice.name(),
         writer_reason: choice.reason(),
         jobs,
@@ -115,6 +146,51 @@ fn run(
         tracing::warn!("loaded, but the report could not be written: {error}");
     }
     Ok(report)
+}
+
+/// The plan with the columns of the input, if it is to have those, and what there is to say of them.
+fn with_columns(
+    plan: &Plan,
+    header: &Header<'_>,
+    file: &Input,
+    jobs: usize,
+    stop: &AtomicBool,
+    looks_at_all: bool,
+) -> Result<(Plan, Vec<String>)> {
+    let Some(options) = &plan.columns else { return Ok((plan.clone(), Vec::new())) };
+    let width = header.names.len();
+    let (names, mut notes) = columns::names(&header.names);
+    let fields = (0..width).map(|at| Column::new(&names[at], "TEXT", Expr::FieldAt(at))).collect();
+    let program = Program::compile(&Table::new("", fields), &header.names, file.name(), Seed::fixed(0))?;
+    let worker = || Worker::new(&program, plan.dialect, width);
+    let (progress, clocks) = (Progress::default(), Clocks::default());
+    let pipeline = Pipeline { jobs, progress: &progress, stop, clocks: &clocks };
+    let look = |chunks: usize| -> Result<Vec<Seen>> {
+        let mut seen = vec![Seen::default(); width];
+        let mut split = split_of(file, plan);
+        split.take_header()?;
+        pipeline.run(split.take(chunks), worker, Looker::new(&mut seen), |_| Ok(()))?;
+        Ok(seen)
+    };
+    let seen = match options {
+        HeaderColumns { all_text: true } => vec![Seen::default(); width],
+        _ if looks_at_all => look(usize::MAX)?,
+        _ => match look(SAMPLE_CHUNKS)? {
+            sample if sample.iter().any(Seen::is_empty) => look(usize::MAX)?,
+            sample => sample,
+        },
+    };
+    for (name, seen) in names.iter().zip(&seen) {
+        let Some((reason, row)) = seen.reason() else { continue };
+        let mut split = split_of(file, plan);
+        split.take_header()?;
+        let place = positions(row.as_slice(), file.name(), split, worker())?;
+        let place = place.first().map_or(String::new(), |position| format!(" at line {}", position.line));
+        notes.push(format!("{name}: TEXT, {reason}{place}"));
+    }
+    let types: Vec<_> = seen.iter().map(Seen::column_type).collect();
+    let table = Table { columns: columns::columns(names, &types), ..plan.table.clone() };
+    Ok((Plan { table, ..plan.clone() }, notes))
 }
 
 /// The chunks of an input, the header in the first.
@@ -168,11 +244,11 @@ fn write<'p>(
             let (schema, database) = target.release(table)?;
             let sorting = Sorting { max_bytes: tuning.memory_bytes, jobs: pipeline.jobs };
             let writer = Direct::new(schema, database, target.path(), sorting)?;
-            pipeline.run(split, worker, writer, rejects)
+            pipeline.run(split, worker, writer, |reject| rejects.take(reject))
         }
         Choice::Statements(_) => {
             let writer = Statements::new(target.connection()?, target.path(), table, tuning.batch_rows)?;
-            pipeline.run(split, worker, writer, rejects)
+            pipeline.run(split, worker, writer, |reject| rejects.take(reject))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Kind, Result};
 use crate::load::load;
-use crate::plan::{OnError, Plan, Synchronous, Table, WriterChoice};
+use crate::plan::{HeaderColumns, OnError, Plan, Synchronous, Table, WriterChoice};
 use crate::report::{Progress, Report};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -30,6 +30,14 @@ impl Loader {
     #[must_use]
     pub fn new(table: Table) -> Self {
         Plan::new(table).into()
+    }
+
+    /// A loader that makes a table of this name with the columns of the input: named by the header, and of the type
+    /// INTEGER or REAL where that loses nothing, otherwise TEXT.
+    #[must_use]
+    pub fn of_input(table: impl Into<String>) -> Self {
+        let plan = Plan::new(Table::new(table, Vec::new()));
+        Plan { columns: Some(HeaderColumns::default()), ..plan }.into()
     }
 
     /// The byte between fields. Default: a comma.
@@ -194,7 +202,7 @@ impl Loader {
             "the delimiter and the quote must differ"
         } else if !dialect.delimiter.is_ascii() || !dialect.quote.is_none_or(|quote| quote.is_ascii()) {
             "the delimiter and the quote must be ASCII"
-        } else if table.columns.is_empty() {
+        } else if table.columns.is_empty() == self.plan.columns.is_none() {
             "a table needs at least one column"
         } else if tuning.page_bytes.is_some_and(|bytes| !is_page_size(bytes)) {
             "the page size must be a power of two from 512 to 65536"

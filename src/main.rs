@@ -4,7 +4,7 @@ mod cli;
 mod terminal;
 
 use clap::{CommandFactory, Parser};
-use cli::{Cli, Command, CreateFile, RunPipeline};
+use cli::{Cli, Command, CreateFile, Order};
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering};
@@ -37,7 +37,8 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
     match cli.command {
         None => Ok(Cli::command().print_help().map(|()| ExitCode::SUCCESS)?),
         Some(Command::CreateFile(options)) => create_file(&options, &stop),
-        Some(Command::RunPipeline(options)) => run_pipeline(&options, stop),
+        Some(Command::Load(options)) => load(options.order(), stop),
+        Some(Command::RunPipeline(options)) => load(options.order(), stop),
     }
 }
 
@@ -49,12 +50,12 @@ fn create_file(options: &CreateFile, stop: &AtomicBool) -> Result<ExitCode, Box<
     Ok(terminal::watch(talk.quiet, &progress, create).map(|()| ExitCode::SUCCESS)?)
 }
 
-fn run_pipeline(options: &RunPipeline, stop: Arc<AtomicBool>) -> Result<ExitCode, Box<dyn Error>> {
-    options.talk.start_diagnostics();
-    let loader = sqload::Loader::from(options.plan()).stop(stop);
-    let load = || loader.load(&options.input, &options.database);
-    let report = terminal::watch(options.talk.quiet, &loader.progress(), load)?;
-    if !options.talk.quiet {
+fn load(order: Order<'_>, stop: Arc<AtomicBool>) -> Result<ExitCode, Box<dyn Error>> {
+    let Order { plan, input, database, talk } = order;
+    talk.start_diagnostics();
+    let loader = sqload::Loader::from(plan).stop(stop);
+    let report = terminal::watch(talk.quiet, &loader.progress(), || loader.load(input, database))?;
+    if !talk.quiet {
         terminal::say(&report.to_string());
     }
     Ok(ExitCode::from(if report.rejected > 0 { 3 } else { 0 }))

@@ -7,12 +7,11 @@
 //!
 //! Every end is the same end: whoever stops drops its ends of the channels, and the others find them closed.
 
-use crate::batch::{Arena, Batch};
+use crate::batch::{Arena, Batch, Reject};
 use crate::error::{Error, Kind, Result};
 use crate::order::Order;
-use crate::rejects::Rejects;
 use crate::report::{Progress, Stages, Stopwatch};
-use crate::split::{Chunk, Split};
+use crate::split::Chunk;
 use crate::work::Worker;
 use crate::write::{Encoded, Encoder, Writer};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -84,16 +83,16 @@ pub(crate) struct Pipeline<'l> {
 }
 
 impl Pipeline<'_> {
-    /// Runs every chunk of `split` through workers into `writer`.
+    /// Runs every chunk of an input through workers into `writer`, and hands on its rejects.
     ///
     /// Returns what went through and what the writer leaves to be done. The error is the first in the order of
     /// the input, at any number of jobs.
-    pub(crate) fn run<'p, W: Writer>(
+    pub(crate) fn run<'m, 'p, W: Writer>(
         self,
-        split: Split<'_>,
+        chunks_of_input: impl Iterator<Item = Result<Chunk<'m>>> + Send,
         worker: impl Fn() -> Worker<'p>,
         writer: W,
-        rejects: &mut Rejects<'_>,
+        take_reject: impl FnMut(&Reject<'_>) -> Result<()>,
     ) -> Result<(Counts, Vec<String>)> {
         let parts = 2 * self.jobs + QUEUED_CHUNKS;
         let (free_sender, free) = bounded(parts);
@@ -113,16 +112,16 @@ impl Pipeline<'_> {
                 thread::Builder::new().name("worker".into()).spawn_scoped(scope, work).map_err(failed)?;
             }
             drop(chunks);
-            let lead = move || self.lead(split, &free, &chunk_sender, &done_sender);
+            let lead = move || self.lead(chunks_of_input, &free, &chunk_sender, &done_sender);
             thread::Builder::new().name("leader".into()).spawn_scoped(scope, lead).map_err(failed)?;
-            self.write(done, free_sender, writer, rejects)
+            self.write(done, free_sender, writer, take_reject)
         })
     }
 
     /// The leader: splits, and hands each chunk on with the parts that it needs.
     fn lead<'m, E>(
         self,
-        mut split: Split<'m>,
+        mut split: impl Iterator<Item = Result<Chunk<'m>>>,
         free: &Receiver<Parts<E>>,
         chunks: &Sender<(Chunk<'m>, Parts<E>)>,
         done: &Sender<Numbered<'m, E>>,
@@ -180,7 +179,7 @@ impl Pipeline<'_> {
         done: Receiver<Numbered<'_, Encoded<W>>>,
         free: Sender<Parts<Encoded<W>>>,
         mut writer: W,
-        rejects: &mut Rejects<'_>,
+        mut take_reject: impl FnMut(&Reject<'_>) -> Result<()>,
     ) -> Result<(Counts, Vec<String>)> {
         let mut counts = Counts::default();
         let mut order = Order::new(done.capacity().unwrap_or_default());
@@ -200,7 +199,10 @@ impl Pipeline<'_> {
                 }
                 let rows = batch.borrow_dependent();
                 let chunk = batch.borrow_owner().chunk;
-                rows.rejects.iter().try_for_each(|reject| rejects.take(reject))?;
+                if let Some(column) = rows.misfit {
+                    return Err(Kind::Misfit { column }.into());
+                }
+                rows.rejects.iter().try_for_each(&mut take_reject)?;
                 self.clocks.write.time(|| writer.append(rows, &mut encoded))?;
                 counts.records += chunk.records as u64;
                 counts.loaded += rows.len as u64;
@@ -225,7 +227,8 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 mod tests {
     use super::*;
     use crate::batch::Rows;
-    use crate::plan::{Column, Dialect, Expr, Policies, Table};
+    use crate::plan::{Column, Dialect, Expr, Table};
+    use crate::split::Split;
     use crate::transform::{Program, Seed};
     use std::time::Duration;
 
@@ -302,12 +305,10 @@ mod tests {
             let column = Column::new("a", "TEXT", Expr::Field("a".into()));
             let table = Table::new("t", vec![column]);
             let program = Program::compile(&table, &["a".to_owned()], &"in".into(), Seed::fixed(1)).unwrap();
-            let policies = Policies::default();
-            let mut rejects = Rejects::new("in".into(), &policies, None, b"a").unwrap();
             let (progress, stop, clocks) = (Progress::default(), AtomicBool::new(stop), Clocks::default());
             let worker = || Worker::new(&program, Dialect::default(), 1);
             let pipeline = Pipeline { jobs, progress: &progress, stop: &stop, clocks: &clocks };
-            let result = pipeline.run(split, worker, writer, &mut rejects);
+            let result = pipeline.run(split, worker, writer, |_| Ok(()));
             sender.send(()).unwrap();
             result
         });

@@ -10,6 +10,8 @@ pub struct Plan {
     pub dialect: Dialect,
     /// The table to make, and where its values come from.
     pub table: Table,
+    /// Whether the table's columns are those of the input, found before the load; `table` has none then.
+    pub columns: Option<HeaderColumns>,
     /// What to do with records that do not fit.
     pub policies: Policies,
     /// How the database is written.
@@ -25,6 +27,7 @@ impl Plan {
         Self {
             dialect: Dialect::default(),
             table,
+            columns: None,
             policies: Policies::default(),
             tuning: Tuning::default(),
             report: None,
@@ -47,7 +50,46 @@ impl Default for Dialect {
     }
 }
 
-/// The table that is made, replacing one of the same name.
+/// How the columns of a table are made of those of an input.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeaderColumns {
+    /// All columns are TEXT; otherwise those that hold nothing but numbers are INTEGER or REAL.
+    pub all_text: bool,
+}
+
+/// What the values of a column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Type {
+    /// Canonical decimals within 64 bits.
+    Integer,
+    /// Plain decimals that a 64-bit float gives back.
+    Real,
+    /// Anything.
+    Text,
+}
+
+impl Type {
+    /// The word for it in CREATE TABLE.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Integer => "INTEGER",
+            Self::Real => "REAL",
+            Self::Text => "TEXT",
+        }
+    }
+}
+
+/// What becomes of a table of the same name that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays, and the load fails.
+    Refuse,
+    /// It is dropped, and the new one takes its place.
+    Replace,
+}
+
+/// The table that is made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
     /// Its name, as it is: quoting is the writer's business.
@@ -56,12 +98,14 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// CREATE INDEX statements, run when the rows are there.
     pub indexes: Vec<String>,
+    /// What becomes of one of the same name.
+    pub existing: Existing,
 }
 
 impl Table {
-    /// A table without indexes but those that its columns declare.
+    /// A table without indexes but those that its columns declare, which takes the place of one of the same name.
     pub fn new(name: impl Into<String>, columns: Vec<Column>) -> Self {
-        Self { name: name.into(), columns, indexes: Vec::new() }
+        Self { name: name.into(), columns, indexes: Vec::new(), existing: Existing::Replace }
     }
 }
 
@@ -88,6 +132,11 @@ impl Column {
 pub enum Expr {
     /// The field in the column that the header gives this name, as TEXT.
     Field(String),
+    /// The field of this number, counted from 0, as TEXT.
+    FieldAt(usize),
+    /// The number of this type that the text is; NULL for an empty text. If it is none, the load ends with
+    /// [`Kind::Misfit`](crate::Kind::Misfit).
+    Typed(Box<Expr>, Type),
     /// The same TEXT for every record.
     Text(String),
     /// The same INTEGER for every record.

@@ -1,5 +1,6 @@
 //! What a load is doing, while it runs, and what it did, at its end.
 
+use crate::plan::Column;
 use serde::Serialize;
 use std::fmt;
 use std::io::{self, Write};
@@ -61,6 +62,10 @@ pub struct Report {
     pub database: PathBuf,
     /// The table in it.
     pub table: String,
+    /// Its columns.
+    pub columns: Vec<ReportColumn>,
+    /// What was decided about the columns and is worth to know.
+    pub notes: Vec<String>,
     /// Which writer put the rows there.
     pub writer: &'static str,
     /// Why it was not the direct path, if that would have been taken.
@@ -87,6 +92,21 @@ pub struct Report {
     pub megabytes_per_second: f64,
     /// Where the time went.
     pub stages: Stages,
+}
+
+/// A column of the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReportColumn {
+    /// Its name.
+    pub name: String,
+    /// What it is declared as.
+    pub declaration: String,
+}
+
+impl From<&Column> for ReportColumn {
+    fn from(column: &Column) -> Self {
+        Self { name: column.name.clone(), declaration: column.declaration.clone() }
+    }
 }
 
 /// Seconds that the stages were at work. They overlap; whichever is nearest to the whole is the bottleneck.
@@ -121,6 +141,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { records, loaded, rejected, stages, jobs, .. } = self;
         writeln!(f, "{} -> {}, table {}", self.input.display(), self.database.display(), self.table)?;
+        self.notes.iter().try_for_each(|note| writeln!(f, "{note}"))?;
         writeln!(
             f,
             "read {} records: {} loaded, {} rejected",

@@ -6,7 +6,7 @@
 
 use crate::aside::{Aside, directory_of, remove_leftovers};
 use crate::error::{Error, Kind, Result};
-use crate::plan::{Synchronous, Table, Tuning};
+use crate::plan::{Existing, Synchronous, Table, Tuning};
 use crate::write::direct::Schema;
 use crate::write::{create_table_sql, quote_name};
 use rusqlite::{Connection, OpenFlags};
@@ -50,6 +50,9 @@ impl Target {
             Err(error) => return Err(Error::io("open", &path, error)),
             Ok(metadata) => {
                 let old = open_existing(&path)?;
+                if table.existing == Existing::Refuse {
+                    refuse_table(&old, &path, table)?;
+                }
                 let page_bytes = replaceable_page_bytes(&old, &path, &metadata, table)?;
                 match page_bytes.and_then(|bytes| Some((bytes, Aside::create_like(&path, &metadata).ok()?))) {
                     Some((page_bytes, aside)) => {
@@ -266,6 +269,16 @@ fn open_existing(path: &Path) -> Result<Connection> {
         Ok(connection)
     };
     open().map_err(|source| Error::sqlite("open", path, source))
+}
+
+fn refuse_table(connection: &Connection, path: &Path, table: &Table) -> Result<()> {
+    let sql =
+        "SELECT count(*) FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view')";
+    let count = connection.query_row(sql, [&table.name], |row| row.get::<_, i64>(0));
+    match count.map_err(|source| Error::sqlite("read", path, source))? {
+        0 => Ok(()),
+        _ => Err(Kind::TableExists { path: path.to_owned(), table: table.name.clone() }.into()),
+    }
 }
 
 /// If the database at `path` holds nothing but `table`, and nothing else that a new file would lack: its page

@@ -10,8 +10,9 @@
 
 use crate::batch::{Arena, ArenaVec, Copier, PADDING_BYTES, Span, Strings, Value, Values};
 use crate::error::{Kind, Result};
+use crate::numbers;
 use crate::parse::{has_quotes, plain_bytes, quoted, unquote_to};
-use crate::plan::{Dialect, Expr, Table};
+use crate::plan::{Dialect, Expr, Table, Type};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ type Slot = usize;
 enum Op {
     Field(usize),
     Constant(Constant),
+    Typed(Slot, Type),
     Upper(Slot),
     TryInteger(Slot),
     Coalesce(Box<[Slot]>),
@@ -97,6 +99,8 @@ impl Program {
         };
         let op = match expr {
             Expr::Field(name) => Op::Field(find_column(name, header, input)?),
+            Expr::FieldAt(at) => Op::Field(*at),
+            Expr::Typed(of, column_type) => Op::Typed(self.add(of, header, input)?, *column_type),
             Expr::Text(text) => Op::Constant(Constant::Text(text.clone())),
             Expr::Integer(integer) => Op::Constant(Constant::Integer(*integer)),
             Expr::Upper(of) => Op::Upper(self.add(of, header, input)?),
@@ -168,15 +172,30 @@ pub struct Evaluator<'p> {
 }
 
 impl Evaluator<'_> {
-    /// The columns of the rows that `records` become, made in `arena`.
-    pub fn eval<'a>(&mut self, records: Records<'_, 'a>, arena: &'a Arena) -> &'a [Values<'a>] {
+    /// The columns of the rows that `records` become, made in `arena`, and the first with a value that is not of its
+    /// type.
+    pub fn eval<'a>(
+        &mut self,
+        records: Records<'_, 'a>,
+        arena: &'a Arena,
+    ) -> (&'a [Values<'a>], Option<usize>) {
         let mut made = arena.vec(self.program.ops.len());
         let has_quotes = has_quotes(records.chunk, records.dialect);
-        for op in &self.program.ops {
-            let column = self.eval_op(op, records, has_quotes, &made, arena);
+        let mut misfit = None;
+        for (slot, op) in self.program.ops.iter().enumerate() {
+            let column = match op {
+                Op::Typed(of, column_type) => {
+                    let typed = typed(made[*of], *column_type, records.numbers.len(), arena);
+                    if typed.is_none() && misfit.is_none() {
+                        misfit = self.program.outputs.iter().position(|output| *output == slot).or(Some(0));
+                    }
+                    typed.unwrap_or(Values::Constant(Value::Null))
+                }
+                op => self.eval_op(op, records, has_quotes, &made, arena),
+            };
             made.push(column);
         }
-        arena.list(self.program.outputs.iter().map(|slot| made[*slot]))
+        (arena.list(self.program.outputs.iter().map(|slot| made[*slot])), misfit)
     }
 
     fn eval_op<'a>(
@@ -193,6 +212,7 @@ impl Evaluator<'_> {
             Op::Constant(Constant::Text(text)) => Values::Constant(Value::Text(arena.copy(text.as_bytes()))),
             Op::Constant(Constant::Integer(integer)) => Values::Constant(Value::Integer(*integer)),
             Op::Field(index) => field(*index, records, has_quotes, arena),
+            Op::Typed(of, _) => made[*of],
             Op::Upper(of) => upper(made[*of], rows, arena),
             Op::TryInteger(of) => try_integers(made[*of], rows, arena),
             Op::Coalesce(of) => coalesce(of, made, rows, arena),
@@ -318,6 +338,39 @@ fn upper_to(text: &[u8], to: &mut [u8]) -> usize {
     let text = std::str::from_utf8(text).unwrap_or_default();
     let upper = text.chars().flat_map(char::to_uppercase);
     upper.fold(0, |used, upper| used + upper.encode_utf8(&mut to[used..]).len())
+}
+
+/// The numbers that texts are, empty ones NULL; nothing if one is none.
+fn typed<'a>(of: Values<'a>, to: Type, rows: usize, arena: &'a Arena) -> Option<Values<'a>> {
+    let number = |text: &[u8]| match to {
+        Type::Integer => numbers::integer(text).map(Value::Integer),
+        Type::Real => numbers::real(text).map(Value::Real),
+        Type::Text => None,
+    };
+    if let (Type::Integer, Values::Texts(texts)) = (to, of) {
+        let mut integers = arena.vec(rows);
+        integers.extend(texts.spans.iter().map_while(|span| {
+            let is_canonical =
+                |short: &i64| *short == 0 && span.len() == 1 || texts.bytes[span.start as usize] != b'0';
+            let short = short_integer(texts.bytes, *span).filter(is_canonical);
+            short.or_else(|| numbers::integer(span.of(texts.bytes)))
+        }));
+        if integers.len() == rows {
+            return Some(Values::Integers(integers.into_bump_slice()));
+        }
+    }
+    if to == Type::Text {
+        return Some(of);
+    }
+    let mut values = arena.vec(rows);
+    for row in 0..rows {
+        values.push(match of.get(row) {
+            Value::Text(b"") | Value::Null => Value::Null,
+            Value::Text(text) => number(text)?,
+            other => other,
+        });
+    }
+    Some(Values::Mixed(values.into_bump_slice()))
 }
 
 /// The values as [`try_integer`] reads them.

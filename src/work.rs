@@ -48,8 +48,8 @@ impl<'p> Worker<'p> {
             first_record: chunk.first_record,
             numbers: &self.numbers,
         };
-        let columns = self.evaluator.eval(records, arena);
-        Rows { len: self.numbers.len(), columns, first_record: chunk.first_record, rejects }
+        let (columns, misfit) = self.evaluator.eval(records, arena);
+        Rows { len: self.numbers.len(), columns, first_record: chunk.first_record, rejects, misfit }
     }
 
     /// Where in `input` the record of a row lies, of the chunk whose rows were made last.

@@ -60,11 +60,8 @@ impl Case {
     fn table(&self) -> Table {
         let column =
             |(name, declaration): &(String, String)| Column::new(name, declaration, Expr::Integer(0));
-        Table {
-            name: "t".to_owned(),
-            columns: self.columns.iter().map(column).collect(),
-            indexes: self.indexes.clone(),
-        }
+        let columns = self.columns.iter().map(column).collect();
+        Table { indexes: self.indexes.clone(), ..Table::new("t", columns) }
     }
 
     /// An empty database with the table.
@@ -86,7 +83,13 @@ impl Case {
             let made: Vec<_> =
                 (0..self.columns.len()).map(|at| Made::new(chunk.iter().map(|row| &row[at]))).collect();
             let columns: Vec<_> = made.iter().map(Made::column).collect();
-            take(&Rows { len: chunk.len(), columns: &columns, first_record, rejects: Vec::new() })?;
+            take(&Rows {
+                len: chunk.len(),
+                columns: &columns,
+                first_record,
+                rejects: Vec::new(),
+                misfit: None,
+            })?;
             first_record += chunk.len() as u64;
         }
         Ok(())

@@ -1,0 +1,291 @@
+//! Which texts are numbers: those whose number gives the text's value back, and no others.
+//!
+//! | text | is | because |
+//! |---|---|---|
+//! | `0`, `42`, `-7` | INTEGER | a canonical decimal within 64 bits |
+//! | `1.5`, `-0.250`, `12` in a column with those | REAL | a plain decimal of at most 15 significant digits, which 64 bits hold |
+//! | `007`, `+1`, ` 1`, `1_000`, `1e5`, `0x1F`, `.5`, `5.` | TEXT | the number would not give the text back |
+//! | `-0`, `-0.0` | TEXT | SQLite stores no sign of zero |
+//! | `9223372036854775808`, `0.1234567890123456` | TEXT | digits would be lost |
+
+use std::fmt;
+
+/// The most significant digits that every 64-bit float gives back (`DBL_DIG` of C).
+pub(crate) const MAX_REAL_DIGITS: usize = 15;
+
+/// Fraction digits beyond which a number may be too small for a 64-bit float.
+const MAX_FRACTION_DIGITS: usize = 300;
+
+/// The INTEGER that a text is.
+#[inline]
+pub(crate) fn integer(text: &[u8]) -> Option<i64> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    if !is_canonical_whole(digits) || text == b"-0" {
+        return None;
+    }
+    // Every canonical number of up to 18 digits fits.
+    if digits.len() <= 18 {
+        let magnitude = digits.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
+        return Some(if digits.len() == text.len() { magnitude } else { -magnitude });
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// The REAL that a text is.
+pub(crate) fn real(text: &[u8]) -> Option<f64> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let (whole, fraction) = match digits.iter().position(|byte| *byte == b'.') {
+        Some(point) => (&digits[..point], &digits[point + 1..]),
+        None => (digits, &digits[..0]),
+    };
+    let is_plain = is_canonical_whole(whole)
+        && fraction.iter().all(u8::is_ascii_digit)
+        && (digits.len() == whole.len() || !fraction.is_empty());
+    if !is_plain || fraction.len() > MAX_FRACTION_DIGITS {
+        return None;
+    }
+    let zeros = fraction.iter().rev().take_while(|digit| **digit == b'0').count();
+    let fraction = &fraction[..fraction.len() - zeros];
+    let all = || whole.iter().chain(fraction);
+    let significant = all().skip_while(|digit| **digit == b'0').count();
+    if significant > MAX_REAL_DIGITS {
+        return None;
+    }
+    let mantissa = all().fold(0_u64, |number, digit| number * 10 + u64::from(digit - b'0'));
+    if mantissa == 0 && digits.len() < text.len() {
+        return None;
+    }
+    // Both are exact, so their quotient is the nearest number.
+    const EXACT_POWERS: [f64; 23] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17,
+        1e18, 1e19, 1e20, 1e21, 1e22,
+    ];
+    let magnitude = match EXACT_POWERS.get(fraction.len()) {
+        Some(power) => mantissa as f64 / power,
+        None => std::str::from_utf8(digits).ok()?.parse().ok()?,
+    };
+    Some(if digits.len() < text.len() { -magnitude } else { magnitude })
+}
+
+/// Digits without a leading zero, at least one.
+#[inline]
+fn is_canonical_whole(digits: &[u8]) -> bool {
+    match digits {
+        [] => false,
+        [b'0', rest @ ..] => rest.is_empty(),
+        _ => digits.iter().all(u8::is_ascii_digit),
+    }
+}
+
+/// Why a text that looks like a number is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    LeadingZero,
+    Plus,
+    Blank,
+    Underscore,
+    Exponent,
+    NegativeZero,
+    /// Nothing before or behind the point.
+    BarePoint,
+    TooManyDigits,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LeadingZero => "a leading zero",
+            Self::Plus => "a plus sign",
+            Self::Blank => "a blank beside a number",
+            Self::Underscore => "an underscore",
+            Self::Exponent => "an exponent",
+            Self::NegativeZero => "a negative zero",
+            Self::BarePoint => "a point without digits on both sides",
+            Self::TooManyDigits => "more digits than a number holds",
+        })
+    }
+}
+
+impl Doubt {
+    /// Why `text` is no number although it looks like one; nothing if it does not look like one.
+    pub(crate) fn of(text: &[u8]) -> Option<Self> {
+        let trimmed = text.trim_ascii();
+        let unsigned = trimmed.strip_prefix(b"-").or_else(|| trimmed.strip_prefix(b"+")).unwrap_or(trimmed);
+        let mantissa_end = unsigned.iter().position(|byte| matches!(byte, b'e' | b'E'));
+        let (mantissa, exponent) = unsigned.split_at(mantissa_end.unwrap_or(unsigned.len()));
+        let exponent_digits = match exponent {
+            [] => &b"0"[..],
+            [_, b'+' | b'-', digits @ ..] | [_, digits @ ..] => digits,
+        };
+        let points = mantissa.iter().filter(|byte| **byte == b'.').count();
+        let is_digits = |bytes: &[u8], others: &[u8]| {
+            bytes.iter().any(u8::is_ascii_digit)
+                && bytes.iter().all(|byte| byte.is_ascii_digit() || others.contains(byte))
+        };
+        if points > 1 || !is_digits(mantissa, b"._") || !is_digits(exponent_digits, b"") {
+            return None;
+        }
+        Some(if trimmed.len() < text.len() {
+            Self::Blank
+        } else if trimmed.starts_with(b"+") {
+            Self::Plus
+        } else if mantissa.contains(&b'_') {
+            Self::Underscore
+        } else if !exponent.is_empty() {
+            Self::Exponent
+        } else if mantissa.starts_with(b".") || mantissa.ends_with(b".") {
+            Self::BarePoint
+        } else if mantissa.starts_with(b"0") && mantissa.get(1).is_some_and(u8::is_ascii_digit) {
+            Self::LeadingZero
+        } else if mantissa.iter().all(|byte| matches!(byte, b'0' | b'.')) {
+            Self::NegativeZero
+        } else {
+            Self::TooManyDigits
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn integers_are_canonical() {
+        let cases = [
+            ("0", Some(0)),
+            ("7", Some(7)),
+            ("-7", Some(-7)),
+            ("999999999999999999", Some(999_999_999_999_999_999)),
+            ("9223372036854775807", Some(i64::MAX)),
+            ("-9223372036854775808", Some(i64::MIN)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(integer(text.as_bytes()), expected, "{text}");
+        }
+        for text in [
+            "",
+            "-",
+            "-0",
+            "00",
+            "01",
+            "-01",
+            "+1",
+            " 1",
+            "1 ",
+            "1_0",
+            "1.0",
+            "1e1",
+            "0x1",
+            "9223372036854775808",
+            "-9223372036854775809",
+            "99999999999999999999",
+            "\u{663}",
+            "1\0",
+        ] {
+            assert_eq!(integer(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn reals_are_plain_decimals_that_64_bits_hold() {
+        let cases = [
+            ("0", 0.0),
+            ("0.0", 0.0),
+            ("1.5", 1.5),
+            ("-1.50", -1.5),
+            ("0.1", 0.1),
+            ("123456789012345", 123_456_789_012_345.0),
+            ("1.23456789012345", 1.234_567_890_123_45),
+            ("0.00000000000000000000000000123", 1.23e-27),
+            ("12345.6700000000000000000000", 12345.67),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(real(text.as_bytes()), Some(expected), "{text}");
+        }
+        let tiny = format!("0.{}1", "0".repeat(400));
+        for text in [
+            "",
+            "-",
+            ".",
+            "1.",
+            ".5",
+            "-.5",
+            "01.5",
+            "00.5",
+            "+1.5",
+            " 1.5",
+            "1.5 ",
+            "1e5",
+            "inf",
+            "nan",
+            "0x1p3",
+            "1.2.3",
+            "-0",
+            "-0.0",
+            "-0.000",
+            "1234567890123456",
+            "1.234567890123456",
+            "1,5",
+            tiny.as_str(),
+        ] {
+            assert_eq!(real(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_looks_like_a_number_says_why_it_is_none() {
+        let cases = [
+            ("007", Doubt::LeadingZero),
+            ("-01.5", Doubt::LeadingZero),
+            ("+1", Doubt::Plus),
+            (" 1", Doubt::Blank),
+            ("1\t", Doubt::Blank),
+            ("1_000", Doubt::Underscore),
+            ("1e400", Doubt::Exponent),
+            ("-0.0", Doubt::NegativeZero),
+            (".5", Doubt::BarePoint),
+            ("5.", Doubt::BarePoint),
+            ("9223372036854775808", Doubt::TooManyDigits),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Doubt::of(text.as_bytes()), Some(expected), "{text}");
+        }
+        for text in ["", "-", "abc", "1.2.3", "e5", "1e", "12/5", "2024-01-01", "inf"] {
+            assert_eq!(Doubt::of(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_integer_gives_its_text_back(text in "-?[0-9]{1,20}") {
+            let expected = text.parse::<i64>().ok().filter(|number| number.to_string() == text);
+            prop_assert_eq!(integer(text.as_bytes()), expected);
+        }
+
+        #[test]
+        fn a_real_is_the_nearest_and_gives_its_digits_back(text in "-?(0|[1-9][0-9]{0,16})(\\.[0-9]{1,30})?") {
+            let digits = text.trim_start_matches('-');
+            let fraction = digits.split_once('.').map_or("", |(_, fraction)| fraction.trim_end_matches('0'));
+            let whole = digits.split('.').next().unwrap_or_default();
+            let significant = format!("{whole}{fraction}").trim_start_matches('0').len();
+            let number: f64 = text.parse().unwrap();
+            let expected = (significant <= 15 && !(number == 0.0 && text.starts_with('-'))).then_some(number);
+            prop_assert_eq!(real(text.as_bytes()), expected);
+            if let (Some(number), true) = (expected, whole.len() < 16) {
+                // Written with as many digits it is the same text.
+                let written = format!("{number:.precision$}", precision = fraction.len());
+                prop_assert_eq!(written, format!("{}{whole}{}{fraction}", if text.starts_with('-') { "-" } else { "" }, if fraction.is_empty() { "" } else { "." }));
+            }
+        }
+
+        #[test]
+        fn no_number_is_in_doubt_twice(text in "[-+ ]?[0-9._eE]{0,12}") {
+            let is_number = integer(text.as_bytes()).is_some() || real(text.as_bytes()).is_some();
+            // A text that is no number has a reason only if it looks like one, which Rust agrees with.
+            if !is_number && text.trim().parse::<f64>().is_ok() {
+                prop_assert!(Doubt::of(text.as_bytes()).is_some());
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! `load`: the columns that an input describes itself, against the csv crate and a plain reading of the rules.
+
+mod common;
+
+use common::{Place, rows_of};
+use proptest::prelude::*;
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use sqload::Loader;
+use sqload::plan::{Tuning, WriterChoice};
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+/// Declared types and rows, as the rules say them: whatever does not come back as it was is TEXT.
+fn reference(csv: &[u8]) -> (Vec<&'static str>, Vec<Vec<Value>>) {
+    let mut reader = csv::ReaderBuilder::new().from_reader(csv);
+    let width = reader.headers().unwrap().len();
+    let records: Vec<_> = reader.records().map(Result::unwrap).collect();
+    let integer = |text: &str| text.parse::<i64>().ok().filter(|number| number.to_string() == text);
+    let real = |text: &str| {
+        let shortest = match text.split_once('.') {
+            Some((whole, fraction)) if !fraction.is_empty() => {
+                format!("{whole}.{fraction}").trim_end_matches('0').trim_end_matches('.').to_owned()
+            }
+            _ => text.to_owned(),
+        };
+        let digits = shortest.replace(['-', '.'], "").trim_start_matches('0').len();
+        let number: f64 = text.parse().ok()?;
+        let is_same = number.to_string() == shortest && !shortest.starts_with("-0") | (number != 0.0);
+        (is_same && digits <= 15 && number.is_finite()).then_some(number)
+    };
+    let types: Vec<_> = (0..width)
+        .map(|at| {
+            let values = || records.iter().map(|record| &record[at]).filter(|text| !text.is_empty());
+            match () {
+                () if values().next().is_none() => "TEXT",
+                () if values().all(|text| integer(text).is_some()) => "INTEGER",
+                () if values().all(|text| real(text).is_some()) => "REAL",
+                () => "TEXT",
+            }
+        })
+        .collect();
+    let value = |(text, column_type): (&str, &&str)| match *column_type {
+        "TEXT" => Value::Text(text.to_owned()),
+        _ if text.is_empty() => Value::Null,
+        "INTEGER" => Value::Integer(integer(text).unwrap()),
+        _ => Value::Real(real(text).unwrap()),
+    };
+    let rows = records.iter().map(|record| record.iter().zip(&types).map(value).collect()).collect();
+    (types, rows)
+}
+
+/// Loads `csv` in one way.
+fn load(csv: &[u8], jobs: usize, chunk_bytes: usize, writer: WriterChoice, database: &Path) {
+    let input = database.with_extension("csv");
+    std::fs::write(&input, csv).unwrap();
+    let _ = std::fs::remove_file(database);
+    let Tuning { batch_rows, .. } = Tuning::default();
+    let size = |number: usize| NonZeroUsize::new(number).unwrap();
+    let loader = Loader::of_input("t").jobs(size(jobs)).chunk_bytes(size(chunk_bytes)).writer(writer);
+    loader.batch_rows(size(batch_rows)).verify(true).load(&input, database).unwrap();
+}
+
+fn check(csv: &[u8], ways: &[(usize, usize)]) {
+    let directory = tempfile::tempdir().unwrap();
+    let database = directory.path().join("out.db");
+    let (types, rows) = reference(csv);
+    for (jobs, chunk_bytes) in ways {
+        for writer in [WriterChoice::Direct, WriterChoice::Statements] {
+            load(csv, *jobs, *chunk_bytes, writer, &database);
+            let connection = Connection::open(&database).unwrap();
+            let declared = rows_of(&connection, "SELECT type FROM pragma_table_info('t') ORDER BY cid");
+            let expected: Vec<_> = types.iter().map(|of| vec![Value::Text((*of).to_owned())]).collect();
+            assert_eq!(declared, expected, "{}", String::from_utf8_lossy(csv));
+            let way = format!("{jobs} jobs, chunks of {chunk_bytes}, {writer:?}");
+            assert_eq!(rows_of(&connection, "SELECT * FROM t ORDER BY rowid"), rows, "{way}");
+        }
+    }
+}
+
+/// Fields of one kind, and of any kind.
+fn field(kind: usize) -> BoxedStrategy<String> {
+    let integer = || prop_oneof![any::<i64>().prop_map(|number| number.to_string()), "-?[1-9][0-9]{0,3}"];
+    let real = || "-?(0|[1-9][0-9]{0,6})\\.[0-9]{1,8}";
+    let odd = "(0[0-9]{1,3}|\\+1|1e5|-0|-0\\.0|\\.5|5\\.| 1|1_0|9223372036854775808|0\\.1234567890123456|nan|inf|0x1f)";
+    let text = "[a-z\", \n]{0,6}";
+    match kind {
+        0 => integer().boxed(),
+        1 => prop_oneof![real(), "-?[1-9][0-9]{0,8}"].boxed(),
+        2 => prop_oneof![3 => integer().boxed(), 1 => Just(String::new()).boxed()].boxed(),
+        3 => prop_oneof![3 => real().boxed(), 1 => Just(String::new()).boxed()].boxed(),
+        4 => prop_oneof![30 => integer().boxed(), 1 => odd.boxed()].boxed(),
+        5 => Just(String::new()).boxed(),
+        _ => prop_oneof![integer().boxed(), real().boxed(), odd.boxed(), text.boxed()].boxed(),
+    }
+}
+
+/// A CSV file; each column has fields of one kind.
+fn csv_file() -> impl Strategy<Value = Vec<u8>> {
+    let kinds = proptest::collection::vec(0..7_usize, 1..6);
+    let table = kinds.prop_flat_map(|kinds| {
+        let row: Vec<_> = kinds.iter().map(|kind| field(*kind)).collect();
+        (Just(kinds.len()), proptest::collection::vec(row, 0..40))
+    });
+    table.prop_map(|(width, rows)| {
+        let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
+        writer.write_record((0..width).map(|at| format!("c{at}"))).unwrap();
+        rows.iter().for_each(|row| writer.write_record(row).unwrap());
+        writer.into_inner().unwrap()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #[test]
+    fn types_and_values_are_those_of_the_rules(csv in csv_file()) {
+        check(&csv, &[(1, 1), (2, 20), (8, 1 << 16)]);
+    }
+}
+
+#[test]
+fn what_comes_late_changes_a_type() {
+    // The guess from the first chunks does not hold: the last record says otherwise.
+    for (last, note) in [("x", ""), ("1.5", ""), ("007", "a leading zero at line 5002")] {
+        let csv = format!("a,b\n{}{last},1\n", "12,1\n".repeat(5_000));
+        check(csv.as_bytes(), &[(1, 64), (2, 100)]);
+        let place = Place::empty();
+        place.write("in.csv", &csv);
+        let said = place.run(&["load", "in.csv", "out.db"]).expect(0).stderr;
+        assert!(said.contains(note) && said.contains("5 001 loaded"), "{said}");
+    }
+}
+
+#[test]
+fn a_column_that_is_empty_at_first_gets_its_type_from_the_rest() {
+    let csv = format!("a,b,c\n{}1,2.5,\n", ",,\n".repeat(5_000));
+    check(csv.as_bytes(), &[(2, 64)]);
+}
+
+#[test]
+fn a_table_that_is_there_is_replaced_only_if_asked() {
+    let place = Place::empty();
+    place.write("in.csv", "a\n1\n");
+    place.run(&["load", "in.csv", "out.db"]).expect(0);
+    place.write("in.csv", "a\nx\n");
+    let before = place.snapshot();
+    place.run(&["load", "in.csv", "out.db"]).expect(1).says_once(&["table \"in\" already", "--replace"]);
+    place.is_as(&before);
+    place.run(&["load", "in.csv", "out.db", "-t", "other"]).expect(0);
+    place.run(&["load", "in.csv", "out.db", "--replace"]).expect(0);
+    let connection = Connection::open(place.path("out.db")).unwrap();
+    for table in ["\"in\"", "other"] {
+        let rows = rows_of(&connection, &format!("SELECT * FROM {table}"));
+        assert_eq!(rows, [[Value::Text("x".to_owned())]], "{table}");
+    }
+}
+
+#[test]
+fn any_name_is_a_name() {
+    let place = Place::empty();
+    let long = "n".repeat(200);
+    let names =
+        ["select", "a b", "it's", "semi;--", "\"quoted\"", "straße", "\u{1f600}", "[x]", "`y`", &long];
+    let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
+    writer.write_record(names).unwrap();
+    writer.write_record(names.map(|_| "1")).unwrap();
+    place.write("in.csv", writer.into_inner().unwrap());
+    for (table, writer) in names.iter().zip(["direct", "statements"].iter().cycle()) {
+        place
+            .run(&["load", "in.csv", "out.db", "-t", table, "--writer", writer, "--replace"])
+            .expect(if *writer == "direct" && *table != names[0] { 1 } else { 0 });
+        place.run(&["load", "in.csv", "out.db", "-t", table, "--replace"]).expect(0);
+    }
+    let connection = Connection::open(place.path("out.db")).unwrap();
+    for table in names {
+        let quoted = table.replace('\'', "''");
+        let sql = format!("SELECT name FROM pragma_table_info('{quoted}') ORDER BY cid");
+        let expected: Vec<_> = names.iter().map(|name| vec![Value::Text((*name).to_owned())]).collect();
+        assert_eq!(rows_of(&connection, &sql), expected, "{table}");
+    }
+}
+
+#[test]
+fn abort_is_the_default_and_nothing_changes() {
+    let place = Place::empty();
+    place.write("in.csv", "a,b\n1,2\n3\n");
+    place.run(&["load", "in.csv", "out.db"]).expect(1).says_once(&["line 3", "1 fields", "--on-error skip"]);
+    assert_eq!(place.names(), ["in.csv"]);
+    place.run(&["load", "in.csv", "out.db", "--on-error", "skip"]).expect(3);
+}
