@@ -68,13 +68,13 @@ pub(crate) struct CreateFile {
 
 #[derive(Debug, Args)]
 pub(crate) struct Load {
-    /// The CSV file.
-    #[arg(value_name = "INPUT")]
-    input: PathBuf,
+    /// CSV files, one or more, whose columns have the same names.
+    #[arg(value_name = "INPUT", required = true)]
+    inputs: Vec<PathBuf>,
     /// The SQLite database; it is made if it is not there.
     #[arg(value_name = "DATABASE")]
     database: PathBuf,
-    /// The table [default: the input's name without its endings].
+    /// The table [default: the first input's name without its endings].
     #[arg(short, long, value_name = "NAME", help_heading = "Table")]
     table: Option<String>,
     /// Put the new table in the place of one of the same name.
@@ -251,22 +251,20 @@ fn parse_char(text: &str) -> Result<u8, String> {
 /// What to load, and where to.
 pub(crate) struct Order<'c> {
     pub(crate) plan: Plan,
-    pub(crate) input: &'c Path,
+    pub(crate) inputs: &'c [PathBuf],
     pub(crate) database: &'c Path,
     pub(crate) talk: &'c Talk,
 }
 
 impl Load {
     pub(crate) fn order(&self) -> Order<'_> {
-        Order { plan: self.plan(), input: &self.input, database: &self.database, talk: &self.talk }
+        Order { plan: self.plan(), inputs: &self.inputs, database: &self.database, talk: &self.talk }
     }
 
     fn plan(&self) -> Plan {
-        let stem =
-            || self.input.file_stem().map_or("input".into(), |stem| stem.to_string_lossy().into_owned());
         let table = Table {
             existing: if self.replace { Existing::Replace } else { Existing::Refuse },
-            ..Table::new(self.table.clone().unwrap_or_else(stem), Vec::new())
+            ..Table::new(self.table.clone().unwrap_or_else(|| table_name(&self.inputs)), Vec::new())
         };
         Plan {
             dialect: self.dialect.dialect(),
@@ -279,9 +277,29 @@ impl Load {
     }
 }
 
+/// What a table is called that is made of these inputs: as the first, without the ending, and without that of a compressed
+/// file before it.
+fn table_name(inputs: &[PathBuf]) -> String {
+    let first = inputs.first().map_or(Path::new("-"), PathBuf::as_path);
+    if first == Path::new("-") {
+        return "stdin".to_owned();
+    }
+    let name = Path::new(first.file_name().unwrap_or_default());
+    let is_compressed = name.extension().is_some_and(|ending| {
+        ["gz", "zst", "bz2", "xz", "zip"].iter().any(|known| ending.eq_ignore_ascii_case(known))
+    });
+    let name = if is_compressed { name.with_extension("") } else { name.to_owned() };
+    name.file_stem().map_or("input".into(), |stem| stem.to_string_lossy()).into_owned()
+}
+
 impl RunPipeline {
     pub(crate) fn order(&self) -> Order<'_> {
-        Order { plan: self.plan(), input: &self.input, database: &self.database, talk: &self.talk }
+        Order {
+            plan: self.plan(),
+            inputs: std::slice::from_ref(&self.input),
+            database: &self.database,
+            talk: &self.talk,
+        }
     }
 
     fn plan(&self) -> Plan {
@@ -374,6 +392,22 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_table_is_called_as_its_input() {
+        let cases = [
+            ("data/sales.csv", "sales"),
+            ("sales.2024.csv", "sales.2024"),
+            ("sales.csv.gz", "sales"),
+            ("sales.CSV.ZST", "sales"),
+            ("sales", "sales"),
+            (".hidden", ".hidden"),
+            ("-", "stdin"),
+        ];
+        for (input, expected) in cases {
+            assert_eq!(table_name(&[input.into()]), expected);
+        }
     }
 
     #[test]

@@ -164,17 +164,17 @@ pub(crate) fn names(header: &[String]) -> (Vec<String>, Vec<String>) {
     (names, notes)
 }
 
-/// The columns of the table: their names, and how their values are made of the fields.
-pub(crate) fn columns(names: Vec<String>, types: &[Type]) -> Vec<Column> {
-    let column = |(at, (name, column_type)): (usize, (String, &Type))| {
-        let field = Expr::FieldAt(at);
+/// The columns of the table, each made of the field of its name.
+pub(crate) fn columns(names: &[String], seen: &[Seen]) -> Vec<Column> {
+    let column = |(name, seen): (&String, &Seen)| {
+        let (field, column_type) = (Expr::Field(name.clone()), seen.column_type());
         let value = match column_type {
             Type::Text => field,
-            _ => Expr::Typed(Box::new(field), *column_type),
+            _ => Expr::Typed(Box::new(field), column_type),
         };
         Column::new(name, column_type.as_str(), value)
     };
-    names.into_iter().zip(types).enumerate().map(column).collect()
+    names.iter().zip(seen).map(column).collect()
 }
 
 #[cfg(test)]

@@ -72,6 +72,22 @@ pub enum Kind {
         /// The columns that the header names, in its order.
         found: Vec<String>,
     },
+    /// The headers of two inputs of a load do not have the same columns.
+    #[error(
+        "{input}: its columns are not those of {first}:{}{}",
+        part(" it lacks ", missing),
+        part(" it also has ", extra)
+    )]
+    HeaderDiffers {
+        /// The input.
+        input: Arc<str>,
+        /// The first input of the load.
+        first: Arc<str>,
+        /// Columns of the first that the input does not have.
+        missing: Vec<String>,
+        /// Columns that the first does not have.
+        extra: Vec<String>,
+    },
     /// The header names a column that the plan reads twice, so which one is meant is unknown.
     #[error("{input}: the header names the column {name:?} more than once: rename one of them")]
     AmbiguousColumn {
@@ -251,6 +267,11 @@ fn places(positions: &[Position], rows: &[RowKey]) -> String {
         _ => positions.iter().map(Position::to_string).collect(),
     };
     if places.is_empty() { String::new() } else { format!("{}: ", places.join(" and ")) }
+}
+
+/// `names` behind what is said of them, if there are any.
+fn part(of_them: &str, names: &[String]) -> String {
+    if names.is_empty() { String::new() } else { format!("{of_them}{};", listed(names)) }
 }
 
 /// The first of `names`, and how many more there are.

@@ -48,6 +48,7 @@ mod pipeline;
 mod rejects;
 pub mod report;
 mod scan;
+mod source;
 pub mod split;
 mod target;
 pub mod transform;

@@ -1,53 +1,46 @@
 //! The one file that knows every room: opens what is to be read and written, runs the threads, and makes the
 //! result the database, or leaves it as it was.
 
-use crate::batch::{Arena, Span};
 use crate::columns::{self, Looker, Seen};
-use crate::error::{Error, Kind, Result};
-use crate::input::Input;
-use crate::locate::positions;
+use crate::error::{Error, Kind, Position, Result, RowKey};
+use crate::locate::{Again, positions};
 use crate::output::Output;
-use crate::parse::{Records, unquote};
 use crate::pipeline::{Clocks, Counts, Pipeline};
 use crate::plan::{Column, Expr, HeaderColumns, Plan, Table, WriterChoice};
 use crate::rejects::Rejects;
 use crate::report::{Progress, Report, ReportColumn};
-use crate::split::Split;
+use crate::source::Source;
 use crate::target::Target;
 use crate::transform::{Program, Seed};
 use crate::work::Worker;
 use crate::write::direct::{Direct, Sorting};
 use crate::write::statements::Statements;
-use crate::write::{Choice, choose};
-use std::path::Path;
+use crate::write::{Choice, Writer, choose};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
-/// The UTF-8 byte order mark, which some programs put before the header.
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-
 /// Chunks that are looked at for the types of columns before a load, since what they show nearly always holds.
 const SAMPLE_CHUNKS: usize = 16;
 
-/// Loads the file `input` into the database `database`, all or nothing, as `plan` says.
-pub(crate) fn load(
-    plan: &Plan,
-    input: &Path,
-    database: &Path,
-    progress: &Progress,
-    stop: &Arc<AtomicBool>,
-) -> Result<Report> {
-    run(plan, input, database, progress, stop, Attempt::default())
+/// A load that is to be done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load<'l> {
+    pub(crate) plan: &'l Plan,
+    pub(crate) inputs: &'l [PathBuf],
+    pub(crate) database: &'l Path,
+    pub(crate) progress: &'l Progress,
+    pub(crate) stop: &'l Arc<AtomicBool>,
 }
 
 /// What earlier attempts at a load have taught.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Attempt {
     /// Why the direct path is not to be taken.
     refused: Option<String>,
-    /// Whether the types of columns are to be found in the whole input, not in the first chunks.
+    /// Whether the types of columns are to be found in all records, not in the first chunks.
     looks_at_all: bool,
 }
 
@@ -67,144 +60,180 @@ impl Attempt {
     }
 }
 
-fn run(
-    plan_as_given: &Plan,
-    input: &Path,
-    database: &Path,
-    progress: &Progress,
-    stop: &Arc<AtomicBool>,
-    attempt: Attempt,
-) -> Result<Report> {
-    let plan = plan_as_given;
-    let started = Instant::now();
-    let file = Input::open(input)?;
-    let bytes = file.bytes();
-    progress.set_total_bytes(bytes.len() as u64);
-    let mut split = split_of(&file, plan);
-    let header = read_header(&mut split, plan, file.name())?;
-    let jobs = plan.tuning.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
-    let (plan, notes) = &with_columns(plan, &header, &file, jobs, stop, attempt.looks_at_all)?;
-    let policies = &plan.policies;
-    let (rejects_output, report_output) = open_outputs(plan, input, database)?;
-    let seed = plan.tuning.seed.map_or_else(Seed::random, Seed::fixed);
-    let program = Program::compile(&plan.table, &header.names, file.name(), seed)?;
-    let mut target = Target::open(database, &plan.table, &plan.tuning, stop.clone())?;
-    let mut rejects = Rejects::new(file.name().clone(), policies, rejects_output, header.bytes)?;
-    tracing::debug!(jobs, chunk_bytes = plan.tuning.chunk_bytes, database = %target.path().display(), "loading");
+/// Inputs and the programs that make rows of their records.
+struct Sources<'s> {
+    list: &'s [Source],
+    programs: Vec<Program>,
+    plan: &'s Plan,
+}
 
-    let worker = || Worker::new(&program, plan.dialect, header.names.len());
-    let clocks = Clocks::default();
-    let pipeline = Pipeline { jobs, progress, stop, clocks: &clocks };
-    let choice = match &attempt.refused {
-        Some(_) => Ok(Choice::Statements(attempt.refused.clone())),
-        None => choose(plan.tuning.writer, &plan.table, target.path(), target.is_new()),
-    };
-    let filled = choice.and_then(|choice| {
-        let written = write(&mut target, plan, &choice, pipeline, split, worker, &mut rejects);
-        let counts = finish(&mut target, plan, pipeline, written, rejects, &file)?;
-        Ok((counts, choice))
-    });
-    let (counts, choice) = match filled {
-        Ok(filled) => filled,
-        Err(error) => {
-            target.roll_back();
-            if let Some(next) = attempt.after(&error, plan) {
-                tracing::debug!("{error}: once more");
-                progress.restart();
-                return run(plan_as_given, input, database, progress, stop, next);
-            }
-            return Err(error.with_positions(|rows| {
-                let mut split = split_of(&file, plan);
-                split.take_header().and_then(|_| positions(rows, file.name(), split, worker()))
-            }));
+impl<'s> Sources<'s> {
+    /// With what makes rows of `table`.
+    fn new(list: &'s [Source], plan: &'s Plan, table: &Table, seed: Seed) -> Result<Self> {
+        let program = |source: &Source| Program::compile(table, &source.names, source.name(), seed);
+        Ok(Self { list, programs: list.iter().map(program).collect::<Result<_>>()?, plan })
+    }
+
+    fn worker(&self, number: usize) -> Worker<'_> {
+        Worker::new(&self.programs[number], self.plan.dialect, self.list[number].names.len())
+    }
+
+    /// Hands the rows of all inputs to `writer`, of each at most `max_chunks` chunks.
+    fn run<W: Writer>(
+        &self,
+        pipeline: Pipeline<'_>,
+        writer: &mut W,
+        max_chunks: usize,
+        mut rejects: Option<&mut Rejects<'_>>,
+    ) -> Result<Counts> {
+        let mut counts = Counts::default();
+        for (number, source) in self.list.iter().enumerate() {
+            let split = source.split(self.plan, counts.records)?.take(max_chunks);
+            counts += pipeline.run(
+                split,
+                || self.worker(number),
+                writer,
+                |reject| rejects.as_mut().map_or(Ok(()), |rejects| rejects.take(reject, source.name())),
+            )?;
         }
-    };
-    clocks.finish.time(|| target.commit())?;
-    let seconds = started.elapsed().as_secs_f64();
-    let report = Report {
-        input: input.to_owned(),
-        database: database.to_owned(),
-        table: plan.table.name.clone(),
-        columns: plan.table.columns.iter().map(ReportColumn::from).collect(),
-        notes: notes.clone(),
-        writer: choice.name(),
-        writer_reason: choice.reason(),
-        jobs,
-        bytes: bytes.len() as u64,
-        records: counts.records,
-        loaded: counts.loaded,
-        rejected: counts.rejected,
-        filtered: 0,
-        ignored: 0,
-        seconds,
-        rows_per_second: counts.loaded as f64 / seconds,
-        megabytes_per_second: bytes.len() as f64 / 1e6 / seconds,
-        stages: clocks.read(),
-    };
-    // The load has happened, and an error would say that it had not.
-    if let Err(error) = write_report(&report, plan, report_output) {
-        tracing::warn!("loaded, but the report could not be written: {error}");
+        Ok(counts)
     }
-    Ok(report)
+
+    /// Where the records of these rows lie.
+    fn positions(&self, rows: &[RowKey]) -> Result<Vec<Position>> {
+        let again = |(number, source): (usize, &'s Source)| {
+            let split = source.split(self.plan, 0)?;
+            Ok(Again { input: source.name().clone(), split, worker: self.worker(number) })
+        };
+        positions(rows, self.list.iter().enumerate().map(again))
+    }
 }
 
-/// The plan with the columns of the input, if it is to have those, and what there is to say of them.
-fn with_columns(
-    plan: &Plan,
-    header: &Header<'_>,
-    file: &Input,
-    jobs: usize,
-    stop: &AtomicBool,
-    looks_at_all: bool,
-) -> Result<(Plan, Vec<String>)> {
-    let Some(options) = &plan.columns else { return Ok((plan.clone(), Vec::new())) };
-    let width = header.names.len();
-    let (names, mut notes) = columns::names(&header.names);
-    let fields = (0..width).map(|at| Column::new(&names[at], "TEXT", Expr::FieldAt(at))).collect();
-    let program = Program::compile(&Table::new("", fields), &header.names, file.name(), Seed::fixed(0))?;
-    let worker = || Worker::new(&program, plan.dialect, width);
-    let (progress, clocks) = (Progress::default(), Clocks::default());
-    let pipeline = Pipeline { jobs, progress: &progress, stop, clocks: &clocks };
-    let look = |chunks: usize| -> Result<Vec<Seen>> {
-        let mut seen = vec![Seen::default(); width];
-        let mut split = split_of(file, plan);
-        split.take_header()?;
-        pipeline.run(split.take(chunks), worker, Looker::new(&mut seen), |_| Ok(()))?;
-        Ok(seen)
-    };
-    let seen = match options {
-        HeaderColumns { all_text: true } => vec![Seen::default(); width],
-        _ if looks_at_all => look(usize::MAX)?,
-        _ => match look(SAMPLE_CHUNKS)? {
-            sample if sample.iter().any(Seen::is_empty) => look(usize::MAX)?,
-            sample => sample,
-        },
-    };
-    for (name, seen) in names.iter().zip(&seen) {
-        let Some((reason, row)) = seen.reason() else { continue };
-        let mut split = split_of(file, plan);
-        split.take_header()?;
-        let place = positions(row.as_slice(), file.name(), split, worker())?;
-        let place = place.first().map_or(String::new(), |position| format!(" at line {}", position.line));
-        notes.push(format!("{name}: TEXT, {reason}{place}"));
+impl Load<'_> {
+    /// Loads the inputs into the database, all or nothing, as the plan says.
+    pub(crate) fn run(self) -> Result<Report> {
+        let started = Instant::now();
+        let mut attempt = Attempt::default();
+        loop {
+            match self.attempt(&attempt, started) {
+                Err(error) => attempt = attempt.after(&error, self.plan).ok_or(error)?,
+                report => return report,
+            }
+            tracing::debug!(?attempt, "once more");
+            self.progress.restart();
+        }
     }
-    let types: Vec<_> = seen.iter().map(Seen::column_type).collect();
-    let table = Table { columns: columns::columns(names, &types), ..plan.table.clone() };
-    Ok((Plan { table, ..plan.clone() }, notes))
-}
 
-/// The chunks of an input, the header in the first.
-fn split_of<'f>(file: &'f Input, plan: &Plan) -> Split<'f> {
-    let bytes = file.bytes();
-    let mark_bytes = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-    Split::new(
-        file.name().clone(),
-        &bytes[mark_bytes..],
-        mark_bytes as u64,
-        plan.dialect,
-        plan.tuning.chunk_bytes,
-        plan.policies.max_record_bytes,
-    )
+    fn attempt(self, attempt: &Attempt, started: Instant) -> Result<Report> {
+        let list: Vec<_> =
+            self.inputs.iter().map(|path| Source::open(path, self.plan)).collect::<Result<_>>()?;
+        let bytes = list.iter().map(Source::bytes).sum();
+        self.progress.set_total_bytes(bytes);
+        let tuning = &self.plan.tuning;
+        let jobs = tuning.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
+        let (plan, notes) = &self.with_columns(&list, jobs, attempt.looks_at_all)?;
+        let (rejects_output, report_output) = self.open_outputs()?;
+        let seed = tuning.seed.map_or_else(Seed::random, Seed::fixed);
+        let sources = Sources::new(&list, plan, &plan.table, seed)?;
+        let mut target = Target::open(self.database, &plan.table, tuning, self.stop.clone())?;
+        let header = list.first().map_or(&[][..], |source| &source.header);
+        let mut rejects = Rejects::new(&plan.policies, rejects_output, header)?;
+        tracing::debug!(jobs, chunk_bytes = tuning.chunk_bytes, database = %target.path().display(), "loading");
+
+        let clocks = Clocks::default();
+        let pipeline = Pipeline { jobs, progress: self.progress, stop: self.stop, clocks: &clocks };
+        let choice = match &attempt.refused {
+            Some(_) => Ok(Choice::Statements(attempt.refused.clone())),
+            None => choose(tuning.writer, &plan.table, target.path(), target.is_new()),
+        };
+        let filled = choice.and_then(|choice| {
+            let written = write(&mut target, &choice, pipeline, &sources, &mut rejects);
+            Ok((finish(&mut target, pipeline, written, rejects, &sources)?, choice))
+        });
+        let (counts, choice) = match filled {
+            Ok(filled) => filled,
+            Err(error) => {
+                target.roll_back();
+                return Err(error.with_positions(|rows| sources.positions(rows)));
+            }
+        };
+        clocks.finish.time(|| target.commit())?;
+        let seconds = started.elapsed().as_secs_f64();
+        let report = Report {
+            inputs: self.inputs.to_vec(),
+            database: self.database.to_owned(),
+            table: plan.table.name.clone(),
+            columns: plan.table.columns.iter().map(ReportColumn::from).collect(),
+            notes: notes.clone(),
+            writer: choice.name(),
+            writer_reason: choice.reason(),
+            jobs,
+            bytes,
+            records: counts.records,
+            loaded: counts.loaded,
+            rejected: counts.rejected,
+            filtered: 0,
+            ignored: 0,
+            seconds,
+            rows_per_second: counts.loaded as f64 / seconds,
+            megabytes_per_second: bytes as f64 / 1e6 / seconds,
+            stages: clocks.read(),
+        };
+        // The load has happened, and an error would say that it had not.
+        if let Err(error) = write_report(&report, plan, report_output) {
+            tracing::warn!("loaded, but the report could not be written: {error}");
+        }
+        Ok(report)
+    }
+
+    /// The plan with the columns of the inputs, if it is to have those, and what there is to say of them.
+    fn with_columns(&self, list: &[Source], jobs: usize, looks_at_all: bool) -> Result<(Plan, Vec<String>)> {
+        let plan = self.plan;
+        let (Some(options), Some((first, others))) = (&plan.columns, list.split_first()) else {
+            return Ok((plan.clone(), Vec::new()));
+        };
+        others.iter().try_for_each(|other| other.check_columns(first))?;
+        let fields = first.names.iter().map(|name| Column::new(name, "TEXT", Expr::Field(name.clone())));
+        let table = Table::new("", fields.collect());
+        let sources = Sources::new(list, plan, &table, Seed::fixed(0))?;
+        let (progress, clocks) = (Progress::default(), Clocks::default());
+        let pipeline = Pipeline { jobs, progress: &progress, stop: self.stop, clocks: &clocks };
+        let look = |max_chunks: usize| -> Result<Vec<Seen>> {
+            let mut seen = vec![Seen::default(); first.names.len()];
+            sources.run(pipeline, &mut Looker::new(&mut seen), max_chunks, None)?;
+            Ok(seen)
+        };
+        let seen = match options {
+            HeaderColumns { all_text: true } => vec![Seen::default(); first.names.len()],
+            _ if looks_at_all => look(usize::MAX)?,
+            _ => match look(SAMPLE_CHUNKS)? {
+                sample if sample.iter().any(Seen::is_empty) => look(usize::MAX)?,
+                sample => sample,
+            },
+        };
+        let mut notes: Vec<_> = list.iter().flat_map(|source| source.notes.clone()).collect();
+        notes.dedup();
+        for (name, seen) in first.names.iter().zip(&seen) {
+            let Some((reason, row)) = seen.reason() else { continue };
+            let place = sources.positions(row.as_slice())?;
+            let place = place.first().map_or(String::new(), |position| format!(" at line {}", position.line));
+            notes.push(format!("{name}: TEXT, {reason}{place}"));
+        }
+        let table = Table { columns: columns::columns(&first.names, &seen), ..plan.table.clone() };
+        Ok((Plan { table, ..plan.clone() }, notes))
+    }
+
+    /// The files that a load writes beside the database: rejects, report. Neither may be the other, nor an input,
+    /// nor the database.
+    fn open_outputs(&self) -> Result<(Option<Output>, Option<Output>)> {
+        let rejects = self.plan.policies.rejects.as_deref();
+        let report = self.plan.report.as_deref().filter(|path| *path != Path::new("-"));
+        let mut others: Vec<_> = self.inputs.iter().map(PathBuf::as_path).chain([self.database]).collect();
+        let rejects_output = rejects.map(|path| Output::open(path, &others)).transpose()?;
+        others.extend(rejects);
+        let report_output = report.map(|path| Output::open(path, &others)).transpose()?;
+        Ok((rejects_output, report_output))
+    }
 }
 
 fn write_report(report: &Report, plan: &Plan, output: Option<Output>) -> Result<()> {
@@ -216,39 +245,28 @@ fn write_report(report: &Report, plan: &Plan, output: Option<Output>) -> Result<
     written.map_err(|error| Error::io("write", plan.report.as_deref().unwrap_or(Path::new("-")), error))
 }
 
-/// The files that a load writes beside the database: rejects, report. Neither may be the other, nor the input,
-/// nor the database.
-fn open_outputs(plan: &Plan, input: &Path, database: &Path) -> Result<(Option<Output>, Option<Output>)> {
-    let rejects = plan.policies.rejects.as_deref();
-    let report = plan.report.as_deref().filter(|path| *path != Path::new("-"));
-    let open =
-        |path: Option<&Path>, others: &[&Path]| path.map(|path| Output::open(path, others)).transpose();
-    let rejects_output = open(rejects, &[input, database])?;
-    let report_output = open(report, &[input, database, rejects.unwrap_or(input)])?;
-    Ok((rejects_output, report_output))
-}
-
 /// Puts every row into `target`. Returns what went through, and what is left to SQLite.
-fn write<'p>(
+fn write(
     target: &mut Target,
-    plan: &Plan,
     choice: &Choice,
     pipeline: Pipeline<'_>,
-    split: Split<'_>,
-    worker: impl Fn() -> Worker<'p>,
+    sources: &Sources<'_>,
     rejects: &mut Rejects<'_>,
 ) -> Result<(Counts, Vec<String>)> {
-    let Plan { table, tuning, .. } = plan;
+    let Plan { table, tuning, .. } = sources.plan;
     match choice {
         Choice::Direct => {
             let (schema, database) = target.release(table)?;
             let sorting = Sorting { max_bytes: tuning.memory_bytes, jobs: pipeline.jobs };
-            let writer = Direct::new(schema, database, target.path(), sorting)?;
-            pipeline.run(split, worker, writer, |reject| rejects.take(reject))
+            let mut writer = Direct::new(schema, database, target.path(), sorting)?;
+            let counts = sources.run(pipeline, &mut writer, usize::MAX, Some(rejects))?;
+            Ok((counts, pipeline.finish(writer)?))
         }
         Choice::Statements(_) => {
-            let writer = Statements::new(target.connection()?, target.path(), table, tuning.batch_rows)?;
-            pipeline.run(split, worker, writer, |reject| rejects.take(reject))
+            let (connection, path) = (target.connection()?, target.path());
+            let mut writer = Statements::new(connection, path, table, tuning.batch_rows)?;
+            let counts = sources.run(pipeline, &mut writer, usize::MAX, Some(rejects))?;
+            Ok((counts, pipeline.finish(writer)?))
         }
     }
 }
@@ -256,16 +274,15 @@ fn write<'p>(
 /// Completes what was `written`, and checks it as far as the plan wants.
 fn finish(
     target: &mut Target,
-    plan: &Plan,
     pipeline: Pipeline<'_>,
     written: Result<(Counts, Vec<String>)>,
     rejects: Rejects<'_>,
-    file: &Input,
+    sources: &Sources<'_>,
 ) -> Result<Counts> {
-    let Plan { table, tuning, .. } = plan;
+    let Plan { table, tuning, .. } = sources.plan;
     // Rejects are kept even if the load fails because of them, and a file that was cut short says so before
     // anything that was made of what was not there.
-    file.check()?;
+    sources.list.iter().try_for_each(Source::check)?;
     let rejected = rejects.finish()?;
     let (counts, unfinished) = written?;
     let counts = Counts { rejected, ..counts };
@@ -282,21 +299,4 @@ fn finish(
         return Err(Kind::Interrupted.into());
     }
     Ok(counts)
-}
-
-/// The first record of an input.
-struct Header<'a> {
-    bytes: &'a [u8],
-    names: Vec<String>,
-}
-
-fn read_header<'a>(split: &mut Split<'a>, plan: &Plan, input: &Arc<str>) -> Result<Header<'a>> {
-    let chunk = split.take_header()?.ok_or_else(|| Kind::NoHeader { input: input.clone() })?;
-    let mut fields = Vec::new();
-    let range = Records::new(chunk.bytes, plan.dialect).next_into(&mut fields);
-    let range = range.ok_or_else(|| Kind::Internal("a header without a record".to_owned()))?;
-    let arena = Arena::default();
-    let name = |field: Span| unquote(field.of(chunk.bytes), plan.dialect, &arena);
-    let names = fields.iter().map(|field| String::from_utf8_lossy(name(*field)).into_owned()).collect();
-    Ok(Header { bytes: &chunk.bytes[range], names })
 }

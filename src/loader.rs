@@ -1,7 +1,7 @@
 //! The library's front door.
 
 use crate::error::{Kind, Result};
-use crate::load::load;
+use crate::load::Load;
 use crate::plan::{HeaderColumns, OnError, Plan, Synchronous, Table, WriterChoice};
 use crate::report::{Progress, Report};
 use std::num::NonZeroUsize;
@@ -187,8 +187,20 @@ impl Loader {
     /// # Errors
     /// See [`Kind`]. The error is the same at any number of jobs.
     pub fn load(&self, input: impl AsRef<Path>, database: impl AsRef<Path>) -> Result<Report> {
+        self.load_all(&[input.as_ref().to_owned()], database)
+    }
+
+    /// As [`Loader::load`], for several inputs, one after the other, into one table.
+    ///
+    /// # Errors
+    /// As there; if there is no input; [`Kind::HeaderDiffers`].
+    pub fn load_all(&self, inputs: &[PathBuf], database: impl AsRef<Path>) -> Result<Report> {
         self.validate()?;
-        load(&self.plan, input.as_ref(), database.as_ref(), &self.progress, &self.stop)
+        if inputs.is_empty() {
+            return Err(Kind::Usage("there is no input".to_owned()).into());
+        }
+        let Self { plan, progress, stop } = self;
+        Load { plan, inputs, database: database.as_ref(), progress, stop }.run()
     }
 
     fn validate(&self) -> Result<()> {

@@ -6,33 +6,41 @@ use crate::split::Split;
 use crate::work::Worker;
 use std::sync::Arc;
 
-/// The positions of the records that became these rows, in the order of the input. A row given by rowid may be one of
-/// several. Fewer if the input is not what it was.
+/// An input that can be read once more.
+pub(crate) struct Again<'f, 'p> {
+    pub(crate) input: Arc<str>,
+    /// Behind its header.
+    pub(crate) split: Split<'f>,
+    pub(crate) worker: Worker<'p>,
+}
+
+/// The positions of the records that became these rows, in the order of the inputs. A row given by rowid may be one of
+/// several. Fewer if the inputs are not what they were.
 ///
 /// # Errors
 /// As those of the split.
-pub(crate) fn positions(
+pub(crate) fn positions<'f, 'p>(
     rows: &[RowKey],
-    input: &Arc<str>,
-    split: Split<'_>,
-    mut worker: Worker<'_>,
+    inputs: impl Iterator<Item = Result<Again<'f, 'p>>>,
 ) -> Result<Vec<Position>> {
     let mut found = Vec::new();
     let mut arena = Arena::default();
     let mut rows_before = 0;
-    for chunk in split {
-        let chunk = chunk?;
-        let made = worker.rows(chunk, &arena);
-        for row in 0..made.len {
-            if rows.iter().any(|key| is_meant(key, &made, row, rows_before)) {
-                found.push(worker.position(chunk, row, input));
+    for input in inputs {
+        let Again { input, split, mut worker } = input?;
+        for chunk in split {
+            if found.len() >= rows.len() {
+                return Ok(found);
             }
-        }
-        rows_before += made.len as u64;
-        drop(made);
-        arena.reset();
-        if found.len() >= rows.len() {
-            break;
+            let chunk = chunk?;
+            arena.reset();
+            let made = worker.rows(chunk, &arena);
+            for row in 0..made.len {
+                if rows.iter().any(|key| is_meant(key, &made, row, rows_before)) {
+                    found.push(worker.position(chunk, row, &input));
+                }
+            }
+            rows_before += made.len as u64;
         }
     }
     Ok(found)

@@ -51,10 +51,10 @@ fn create_file(options: &CreateFile, stop: &AtomicBool) -> Result<ExitCode, Box<
 }
 
 fn load(order: Order<'_>, stop: Arc<AtomicBool>) -> Result<ExitCode, Box<dyn Error>> {
-    let Order { plan, input, database, talk } = order;
+    let Order { plan, inputs, database, talk } = order;
     talk.start_diagnostics();
     let loader = sqload::Loader::from(plan).stop(stop);
-    let report = terminal::watch(talk.quiet, &loader.progress(), || loader.load(input, database))?;
+    let report = terminal::watch(talk.quiet, &loader.progress(), || loader.load_all(inputs, database))?;
     if !talk.quiet {
         terminal::say(&report.to_string());
     }

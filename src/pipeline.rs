@@ -51,6 +51,14 @@ pub(crate) struct Counts {
     pub(crate) rejected: u64,
 }
 
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.records += other.records;
+        self.loaded += other.loaded;
+        self.rejected += other.rejected;
+    }
+}
+
 /// The memory that a chunk needs on its way, used again and again.
 #[derive(Default)]
 struct Parts<E> {
@@ -85,15 +93,14 @@ pub(crate) struct Pipeline<'l> {
 impl Pipeline<'_> {
     /// Runs every chunk of an input through workers into `writer`, and hands on its rejects.
     ///
-    /// Returns what went through and what the writer leaves to be done. The error is the first in the order of
-    /// the input, at any number of jobs.
+    /// Returns what went through. The error is the first in the order of the input, at any number of jobs.
     pub(crate) fn run<'m, 'p, W: Writer>(
         self,
         chunks_of_input: impl Iterator<Item = Result<Chunk<'m>>> + Send,
         worker: impl Fn() -> Worker<'p>,
-        writer: W,
+        writer: &mut W,
         take_reject: impl FnMut(&Reject<'_>) -> Result<()>,
-    ) -> Result<(Counts, Vec<String>)> {
+    ) -> Result<Counts> {
         let parts = 2 * self.jobs + QUEUED_CHUNKS;
         let (free_sender, free) = bounded(parts);
         let (chunk_sender, chunks) = bounded(parts);
@@ -116,6 +123,14 @@ impl Pipeline<'_> {
             thread::Builder::new().name("leader".into()).spawn_scoped(scope, lead).map_err(failed)?;
             self.write(done, free_sender, writer, take_reject)
         })
+    }
+
+    /// Ends the load; returns the SQL that is still to be run.
+    ///
+    /// # Errors
+    /// As those of the writer.
+    pub(crate) fn finish<W: Writer>(self, writer: W) -> Result<Vec<String>> {
+        self.clocks.write.time(|| writer.finish(self.stop))
     }
 
     /// The leader: splits, and hands each chunk on with the parts that it needs.
@@ -178,9 +193,9 @@ impl Pipeline<'_> {
         self,
         done: Receiver<Numbered<'_, Encoded<W>>>,
         free: Sender<Parts<Encoded<W>>>,
-        mut writer: W,
+        writer: &mut W,
         mut take_reject: impl FnMut(&Reject<'_>) -> Result<()>,
-    ) -> Result<(Counts, Vec<String>)> {
+    ) -> Result<Counts> {
         let mut counts = Counts::default();
         let mut order = Order::new(done.capacity().unwrap_or_default());
         for (number, step) in done {
@@ -189,10 +204,7 @@ impl Pipeline<'_> {
                 let Parcel { batch, mut encoded } = match step {
                     Step::Batch(parcel) => parcel,
                     Step::Failed(error) => return Err(error),
-                    Step::End => {
-                        let unfinished = self.clocks.write.time(|| writer.finish(self.stop))?;
-                        return Ok((counts, unfinished));
-                    }
+                    Step::End => return Ok(counts),
                 };
                 if self.stop.load(Ordering::Relaxed) {
                     return Err(Kind::Interrupted.into());
@@ -293,11 +305,7 @@ mod tests {
     }
 
     /// Runs 10 000 records in as many chunks through `writer`, on another thread, since it must not hang.
-    fn run<W: Writer + Send + 'static>(
-        writer: W,
-        jobs: usize,
-        stop: bool,
-    ) -> thread::Result<Result<(Counts, Vec<String>)>> {
+    fn run<W: Writer + Send + 'static>(writer: W, jobs: usize, stop: bool) -> thread::Result<Result<Counts>> {
         let (sender, receiver) = bounded(1);
         let runner = thread::spawn(move || {
             let csv = b"x\n".repeat(10_000);
@@ -308,7 +316,8 @@ mod tests {
             let (progress, stop, clocks) = (Progress::default(), AtomicBool::new(stop), Clocks::default());
             let worker = || Worker::new(&program, Dialect::default(), 1);
             let pipeline = Pipeline { jobs, progress: &progress, stop: &stop, clocks: &clocks };
-            let result = pipeline.run(split, worker, writer, |_| Ok(()));
+            let mut writer = writer;
+            let result = pipeline.run(split, worker, &mut writer, |_| Ok(()));
             sender.send(()).unwrap();
             result
         });
@@ -329,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_writer_that_lives_gets_every_record() {
-        let (counts, _) = run(Dying { batches_left: 10_000, with_panic: false }, 3, false).unwrap().unwrap();
+        let counts = run(Dying { batches_left: 10_000, with_panic: false }, 3, false).unwrap().unwrap();
         assert_eq!((counts.records, counts.loaded), (10_000, 10_000));
     }
 

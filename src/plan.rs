@@ -132,8 +132,6 @@ impl Column {
 pub enum Expr {
     /// The field in the column that the header gives this name, as TEXT.
     Field(String),
-    /// The field of this number, counted from 0, as TEXT.
-    FieldAt(usize),
     /// The number of this type that the text is; NULL for an empty text. If it is none, the load ends with
     /// [`Kind::Misfit`](crate::Kind::Misfit).
     Typed(Box<Expr>, Type),

@@ -15,41 +15,35 @@ const MAX_SAID: u64 = 5;
 /// Takes the rejects of a load, in the order of the input.
 #[derive(Debug)]
 pub(crate) struct Rejects<'p> {
-    input: Arc<str>,
     policies: &'p Policies,
     count: u64,
     file: Option<(PathBuf, BufWriter<File>)>,
 }
 
 impl<'p> Rejects<'p> {
-    /// Applies `policies` to the rejects of `input`. What is kept of them in `output` begins with `header`, so
-    /// that it can be loaded as it is once it is mended.
+    /// Applies `policies` to rejects. What is kept of them in `output` begins with `header`, so that it can be loaded
+    /// as it is once it is mended.
     ///
     /// # Errors
     /// [`Kind::Io`] if that file can not be written.
-    pub(crate) fn new(
-        input: Arc<str>,
-        policies: &'p Policies,
-        output: Option<Output>,
-        header: &[u8],
-    ) -> Result<Self> {
+    pub(crate) fn new(policies: &'p Policies, output: Option<Output>, header: &[u8]) -> Result<Self> {
         let start = |mut output: Output| -> Result<_> {
             let mut file = BufWriter::new(output.start()?);
             write_line(&mut file, header).map_err(|error| Error::io("write", output.path(), error))?;
             Ok((output.path().to_owned(), file))
         };
         let file = output.map(start).transpose()?;
-        Ok(Self { input, policies, count: 0, file })
+        Ok(Self { policies, count: 0, file })
     }
 
-    /// Takes one.
+    /// Takes one of `input`.
     ///
     /// # Errors
     /// [`Kind::Rejected`] or [`Kind::TooManyErrors`] if this is one too many.
-    pub(crate) fn take(&mut self, reject: &Reject<'_>) -> Result<()> {
+    pub(crate) fn take(&mut self, reject: &Reject<'_>, input: &Arc<str>) -> Result<()> {
         let reason = reject.reason.clone();
         let position = Position {
-            input: self.input.clone(),
+            input: input.clone(),
             record: reject.record + 1,
             line: reject.line + 1,
             offset: reject.offset,
@@ -66,7 +60,7 @@ impl<'p> Rejects<'p> {
         }
         match self.count {
             ..=MAX_SAID => tracing::warn!("{position}: rejected: {reason}"),
-            count if count == MAX_SAID + 1 => tracing::warn!("{}: more rejects follow", self.input),
+            count if count == MAX_SAID + 1 => tracing::warn!("{input}: more rejects follow"),
             _ => {}
         }
         Ok(())

@@ -54,9 +54,9 @@ impl Progress {
 /// What a load did.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// The input.
-    #[serde(serialize_with = "lossy")]
-    pub input: PathBuf,
+    /// The inputs.
+    #[serde(serialize_with = "lossy_list")]
+    pub inputs: Vec<PathBuf>,
     /// The database.
     #[serde(serialize_with = "lossy")]
     pub database: PathBuf,
@@ -137,10 +137,18 @@ fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::E
     serializer.collect_str(&path.display())
 }
 
+fn lossy_list<S: serde::Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(paths.iter().map(|path| path.display().to_string()))
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { records, loaded, rejected, stages, jobs, .. } = self;
-        writeln!(f, "{} -> {}, table {}", self.input.display(), self.database.display(), self.table)?;
+        match self.inputs.as_slice() {
+            [input] => write!(f, "{}", input.display())?,
+            inputs => write!(f, "{} inputs", inputs.len())?,
+        }
+        writeln!(f, " -> {}, table {}", self.database.display(), self.table)?;
         self.notes.iter().try_for_each(|note| writeln!(f, "{note}"))?;
         writeln!(
             f,

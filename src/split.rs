@@ -25,7 +25,9 @@ pub struct Chunk<'a> {
     pub bytes: &'a [u8],
     /// Bytes of the input before this chunk.
     pub offset: u64,
-    /// Records before this chunk.
+    /// Records of the load before this input.
+    pub records_before_input: u64,
+    /// Records of the input before this chunk.
     pub first_record: u64,
     /// Records in this chunk.
     pub records: usize,
@@ -43,6 +45,7 @@ pub struct Split<'a> {
     max_record_bytes: usize,
     number: u64,
     offset: u64,
+    records_before_input: u64,
     record: u64,
     line: u64,
     in_header: bool,
@@ -96,11 +99,18 @@ impl<'a> Split<'a> {
             max_record_bytes,
             number: 0,
             offset,
+            records_before_input: 0,
             record: 0,
             line: 0,
             in_header: false,
             error: None,
         }
+    }
+
+    /// The same, as the input that follows so many records of others in a load.
+    #[must_use]
+    pub fn after(self, records: u64) -> Self {
+        Self { records_before_input: records, ..self }
     }
 
     /// Cuts the first record off, the header, and leaves the rest to be split; it does not count as a record.
@@ -217,6 +227,7 @@ impl<'a> Iterator for Split<'a> {
             number: self.number,
             bytes,
             offset: self.offset,
+            records_before_input: self.records_before_input,
             first_record: self.record,
             records: tally.records,
             first_line: self.line,

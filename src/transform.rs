@@ -99,7 +99,6 @@ impl Program {
         };
         let op = match expr {
             Expr::Field(name) => Op::Field(find_column(name, header, input)?),
-            Expr::FieldAt(at) => Op::Field(*at),
             Expr::Typed(of, column_type) => Op::Typed(self.add(of, header, input)?, *column_type),
             Expr::Text(text) => Op::Constant(Constant::Text(text.clone())),
             Expr::Integer(integer) => Op::Constant(Constant::Integer(*integer)),

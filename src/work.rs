@@ -45,11 +45,12 @@ impl<'p> Worker<'p> {
             dialect: self.dialect,
             fields: &self.fields,
             width: self.header_fields,
-            first_record: chunk.first_record,
+            first_record: chunk.records_before_input + chunk.first_record,
             numbers: &self.numbers,
         };
         let (columns, misfit) = self.evaluator.eval(records, arena);
-        Rows { len: self.numbers.len(), columns, first_record: chunk.first_record, rejects, misfit }
+        let first_record = records.first_record;
+        Rows { len: self.numbers.len(), columns, first_record, rejects, misfit }
     }
 
     /// Where in `input` the record of a row lies, of the chunk whose rows were made last.

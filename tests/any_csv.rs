@@ -188,3 +188,73 @@ fn abort_is_the_default_and_nothing_changes() {
     assert_eq!(place.names(), ["in.csv"]);
     place.run(&["load", "in.csv", "out.db", "--on-error", "skip"]).expect(3);
 }
+
+#[test]
+fn several_inputs_are_one_table() {
+    let place = Place::empty();
+    place.write("1.csv", "a,b\n1,x\n2,y\n");
+    place.write("2.csv", "b,a\nz,3\n");
+    place.write("3.csv", "a,b\n");
+    place.write("4.csv", "a,b\n4,\"w\n\"\n");
+    for writer in ["direct", "statements"] {
+        let inputs = ["load", "1.csv", "2.csv", "3.csv", "4.csv", "out.db", "-t", "t"];
+        let options = ["--verify", "--replace", "--writer", writer, "--jobs", "3"];
+        let said = place.run(&[&inputs[..], &options].concat()).expect(0).stderr;
+        assert!(said.contains("4 inputs -> out.db") && said.contains("4 loaded"), "{said}");
+        let connection = Connection::open(place.path("out.db")).unwrap();
+        let rows = rows_of(&connection, "SELECT rowid, a, b FROM t ORDER BY rowid");
+        let expected = [(1, "x"), (2, "y"), (3, "z"), (4, "w\n")];
+        let row = |(a, b): (i64, &str)| vec![a.into(), a.into(), Value::Text(b.to_owned())];
+        assert_eq!(rows, expected.map(row));
+        drop(connection);
+        std::fs::remove_file(place.path("out.db")).unwrap();
+    }
+}
+
+#[test]
+fn a_type_is_that_of_all_inputs() {
+    let place = Place::empty();
+    place.write("1.csv", "a,b\n1,1\n");
+    place.write("2.csv", "a,b\n2,1.5\n");
+    place.write("3.csv", format!("a,b\n{}007,1\n", "1,1\n".repeat(500_000)));
+    let said = place.run(&["load", "1.csv", "2.csv", "3.csv", "out.db", "-t", "t"]).expect(0).stderr;
+    assert!(said.contains("a: TEXT, a leading zero at line 500002"), "{said}");
+    let connection = Connection::open(place.path("out.db")).unwrap();
+    let types = rows_of(&connection, "SELECT DISTINCT typeof(a), typeof(b) FROM t");
+    assert_eq!(types, [["text", "real"].map(|name| Value::Text(name.to_owned()))]);
+}
+
+#[test]
+fn the_input_of_a_bad_record_is_named() {
+    let place = Place::empty();
+    place.write("1.csv", "a,b\n1,x\n");
+    place.write("2.csv", "a,b\n2,y\n3\n");
+    let load = ["load", "1.csv", "2.csv", "out.db"];
+    place.run(&load).expect(1).says_once(&["2.csv: line 3 (record 2, byte 8)"]);
+    let skip = ["--on-error", "skip", "--rejects", "bad.csv"];
+    place.run(&[&load[..], &skip].concat()).expect(3);
+    assert_eq!(place.read("bad.csv"), b"a,b\n3\n");
+    place.write("3.csv", "a,c\n1,2\n");
+    let parts = ["3.csv: its columns are not those of 1.csv", "it lacks b", "it also has c"];
+    place.run(&["load", "1.csv", "3.csv", "other.db"]).expect(1).says_once(&parts);
+    place.run(&["load", "1.csv", "missing.csv", "other.db"]).expect(1).says_once(&["missing.csv"]);
+}
+
+#[test]
+fn keys_of_several_inputs_differ() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let inputs = ["1.csv", "2.csv", "3.csv"].map(path);
+    for (number, input) in inputs.iter().enumerate() {
+        let rows = format!("first_name,last_name,age\n{}", "a,b,1\n".repeat(1_000 + number));
+        std::fs::write(input, rows).unwrap();
+    }
+    for writer in [WriterChoice::Direct, WriterChoice::Statements] {
+        let loader = Loader::new(sqload::people::table(sqload::plan::Expr::Uuid7)).writer(writer);
+        let report = loader.verify(true).load_all(&inputs, path("out.db")).unwrap();
+        assert_eq!((report.records, report.loaded), (3_003, 3_003));
+        let connection = Connection::open(path("out.db")).unwrap();
+        let sql = "SELECT count(*) FROM (SELECT id < lead(id) OVER (ORDER BY rowid) AS ascends FROM people) WHERE ascends";
+        assert_eq!(rows_of(&connection, sql), [[Value::Integer(3_002)]]);
+    }
+}

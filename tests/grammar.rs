@@ -183,6 +183,7 @@ fn a_header_is_taken_off_whatever_blank_lines_precede_it() {
     assert_eq!(ours(header.bytes), [[b"a\nb".to_vec(), b"c".to_vec()]]);
     let chunk = split.next().unwrap().unwrap();
     let expected = sqload::split::Chunk {
+        records_before_input: 0,
         number: 0,
         bytes: b"1,2\n3,4",
         offset: 14,

@@ -182,7 +182,10 @@ fn vacuum_leaves_no_free_page() {
 fn assert_report(json: &[u8]) {
     let report: Json = serde_json::from_slice(json).unwrap();
     let count = |key: &str| report[key].as_u64().unwrap_or_else(|| panic!("{key} in {report}"));
-    assert_eq!((report["input"].as_str(), report["table"].as_str()), (Some("people.csv"), Some("people")));
+    assert_eq!(
+        (report["inputs"][0].as_str(), report["table"].as_str()),
+        (Some("people.csv"), Some("people"))
+    );
     assert_eq!(report["database"].as_str(), Some("people.db"));
     assert!(report["writer"].is_string());
     assert_eq!((count("records"), count("loaded"), count("rejected")), (5, 3, 2));

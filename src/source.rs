@@ -1,0 +1,111 @@
+//! An input whose header has been read: all that a load knows of it before it reads the records.
+
+use crate::batch::{Arena, Span};
+use crate::columns;
+use crate::error::{Kind, Result};
+use crate::input::Input;
+use crate::parse::{Records, unquote};
+use crate::plan::Plan;
+use crate::split::{Chunk, Split};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The UTF-8 byte order mark, which some programs put before the header.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// An input and its columns.
+#[derive(Debug)]
+pub(crate) struct Source {
+    file: Input,
+    /// The header, as it is written.
+    pub(crate) header: Vec<u8>,
+    /// The names of the columns.
+    pub(crate) names: Vec<String>,
+    /// What was done to make them different from each other.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Source {
+    /// Opens the input at `path` and reads its header.
+    ///
+    /// # Errors
+    /// As [`Input::open`], as those of the split, or [`Kind::NoHeader`].
+    pub(crate) fn open(path: &Path, plan: &Plan) -> Result<Self> {
+        let file = Input::open(path)?;
+        let (header, names) = read_header(&file, plan)?;
+        let (names, notes) =
+            if plan.columns.is_some() { columns::names(&names) } else { (names, Vec::new()) };
+        Ok(Self { file, header, names, notes })
+    }
+
+    /// What messages call it.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        self.file.name()
+    }
+
+    /// Its size, header and all.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.file.bytes().len() as u64
+    }
+
+    /// The chunks of its records, which follow so many of other inputs.
+    ///
+    /// # Errors
+    /// As those of the split.
+    pub(crate) fn split(&self, plan: &Plan, records_before: u64) -> Result<Split<'_>> {
+        let mut split = split(&self.file, plan).after(records_before);
+        split.take_header()?;
+        Ok(split)
+    }
+
+    /// Whether what was read is one state of the file.
+    ///
+    /// # Errors
+    /// [`Kind::InputChanged`] if not.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.file.check()
+    }
+
+    /// Whether it has the columns of `first`, in any order.
+    ///
+    /// # Errors
+    /// [`Kind::HeaderDiffers`] if not.
+    pub(crate) fn check_columns(&self, first: &Self) -> Result<()> {
+        let lacks = |a: &Self, b: &Self| {
+            b.names.iter().filter(|name| !a.names.contains(name)).cloned().collect::<Vec<_>>()
+        };
+        let (missing, extra) = (lacks(self, first), lacks(first, self));
+        if missing.is_empty() && extra.is_empty() {
+            return Ok(());
+        }
+        let (input, first) = (self.name().clone(), first.name().clone());
+        Err(Kind::HeaderDiffers { input, first, missing, extra }.into())
+    }
+}
+
+/// The chunks of an input, the header in the first.
+fn split<'f>(file: &'f Input, plan: &Plan) -> Split<'f> {
+    let bytes = file.bytes();
+    let mark_bytes = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    Split::new(
+        file.name().clone(),
+        &bytes[mark_bytes..],
+        mark_bytes as u64,
+        plan.dialect,
+        plan.tuning.chunk_bytes,
+        plan.policies.max_record_bytes,
+    )
+}
+
+fn read_header(file: &Input, plan: &Plan) -> Result<(Vec<u8>, Vec<String>)> {
+    let chunk: Option<Chunk<'_>> = split(file, plan).take_header()?;
+    let chunk = chunk.ok_or_else(|| Kind::NoHeader { input: file.name().clone() })?;
+    let mut fields = Vec::new();
+    let range = Records::new(chunk.bytes, plan.dialect).next_into(&mut fields);
+    let range = range.ok_or_else(|| Kind::Internal("a header without a record".to_owned()))?;
+    let arena = Arena::default();
+    let name = |field: &Span| {
+        String::from_utf8_lossy(unquote(field.of(chunk.bytes), plan.dialect, &arena)).into_owned()
+    };
+    Ok((chunk.bytes[range].to_vec(), fields.iter().map(name).collect()))
+}
