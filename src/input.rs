@@ -9,15 +9,23 @@
 //!   and sound for any content, so the load can go wrong only in its result; [`Input::check`] compares size
 //!   and time of last change with those at the start and refuses that result.
 
+//!
+//! What can not be mapped, or is not plain text, is first written to a file that can: see `stream`.
+
+mod stream;
 mod truncation;
 
 use crate::error::{Error, Kind, Result};
 use memmap2::{Advice, Mmap};
 use std::fs::{File, Metadata};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-/// A CSV file, mapped.
+/// A CSV input, mapped.
 #[derive(Debug)]
 pub(crate) struct Input {
     name: Arc<str>,
@@ -30,17 +38,20 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// Maps the file at `path`.
+    /// Maps the file at `path`; `-` is standard input. A pipe or a compressed file is read to its end first.
     ///
     /// # Errors
-    /// [`Kind::Io`] if there is none, if it can not be read, or if it is no regular file.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    /// [`Kind::Io`] if there is none or if it can not be read; [`Kind::Interrupted`] soon after `stop` is set.
+    pub(crate) fn open(path: &Path, stop: &AtomicBool) -> Result<Self> {
         let failed = |source| Error::io("read", path, source);
-        // Asked before it is opened: to open a pipe is to wait for its other end.
-        check_is_file(&path.metadata().map_err(failed)?).map_err(failed)?;
-        let file = File::open(path).map_err(failed)?;
+        let (file, is_mappable) = open(path).map_err(failed)?;
+        let file = match is_mappable {
+            true => file,
+            false => {
+                stream::spool(file, stop).map_err(failed)?.ok_or_else(|| Error::from(Kind::Interrupted))?
+            }
+        };
         let metadata = file.metadata().map_err(failed)?;
-        check_is_file(&metadata).map_err(failed)?;
         let name = path.to_string_lossy().into();
         let mut input = Self { name, path: path.to_owned(), file, metadata, watch: None, map: None };
         if input.metadata.len() > 0 {
@@ -80,12 +91,24 @@ impl Input {
     }
 }
 
-fn check_is_file(metadata: &Metadata) -> std::io::Result<()> {
-    match () {
-        () if metadata.is_file() => Ok(()),
-        () if metadata.is_dir() => Err(std::io::Error::other("it is a directory")),
-        () => Err(std::io::Error::other("it is not a regular file, and only those can be mapped")),
+/// Opens `path` and finds out whether it can be mapped as it is.
+fn open(path: &Path) -> io::Result<(File, bool)> {
+    let is_standard_input = path == Path::new("-");
+    let mut file = match is_standard_input {
+        true => File::from(io::stdin().as_fd().try_clone_to_owned()?),
+        false => File::open(path)?,
+    };
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::Error::other("it is a directory"));
     }
+    // Somebody may have read the beginning of standard input, which then is none of the input.
+    if !metadata.is_file() || (is_standard_input && io::Seek::stream_position(&mut file)? > 0) {
+        return Ok((file, false));
+    }
+    let mut first = [0; stream::MAGIC_BYTES];
+    let bytes = file.read_at(&mut first, 0)?;
+    Ok((file, stream::is_plain(&first[..bytes])))
 }
 
 #[cfg(test)]
@@ -99,11 +122,15 @@ mod tests {
         file
     }
 
+    fn open_file(path: &Path) -> Input {
+        Input::open(path, &AtomicBool::new(false)).unwrap()
+    }
+
     #[test]
     fn truncation_under_the_map_is_an_error_and_no_signal() {
         let file = file_of(&[b'a'; 100_000]);
         let other = file_of(&[b'b'; 100_000]);
-        let (input, other) = (Input::open(file.path()).unwrap(), Input::open(other.path()).unwrap());
+        let (input, other) = (open_file(file.path()), open_file(other.path()));
         file.as_file().set_len(5_000).unwrap();
         assert_eq!(input.bytes()[4_000], b'a');
         assert_eq!(input.bytes()[99_999], 0, "past the end there are zeros");
@@ -115,7 +142,7 @@ mod tests {
     #[test]
     fn writing_while_reading_is_noticed() {
         let mut file = file_of(b"a,b\n");
-        let input = Input::open(file.path()).unwrap();
+        let input = open_file(file.path());
         input.check().unwrap();
         file.write_all(b"1,2\n").unwrap();
         assert!(matches!(input.check().unwrap_err().kind(), Kind::InputChanged { .. }));

@@ -113,9 +113,12 @@ impl Load<'_> {
     /// Loads the inputs into the database, all or nothing, as the plan says.
     pub(crate) fn run(self) -> Result<Report> {
         let started = Instant::now();
+        // Once for all attempts: a pipe can not be read again.
+        let list: Vec<_> =
+            self.inputs.iter().map(|path| Source::open(path, self.plan, self.stop)).collect::<Result<_>>()?;
         let mut attempt = Attempt::default();
         loop {
-            match self.attempt(&attempt, started) {
+            match self.attempt(&list, &attempt, started) {
                 Err(error) => attempt = attempt.after(&error, self.plan).ok_or(error)?,
                 report => return report,
             }
@@ -124,17 +127,15 @@ impl Load<'_> {
         }
     }
 
-    fn attempt(self, attempt: &Attempt, started: Instant) -> Result<Report> {
-        let list: Vec<_> =
-            self.inputs.iter().map(|path| Source::open(path, self.plan)).collect::<Result<_>>()?;
+    fn attempt(self, list: &[Source], attempt: &Attempt, started: Instant) -> Result<Report> {
         let bytes = list.iter().map(Source::bytes).sum();
         self.progress.set_total_bytes(bytes);
         let tuning = &self.plan.tuning;
         let jobs = tuning.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
-        let (plan, notes) = &self.with_columns(&list, jobs, attempt.looks_at_all)?;
+        let (plan, notes) = &self.with_columns(list, jobs, attempt.looks_at_all)?;
         let (rejects_output, report_output) = self.open_outputs()?;
         let seed = tuning.seed.map_or_else(Seed::random, Seed::fixed);
-        let sources = Sources::new(&list, plan, &plan.table, seed)?;
+        let sources = Sources::new(list, plan, &plan.table, seed)?;
         let mut target = Target::open(self.database, &plan.table, tuning, self.stop.clone())?;
         let header = list.first().map_or(&[][..], |source| &source.header);
         let mut rejects = Rejects::new(&plan.policies, rejects_output, header)?;

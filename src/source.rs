@@ -9,6 +9,7 @@ use crate::plan::Plan;
 use crate::split::{Chunk, Split};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// The UTF-8 byte order mark, which some programs put before the header.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -30,8 +31,8 @@ impl Source {
     ///
     /// # Errors
     /// As [`Input::open`], as those of the split, or [`Kind::NoHeader`].
-    pub(crate) fn open(path: &Path, plan: &Plan) -> Result<Self> {
-        let file = Input::open(path)?;
+    pub(crate) fn open(path: &Path, plan: &Plan, stop: &AtomicBool) -> Result<Self> {
+        let file = Input::open(path, stop)?;
         let (header, names) = read_header(&file, plan)?;
         let (names, notes) =
             if plan.columns.is_some() { columns::names(&names) } else { (names, Vec::new()) };

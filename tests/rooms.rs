@@ -48,7 +48,10 @@ fn each_dependency_has_one_home() {
     only_in("bumpalo::", &["batch.rs"]);
     only_in("memchr::", &["split.rs", "parse.rs"]);
     only_in("libc::", &["input/truncation.rs"]);
-    only_in("tempfile::", &["aside.rs"]);
+    only_in("tempfile::", &["aside.rs", "input/stream.rs"]);
+    for decoder in ["flate2::", "zstd::", "bzip2::", "liblzma::", "encoding_rs::"] {
+        only_in(decoder, &["input/stream.rs"]);
+    }
     only_in("ctrlc::", &["main.rs"]);
     only_in("wide::", &["scan.rs"]);
     only_in("rayon::", &["write/direct"]);

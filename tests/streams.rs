@@ -1,0 +1,166 @@
+//! Inputs that are no plain files: pipes, compressed files, other encodings. What is loaded is what they hold.
+
+mod common;
+
+use common::{Place, rows_of};
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+
+/// Rows, with more than a buffer of them.
+fn csv() -> String {
+    (0..200_000).fold("id,name\n".to_owned(), |csv, row| csv + &format!("{row},\"naïve {row}\"\n"))
+}
+
+#[track_caller]
+fn holds_all(place: &Place, table: &str) {
+    let connection = Connection::open(place.path("out.db")).unwrap();
+    let sql = format!("SELECT count(*), sum(id), sum(name = 'naïve ' || id) FROM \"{table}\"");
+    let expected = [200_000, 19_999_900_000, 200_000].map(Value::Integer);
+    assert_eq!(rows_of(&connection, &sql), [expected], "{table}");
+}
+
+type Pack = fn(&[u8]) -> Vec<u8>;
+type BytesOf = fn(&u16) -> [u8; 2];
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(bytes).unwrap();
+    gzip.finish().unwrap()
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 1).unwrap()
+}
+
+fn bzip2(bytes: &[u8]) -> Vec<u8> {
+    let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    bzip2.write_all(bytes).unwrap();
+    bzip2.finish().unwrap()
+}
+
+fn xz(bytes: &[u8]) -> Vec<u8> {
+    let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 0);
+    xz.write_all(bytes).unwrap();
+    xz.finish().unwrap()
+}
+
+#[test]
+fn compressed_files_are_known_by_their_content() {
+    let csv = csv();
+    // Two members one behind the other, as tools make that append.
+    let (front, back) = csv.split_at(1_000_000);
+    let pack: [(&str, Pack); 4] = [("gz", gzip), ("zst", zstd), ("bz2", bzip2), ("xz", xz)];
+    let place = Place::empty();
+    for (name, pack) in pack {
+        for (file, members) in [
+            ("one", vec![pack(csv.as_bytes())]),
+            ("two", vec![front, back].into_iter().map(|part| pack(part.as_bytes())).collect()),
+        ] {
+            let file = format!("{file}_{name}.csv");
+            place.write(&file, members.concat());
+            place.run(&["load", &file, "out.db"]).expect(0);
+            holds_all(&place, file.trim_end_matches(".csv"));
+        }
+    }
+}
+
+#[test]
+fn a_compressed_file_that_is_cut_or_damaged_is_an_error() {
+    let csv = csv();
+    let place = Place::empty();
+    for (name, packed) in [
+        ("gz", gzip(csv.as_bytes())),
+        ("zst", zstd(csv.as_bytes())),
+        ("bz2", bzip2(csv.as_bytes())),
+        ("xz", xz(csv.as_bytes())),
+    ] {
+        let mut damaged = packed.clone();
+        for byte in &mut damaged[packed.len() / 2..][..64] {
+            *byte ^= 0x5a;
+        }
+        for bytes in [&packed[..packed.len() - 5], &packed[..packed.len() / 2], &damaged] {
+            place.write("in.csv", bytes);
+            let before = place.snapshot();
+            place.run(&["load", "in.csv", "out.db"]).expect(1).says_once(&["cannot read in.csv"]);
+            assert!(place.snapshot() == before, "{name}");
+        }
+    }
+}
+
+/// Runs `load` with standard input as told.
+fn load_from(place: &Place, arguments: &[&str], stdin: impl Into<Stdio>) -> std::process::Child {
+    let mut command = place.command(arguments);
+    command.stdin(stdin).spawn().unwrap()
+}
+
+#[test]
+fn standard_input_may_be_a_pipe_or_a_file() {
+    let csv = csv();
+    let place = Place::empty();
+    for (packed, table) in [(csv.as_bytes().to_vec(), "stdin"), (gzip(csv.as_bytes()), "packed")] {
+        let mut child = load_from(&place, &["load", "-", "out.db", "-t", table, "-q"], Stdio::piped());
+        child.stdin.take().unwrap().write_all(&packed).unwrap();
+        assert!(child.wait().unwrap().success());
+        holds_all(&place, table);
+    }
+    place.write("in.csv", &csv);
+    let file = std::fs::File::open(place.path("in.csv")).unwrap();
+    assert!(load_from(&place, &["load", "-", "out.db", "-q", "--replace"], file).wait().unwrap().success());
+    holds_all(&place, "stdin");
+    // A file of which somebody has read the first line already.
+    place.write("read.csv", format!("a line before\n{csv}"));
+    let mut file = std::fs::File::open(place.path("read.csv")).unwrap();
+    std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(14)).unwrap();
+    assert!(load_from(&place, &["load", "-", "out.db", "-q", "--replace"], file).wait().unwrap().success());
+    holds_all(&place, "stdin");
+}
+
+#[test]
+fn a_pipe_is_read_once_though_a_type_changes_late() {
+    let place = Place::empty();
+    let csv = format!("a\n{}007\n", "1\n".repeat(1_000_000));
+    let mut child = load_from(&place, &["load", "-", "out.db", "-q"], Stdio::piped());
+    child.stdin.take().unwrap().write_all(csv.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+    let connection = Connection::open(place.path("out.db")).unwrap();
+    let rows = rows_of(&connection, "SELECT count(*), max(rowid), max(a = '007'), max(typeof(a)) FROM stdin");
+    let expected = [1_000_001.into(), 1_000_001.into(), 1.into(), Value::Text("text".to_owned())];
+    assert_eq!(rows, [expected]);
+}
+
+#[test]
+fn a_fifo_is_read_to_its_end() {
+    let place = Place::empty();
+    let fifo = place.path("in.csv");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let writer = std::thread::spawn(move || std::fs::write(fifo, csv()).unwrap());
+    place.run(&["load", "in.csv", "out.db"]).expect(0);
+    writer.join().unwrap();
+    holds_all(&place, "in");
+}
+
+#[test]
+fn utf_16_is_known_by_its_mark() {
+    let csv = csv();
+    let units: Vec<u16> = format!("\u{feff}{csv}").encode_utf16().collect();
+    let place = Place::empty();
+    let bytes: [(&str, BytesOf); 2] = [("le", |unit| unit.to_le_bytes()), ("be", |unit| unit.to_be_bytes())];
+    for (name, bytes) in bytes {
+        let text: Vec<u8> = units.iter().flat_map(bytes).collect();
+        for (file, content) in
+            [(format!("{name}.csv"), text.clone()), (format!("{name}_gz.csv"), gzip(&text))]
+        {
+            place.write(&file, content);
+            place.run(&["load", &file, "out.db"]).expect(0);
+            holds_all(&place, Path::new(&file).file_stem().unwrap().to_str().unwrap());
+        }
+        // Half of a character, and half of a pair of surrogates.
+        for rest in [&[0x61][..], &bytes(&0xd800), &[bytes(&0xdc00), bytes(&0x61)].concat()] {
+            place.write("bad.csv", [text.as_slice(), rest].concat());
+            place.run(&["load", "bad.csv", "bad.db"]).expect(1).says_once(&["bad.csv", "no valid UTF-16"]);
+        }
+    }
+}
