@@ -2,7 +2,8 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sqload::plan::{
-    Dialect, Existing, Expr, HeaderColumns, OnError, Plan, Policies, Synchronous, Table, Tuning, WriterChoice,
+    Dialect, Existing, Expr, Head, HeaderColumns, OnError, Plan, Policies, Synchronous, Table, Tuning,
+    WriterChoice,
 };
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -80,6 +81,9 @@ pub(crate) struct Load {
     /// Put the new table in the place of one of the same name.
     #[arg(long, help_heading = "Table")]
     replace: bool,
+    /// There is no header: name the columns column1, column2 and so on.
+    #[arg(long, help_heading = "Input")]
+    no_headers: bool,
     /// Make all columns TEXT.
     #[arg(long, help_heading = "Table")]
     all_text: bool,
@@ -134,15 +138,19 @@ pub(crate) struct Talk {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
 struct DialectOptions {
-    /// What separates fields: one ASCII character, `tab` or `\t`.
-    #[arg(short, long, value_name = "CHAR", default_value = ",", value_parser = parse_delimiter)]
-    delimiter: u8,
+    /// What separates fields: one ASCII character, `tab` or `\t` [default: for `load` what the first records show, a comma,
+    /// tab, semicolon or pipe; else a comma].
+    #[arg(short, long, value_name = "CHAR", value_parser = parse_delimiter)]
+    delimiter: Option<u8>,
     /// Fields are separated by tabs.
     #[arg(long, conflicts_with = "delimiter")]
     tsv: bool,
     /// What encloses fields that hold delimiters or line ends: one ASCII character, or `none`.
     #[arg(long, value_name = "CHAR", default_value = "\"", value_parser = parse_quote)]
     quote: Quote,
+    /// Skip so many lines before the header.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    skip_lines: u64,
     /// The largest record; a larger one is an error.
     #[arg(long, value_name = "BYTES", default_value_t = Policies::default().max_record_bytes)]
     max_record_size: usize,
@@ -268,6 +276,7 @@ impl Load {
         };
         Plan {
             dialect: self.dialect.dialect(),
+            head: Head { has_no_names: self.no_headers, ..self.dialect.head() },
             table,
             columns: Some(HeaderColumns { all_text: self.all_text }),
             policies: self.errors.policies(&self.dialect),
@@ -309,6 +318,7 @@ impl RunPipeline {
         };
         Plan {
             dialect: self.dialect.dialect(),
+            head: Head { finds_delimiter: false, ..self.dialect.head() },
             table: sqload::people::table(id),
             columns: None,
             policies: self.errors.policies(&self.dialect),
@@ -320,7 +330,17 @@ impl RunPipeline {
 
 impl DialectOptions {
     fn dialect(&self) -> Dialect {
-        Dialect { delimiter: if self.tsv { b'\t' } else { self.delimiter }, quote: self.quote.0 }
+        let default = Dialect::default();
+        let delimiter = if self.tsv { b'\t' } else { self.delimiter.unwrap_or(default.delimiter) };
+        Dialect { delimiter, quote: self.quote.0 }
+    }
+
+    fn head(&self) -> Head {
+        Head {
+            finds_delimiter: self.delimiter.is_none() && !self.tsv,
+            skipped_lines: self.skip_lines,
+            has_no_names: false,
+        }
     }
 }
 
@@ -416,7 +436,7 @@ mod tests {
         let Some(Command::RunPipeline(options)) = cli.command else { panic!("another command") };
         let (plan, default) = (options.plan(), Plan::new(sqload::people::table(Expr::Uuid7)));
         assert_eq!(plan.table, default.table);
-        assert_eq!(plan.dialect, default.dialect);
+        assert_eq!((plan.dialect, plan.head), (default.dialect, default.head));
         assert_eq!(plan.policies, default.policies);
         assert_eq!(plan.tuning, default.tuning);
         assert_eq!(plan.report, default.report);

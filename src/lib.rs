@@ -29,6 +29,7 @@
 
 mod aside;
 mod columns;
+mod dialect;
 mod error;
 pub mod generate;
 mod input;

@@ -75,7 +75,8 @@ impl<'s> Sources<'s> {
     }
 
     fn worker(&self, number: usize) -> Worker<'_> {
-        Worker::new(&self.programs[number], self.plan.dialect, self.list[number].names.len())
+        let source = &self.list[number];
+        Worker::new(&self.programs[number], source.dialect, source.names.len())
     }
 
     /// Hands the rows of all inputs to `writer`, of each at most `max_chunks` chunks.
@@ -137,7 +138,7 @@ impl Load<'_> {
         let seed = tuning.seed.map_or_else(Seed::random, Seed::fixed);
         let sources = Sources::new(list, plan, &plan.table, seed)?;
         let mut target = Target::open(self.database, &plan.table, tuning, self.stop.clone())?;
-        let header = list.first().map_or(&[][..], |source| &source.header);
+        let header = list.first().map(|source| source.header.as_slice()).filter(|_| !plan.head.has_no_names);
         let mut rejects = Rejects::new(&plan.policies, rejects_output, header)?;
         tracing::debug!(jobs, chunk_bytes = tuning.chunk_bytes, database = %target.path().display(), "loading");
 

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 pub struct Plan {
     /// How the input is written.
     pub dialect: Dialect,
+    /// What comes before the records.
+    pub head: Head,
     /// The table to make, and where its values come from.
     pub table: Table,
     /// Whether the table's columns are those of the input, found before the load; `table` has none then.
@@ -26,6 +28,7 @@ impl Plan {
     pub fn new(table: Table) -> Self {
         Self {
             dialect: Dialect::default(),
+            head: Head::default(),
             table,
             columns: None,
             policies: Policies::default(),
@@ -78,6 +81,17 @@ impl Type {
             Self::Text => "TEXT",
         }
     }
+}
+
+/// What comes before the records of an input, and what is learnt from it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Head {
+    /// Whether the delimiter is the one that the first records agree on: a comma, a tab, a semicolon or a pipe.
+    pub finds_delimiter: bool,
+    /// Lines before the header that are no part of the CSV.
+    pub skipped_lines: u64,
+    /// There is no header: the first record is one of the others, and the columns are `column1` and so on.
+    pub has_no_names: bool,
 }
 
 /// What becomes of a table of the same name that is there already.

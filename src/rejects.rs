@@ -21,15 +21,17 @@ pub(crate) struct Rejects<'p> {
 }
 
 impl<'p> Rejects<'p> {
-    /// Applies `policies` to rejects. What is kept of them in `output` begins with `header`, so that it can be loaded
-    /// as it is once it is mended.
+    /// Applies `policies` to rejects. What is kept of them in `output` begins with `header`, if there is one, so that it
+    /// can be loaded as it is once it is mended.
     ///
     /// # Errors
     /// [`Kind::Io`] if that file can not be written.
-    pub(crate) fn new(policies: &'p Policies, output: Option<Output>, header: &[u8]) -> Result<Self> {
+    pub(crate) fn new(policies: &'p Policies, output: Option<Output>, header: Option<&[u8]>) -> Result<Self> {
         let start = |mut output: Output| -> Result<_> {
             let mut file = BufWriter::new(output.start()?);
-            write_line(&mut file, header).map_err(|error| Error::io("write", output.path(), error))?;
+            header
+                .map_or(Ok(()), |header| write_line(&mut file, header))
+                .map_err(|error| Error::io("write", output.path(), error))?;
             Ok((output.path().to_owned(), file))
         };
         let file = output.map(start).transpose()?;

@@ -2,11 +2,12 @@
 
 use crate::batch::{Arena, Span};
 use crate::columns;
+use crate::dialect::with_delimiter;
 use crate::error::{Kind, Result};
 use crate::input::Input;
 use crate::parse::{Records, unquote};
-use crate::plan::Plan;
-use crate::split::{Chunk, Split};
+use crate::plan::{Dialect, Plan};
+use crate::split::Split;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -18,6 +19,8 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 #[derive(Debug)]
 pub(crate) struct Source {
     file: Input,
+    /// How it is written.
+    pub(crate) dialect: Dialect,
     /// The header, as it is written.
     pub(crate) header: Vec<u8>,
     /// The names of the columns.
@@ -33,10 +36,18 @@ impl Source {
     /// As [`Input::open`], as those of the split, or [`Kind::NoHeader`].
     pub(crate) fn open(path: &Path, plan: &Plan, stop: &AtomicBool) -> Result<Self> {
         let file = Input::open(path, stop)?;
-        let (header, names) = read_header(&file, plan)?;
-        let (names, notes) =
+        let mut dialect = plan.dialect;
+        if plan.head.finds_delimiter {
+            dialect = with_delimiter(split(&file, plan, dialect).rest(), dialect);
+        }
+        let (header, names) = read_header(&file, plan, dialect)?;
+        let (names, mut notes) =
             if plan.columns.is_some() { columns::names(&names) } else { (names, Vec::new()) };
-        Ok(Self { file, header, names, notes })
+        if dialect != plan.dialect {
+            let delimiter = dialect.delimiter.escape_ascii();
+            notes.push(format!("fields are separated by '{delimiter}'; if not so, say --delimiter"));
+        }
+        Ok(Self { file, dialect, header, names, notes })
     }
 
     /// What messages call it.
@@ -54,8 +65,10 @@ impl Source {
     /// # Errors
     /// As those of the split.
     pub(crate) fn split(&self, plan: &Plan, records_before: u64) -> Result<Split<'_>> {
-        let mut split = split(&self.file, plan).after(records_before);
-        split.take_header()?;
+        let mut split = split(&self.file, plan, self.dialect).after(records_before);
+        if !plan.head.has_no_names {
+            split.take_header()?;
+        }
         Ok(split)
     }
 
@@ -85,28 +98,32 @@ impl Source {
 }
 
 /// The chunks of an input, the header in the first.
-fn split<'f>(file: &'f Input, plan: &Plan) -> Split<'f> {
+fn split<'f>(file: &'f Input, plan: &Plan, dialect: Dialect) -> Split<'f> {
     let bytes = file.bytes();
     let mark_bytes = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-    Split::new(
+    let split = Split::new(
         file.name().clone(),
         &bytes[mark_bytes..],
         mark_bytes as u64,
-        plan.dialect,
+        dialect,
         plan.tuning.chunk_bytes,
         plan.policies.max_record_bytes,
-    )
+    );
+    split.skip_lines(plan.head.skipped_lines)
 }
 
-fn read_header(file: &Input, plan: &Plan) -> Result<(Vec<u8>, Vec<String>)> {
-    let chunk: Option<Chunk<'_>> = split(file, plan).take_header()?;
+/// The header as it is written, which may be nothing, and the names of the columns.
+fn read_header(file: &Input, plan: &Plan, dialect: Dialect) -> Result<(Vec<u8>, Vec<String>)> {
+    let chunk = split(file, plan, dialect).take_header()?;
     let chunk = chunk.ok_or_else(|| Kind::NoHeader { input: file.name().clone() })?;
     let mut fields = Vec::new();
-    let range = Records::new(chunk.bytes, plan.dialect).next_into(&mut fields);
+    let range = Records::new(chunk.bytes, dialect).next_into(&mut fields);
     let range = range.ok_or_else(|| Kind::Internal("a header without a record".to_owned()))?;
+    if plan.head.has_no_names {
+        return Ok((Vec::new(), (1..=fields.len()).map(|number| format!("column{number}")).collect()));
+    }
     let arena = Arena::default();
-    let name = |field: &Span| {
-        String::from_utf8_lossy(unquote(field.of(chunk.bytes), plan.dialect, &arena)).into_owned()
-    };
+    let name =
+        |field: &Span| String::from_utf8_lossy(unquote(field.of(chunk.bytes), dialect, &arena)).into_owned();
     Ok((chunk.bytes[range].to_vec(), fields.iter().map(name).collect()))
 }

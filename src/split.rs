@@ -113,6 +113,28 @@ impl<'a> Split<'a> {
         Self { records_before_input: records, ..self }
     }
 
+    /// The same, without the first `lines` lines, whatever is in them.
+    #[must_use]
+    pub fn skip_lines(mut self, lines: u64) -> Self {
+        for _ in 0..lines {
+            let end = memchr::memchr2(b'\n', b'\r', self.rest).map_or(self.rest.len(), |at| at + 1);
+            let end = if self.rest[..end].ends_with(b"\r") && self.rest[end..].starts_with(b"\n") {
+                end + 1
+            } else {
+                end
+            };
+            self.rest = &self.rest[end..];
+            self.offset += end as u64;
+            self.line += u64::from(end > 0);
+        }
+        self
+    }
+
+    /// What is still to be split.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// Cuts the first record off, the header, and leaves the rest to be split; it does not count as a record.
     ///
     /// # Errors

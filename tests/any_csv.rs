@@ -258,3 +258,51 @@ fn keys_of_several_inputs_differ() {
         assert_eq!(rows_of(&connection, sql), [[Value::Integer(3_002)]]);
     }
 }
+
+#[test]
+fn the_delimiter_is_found_and_said() {
+    let place = Place::empty();
+    for (name, delimiter) in [("semicolon", ';'), ("tab", '\t'), ("pipe", '|'), ("comma", ',')] {
+        let row = |fields: [&str; 3]| format!("{}\n", fields.join(&delimiter.to_string()));
+        place.write("in.csv", row(["a", "b", "c"]) + &row(["1", "\"x,;|\ty\"", "2.5"]));
+        let said = place.run(&["load", "in.csv", "out.db", "-t", name]).expect(0).stderr;
+        assert_eq!(said.contains("separated by"), delimiter != ',', "{said}");
+        let connection = Connection::open(place.path("out.db")).unwrap();
+        let rows = rows_of(&connection, &format!("SELECT a, b, c FROM {name}"));
+        assert_eq!(rows, [[Value::Integer(1), Value::Text("x,;|\ty".to_owned()), Value::Real(2.5)]]);
+    }
+    // Who says it is believed.
+    place.write("in.csv", "a;b\n1;2\n");
+    place.run(&["load", "in.csv", "out.db", "-d", ","]).expect(0);
+    let connection = Connection::open(place.path("out.db")).unwrap();
+    assert_eq!(rows_of(&connection, "SELECT \"a;b\" FROM \"in\""), [[Value::Text("1;2".to_owned())]]);
+}
+
+#[test]
+fn lines_before_the_header_are_skipped_and_counted() {
+    let place = Place::empty();
+    for line_end in ["\n", "\r\n", "\r"] {
+        let lines = ["a report; of \"things", "", "a;b", "1;2", "3"];
+        let more = format!("1;2{line_end}").repeat(20);
+        place.write("in.csv", lines.map(|line| format!("{line}{line_end}")).concat() + &more);
+        let load = ["load", "in.csv", "out.db", "--replace", "--skip-lines", "2"];
+        place.run(&load).expect(1).says_once(&["line 5 (record 2, byte", "1 fields where the header has 2"]);
+        place.run(&[&load[..], &["--on-error", "skip"]].concat()).expect(3);
+        let connection = Connection::open(place.path("out.db")).unwrap();
+        assert_eq!(rows_of(&connection, "SELECT DISTINCT a, b FROM \"in\""), [[1, 2].map(Value::Integer)]);
+    }
+    let past_the_end = ["load", "in.csv", "other.db", "--skip-lines", "99"];
+    place.run(&past_the_end).expect(1).says_once(&["empty"]);
+}
+
+#[test]
+fn without_a_header_columns_have_numbers() {
+    let place = Place::empty();
+    place.write("in.csv", "1,x\n2,y\n3\n");
+    let load = ["load", "in.csv", "out.db", "--no-headers", "--on-error", "skip", "--rejects", "bad.csv"];
+    place.run(&load).expect(3);
+    let connection = Connection::open(place.path("out.db")).unwrap();
+    let rows = rows_of(&connection, "SELECT column1, column2 FROM \"in\" ORDER BY rowid");
+    assert_eq!(rows, [(1, "x"), (2, "y")].map(|(a, b)| vec![Value::Integer(a), Value::Text(b.to_owned())]));
+    assert_eq!(place.read("bad.csv"), b"3\n");
+}

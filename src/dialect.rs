@@ -1,0 +1,82 @@
+//! Which byte separates the fields of an input, where nobody says it.
+
+use crate::parse::Records;
+use crate::plan::Dialect;
+
+/// What separates fields, the likeliest first.
+const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
+
+/// Bytes at the start of an input that are looked at.
+const SAMPLE_BYTES: usize = 64 << 10;
+
+/// The dialect of an input that begins with `bytes`: as `dialect` but for the delimiter, which is the one that cuts
+/// the first record into the most fields and nearly all others into as many. If there is none, nothing is
+/// changed: the file is then of one column, or something is wrong with its records.
+pub(crate) fn with_delimiter(bytes: &[u8], dialect: Dialect) -> Dialect {
+    let is_whole = bytes.len() <= SAMPLE_BYTES;
+    let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
+    let candidates = DELIMITERS.map(|delimiter| Dialect { delimiter, ..dialect });
+    let fields = candidates.map(|dialect| common_width(sample, dialect, is_whole));
+    // Of equals the last is the greatest, so they are looked at from the end.
+    let best = candidates.iter().zip(fields).rev().max_by_key(|(_, fields)| *fields);
+    best.filter(|(_, fields)| *fields > 1).map_or(dialect, |(best, _)| *best)
+}
+
+/// The number of fields that the first record and nine in ten of all have; 0 if they do not.
+fn common_width(sample: &[u8], dialect: Dialect, is_whole: bool) -> usize {
+    let mut records = Records::new(sample, dialect);
+    let mut widths = Vec::new();
+    let mut fields = Vec::new();
+    while records.next_into(&mut fields).is_some() {
+        widths.push(fields.len());
+        fields.clear();
+    }
+    if !is_whole && widths.len() > 1 {
+        // The last one may be cut.
+        widths.pop();
+    }
+    match widths.first() {
+        Some(first) if 10 * widths.iter().filter(|width| *width == first).count() >= 9 * widths.len() => {
+            *first
+        }
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_delimiter_is_what_all_records_agree_on() {
+        let cases = [
+            ("a,b\n1,2\n", b','),
+            ("a;b\n1,5;2\n3,7;4\n", b';'),
+            ("a\tb\tc\n1,5\t2\t3\n", b'\t'),
+            ("a|b\n1|2\n", b'|'),
+            ("a,b;c,d\n1,2;3,4\n", b','),
+            ("a;b,c;d\n1;2,3;4\n", b';'),
+            ("\"a,b\";c\n\"1,2\";3\n", b';'),
+            // One column, or no agreement: as it was.
+            ("a\n1\n2\n", b','),
+            ("a\nhello, world\nhello; world\n", b','),
+            ("a;b\n1;2\n3\n", b','),
+            ("a;b\n1;2\n1;2\n1;2\n1;2\n1;2\n1;2\n1;2\n1;2\n3\n", b';'),
+            ("text\nx\n\n", b','),
+            ("", b','),
+            ("a,b", b','),
+            ("a;b", b';'),
+        ];
+        for (csv, expected) in cases {
+            assert_eq!(with_delimiter(csv.as_bytes(), Dialect::default()).delimiter, expected, "{csv:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_that_the_sample_cuts_does_not_count() {
+        let csv = "a;b;c\n".repeat(SAMPLE_BYTES);
+        assert_eq!(with_delimiter(csv.as_bytes(), Dialect::default()).delimiter, b';');
+        let one = format!("a;\"{}\"", "x\n".repeat(SAMPLE_BYTES));
+        assert_eq!(with_delimiter(one.as_bytes(), Dialect::default()).delimiter, b';');
+    }
+}
