@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sqload::plan::{
-    Dialect, Existing, Expr, Head, HeaderColumns, OnError, Plan, Policies, Synchronous, Table, Tuning,
+    Dialect, Existing, Expr, Head, HeaderColumns, OnError, Plan, Policies, Synchronous, Table, Tuning, Type,
     WriterChoice,
 };
 use std::num::NonZeroUsize;
@@ -43,7 +43,7 @@ pub(crate) enum Command {
     /// A column that holds nothing but numbers is INTEGER or REAL, if that loses nothing in any record; all others
     /// are TEXT, so that 007 stays 007.
     #[command(after_help = LOAD_EXAMPLES, mut_arg("on_error", |arg| arg.default_value("abort")))]
-    Load(Load),
+    Load(Box<Load>),
     /// Load a CSV file of people into the table `people`, with a key and an e-mail address computed.
     ///
     /// The table is made anew; all else in the database stays as it is. Columns are found by the names in
@@ -84,9 +84,40 @@ pub(crate) struct Load {
     /// There is no header: name the columns column1, column2 and so on.
     #[arg(long, help_heading = "Input")]
     no_headers: bool,
+    /// Load these columns only, in this order.
+    #[arg(long, value_name = "COLS", value_delimiter = ',', help_heading = "Columns")]
+    columns: Vec<String>,
+    /// Give a column another name.
+    #[arg(long, value_name = "OLD=NEW", value_parser = parse_rename, help_heading = "Columns")]
+    rename: Vec<(String, String)>,
+    /// Give a column a type: INTEGER, REAL, TEXT, or BLOB for hexadecimal digits. A record with another value can not
+    /// be loaded.
+    #[arg(long = "type", value_name = "COL=TYPE", value_parser = parse_type, help_heading = "Columns")]
+    types: Vec<(String, Type)>,
     /// Make all columns TEXT.
-    #[arg(long, help_heading = "Table")]
+    #[arg(long, help_heading = "Columns")]
     all_text: bool,
+    /// Make fields where nothing is written NULL in TEXT columns too, where they are '' otherwise.
+    #[arg(long, help_heading = "Columns")]
+    empty_null: bool,
+    /// Make this text NULL; may be given more than once.
+    #[arg(long, value_name = "TEXT", help_heading = "Columns")]
+    null: Vec<String>,
+    /// The primary key.
+    #[arg(long, value_name = "COLS", value_delimiter = ',', help_heading = "Table")]
+    pk: Vec<String>,
+    /// Columns that can not be NULL.
+    #[arg(long, value_name = "COLS", value_delimiter = ',', help_heading = "Table")]
+    not_null: Vec<String>,
+    /// Columns whose values together are in no two rows; may be given more than once.
+    #[arg(long, value_name = "COLS", help_heading = "Table")]
+    unique: Vec<String>,
+    /// Make an index of these columns when the rows are there; may be given more than once.
+    #[arg(long, value_name = "COLS", help_heading = "Table")]
+    index: Vec<String>,
+    /// Make a STRICT table.
+    #[arg(long, help_heading = "Table")]
+    strict: bool,
     #[command(flatten)]
     dialect: DialectOptions,
     #[command(flatten)]
@@ -265,6 +296,24 @@ pub(crate) struct Order<'c> {
 }
 
 impl Load {
+    fn columns(&self) -> HeaderColumns {
+        let lists = |lists: &[String]| -> Vec<Vec<String>> {
+            lists.iter().map(|list| list.split(',').map(str::to_owned).collect()).collect()
+        };
+        HeaderColumns {
+            all_text: self.all_text,
+            types: self.types.clone(),
+            empty_is_null: self.empty_null,
+            nulls: self.null.clone(),
+            selected: self.columns.clone(),
+            renamed: self.rename.clone(),
+            not_null: self.not_null.clone(),
+            primary_key: self.pk.clone(),
+            unique: lists(&self.unique),
+            indexes: lists(&self.index),
+        }
+    }
+
     pub(crate) fn order(&self) -> Order<'_> {
         Order { plan: self.plan(), inputs: &self.inputs, database: &self.database, talk: &self.talk }
     }
@@ -272,18 +321,32 @@ impl Load {
     fn plan(&self) -> Plan {
         let table = Table {
             existing: if self.replace { Existing::Replace } else { Existing::Refuse },
+            is_strict: self.strict,
             ..Table::new(self.table.clone().unwrap_or_else(|| table_name(&self.inputs)), Vec::new())
         };
         Plan {
             dialect: self.dialect.dialect(),
             head: Head { has_no_names: self.no_headers, ..self.dialect.head() },
             table,
-            columns: Some(HeaderColumns { all_text: self.all_text }),
+            columns: Some(self.columns()),
             policies: self.errors.policies(&self.dialect),
             tuning: self.database_options.tuning(),
             report: self.report.clone(),
         }
     }
+}
+
+fn parse_rename(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once('=').filter(|(_, new)| !new.is_empty());
+    parts.map(|(old, new)| (old.to_owned(), new.to_owned())).ok_or_else(|| "OLD=NEW was expected".to_owned())
+}
+
+fn parse_type(text: &str) -> Result<(String, Type), String> {
+    let (column, name) = text.rsplit_once('=').ok_or("COL=TYPE was expected")?;
+    let types = [Type::Integer, Type::Real, Type::Text, Type::Blob];
+    let found = types.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(name));
+    let found = found.ok_or("the types are INTEGER, REAL, TEXT and BLOB")?;
+    Ok((column.to_owned(), found))
 }
 
 /// What a table is called that is made of these inputs: as the first, without the ending, and without that of a compressed

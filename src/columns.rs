@@ -4,10 +4,10 @@
 //! input; otherwise it is TEXT. Empty fields say nothing about a type.
 
 use crate::batch::{Rows, Value};
-use crate::error::{Result, RowKey};
+use crate::error::{Error, Kind, Result, RowKey};
 use crate::numbers::{Doubt, MAX_REAL_DIGITS, integer, real};
-use crate::plan::{Column, Expr, Type};
-use crate::write::{Encoder, Writer};
+use crate::plan::{Column, Expr, HeaderColumns, Otherwise, Table, Type};
+use crate::write::{Encoder, Writer, quote_name};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -164,17 +164,78 @@ pub(crate) fn names(header: &[String]) -> (Vec<String>, Vec<String>) {
     (names, notes)
 }
 
-/// The columns of the table, each made of the field of its name.
-pub(crate) fn columns(names: &[String], seen: &[Seen]) -> Vec<Column> {
-    let column = |(name, seen): (&String, &Seen)| {
-        let (field, column_type) = (Expr::Field(name.clone()), seen.column_type());
-        let value = match column_type {
-            Type::Text => field,
-            _ => Expr::Typed(Box::new(field), column_type),
-        };
-        Column::new(name, column_type.as_str(), value)
+/// The field of this name, NULL where the options say so.
+pub(crate) fn field(name: &str, options: &HeaderColumns) -> Expr {
+    let name = name.to_owned();
+    let field = if options.empty_is_null { Expr::FieldOrNull(name) } else { Expr::Field(name) };
+    if options.nulls.is_empty() { field } else { Expr::NullIf(field.into(), options.nulls.clone()) }
+}
+
+/// The table of columns of these names, in which this was seen.
+///
+/// # Errors
+/// [`Kind::NoSuchColumn`] if an option names another column.
+pub(crate) fn table(
+    names: &[String],
+    seen: &[Seen],
+    options: &HeaderColumns,
+    as_given: &Table,
+) -> Result<Table> {
+    let find = |option: &'static str, name: &String, among: &[String]| {
+        let found = among.iter().position(|other| other == name);
+        let same_but_case = || among.iter().position(|other| other.eq_ignore_ascii_case(name));
+        found.or_else(same_but_case).ok_or_else(|| {
+            Error::from(Kind::NoSuchColumn { option, column: name.clone(), found: among.to_vec() })
+        })
     };
-    names.iter().zip(seen).map(column).collect()
+    let mut final_names = names.to_vec();
+    for (old, new) in &options.renamed {
+        final_names[find("--rename", old, names)?] = new.clone();
+    }
+    let mut given = vec![None; names.len()];
+    for (name, to) in &options.types {
+        given[find("--type", name, names)?] = Some(*to);
+    }
+    let selected: Vec<_> = match options.selected.as_slice() {
+        [] => (0..names.len()).collect(),
+        selected => selected.iter().map(|name| find("--columns", name, names)).collect::<Result<_>>()?,
+    };
+    let mut columns: Vec<_> = selected
+        .iter()
+        .map(|at| {
+            let field = field(&names[*at], options);
+            let typed = |to, otherwise| Expr::Typed { of: Box::new(field.clone()), to, otherwise };
+            let (to, value) = match (given[*at], seen[*at].column_type()) {
+                (Some(to), _) => (to, typed(to, Otherwise::Reject)),
+                (None, Type::Text) => (Type::Text, field),
+                (None, to) => (to, typed(to, Otherwise::Misfit)),
+            };
+            Column::new(&final_names[*at], to.as_str(), value)
+        })
+        .collect();
+    let loaded: Vec<_> = columns.iter().map(|column| column.name.clone()).collect();
+    for name in &options.not_null {
+        columns[find("--not-null", name, &loaded)?].declaration.push_str(" NOT NULL");
+    }
+    let list = |option: &'static str, names: &[String]| -> Result<Vec<String>> {
+        names.iter().map(|name| find(option, name, &loaded).map(|at| loaded[at].clone())).collect()
+    };
+    let quoted = |names: &[String]| names.iter().map(|name| quote_name(name)).collect::<Vec<_>>().join(", ");
+    let mut table = Table { columns, ..as_given.clone() };
+    if !options.primary_key.is_empty() {
+        let key = quoted(&list("--pk", &options.primary_key)?);
+        table.constraints.push(format!("PRIMARY KEY ({key})"));
+    }
+    for columns in &options.unique {
+        table.constraints.push(format!("UNIQUE ({})", quoted(&list("--unique", columns)?)));
+    }
+    for columns in &options.indexes {
+        let columns = list("--index", columns)?;
+        let name = format!("idx_{}_{}", table.name, columns.join("_"));
+        let (name, on) = (quote_name(&name), quote_name(&table.name));
+        table.indexes.push(format!("CREATE INDEX {name} ON {on} ({})", quoted(&columns)));
+    }
+    Ok(table)
 }
 
 #[cfg(test)]

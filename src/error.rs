@@ -88,6 +88,16 @@ pub enum Kind {
         /// Columns that the first does not have.
         extra: Vec<String>,
     },
+    /// A column that an option names is not there.
+    #[error("{option} names the column {column:?}, but the columns are: {}", listed(found))]
+    NoSuchColumn {
+        /// The option.
+        option: &'static str,
+        /// What it names.
+        column: String,
+        /// The columns that are there.
+        found: Vec<String>,
+    },
     /// The header names a column that the plan reads twice, so which one is meant is unknown.
     #[error("{input}: the header names the column {name:?} more than once: rename one of them")]
     AmbiguousColumn {
@@ -216,6 +226,14 @@ pub enum Reason {
     InvalidUtf8 {
         /// Offset of the first invalid byte from the start of the input.
         offset: u64,
+    },
+    /// A value is not of the type that its column was given.
+    #[error("the value of column {column:?} is not {expected}")]
+    NotOfType {
+        /// The name of the column.
+        column: String,
+        /// The type.
+        expected: &'static str,
     },
 }
 

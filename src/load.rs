@@ -6,7 +6,7 @@ use crate::error::{Error, Kind, Position, Result, RowKey};
 use crate::locate::{Again, positions};
 use crate::output::Output;
 use crate::pipeline::{Clocks, Counts, Pipeline};
-use crate::plan::{Column, Expr, HeaderColumns, Plan, Table, WriterChoice};
+use crate::plan::{Column, HeaderColumns, Plan, Table, WriterChoice};
 use crate::rejects::Rejects;
 use crate::report::{Progress, Report, ReportColumn};
 use crate::source::Source;
@@ -195,7 +195,7 @@ impl Load<'_> {
             return Ok((plan.clone(), Vec::new()));
         };
         others.iter().try_for_each(|other| other.check_columns(first))?;
-        let fields = first.names.iter().map(|name| Column::new(name, "TEXT", Expr::Field(name.clone())));
+        let fields = first.names.iter().map(|name| Column::new(name, "TEXT", columns::field(name, options)));
         let table = Table::new("", fields.collect());
         let sources = Sources::new(list, plan, &table, Seed::fixed(0))?;
         let (progress, clocks) = (Progress::default(), Clocks::default());
@@ -206,7 +206,7 @@ impl Load<'_> {
             Ok(seen)
         };
         let seen = match options {
-            HeaderColumns { all_text: true } => vec![Seen::default(); first.names.len()],
+            HeaderColumns { all_text: true, .. } => vec![Seen::default(); first.names.len()],
             _ if looks_at_all => look(usize::MAX)?,
             _ => match look(SAMPLE_CHUNKS)? {
                 sample if sample.iter().any(Seen::is_empty) => look(usize::MAX)?,
@@ -216,12 +216,13 @@ impl Load<'_> {
         let mut notes: Vec<_> = list.iter().flat_map(|source| source.notes.clone()).collect();
         notes.dedup();
         for (name, seen) in first.names.iter().zip(&seen) {
-            let Some((reason, row)) = seen.reason() else { continue };
+            let is_given = options.types.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
+            let Some((reason, row)) = seen.reason().filter(|_| !is_given) else { continue };
             let place = sources.positions(row.as_slice())?;
             let place = place.first().map_or(String::new(), |position| format!(" at line {}", position.line));
             notes.push(format!("{name}: TEXT, {reason}{place}"));
         }
-        let table = Table { columns: columns::columns(&first.names, &seen), ..plan.table.clone() };
+        let table = columns::table(&first.names, &seen, options, &plan.table)?;
         Ok((Plan { table, ..plan.clone() }, notes))
     }
 

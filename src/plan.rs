@@ -58,6 +58,24 @@ impl Default for Dialect {
 pub struct HeaderColumns {
     /// All columns are TEXT; otherwise those that hold nothing but numbers are INTEGER or REAL.
     pub all_text: bool,
+    /// Columns whose type is not to be found but is this one. A record with another value is a reject.
+    pub types: Vec<(String, Type)>,
+    /// Fields where nothing is written are NULL in TEXT columns too.
+    pub empty_is_null: bool,
+    /// Texts that mean NULL.
+    pub nulls: Vec<String>,
+    /// Only these columns are loaded, in this order; none: all of them.
+    pub selected: Vec<String>,
+    /// Columns with the names that they get instead of their own.
+    pub renamed: Vec<(String, String)>,
+    /// Columns that can not be NULL.
+    pub not_null: Vec<String>,
+    /// The columns of the primary key.
+    pub primary_key: Vec<String>,
+    /// Columns whose values together are in no two rows.
+    pub unique: Vec<Vec<String>>,
+    /// Columns to make an index of.
+    pub indexes: Vec<Vec<String>>,
 }
 
 /// What the values of a column are.
@@ -69,6 +87,8 @@ pub enum Type {
     Real,
     /// Anything.
     Text,
+    /// Pairs of hexadecimal digits, of which each is a byte.
+    Blob,
 }
 
 impl Type {
@@ -79,6 +99,7 @@ impl Type {
             Self::Integer => "INTEGER",
             Self::Real => "REAL",
             Self::Text => "TEXT",
+            Self::Blob => "BLOB",
         }
     }
 }
@@ -110,6 +131,10 @@ pub struct Table {
     pub name: String,
     /// Its columns, in order.
     pub columns: Vec<Column>,
+    /// Table constraints and what else follows the columns in CREATE TABLE. SQL.
+    pub constraints: Vec<String>,
+    /// Whether it is a STRICT table.
+    pub is_strict: bool,
     /// CREATE INDEX statements, run when the rows are there.
     pub indexes: Vec<String>,
     /// What becomes of one of the same name.
@@ -119,7 +144,15 @@ pub struct Table {
 impl Table {
     /// A table without indexes but those that its columns declare, which takes the place of one of the same name.
     pub fn new(name: impl Into<String>, columns: Vec<Column>) -> Self {
-        Self { name: name.into(), columns, indexes: Vec::new(), existing: Existing::Replace }
+        let (constraints, indexes) = Default::default();
+        Self {
+            name: name.into(),
+            columns,
+            constraints,
+            is_strict: false,
+            indexes,
+            existing: Existing::Replace,
+        }
     }
 }
 
@@ -146,9 +179,19 @@ impl Column {
 pub enum Expr {
     /// The field in the column that the header gives this name, as TEXT.
     Field(String),
-    /// The number of this type that the text is; NULL for an empty text. If it is none, the load ends with
-    /// [`Kind::Misfit`](crate::Kind::Misfit).
-    Typed(Box<Expr>, Type),
+    /// The field in the column that the header gives this name, as TEXT; NULL if nothing at all is written there.
+    FieldOrNull(String),
+    /// NULL if it is one of these texts; otherwise what it is.
+    NullIf(Box<Expr>, Vec<String>),
+    /// The value of this type that the text is; NULL for an empty text.
+    Typed {
+        /// The text.
+        of: Box<Expr>,
+        /// The type.
+        to: Type,
+        /// What it means that a text is none.
+        otherwise: Otherwise,
+    },
     /// The same TEXT for every record.
     Text(String),
     /// The same INTEGER for every record.
@@ -165,6 +208,15 @@ pub enum Expr {
     Uuid4,
     /// A UUID that sorts in the order of the records, 16-byte BLOB (RFC 9562 section 5.7).
     Uuid7,
+}
+
+/// What it means that a text is not of a type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Otherwise {
+    /// The type was only a guess: the load ends with [`Kind::Misfit`](crate::Kind::Misfit).
+    Misfit,
+    /// The record is a reject.
+    Reject,
 }
 
 /// What to do with records that do not fit.

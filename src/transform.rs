@@ -9,10 +9,10 @@
 //! number gives. So the values are the same however the input was cut and whichever thread met the record.
 
 use crate::batch::{Arena, ArenaVec, Copier, PADDING_BYTES, Span, Strings, Value, Values};
-use crate::error::{Kind, Result};
+use crate::error::{Kind, Reason, Result};
 use crate::numbers;
 use crate::parse::{has_quotes, plain_bytes, quoted, unquote_to};
-use crate::plan::{Dialect, Expr, Table, Type};
+use crate::plan::{Dialect, Expr, Otherwise, Table, Type};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 use std::sync::Arc;
@@ -24,7 +24,9 @@ type Slot = usize;
 enum Op {
     Field(usize),
     Constant(Constant),
-    Typed(Slot, Type),
+    FieldOrNull(usize),
+    NullIf(Slot, Box<[Box<[u8]>]>),
+    Typed(Slot, Type, Otherwise),
     Upper(Slot),
     TryInteger(Slot),
     Coalesce(Box<[Slot]>),
@@ -47,6 +49,8 @@ enum Constant {
 pub struct Program {
     ops: Vec<Op>,
     outputs: Vec<Slot>,
+    /// The names of the columns that they are.
+    names: Vec<String>,
     /// The number of random streams.
     streams: usize,
     seed: Seed,
@@ -85,7 +89,8 @@ impl Program {
     /// # Errors
     /// [`Kind::MissingColumn`] or [`Kind::AmbiguousColumn`] if a field's name is not in the header just once.
     pub fn compile(table: &Table, header: &[String], input: &Arc<str>, seed: Seed) -> Result<Self> {
-        let mut program = Self { ops: Vec::new(), outputs: Vec::new(), streams: 0, seed };
+        let names = table.columns.iter().map(|column| column.name.clone()).collect();
+        let mut program = Self { ops: Vec::new(), outputs: Vec::new(), names, streams: 0, seed };
         for column in &table.columns {
             let output = program.add(&column.value, header, input)?;
             program.outputs.push(output);
@@ -99,7 +104,12 @@ impl Program {
         };
         let op = match expr {
             Expr::Field(name) => Op::Field(find_column(name, header, input)?),
-            Expr::Typed(of, column_type) => Op::Typed(self.add(of, header, input)?, *column_type),
+            Expr::FieldOrNull(name) => Op::FieldOrNull(find_column(name, header, input)?),
+            Expr::NullIf(of, texts) => {
+                let texts = texts.iter().map(|text| text.as_bytes().into()).collect();
+                Op::NullIf(self.add(of, header, input)?, texts)
+            }
+            Expr::Typed { of, to, otherwise } => Op::Typed(self.add(of, header, input)?, *to, *otherwise),
             Expr::Text(text) => Op::Constant(Constant::Text(text.clone())),
             Expr::Integer(integer) => Op::Constant(Constant::Integer(*integer)),
             Expr::Upper(of) => Op::Upper(self.add(of, header, input)?),
@@ -120,6 +130,16 @@ impl Program {
     fn add_stream(&mut self) -> usize {
         self.streams += 1;
         self.streams - 1
+    }
+
+    /// What a reject is told whose value in output column `at` is not of its type.
+    pub(crate) fn reason(&self, at: usize) -> Reason {
+        let expected = match &self.ops[self.outputs[at]] {
+            Op::Typed(_, Type::Integer, _) => "a canonical 64-bit INTEGER",
+            Op::Typed(_, Type::Real, _) => "a REAL that gives its digits back",
+            _ => "a BLOB in hexadecimal digits",
+        };
+        Reason::NotOfType { column: self.names[at].clone(), expected }
     }
 
     /// An evaluator of these expressions; each worker has its own.
@@ -163,6 +183,15 @@ pub struct Records<'r, 'a> {
     pub numbers: &'r [u32],
 }
 
+/// Values that are not of the types that they should have.
+#[derive(Debug, Default)]
+pub struct Misfits {
+    /// The first column whose type was a guess, which does not hold.
+    pub guess: Option<usize>,
+    /// Rows that are none for that, each with the column.
+    pub rejects: Vec<(usize, usize)>,
+}
+
 /// Evaluates a program, chunk by chunk.
 #[derive(Debug)]
 pub struct Evaluator<'p> {
@@ -171,30 +200,32 @@ pub struct Evaluator<'p> {
 }
 
 impl Evaluator<'_> {
-    /// The columns of the rows that `records` become, made in `arena`, and the first with a value that is not of its
-    /// type.
-    pub fn eval<'a>(
-        &mut self,
-        records: Records<'_, 'a>,
-        arena: &'a Arena,
-    ) -> (&'a [Values<'a>], Option<usize>) {
+    /// See [`Program::reason`].
+    pub(crate) fn reason(&self, at: usize) -> Reason {
+        self.program.reason(at)
+    }
+
+    /// The columns of the rows that `records` become, made in `arena`, and the values that are not of their types.
+    pub fn eval<'a>(&mut self, records: Records<'_, 'a>, arena: &'a Arena) -> (&'a [Values<'a>], Misfits) {
         let mut made = arena.vec(self.program.ops.len());
         let has_quotes = has_quotes(records.chunk, records.dialect);
-        let mut misfit = None;
+        let mut misfits = Misfits::default();
         for (slot, op) in self.program.ops.iter().enumerate() {
             let column = match op {
-                Op::Typed(of, column_type) => {
-                    let typed = typed(made[*of], *column_type, records.numbers.len(), arena);
-                    if typed.is_none() && misfit.is_none() {
-                        misfit = self.program.outputs.iter().position(|output| *output == slot).or(Some(0));
-                    }
-                    typed.unwrap_or(Values::Constant(Value::Null))
+                Op::Typed(of, to, otherwise) => {
+                    let at =
+                        self.program.outputs.iter().position(|output| *output == slot).unwrap_or_default();
+                    let found = |row| match otherwise {
+                        Otherwise::Misfit => misfits.guess = misfits.guess.or(Some(at)),
+                        Otherwise::Reject => misfits.rejects.push((row, at)),
+                    };
+                    typed(made[*of], *to, records.numbers.len(), arena, found)
                 }
                 op => self.eval_op(op, records, has_quotes, &made, arena),
             };
             made.push(column);
         }
-        (arena.list(self.program.outputs.iter().map(|slot| made[*slot])), misfit)
+        (arena.list(self.program.outputs.iter().map(|slot| made[*slot])), misfits)
     }
 
     fn eval_op<'a>(
@@ -211,7 +242,18 @@ impl Evaluator<'_> {
             Op::Constant(Constant::Text(text)) => Values::Constant(Value::Text(arena.copy(text.as_bytes()))),
             Op::Constant(Constant::Integer(integer)) => Values::Constant(Value::Integer(*integer)),
             Op::Field(index) => field(*index, records, has_quotes, arena),
-            Op::Typed(of, _) => made[*of],
+            Op::FieldOrNull(index) => {
+                let is_empty = |row: usize| records.fields[row * records.width + *index].len() == 0;
+                null_where(field(*index, records, has_quotes, arena), is_empty, rows, arena)
+            }
+            Op::NullIf(of, texts) => {
+                let is_null = |row| match made[*of].get(row) {
+                    Value::Text(text) => texts.iter().any(|null| **null == *text),
+                    _ => false,
+                };
+                null_where(made[*of], is_null, rows, arena)
+            }
+            Op::Typed(of, ..) => made[*of],
             Op::Upper(of) => upper(made[*of], rows, arena),
             Op::TryInteger(of) => try_integers(made[*of], rows, arena),
             Op::Coalesce(of) => coalesce(of, made, rows, arena),
@@ -339,12 +381,34 @@ fn upper_to(text: &[u8], to: &mut [u8]) -> usize {
     upper.fold(0, |used, upper| used + upper.encode_utf8(&mut to[used..]).len())
 }
 
-/// The numbers that texts are, empty ones NULL; nothing if one is none.
-fn typed<'a>(of: Values<'a>, to: Type, rows: usize, arena: &'a Arena) -> Option<Values<'a>> {
+/// The values with NULL in the rows that are said.
+fn null_where<'a>(
+    of: Values<'a>,
+    is_null: impl Fn(usize) -> bool,
+    rows: usize,
+    arena: &'a Arena,
+) -> Values<'a> {
+    if !(0..rows).any(&is_null) {
+        return of;
+    }
+    Values::Mixed(arena.list((0..rows).map(|row| if is_null(row) { Value::Null } else { of.get(row) })))
+}
+
+/// The values of this type that texts are, empty ones NULL; `misfit` gets the rows of those that are none.
+fn typed<'a>(
+    of: Values<'a>,
+    to: Type,
+    rows: usize,
+    arena: &'a Arena,
+    mut misfit: impl FnMut(usize),
+) -> Values<'a> {
+    if to == Type::Text {
+        return of;
+    }
     let number = |text: &[u8]| match to {
         Type::Integer => numbers::integer(text).map(Value::Integer),
         Type::Real => numbers::real(text).map(Value::Real),
-        Type::Text => None,
+        _ => blob(text, arena).map(Value::Blob),
     };
     if let (Type::Integer, Values::Texts(texts)) = (to, of) {
         let mut integers = arena.vec(rows);
@@ -355,21 +419,29 @@ fn typed<'a>(of: Values<'a>, to: Type, rows: usize, arena: &'a Arena) -> Option<
             short.or_else(|| numbers::integer(span.of(texts.bytes)))
         }));
         if integers.len() == rows {
-            return Some(Values::Integers(integers.into_bump_slice()));
+            return Values::Integers(integers.into_bump_slice());
         }
     }
-    if to == Type::Text {
-        return Some(of);
+    let value = |row| match of.get(row) {
+        Value::Text(b"") | Value::Null => Value::Null,
+        Value::Text(text) => number(text).unwrap_or_else(|| {
+            misfit(row);
+            Value::Null
+        }),
+        other => other,
+    };
+    Values::Mixed(arena.list((0..rows).map(value)))
+}
+
+/// The bytes that pairs of hexadecimal digits are.
+fn blob<'a>(text: &[u8], arena: &'a Arena) -> Option<&'a [u8]> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let (pairs, []) = text.as_chunks::<2>() else { return None };
+    if !text.iter().all(u8::is_ascii_hexdigit) {
+        return None;
     }
-    let mut values = arena.vec(rows);
-    for row in 0..rows {
-        values.push(match of.get(row) {
-            Value::Text(b"") | Value::Null => Value::Null,
-            Value::Text(text) => number(text)?,
-            other => other,
-        });
-    }
-    Some(Values::Mixed(values.into_bump_slice()))
+    let byte = |[high, low]: &[u8; 2]| Some((digit(*high)? * 16 + digit(*low)?) as u8);
+    Some(arena.list(pairs.iter().map(|pair| byte(pair).unwrap_or_default())))
 }
 
 /// The values as [`try_integer`] reads them.

@@ -39,18 +39,59 @@ impl<'p> Worker<'p> {
 
     /// The rows of `chunk`, made in `arena`.
     pub fn rows<'a>(&mut self, chunk: Chunk<'a>, arena: &'a Arena) -> Rows<'a> {
-        let rejects = self.parse(chunk);
-        let records = transform::Records {
-            chunk: chunk.bytes,
-            dialect: self.dialect,
-            fields: &self.fields,
-            width: self.header_fields,
-            first_record: chunk.records_before_input + chunk.first_record,
-            numbers: &self.numbers,
-        };
-        let (columns, misfit) = self.evaluator.eval(records, arena);
-        let first_record = records.first_record;
-        Rows { len: self.numbers.len(), columns, first_record, rejects, misfit }
+        let mut rejects = self.parse(chunk);
+        let first_record = chunk.records_before_input + chunk.first_record;
+        loop {
+            let records = transform::Records {
+                chunk: chunk.bytes,
+                dialect: self.dialect,
+                fields: &self.fields,
+                width: self.header_fields,
+                first_record,
+                numbers: &self.numbers,
+            };
+            let (columns, misfits) = self.evaluator.eval(records, arena);
+            if misfits.rejects.is_empty() || misfits.guess.is_some() {
+                return Rows {
+                    len: self.numbers.len(),
+                    columns,
+                    first_record,
+                    rejects,
+                    misfit: misfits.guess,
+                };
+            }
+            rejects = self.reject(chunk, rejects, misfits.rejects);
+        }
+    }
+
+    /// Makes rejects of rows, each with a column that is to blame, and puts them among the others.
+    #[cold]
+    fn reject<'a>(
+        &mut self,
+        chunk: Chunk<'a>,
+        others: Vec<Reject<'a>>,
+        mut rows: Vec<(usize, usize)>,
+    ) -> Vec<Reject<'a>> {
+        rows.sort_unstable();
+        rows.dedup_by_key(|(row, _)| *row);
+        let mut rejects = Rejects::new(chunk);
+        let mut records = parse::Records::new(chunk.bytes, self.dialect);
+        let mut ranges = std::iter::from_fn(|| records.next_into(&mut Vec::new())).zip(0..);
+        for (row, column) in &rows {
+            let number = self.numbers[*row];
+            if let Some((range, number)) = ranges.find(|(_, other)| *other == number) {
+                rejects.push(number, range, self.evaluator.reason(*column));
+            }
+        }
+        let is_left = |row: usize| rows.binary_search_by_key(&row, |(row, _)| *row).is_err();
+        let mut row = 0;
+        self.numbers.retain(|_| (is_left(row), row += 1).0);
+        let mut at = 0;
+        let width = self.header_fields;
+        self.fields.retain(|_| (is_left(at / width), at += 1).0);
+        let mut all = [others, rejects.list].concat();
+        all.sort_by_key(|reject| reject.record);
+        all
     }
 
     /// Where in `input` the record of a row lies, of the chunk whose rows were made last.

@@ -102,7 +102,12 @@ pub(crate) fn choose(choice: WriterChoice, table: &Table, database: &Path, is_ne
 pub(crate) fn create_table_sql(table: &Table) -> String {
     let columns =
         table.columns.iter().map(|column| format!("{} {}", quote_name(&column.name), column.declaration));
-    format!("CREATE TABLE {} ({})", quote_name(&table.name), columns.collect::<Vec<_>>().join(", "))
+    let parts = columns.chain(table.constraints.iter().cloned()).collect::<Vec<_>>().join(", ");
+    format!(
+        "CREATE TABLE {} ({parts}){}",
+        quote_name(&table.name),
+        if table.is_strict { " STRICT" } else { "" }
+    )
 }
 
 /// `name` as an SQL identifier.

@@ -306,3 +306,110 @@ fn without_a_header_columns_have_numbers() {
     assert_eq!(rows, [(1, "x"), (2, "y")].map(|(a, b)| vec![Value::Integer(a), Value::Text(b.to_owned())]));
     assert_eq!(place.read("bad.csv"), b"3\n");
 }
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+/// Loads `csv` with these options in both ways and hands on the database.
+fn each_way(csv: &str, options: &[&str], code: i32, check: impl Fn(&Connection, &Place)) {
+    let place = Place::empty();
+    place.write("in.csv", csv);
+    for writer in ["direct", "statements"] {
+        let load = ["load", "in.csv", "out.db", "-t", "t", "--verify", "--writer", writer];
+        place.run(&[&load[..], options].concat()).expect(code);
+        check(&Connection::open(place.path("out.db")).unwrap(), &place);
+        std::fs::remove_file(place.path("out.db")).unwrap();
+    }
+}
+
+#[test]
+fn a_value_that_is_not_of_the_type_given_is_a_reject() {
+    let csv = "id,price,hex\n1,1.5,00ff\n2,x,\n\"3\n\",2,zz\n4\n5,,0F\n6,7,123\n";
+    let types = ["--type", "ID=integer", "--type", "price=REAL", "--type", "hex=BLOB"];
+    let skip = ["--on-error", "skip", "--rejects", "bad.csv", "--jobs", "2"];
+    each_way(csv, &[&types[..], &skip].concat(), 3, |connection, place| {
+        let rows = rows_of(connection, "SELECT rowid, * FROM t ORDER BY rowid");
+        let expected = [
+            vec![1.into(), 1.into(), 1.5.into(), Value::Blob(vec![0, 255])],
+            vec![2.into(), 5.into(), Value::Null, Value::Blob(vec![15])],
+        ];
+        assert_eq!(rows, expected);
+        let rejects = "id,price,hex\n2,x,\n\"3\n\",2,zz\n4\n6,7,123\n";
+        assert_eq!(String::from_utf8(place.read("bad.csv")).unwrap(), rejects);
+    });
+    let place = Place::empty();
+    place.write("in.csv", csv);
+    let load = ["load", "in.csv", "out.db", "--type", "price=INTEGER"];
+    place.run(&load).expect(1).says_once(&[
+        "line 2 (record 1, byte 13)",
+        "\"price\"",
+        "canonical 64-bit INTEGER",
+    ]);
+    place.run(&["load", "in.csv", "out.db", "--type", "prize=REAL"]).expect(1).says_once(&[
+        "--type",
+        "\"prize\"",
+        "id, price, hex",
+    ]);
+    place.run(&["load", "in.csv", "out.db", "--type", "price=MONEY"]).expect(2);
+}
+
+#[test]
+fn what_is_null_is_said_by_options() {
+    let csv = "n,t\n1,\n,\"\"\nNA,NA\n-,x\n";
+    let rows = |connection: &Connection| rows_of(connection, "SELECT n, t FROM t ORDER BY rowid");
+    each_way(csv, &["--null", "NA", "--null", "-"], 0, |connection, _| {
+        let expected = [
+            [1.into(), text("")],
+            [Value::Null, text("")],
+            [Value::Null, Value::Null],
+            [Value::Null, text("x")],
+        ];
+        assert_eq!(rows(connection), expected);
+    });
+    each_way(csv, &["--null", "NA", "--null", "-", "--empty-null"], 0, |connection, _| {
+        let expected = [
+            [1.into(), Value::Null],
+            [Value::Null, text("")],
+            [Value::Null, Value::Null],
+            [Value::Null, text("x")],
+        ];
+        assert_eq!(rows(connection), expected);
+    });
+    each_way(csv, &["--all-text"], 0, |connection, _| {
+        let expected = [["1", ""], ["", ""], ["NA", "NA"], ["-", "x"]];
+        assert_eq!(rows(connection), expected.map(|row| row.map(text)));
+    });
+}
+
+#[test]
+fn a_table_has_the_keys_and_indexes_that_are_asked_for() {
+    let csv = "b,a,c\nx,2,1\ny,1,2\nz,3,1\n";
+    let options = ["--pk", "a", "--unique", "b,c", "--index", "c", "--index", "c,b", "--not-null", "b,c"];
+    each_way(csv, &options, 0, |connection, _| {
+        let rows = rows_of(connection, "SELECT rowid, b FROM t ORDER BY rowid");
+        assert_eq!(rows, [(1, "y"), (2, "x"), (3, "z")].map(|(rowid, b)| vec![rowid.into(), text(b)]));
+        let names = rows_of(connection, "SELECT name FROM pragma_index_list('t') ORDER BY name");
+        assert_eq!(names, ["idx_t_c", "idx_t_c_b", "sqlite_autoindex_t_1"].map(|name| vec![text(name)]));
+        let sql = "SELECT group_concat(name || \"notnull\" || pk, ' ') FROM pragma_table_info('t')";
+        assert_eq!(rows_of(connection, sql), [[text("b10 a01 c10")]]);
+    });
+    let place = Place::empty();
+    place.write("in.csv", csv);
+    let twice = place.run(&["load", "in.csv", "out.db", "--pk", "c"]).expect(1);
+    twice.says_once(&["UNIQUE constraint failed: in.c", "line 2", "line 4"]);
+    place.run(&["load", "in.csv", "out.db", "--pk", "d"]).expect(1).says_once(&["--pk", "b, a, c"]);
+    place.run(&["load", "in.csv", "out.db", "--pk", "c,b", "--strict"]).expect(0);
+    let connection = Connection::open(place.path("out.db")).unwrap();
+    let strict = rows_of(&connection, "SELECT strict FROM pragma_table_list('in')");
+    assert_eq!(strict, [[Value::Integer(1)]]);
+}
+
+#[test]
+fn columns_are_selected_and_renamed() {
+    let csv = "a,b,c\n1,x,2\n3,y,4\n";
+    each_way(csv, &["--columns", "c,a", "--rename", "a=first \"one\"", "--pk", "c"], 0, |connection, _| {
+        let rows = rows_of(connection, "SELECT c, \"first \"\"one\"\"\" FROM t ORDER BY rowid");
+        assert_eq!(rows, [[2, 1], [4, 3]].map(|row| row.map(Value::Integer)));
+    });
+}
