@@ -413,3 +413,31 @@ fn columns_are_selected_and_renamed() {
         assert_eq!(rows, [[2, 1], [4, 3]].map(|row| row.map(Value::Integer)));
     });
 }
+
+/// The table of the README where readers of CSV disagree.
+#[test]
+fn odd_csv_is_read_as_the_readme_says() {
+    let cases: [(&str, &[&[&str]]); 8] = [
+        ("a,b,c\r1,2,3\n4,5,6\r\n7,8,9", &[&["1", "2", "3"], &["4", "5", "6"], &["7", "8", "9"]]),
+        ("a,b\n\n\r\n1,2\n\n", &[&["1", "2"]]),
+        ("a,b,c\n1,2,", &[&["1", "2", ""]]),
+        ("a\n\"a\"b\n", &[&["ab"]]),
+        ("a\na\"b\n", &[&["a\"b"]]),
+        ("a,b\n \"a\",x\n", &[&[" \"a\"", "x"]]),
+        ("a,b\nx\0y,\0\n", &[&["x\0y", "\0"]]),
+        ("\u{feff}a,b\n1,2\n", &[&["1", "2"]]),
+    ];
+    for (csv, expected) in cases {
+        each_way(csv, &["--all-text", "-d", ","], 0, |connection, _| {
+            let rows = rows_of(connection, "SELECT * FROM t ORDER BY rowid");
+            let expected: Vec<Vec<_>> =
+                expected.iter().map(|row| row.iter().map(|field| text(field)).collect()).collect();
+            assert_eq!(rows, expected, "{csv:?}");
+            let names = rows_of(connection, "SELECT name FROM pragma_table_info('t') WHERE cid = 0");
+            assert_eq!(names, [[text("a")]]);
+        });
+    }
+    let place = Place::empty();
+    place.write("in.csv", "a,b\n1,2\n3,\"4\n5,6\n");
+    place.run(&["load", "in.csv", "out.db"]).expect(1).says_once(&["line 3 (record 2, byte 10)", "quote"]);
+}
