@@ -79,8 +79,14 @@ pub(crate) struct Load {
     #[arg(short, long, value_name = "NAME", help_heading = "Table")]
     table: Option<String>,
     /// Put the new table in the place of one of the same name.
-    #[arg(long, help_heading = "Table")]
+    #[arg(long, conflicts_with_all = ["append", "truncate"], help_heading = "Table")]
     replace: bool,
+    /// Add the rows to those that the table has; columns are matched by name.
+    #[arg(long, conflicts_with = "truncate", help_heading = "Table")]
+    append: bool,
+    /// Remove the rows that the table has, then fill it; columns are matched by name.
+    #[arg(long, help_heading = "Table")]
+    truncate: bool,
     /// There is no header: name the columns column1, column2 and so on.
     #[arg(long, help_heading = "Input")]
     no_headers: bool,
@@ -320,7 +326,12 @@ impl Load {
 
     fn plan(&self) -> Plan {
         let table = Table {
-            existing: if self.replace { Existing::Replace } else { Existing::Refuse },
+            existing: match self {
+                Self { replace: true, .. } => Existing::Replace,
+                Self { append: true, .. } => Existing::Append,
+                Self { truncate: true, .. } => Existing::Truncate,
+                _ => Existing::Refuse,
+            },
             is_strict: self.strict,
             ..Table::new(self.table.clone().unwrap_or_else(|| table_name(&self.inputs)), Vec::new())
         };

@@ -7,6 +7,7 @@ use crate::batch::{Rows, Value};
 use crate::error::{Error, Kind, Result, RowKey};
 use crate::numbers::{Doubt, MAX_REAL_DIGITS, integer, real};
 use crate::plan::{Column, Expr, HeaderColumns, Otherwise, Table, Type};
+use crate::write::direct::Affinity;
 use crate::write::{Encoder, Writer, quote_name};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -236,6 +237,50 @@ pub(crate) fn table(
         table.indexes.push(format!("CREATE INDEX {name} ON {on} ({})", quoted(&columns)));
     }
     Ok(table)
+}
+
+/// `table` with the columns that the one which is there declares like this, instead of its own of the same names.
+///
+/// # Errors
+/// [`Kind::NotInTable`]; [`Kind::Usage`] if `table` has anything else that the one which is there may not have.
+pub(crate) fn into_existing(table: Table, existing: &[(String, String)]) -> Result<Table> {
+    let is_more = |column: &Column| column.declaration.contains("NOT NULL");
+    if !table.constraints.is_empty()
+        || !table.indexes.is_empty()
+        || table.columns.iter().any(is_more)
+        || table.is_strict
+    {
+        let message = "keys, constraints and indexes are of a table that is made; this one is there already";
+        return Err(Kind::Usage(message.to_owned()).into());
+    }
+    let column = |column: &Column| {
+        let found = existing.iter().find(|(name, _)| name.eq_ignore_ascii_case(&column.name));
+        let (name, declared) = found.ok_or_else(|| Kind::NotInTable {
+            table: table.name.clone(),
+            column: column.name.clone(),
+            found: existing.iter().map(|(name, _)| name.clone()).collect(),
+        })?;
+        let to = match Affinity::of(declared) {
+            Affinity::Integer | Affinity::Numeric => Some(Type::Numeric),
+            Affinity::Real => Some(Type::Floating),
+            Affinity::Text | Affinity::Blob => None,
+        };
+        let value = match (&column.value, to) {
+            // What an option says holds.
+            (Expr::Typed { otherwise: Otherwise::Reject, .. }, _) => column.value.clone(),
+            (Expr::Typed { of, .. }, None) => (**of).clone(),
+            (Expr::Typed { of, .. }, Some(to)) => {
+                Expr::Typed { of: of.clone(), to, otherwise: Otherwise::Reject }
+            }
+            (field, Some(to)) => {
+                Expr::Typed { of: Box::new(field.clone()), to, otherwise: Otherwise::Reject }
+            }
+            (field, None) => field.clone(),
+        };
+        Ok(Column::new(name, declared, value))
+    };
+    let columns = table.columns.iter().map(column).collect::<Result<_>>()?;
+    Ok(Table { columns, ..table })
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub enum Kind {
     },
     /// There is a table of that name, and it is not to be touched.
     #[error(
-        "{} has a table {table:?} already: use --replace to put the new one in its place, or --table to give it another name", path.display()
+        "{} has a table {table:?} already: use --append or --truncate to fill it, --replace to put a new one in its place, or --table for another name", path.display()
     )]
     TableExists {
         /// The database.
@@ -96,6 +96,19 @@ pub enum Kind {
         /// What it names.
         column: String,
         /// The columns that are there.
+        found: Vec<String>,
+    },
+    /// The table that is to be filled does not have a column of the input.
+    #[error(
+        "the table {table:?} has no column {column:?}, but: {}; leave it out with --columns, or call it as one of these with --rename",
+        listed(found)
+    )]
+    NotInTable {
+        /// The table.
+        table: String,
+        /// The column of the input.
+        column: String,
+        /// The columns of the table.
         found: Vec<String>,
     },
     /// The header names a column that the plan reads twice, so which one is meant is unknown.

@@ -10,7 +10,7 @@ use crate::plan::{Column, HeaderColumns, Plan, Table, WriterChoice};
 use crate::rejects::Rejects;
 use crate::report::{Progress, Report, ReportColumn};
 use crate::source::Source;
-use crate::target::Target;
+use crate::target::{Target, existing_columns};
 use crate::transform::{Program, Seed};
 use crate::work::Worker;
 use crate::write::direct::{Direct, Sorting};
@@ -195,6 +195,10 @@ impl Load<'_> {
             return Ok((plan.clone(), Vec::new()));
         };
         others.iter().try_for_each(|other| other.check_columns(first))?;
+        let existing = match plan.table.existing.is_filled() {
+            true => existing_columns(self.database, &plan.table)?,
+            false => None,
+        };
         let fields = first.names.iter().map(|name| Column::new(name, "TEXT", columns::field(name, options)));
         let table = Table::new("", fields.collect());
         let sources = Sources::new(list, plan, &table, Seed::fixed(0))?;
@@ -206,6 +210,8 @@ impl Load<'_> {
             Ok(seen)
         };
         let seen = match options {
+            // A table that is there has its types.
+            _ if existing.is_some() => vec![Seen::default(); first.names.len()],
             HeaderColumns { all_text: true, .. } => vec![Seen::default(); first.names.len()],
             _ if looks_at_all => look(usize::MAX)?,
             _ => match look(SAMPLE_CHUNKS)? {
@@ -223,6 +229,10 @@ impl Load<'_> {
             notes.push(format!("{name}: TEXT, {reason}{place}"));
         }
         let table = columns::table(&first.names, &seen, options, &plan.table)?;
+        let table = match &existing {
+            Some(existing) => columns::into_existing(table, existing)?,
+            None => table,
+        };
         Ok((Plan { table, ..plan.clone() }, notes))
     }
 

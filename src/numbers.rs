@@ -107,6 +107,11 @@ impl fmt::Display for Doubt {
 }
 
 impl Doubt {
+    /// Whether SQLite would make a number of such a text in a column of numeric affinity.
+    pub(crate) fn is_sqlites(self) -> bool {
+        self != Self::Underscore
+    }
+
     /// Why `text` is no number although it looks like one; nothing if it does not look like one.
     pub(crate) fn of(text: &[u8]) -> Option<Self> {
         let trimmed = text.trim_ascii();

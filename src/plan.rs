@@ -89,6 +89,10 @@ pub enum Type {
     Text,
     /// Pairs of hexadecimal digits, of which each is a byte.
     Blob,
+    /// What a column of NUMERIC or INTEGER affinity keeps as it is: numbers, and texts that do not look like one.
+    Numeric,
+    /// What a column of REAL affinity keeps as it is: REALs, and texts that do not look like a number.
+    Floating,
 }
 
 impl Type {
@@ -100,6 +104,8 @@ impl Type {
             Self::Real => "REAL",
             Self::Text => "TEXT",
             Self::Blob => "BLOB",
+            Self::Numeric => "NUMERIC",
+            Self::Floating => "REAL",
         }
     }
 }
@@ -122,6 +128,17 @@ pub enum Existing {
     Refuse,
     /// It is dropped, and the new one takes its place.
     Replace,
+    /// It is filled further; one that is not there is made.
+    Append,
+    /// As `Append`, but all its rows go first.
+    Truncate,
+}
+
+impl Existing {
+    /// Whether rows go into a table that is there.
+    pub(crate) fn is_filled(self) -> bool {
+        matches!(self, Self::Append | Self::Truncate)
+    }
 }
 
 /// The table that is made.

@@ -29,6 +29,8 @@ pub(crate) struct Target {
     aside: Option<Aside>,
     /// The database that is to be replaced by the new one, locked against everybody else.
     old: Option<Connection>,
+    /// Rows that the table had and keeps.
+    rows_before: u64,
     tuning: Tuning,
     stop: Arc<AtomicBool>,
 }
@@ -53,7 +55,10 @@ impl Target {
                 if table.existing == Existing::Refuse {
                     refuse_table(&old, &path, table)?;
                 }
-                let page_bytes = replaceable_page_bytes(&old, &path, &metadata, table)?;
+                let page_bytes = match table.existing.is_filled() {
+                    true => None,
+                    false => replaceable_page_bytes(&old, &path, &metadata, table)?,
+                };
                 match page_bytes.and_then(|bytes| Some((bytes, Aside::create_like(&path, &metadata).ok()?))) {
                     Some((page_bytes, aside)) => {
                         let connection = open_new(&aside, &path, tuning.page_bytes.or(Some(page_bytes)))?;
@@ -68,16 +73,27 @@ impl Target {
                 }
             }
         };
-        let mut run = || {
+        let mut run = || -> rusqlite::Result<u64> {
             configure(&mut connection, tuning, stop.clone())?;
             // Dropping a table must not reach into the tables that refer to it.
             connection.pragma_update(None, "foreign_keys", false)?;
             connection.execute_batch("BEGIN EXCLUSIVE")?;
-            connection.execute_batch(&format!("DROP TABLE IF EXISTS {}", quote_name(&table.name)))?;
-            connection.execute_batch(&create_table_sql(table))
+            let name = quote_name(&table.name);
+            if table.existing.is_filled() && connection.table_exists(None, table.name.as_str())? {
+                if table.existing == Existing::Truncate {
+                    connection.execute_batch(&format!("DELETE FROM {name}"))?;
+                }
+                let count =
+                    connection.query_row(&format!("SELECT count(*) FROM {name}"), [], |row| row.get(0));
+                return count.map(i64::cast_unsigned);
+            }
+            connection.execute_batch(&format!("DROP TABLE IF EXISTS {name}"))?;
+            connection.execute_batch(&create_table_sql(table)).map(|()| 0)
         };
-        run().map_err(|source| Error::sqlite(format!("make table {:?} in", table.name), &path, source))?;
-        Ok(Self { path, connection: Some(connection), aside, old, tuning: tuning.clone(), stop })
+        let made = run();
+        let rows_before =
+            made.map_err(|source| Error::sqlite(format!("make table {:?} in", table.name), &path, source))?;
+        Ok(Self { path, connection: Some(connection), aside, old, rows_before, tuning: tuning.clone(), stop })
     }
 
     /// Whether the database is a new file, which nobody else has opened.
@@ -137,7 +153,7 @@ impl Target {
         &self.path
     }
 
-    /// Checks the whole database, and that `table` has `rows` rows.
+    /// Checks the whole database, and that `table` has `rows` rows more than before.
     ///
     /// # Errors
     /// [`Kind::Verify`] with what SQLite found.
@@ -148,8 +164,12 @@ impl Target {
         let check = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
         let counted = connection.query_row(&count_sql, [], |row| row.get::<_, i64>(0));
         match (check.map_err(failed)?.as_str(), counted.map_err(failed)?) {
-            ("ok", counted) if u64::try_from(counted) == Ok(rows) => Ok(()),
-            ("ok", counted) => Err(Kind::Verify(format!("{counted} rows where {rows} were loaded")).into()),
+            ("ok", counted) if u64::try_from(counted) == Ok(self.rows_before + rows) => Ok(()),
+            ("ok", counted) => {
+                let before = self.rows_before;
+                let message = format!("{counted} rows where there were {before} and {rows} were loaded");
+                Err(Kind::Verify(message).into())
+            }
             (problem, _) => Err(Kind::Verify(problem.to_owned()).into()),
         }
     }
@@ -269,6 +289,28 @@ fn open_existing(path: &Path) -> Result<Connection> {
         Ok(connection)
     };
     open().map_err(|source| Error::sqlite("open", path, source))
+}
+
+/// The columns of `table` in the database at `path`, with their declared types, which rows can be put into; nothing if
+/// there is no such table.
+///
+/// # Errors
+/// [`Kind::Sqlite`] if the database can not be read.
+pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<(String, String)>>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let read = || -> rusqlite::Result<Vec<(String, String)>> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(std::time::Duration::from_secs(2))?;
+        // Generated columns are hidden in ways 2 and 3.
+        let sql = "SELECT name, type FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid";
+        let mut select = connection.prepare(sql)?;
+        select.query_map([&table.name], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    };
+    let columns = read().map_err(|source| Error::sqlite("read", path, source))?;
+    Ok(Some(columns).filter(|columns| !columns.is_empty()))
 }
 
 fn refuse_table(connection: &Connection, path: &Path, table: &Table) -> Result<()> {

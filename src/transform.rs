@@ -10,7 +10,7 @@
 
 use crate::batch::{Arena, ArenaVec, Copier, PADDING_BYTES, Span, Strings, Value, Values};
 use crate::error::{Kind, Reason, Result};
-use crate::numbers;
+use crate::numbers::{self, Doubt};
 use crate::parse::{has_quotes, plain_bytes, quoted, unquote_to};
 use crate::plan::{Dialect, Expr, Otherwise, Table, Type};
 use rand::rngs::ChaCha8Rng;
@@ -137,6 +137,7 @@ impl Program {
         let expected = match &self.ops[self.outputs[at]] {
             Op::Typed(_, Type::Integer, _) => "a canonical 64-bit INTEGER",
             Op::Typed(_, Type::Real, _) => "a REAL that gives its digits back",
+            Op::Typed(_, Type::Numeric | Type::Floating, _) => "a number that its type would keep as it is",
             _ => "a BLOB in hexadecimal digits",
         };
         Reason::NotOfType { column: self.names[at].clone(), expected }
@@ -408,7 +409,15 @@ fn typed<'a>(
     let number = |text: &[u8]| match to {
         Type::Integer => numbers::integer(text).map(Value::Integer),
         Type::Real => numbers::real(text).map(Value::Real),
-        _ => blob(text, arena).map(Value::Blob),
+        Type::Text => None,
+        Type::Blob => blob(text, arena).map(Value::Blob),
+        Type::Numeric => {
+            numbers::integer(text).map(Value::Integer).or_else(|| numbers::real(text).map(Value::Real))
+        }
+        Type::Floating => numbers::real(text).map(Value::Real),
+    };
+    let is_kept = |text: &[u8]| {
+        matches!(to, Type::Numeric | Type::Floating) && !Doubt::of(text).is_some_and(Doubt::is_sqlites)
     };
     if let (Type::Integer, Values::Texts(texts)) = (to, of) {
         let mut integers = arena.vec(rows);
@@ -425,6 +434,9 @@ fn typed<'a>(
     let value = |row| match of.get(row) {
         Value::Text(b"") | Value::Null => Value::Null,
         Value::Text(text) => number(text).unwrap_or_else(|| {
+            if is_kept(text) {
+                return Value::Text(text);
+            }
             misfit(row);
             Value::Null
         }),

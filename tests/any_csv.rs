@@ -441,3 +441,87 @@ fn odd_csv_is_read_as_the_readme_says() {
     place.write("in.csv", "a,b\n1,2\n3,\"4\n5,6\n");
     place.run(&["load", "in.csv", "out.db"]).expect(1).says_once(&["line 3 (record 2, byte 10)", "quote"]);
 }
+
+#[test]
+fn a_table_that_is_there_is_filled_further() {
+    let schema =
+        "CREATE TABLE t (ID INTEGER PRIMARY KEY, name TEXT, \"when\" DATE, price REAL, note DEFAULT 'none');
+        CREATE TABLE other (x); INSERT INTO other VALUES (1);
+        INSERT INTO t (name) VALUES ('old')";
+    let csv = "Name,id,when,price\n007,5,2024-01-02,1\nx,,12,2.5\n";
+    for (option, old_rows) in [("--append", 1), ("--truncate", 0)] {
+        let place = Place::empty();
+        Connection::open(place.path("out.db")).unwrap().execute_batch(schema).unwrap();
+        place.write("in.csv", csv);
+        place.run(&["load", "in.csv", "out.db", "-t", "T", option, "--verify"]).expect(0);
+        let connection = Connection::open(place.path("out.db")).unwrap();
+        let rows = rows_of(&connection, "SELECT * FROM t ORDER BY id");
+        let (n, none) = (Value::Null, text("none"));
+        let mut expected = vec![
+            vec![1.into(), text("old"), n.clone(), n, none.clone()],
+            vec![5.into(), text("007"), text("2024-01-02"), 1.0.into(), none.clone()],
+            vec![6.into(), text("x"), 12.into(), 2.5.into(), none],
+        ];
+        assert_eq!(rows, expected.split_off(1 - old_rows), "{option}");
+        assert_eq!(rows_of(&connection, "SELECT x FROM other"), [[Value::Integer(1)]]);
+    }
+}
+
+#[test]
+fn what_a_table_that_is_there_would_bend_is_a_reject() {
+    let place = Place::empty();
+    let schema = "CREATE TABLE t (n INTEGER, r REAL, d DECIMAL(10, 2), s TEXT)";
+    Connection::open(place.path("out.db")).unwrap().execute_batch(schema).unwrap();
+    let bent = ["007", "+1", " 1", "1e5", "-0", ".5", "9223372036854775808", "0.12345678901234567"];
+    let kept = ["1", "1.5", "abc", "1_000", "0x10", "nan", "2024-01-01", "123456789012345"];
+    let rows = |column: usize| {
+        let row = |value: &&str| {
+            (0..4).map(|at| if at == column { value } else { "" }).collect::<Vec<_>>().join(",")
+        };
+        bent.iter().chain(&kept).map(row).collect::<Vec<_>>().join("\n")
+    };
+    for (column, name) in ["n", "r", "d", "s"].iter().enumerate() {
+        place.write("in.csv", format!("n,r,d,s\n{}\n", rows(column)));
+        let load = [
+            "load",
+            "in.csv",
+            "out.db",
+            "-t",
+            "t",
+            "--truncate",
+            "--on-error",
+            "skip",
+            "--rejects",
+            "bad.csv",
+        ];
+        place.run(&load).expect(if *name == "s" { 0 } else { 3 });
+        let connection = Connection::open(place.path("out.db")).unwrap();
+        let found =
+            rows_of(&connection, &format!("SELECT CAST({name} AS TEXT), {name} FROM t ORDER BY rowid"));
+        let expected: Vec<_> =
+            if *name == "s" { bent.iter().chain(&kept).collect() } else { kept.iter().collect() };
+        for (row, expected) in found.iter().zip(&expected) {
+            let is_same = row[0] == text(expected) || row[0] == text(&format!("{expected}.0"));
+            assert!(is_same, "{name}: {expected:?} is {row:?}");
+        }
+        assert_eq!(found.len(), expected.len(), "{name}");
+    }
+}
+
+#[test]
+fn what_can_not_be_appended_is_an_error() {
+    let place = Place::empty();
+    place.write("in.csv", "a,b\n1,2\n");
+    place.run(&["load", "in.csv", "out.db", "-t", "t", "--append"]).expect(0);
+    place.write("more.csv", "a,c\n1,2\n");
+    let load = ["load", "more.csv", "out.db", "-t", "t", "--append"];
+    let before = place.snapshot();
+    place.run(&load).expect(1).says_once(&["\"t\" has no column \"c\"", "a, b", "--rename"]);
+    place.run(&[&load[..], &["--columns", "a", "--pk", "a"]].concat()).expect(2);
+    place.run(&[&load[..], &["--replace"]].concat()).expect(2);
+    place.run(&[&load[..], &["--columns", "a", "--writer", "direct"]].concat()).expect(1);
+    place.is_as(&before);
+    place.run(&[&load[..], &["--rename", "c=b"]].concat()).expect(0);
+    let connection = Connection::open(place.path("out.db")).unwrap();
+    assert_eq!(rows_of(&connection, "SELECT count(*), sum(b) FROM t"), [[2, 4].map(Value::Integer)]);
+}

@@ -30,6 +30,7 @@ mod schema;
 mod sort;
 mod tree;
 
+pub(crate) use affinity::Affinity;
 pub use encode::{Encoded, Encoder};
 pub use schema::Schema;
 

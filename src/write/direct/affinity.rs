@@ -9,7 +9,7 @@ use rusqlite::{Connection, Result};
 
 /// The type that a column prefers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Affinity {
+pub(crate) enum Affinity {
     Blob,
     Text,
     Numeric,
@@ -19,7 +19,7 @@ pub(super) enum Affinity {
 
 impl Affinity {
     /// The affinity of a declared type: the first of these rules that applies (datatypes 3.1).
-    pub(super) fn of(declared: &str) -> Self {
+    pub(crate) fn of(declared: &str) -> Self {
         let declared = declared.to_ascii_uppercase();
         let has = |words: &[&str]| words.iter().any(|word| declared.contains(word));
         if has(&["INT"]) {
