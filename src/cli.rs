@@ -87,9 +87,15 @@ pub(crate) struct Load {
     /// Remove the rows that the table has, then fill it; columns are matched by name.
     #[arg(long, help_heading = "Table")]
     truncate: bool,
+    /// Read only the first N records.
+    #[arg(long, value_name = "N", help_heading = "Input")]
+    limit: Option<u64>,
     /// There is no header: name the columns column1, column2 and so on.
     #[arg(long, help_heading = "Input")]
     no_headers: bool,
+    /// Add a column with the name of the input that a row comes from.
+    #[arg(long, value_name = "NAME", help_heading = "Columns")]
+    file_column: Option<String>,
     /// Load these columns only, in this order.
     #[arg(long, value_name = "COLS", value_delimiter = ',', help_heading = "Columns")]
     columns: Vec<String>,
@@ -235,6 +241,9 @@ struct DatabaseOptions {
     /// Check the finished database (integrity and row count) before it takes its place.
     #[arg(long)]
     verify: bool,
+    /// ANALYZE the table at the end, for the query planner.
+    #[arg(long)]
+    analyze: bool,
     /// VACUUM at the end. Not needed for a new database: a fresh load is compact.
     #[arg(long)]
     vacuum: bool,
@@ -311,6 +320,7 @@ impl Load {
             types: self.types.clone(),
             empty_is_null: self.empty_null,
             nulls: self.null.clone(),
+            input_column: self.file_column.clone(),
             selected: self.columns.clone(),
             renamed: self.rename.clone(),
             not_null: self.not_null.clone(),
@@ -337,7 +347,7 @@ impl Load {
         };
         Plan {
             dialect: self.dialect.dialect(),
-            head: Head { has_no_names: self.no_headers, ..self.dialect.head() },
+            head: Head { has_no_names: self.no_headers, max_records: self.limit, ..self.dialect.head() },
             table,
             columns: Some(self.columns()),
             policies: self.errors.policies(&self.dialect),
@@ -413,6 +423,7 @@ impl DialectOptions {
         Head {
             finds_delimiter: self.delimiter.is_none() && !self.tsv,
             skipped_lines: self.skip_lines,
+            max_records: None,
             has_no_names: false,
         }
     }
@@ -452,6 +463,7 @@ impl DatabaseOptions {
             cache_kib: self.cache_size,
             batch_rows: self.batch_rows.get(),
             verify: self.verify,
+            analyze: self.analyze,
             vacuum: self.vacuum,
             ..Tuning::default()
         }

@@ -214,6 +214,7 @@ pub(crate) fn table(
             Column::new(&final_names[*at], to.as_str(), value)
         })
         .collect();
+    columns.extend(options.input_column.iter().map(|name| Column::new(name, "TEXT", Expr::InputName)));
     let loaded: Vec<_> = columns.iter().map(|column| column.name.clone()).collect();
     for name in &options.not_null {
         columns[find("--not-null", name, &loaded)?].declaration.push_str(" NOT NULL");

@@ -5,17 +5,19 @@ use crate::columns::{self, Looker, Seen};
 use crate::error::{Error, Kind, Position, Result, RowKey};
 use crate::locate::{Again, positions};
 use crate::output::Output;
+use crate::parse::Records;
 use crate::pipeline::{Clocks, Counts, Pipeline};
-use crate::plan::{Column, HeaderColumns, Plan, Table, WriterChoice};
+use crate::plan::{Column, Dialect, HeaderColumns, Plan, Table, WriterChoice};
 use crate::rejects::Rejects;
 use crate::report::{Progress, Report, ReportColumn};
 use crate::source::Source;
+use crate::split::Chunk;
 use crate::target::{Target, existing_columns};
 use crate::transform::{Program, Seed};
 use crate::work::Worker;
 use crate::write::direct::{Direct, Sorting};
 use crate::write::statements::Statements;
-use crate::write::{Choice, Writer, choose};
+use crate::write::{Choice, Writer, choose, quote_name};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -89,7 +91,9 @@ impl<'s> Sources<'s> {
     ) -> Result<Counts> {
         let mut counts = Counts::default();
         for (number, source) in self.list.iter().enumerate() {
+            let most = self.plan.head.max_records.map_or(u64::MAX, |most| most - counts.records);
             let split = source.split(self.plan, counts.records)?.take(max_chunks);
+            let split = split.map_while(|chunk| first_records(chunk, most, source.dialect));
             counts += pipeline.run(
                 split,
                 || self.worker(number),
@@ -249,6 +253,22 @@ impl Load<'_> {
     }
 }
 
+/// The chunk without records beyond the first `most` of its input; nothing if none is left.
+fn first_records(chunk: Result<Chunk<'_>>, most: u64, dialect: Dialect) -> Option<Result<Chunk<'_>>> {
+    let Ok(whole) = chunk else { return Some(chunk) };
+    let left = usize::try_from(most.saturating_sub(whole.first_record)).unwrap_or(usize::MAX);
+    match left {
+        0 => None,
+        _ if whole.records <= left => Some(chunk),
+        _ => {
+            let mut records = Records::new(whole.bytes, dialect);
+            let mut ranges = std::iter::from_fn(|| records.next_into(&mut Vec::new()));
+            let end = ranges.nth(left).map_or(whole.bytes.len(), |range| range.start);
+            Some(Ok(Chunk { bytes: &whole.bytes[..end], records: left, ..whole }))
+        }
+    }
+}
+
 fn write_report(report: &Report, plan: &Plan, output: Option<Output>) -> Result<()> {
     let written = match (&plan.report, output) {
         (_, Some(mut output)) => report.write_json(output.start()?),
@@ -297,7 +317,10 @@ fn finish(
     // anything that was made of what was not there.
     sources.list.iter().try_for_each(Source::check)?;
     let rejected = rejects.finish()?;
-    let (counts, unfinished) = written?;
+    let (counts, mut unfinished) = written?;
+    if tuning.analyze {
+        unfinished.push(format!("ANALYZE {}", quote_name(&table.name)));
+    }
     let counts = Counts { rejected, ..counts };
     if counts.records != counts.loaded + counts.rejected {
         return Err(Kind::Internal(format!("records were lost: {counts:?}")).into());

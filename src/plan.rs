@@ -64,6 +64,8 @@ pub struct HeaderColumns {
     pub empty_is_null: bool,
     /// Texts that mean NULL.
     pub nulls: Vec<String>,
+    /// A further column of this name holds the name of the input that a row comes from.
+    pub input_column: Option<String>,
     /// Only these columns are loaded, in this order; none: all of them.
     pub selected: Vec<String>,
     /// Columns with the names that they get instead of their own.
@@ -117,6 +119,8 @@ pub struct Head {
     pub finds_delimiter: bool,
     /// Lines before the header that are no part of the CSV.
     pub skipped_lines: u64,
+    /// Only so many records are read.
+    pub max_records: Option<u64>,
     /// There is no header: the first record is one of the others, and the columns are `column1` and so on.
     pub has_no_names: bool,
 }
@@ -198,6 +202,8 @@ pub enum Expr {
     Field(String),
     /// The field in the column that the header gives this name, as TEXT; NULL if nothing at all is written there.
     FieldOrNull(String),
+    /// What the input is called, as TEXT.
+    InputName,
     /// NULL if it is one of these texts; otherwise what it is.
     NullIf(Box<Expr>, Vec<String>),
     /// The value of this type that the text is; NULL for an empty text.
@@ -285,6 +291,8 @@ pub struct Tuning {
     pub batch_rows: usize,
     /// Check the finished database (`PRAGMA integrity_check`, row count) before it takes its place.
     pub verify: bool,
+    /// ANALYZE at the end.
+    pub analyze: bool,
     /// VACUUM at the end. A fresh load is compact already: this is for tables replaced in an old database.
     pub vacuum: bool,
     /// Seed of the random parts of UUIDs, and their timestamp, for repeatable loads; `None`: random, and now.
@@ -303,6 +311,7 @@ impl Default for Tuning {
             cache_kib: 40_000,
             batch_rows: 50,
             verify: false,
+            analyze: false,
             vacuum: false,
             seed: None,
         }

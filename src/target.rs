@@ -145,7 +145,7 @@ impl Target {
                 .map_err(|source| Error::sqlite("open", &self.path, source))?;
             self.connection = Some(connection);
         }
-        unfinished.iter().try_for_each(|sql| self.run("index", sql))
+        unfinished.iter().try_for_each(|sql| self.run("complete", sql))
     }
 
     /// The database's place.

@@ -105,6 +105,7 @@ impl Program {
         let op = match expr {
             Expr::Field(name) => Op::Field(find_column(name, header, input)?),
             Expr::FieldOrNull(name) => Op::FieldOrNull(find_column(name, header, input)?),
+            Expr::InputName => Op::Constant(Constant::Text(input.to_string())),
             Expr::NullIf(of, texts) => {
                 let texts = texts.iter().map(|text| text.as_bytes().into()).collect();
                 Op::NullIf(self.add(of, header, input)?, texts)

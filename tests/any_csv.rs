@@ -525,3 +525,57 @@ fn what_can_not_be_appended_is_an_error() {
     let connection = Connection::open(place.path("out.db")).unwrap();
     assert_eq!(rows_of(&connection, "SELECT count(*), sum(b) FROM t"), [[2, 4].map(Value::Integer)]);
 }
+
+#[test]
+fn the_input_of_a_row_is_a_column() {
+    let place = Place::empty();
+    place.write("1.csv", "a\n1\n2\n");
+    place.write("2.csv", "a\n3\n");
+    place
+        .run(&["load", "1.csv", "2.csv", "out.db", "-t", "t", "--file-column", "from", "--index", "from"])
+        .expect(0);
+    let connection = Connection::open(place.path("out.db")).unwrap();
+    let rows = rows_of(&connection, "SELECT a, \"from\" FROM t ORDER BY rowid");
+    assert_eq!(rows, [(1, "1.csv"), (2, "1.csv"), (3, "2.csv")].map(|(a, from)| vec![a.into(), text(from)]));
+}
+
+#[test]
+fn a_limit_is_of_records_read() {
+    let place = Place::empty();
+    let many = (1..=30_000).fold("a,b\n".to_owned(), |csv, row| csv + &format!("{row},\"x\n\"\n\n"));
+    place.write("1.csv", &many);
+    place.write("2.csv", "a,b\n-1,y\n-2,y\n");
+    for (limit, loaded, sum) in [
+        (0, 0, None),
+        (1, 1, Some(1)),
+        (20_000, 20_000, Some(200_010_000)),
+        (30_001, 30_001, Some(450_014_999)),
+        (99_999, 30_002, Some(450_014_997)),
+    ] {
+        let load = [
+            "load",
+            "1.csv",
+            "2.csv",
+            "out.db",
+            "-t",
+            "t",
+            "--type",
+            "a=INTEGER",
+            "--verify",
+            "--replace",
+            "--limit",
+        ];
+        let said = place.run(&[&load[..], &[&limit.to_string()]].concat()).expect(0).stderr;
+        let connection = Connection::open(place.path("out.db")).unwrap();
+        let rows = rows_of(&connection, "SELECT count(*), sum(a) FROM t");
+        assert_eq!(rows, [[Value::Integer(loaded), sum.map_or(Value::Null, Value::Integer)]], "{said}");
+    }
+}
+
+#[test]
+fn statistics_are_made_if_asked_for() {
+    each_way("a,b\n1,2\n3,4\n", &["--analyze", "--index", "a"], 0, |connection, _| {
+        let rows = rows_of(connection, "SELECT tbl, idx, stat FROM sqlite_stat1");
+        assert_eq!(rows, [["t", "idx_t_a", "2 1"].map(text)]);
+    });
+}
