@@ -131,16 +131,7 @@ pub(crate) struct Load {
     #[arg(long, help_heading = "Table")]
     strict: bool,
     #[command(flatten)]
-    dialect: DialectOptions,
-    #[command(flatten)]
-    errors: ErrorOptions,
-    #[command(flatten)]
-    database_options: DatabaseOptions,
-    /// Write the summary as JSON to FILE; `-` is standard output.
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    report: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) talk: Talk,
+    options: LoadOptions,
 }
 
 #[derive(Debug, Args)]
@@ -154,6 +145,13 @@ pub(crate) struct RunPipeline {
     /// How keys are made: v7 sorts by row, v4 is random.
     #[arg(long, value_enum, value_name = "VERSION", default_value_t = Id::V7)]
     id: Id,
+    #[command(flatten)]
+    options: LoadOptions,
+}
+
+/// The options of both loads.
+#[derive(Debug, Args)]
+struct LoadOptions {
     #[command(flatten)]
     dialect: DialectOptions,
     #[command(flatten)]
@@ -331,7 +329,7 @@ impl Load {
     }
 
     pub(crate) fn order(&self) -> Order<'_> {
-        Order { plan: self.plan(), inputs: &self.inputs, database: &self.database, talk: &self.talk }
+        Order { plan: self.plan(), inputs: &self.inputs, database: &self.database, talk: &self.options.talk }
     }
 
     fn plan(&self) -> Plan {
@@ -345,15 +343,9 @@ impl Load {
             is_strict: self.strict,
             ..Table::new(self.table.clone().unwrap_or_else(|| table_name(&self.inputs)), Vec::new())
         };
-        Plan {
-            dialect: self.dialect.dialect(),
-            head: Head { has_no_names: self.no_headers, max_records: self.limit, ..self.dialect.head() },
-            table,
-            columns: Some(self.columns()),
-            policies: self.errors.policies(&self.dialect),
-            tuning: self.database_options.tuning(),
-            report: self.report.clone(),
-        }
+        let head =
+            Head { has_no_names: self.no_headers, max_records: self.limit, ..self.options.dialect.head() };
+        Plan { head, columns: Some(self.columns()), ..self.options.plan(table) }
     }
 }
 
@@ -391,7 +383,7 @@ impl RunPipeline {
             plan: self.plan(),
             inputs: std::slice::from_ref(&self.input),
             database: &self.database,
-            talk: &self.talk,
+            talk: &self.options.talk,
         }
     }
 
@@ -400,10 +392,17 @@ impl RunPipeline {
             Id::V4 => Expr::Uuid4,
             Id::V7 => Expr::Uuid7,
         };
+        let head = Head { finds_delimiter: false, ..self.options.dialect.head() };
+        Plan { head, ..self.options.plan(sqload::people::table(id)) }
+    }
+}
+
+impl LoadOptions {
+    fn plan(&self, table: Table) -> Plan {
         Plan {
             dialect: self.dialect.dialect(),
-            head: Head { finds_delimiter: false, ..self.dialect.head() },
-            table: sqload::people::table(id),
+            head: self.dialect.head(),
+            table,
             columns: None,
             policies: self.errors.policies(&self.dialect),
             tuning: self.database_options.tuning(),
