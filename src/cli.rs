@@ -206,7 +206,8 @@ struct ErrorOptions {
     /// Fail, with nothing changed, if more records than this can not be loaded.
     #[arg(long, value_name = "N")]
     max_errors: Option<u64>,
-    /// Write the records that can not be loaded to FILE, as they were read, after the header.
+    /// Write the records that can not be loaded to FILE, as they were read, after the header, and why to
+    /// FILE.reasons.jsonl.
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
 }

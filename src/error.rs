@@ -250,6 +250,27 @@ pub enum Reason {
     },
 }
 
+impl Reason {
+    /// What kind of reason it is, as one word for programs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::FieldCount { .. } => "field_count",
+            Self::InvalidUtf8 { .. } => "invalid_utf8",
+            Self::NotOfType { .. } => "not_of_type",
+        }
+    }
+
+    /// The column that is to blame, if it is one.
+    #[must_use]
+    pub fn column(&self) -> Option<&str> {
+        match self {
+            Self::NotOfType { column, .. } => Some(column),
+            Self::FieldCount { .. } | Self::InvalidUtf8 { .. } => None,
+        }
+    }
+}
+
 /// A row, as a writer knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowKey {

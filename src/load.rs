@@ -8,7 +8,7 @@ use crate::output::Output;
 use crate::parse::Records;
 use crate::pipeline::{Clocks, Counts, Pipeline};
 use crate::plan::{Column, Dialect, HeaderColumns, Plan, Table, WriterChoice};
-use crate::rejects::Rejects;
+use crate::rejects::{RejectOutputs, Rejects};
 use crate::report::{Progress, Report, ReportColumn};
 use crate::source::Source;
 use crate::split::Chunk;
@@ -240,17 +240,32 @@ impl Load<'_> {
         Ok((Plan { table, ..plan.clone() }, notes))
     }
 
-    /// The files that a load writes beside the database: rejects, report. Neither may be the other, nor an input,
-    /// nor the database.
-    fn open_outputs(&self) -> Result<(Option<Output>, Option<Output>)> {
-        let rejects = self.plan.policies.rejects.as_deref();
+    /// The files that a load writes beside the database: rejects and why they are, report. None may be another, nor an
+    /// input, nor the database.
+    fn open_outputs(&self) -> Result<(Option<RejectOutputs>, Option<Output>)> {
         let report = self.plan.report.as_deref().filter(|path| *path != Path::new("-"));
         let mut others: Vec<_> = self.inputs.iter().map(PathBuf::as_path).chain([self.database]).collect();
-        let rejects_output = rejects.map(|path| Output::open(path, &others)).transpose()?;
-        others.extend(rejects);
+        let mut rejects_output = None;
+        let reasons;
+        if let Some(rejects) = self.plan.policies.rejects.as_deref() {
+            let records = Output::open(rejects, &others)?;
+            others.push(rejects);
+            // There is nothing beside a terminal or a pipe.
+            reasons = rejects.is_file().then(|| reasons_path(rejects));
+            let why = reasons.as_deref().map(|reasons| Output::open(reasons, &others)).transpose()?;
+            others.extend(reasons.as_deref());
+            rejects_output = Some((records, why));
+        }
         let report_output = report.map(|path| Output::open(path, &others)).transpose()?;
         Ok((rejects_output, report_output))
     }
+}
+
+/// Where it is said why the records in the file `rejects` are rejects.
+fn reasons_path(rejects: &Path) -> PathBuf {
+    let mut name = rejects.as_os_str().to_owned();
+    name.push(".reasons.jsonl");
+    name.into()
 }
 
 /// The chunk without records beyond the first `most` of its input; nothing if none is left.

@@ -579,3 +579,29 @@ fn statistics_are_made_if_asked_for() {
         assert_eq!(rows, [["t", "idx_t_a", "2 1"].map(text)]);
     });
 }
+
+#[test]
+fn why_a_record_is_a_reject_is_kept_beside_it() {
+    let place = Place::empty();
+    place.write("in.csv", b"a,b\n1,\"x\n\"\n2\ny,z\n3,\xff\n");
+    let load =
+        ["load", "in.csv", "out.db", "--type", "a=INTEGER", "--on-error", "skip", "--rejects", "bad.csv"];
+    place.run(&load).expect(3);
+    assert_eq!(place.read("bad.csv"), b"a,b\n2\ny,z\n3,\xff\n");
+    let reasons = String::from_utf8(place.read("bad.csv.reasons.jsonl")).unwrap();
+    let reasons: Vec<serde_json::Value> =
+        reasons.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let expected = [
+        (2, 4, 11, "field_count", None),
+        (3, 5, 13, "not_of_type", Some("a")),
+        (4, 6, 17, "invalid_utf8", None),
+    ];
+    assert_eq!(reasons.len(), expected.len());
+    for (reason, (record, line, offset, kind, column)) in reasons.iter().zip(expected) {
+        assert_eq!((&reason["input"], &reason["kind"]), (&"in.csv".into(), &kind.into()));
+        assert_eq!((&reason["record"], &reason["line"]), (&record.into(), &line.into()));
+        assert_eq!((&reason["offset"], &reason["column"]), (&offset.into(), &column.into()));
+        assert!(reason["message"].as_str().is_some_and(|message| !message.is_empty()));
+    }
+    place.run(&["load", "in.csv", "out.db", "--rejects", "r", "--report", "r.reasons.jsonl"]).expect(2);
+}

@@ -127,7 +127,7 @@ fn rejects_are_kept_as_they_were_after_the_header() {
     place.holds(GOOD_OF_BAD);
     let expected = "first_name,\"last_name\",age\n\"too\nfew\",1\ntoo,\"many\",1,\" 2\"\n";
     assert_eq!(String::from_utf8(place.read("rejects.csv")).unwrap(), expected);
-    assert_eq!(place.names(), ["people.csv", "people.db", "rejects.csv"]);
+    assert_eq!(place.names(), ["people.csv", "people.db", "rejects.csv", "rejects.csv.reasons.jsonl"]);
 }
 
 #[test]
