@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use sqload::plan::{Column, Dialect, Expr, OnError, Table};
 use sqload::{Kind, Loader};
-use sqload_fuzz::{dialect, ends_inside_quotes, oracle};
+use sqload_fuzz::{dialect, ends_inside_quotes, is_no_text, oracle};
 use std::num::NonZeroUsize;
 
 const COLUMNS: [(&str, &str); 5] = [("a", "TEXT"), ("b", "BLOB"), ("c", ""), ("n", "INTEGER"), ("u", "TEXT")];
@@ -17,6 +17,9 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let header = ["a", "b", "c\n"].join(&char::from(dialect.delimiter).to_string());
     let header = if options & 0x10 != 0 { header.as_str() } else { "" };
     let bytes = [header.as_bytes(), bytes].concat();
+    if is_no_text(&bytes) {
+        return;
+    }
     let on_error = if options & 0x40 != 0 { OnError::Abort } else { OnError::Skip };
     let expected = Expected::of(&bytes, dialect, on_error);
 

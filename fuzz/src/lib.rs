@@ -1,8 +1,8 @@
 //! What the fuzz targets share: the records of some bytes, once by sqload and once by its oracle, the `csv` crate.
 
 use csv::ByteRecord;
-use sqload::batch::Arena;
-use sqload::parse::{Records, raw, unquote};
+use sqload::batch::{Arena, Span};
+use sqload::parse::{Records, regular, unquote};
 use sqload::plan::Dialect;
 
 /// One of 16 dialects, by the low four bits of `options`. `'0'` is the usual one, so a corpus can be read.
@@ -19,9 +19,29 @@ pub fn records(bytes: &[u8], dialect: Dialect) -> Vec<ByteRecord> {
     let mut fields = Vec::new();
     let mut list = Vec::new();
     while records.next_into(&mut fields).is_some() {
-        list.push(fields.drain(..).map(|field| unquote(raw(bytes, field), dialect, &arena)).collect());
+        list.push(fields.drain(..).map(|field| unquote(field.of(bytes), dialect, &arena)).collect());
     }
     list
+}
+
+/// Those of `bytes` if all are found to have as many fields as the first of them.
+pub fn regular_records(bytes: &[u8], dialect: Dialect) -> Option<Vec<ByteRecord>> {
+    let arena = Arena::default();
+    let mut fields = Vec::new();
+    Records::new(bytes, dialect).next_into(&mut fields);
+    let width = fields.len();
+    fields.clear();
+    regular(bytes, dialect, width, &mut fields)?;
+    let values =
+        |fields: &[Span]| fields.iter().map(|field| unquote(field.of(bytes), dialect, &arena)).collect();
+    Some(fields.chunks(width.max(1)).map(values).collect())
+}
+
+/// Whether an input that begins like this is taken for UTF-16 or for a compressed one.
+pub fn is_no_text(bytes: &[u8]) -> bool {
+    let magics: [&[u8]; 6] =
+        [b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\0"];
+    magics.iter().any(|magic| bytes.starts_with(magic))
 }
 
 /// The records of `bytes` as the `csv` crate reads them.
