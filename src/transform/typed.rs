@@ -1,0 +1,188 @@
+//! Texts to values of a type.
+
+use crate::batch::{Arena, Span, Value, Values};
+use crate::numbers::{self, Doubt};
+use crate::plan::Type;
+
+/// The values with NULL in the rows that are said.
+pub(super) fn null_where<'a>(
+    of: Values<'a>,
+    is_null: impl Fn(usize) -> bool,
+    rows: usize,
+    arena: &'a Arena,
+) -> Values<'a> {
+    if !(0..rows).any(&is_null) {
+        return of;
+    }
+    Values::Mixed(arena.list((0..rows).map(|row| if is_null(row) { Value::Null } else { of.get(row) })))
+}
+
+/// The values of this type that texts are, empty ones NULL; `misfit` gets the rows of those that are none.
+pub(super) fn typed<'a>(
+    of: Values<'a>,
+    to: Type,
+    rows: usize,
+    arena: &'a Arena,
+    mut misfit: impl FnMut(usize),
+) -> Values<'a> {
+    if to == Type::Text {
+        return of;
+    }
+    let number = |text: &[u8]| match to {
+        Type::Integer => numbers::integer(text).map(Value::Integer),
+        Type::Real => numbers::real(text).map(Value::Real),
+        Type::Text => None,
+        Type::Blob => blob(text, arena).map(Value::Blob),
+        Type::Numeric => {
+            numbers::integer(text).map(Value::Integer).or_else(|| numbers::real(text).map(Value::Real))
+        }
+        Type::Floating => numbers::real(text).map(Value::Real),
+    };
+    let is_kept = |text: &[u8]| {
+        matches!(to, Type::Numeric | Type::Floating) && !Doubt::of(text).is_some_and(Doubt::is_sqlites)
+    };
+    if let (Type::Integer, Values::Texts(texts)) = (to, of) {
+        let mut integers = arena.vec(rows);
+        integers.extend(texts.spans.iter().map_while(|span| {
+            let is_canonical =
+                |short: &i64| *short == 0 && span.len() == 1 || texts.bytes[span.start as usize] != b'0';
+            let short = short_integer(texts.bytes, *span).filter(is_canonical);
+            short.or_else(|| numbers::integer(span.of(texts.bytes)))
+        }));
+        if integers.len() == rows {
+            return Values::Integers(integers.into_bump_slice());
+        }
+    }
+    let value = |row| match of.get(row) {
+        Value::Text(b"") | Value::Null => Value::Null,
+        Value::Text(text) => number(text).unwrap_or_else(|| {
+            if is_kept(text) {
+                return Value::Text(text);
+            }
+            misfit(row);
+            Value::Null
+        }),
+        other => other,
+    };
+    Values::Mixed(arena.list((0..rows).map(value)))
+}
+
+/// The bytes that pairs of hexadecimal digits are.
+pub(super) fn blob<'a>(text: &[u8], arena: &'a Arena) -> Option<&'a [u8]> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let (pairs, []) = text.as_chunks::<2>() else { return None };
+    if !text.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let byte = |[high, low]: &[u8; 2]| Some((digit(*high)? * 16 + digit(*low)?) as u8);
+    Some(arena.list(pairs.iter().map(|pair| byte(pair).unwrap_or_default())))
+}
+
+/// The values as [`try_integer`] reads them.
+pub(super) fn try_integers<'a>(of: Values<'a>, rows: usize, arena: &'a Arena) -> Values<'a> {
+    let mut integers = arena.vec(rows);
+    if let Values::Texts(texts) = of {
+        integers.extend(texts.spans.iter().map_while(|span| {
+            short_integer(texts.bytes, *span).or_else(|| try_integer(span.of(texts.bytes)))
+        }));
+    }
+    if integers.len() == rows {
+        return Values::Integers(integers.into_bump_slice());
+    }
+    Values::Mixed(arena.list((0..rows).map(|row| {
+        let integer = match of.get(row) {
+            Value::Integer(integer) => Some(integer),
+            Value::Text(text) => try_integer(text),
+            _ => None,
+        };
+        integer.map_or(Value::Null, Value::Integer)
+    })))
+}
+
+/// An optional sign, then ASCII digits, within 64 bits.
+#[inline]
+pub(super) fn try_integer(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok())
+}
+
+/// As [`try_integer`], for a text of one to eight digits with something behind it, as nearly all are in practice; nothing for
+/// others. All digits are looked at together: the pairs are added up, then the fours, then the eight.
+#[inline(always)]
+pub(super) fn short_integer(bytes: &[u8], span: Span) -> Option<i64> {
+    const ZEROS: u64 = 0x3030_3030_3030_3030;
+    const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+    let start = span.start as usize;
+    let eight = u64::from_le_bytes(bytes.get(start..start + 8)?.try_into().ok()?);
+    let bits_behind = 64_u32.checked_sub(8 * span.len() as u32).filter(|bits| *bits < 64)?;
+    // Zeros in front, and the last digit in the highest byte.
+    let digits = (eight ^ ZEROS) << bits_behind;
+    if (digits | (digits.wrapping_add(0x7676_7676_7676_7676))) & HIGH_BITS != 0 {
+        return None;
+    }
+    let pairs = digits.wrapping_mul((10 << 8) + 1) >> 8 & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul((100 << 16) + 1) >> 16 & 0x0000_ffff_0000_ffff;
+    Some((fours.wrapping_mul((10_000 << 32) + 1) >> 32).cast_signed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Strings;
+    use crate::transform::texts::tests::made;
+
+    #[test]
+    fn integers_are_a_sign_and_digits_within_64_bits() {
+        let cases: [(&str, Option<i64>); 18] = [
+            ("42", Some(42)),
+            ("042", Some(42)),
+            ("12345678", Some(12_345_678)),
+            ("123456789", Some(123_456_789)),
+            ("00000000", Some(0)),
+            ("+5", Some(5)),
+            ("-5", Some(-5)),
+            ("9223372036854775807", Some(i64::MAX)),
+            ("-9223372036854775808", Some(i64::MIN)),
+            ("9223372036854775808", None),
+            (" 42", None),
+            ("42 ", None),
+            ("4x", None),
+            ("", None),
+            ("+", None),
+            ("1_000", None),
+            ("12345:78", None),
+            ("\u{663}", None),
+        ];
+        let arena = Arena::default();
+        for (text, expected) in cases {
+            let expected = expected.map_or(Value::Null, Value::Integer);
+            // With more behind it and without.
+            for texts in [&[text, "1234567890"][..], &[text]] {
+                let integers = try_integers(made(texts, &arena), texts.len(), &arena);
+                assert_eq!(integers.get(0), expected, "{text:?}");
+            }
+            let at_the_end = Span { start: 0, end: text.len() as u32 };
+            let texts = Strings { bytes: text.as_bytes(), spans: &[at_the_end] };
+            assert_eq!(try_integers(Values::Texts(texts), 1, &arena).get(0), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn integers_of_up_to_eight_digits_are_read_at_once() {
+        let text = |number: u64| format!("{number}rest of it");
+        for number in (0..=8).flat_map(|power| [10_u64.pow(power), 10_u64.pow(power) - 1]).chain([12_345_670])
+        {
+            let (text, digits) = (text(number), number.to_string().len() as u32);
+            let read = short_integer(text.as_bytes(), Span { start: 0, end: digits });
+            assert_eq!(read, (digits <= 8).then_some(number as i64), "{number}");
+            assert_eq!(short_integer(text.as_bytes(), Span { start: 0, end: digits + 1 }), None);
+            for at in 0..digits as usize {
+                // Every byte that is no digit is seen, in every place.
+                for byte in (0..=u8::MAX).filter(|byte| !byte.is_ascii_digit()) {
+                    let mut text = text.clone().into_bytes();
+                    text[at] = byte;
+                    assert_eq!(short_integer(&text, Span { start: 0, end: digits }), None);
+                }
+            }
+        }
+    }
+}
