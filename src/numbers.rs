@@ -31,8 +31,41 @@ pub(crate) fn integer(text: &[u8]) -> Option<i64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
+/// Powers of ten that a 64-bit float holds as they are.
+const EXACT_POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+    1e19, 1e20, 1e21, 1e22,
+];
+
 /// The REAL that a text is.
+#[inline]
 pub(crate) fn real(text: &[u8]) -> Option<f64> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    if digits.len() > MAX_REAL_DIGITS {
+        return long_real(text);
+    }
+    let (mut mantissa, mut point) = (0_u64, digits.len());
+    for (at, byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => mantissa = mantissa * 10 + u64::from(byte - b'0'),
+            b'.' if point == digits.len() => point = at,
+            _ => return None,
+        }
+    }
+    let has_fraction = point < digits.len();
+    let is_plain =
+        point > 0 && (point == 1 || digits[0] != b'0') && (!has_fraction || point + 1 < digits.len());
+    let is_negative = digits.len() < text.len();
+    if !is_plain || (mantissa == 0 && is_negative) {
+        return None;
+    }
+    // Both are exact, so their quotient is the nearest number.
+    let magnitude = mantissa as f64 / EXACT_POWERS[digits.len() - point - usize::from(has_fraction)];
+    Some(if is_negative { -magnitude } else { magnitude })
+}
+
+/// As [`real`], for texts of any length.
+fn long_real(text: &[u8]) -> Option<f64> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     let (whole, fraction) = match digits.iter().position(|byte| *byte == b'.') {
         Some(point) => (&digits[..point], &digits[point + 1..]),
@@ -55,11 +88,6 @@ pub(crate) fn real(text: &[u8]) -> Option<f64> {
     if mantissa == 0 && digits.len() < text.len() {
         return None;
     }
-    // Both are exact, so their quotient is the nearest number.
-    const EXACT_POWERS: [f64; 23] = [
-        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17,
-        1e18, 1e19, 1e20, 1e21, 1e22,
-    ];
     let magnitude = match EXACT_POWERS.get(fraction.len()) {
         Some(power) => mantissa as f64 / power,
         None => std::str::from_utf8(digits).ok()?.parse().ok()?,
@@ -207,6 +235,7 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(real(text.as_bytes()), Some(expected), "{text}");
+            assert_eq!(long_real(text.as_bytes()), Some(expected), "{text}");
         }
         let tiny = format!("0.{}1", "0".repeat(400));
         for text in [
@@ -235,6 +264,7 @@ mod tests {
             tiny.as_str(),
         ] {
             assert_eq!(real(text.as_bytes()), None, "{text}");
+            assert_eq!(long_real(text.as_bytes()), None, "{text}");
         }
     }
 
@@ -282,6 +312,11 @@ mod tests {
                 let written = format!("{number:.precision$}", precision = fraction.len());
                 prop_assert_eq!(written, format!("{}{whole}{}{fraction}", if text.starts_with('-') { "-" } else { "" }, if fraction.is_empty() { "" } else { "." }));
             }
+        }
+
+        #[test]
+        fn short_reals_are_read_as_long_ones(text in "-?[0-9.]{0,16}") {
+            prop_assert_eq!(real(text.as_bytes()), long_real(text.as_bytes()));
         }
 
         #[test]

@@ -54,7 +54,11 @@ impl Affinity {
         match value {
             Value::Null | Value::Blob(_) => false,
             Value::Integer(_) => matches!(self, Self::Text | Self::Real),
-            Value::Real(real) => self != Self::Blob || real.is_nan(),
+            Value::Real(real) => match self {
+                Self::Blob => real.is_nan(),
+                Self::Real => real.is_nan() || compact(integral(*real)).is_some(),
+                Self::Text | Self::Numeric | Self::Integer => true,
+            },
             Value::Text(text) => !matches!(self, Self::Blob | Self::Text) && may_be_number(text),
         }
     }
