@@ -21,7 +21,7 @@ use rand::{Rng, SeedableRng};
 use random::{Stream, uuid4, uuid7, uuids};
 use std::sync::Arc;
 use texts::{Texts, concat, copy, upper};
-use typed::{null_where, try_integers, typed};
+use typed::{integers, null_where, try_integers, typed};
 
 /// Index of an operation, and of the column that it makes.
 type Slot = usize;
@@ -318,10 +318,9 @@ fn coalesce<'a>(of: &[Slot], made: &[Values<'a>], rows: usize, arena: &'a Arena)
         values.find(|value| !matches!(value, Value::Null)).unwrap_or(Value::Null)
     };
     let values = &*arena.list((0..rows).map(value));
-    let mut integers = arena.vec(rows);
-    integers.extend(values.iter().map_while(|value| match value {
+    let integer = |value: &Value<'_>| match value {
         Value::Integer(integer) => Some(*integer),
         _ => None,
-    }));
-    if integers.len() == rows { Values::Integers(integers.into_bump_slice()) } else { Values::Mixed(values) }
+    };
+    integers(values.iter().map(integer), arena).unwrap_or(Values::Mixed(values))
 }

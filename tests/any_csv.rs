@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use sqload::Loader;
-use sqload::plan::{Tuning, WriterChoice};
+use sqload::plan::WriterChoice;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
@@ -55,10 +55,9 @@ fn load(csv: &[u8], jobs: usize, chunk_bytes: usize, writer: WriterChoice, datab
     let input = database.with_extension("csv");
     std::fs::write(&input, csv).unwrap();
     let _ = std::fs::remove_file(database);
-    let Tuning { batch_rows, .. } = Tuning::default();
     let size = |number: usize| NonZeroUsize::new(number).unwrap();
     let loader = Loader::of_input("t").jobs(size(jobs)).chunk_bytes(size(chunk_bytes)).writer(writer);
-    loader.batch_rows(size(batch_rows)).verify(true).load(&input, database).unwrap();
+    loader.verify(true).load(&input, database).unwrap();
 }
 
 fn check(csv: &[u8], ways: &[(usize, usize)]) {

@@ -42,15 +42,14 @@ pub(super) fn typed<'a>(
         matches!(to, Type::Numeric | Type::Floating) && !Doubt::of(text).is_some_and(Doubt::is_sqlites)
     };
     if let (Type::Integer, Values::Texts(texts)) = (to, of) {
-        let mut integers = arena.vec(rows);
-        integers.extend(texts.spans.iter().map_while(|span| {
+        let integer = |span: &Span| {
             let is_canonical =
                 |short: &i64| *short == 0 && span.len() == 1 || texts.bytes[span.start as usize] != b'0';
             let short = short_integer(texts.bytes, *span).filter(is_canonical);
             short.or_else(|| numbers::integer(span.of(texts.bytes)))
-        }));
-        if integers.len() == rows {
-            return Values::Integers(integers.into_bump_slice());
+        };
+        if let Some(integers) = integers(texts.spans.iter().map(integer), arena) {
+            return integers;
         }
     }
     let value = |row| match of.get(row) {
@@ -69,25 +68,35 @@ pub(super) fn typed<'a>(
 
 /// The bytes that pairs of hexadecimal digits are.
 pub(super) fn blob<'a>(text: &[u8], arena: &'a Arena) -> Option<&'a [u8]> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let (pairs, []) = text.as_chunks::<2>() else { return None };
-    if !text.iter().all(u8::is_ascii_hexdigit) {
-        return None;
+    let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or_default() as u8;
+    match text.as_chunks::<2>() {
+        (pairs, []) if text.iter().all(u8::is_ascii_hexdigit) => {
+            Some(arena.list(pairs.iter().map(|[high, low]| digit(*high) << 4 | digit(*low))))
+        }
+        _ => None,
     }
-    let byte = |[high, low]: &[u8; 2]| Some((digit(*high)? * 16 + digit(*low)?) as u8);
-    Some(arena.list(pairs.iter().map(|pair| byte(pair).unwrap_or_default())))
+}
+
+/// A column of INTEGERs, if every item is one.
+#[inline]
+pub(super) fn integers<'a>(
+    items: impl ExactSizeIterator<Item = Option<i64>>,
+    arena: &'a Arena,
+) -> Option<Values<'a>> {
+    let rows = items.len();
+    let mut integers = arena.vec(rows);
+    integers.extend(items.map_while(|item| item));
+    (integers.len() == rows).then(|| Values::Integers(integers.into_bump_slice()))
 }
 
 /// The values as [`try_integer`] reads them.
 pub(super) fn try_integers<'a>(of: Values<'a>, rows: usize, arena: &'a Arena) -> Values<'a> {
-    let mut integers = arena.vec(rows);
     if let Values::Texts(texts) = of {
-        integers.extend(texts.spans.iter().map_while(|span| {
-            short_integer(texts.bytes, *span).or_else(|| try_integer(span.of(texts.bytes)))
-        }));
-    }
-    if integers.len() == rows {
-        return Values::Integers(integers.into_bump_slice());
+        let integer =
+            |span: &Span| short_integer(texts.bytes, *span).or_else(|| try_integer(span.of(texts.bytes)));
+        if let Some(integers) = integers(texts.spans.iter().map(integer), arena) {
+            return integers;
+        }
     }
     Values::Mixed(arena.list((0..rows).map(|row| {
         let integer = match of.get(row) {

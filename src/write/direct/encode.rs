@@ -9,7 +9,7 @@ use super::cells::{Cells, Kind, Limits};
 use super::put::{Numbered, Sink};
 use super::record::{compare, prefix};
 use super::schema::{Index, Schema};
-use super::sort::sort_by_prefix;
+use super::sort::{same_prefix, sort_by_prefix};
 use crate::batch::{Arena, Rows, Value, Values};
 use crate::write;
 use std::cmp;
@@ -196,12 +196,6 @@ fn number(
         rowids.push(rowid);
     }
     Ok(())
-}
-
-/// The rows that have the same prefix as the next ones in this order, with these.
-fn same_prefix(order: &[(u64, u32)]) -> impl Iterator<Item = (usize, usize)> {
-    let same = order.windows(2).filter(|pair| pair[0].0 == pair[1].0);
-    same.map(|pair| (pair[0].1 as usize, pair[1].1 as usize))
 }
 
 /// Whether each value is greater than the one before.

@@ -11,6 +11,7 @@ use super::record::{
     serial_type, varint_bytes,
 };
 use crate::batch::{Arena, ArenaVec, Copier, PADDING_BYTES, Strings, Value, Values};
+use std::ops::Range;
 
 /// Rows with their rowids, in some order; an empty one is that of the rows.
 #[derive(Clone, Copy)]
@@ -104,7 +105,7 @@ struct Layout<'p, 'c> {
     template: [u8; MAX_HEADER_BYTES],
     header_bytes: usize,
     /// From the least to the most bytes of a payload.
-    payload: std::ops::Range<usize>,
+    payload: Range<usize>,
 }
 
 /// The longest header whose length is one byte.
@@ -228,14 +229,14 @@ impl<'c> Part<'c> {
         strings: Strings<'c>,
         serial_type_of_empty: u8,
         rows: BlockRows<'_>,
-    ) -> Option<(Self, std::ops::Range<usize>)> {
+    ) -> Option<(Self, Range<usize>)> {
         let (least, most) = rows.extent(strings.spans, |span| span.end - span.start);
         let copier = Copier::with_longest(strings, most as usize);
         let bytes = least as usize..most as usize;
         (bytes.end <= MAX_SHORT_BYTES).then_some((Self::Strings(copier, serial_type_of_empty), bytes))
     }
 
-    fn integers(integers: &'c [i64], rows: BlockRows<'_>) -> (Self, std::ops::Range<usize>) {
+    fn integers(integers: &'c [i64], rows: BlockRows<'_>) -> (Self, Range<usize>) {
         let (least, most) = rows.extent(integers, |integer| *integer);
         // Between these are neither 0 nor 1, which have serial types of their own, nor other lengths.
         let is_fixed = (least > 1 || most < 0) && integer_type(least) == integer_type(most);
@@ -248,7 +249,7 @@ impl<'c> Part<'c> {
     }
 
     /// Any values, and from the fewest to the most bytes of one; nothing if a serial type is longer.
-    fn any(values: Values<'c>, rows: &[usize]) -> Option<(Self, std::ops::Range<usize>)> {
+    fn any(values: Values<'c>, rows: &[usize]) -> Option<(Self, Range<usize>)> {
         let (least, most) = rows.iter().fold((usize::MAX, 0), |(least, most), row| {
             let (_, bytes) = serial_type(&values.get(*row));
             (least.min(bytes), most.max(bytes))

@@ -24,6 +24,12 @@ pub(super) fn sort_by_prefix(
     }
 }
 
+/// The numbers of the items that have the same prefix as the next ones in this order, with those of these.
+pub(super) fn same_prefix(order: &[(u64, u32)]) -> impl Iterator<Item = (usize, usize)> {
+    let same = order.windows(2).filter(|pair| pair[0].0 == pair[1].0);
+    same.map(|pair| (pair[0].1 as usize, pair[1].1 as usize))
+}
+
 /// What cells are sorted by.
 #[derive(Debug, Clone)]
 pub(super) enum Order {
@@ -290,9 +296,7 @@ impl Sorter {
         let mut order = Vec::with_capacity(found.len());
         let prefixes = found.iter().map(|cell| self.order.prefix(cell));
         sort_by_prefix(&mut order, prefixes, |a, b| self.order.compare(found[a as usize], found[b as usize]));
-        for equal in order.windows(2).filter(|pair| pair[0].0 == pair[1].0) {
-            self.check(found[equal[0].1 as usize], found[equal[1].1 as usize])?;
-        }
+        same_prefix(&order).try_for_each(|(a, b)| self.check(found[a], found[b]))?;
         let mut cells = Cells::with_capacity(found.len(), found.iter().map(|cell| cell.len()).sum());
         order.iter().for_each(|(_, number)| cells.push(found[*number as usize]));
         Ok(cells)
