@@ -81,6 +81,18 @@ impl<'s> Sources<'s> {
         Worker::new(&self.programs[number], source.dialect, source.names.len())
     }
 
+    /// At most `max_chunks` chunks of an input, which follows so many records of others, as far as the plan's limit goes.
+    fn chunks(
+        &self,
+        source: &'s Source,
+        max_chunks: usize,
+        records_before: u64,
+    ) -> Result<impl Iterator<Item = Result<Chunk<'s>>> + Send + use<'s>> {
+        let most = self.plan.head.max_records.map_or(u64::MAX, |most| most.saturating_sub(records_before));
+        let split = source.split(self.plan, records_before)?.take(max_chunks);
+        Ok(split.map_while(move |chunk| first_records(chunk, most, source.dialect)))
+    }
+
     /// Hands the rows of all inputs to `writer`, of each at most `max_chunks` chunks.
     fn run<W: Writer>(
         &self,
@@ -91,11 +103,9 @@ impl<'s> Sources<'s> {
     ) -> Result<Counts> {
         let mut counts = Counts::default();
         for (number, source) in self.list.iter().enumerate() {
-            let most = self.plan.head.max_records.map_or(u64::MAX, |most| most - counts.records);
-            let split = source.split(self.plan, counts.records)?.take(max_chunks);
-            let split = split.map_while(|chunk| first_records(chunk, most, source.dialect));
+            let chunks = self.chunks(source, max_chunks, counts.records)?;
             counts += pipeline.run(
-                split,
+                chunks,
                 || self.worker(number),
                 writer,
                 |reject| rejects.as_mut().map_or(Ok(()), |rejects| rejects.take(reject, source.name())),
@@ -104,11 +114,11 @@ impl<'s> Sources<'s> {
         Ok(counts)
     }
 
-    /// Where the records of these rows lie.
-    fn positions(&self, rows: &[RowKey]) -> Result<Vec<Position>> {
+    /// Where the records of these rows lie, which are of at most `max_chunks` chunks of each input.
+    fn positions(&self, rows: &[RowKey], max_chunks: usize) -> Result<Vec<Position>> {
         let again = |(number, source): (usize, &'s Source)| {
-            let split = source.split(self.plan, 0)?;
-            Ok(Again { input: source.name().clone(), split, worker: self.worker(number) })
+            let chunks = self.chunks(source, max_chunks, 0)?;
+            Ok(Again { input: source.name().clone(), chunks, worker: self.worker(number) })
         };
         positions(rows, self.list.iter().enumerate().map(again))
     }
@@ -160,7 +170,7 @@ impl Load<'_> {
             Ok(filled) => filled,
             Err(error) => {
                 target.roll_back();
-                return Err(error.with_positions(|rows| sources.positions(rows)));
+                return Err(error.with_positions(|rows| sources.positions(rows, usize::MAX)));
             }
         };
         clocks.finish.time(|| target.commit())?;
@@ -213,14 +223,15 @@ impl Load<'_> {
             sources.run(pipeline, &mut Looker::new(&mut seen), max_chunks, None)?;
             Ok(seen)
         };
-        let seen = match options {
+        let nothing = || vec![Seen::default(); first.names.len()];
+        let (seen, max_chunks) = match options {
             // A table that is there has its types.
-            _ if existing.is_some() => vec![Seen::default(); first.names.len()],
-            HeaderColumns { all_text: true, .. } => vec![Seen::default(); first.names.len()],
-            _ if looks_at_all => look(usize::MAX)?,
+            _ if existing.is_some() => (nothing(), 0),
+            HeaderColumns { all_text: true, .. } => (nothing(), 0),
+            _ if looks_at_all => (look(usize::MAX)?, usize::MAX),
             _ => match look(SAMPLE_CHUNKS)? {
-                sample if sample.iter().any(Seen::is_empty) => look(usize::MAX)?,
-                sample => sample,
+                sample if sample.iter().any(Seen::is_empty) => (look(usize::MAX)?, usize::MAX),
+                sample => (sample, SAMPLE_CHUNKS),
             },
         };
         let mut notes: Vec<_> = list.iter().flat_map(|source| source.notes.clone()).collect();
@@ -228,7 +239,7 @@ impl Load<'_> {
         for (name, seen) in first.names.iter().zip(&seen) {
             let is_given = options.types.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
             let Some((reason, row)) = seen.reason().filter(|_| !is_given) else { continue };
-            let place = sources.positions(row.as_slice())?;
+            let place = sources.positions(row.as_slice(), max_chunks)?;
             let place = place.first().map_or(String::new(), |position| format!(" at line {}", position.line));
             notes.push(format!("{name}: TEXT, {reason}{place}"));
         }

@@ -2,15 +2,15 @@
 
 use crate::batch::{Arena, Rows, Value};
 use crate::error::{Position, Result, RowKey};
-use crate::split::Split;
+use crate::split::Chunk;
 use crate::work::Worker;
 use std::sync::Arc;
 
 /// An input that can be read once more.
-pub(crate) struct Again<'f, 'p> {
+pub(crate) struct Again<'p, C> {
     pub(crate) input: Arc<str>,
-    /// Behind its header.
-    pub(crate) split: Split<'f>,
+    /// The chunks that were read of it.
+    pub(crate) chunks: C,
     pub(crate) worker: Worker<'p>,
 }
 
@@ -19,16 +19,16 @@ pub(crate) struct Again<'f, 'p> {
 ///
 /// # Errors
 /// As those of the split.
-pub(crate) fn positions<'f, 'p>(
+pub(crate) fn positions<'f, 'p, C: Iterator<Item = Result<Chunk<'f>>>>(
     rows: &[RowKey],
-    inputs: impl Iterator<Item = Result<Again<'f, 'p>>>,
+    inputs: impl Iterator<Item = Result<Again<'p, C>>>,
 ) -> Result<Vec<Position>> {
     let mut found = Vec::new();
     let mut arena = Arena::default();
     let mut rows_before = 0;
     for input in inputs {
-        let Again { input, split, mut worker } = input?;
-        for chunk in split {
+        let Again { input, chunks, mut worker } = input?;
+        for chunk in chunks {
             if found.len() >= rows.len() {
                 return Ok(found);
             }

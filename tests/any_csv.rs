@@ -604,3 +604,14 @@ fn why_a_record_is_a_reject_is_kept_beside_it() {
     }
     place.run(&["load", "in.csv", "out.db", "--rejects", "r", "--report", "r.reasons.jsonl"]).expect(2);
 }
+
+#[test]
+fn the_line_that_makes_a_column_text_is_that_of_its_input() {
+    let place = Place::empty();
+    // More than is looked at of one input before the load.
+    place.write("1.csv", format!("a,b\n{}", "1,1\n".repeat(500_000)));
+    place.write("2.csv", "a,b\n1,1\n1,+1\n007,1\n");
+    let said = place.run(&["load", "1.csv", "2.csv", "out.db"]).expect(0).stderr;
+    assert!(said.contains("a: TEXT, a leading zero at line 4"), "{said}");
+    assert!(said.contains("b: TEXT, a plus sign at line 3"), "{said}");
+}
