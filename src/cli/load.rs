@@ -1,0 +1,174 @@
+//! `load` and what is said of its columns and table.
+
+use super::{Order, options::LoadOptions};
+use clap::Args;
+use sqload::plan::{Existing, Head, HeaderColumns, Plan, Table, Type};
+use std::path::{Path, PathBuf};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  sqload load sales.csv sales.db                     table sales in a new database
+  sqload load sales.csv shop.db -t orders --replace  in place of the table orders, all else stays
+  sqload load --tsv sales.tsv sales.db               fields separated by tabs
+  sqload load sales.csv sales.db --all-text          every value as it is written
+  sqload load sales.csv sales.db --on-error skip --rejects bad.csv
+
+Exit codes: 0 all loaded; 1 failed, database as it was; 2 usage; 3 loaded, some records rejected; \
+130 interrupted, database as it was.";
+
+#[derive(Debug, Args)]
+pub(crate) struct Load {
+    /// CSV files, one or more, whose columns have the same names.
+    #[arg(value_name = "INPUT", required = true)]
+    inputs: Vec<PathBuf>,
+    /// The SQLite database; it is made if it is not there.
+    #[arg(value_name = "DATABASE")]
+    database: PathBuf,
+    /// The table [default: the first input's name without its endings].
+    #[arg(short, long, value_name = "NAME", help_heading = "Table")]
+    table: Option<String>,
+    /// Put the new table in the place of one of the same name.
+    #[arg(long, conflicts_with_all = ["append", "truncate"], help_heading = "Table")]
+    replace: bool,
+    /// Add the rows to those that the table has; columns are matched by name.
+    #[arg(long, conflicts_with = "truncate", help_heading = "Table")]
+    append: bool,
+    /// Remove the rows that the table has, then fill it; columns are matched by name.
+    #[arg(long, help_heading = "Table")]
+    truncate: bool,
+    /// Read only the first N records.
+    #[arg(long, value_name = "N", help_heading = "Input")]
+    limit: Option<u64>,
+    /// There is no header: name the columns column1, column2 and so on.
+    #[arg(long, help_heading = "Input")]
+    no_headers: bool,
+    /// Add a column with the name of the input that a row comes from.
+    #[arg(long, value_name = "NAME", help_heading = "Columns")]
+    file_column: Option<String>,
+    /// Load these columns only, in this order.
+    #[arg(long, value_name = "COLS", value_delimiter = ',', help_heading = "Columns")]
+    columns: Vec<String>,
+    /// Give a column another name.
+    #[arg(long, value_name = "OLD=NEW", value_parser = parse_rename, help_heading = "Columns")]
+    rename: Vec<(String, String)>,
+    /// Give a column a type: INTEGER, REAL, TEXT, or BLOB for hexadecimal digits. A record with another value can not
+    /// be loaded.
+    #[arg(long = "type", value_name = "COL=TYPE", value_parser = parse_type, help_heading = "Columns")]
+    types: Vec<(String, Type)>,
+    /// Make all columns TEXT.
+    #[arg(long, help_heading = "Columns")]
+    all_text: bool,
+    /// Make fields where nothing is written NULL in TEXT columns too, where they are '' otherwise.
+    #[arg(long, help_heading = "Columns")]
+    empty_null: bool,
+    /// Make this text NULL; may be given more than once.
+    #[arg(long, value_name = "TEXT", help_heading = "Columns")]
+    null: Vec<String>,
+    /// The primary key.
+    #[arg(long, value_name = "COLS", value_delimiter = ',', help_heading = "Table")]
+    pk: Vec<String>,
+    /// Columns that can not be NULL.
+    #[arg(long, value_name = "COLS", value_delimiter = ',', help_heading = "Table")]
+    not_null: Vec<String>,
+    /// Columns whose values together are in no two rows; may be given more than once.
+    #[arg(long, value_name = "COLS", help_heading = "Table")]
+    unique: Vec<String>,
+    /// Make an index of these columns when the rows are there; may be given more than once.
+    #[arg(long, value_name = "COLS", help_heading = "Table")]
+    index: Vec<String>,
+    /// Make a STRICT table.
+    #[arg(long, help_heading = "Table")]
+    strict: bool,
+    #[command(flatten)]
+    options: LoadOptions,
+}
+
+impl Load {
+    fn columns(&self) -> HeaderColumns {
+        let lists = |lists: &[String]| -> Vec<Vec<String>> {
+            lists.iter().map(|list| list.split(',').map(str::to_owned).collect()).collect()
+        };
+        HeaderColumns {
+            all_text: self.all_text,
+            types: self.types.clone(),
+            empty_is_null: self.empty_null,
+            nulls: self.null.clone(),
+            input_column: self.file_column.clone(),
+            selected: self.columns.clone(),
+            renamed: self.rename.clone(),
+            not_null: self.not_null.clone(),
+            primary_key: self.pk.clone(),
+            unique: lists(&self.unique),
+            indexes: lists(&self.index),
+        }
+    }
+
+    pub(crate) fn order(&self) -> Order<'_> {
+        Order { plan: self.plan(), inputs: &self.inputs, database: &self.database, talk: &self.options.talk }
+    }
+
+    pub(super) fn plan(&self) -> Plan {
+        let table = Table {
+            existing: match self {
+                Self { replace: true, .. } => Existing::Replace,
+                Self { append: true, .. } => Existing::Append,
+                Self { truncate: true, .. } => Existing::Truncate,
+                _ => Existing::Refuse,
+            },
+            is_strict: self.strict,
+            ..Table::new(self.table.clone().unwrap_or_else(|| table_name(&self.inputs)), Vec::new())
+        };
+        let head =
+            Head { has_no_names: self.no_headers, max_records: self.limit, ..self.options.dialect.head() };
+        Plan { head, columns: Some(self.columns()), ..self.options.plan(table) }
+    }
+}
+
+fn parse_rename(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once('=').filter(|(_, new)| !new.is_empty());
+    parts.map(|(old, new)| (old.to_owned(), new.to_owned())).ok_or_else(|| "OLD=NEW was expected".to_owned())
+}
+
+fn parse_type(text: &str) -> Result<(String, Type), String> {
+    let (column, name) = text.rsplit_once('=').ok_or("COL=TYPE was expected")?;
+    let types = [Type::Integer, Type::Real, Type::Text, Type::Blob];
+    let found = types.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(name));
+    let found = found.ok_or("the types are INTEGER, REAL, TEXT and BLOB")?;
+    Ok((column.to_owned(), found))
+}
+
+/// What a table is called that is made of these inputs: as the first, without the ending, and without that of a compressed
+/// file before it.
+fn table_name(inputs: &[PathBuf]) -> String {
+    let first = inputs.first().map_or(Path::new("-"), PathBuf::as_path);
+    if first == Path::new("-") {
+        return "stdin".to_owned();
+    }
+    let name = Path::new(first.file_name().unwrap_or_default());
+    let is_compressed = name.extension().is_some_and(|ending| {
+        ["gz", "zst", "bz2", "xz", "zip"].iter().any(|known| ending.eq_ignore_ascii_case(known))
+    });
+    let name = if is_compressed { name.with_extension("") } else { name.to_owned() };
+    name.file_stem().map_or("input".into(), |stem| stem.to_string_lossy()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_called_as_its_input() {
+        let cases = [
+            ("data/sales.csv", "sales"),
+            ("sales.2024.csv", "sales.2024"),
+            ("sales.csv.gz", "sales"),
+            ("sales.CSV.ZST", "sales"),
+            ("sales", "sales"),
+            (".hidden", ".hidden"),
+            ("-", "stdin"),
+        ];
+        for (input, expected) in cases {
+            assert_eq!(table_name(&[input.into()]), expected);
+        }
+    }
+}

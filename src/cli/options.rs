@@ -1,0 +1,246 @@
+//! The options of both loads.
+
+use clap::{Args, ValueEnum};
+use sqload::plan::{Dialect, Head, OnError, Plan, Policies, Synchronous, Table, Tuning, WriterChoice};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// More threads than any machine has use for; fewer than it can not start.
+const MAX_JOBS: i64 = 1024;
+
+/// The options of both loads.
+#[derive(Debug, Args)]
+pub(super) struct LoadOptions {
+    #[command(flatten)]
+    pub(super) dialect: DialectOptions,
+    #[command(flatten)]
+    errors: ErrorOptions,
+    #[command(flatten)]
+    database_options: DatabaseOptions,
+    /// Write the summary as JSON to FILE; `-` is standard output.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) talk: Talk,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Talk {
+    /// Say nothing but errors.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more about what is done and why.
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
+pub(super) struct DialectOptions {
+    /// What separates fields: one ASCII character, `tab` or `\t` [default: for `load` what the first records show, a comma,
+    /// tab, semicolon or pipe; else a comma].
+    #[arg(short, long, value_name = "CHAR", value_parser = parse_delimiter)]
+    delimiter: Option<u8>,
+    /// Fields are separated by tabs.
+    #[arg(long, conflicts_with = "delimiter")]
+    tsv: bool,
+    /// What encloses fields that hold delimiters or line ends: one ASCII character, or `none`.
+    #[arg(long, value_name = "CHAR", default_value = "\"", value_parser = parse_quote)]
+    quote: Quote,
+    /// Skip so many lines before the header.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    skip_lines: u64,
+    /// The largest record; a larger one is an error.
+    #[arg(long, value_name = "BYTES", default_value_t = Policies::default().max_record_bytes)]
+    max_record_size: usize,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Bad records")]
+struct ErrorOptions {
+    /// What a record that can not be loaded does: `skip` it and go on, or `abort` with nothing changed.
+    #[arg(long, value_enum, value_name = "ACTION", default_value_t = ErrorAction::Skip)]
+    on_error: ErrorAction,
+    /// Fail, with nothing changed, if more records than this can not be loaded.
+    #[arg(long, value_name = "N")]
+    max_errors: Option<u64>,
+    /// Write the records that can not be loaded to FILE, as they were read, after the header, and why to
+    /// FILE.reasons.jsonl.
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Database")]
+struct DatabaseOptions {
+    /// Worker threads that parse and transform [default: one a core].
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_JOBS))]
+    jobs: Option<u16>,
+    /// How rows get into the database: `direct` as finished pages, new databases only; `statements` through
+    /// INSERT; `auto` as pages where that is possible.
+    #[arg(long, value_enum, value_name = "WRITER", default_value_t = WriterName::Auto)]
+    writer: WriterName,
+    /// Memory that `direct` may sort keys in; what needs more is sorted by SQLite.
+    #[arg(long, value_name = "MIB", default_value_t = Tuning::default().memory_bytes >> 20)]
+    memory: usize,
+    /// When to wait for the disk. With `off` a power cut, not a crash, can lose the load.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Off)]
+    synchronous: When,
+    /// Page size of a new database: a power of two from 512 to 65536 [default: SQLite's, 4096].
+    #[arg(long, value_name = "BYTES")]
+    page_size: Option<u32>,
+    /// SQLite's page cache.
+    #[arg(long, value_name = "KIB", default_value_t = Tuning::default().cache_kib)]
+    cache_size: u32,
+    /// Rows in one INSERT statement.
+    #[arg(long, value_name = "N", default_value_t = default_batch_rows())]
+    batch_rows: NonZeroUsize,
+    /// Check the finished database (integrity and row count) before it takes its place.
+    #[arg(long)]
+    verify: bool,
+    /// ANALYZE the table at the end, for the query planner.
+    #[arg(long)]
+    analyze: bool,
+    /// VACUUM at the end. Not needed for a new database: a fresh load is compact.
+    #[arg(long)]
+    vacuum: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ErrorAction {
+    Abort,
+    Skip,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum WriterName {
+    Auto,
+    Statements,
+    Direct,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum When {
+    Off,
+    Normal,
+    Full,
+    Extra,
+}
+
+/// A quote or none; a type of its own, since clap takes an `Option` for an option left out.
+#[derive(Debug, Clone, Copy)]
+struct Quote(Option<u8>);
+
+fn default_batch_rows() -> NonZeroUsize {
+    NonZeroUsize::new(Tuning::default().batch_rows).expect("the default is no zero")
+}
+
+fn parse_delimiter(text: &str) -> Result<u8, String> {
+    match text {
+        "tab" | "\\t" => Ok(b'\t'),
+        _ => parse_char(text),
+    }
+}
+
+fn parse_quote(text: &str) -> Result<Quote, String> {
+    if text == "none" { Ok(Quote(None)) } else { parse_char(text).map(|byte| Quote(Some(byte))) }
+}
+
+fn parse_char(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        [byte] if byte.is_ascii() => Ok(*byte),
+        _ => Err("one ASCII character was expected".to_owned()),
+    }
+}
+
+impl LoadOptions {
+    pub(super) fn plan(&self, table: Table) -> Plan {
+        Plan {
+            dialect: self.dialect.dialect(),
+            head: self.dialect.head(),
+            table,
+            columns: None,
+            policies: self.errors.policies(&self.dialect),
+            tuning: self.database_options.tuning(),
+            report: self.report.clone(),
+        }
+    }
+}
+
+impl DialectOptions {
+    fn dialect(&self) -> Dialect {
+        let default = Dialect::default();
+        let delimiter = if self.tsv { b'\t' } else { self.delimiter.unwrap_or(default.delimiter) };
+        Dialect { delimiter, quote: self.quote.0 }
+    }
+
+    pub(super) fn head(&self) -> Head {
+        Head {
+            finds_delimiter: self.delimiter.is_none() && !self.tsv,
+            skipped_lines: self.skip_lines,
+            max_records: None,
+            has_no_names: false,
+        }
+    }
+}
+
+impl ErrorOptions {
+    fn policies(&self, dialect: &DialectOptions) -> Policies {
+        Policies {
+            on_error: match self.on_error {
+                ErrorAction::Abort => OnError::Abort,
+                ErrorAction::Skip => OnError::Skip,
+            },
+            max_errors: self.max_errors,
+            rejects: self.rejects.clone(),
+            max_record_bytes: dialect.max_record_size,
+        }
+    }
+}
+
+impl DatabaseOptions {
+    fn tuning(&self) -> Tuning {
+        Tuning {
+            jobs: self.jobs.and_then(|jobs| NonZeroUsize::new(jobs.into())),
+            writer: match self.writer {
+                WriterName::Auto => WriterChoice::Auto,
+                WriterName::Statements => WriterChoice::Statements,
+                WriterName::Direct => WriterChoice::Direct,
+            },
+            memory_bytes: self.memory.saturating_mul(1 << 20),
+            synchronous: match self.synchronous {
+                When::Off => Synchronous::Off,
+                When::Normal => Synchronous::Normal,
+                When::Full => Synchronous::Full,
+                When::Extra => Synchronous::Extra,
+            },
+            page_bytes: self.page_size,
+            cache_kib: self.cache_size,
+            batch_rows: self.batch_rows.get(),
+            verify: self.verify,
+            analyze: self.analyze,
+            vacuum: self.vacuum,
+            ..Tuning::default()
+        }
+    }
+}
+
+impl Talk {
+    /// Sends diagnostics to standard error, as many as wanted.
+    pub(crate) fn start_diagnostics(&self) {
+        let level = match (self.quiet, self.verbose) {
+            (true, _) => tracing::Level::ERROR,
+            (_, true) => tracing::Level::DEBUG,
+            _ => tracing::Level::WARN,
+        };
+        let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_writer(std::io::stderr)
+            .with_ansi(is_terminal)
+            .with_target(false)
+            .without_time()
+            .init();
+    }
+}
