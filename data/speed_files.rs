@@ -31,7 +31,8 @@ fn orders(path: &Path, records: u64) -> io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
     writeln!(file, "order_id,customer,ordered_at,amount,status,note")?;
     for order in 1..=records {
-        let (customer, cents): (u32, u32) = (random.random_range(1..50_000), random.random_range(100..500_000));
+        let (customer, cents): (u32, u32) =
+            (random.random_range(1..50_000), random.random_range(100..500_000));
         let (day, second): (u32, u32) = (random.random_range(1..29), random.random_range(0..60));
         let (amount, rest) = (cents / 100, cents % 100);
         let status = ["open", "paid", "shipped", "returned"][random.random_range(0..4)];

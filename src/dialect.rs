@@ -7,13 +7,13 @@ use crate::plan::Dialect;
 const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
 
 /// Bytes at the start of an input that are looked at.
-const SAMPLE_BYTES: usize = 64 << 10;
+pub(crate) const SAMPLE_BYTES: usize = 64 << 10;
 
-/// The dialect of an input that begins with `bytes`: as `dialect` but for the delimiter, which is the one that cuts
-/// the first record into the most fields and nearly all others into as many. If there is none, nothing is
-/// changed: the file is then of one column, or something is wrong with its records.
-pub(crate) fn with_delimiter(bytes: &[u8], dialect: Dialect) -> Dialect {
-    let is_whole = bytes.len() <= SAMPLE_BYTES;
+/// The dialect of an input that begins with `bytes`, or that they are the whole of: as `dialect` but for the delimiter,
+/// which is the one that cuts the first record into the most fields and nearly all others into as many. If there is
+/// none, nothing is changed: the file is then of one column, or something is wrong with its records.
+pub(crate) fn with_delimiter(bytes: &[u8], is_whole: bool, dialect: Dialect) -> Dialect {
+    let is_whole = is_whole && bytes.len() <= SAMPLE_BYTES;
     let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
     let candidates = DELIMITERS.map(|delimiter| Dialect { delimiter, ..dialect });
     let fields = candidates.map(|dialect| common_width(sample, dialect, is_whole));
@@ -68,15 +68,19 @@ mod tests {
             ("a;b", b';'),
         ];
         for (csv, expected) in cases {
-            assert_eq!(with_delimiter(csv.as_bytes(), Dialect::default()).delimiter, expected, "{csv:?}");
+            assert_eq!(
+                with_delimiter(csv.as_bytes(), true, Dialect::default()).delimiter,
+                expected,
+                "{csv:?}"
+            );
         }
     }
 
     #[test]
     fn a_record_that_the_sample_cuts_does_not_count() {
         let csv = "a;b;c\n".repeat(SAMPLE_BYTES);
-        assert_eq!(with_delimiter(csv.as_bytes(), Dialect::default()).delimiter, b';');
+        assert_eq!(with_delimiter(csv.as_bytes(), true, Dialect::default()).delimiter, b';');
         let one = format!("a;\"{}\"", "x\n".repeat(SAMPLE_BYTES));
-        assert_eq!(with_delimiter(one.as_bytes(), Dialect::default()).delimiter, b';');
+        assert_eq!(with_delimiter(one.as_bytes(), true, Dialect::default()).delimiter, b';');
     }
 }

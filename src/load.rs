@@ -129,8 +129,9 @@ impl Load<'_> {
     pub(crate) fn run(self) -> Result<Report> {
         let started = Instant::now();
         // Once for all attempts: a pipe can not be read again.
+        let open = |path: &PathBuf| Source::open(path, self.plan, self.stop);
         let list: Vec<_> =
-            self.inputs.iter().map(|path| Source::open(path, self.plan, self.stop)).collect::<Result<_>>()?;
+            self.inputs.iter().map(open).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
         let mut attempt = Attempt::default();
         loop {
             match self.attempt(&list, &attempt, started) {
@@ -143,8 +144,11 @@ impl Load<'_> {
     }
 
     fn attempt(self, list: &[Source], attempt: &Attempt, started: Instant) -> Result<Report> {
-        let bytes = list.iter().map(Source::bytes).sum();
-        self.progress.set_total_bytes(bytes);
+        self.progress.set_total_bytes(match list.iter().map(Source::bytes) {
+            // What is still coming in has no size.
+            sizes if sizes.clone().all(|(_, is_all)| is_all) => sizes.map(|(bytes, _)| bytes).sum(),
+            _ => 0,
+        });
         let tuning = &self.plan.tuning;
         let jobs = tuning.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
         let (plan, notes) = &self.with_columns(list, jobs, attempt.looks_at_all)?;
@@ -175,6 +179,7 @@ impl Load<'_> {
         };
         clocks.finish.time(|| target.commit())?;
         let seconds = started.elapsed().as_secs_f64();
+        let bytes = list.iter().map(|source| source.bytes().0).sum();
         let report = Report {
             inputs: self.inputs.to_vec(),
             database: self.database.to_owned(),

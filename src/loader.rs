@@ -1,6 +1,7 @@
 //! The library's front door.
 
 use crate::error::{Kind, Result};
+use crate::input;
 use crate::load::Load;
 use crate::plan::{HeaderColumns, OnError, Plan, Synchronous, Table, WriterChoice};
 use crate::report::{Progress, Report};
@@ -200,6 +201,8 @@ impl Loader {
             return Err(Kind::Usage("there is no input".to_owned()).into());
         }
         let Self { plan, progress, stop } = self;
+        let inputs = &input::expand(inputs)?;
+        input::allow_many();
         Load { plan, inputs, database: database.as_ref(), progress, stop }.run()
     }
 

@@ -8,6 +8,9 @@ use std::path::PathBuf;
 pub struct Plan {
     /// How the input is written.
     pub dialect: Dialect,
+    /// The encoding of its text, by a name of the [Encoding Standard](https://encoding.spec.whatwg.org/#names-and-labels);
+    /// `None`: UTF-8, or UTF-16 where there is its byte order mark.
+    pub encoding: Option<String>,
     /// What comes before the records.
     pub head: Head,
     /// The table to make, and where its values come from.
@@ -28,6 +31,7 @@ impl Plan {
     pub fn new(table: Table) -> Self {
         Self {
             dialect: Dialect::default(),
+            encoding: None,
             head: Head::default(),
             table,
             columns: None,

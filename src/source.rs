@@ -2,12 +2,12 @@
 
 use crate::batch::{Arena, Span};
 use crate::columns;
-use crate::dialect::with_delimiter;
+use crate::dialect::{SAMPLE_BYTES, with_delimiter};
 use crate::error::{Kind, Result};
 use crate::input::Input;
 use crate::parse::{Records, unquote};
 use crate::plan::{Dialect, Plan};
-use crate::split::Split;
+use crate::split::{Incoming, Split};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -30,15 +30,20 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Opens the input at `path` and reads its header.
+    /// Opens the input at `path`, or the inputs if there are several in it, and reads the header of each.
     ///
     /// # Errors
     /// As [`Input::open`], as those of the split, or [`Kind::NoHeader`].
-    pub(crate) fn open(path: &Path, plan: &Plan, stop: &AtomicBool) -> Result<Self> {
-        let file = Input::open(path, stop)?;
+    pub(crate) fn open(path: &Path, plan: &Plan, stop: &Arc<AtomicBool>) -> Result<Vec<Self>> {
+        let files = Input::open(path, plan.encoding.as_deref(), stop)?;
+        files.into_iter().map(|file| Self::new(file, plan)).collect()
+    }
+
+    fn new(file: Input, plan: &Plan) -> Result<Self> {
         let mut dialect = plan.dialect;
         if plan.head.finds_delimiter {
-            dialect = with_delimiter(split(&file, plan, dialect).rest(), dialect);
+            let (bytes, is_all) = split(&file, plan, dialect)?.rest(SAMPLE_BYTES)?;
+            dialect = with_delimiter(bytes, is_all, dialect);
         }
         let (header, names) = read_header(&file, plan, dialect)?;
         let (names, mut notes) =
@@ -55,9 +60,9 @@ impl Source {
         self.file.name()
     }
 
-    /// Its size, header and all.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.file.bytes().len() as u64
+    /// Its size, header and all, as far as it is there, and whether it is.
+    pub(crate) fn bytes(&self) -> (u64, bool) {
+        self.file.bytes()
     }
 
     /// The chunks of its records, which follow so many of other inputs.
@@ -65,7 +70,7 @@ impl Source {
     /// # Errors
     /// As those of the split.
     pub(crate) fn split(&self, plan: &Plan, records_before: u64) -> Result<Split<'_>> {
-        let mut split = split(&self.file, plan, self.dialect).after(records_before);
+        let mut split = split(&self.file, plan, self.dialect)?.after(records_before);
         if !plan.head.has_no_names {
             split.take_header()?;
         }
@@ -98,8 +103,8 @@ impl Source {
 }
 
 /// The chunks of an input, the header in the first.
-fn split<'f>(file: &'f Input, plan: &Plan, dialect: Dialect) -> Split<'f> {
-    let bytes = file.bytes();
+fn split<'f>(file: &'f Input, plan: &Plan, dialect: Dialect) -> Result<Split<'f>> {
+    let (bytes, _) = file.wait(BYTE_ORDER_MARK.len())?;
     let mark_bytes = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
     let split = Split::new(
         file.name().clone(),
@@ -109,12 +114,12 @@ fn split<'f>(file: &'f Input, plan: &Plan, dialect: Dialect) -> Split<'f> {
         plan.tuning.chunk_bytes,
         plan.policies.max_record_bytes,
     );
-    split.skip_lines(plan.head.skipped_lines)
+    split.of(file).skip_lines(plan.head.skipped_lines)
 }
 
 /// The header as it is written, which may be nothing, and the names of the columns.
 fn read_header(file: &Input, plan: &Plan, dialect: Dialect) -> Result<(Vec<u8>, Vec<String>)> {
-    let chunk = split(file, plan, dialect).take_header()?;
+    let chunk = split(file, plan, dialect)?.take_header()?;
     let chunk = chunk.ok_or_else(|| Kind::NoHeader { input: file.name().clone() })?;
     let mut fields = Vec::new();
     let range = Records::new(chunk.bytes, dialect).next_into(&mut fields);

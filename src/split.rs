@@ -7,6 +7,8 @@
 //! Cutting at starts rather than at ends keeps CRLF and runs of blank lines in one piece, so the chunks
 //! also agree with the whole on line numbers. The walk is made on the masks of `crate::scan`; records and
 //! lines are counted on the way by counting bits.
+//!
+//! The end of an input that is still coming in is none: where a walk meets it, it is made again when there is more.
 
 use crate::error::{Error, Kind, Position};
 use crate::plan::Dialect;
@@ -35,10 +37,22 @@ pub struct Chunk<'a> {
     pub first_line: u64,
 }
 
+/// The bytes of an input, which may still be coming in.
+pub trait Incoming: std::fmt::Debug + Sync {
+    /// All bytes that are there, at least so many unless the input has fewer, and whether they are all of it. Waits for
+    /// what is not there.
+    ///
+    /// # Errors
+    /// If the input can not be read any further.
+    fn wait(&self, bytes: usize) -> Result<(&[u8], bool), Error>;
+}
+
 /// The chunks of an input, an iterator. After an error it ends.
 #[derive(Debug)]
 pub struct Split<'a> {
     input: Arc<str>,
+    /// Where more comes from, as long as `rest` does not end with the input.
+    incoming: Option<&'a dyn Incoming>,
     rest: &'a [u8],
     dialect: Dialect,
     chunk_bytes: usize,
@@ -93,6 +107,7 @@ impl<'a> Split<'a> {
         let chunk_bytes = chunk_bytes.max(1);
         Self {
             input,
+            incoming: None,
             rest: bytes,
             dialect,
             chunk_bytes,
@@ -113,10 +128,38 @@ impl<'a> Split<'a> {
         Self { records_before_input: records, ..self }
     }
 
-    /// The same, without the first `lines` lines, whatever is in them.
+    /// The same, of an input whose bytes may still be coming in. Those that it was made of are the first of them.
     #[must_use]
-    pub fn skip_lines(mut self, lines: u64) -> Self {
+    pub fn of(self, incoming: &'a dyn Incoming) -> Self {
+        Self { incoming: Some(incoming), ..self }
+    }
+
+    /// Waits until `rest` is longer; not if it ends with the input.
+    fn read_on(&mut self) -> Result<(), Error> {
+        /// A walk that is made again is made over at least twice as many bytes, or over so many.
+        const LEAST_BYTES: usize = 1 << 20;
+        if let Some(incoming) = self.incoming {
+            let offset =
+                usize::try_from(self.offset).map_err(|_| Kind::Internal("no such offset".to_owned()))?;
+            let (bytes, is_all) = incoming.wait(offset + (2 * self.rest.len()).max(LEAST_BYTES))?;
+            self.rest = &bytes[offset..];
+            self.incoming = self.incoming.filter(|_| !is_all);
+        }
+        Ok(())
+    }
+
+    /// The same, without the first `lines` lines, whatever is in them.
+    ///
+    /// # Errors
+    /// If the input can not be read.
+    pub fn skip_lines(mut self, lines: u64) -> Result<Self, Error> {
         for _ in 0..lines {
+            // A line end that is the last byte there may be half of one.
+            while memchr::memchr2(b'\n', b'\r', self.rest).is_none_or(|at| at + 1 == self.rest.len())
+                && self.incoming.is_some()
+            {
+                self.read_on()?;
+            }
             let end = memchr::memchr2(b'\n', b'\r', self.rest).map_or(self.rest.len(), |at| at + 1);
             let end = if self.rest[..end].ends_with(b"\r") && self.rest[end..].starts_with(b"\n") {
                 end + 1
@@ -127,12 +170,18 @@ impl<'a> Split<'a> {
             self.offset += end as u64;
             self.line += u64::from(end > 0);
         }
-        self
+        Ok(self)
     }
 
-    /// What is still to be split.
-    pub(crate) fn rest(&self) -> &'a [u8] {
-        self.rest
+    /// What is still to be split: so many bytes of it at least, and whether it is all.
+    ///
+    /// # Errors
+    /// If the input can not be read.
+    pub(crate) fn rest(&mut self, bytes: usize) -> Result<(&'a [u8], bool), Error> {
+        while self.rest.len() < bytes && self.incoming.is_some() {
+            self.read_on()?;
+        }
+        Ok((self.rest, self.incoming.is_none()))
     }
 
     /// Cuts the first record off, the header, and leaves the rest to be split; it does not count as a record.
@@ -149,8 +198,9 @@ impl<'a> Split<'a> {
         Ok(header.filter(|header| header.records == 1))
     }
 
-    /// Length and contents of the next chunk; or what was seen until a record, the last, turned out bad.
-    fn measure(&self) -> Result<(usize, Tally), (Tally, Error)> {
+    /// Length and contents of the next chunk; or what was seen until a record, the last, turned out bad. Nothing if that
+    /// can not be told before more comes in.
+    fn measure(&self) -> Option<Result<(usize, Tally), (Tally, Error)>> {
         let mut scanner = Scanner::new(self.dialect);
         let mut tally = Tally::default();
         let (mut after_end, mut after_cr) = (1, 0);
@@ -170,7 +220,7 @@ impl<'a> Split<'a> {
                     let cut = cuts.trailing_zeros() as usize;
                     tally.records += (starts & low_bits(cut)).count_ones() as usize;
                     tally.lines += u64::from((breaks & low_bits(cut)).count_ones());
-                    return Ok((at + cut, tally));
+                    return Some(Ok((at + cut, tally)));
                 }
             }
             tally.records += starts.count_ones() as usize;
@@ -183,16 +233,19 @@ impl<'a> Split<'a> {
                 && (tally.is_open() || at > MAX_CHUNK_BYTES)
             {
                 let error = self.too_large(&tally, at, &scanner);
-                return Err((tally, error));
+                return Some(Err((tally, error)));
             }
             (after_end, after_cr) = (marks.ends >> 63, marks.cr >> 63);
             at += BLOCK_BYTES;
         }
+        if self.incoming.is_some() {
+            return None;
+        }
         if scanner.is_inside() {
             let error = self.unclosed_quote(&tally, self.rest.len());
-            return Err((tally, error));
+            return Some(Err((tally, error)));
         }
-        Ok((self.rest.len(), tally))
+        Some(Ok((self.rest.len(), tally)))
     }
 
     #[cold]
@@ -226,13 +279,22 @@ impl<'a> Iterator for Split<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(error) = self.error.take() {
-            self.rest = &[];
+            (self.rest, self.incoming) = (&[], None);
             return Some(Err(error));
         }
-        if self.rest.is_empty() {
-            return None;
-        }
-        let (length, tally) = match self.measure() {
+        let measured = loop {
+            if self.rest.is_empty() && self.incoming.is_none() {
+                return None;
+            }
+            match self.measure() {
+                Some(measured) => break measured,
+                None => self.error = self.read_on().err(),
+            }
+            if self.error.is_some() {
+                return self.next();
+            }
+        };
+        let (length, tally) = match measured {
             Ok(measured) => measured,
             // The records before the bad one are whole: they come first, wherever the cuts are.
             Err((mut tally, error)) => {

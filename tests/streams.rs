@@ -67,6 +67,117 @@ fn compressed_files_are_known_by_their_content() {
     }
 }
 
+/// A zip archive of these files.
+fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+#[test]
+fn the_files_of_a_zip_archive_are_inputs() {
+    let csv = csv();
+    let (front, back) = csv.split_at(csv.find("100000,").unwrap());
+    let back = format!("id,name\n{back}");
+    let place = Place::empty();
+    place.write("one.csv.zip", zip(&[("a/b.csv", csv.as_bytes())]));
+    let two = zip(&[("x.csv", front.as_bytes()), ("__MACOSX/._x.csv", b"\0"), ("y.csv", back.as_bytes())]);
+    place.write("two.zip", &two);
+    for (file, table) in [("one.csv.zip", "one"), ("two.zip", "two")] {
+        place.run(&["load", file, "out.db", "--file-column", "from"]).expect(0);
+        holds_all(&place, table);
+    }
+    let connection = Connection::open(place.path("out.db")).unwrap();
+    let from = rows_of(&connection, "SELECT \"from\", count(*) FROM two GROUP BY 1 ORDER BY 1");
+    let expected = ["two.zip:x.csv", "two.zip:y.csv"].map(|name| [name.to_owned().into(), 100_000.into()]);
+    assert_eq!(from, expected);
+
+    let mut child = load_from(&place, &["load", "-", "out.db", "-q"], Stdio::piped());
+    child.stdin.take().unwrap().write_all(&two).unwrap();
+    assert!(child.wait().unwrap().success());
+    holds_all(&place, "stdin");
+
+    let mut damaged = two.clone();
+    damaged[two.len() / 4] ^= 1;
+    for (name, bytes) in [("cut", &two[..two.len() - 9]), ("damaged", &damaged), ("empty", &zip(&[]))] {
+        place.write("in.csv", bytes);
+        let before = place.snapshot();
+        place.run(&["load", "in.csv", "bad.db"]).expect(1).says_once(&["cannot read in.csv"]);
+        assert!(place.snapshot() == before, "{name}");
+    }
+}
+
+#[test]
+fn loading_goes_on_while_the_input_comes_in() {
+    let place = Place::empty();
+    let mut child = load_from(&place, &["load", "-", "out.db", "-q", "--limit", "3"], Stdio::piped());
+    let mut stdin = child.stdin.take().unwrap();
+    // More than is asked for at once, and no end: what is to be read is read, and no more is waited for.
+    let rows = (0..400_000).fold("a,b\n".to_owned(), |rows, row| rows + &format!("{row},x\n"));
+    let _ = stdin.write_all(rows.as_bytes());
+    assert!(child.wait().unwrap().success());
+    drop(stdin);
+    let connection = Connection::open(place.path("out.db")).unwrap();
+    assert_eq!(rows_of(&connection, "SELECT count(*), sum(a) FROM stdin"), [[3, 3].map(Value::Integer)]);
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_pipe() {
+    let place = Place::empty();
+    let mut child = load_from(&place, &["load", "-", "out.db"], Stdio::piped());
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"a,b\n1,2\n").unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(killed.unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!place.path("out.db").exists());
+    drop(stdin);
+}
+
+#[test]
+fn many_inputs_are_one_table() {
+    let place = Place::empty();
+    for number in 0..1_500 {
+        place.write(&format!("part-{number:04}.csv"), format!("n,file\n{number},\"{number}\"\n"));
+    }
+    place.run(&["load", "part-*.csv", "out.db", "-t", "parts"]).expect(0);
+    let connection = Connection::open(place.path("out.db")).unwrap();
+    let rows = rows_of(&connection, "SELECT count(*), sum(n = rowid - 1 AND file = n) FROM parts");
+    assert_eq!(rows, [[1_500, 1_500].map(Value::Integer)]);
+    place.run(&["load", "none-*.csv", "out.db"]).expect(2).says_once(&["none-*.csv"]);
+}
+
+#[test]
+fn any_encoding_is_read_if_it_is_named() {
+    let place = Place::empty();
+    let text = "name,note\ncafé,5 €\n\"a\nb\",\"\"\n";
+    let rows =
+        [["café", "5 €"], ["a\nb", ""]].map(|row| row.map(|text| Value::Text(text.to_owned())).to_vec());
+    for name in ["windows-1252", "utf-16le", "UTF-8", "macintosh", "gb18030"] {
+        let encoding = encoding_rs::Encoding::for_label(name.as_bytes()).unwrap();
+        let bytes = match name {
+            "utf-16le" => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            _ => encoding.encode(text).0.into_owned(),
+        };
+        for bytes in [bytes.clone(), gzip(&bytes)] {
+            place.write("in.csv", bytes);
+            place.run(&["load", "in.csv", "out.db", "--replace", "--encoding", name]).expect(0);
+            let connection = Connection::open(place.path("out.db")).unwrap();
+            assert_eq!(rows_of(&connection, "SELECT * FROM \"in\""), rows, "{name}");
+        }
+    }
+    place.write("in.csv", b"a,b\n\x81,\n");
+    place
+        .run(&["load", "in.csv", "new.db", "--encoding", "shift_jis"])
+        .expect(1)
+        .says_once(&["no valid Shift_JIS"]);
+    place.run(&["load", "in.csv", "new.db", "--encoding", "klingon"]).expect(2).says_once(&["klingon"]);
+}
+
 #[test]
 fn a_compressed_file_that_is_cut_or_damaged_is_an_error() {
     let csv = csv();

@@ -18,7 +18,9 @@ Exit codes: 0 all loaded; 1 failed, database as it was; 2 usage; 3 loaded, some 
 
 #[derive(Debug, Args)]
 pub(crate) struct Load {
-    /// CSV files, one or more, whose columns have the same names.
+    /// CSV files, one or more, whose columns have the same names; a pattern like 'sales-*.csv'; or `-`, standard input.
+    ///
+    /// Gzip, zstd, bzip2, xz and zip are known by their content.
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<PathBuf>,
     /// The SQLite database; it is made if it is not there.

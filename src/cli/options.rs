@@ -48,6 +48,10 @@ pub(super) struct DialectOptions {
     /// What encloses fields that hold delimiters or line ends: one ASCII character, or `none`.
     #[arg(long, value_name = "CHAR", default_value = "\"", value_parser = parse_quote)]
     quote: Quote,
+    /// The encoding of the text: utf-16le, windows-1252, shift_jis and so on [default: UTF-8, or UTF-16 where a byte order
+    /// mark says so].
+    #[arg(long, value_name = "NAME")]
+    encoding: Option<String>,
     /// Skip so many lines before the header.
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip_lines: u64,
@@ -158,6 +162,7 @@ impl LoadOptions {
     pub(super) fn plan(&self, table: Table) -> Plan {
         Plan {
             dialect: self.dialect.dialect(),
+            encoding: self.dialect.encoding.clone(),
             head: self.dialect.head(),
             table,
             columns: None,

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Maps that can be watched at the same time, in the whole process. The handler can not allocate or lock, so
 /// their places are fixed.
-const MAX_WATCHED: usize = 256;
+const MAX_WATCHED: usize = 1 << 16;
 
 struct Slot {
     is_taken: AtomicBool,

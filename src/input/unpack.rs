@@ -1,0 +1,253 @@
+//! What is packed, unpacked; what is in another encoding, in UTF-8. What it is, its first bytes tell.
+
+use crate::error::{Kind, Result};
+use encoding_rs::{DecoderResult, UTF_8, UTF_16BE, UTF_16LE};
+use self_cell::{MutBorrow, self_cell};
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use zip::ZipArchive;
+use zip::read::ZipFile;
+
+/// The most bytes by which anything that is seen to here is known.
+pub(super) const MAGIC_BYTES: usize = 6;
+
+/// Where bytes come from, for another thread.
+pub(super) type Bytes = Box<dyn Read + Send>;
+
+/// How an input is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Packing {
+    Plain,
+    /// RFC 1952.
+    Gzip,
+    /// RFC 8878.
+    Zstd,
+    Bzip2,
+    Xz,
+    /// APPNOTE.TXT 4.3.7; 4.3.16 if it is empty.
+    Zip,
+}
+
+impl Packing {
+    /// How a file is packed that begins like this.
+    pub(super) fn of(first: &[u8]) -> Self {
+        match first {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Self::Bzip2,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
+            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Self::Zip,
+            _ => Self::Plain,
+        }
+    }
+
+    /// What is packed in `from`. A zip archive is not unpacked like this.
+    ///
+    /// # Errors
+    /// If there is no memory for it.
+    pub(super) fn unpack(self, from: Bytes) -> io::Result<Bytes> {
+        Ok(match self {
+            Self::Plain | Self::Zip => from,
+            Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(from)),
+            Self::Zstd => Box::new(zstd::Decoder::new(from)?),
+            Self::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(from)),
+            Self::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(from)),
+        })
+    }
+}
+
+/// Reads `from` to its end into a file without a name.
+///
+/// # Errors
+/// If it can not be read or written, or if `stop` was set.
+pub(super) fn to_file(mut from: impl Read, stop: &AtomicBool) -> io::Result<File> {
+    const BLOCK_BYTES: u64 = 1 << 20;
+    let mut file = tempfile::tempfile()?;
+    while io::copy(&mut from.by_ref().take(BLOCK_BYTES), &mut file)? > 0 {
+        if stop.load(Ordering::Relaxed) {
+            return Err(io::Error::other("interrupted"));
+        }
+    }
+    Ok(file)
+}
+
+/// The files in a zip archive: the number and the name of each, without those that macOS puts there.
+///
+/// # Errors
+/// If it can not be read, or if there are none.
+pub(super) fn members(archive: &Arc<File>) -> io::Result<Vec<(usize, String)>> {
+    let mut zip = ZipArchive::new(Positioned { file: archive.clone(), at: 0 })?;
+    let mut members = Vec::new();
+    for number in 0..zip.len() {
+        let member = zip.by_index_raw(number)?;
+        let name = member.name()?.into_owned();
+        if member.is_file() && !name.starts_with("__MACOSX/") {
+            members.push((number, name));
+        }
+    }
+    if members.is_empty() { Err(io::Error::other("there is no file in the archive")) } else { Ok(members) }
+}
+
+/// What is in file `number` of a zip archive.
+///
+/// # Errors
+/// If it can not be read, or is encrypted.
+pub(super) fn member(archive: Arc<File>, number: usize) -> io::Result<Bytes> {
+    let zip = ZipArchive::new(Positioned { file: archive, at: 0 })?;
+    Ok(Box::new(Member::try_new(MutBorrow::new(zip), |zip| zip.borrow_mut().by_index(number))?))
+}
+
+self_cell!(
+    /// A file of a zip archive with the archive.
+    struct Member {
+        owner: MutBorrow<ZipArchive<Positioned>>,
+        #[not_covariant]
+        dependent: OpenMember,
+    }
+);
+
+type OpenMember<'z> = ZipFile<'z, Positioned>;
+
+impl Read for Member {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        self.with_dependent_mut(|_, member| member.read(to))
+    }
+}
+
+/// A file that is read from a place of one's own.
+#[derive(Debug, Clone)]
+struct Positioned {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for Positioned {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.file.read_at(to, self.at)?;
+        self.at += bytes as u64;
+        Ok(bytes)
+    }
+}
+
+impl Seek for Positioned {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+            SeekFrom::End(by) => self.file.metadata()?.len().checked_add_signed(by),
+        };
+        self.at = at.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        Ok(self.at)
+    }
+}
+
+/// The encoding of an input's text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Encoding(Option<&'static encoding_rs::Encoding>);
+
+impl Encoding {
+    /// The one of this name, or the one that a byte order mark says.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] if there is none of this name.
+    pub(super) fn named(name: Option<&str>) -> Result<Self> {
+        let unknown = |name: &str| {
+            Kind::Usage(format!(
+                "--encoding {name}: no such encoding; utf-8, utf-16le, windows-1252, iso-8859-15 and shift_jis are some"
+            ))
+        };
+        let find = |name: &str| {
+            encoding_rs::Encoding::for_label_no_replacement(name.as_bytes()).ok_or_else(|| unknown(name))
+        };
+        Ok(Self(name.map(find).transpose()?))
+    }
+
+    /// The encoding of text that begins like this, if it is another than UTF-8.
+    fn other_than_utf8(self, first: &[u8]) -> Option<&'static encoding_rs::Encoding> {
+        match (self.0, first) {
+            (Some(encoding), _) => Some(encoding).filter(|encoding| *encoding != UTF_8),
+            (None, [0xff, 0xfe, ..]) => Some(UTF_16LE),
+            (None, [0xfe, 0xff, ..]) => Some(UTF_16BE),
+            (None, _) => None,
+        }
+    }
+
+    /// Whether text that begins like this is other bytes in UTF-8.
+    pub(super) fn changes(self, first: &[u8]) -> bool {
+        self.other_than_utf8(first).is_some()
+    }
+
+    /// The text that `from` is, in UTF-8.
+    ///
+    /// # Errors
+    /// If its beginning can not be read.
+    pub(super) fn decode(self, mut from: Bytes) -> io::Result<Bytes> {
+        let mut first = Vec::with_capacity(MAGIC_BYTES);
+        from.by_ref().take(MAGIC_BYTES as u64).read_to_end(&mut first)?;
+        let encoding = self.other_than_utf8(&first);
+        let from = Cursor::new(first).chain(from);
+        Ok(match encoding {
+            Some(encoding) => Box::new(Decoded::new(from, encoding)),
+            None => Box::new(from),
+        })
+    }
+}
+
+/// Text in another encoding, read as UTF-8.
+struct Decoded<R> {
+    from: R,
+    decoder: encoding_rs::Decoder,
+    /// What was read and is still to be decoded.
+    block: Vec<u8>,
+    decoded: usize,
+    /// Bytes that were decoded.
+    offset: u64,
+    /// Whether nothing is left to be read, and to be decoded.
+    is_last: bool,
+    is_done: bool,
+}
+
+impl<R: Read> Decoded<R> {
+    fn new(from: R, encoding: &'static encoding_rs::Encoding) -> Self {
+        let decoder = encoding.new_decoder_with_bom_removal();
+        Self { from, decoder, block: Vec::new(), decoded: 0, offset: 0, is_last: false, is_done: false }
+    }
+
+    fn read_block(&mut self) -> io::Result<()> {
+        const BLOCK_BYTES: usize = 64 << 10;
+        self.block.resize(BLOCK_BYTES, 0);
+        let bytes = self.from.read(&mut self.block)?;
+        self.block.truncate(bytes);
+        self.decoded = 0;
+        self.is_last = bytes == 0;
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Decoded<R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        while !self.is_done {
+            if self.decoded == self.block.len() && !self.is_last {
+                self.read_block()?;
+            }
+            let rest = &self.block[self.decoded..];
+            let (result, read, written) =
+                self.decoder.decode_to_utf8_without_replacement(rest, to, self.is_last);
+            self.decoded += read;
+            self.offset += read as u64;
+            if let DecoderResult::Malformed(..) = result {
+                let name = self.decoder.encoding().name();
+                let message = format!("it is no valid {name} before byte {}", self.offset);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            }
+            self.is_done = self.is_last && result == DecoderResult::InputEmpty;
+            if written > 0 {
+                return Ok(written);
+            }
+        }
+        Ok(0)
+    }
+}
