@@ -5,7 +5,8 @@ use sqload::Kind;
 use sqload::batch::Arena;
 use sqload::parse::{Records, unquote};
 use sqload::plan::Dialect;
-use sqload::split::Split;
+use sqload::split::{Incoming, Split};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 type Fields = Vec<Vec<u8>>;
 
@@ -62,6 +63,7 @@ fn lines(bytes: &[u8]) -> u64 {
 
 /// Checks that the chunks of `bytes` are those of a whole, and gives the same records.
 fn check_split(bytes: &[u8], whole: &[Fields], chunk_bytes: usize) {
+    check_trickle(bytes, chunk_bytes);
     let mut chunks = Vec::new();
     let mut error = None;
     for chunk in split(bytes, chunk_bytes) {
@@ -100,6 +102,33 @@ fn check_split(bytes: &[u8], whole: &[Fields], chunk_bytes: usize) {
         at += chunk.bytes.len();
     }
     assert_eq!((at, record), (bytes.len(), whole.len()));
+}
+
+/// An input of which a byte more is there whenever somebody looks.
+#[derive(Debug)]
+struct Trickle<'b> {
+    bytes: &'b [u8],
+    there: AtomicUsize,
+}
+
+impl Incoming for Trickle<'_> {
+    fn wait(&self, _: usize) -> sqload::Result<(&[u8], bool)> {
+        let there = self.there.fetch_add(1, Ordering::Relaxed).min(self.bytes.len());
+        Ok((&self.bytes[..there], there == self.bytes.len()))
+    }
+}
+
+/// Checks that the chunks of `bytes` do not depend on when these come in.
+fn check_trickle(bytes: &[u8], chunk_bytes: usize) {
+    let trickle = Trickle { bytes, there: AtomicUsize::new(0) };
+    let mut coming = Split::new("test".into(), &[], 0, Dialect::default(), chunk_bytes, ANY_SIZE).of(&trickle);
+    for expected in split(bytes, chunk_bytes) {
+        match (expected, coming.next().expect("as many chunks")) {
+            (Ok(expected), Ok(chunk)) => assert_eq!(chunk, expected),
+            (expected, chunk) => assert_eq!(format!("{chunk:?}"), format!("{expected:?}")),
+        }
+    }
+    assert!(coming.next().is_none());
 }
 
 /// Bytes that the longest of `records` can take, quotes and line ends included, generously.
