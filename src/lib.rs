@@ -50,6 +50,7 @@ mod rejects;
 pub mod report;
 mod scan;
 mod source;
+mod sources;
 pub mod split;
 mod target;
 pub mod transform;
