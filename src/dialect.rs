@@ -15,11 +15,13 @@ pub(crate) const SAMPLE_BYTES: usize = 64 << 10;
 pub(crate) fn with_delimiter(bytes: &[u8], is_whole: bool, dialect: Dialect) -> Dialect {
     let is_whole = is_whole && bytes.len() <= SAMPLE_BYTES;
     let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
-    let candidates = DELIMITERS.map(|delimiter| Dialect { delimiter, ..dialect });
-    let fields = candidates.map(|dialect| common_width(sample, dialect, is_whole));
-    // Of equals the last is the greatest, so they are looked at from the end.
-    let best = candidates.iter().zip(fields).rev().max_by_key(|(_, fields)| *fields);
-    best.filter(|(_, fields)| *fields > 1).map_or(dialect, |(best, _)| *best)
+    let others = [dialect.quote, dialect.escape, dialect.comment];
+    let candidates = DELIMITERS.into_iter().filter(|delimiter| !others.contains(&Some(*delimiter)));
+    let candidates = candidates.map(|delimiter| Dialect { delimiter: delimiter.into(), ..dialect });
+    let measured = candidates.map(|dialect| (common_width(sample, dialect, is_whole), dialect));
+    // Of equals the first.
+    let best = measured.reduce(|best, next| if next.0 > best.0 { next } else { best });
+    best.filter(|(fields, _)| *fields > 1).map_or(dialect, |(_, best)| best)
 }
 
 /// The number of fields that the first record and nine in ten of all have; 0 if they do not.
@@ -47,6 +49,25 @@ fn common_width(sample: &[u8], dialect: Dialect, is_whole: bool) -> usize {
 mod tests {
     use super::*;
 
+    fn found(csv: &str, dialect: Dialect) -> Vec<u8> {
+        with_delimiter(csv.as_bytes(), true, dialect).delimiter.as_bytes().to_vec()
+    }
+
+    #[test]
+    fn all_else_of_the_dialect_counts() {
+        let usual = Dialect::default();
+        let (escape, comment) = (Some(b'\\'), Some(b'#'));
+        let cases = [
+            ("# a,b,c\na;b\n#\n1;2\n", Dialect { comment, ..usual }, b';'),
+            ("a;b\n\"\\\",,;\";1\n", Dialect { escape, ..usual }, b';'),
+            ("a;b\n1; \"2;3\" \n5 ;6\n", Dialect { trims: true, ..usual }, b';'),
+            ("|a|;|b|\n|1;|;2\n", Dialect { quote: Some(b'|'), ..usual }, b';'),
+        ];
+        for (csv, dialect, expected) in cases {
+            assert_eq!(found(csv, dialect), [expected], "{csv:?}");
+        }
+    }
+
     #[test]
     fn the_delimiter_is_what_all_records_agree_on() {
         let cases = [
@@ -68,19 +89,15 @@ mod tests {
             ("a;b", b';'),
         ];
         for (csv, expected) in cases {
-            assert_eq!(
-                with_delimiter(csv.as_bytes(), true, Dialect::default()).delimiter,
-                expected,
-                "{csv:?}"
-            );
+            assert_eq!(found(csv, Dialect::default()), [expected], "{csv:?}");
         }
     }
 
     #[test]
     fn a_record_that_the_sample_cuts_does_not_count() {
         let csv = "a;b;c\n".repeat(SAMPLE_BYTES);
-        assert_eq!(with_delimiter(csv.as_bytes(), true, Dialect::default()).delimiter, b';');
+        assert_eq!(found(&csv, Dialect::default()), b";");
         let one = format!("a;\"{}\"", "x\n".repeat(SAMPLE_BYTES));
-        assert_eq!(with_delimiter(one.as_bytes(), true, Dialect::default()).delimiter, b';');
+        assert_eq!(found(&one, Dialect::default()), b";");
     }
 }

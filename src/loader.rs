@@ -3,7 +3,7 @@
 use crate::error::{Kind, Result};
 use crate::input;
 use crate::load::Load;
-use crate::plan::{HeaderColumns, OnError, Plan, Synchronous, Table, WriterChoice};
+use crate::plan::{Delimiter, Dialect, HeaderColumns, OnError, Plan, Synchronous, Table, WriterChoice};
 use crate::report::{Progress, Report};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -41,10 +41,10 @@ impl Loader {
         Plan { columns: Some(HeaderColumns::default()), ..plan }.into()
     }
 
-    /// The byte between fields. Default: a comma.
+    /// What stands between fields, a byte or a [`Delimiter`] of several. Default: a comma.
     #[must_use]
-    pub fn delimiter(mut self, delimiter: u8) -> Self {
-        self.plan.dialect.delimiter = delimiter;
+    pub fn delimiter(mut self, delimiter: impl Into<Delimiter>) -> Self {
+        self.plan.dialect.delimiter = delimiter.into();
         self
     }
 
@@ -52,6 +52,27 @@ impl Loader {
     #[must_use]
     pub fn quote(mut self, quote: Option<u8>) -> Self {
         self.plan.dialect.quote = quote;
+        self
+    }
+
+    /// The byte inside quotes that takes the meaning off the next one. Default: none; `""` stands for a quote in any case.
+    #[must_use]
+    pub fn escape(mut self, escape: Option<u8>) -> Self {
+        self.plan.dialect.escape = escape;
+        self
+    }
+
+    /// The byte that a line begins with which is no record. Default: none.
+    #[must_use]
+    pub fn comment(mut self, comment: Option<u8>) -> Self {
+        self.plan.dialect.comment = comment;
+        self
+    }
+
+    /// Whether blanks and tabs around fields are taken off. Default: no.
+    #[must_use]
+    pub fn trim(mut self, trim: bool) -> Self {
+        self.plan.dialect.trims = trim;
         self
     }
 
@@ -209,14 +230,9 @@ impl Loader {
     fn validate(&self) -> Result<()> {
         const MAX_RECORD_BYTES: usize = 1 << 30;
         let Plan { dialect, table, policies, tuning, .. } = &self.plan;
-        let bytes = [Some(dialect.delimiter), dialect.quote];
         let is_page_size = |bytes: u32| bytes.is_power_of_two() && (512..=65536).contains(&bytes);
-        let problem = if bytes.contains(&Some(b'\n')) || bytes.contains(&Some(b'\r')) {
-            "a line end can be neither the delimiter nor the quote"
-        } else if dialect.quote == Some(dialect.delimiter) {
-            "the delimiter and the quote must differ"
-        } else if !dialect.delimiter.is_ascii() || !dialect.quote.is_none_or(|quote| quote.is_ascii()) {
-            "the delimiter and the quote must be ASCII"
+        let problem = if let Some(problem) = problem_of(dialect) {
+            problem
         } else if table.columns.is_empty() == self.plan.columns.is_none() {
             "a table needs at least one column"
         } else if tuning.page_bytes.is_some_and(|bytes| !is_page_size(bytes)) {
@@ -227,5 +243,27 @@ impl Loader {
             return Ok(());
         };
         Err(Kind::Usage(problem.to_owned()).into())
+    }
+}
+
+/// What is wrong with a dialect.
+fn problem_of(dialect: &Dialect) -> Option<&'static str> {
+    let Dialect { delimiter, quote, escape, comment, trims } = dialect;
+    let delimiter = delimiter.as_bytes();
+    let others: Vec<_> = [quote, escape, comment].into_iter().flatten().copied().collect();
+    let is_twice =
+        |byte: &u8| delimiter.contains(byte) || others.iter().filter(|other| *other == byte).count() > 1;
+    if delimiter.iter().chain(&others).any(|byte| matches!(byte, b'\n' | b'\r')) {
+        Some("a line end can not be the delimiter, the quote, the escape or the comment, nor part of it")
+    } else if others.iter().any(is_twice) {
+        Some("the delimiter, the quote, the escape and the comment must differ")
+    } else if std::str::from_utf8(delimiter).is_err() || !others.is_ascii() {
+        Some("the delimiter must be UTF-8, and the quote, the escape and the comment must be ASCII")
+    } else if escape.is_some() && quote.is_none() {
+        Some("an escape means something inside quotes only, and there is no quote")
+    } else if *trims && matches!(quote, Some(b' ' | b'\t')) {
+        Some("blanks can not be both trimmed and the quote")
+    } else {
+        None
     }
 }

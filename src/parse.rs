@@ -3,11 +3,11 @@
 //! The plain algorithm: a field ends at every delimiter and line end outside quotes, a record at every line
 //! end; a record that is nothing but its line end is no record. `crate::scan` gives the ends as masks, 64
 //! bytes a step, and here they are taken off bit by bit. A field is remembered by where it starts and ends:
-//! quotes are taken off only when its value is asked for, so fields that nobody reads cost nothing more.
+//! quotes and escapes are taken off only when its value is asked for, so fields that nobody reads cost nothing more.
 
 use crate::batch::{Arena, Span};
 use crate::plan::Dialect;
-use crate::scan::{BLOCK_BYTES, Scanner, block_of};
+use crate::scan::{BLOCK_BYTES, Scan, Scanner, block_of};
 use std::ops::Range;
 
 /// The records of a chunk.
@@ -20,6 +20,8 @@ pub struct Records<'a> {
     /// Field ends of the current block that are still to be visited, and those of all that end a record.
     pending: u64,
     ends: u64,
+    /// Bytes of a delimiter before its last.
+    overhang: u32,
     /// Where the next field starts.
     start: usize,
 }
@@ -32,7 +34,9 @@ impl<'a> Records<'a> {
     #[must_use]
     pub fn new(chunk: &'a [u8], dialect: Dialect) -> Self {
         assert!(u32::try_from(chunk.len()).is_ok(), "a chunk has less than 4 GiB");
-        Self { bytes: chunk, scanner: Scanner::new(dialect), next_block: 0, pending: 0, ends: 0, start: 0 }
+        let overhang = dialect.delimiter.as_bytes().len() as u32 - 1;
+        let scanner = Scanner::new(dialect);
+        Self { bytes: chunk, scanner, next_block: 0, pending: 0, ends: 0, overhang, start: 0 }
     }
 
     /// Appends where in the chunk the fields of the next record lie, quotes included, to `fields` and returns where in the chunk the record lies,
@@ -53,7 +57,7 @@ impl<'a> Records<'a> {
             let field = Span { start: self.start as u32, end: at as u32 };
             self.start = at + 1;
             if self.ends >> bit & 1 == 0 {
-                fields.push(field);
+                fields.push(Span { end: field.end - self.overhang, ..field });
             } else if at > record_start {
                 fields.push(field);
                 return Some(record_start..at);
@@ -91,11 +95,18 @@ impl<'a> Records<'a> {
 /// nothing between the records: then there is no need to look at each field's place in its record. Returns the number
 /// of records; nothing, and some fields appended, if that is not so.
 pub fn regular(chunk: &[u8], dialect: Dialect, width: usize, fields: &mut Vec<Span>) -> Option<usize> {
-    // A record of one field that is empty is no record, which nothing below would see.
-    if width < 2 || u32::try_from(chunk.len()).is_err() {
+    // A record of one field that is empty is no record, and a longer delimiter does not begin where it is found, which
+    // nothing below would see.
+    if width < 2 || dialect.delimiter.as_bytes().len() > 1 || u32::try_from(chunk.len()).is_err() {
         return None;
     }
-    let mut scanner = Scanner::new(dialect);
+    match Scanner::new(dialect) {
+        Scanner::Masks(masks) => regular_with(masks, chunk, width, fields),
+        Scanner::Walker(walker) => regular_with(walker, chunk, width, fields),
+    }
+}
+
+fn regular_with(mut scanner: impl Scan, chunk: &[u8], width: usize, fields: &mut Vec<Span>) -> Option<usize> {
     // The number of fields that end before this block, and of those that have ended when the next record has.
     let (mut ended, mut record_end) = (0, width);
     let mut start = 0;
@@ -130,26 +141,40 @@ pub fn regular(chunk: &[u8], dialect: Dialect, width: usize, fields: &mut Vec<Sp
     (ended + width == record_end).then_some(ended / width)
 }
 
-/// The value of a field: without its quotes, `""` inside them made `"`. It borrows `raw` where it can, else
-/// it is made in `arena`.
+/// Takes blanks off both ends of each field, as a dialect that trims says.
+pub fn trim(chunk: &[u8], fields: &mut [Span]) {
+    let is_blank = |at: u32| matches!(chunk[at as usize], b' ' | b'\t');
+    for Span { start, end } in fields {
+        while start < end && is_blank(*start) {
+            *start += 1;
+        }
+        while start < end && is_blank(*end - 1) {
+            *end -= 1;
+        }
+    }
+}
+
+/// The value of a field: without its quotes, `""` inside them made `"`, and what follows an escape there as it is. It
+/// borrows `raw` where it can, else it is made in `arena`.
 ///
 /// What follows a closing quote belongs to the value as it is (`"a"b` is `ab`, as the `csv` crate reads it).
 #[inline]
 pub fn unquote<'a>(raw: &'a [u8], dialect: Dialect, arena: &'a Arena) -> &'a [u8] {
     let Some((rest, quote)) = quoted(raw, dialect.quote) else { return raw };
-    match plain_bytes(rest, quote) {
+    match plain_bytes(rest, quote).filter(|_| dialect.escape.is_none()) {
         Some(bytes) => &rest[..bytes],
         None => {
             let value = arena.zeros(rest.len());
-            let bytes = unquote_to(rest, quote, value);
+            let bytes = unquote_to(rest, quote, dialect.escape, value);
             &value[..bytes]
         }
     }
 }
 
-/// Whether a field of `chunk` can be quoted.
-pub(crate) fn has_quotes(chunk: &[u8], dialect: Dialect) -> bool {
-    dialect.quote.is_some_and(|quote| memchr::memchr(quote, chunk).is_some())
+/// The dialect without the quote, if there is none in `chunk`, and without the escape likewise.
+pub(crate) fn of_chunk(chunk: &[u8], dialect: Dialect) -> Dialect {
+    let is_there = |byte: &u8| memchr::memchr(*byte, chunk).is_some();
+    Dialect { quote: dialect.quote.filter(is_there), escape: dialect.escape.filter(is_there), ..dialect }
 }
 
 /// What follows the quote that a field begins with, if it does, and that quote.
@@ -161,7 +186,7 @@ pub(crate) fn quoted(raw: &[u8], quote: Option<u8>) -> Option<(&[u8], u8)> {
     }
 }
 
-/// How many bytes that follow the opening quote are the value, if it is one piece of them.
+/// How many bytes that follow the opening quote are the value, if it is one piece of them and there are no escapes.
 #[inline]
 pub(crate) fn plain_bytes(rest: &[u8], quote: u8) -> Option<usize> {
     match memchr::memchr(quote, rest) {
@@ -172,20 +197,28 @@ pub(crate) fn plain_bytes(rest: &[u8], quote: u8) -> Option<usize> {
 
 /// Writes the value of a field, of which `rest` is what follows the opening quote, to the start of `to`, and returns
 /// its bytes, which are no more than those of `rest`.
-pub(crate) fn unquote_to(mut rest: &[u8], quote: u8, to: &mut [u8]) -> usize {
+pub(crate) fn unquote_to(mut rest: &[u8], quote: u8, escape: Option<u8>, to: &mut [u8]) -> usize {
     let mut used = 0;
     let mut put = |part: &[u8]| {
         to[used..used + part.len()].copy_from_slice(part);
         used += part.len();
     };
-    while let Some(at) = memchr::memchr(quote, rest) {
-        // Of two quotes the first is left, of a closing one none.
-        let is_escape = rest.get(at + 1) == Some(&quote);
-        put(&rest[..at + usize::from(is_escape)]);
-        rest = &rest[at + 1 + usize::from(is_escape)..];
-        if !is_escape {
+    let special = |rest: &[u8]| match escape {
+        None => memchr::memchr(quote, rest),
+        Some(escape) => memchr::memchr2(quote, escape, rest),
+    };
+    // Bytes of `rest` that mean themselves, since an escape came before.
+    let mut literal = 0;
+    while let Some(at) = special(&rest[literal..]).map(|at| at + literal) {
+        let is_escape = rest[at] != quote;
+        // Of two quotes the first is left, of an escape or a closing quote nothing.
+        let is_doubled = !is_escape && rest.get(at + 1) == Some(&quote);
+        put(&rest[..at + usize::from(is_doubled)]);
+        rest = &rest[at + 1 + usize::from(is_doubled)..];
+        if !is_escape && !is_doubled {
             break;
         }
+        literal = usize::from(is_escape).min(rest.len());
     }
     put(rest);
     used

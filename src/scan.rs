@@ -3,15 +3,20 @@
 //! The grammar (RFC 4180, as the `csv` crate reads it): outside quotes, a quote opens only straight after a
 //! delimiter, a line end or the start; inside, any quote closes, and one that follows straight on the
 //! closing one opens again, which is how `""` stands for a quote. LF and CR outside quotes end a record.
-//! [`Scanner::walk`] is that sentence as a loop over bytes, and the fast way must agree with it:
+//! [`Masks::walk`] is that sentence as a loop over bytes, and the fast way must agree with it:
 //!
 //! 1. Compare 64 bytes at once with each special byte, which gives a mask with a bit a byte.
 //! 2. If no byte of the block is a quote, all of it is inside or all of it is outside.
 //! 3. Otherwise suppose that every quote opens or closes: then the running parity of the quotes is the inside
 //!    of the quoted fields. The supposition is false only if a quote that would open stands where none may
 //!    (`a"b`, `"a"b"`); the masks show this too, and such a block is walked.
+//!
+//! A dialect with more to it than one byte between fields and one around them is walked in all blocks: [`walk`].
+
+mod walk;
 
 use crate::plan::Dialect;
+pub(crate) use walk::{Step, Walker};
 use wide::u8x16;
 
 /// Bytes that one step looks at.
@@ -20,9 +25,9 @@ pub(crate) const BLOCK_BYTES: usize = 64;
 /// What one block holds: bit i speaks of byte i.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Marks {
-    /// Delimiters outside quotes.
+    /// Delimiters outside quotes; of one of several bytes the last.
     pub(crate) delimiters: u64,
-    /// LF and CR outside quotes.
+    /// LF and CR outside quotes, and every byte of a comment: it is to all others a run of blank lines.
     pub(crate) ends: u64,
     /// Every LF, quoted or not.
     pub(crate) lf: u64,
@@ -30,35 +35,73 @@ pub(crate) struct Marks {
     pub(crate) cr: u64,
 }
 
+/// Makes marks of blocks, one after the other.
+pub(crate) trait Scan {
+    /// Whether the next byte is inside quotes.
+    fn is_inside(&self) -> bool;
+
+    /// The next 64 bytes.
+    fn scan(&mut self, block: &[u8; BLOCK_BYTES]) -> Marks;
+
+    /// As [`Scan::scan`], but for the delimiters.
+    fn scan_ends(&mut self, block: &[u8; BLOCK_BYTES]) -> Marks {
+        Marks { delimiters: 0, ..self.scan(block) }
+    }
+}
+
+/// What scans a dialect. It is chosen once, not block by block.
+#[derive(Debug, Clone)]
+pub(crate) enum Scanner {
+    /// A plain one: one byte between fields, one around them, and no more to it.
+    Masks(Masks),
+    /// Any.
+    Walker(Walker),
+}
+
+impl Scanner {
+    /// A scanner that stands at the start of a record.
+    pub(crate) fn new(dialect: Dialect) -> Self {
+        match (dialect.delimiter.as_bytes(), dialect) {
+            (&[delimiter], Dialect { quote, escape: None, comment: None, trims: false, .. }) => {
+                Self::Masks(Masks { delimiter, quote, inside: 0, may_open: 1 })
+            }
+            _ => Self::Walker(Walker::new(dialect)),
+        }
+    }
+
+    /// As [`Scan::scan`].
+    #[inline]
+    pub(crate) fn scan(&mut self, block: &[u8; BLOCK_BYTES]) -> Marks {
+        match self {
+            Self::Masks(masks) => masks.scan(block),
+            Self::Walker(walker) => walker.scan(block),
+        }
+    }
+}
+
 /// The state between two blocks.
 #[derive(Debug, Clone)]
-pub(crate) struct Scanner {
-    dialect: Dialect,
+pub(crate) struct Masks {
+    delimiter: u8,
+    quote: Option<u8>,
     /// All ones inside quotes, else all zeros.
     inside: u64,
     /// 1 if a quote in the next byte would open, else 0. Means nothing inside quotes.
     may_open: u64,
 }
 
-impl Scanner {
-    /// A scanner that stands at the start of a record.
-    pub(crate) fn new(dialect: Dialect) -> Self {
-        Self { dialect, inside: 0, may_open: 1 }
-    }
-
-    /// Whether the next byte is inside quotes.
-    pub(crate) fn is_inside(&self) -> bool {
+impl Scan for Masks {
+    fn is_inside(&self) -> bool {
         self.inside != 0
     }
 
-    /// The next 64 bytes.
     #[inline]
-    pub(crate) fn scan(&mut self, block: &[u8; BLOCK_BYTES]) -> Marks {
+    fn scan(&mut self, block: &[u8; BLOCK_BYTES]) -> Marks {
         let vectors = load(block);
         let lf = equal(&vectors, b'\n');
         let cr = equal(&vectors, b'\r');
-        let delimiters = equal(&vectors, self.dialect.delimiter);
-        let quotes = self.dialect.quote.map_or(0, |quote| equal(&vectors, quote));
+        let delimiters = equal(&vectors, self.delimiter);
+        let quotes = self.quote.map_or(0, |quote| equal(&vectors, quote));
         let boundaries = delimiters | lf | cr;
         let inside = if quotes == 0 {
             self.may_open = boundaries >> 63;
@@ -69,20 +112,22 @@ impl Scanner {
         Marks { delimiters: delimiters & !inside, ends: (lf | cr) & !inside, lf, cr }
     }
 
-    /// As [`Scanner::scan`], but for the delimiters, which it looks for only where there are quotes.
+    /// It looks for delimiters only where there are quotes.
     #[inline]
-    pub(crate) fn scan_ends(&mut self, block: &[u8; BLOCK_BYTES]) -> Marks {
+    fn scan_ends(&mut self, block: &[u8; BLOCK_BYTES]) -> Marks {
         let vectors = load(block);
         let lf = equal(&vectors, b'\n');
-        let quote = self.dialect.quote.unwrap_or(b'\r');
+        let quote = self.quote.unwrap_or(b'\r');
         if self.inside == 0 && !contains(&vectors, b'\r', quote) {
             let last = block[BLOCK_BYTES - 1];
-            self.may_open = u64::from(last == self.dialect.delimiter || last == b'\n');
+            self.may_open = u64::from(last == self.delimiter || last == b'\n');
             return Marks { delimiters: 0, ends: lf, lf, cr: 0 };
         }
         Marks { delimiters: 0, ..self.scan(block) }
     }
+}
 
+impl Masks {
     /// The bytes after which one is inside quotes; keeps the state for the next block.
     #[inline]
     fn inside_of(&mut self, block: &[u8; BLOCK_BYTES], quotes: u64, boundaries: u64) -> u64 {
@@ -99,12 +144,12 @@ impl Scanner {
         inside
     }
 
-    /// The grammar byte by byte: the plain form of [`Scanner::inside_of`], and its way out.
+    /// The grammar byte by byte: the plain form of [`Masks::inside_of`], and its way out.
     #[cold]
     fn walk(&mut self, block: &[u8; BLOCK_BYTES]) -> u64 {
         let mut mask = 0;
         for (i, &byte) in block.iter().enumerate() {
-            let is_quote = Some(byte) == self.dialect.quote;
+            let is_quote = Some(byte) == self.quote;
             if self.inside != 0 {
                 if is_quote {
                     self.inside = 0;
@@ -113,7 +158,7 @@ impl Scanner {
             } else if is_quote && self.may_open != 0 {
                 self.inside = !0;
             } else {
-                self.may_open = u64::from(byte == self.dialect.delimiter || byte == b'\n' || byte == b'\r');
+                self.may_open = u64::from(byte == self.delimiter || byte == b'\n' || byte == b'\r');
             }
             mask |= (self.inside & 1) << i;
         }
@@ -180,21 +225,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The masks of `blocks`, every quoted part found by the walk alone.
-    fn by_walk(dialect: Dialect, blocks: &[[u8; BLOCK_BYTES]]) -> Vec<Marks> {
-        let mut scanner = Scanner::new(dialect);
-        let mask = |block: &[u8; BLOCK_BYTES], wanted: u8| {
-            block.iter().enumerate().fold(0, |mask, (i, &byte)| mask | u64::from(byte == wanted) << i)
-        };
-        let marks = |block| {
-            let inside = scanner.walk(block);
-            let (lf, cr) = (mask(block, b'\n'), mask(block, b'\r'));
-            let delimiters = mask(block, dialect.delimiter) & !inside;
-            Marks { delimiters, ends: (lf | cr) & !inside, lf, cr }
-        };
-        blocks.iter().map(marks).collect()
-    }
-
     fn block() -> impl Strategy<Value = [u8; BLOCK_BYTES]> {
         let byte = prop_oneof![4 => Just(b'"'), 2 => Just(b','), 1 => Just(b'\n'), 1 => Just(b'\r'), 4 => any::<u8>()];
         let sparse = prop_oneof![1 => Just(b'"'), 4 => Just(b','), 1 => Just(b'\n'), 20 => Just(b'a')];
@@ -205,12 +235,14 @@ mod tests {
         #[test]
         fn masks_equal_the_walk(blocks in proptest::collection::vec(block(), 1..6), quote in prop::option::of(Just(b'"'))) {
             let dialect = Dialect { quote, ..Dialect::default() };
-            let expected = by_walk(dialect, &blocks);
+            let mut walker = Walker::new(dialect);
             let mut scanner = Scanner::new(dialect);
             let mut ends_scanner = Scanner::new(dialect);
-            for (block, expected) in blocks.iter().zip(expected) {
+            for block in &blocks {
+                let expected = walker.scan(block);
                 prop_assert_eq!(scanner.scan(block), expected);
-                prop_assert_eq!(ends_scanner.scan_ends(block), Marks { delimiters: 0, ..expected });
+                let Scanner::Masks(masks) = &mut ends_scanner else { panic!("a plain dialect is not walked") };
+                prop_assert_eq!(masks.scan_ends(block), Marks { delimiters: 0, ..expected });
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::columns;
 use crate::dialect::{SAMPLE_BYTES, with_delimiter};
 use crate::error::{Kind, Result};
 use crate::input::Input;
-use crate::parse::{Records, unquote};
+use crate::parse::{Records, trim, unquote};
 use crate::plan::{Dialect, Plan};
 use crate::split::{Incoming, Split};
 use std::path::Path;
@@ -49,7 +49,7 @@ impl Source {
         let (names, mut notes) =
             if plan.columns.is_some() { columns::names(&names) } else { (names, Vec::new()) };
         if dialect != plan.dialect {
-            let delimiter = dialect.delimiter.escape_ascii();
+            let delimiter = dialect.delimiter.as_bytes().escape_ascii();
             notes.push(format!("fields are separated by '{delimiter}'; if not so, say --delimiter"));
         }
         Ok(Self { file, dialect, header, names, notes })
@@ -126,6 +126,9 @@ fn read_header(file: &Input, plan: &Plan, dialect: Dialect) -> Result<(Vec<u8>, 
     let range = range.ok_or_else(|| Kind::Internal("a header without a record".to_owned()))?;
     if plan.head.has_no_names {
         return Ok((Vec::new(), (1..=fields.len()).map(|number| format!("column{number}")).collect()));
+    }
+    if dialect.trims {
+        trim(chunk.bytes, &mut fields);
     }
     let arena = Arena::default();
     let name =

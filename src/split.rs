@@ -12,10 +12,10 @@
 
 use crate::error::{Error, Kind, Position};
 use crate::plan::Dialect;
-use crate::scan::{BLOCK_BYTES, Scanner, block_of, low_bits};
+use crate::scan::{BLOCK_BYTES, Scan, Scanner, Step, Walker, block_of, low_bits};
 use std::sync::Arc;
 
-/// No chunk is larger, so that places in it fit in 32 bits. Only blank lines without end make one that large.
+/// No chunk is larger, so that places in it fit in 32 bits. Only blank lines or comments without end make one that large.
 const MAX_CHUNK_BYTES: usize = 1 << 31;
 
 /// A run of whole records of one input; the unit of work.
@@ -201,7 +201,13 @@ impl<'a> Split<'a> {
     /// Length and contents of the next chunk; or what was seen until a record, the last, turned out bad. Nothing if that
     /// can not be told before more comes in.
     fn measure(&self) -> Option<Result<(usize, Tally), (Tally, Error)>> {
-        let mut scanner = Scanner::new(self.dialect);
+        match Scanner::new(self.dialect) {
+            Scanner::Masks(masks) => self.measure_with(masks),
+            Scanner::Walker(walker) => self.measure_with(walker),
+        }
+    }
+
+    fn measure_with(&self, mut scanner: impl Scan) -> Option<Result<(usize, Tally), (Tally, Error)>> {
         let mut tally = Tally::default();
         let (mut after_end, mut after_cr) = (1, 0);
         let mut filled = [0; BLOCK_BYTES];
@@ -232,7 +238,7 @@ impl<'a> Split<'a> {
             } else if at - tally.last_start() > self.max_record_bytes
                 && (tally.is_open() || at > MAX_CHUNK_BYTES)
             {
-                let error = self.too_large(&tally, at, &scanner);
+                let error = self.too_large(&tally, at, scanner.is_inside());
                 return Some(Err((tally, error)));
             }
             (after_end, after_cr) = (marks.ends >> 63, marks.cr >> 63);
@@ -249,8 +255,8 @@ impl<'a> Split<'a> {
     }
 
     #[cold]
-    fn too_large(&self, tally: &Tally, end: usize, scanner: &Scanner) -> Error {
-        if scanner.is_inside() {
+    fn too_large(&self, tally: &Tally, end: usize, is_inside: bool) -> Error {
+        if is_inside {
             return self.unclosed_quote(tally, end);
         }
         let position = self.position(tally, tally.last_start());
@@ -333,21 +339,8 @@ pub(crate) fn count_line_ends(bytes: &[u8]) -> u64 {
 
 /// Where the quoted field begins that `record`, which ends inside quotes, ends in.
 fn last_opening_quote(record: &[u8], dialect: Dialect) -> usize {
-    let mut opening = 0;
-    let mut inside = false;
-    let mut may_open = true;
-    for (at, &byte) in record.iter().enumerate() {
-        let is_quote = Some(byte) == dialect.quote;
-        if inside {
-            inside = !is_quote;
-            may_open = true;
-        } else if is_quote && may_open {
-            inside = true;
-            let is_escape = at > 0 && record[at - 1] == byte;
-            opening = if is_escape { opening } else { at };
-        } else {
-            may_open = matches!(byte, b'\n' | b'\r') || byte == dialect.delimiter;
-        }
-    }
-    opening
+    let mut walker = Walker::new(dialect);
+    // Each is stepped over, as the state is all of them.
+    let opening = record.iter().enumerate().filter(|(_, byte)| walker.step(**byte) == Step::Opening).last();
+    opening.map_or(0, |(at, _)| at)
 }

@@ -14,7 +14,7 @@ mod typed;
 
 use crate::batch::{Arena, Span, Strings, Value, Values};
 use crate::error::{Kind, Reason, Result};
-use crate::parse::{has_quotes, plain_bytes, quoted, unquote_to};
+use crate::parse::{of_chunk, plain_bytes, quoted, unquote_to};
 use crate::plan::{Dialect, Expr, Otherwise, Table, Type};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
@@ -216,7 +216,7 @@ impl Evaluator<'_> {
     /// The columns of the rows that `records` become, made in `arena`, and the values that are not of their types.
     pub fn eval<'a>(&mut self, records: Records<'_, 'a>, arena: &'a Arena) -> (&'a [Values<'a>], Misfits) {
         let mut made = arena.vec(self.program.ops.len());
-        let has_quotes = has_quotes(records.chunk, records.dialect);
+        let records = Records { dialect: of_chunk(records.chunk, records.dialect), ..records };
         let mut misfits = Misfits::default();
         for (slot, op) in self.program.ops.iter().enumerate() {
             let column = match op {
@@ -229,7 +229,7 @@ impl Evaluator<'_> {
                     };
                     typed(made[*of], *to, records.numbers.len(), arena, found)
                 }
-                op => self.eval_op(op, records, has_quotes, &made, arena),
+                op => self.eval_op(op, records, &made, arena),
             };
             made.push(column);
         }
@@ -240,7 +240,6 @@ impl Evaluator<'_> {
         &mut self,
         op: &Op,
         records: Records<'_, 'a>,
-        has_quotes: bool,
         made: &[Values<'a>],
         arena: &'a Arena,
     ) -> Values<'a> {
@@ -249,10 +248,10 @@ impl Evaluator<'_> {
         match op {
             Op::Constant(Constant::Text(text)) => Values::Constant(Value::Text(arena.copy(text.as_bytes()))),
             Op::Constant(Constant::Integer(integer)) => Values::Constant(Value::Integer(*integer)),
-            Op::Field(index) => field(*index, records, has_quotes, arena),
+            Op::Field(index) => field(*index, records, arena),
             Op::FieldOrNull(index) => {
                 let is_empty = |row: usize| records.fields[row * records.width + *index].len() == 0;
-                null_where(field(*index, records, has_quotes, arena), is_empty, rows, arena)
+                null_where(field(*index, records, arena), is_empty, rows, arena)
             }
             Op::NullIf(of, texts) => {
                 let is_null = |row| match made[*of].get(row) {
@@ -278,11 +277,14 @@ impl Evaluator<'_> {
     }
 }
 
-/// The values of field `index`.
-fn field<'a>(index: usize, records: Records<'_, 'a>, has_quotes: bool, arena: &'a Arena) -> Values<'a> {
+/// The values of field `index`. The dialect is as [`of_chunk`] says.
+fn field<'a>(index: usize, records: Records<'_, 'a>, arena: &'a Arena) -> Values<'a> {
     let Records { chunk, dialect, fields, width, .. } = records;
+    if dialect.escape.is_some() {
+        return made_field(index, records, arena);
+    }
     let spans = arena.list(fields.chunks_exact(width).map(|fields| fields[index]));
-    let spans_of_quoted = if has_quotes { &mut *spans } else { &mut [] };
+    let spans_of_quoted = if dialect.quote.is_some() { &mut *spans } else { &mut [] };
     for span in spans_of_quoted {
         let Some((rest, quote)) = quoted(span.of(chunk), dialect.quote) else { continue };
         let Some(bytes) = plain_bytes(rest, quote) else { return made_field(index, records, arena) };
@@ -292,7 +294,7 @@ fn field<'a>(index: usize, records: Records<'_, 'a>, has_quotes: bool, arena: &'
     Values::Texts(Strings { bytes: chunk, spans })
 }
 
-/// As [`field`], where quotes inside of quotes make that a value is not a piece of the chunk.
+/// As [`field`], where quotes or escapes inside of quotes make that a value is not a piece of the chunk.
 fn made_field<'a>(index: usize, records: Records<'_, 'a>, arena: &'a Arena) -> Values<'a> {
     let Records { chunk, dialect, fields, width, .. } = records;
     let fields = || fields.chunks_exact(width).map(|fields| fields[index]);
@@ -301,7 +303,7 @@ fn made_field<'a>(index: usize, records: Records<'_, 'a>, arena: &'a Arena) -> V
         let raw = span.of(chunk);
         let quoted = quoted(raw, dialect.quote);
         texts.push(|to| match quoted {
-            Some((rest, quote)) => unquote_to(rest, quote, to),
+            Some((rest, quote)) => unquote_to(rest, quote, dialect.escape, to),
             None => copy(raw, to),
         });
     }

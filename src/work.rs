@@ -40,6 +40,9 @@ impl<'p> Worker<'p> {
     /// The rows of `chunk`, made in `arena`.
     pub fn rows<'a>(&mut self, chunk: Chunk<'a>, arena: &'a Arena) -> Rows<'a> {
         let mut rejects = self.parse(chunk);
+        if self.dialect.trims {
+            parse::trim(chunk.bytes, &mut self.fields);
+        }
         let first_record = chunk.records_before_input + chunk.first_record;
         loop {
             let records = transform::Records {

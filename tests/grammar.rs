@@ -1,10 +1,13 @@
-//! The records of every small input, and of random larger ones, against the csv crate; and every cut of them.
+//! The records of every small input, and of random larger ones, against the csv crate, and a plain form of the grammar
+//! where that knows less; and every cut of them.
+
+mod naive;
 
 use proptest::prelude::*;
 use sqload::Kind;
 use sqload::batch::Arena;
-use sqload::parse::{Records, unquote};
-use sqload::plan::Dialect;
+use sqload::parse::{Records, trim, unquote};
+use sqload::plan::{Delimiter, Dialect};
 use sqload::split::{Incoming, Split};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,22 +17,25 @@ const ALPHABET: &[u8; 5] = b"\",\n\ra";
 const LONGEST: usize = 8;
 const ANY_SIZE: usize = 1 << 20;
 
-fn ours(bytes: &[u8]) -> Vec<Fields> {
+fn ours(bytes: &[u8], dialect: Dialect) -> Vec<Fields> {
     let arena = Arena::default();
-    let dialect = Dialect::default();
     let mut records = Records::new(bytes, dialect);
     let mut all = Vec::new();
     let mut fields = Vec::new();
     while records.next_into(&mut fields).is_some() {
+        if dialect.trims {
+            trim(bytes, &mut fields);
+        }
         let values = fields.drain(..).map(|field| unquote(field.of(bytes), dialect, &arena).to_vec());
         all.push(values.collect());
     }
     all
 }
 
-fn theirs(bytes: &[u8]) -> Vec<Fields> {
+fn theirs(bytes: &[u8], dialect: Dialect) -> Vec<Fields> {
     let mut builder = csv::ReaderBuilder::new();
-    let mut reader = builder.has_headers(false).flexible(true).buffer_capacity(64).from_reader(bytes);
+    builder.has_headers(false).flexible(true).buffer_capacity(64);
+    let mut reader = builder.escape(dialect.escape).comment(dialect.comment).from_reader(bytes);
     let mut record = csv::ByteRecord::new();
     let mut all = Vec::new();
     while reader.read_byte_record(&mut record).expect("reading memory can not fail") {
@@ -38,21 +44,8 @@ fn theirs(bytes: &[u8]) -> Vec<Fields> {
     all
 }
 
-fn split(bytes: &[u8], chunk_bytes: usize) -> Split<'_> {
-    Split::new("test".into(), bytes, 0, Dialect::default(), chunk_bytes, ANY_SIZE)
-}
-
-/// Whether `bytes` end inside quotes, read byte by byte from the words of the grammar.
-fn ends_inside_quotes(bytes: &[u8]) -> bool {
-    let (mut inside, mut may_open) = (false, true);
-    for byte in bytes {
-        match byte {
-            b'"' if inside => (inside, may_open) = (false, true),
-            b'"' if may_open => inside = true,
-            _ => may_open = b",\n\r".contains(byte),
-        }
-    }
-    inside
+fn split(bytes: &[u8], dialect: Dialect, chunk_bytes: usize) -> Split<'_> {
+    Split::new("test".into(), bytes, 0, dialect, chunk_bytes, ANY_SIZE)
 }
 
 /// Line ends in `bytes`; CRLF is one.
@@ -62,26 +55,25 @@ fn lines(bytes: &[u8]) -> u64 {
 }
 
 /// Checks that the chunks of `bytes` are those of a whole, and gives the same records.
-fn check_split(bytes: &[u8], whole: &[Fields], chunk_bytes: usize) {
-    check_trickle(bytes, chunk_bytes);
+fn check_split(bytes: &[u8], dialect: Dialect, whole: &[Fields], chunk_bytes: usize) {
+    check_trickle(bytes, dialect, chunk_bytes);
     let mut chunks = Vec::new();
     let mut error = None;
-    for chunk in split(bytes, chunk_bytes) {
+    for chunk in split(bytes, dialect, chunk_bytes) {
         assert!(error.is_none(), "nothing follows an error");
         match chunk {
             Ok(chunk) => chunks.push(chunk),
             Err(last) => error = Some(last),
         }
     }
-    if ends_inside_quotes(bytes) {
+    if let (_, Some(opening)) = naive::records(bytes, dialect) {
         let error = error.expect("an unclosed quote is an error");
-        let records = chunks.iter().flat_map(|chunk| ours(chunk.bytes)).collect::<Vec<_>>();
+        let records = chunks.iter().flat_map(|chunk| ours(chunk.bytes, dialect)).collect::<Vec<_>>();
         assert_eq!(records, whole[..whole.len() - 1], "all records but the last come before the error");
         assert!(matches!(error.kind(), Kind::UnclosedQuote { .. }), "{error}");
-        let offset = error.position().expect("it has a position").offset as usize;
-        assert_eq!(bytes[offset], b'"');
-        assert!(!ends_inside_quotes(&bytes[..offset]), "the quote at {offset} opens");
-        assert_eq!(error.position().unwrap().line, lines(&bytes[..offset]) + 1);
+        let position = error.position().expect("it has a position");
+        assert_eq!(position.offset, opening as u64);
+        assert_eq!(position.line, lines(&bytes[..opening]) + 1);
         return;
     }
     assert!(error.is_none(), "{error:?}");
@@ -92,7 +84,7 @@ fn check_split(bytes: &[u8], whole: &[Fields], chunk_bytes: usize) {
         assert_eq!(chunk.bytes, &bytes[at..at + chunk.bytes.len()]);
         assert_eq!(chunk.first_record, record as u64);
         assert_eq!(chunk.first_line, lines(&bytes[..at]));
-        let records = ours(chunk.bytes);
+        let records = ours(chunk.bytes, dialect);
         assert_eq!(records.len(), chunk.records);
         assert_eq!(records, whole[record..record + chunk.records]);
         assert!(number == 0 || chunk.records > 0, "only an input without records has a chunk without");
@@ -119,10 +111,10 @@ impl Incoming for Trickle<'_> {
 }
 
 /// Checks that the chunks of `bytes` do not depend on when these come in.
-fn check_trickle(bytes: &[u8], chunk_bytes: usize) {
+fn check_trickle(bytes: &[u8], dialect: Dialect, chunk_bytes: usize) {
     let trickle = Trickle { bytes, there: AtomicUsize::new(0) };
-    let mut coming = Split::new("test".into(), &[], 0, Dialect::default(), chunk_bytes, ANY_SIZE).of(&trickle);
-    for expected in split(bytes, chunk_bytes) {
+    let mut coming = Split::new("test".into(), &[], 0, dialect, chunk_bytes, ANY_SIZE).of(&trickle);
+    for expected in split(bytes, dialect, chunk_bytes) {
         match (expected, coming.next().expect("as many chunks")) {
             (Ok(expected), Ok(chunk)) => assert_eq!(chunk, expected),
             (expected, chunk) => assert_eq!(format!("{chunk:?}"), format!("{expected:?}")),
@@ -137,14 +129,14 @@ fn longest_record(records: &[Fields]) -> usize {
     records.iter().map(bytes).max().unwrap_or(0) + 16
 }
 
-/// Calls `check` with every string of up to `longest` bytes of the alphabet.
-fn every_string(longest: usize, mut check: impl FnMut(&[u8])) {
+/// Calls `check` with every string of up to `longest` bytes of `alphabet`.
+fn every_string(alphabet: &[u8], longest: usize, mut check: impl FnMut(&[u8])) {
     for length in 0..=longest {
-        for mut number in 0..ALPHABET.len().pow(length as u32) {
+        for mut number in 0..alphabet.len().pow(length as u32) {
             let mut bytes = [0; LONGEST];
             for byte in &mut bytes[..length] {
-                *byte = ALPHABET[number % ALPHABET.len()];
-                number /= ALPHABET.len();
+                *byte = alphabet[number % alphabet.len()];
+                number /= alphabet.len();
             }
             check(&bytes[..length]);
         }
@@ -154,33 +146,119 @@ fn every_string(longest: usize, mut check: impl FnMut(&[u8])) {
 #[test]
 fn every_small_input_parses_as_the_csv_crate_reads_it() {
     let mut count = 0;
-    every_string(LONGEST, |bytes| {
-        assert_eq!(ours(bytes), theirs(bytes), "{:?}", String::from_utf8_lossy(bytes));
+    let dialect = Dialect::default();
+    every_string(ALPHABET, LONGEST, |bytes| {
+        assert_eq!(ours(bytes, dialect), theirs(bytes, dialect), "{:?}", String::from_utf8_lossy(bytes));
         count += 1;
     });
     assert_eq!(count, (5usize.pow(9) - 1) / 4);
 }
 
 #[test]
+fn every_small_input_with_escapes_and_comments_parses_as_the_csv_crate_reads_it() {
+    let (escape, comment) = (Some(b'\\'), Some(b'#'));
+    for (alphabet, longest, escape, comment) in
+        [("\",\n\ra\\", 7, escape, None), ("\",\n\ra#", 7, None, comment), ("\",\na\\#", 6, escape, comment)]
+    {
+        let dialect = Dialect { escape, comment, ..Dialect::default() };
+        every_string(alphabet.as_bytes(), longest, |bytes| {
+            let mut read = ours(bytes, dialect);
+            let (expected, open) = naive::records(bytes, dialect);
+            assert_eq!(read, expected, "{:?}", String::from_utf8_lossy(bytes));
+            // In the csv crate nothing but LF ends a comment, and one that nothing ends is a record of an empty field. To all
+            // else LF and CR are the same.
+            let mut bytes = bytes.to_vec();
+            if comment.is_some() {
+                let values = read.iter_mut().flatten().flatten();
+                values.chain(&mut bytes).filter(|byte| **byte == b'\r').for_each(|byte| *byte = b'\n');
+                bytes.extend(open.is_none().then_some(b'\n'));
+            }
+            assert_eq!(read, theirs(&bytes, dialect), "{:?}", String::from_utf8_lossy(&bytes));
+        });
+    }
+}
+
+/// Dialects that are more than the csv crate knows, with letters that are all they give a meaning to.
+fn other_dialects() -> Vec<(Dialect, &'static [u8])> {
+    let usual = Dialect::default();
+    let with =
+        |delimiter: &str| Dialect { delimiter: Delimiter::new(delimiter.as_bytes()).unwrap(), ..usual };
+    let (escape, comment) = (Some(b'\\'), Some(b'#'));
+    vec![
+        (with("||"), b"\"|\n\ra"),
+        (with("aab"), b"\"\nab"),
+        (with("§"), b"\"\n\xc2\xa7a"),
+        (with(", "), b"\", \na"),
+        (Dialect { trims: true, ..usual }, b"\", \ta\n"),
+        (Dialect { trims: true, ..with(" |") }, b"\"| a\n"),
+        (Dialect { escape, comment, trims: true, ..with("||") }, b"\"|\\# \n"),
+        (Dialect { escape, comment, quote: Some(b'\''), ..with("::") }, b"':\\#\ra"),
+    ]
+}
+
+#[test]
+fn every_small_input_of_other_dialects_parses_as_the_plain_grammar_says() {
+    for (dialect, alphabet) in other_dialects() {
+        let check = |bytes: &[u8]| {
+            let (mut expected, open) = naive::records(bytes, dialect);
+            let mut read = ours(bytes, dialect);
+            assert_eq!(read.len(), expected.len(), "{dialect:?} {}", bytes.escape_ascii());
+            // A record that ends inside quotes is an error, and has no values.
+            if open.is_some() {
+                (_, _) = (read.pop(), expected.pop());
+            }
+            assert_eq!(read, expected, "{dialect:?} {}", bytes.escape_ascii());
+        };
+        every_string(alphabet, 7, check);
+        // The same across the end of a block.
+        for before in 60..64 {
+            let mut input = b"\n".repeat(before);
+            every_string(alphabet, 5, |bytes| {
+                input.truncate(before);
+                input.extend_from_slice(bytes);
+                check(&input);
+            });
+        }
+    }
+}
+
+#[test]
 fn every_small_input_parses_alike_across_a_block_boundary() {
     let prefixes = ["a", "\n", "\"a", "\"a\"\"", "a\"", "\"a\"a"];
+    let dialect = Dialect::default();
     for (prefix, before) in prefixes.iter().flat_map(|prefix| (58..64).map(move |before| (prefix, before))) {
         let mut input = b"\n".repeat(before - prefix.len());
         input.extend_from_slice(prefix.as_bytes());
-        every_string(5, |bytes| {
+        every_string(ALPHABET, 5, |bytes| {
             input.truncate(before);
             input.extend_from_slice(bytes);
-            assert_eq!(ours(&input), theirs(&input), "{:?}", String::from_utf8_lossy(&input));
+            assert_eq!(
+                ours(&input, dialect),
+                theirs(&input, dialect),
+                "{:?}",
+                String::from_utf8_lossy(&input)
+            );
         });
     }
 }
 
 #[test]
 fn every_cut_of_every_small_input_gives_the_records_of_the_whole() {
-    every_string(LONGEST, |bytes| {
-        let whole = theirs(bytes);
-        (1..=bytes.len()).for_each(|chunk_bytes| check_split(bytes, &whole, chunk_bytes));
+    let dialect = Dialect::default();
+    every_string(ALPHABET, LONGEST, |bytes| {
+        let whole = theirs(bytes, dialect);
+        (1..=bytes.len()).for_each(|chunk_bytes| check_split(bytes, dialect, &whole, chunk_bytes));
     });
+}
+
+#[test]
+fn every_cut_of_every_small_input_of_other_dialects_gives_the_records_of_the_whole() {
+    for (dialect, alphabet) in other_dialects() {
+        every_string(alphabet, 6, |bytes| {
+            let (whole, _) = naive::records(bytes, dialect);
+            (1..=bytes.len()).for_each(|chunk_bytes| check_split(bytes, dialect, &whole, chunk_bytes));
+        });
+    }
 }
 
 fn csv_like(longest: usize) -> impl Strategy<Value = Vec<u8>> {
@@ -196,20 +274,33 @@ fn csv_like(longest: usize) -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn random_inputs_parse_as_the_csv_crate_reads_them(bytes in csv_like(200)) {
-        prop_assert_eq!(ours(&bytes), theirs(&bytes));
+        prop_assert_eq!(ours(&bytes, Dialect::default()), theirs(&bytes, Dialect::default()));
     }
 
     #[test]
     fn random_cuts_give_the_records_of_the_whole(bytes in csv_like(200), chunk_bytes in 1..1000usize) {
-        check_split(&bytes, &theirs(&bytes), chunk_bytes);
+        let dialect = Dialect::default();
+        check_split(&bytes, dialect, &theirs(&bytes, dialect), chunk_bytes);
+    }
+
+    #[test]
+    fn a_delimiter_of_several_bytes_is_as_good_as_one(bytes in csv_like(200), chunk_bytes in 1..1000usize) {
+        let text = String::from_utf8_lossy(&bytes);
+        let dialect = Dialect { delimiter: Delimiter::new("§|".as_bytes()).unwrap(), ..Dialect::default() };
+        let longer = text.replace(',', "§|");
+        let back = |value: &Vec<u8>| String::from_utf8_lossy(value).replace("§|", ",").into_bytes();
+        let whole = ours(longer.as_bytes(), dialect);
+        let values: Vec<Fields> = whole.iter().map(|record| record.iter().map(back).collect()).collect();
+        prop_assert_eq!(values, theirs(text.as_bytes(), Dialect::default()));
+        check_split(longer.as_bytes(), dialect, &whole, chunk_bytes);
     }
 }
 
 #[test]
 fn a_header_is_taken_off_whatever_blank_lines_precede_it() {
-    let mut split = split(b"\r\n\n\"a\nb\",c\r\n\r\n1,2\n3,4", ANY_SIZE);
+    let mut split = split(b"\r\n\n\"a\nb\",c\r\n\r\n1,2\n3,4", Dialect::default(), ANY_SIZE);
     let header = split.take_header().unwrap().unwrap();
-    assert_eq!(ours(header.bytes), [[b"a\nb".to_vec(), b"c".to_vec()]]);
+    assert_eq!(ours(header.bytes, Dialect::default()), [[b"a\nb".to_vec(), b"c".to_vec()]]);
     let chunk = split.next().unwrap().unwrap();
     let expected = sqload::split::Chunk {
         records_before_input: 0,
@@ -227,7 +318,7 @@ fn a_header_is_taken_off_whatever_blank_lines_precede_it() {
 #[test]
 fn no_header_is_none() {
     for bytes in ["", "\n", "\r\n\r\n"] {
-        assert!(split(bytes.as_bytes(), 1).take_header().unwrap().is_none(), "{bytes:?}");
+        assert!(split(bytes.as_bytes(), Dialect::default(), 1).take_header().unwrap().is_none(), "{bytes:?}");
     }
 }
 
@@ -246,6 +337,24 @@ fn the_search_for_the_end_of_a_record_is_bounded() {
     let position = error.position().unwrap();
     assert_eq!((position.record, position.line, position.offset), (2, 2, 6));
     assert!(matches!(error.kind(), Kind::UnclosedQuote { searched_bytes: 1_000..1_200, .. }), "{error:?}");
+}
+
+#[test]
+fn the_search_is_bounded_with_comments_and_escapes_too() {
+    let dialect = Dialect { escape: Some(b'\\'), comment: Some(b'#'), ..Dialect::default() };
+    let comment = [b"#\"".as_slice(), &b"x".repeat(5_000), b"\n"].concat();
+    let swallowed = [b"a,b\nc,\"d\\\"\n".as_slice(), &b"#e,f\n".repeat(2_000)].concat();
+    let bytes = [comment.as_slice(), &swallowed].concat();
+    let mut split = Split::new("in".into(), &bytes, 0, dialect, 1, 1_000);
+    let first = split.next().unwrap().unwrap();
+    assert_eq!((first.records, first.bytes), (1, &bytes[..comment.len() + 4]));
+    let error = split.next().unwrap().unwrap_err();
+    let position = error.position().unwrap();
+    assert_eq!((position.record, position.line, position.offset), (2, 3, comment.len() as u64 + 6));
+    assert!(matches!(error.kind(), Kind::UnclosedQuote { searched_bytes: 1_000..1_200, .. }), "{error:?}");
+    let too_large = [comment.as_slice(), &b"x".repeat(5_000), b"\n"].concat();
+    let error = Split::new("in".into(), &too_large, 0, dialect, 1, 1_000).last().unwrap().unwrap_err();
+    assert!(matches!(error.kind(), Kind::RecordTooLarge { position, .. } if position.line == 2), "{error:?}");
 }
 
 #[test]

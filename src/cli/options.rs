@@ -1,7 +1,9 @@
 //! The options of both loads.
 
 use clap::{Args, ValueEnum};
-use sqload::plan::{Dialect, Head, OnError, Plan, Policies, Synchronous, Table, Tuning, WriterChoice};
+use sqload::plan::{
+    Delimiter, Dialect, Head, OnError, Plan, Policies, Synchronous, Table, Tuning, WriterChoice,
+};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -38,10 +40,10 @@ pub(crate) struct Talk {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
 pub(super) struct DialectOptions {
-    /// What separates fields: one ASCII character, `tab` or `\t` [default: for `load` what the first records show, a comma,
-    /// tab, semicolon or pipe; else a comma].
-    #[arg(short, long, value_name = "CHAR", value_parser = parse_delimiter)]
-    delimiter: Option<u8>,
+    /// What separates fields: a character or a few, as in `||`, or `tab` or `\t` [default: for `load` what the first records
+    /// show, a comma, tab, semicolon or pipe; else a comma].
+    #[arg(short, long, value_name = "TEXT", value_parser = parse_delimiter)]
+    delimiter: Option<Delimiter>,
     /// Fields are separated by tabs.
     #[arg(long, conflicts_with = "delimiter")]
     tsv: bool,
@@ -52,6 +54,16 @@ pub(super) struct DialectOptions {
     /// mark says so].
     #[arg(long, value_name = "NAME")]
     encoding: Option<String>,
+    /// What takes the meaning off the next character inside quotes, as in "5\" pipe" [default: none; "" is a quote in any
+    /// case].
+    #[arg(long, value_name = "CHAR", value_parser = parse_char)]
+    escape: Option<u8>,
+    /// Skip lines that begin with this character where a record would begin [default: none].
+    #[arg(long, value_name = "CHAR", value_parser = parse_char)]
+    comment: Option<u8>,
+    /// Take blanks and tabs off around fields and names; inside quotes they stay.
+    #[arg(long)]
+    trim: bool,
     /// Skip so many lines before the header.
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip_lines: u64,
@@ -140,10 +152,11 @@ fn default_batch_rows() -> NonZeroUsize {
     NonZeroUsize::new(Tuning::default().batch_rows).expect("the default is no zero")
 }
 
-fn parse_delimiter(text: &str) -> Result<u8, String> {
+fn parse_delimiter(text: &str) -> Result<Delimiter, String> {
     match text {
-        "tab" | "\\t" => Ok(b'\t'),
-        _ => parse_char(text),
+        "tab" | "\\t" => Ok(b'\t'.into()),
+        _ => Delimiter::new(text.as_bytes())
+            .ok_or_else(|| format!("a delimiter has 1 to {} bytes", Delimiter::MAX_BYTES)),
     }
 }
 
@@ -176,8 +189,14 @@ impl LoadOptions {
 impl DialectOptions {
     fn dialect(&self) -> Dialect {
         let default = Dialect::default();
-        let delimiter = if self.tsv { b'\t' } else { self.delimiter.unwrap_or(default.delimiter) };
-        Dialect { delimiter, quote: self.quote.0 }
+        let delimiter = if self.tsv { b'\t'.into() } else { self.delimiter.unwrap_or(default.delimiter) };
+        Dialect {
+            delimiter,
+            quote: self.quote.0,
+            escape: self.escape,
+            comment: self.comment,
+            trims: self.trim,
+        }
     }
 
     pub(super) fn head(&self) -> Head {

@@ -1,0 +1,168 @@
+//! Inputs that are written in another way than most: what a load makes of them, against a plain form of the grammar.
+
+mod common;
+mod naive;
+
+use common::{Place, rows_of};
+use proptest::prelude::*;
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use sqload::Loader;
+use sqload::plan::{Delimiter, Dialect, HeaderColumns, OnError, Plan, Table, WriterChoice};
+use std::num::NonZeroUsize;
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+/// Loads `csv` with these options in both ways and compares all of the table, the names first.
+fn each_way(csv: &str, options: &[&str], expected: &[&[&str]]) {
+    let place = Place::empty();
+    place.write("in.csv", csv);
+    for writer in ["direct", "statements"] {
+        let load = ["load", "in.csv", "out.db", "-t", "t", "--all-text", "--replace", "--writer", writer];
+        place.run(&[&load[..], options].concat()).expect(0);
+        let connection = Connection::open(place.path("out.db")).unwrap();
+        let names = rows_of(&connection, "SELECT name FROM pragma_table_info('t') ORDER BY cid");
+        let mut found = vec![names.concat()];
+        found.extend(rows_of(&connection, "SELECT * FROM t ORDER BY rowid"));
+        let expected: Vec<Vec<_>> =
+            expected.iter().map(|row| row.iter().map(|value| text(value)).collect()).collect();
+        assert_eq!(found, expected, "{csv:?} {options:?}");
+        drop(connection);
+        std::fs::remove_file(place.path("out.db")).unwrap();
+    }
+}
+
+#[test]
+fn a_delimiter_can_have_several_bytes() {
+    let names: &[&str] = &["a", "b"];
+    each_way("a, b\n1, \"x, y\"\n2,3, 4\n", &["-d", ", "], &[names, &["1", "x, y"], &["2,3", "4"]]);
+    each_way("a||b\n|x|||\n\"y||\"\"\"||\"z\"\n", &["-d", "||"], &[names, &["|x", "|"], &["y||\"", "z"]]);
+    each_way("a§b\n1§\"§\"\n", &["-d", "§"], &[names, &["1", "§"]]);
+    each_way("a\tb\n1\t2\n", &["-d", "tab"], &[names, &["1", "2"]]);
+    each_way("a\tb\n1\t2\n", &["-d", "\\t"], &[names, &["1", "2"]]);
+    each_way("a12345678b\n112345678\n", &["-d", "12345678"], &[names, &["1", ""]]);
+}
+
+#[test]
+fn an_escape_means_something_inside_quotes() {
+    let csv = "a,b\n\"5\\\" pipe\",\"c:\\\\d\"\n\"x\"\"\\,\",\\\"\n\"\\n\",\"y\"\\z\n";
+    let rows: &[&[&str]] = &[&["a", "b"], &["5\" pipe", "c:\\d"], &["x\",", "\\\""], &["n", "y\\z"]];
+    each_way(csv, &["--escape", "\\"], rows);
+}
+
+#[test]
+fn comments_are_no_records_but_lines() {
+    let csv = "# made \"by hand\na,b\n#1,2\r\n1,#2\n \n#\n\"#\",4\n#the end";
+    let place = Place::empty();
+    place.write("in.csv", csv);
+    let load = ["load", "in.csv", "out.db", "-t", "t", "--comment", "#"];
+    place.run(&load).expect(1).says_once(&["line 5 (record 2, byte 31)", "1 fields"]);
+    each_way(&csv.replace(" \n", "\n"), &["--comment", "#"], &[&["a", "b"], &["1", "#2"], &["#", "4"]]);
+    // A comment with a CR in it has another line behind it.
+    each_way("a\r#x\ry\r", &["--comment", "#"], &[&["a"], &["y"]]);
+}
+
+#[test]
+fn blanks_around_fields_are_trimmed() {
+    let csv = " a ,\"b \"\t, c\n 1\t, \"x, \"\"y\" ,\n  ,\" 2 \",\"z\" w \n";
+    let names: &[&str] = &["a", "b ", "c"];
+    each_way(csv, &["--trim", "-d", ","], &[names, &["1", "x, \"y", ""], &["", " 2 ", "z w"]]);
+    each_way("a | b\n 1 |\" 2\"\n", &["--trim", "-d", "|"], &[&["a", "b"], &["1", " 2"]]);
+    // Numbers are numbers then.
+    let place = Place::empty();
+    place.write("in.csv", "a, b\n1 , 2.5\n 3,\" 4\"\n");
+    place.run(&["load", "in.csv", "out.db", "-t", "t", "--trim"]).expect(0);
+    let connection = Connection::open(place.path("out.db")).unwrap();
+    let rows = rows_of(&connection, "SELECT a, b FROM t");
+    assert_eq!(rows, [[Value::Integer(1), text("2.5")], [Value::Integer(3), text(" 4")]]);
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    let place = Place::empty();
+    place.write("in.csv", "a\n1\n");
+    let cases: [(&[&str], &str); 7] = [
+        (&["--escape", "\""], "must differ"),
+        (&["--comment", ",", "-d", ","], "must differ"),
+        (&["-d", ", \""], "must differ"),
+        (&["-d", "a\nb"], "line end"),
+        (&["--quote", "none", "--escape", "\\"], "no quote"),
+        (&["--trim", "--quote", " "], "trimmed"),
+        (&["-d", "123456789"], "1 to 8 bytes"),
+    ];
+    for (options, said) in cases {
+        let outcome = place.run(&[&["load", "in.csv", "out.db"], options].concat()).expect(2);
+        assert!(outcome.stderr.contains(said), "{options:?}: {}", outcome.stderr);
+    }
+    assert_eq!(place.names(), ["in.csv"]);
+}
+
+/// What a dialect can be, and a text that it gives a meaning to.
+fn dialect_and_csv() -> impl Strategy<Value = (Dialect, String)> {
+    let delimiters = prop::sample::select(vec![",", ", ", "||", "§", "::", "\t"]);
+    let byte = |byte| prop::option::of(Just(byte));
+    (delimiters, byte(b'"'), byte(b'\\'), byte(b'#'), any::<bool>()).prop_flat_map(
+        |(delimiter, quote, escape, comment, trims)| {
+            let escape = escape.filter(|_| quote.is_some());
+            let delimiter_bytes = Delimiter::new(delimiter.as_bytes()).unwrap();
+            let dialect = Dialect { delimiter: delimiter_bytes, quote, escape, comment, trims };
+            let field = prop_oneof![
+                8 => "[a-c|,:#\\\\ é]{0,6}",
+                1 => "[a-c\"]{0,3}",
+                2 => "\"[a-c|,:#§ \n\r]{0,20}(\\\\\"|\"\"|)[a-c]{0,3}\"",
+                1 => "[ \t]\"[a-c,]{0,4}\"[ \t]?[x]?",
+                1 => "[a-c]{60,70}",
+            ];
+            let record = prop::collection::vec(field, 2..4).prop_map(move |fields| fields.join(delimiter));
+            let line = prop_oneof![10 => record, 1 => Just(String::new()), 1 => "#[a-c\"]{0,80}"];
+            let end = prop::sample::select(vec!["\n", "\r\n", "\r"]);
+            let lines = prop::collection::vec((line, end), 0..60);
+            let csv = lines.prop_map(|lines| lines.into_iter().map(|(line, end)| line + end).collect());
+            (Just(dialect), csv)
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn a_load_holds_the_records_of_the_plain_grammar((dialect, body) in dialect_and_csv()) {
+        let delimiter = String::from_utf8_lossy(dialect.delimiter.as_bytes()).into_owned();
+        let csv = format!("n1{delimiter}n2{delimiter}n3\n{body}");
+        let (records, open) = naive::records(csv.as_bytes(), dialect);
+        let expected: Vec<Vec<Value>> = records[1..]
+            .iter()
+            .filter(|record| record.len() == 3)
+            .map(|record| record.iter().map(|value| text(&String::from_utf8_lossy(value))).collect())
+            .collect();
+        let place = Place::empty();
+        place.write("in.csv", &csv);
+        for (writer, jobs, chunk_bytes) in
+            [(WriterChoice::Direct, 1, 1), (WriterChoice::Statements, 2, 100), (WriterChoice::Direct, 8, 1 << 16)]
+        {
+            let columns = Some(HeaderColumns { all_text: true, ..HeaderColumns::default() });
+            let plan = Plan { dialect, columns, ..Plan::new(Table::new("t", Vec::new())) };
+            let loader = Loader::from(plan)
+                .writer(writer)
+                .on_error(OnError::Skip)
+                .jobs(NonZeroUsize::new(jobs).unwrap())
+                .chunk_bytes(NonZeroUsize::new(chunk_bytes).unwrap());
+            let loaded = loader.load(place.path("in.csv"), place.path("out.db"));
+            match (open, loaded) {
+                (None, Ok(report)) => {
+                    prop_assert_eq!(report.records as usize, records.len() - 1);
+                    let connection = Connection::open(place.path("out.db")).unwrap();
+                    prop_assert_eq!(&rows_of(&connection, "SELECT * FROM t ORDER BY rowid"), &expected);
+                    drop(connection);
+                    std::fs::remove_file(place.path("out.db")).unwrap();
+                }
+                (Some(offset), Err(error)) => {
+                    prop_assert_eq!(error.position().map(|position| position.offset as usize), Some(offset));
+                }
+                (open, loaded) => prop_assert!(false, "{:?} {:?}", open, loaded),
+            }
+        }
+    }
+}
