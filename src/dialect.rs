@@ -9,23 +9,25 @@ const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
 /// Bytes at the start of an input that are looked at.
 pub(crate) const SAMPLE_BYTES: usize = 64 << 10;
 
-/// The dialect of an input that begins with `bytes`, or that they are the whole of: as `dialect` but for the delimiter,
-/// which is the one that cuts the first record into the most fields and nearly all others into as many. If there is
-/// none, nothing is changed: the file is then of one column, or something is wrong with its records.
-pub(crate) fn with_delimiter(bytes: &[u8], is_whole: bool, dialect: Dialect) -> Dialect {
+/// The dialect of an input that begins with `bytes`, or that they are the whole of, and of which `header_rows` records are
+/// the header: as `dialect` but for the delimiter, which is the one that cuts the first record into the most fields and
+/// nearly all others into as many. If there is none, nothing is changed: the file is then of one column, or something
+/// is wrong with its records.
+pub(crate) fn with_delimiter(bytes: &[u8], is_whole: bool, dialect: Dialect, header_rows: usize) -> Dialect {
     let is_whole = is_whole && bytes.len() <= SAMPLE_BYTES;
     let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
     let others = [dialect.quote, dialect.escape, dialect.comment];
     let candidates = DELIMITERS.into_iter().filter(|delimiter| !others.contains(&Some(*delimiter)));
     let candidates = candidates.map(|delimiter| Dialect { delimiter: delimiter.into(), ..dialect });
-    let measured = candidates.map(|dialect| (common_width(sample, dialect, is_whole), dialect));
+    let measured = candidates.map(|dialect| (common_width(sample, dialect, is_whole, header_rows), dialect));
     // Of equals the first.
     let best = measured.reduce(|best, next| if next.0 > best.0 { next } else { best });
     best.filter(|(fields, _)| *fields > 1).map_or(dialect, |(_, best)| best)
 }
 
-/// The number of fields that the first record and nine in ten of all have; 0 if they do not.
-fn common_width(sample: &[u8], dialect: Dialect, is_whole: bool) -> usize {
+/// The number of fields that the first record, or the last of the header, and nine in ten of those behind it have; 0 if they
+/// do not.
+fn common_width(sample: &[u8], dialect: Dialect, is_whole: bool, header_rows: usize) -> usize {
     let mut records = Records::new(sample, dialect);
     let mut widths = Vec::new();
     let mut fields = Vec::new();
@@ -37,6 +39,7 @@ fn common_width(sample: &[u8], dialect: Dialect, is_whole: bool) -> usize {
         // The last one may be cut.
         widths.pop();
     }
+    let widths = widths.get(header_rows.saturating_sub(1)..).unwrap_or_default();
     match widths.first() {
         Some(first) if 10 * widths.iter().filter(|width| *width == first).count() >= 9 * widths.len() => {
             *first
@@ -50,7 +53,7 @@ mod tests {
     use super::*;
 
     fn found(csv: &str, dialect: Dialect) -> Vec<u8> {
-        with_delimiter(csv.as_bytes(), true, dialect).delimiter.as_bytes().to_vec()
+        with_delimiter(csv.as_bytes(), true, dialect, 1).delimiter.as_bytes().to_vec()
     }
 
     #[test]

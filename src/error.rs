@@ -57,10 +57,12 @@ pub enum Kind {
         path: PathBuf,
     },
     /// The input has no header record.
-    #[error("{input}: the input is empty: a header record with the column names was expected")]
+    #[error("{input}: {}", missing_header(*rows))]
     NoHeader {
         /// The input.
         input: Arc<str>,
+        /// Records that were to make the header.
+        rows: usize,
     },
     /// A column that the plan reads is not in the header.
     #[error("{input}: no column {missing:?} in the header, which has: {}", listed(found))]
@@ -305,6 +307,14 @@ impl fmt::Display for Position {
             0 => write!(f, "{input}: line {line} (header, byte {offset})"),
             _ => write!(f, "{input}: line {line} (record {record}, byte {offset})"),
         }
+    }
+}
+
+/// What is said of an input that ends before its header does.
+fn missing_header(rows: usize) -> String {
+    match rows {
+        0 | 1 => "the input is empty: a header record with the column names was expected".to_owned(),
+        _ => format!("the input ends within its header of {rows} records: ask for fewer with --header-rows"),
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) struct Input {
 enum Content {
     /// An empty file has no map. The watch comes before the map, so that it ends first.
     Mapped(Option<(truncation::Watch, Mmap)>),
-    Spooled(Spool),
+    Spooled(Box<Spool>),
 }
 
 impl Input {
@@ -71,7 +71,7 @@ impl Input {
             content,
         };
         let spool = |from: Box<dyn Read + Send>| {
-            Spool::start(from, path, stop.clone()).map(Content::Spooled).map_err(failed)
+            Spool::start(from, path, stop.clone()).map(|spool| Content::Spooled(spool.into())).map_err(failed)
         };
         let (first, is_mappable) = peek(path, &file).map_err(failed)?;
         let packing = Packing::of(&first);

@@ -91,7 +91,7 @@ impl Load<'_> {
         let seed = tuning.seed.map_or_else(Seed::random, Seed::fixed);
         let sources = Sources::new(list, plan, &plan.table, seed)?;
         let mut target = Target::open(self.database, &plan.table, tuning, self.stop.clone())?;
-        let header = list.first().map(|source| source.header.as_slice()).filter(|_| !plan.head.has_no_names);
+        let header = list.first().map(|source| source.head.as_slice()).filter(|head| !head.is_empty());
         let mut rejects = Rejects::new(&plan.policies, rejects_output, header)?;
         tracing::debug!(jobs, chunk_bytes = tuning.chunk_bytes, database = %target.path().display(), "loading");
 

@@ -166,7 +166,7 @@ impl Type {
 }
 
 /// What comes before the records of an input, and what is learnt from it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
     /// Whether the delimiter is the one that the first records agree on: a comma, a tab, a semicolon or a pipe.
     pub finds_delimiter: bool,
@@ -174,8 +174,15 @@ pub struct Head {
     pub skipped_lines: u64,
     /// Only so many records are read.
     pub max_records: Option<u64>,
-    /// There is no header: the first record is one of the others, and the columns are `column1` and so on.
-    pub has_no_names: bool,
+    /// Records that the header is made of. The names of a column are joined with a blank. 0: there is none, and the
+    /// columns are `column1` and so on.
+    pub header_rows: usize,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self { finds_delimiter: false, skipped_lines: 0, max_records: None, header_rows: 1 }
+    }
 }
 
 /// What becomes of a table of the same name that is there already.
@@ -302,8 +309,8 @@ pub struct Policies {
     pub on_error: OnError,
     /// With [`OnError::Skip`], how many rejects are too many; `None`: there is no such number.
     pub max_errors: Option<u64>,
-    /// Where rejected records are written, header first, as they were read. Beside it, at `….reasons.jsonl`, stands
-    /// why each one is there.
+    /// Where rejected records are written as they were read, behind all that comes before the records. Beside it, at
+    /// `….reasons.jsonl`, stands why each one is there.
     pub rejects: Option<PathBuf>,
     /// The largest record, in bytes. A larger one is an error and not a full memory.
     pub max_record_bytes: usize,

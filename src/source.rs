@@ -1,6 +1,6 @@
 //! An input whose header has been read: all that a load knows of it before it reads the records.
 
-use crate::batch::{Arena, Span};
+use crate::batch::Arena;
 use crate::columns;
 use crate::dialect::{SAMPLE_BYTES, with_delimiter};
 use crate::error::{Kind, Result};
@@ -8,6 +8,7 @@ use crate::input::Input;
 use crate::parse::{Records, trim, unquote};
 use crate::plan::{Dialect, Plan};
 use crate::split::{Incoming, Split};
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -21,8 +22,8 @@ pub(crate) struct Source {
     file: Input,
     /// How it is written.
     pub(crate) dialect: Dialect,
-    /// The header, as it is written.
-    pub(crate) header: Vec<u8>,
+    /// All that comes before the records, as it is written: the header, and what is skipped.
+    pub(crate) head: Vec<u8>,
     /// The names of the columns.
     pub(crate) names: Vec<String>,
     /// What was done to make them different from each other.
@@ -43,16 +44,16 @@ impl Source {
         let mut dialect = plan.dialect;
         if plan.head.finds_delimiter {
             let (bytes, is_all) = split(&file, plan, dialect)?.rest(SAMPLE_BYTES)?;
-            dialect = with_delimiter(bytes, is_all, dialect);
+            dialect = with_delimiter(bytes, is_all, dialect, plan.head.header_rows);
         }
-        let (header, names) = read_header(&file, plan, dialect)?;
+        let (head, names) = read_header(&file, plan, dialect)?;
         let (names, mut notes) =
             if plan.columns.is_some() { columns::names(&names) } else { (names, Vec::new()) };
         if dialect != plan.dialect {
             let delimiter = dialect.delimiter.as_bytes().escape_ascii();
             notes.push(format!("fields are separated by '{delimiter}'; if not so, say --delimiter"));
         }
-        Ok(Self { file, dialect, header, names, notes })
+        Ok(Self { file, dialect, head, names, notes })
     }
 
     /// What messages call it.
@@ -71,9 +72,7 @@ impl Source {
     /// As those of the split.
     pub(crate) fn split(&self, plan: &Plan, records_before: u64) -> Result<Split<'_>> {
         let mut split = split(&self.file, plan, self.dialect)?.after(records_before);
-        if !plan.head.has_no_names {
-            split.take_header()?;
-        }
+        split.take_header(plan.head.header_rows)?;
         Ok(split)
     }
 
@@ -105,7 +104,7 @@ impl Source {
 /// The chunks of an input, the header in the first.
 fn split<'f>(file: &'f Input, plan: &Plan, dialect: Dialect) -> Result<Split<'f>> {
     let (bytes, _) = file.wait(BYTE_ORDER_MARK.len())?;
-    let mark_bytes = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    let mark_bytes = mark_bytes(bytes);
     let split = Split::new(
         file.name().clone(),
         &bytes[mark_bytes..],
@@ -117,21 +116,49 @@ fn split<'f>(file: &'f Input, plan: &Plan, dialect: Dialect) -> Result<Split<'f>
     split.of(file).skip_lines(plan.head.skipped_lines)
 }
 
-/// The header as it is written, which may be nothing, and the names of the columns.
+/// How many bytes of an input are its byte order mark.
+fn mark_bytes(bytes: &[u8]) -> usize {
+    if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 }
+}
+
+/// All that comes before the records, as it is written, without the last line end, and the names of the columns.
 fn read_header(file: &Input, plan: &Plan, dialect: Dialect) -> Result<(Vec<u8>, Vec<String>)> {
-    let chunk = split(file, plan, dialect)?.take_header()?;
-    let chunk = chunk.ok_or_else(|| Kind::NoHeader { input: file.name().clone() })?;
+    let rows = plan.head.header_rows;
+    let mut split = split(file, plan, dialect)?;
+    let skipped = split.offset();
+    let chunk = split.take_header(rows.max(1))?;
+    let chunk = chunk.ok_or_else(|| Kind::NoHeader { input: file.name().clone(), rows })?;
+    let (bytes, _) = file.wait(skipped)?;
+    let before = &bytes[mark_bytes(bytes)..skipped];
     let mut fields = Vec::new();
-    let range = Records::new(chunk.bytes, dialect).next_into(&mut fields);
-    let range = range.ok_or_else(|| Kind::Internal("a header without a record".to_owned()))?;
-    if plan.head.has_no_names {
-        return Ok((Vec::new(), (1..=fields.len()).map(|number| format!("column{number}")).collect()));
-    }
-    if dialect.trims {
-        trim(chunk.bytes, &mut fields);
+    let mut records = Records::new(chunk.bytes, dialect);
+    if rows == 0 {
+        records.next_into(&mut fields);
+        let names = (1..=fields.len()).map(|number| format!("column{number}")).collect();
+        let head = before.strip_suffix(b"\n").unwrap_or(before);
+        return Ok((head.strip_suffix(b"\r").unwrap_or(head).to_vec(), names));
     }
     let arena = Arena::default();
-    let name =
-        |field: &Span| String::from_utf8_lossy(unquote(field.of(chunk.bytes), dialect, &arena)).into_owned();
-    Ok((chunk.bytes[range].to_vec(), fields.iter().map(name).collect()))
+    let (mut names, mut end) = (Vec::new(), 0);
+    while let Some(range) = records.next_into(&mut fields) {
+        if dialect.trims {
+            trim(chunk.bytes, &mut fields);
+        }
+        let parts = fields.drain(..).map(|field| unquote(field.of(chunk.bytes), dialect, &arena));
+        add_names(&mut names, parts.map(String::from_utf8_lossy));
+        end = range.end;
+    }
+    Ok(([before, &chunk.bytes[..end]].concat(), names))
+}
+
+/// Joins each name with what another row of the header adds to it, if it does.
+fn add_names<'a>(names: &mut Vec<String>, parts: impl Iterator<Item = Cow<'a, str>>) {
+    for (at, part) in parts.enumerate() {
+        match names.get_mut(at) {
+            None => names.push(part.into_owned()),
+            Some(_) if part.is_empty() => {}
+            Some(name) if name.is_empty() => *name = part.into_owned(),
+            Some(name) => *name = format!("{name} {part}"),
+        }
+    }
 }

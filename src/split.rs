@@ -139,8 +139,7 @@ impl<'a> Split<'a> {
         /// A walk that is made again is made over at least twice as many bytes, or over so many.
         const LEAST_BYTES: usize = 1 << 20;
         if let Some(incoming) = self.incoming {
-            let offset =
-                usize::try_from(self.offset).map_err(|_| Kind::Internal("no such offset".to_owned()))?;
+            let offset = self.offset();
             let (bytes, is_all) = incoming.wait(offset + (2 * self.rest.len()).max(LEAST_BYTES))?;
             self.rest = &bytes[offset..];
             self.incoming = self.incoming.filter(|_| !is_all);
@@ -173,6 +172,11 @@ impl<'a> Split<'a> {
         Ok(self)
     }
 
+    /// Bytes of the input before what is still to be split.
+    pub(crate) fn offset(&self) -> usize {
+        self.offset as usize
+    }
+
     /// What is still to be split: so many bytes of it at least, and whether it is all.
     ///
     /// # Errors
@@ -184,18 +188,26 @@ impl<'a> Split<'a> {
         Ok((self.rest, self.incoming.is_none()))
     }
 
-    /// Cuts the first record off, the header, and leaves the rest to be split; it does not count as a record.
+    /// Cuts the first `rows` records off, the header, and leaves the rest to be split; they do not count as records.
+    /// Nothing if there are fewer.
     ///
     /// # Errors
     /// As the iterator's.
-    pub fn take_header(&mut self) -> Result<Option<Chunk<'a>>, Error> {
+    pub fn take_header(&mut self, rows: usize) -> Result<Option<Chunk<'a>>, Error> {
+        let whole = self.rest;
         let chunk_bytes = std::mem::replace(&mut self.chunk_bytes, 1);
         self.in_header = true;
-        let header = self.next().transpose()?;
+        let mut header: Option<Chunk<'a>> = None;
+        for _ in 0..rows {
+            let Some(row) = self.next().transpose()? else { break };
+            let first = header.unwrap_or(Chunk { records: 0, ..row });
+            let bytes = &whole[..whole.len() - self.rest.len()];
+            header = Some(Chunk { bytes, records: first.records + row.records, ..first });
+        }
         self.in_header = false;
         self.chunk_bytes = chunk_bytes;
         (self.number, self.record) = (0, 0);
-        Ok(header.filter(|header| header.records == 1))
+        Ok(header.filter(|header| header.records == rows))
     }
 
     /// Length and contents of the next chunk; or what was seen until a record, the last, turned out bad. Nothing if that

@@ -80,6 +80,44 @@ fn blanks_around_fields_are_trimmed() {
 }
 
 #[test]
+fn a_header_can_have_several_rows() {
+    let csv = "sales,,2024;q1\n north , south,\"\"\n\"n,1\",n2\n1,2,3\n";
+    let names: &[&str] = &["sales  north  n,1", " south n2", "2024;q1"];
+    each_way(csv, &["--header-rows", "3"], &[names, &["1", "2", "3"]]);
+    let names: &[&str] = &["sales north n,1", "south n2", "2024;q1"];
+    each_way(csv, &["--header-rows", "3", "--trim"], &[names, &["1", "2", "3"]]);
+    each_way("x\na;b\n1;2\n", &["--header-rows", "2"], &[&["x a", "b"], &["1", "2"]]);
+    each_way("1,2\n", &["--header-rows", "0"], &[&["column1", "column2"], &["1", "2"]]);
+    let place = Place::empty();
+    place.write("in.csv", "a\nb\n");
+    let load = ["load", "in.csv", "out.db", "--header-rows"];
+    place.run(&[&load[..], &["3"]].concat()).expect(1).says_once(&["in.csv", "3 records", "--header-rows"]);
+    place.run(&[&load[..], &["1", "--no-headers"]].concat()).expect(2);
+}
+
+#[test]
+fn rejects_can_be_loaded_with_the_same_options() {
+    let cases: [(&str, &[&str], &str); 4] = [
+        ("a\n# b\n\n\"c\"\n1,2\n3\n", &["--header-rows", "2", "--comment", "#"], "a\n# b\n\n\"c\"\n1,2\n"),
+        ("\u{feff}two\r\nlines\r\na\r\n1,2\r\n3\r\n", &["--skip-lines", "2"], "two\r\nlines\r\na\n1,2\n"),
+        ("line\r\n1\r\n2,3\r\n", &["--skip-lines", "1", "--no-headers"], "line\n2,3\n"),
+        ("1\n2,3\n", &["--no-headers"], "2,3\n"),
+    ];
+    for (csv, options, rejects) in cases {
+        let place = Place::empty();
+        place.write("in.csv", csv);
+        let options = [options, &["-d", ",", "-t", "t"]].concat();
+        let skip = ["load", "in.csv", "out.db", "--on-error", "skip", "--rejects", "bad.csv"];
+        place.run(&[&skip, &options[..]].concat()).expect(3);
+        assert_eq!(String::from_utf8(place.read("bad.csv")).unwrap(), rejects);
+        place.write("mended.csv", rejects.replace(",", ""));
+        place.run(&[&["load", "mended.csv", "out.db", "--append"], &options[..]].concat()).expect(0);
+        let connection = Connection::open(place.path("out.db")).unwrap();
+        assert_eq!(rows_of(&connection, "SELECT count(*) FROM t"), [[Value::Integer(2)]]);
+    }
+}
+
+#[test]
 fn what_contradicts_itself_is_refused() {
     let place = Place::empty();
     place.write("in.csv", "a\n1\n");

@@ -299,7 +299,7 @@ proptest! {
 #[test]
 fn a_header_is_taken_off_whatever_blank_lines_precede_it() {
     let mut split = split(b"\r\n\n\"a\nb\",c\r\n\r\n1,2\n3,4", Dialect::default(), ANY_SIZE);
-    let header = split.take_header().unwrap().unwrap();
+    let header = split.take_header(1).unwrap().unwrap();
     assert_eq!(ours(header.bytes, Dialect::default()), [[b"a\nb".to_vec(), b"c".to_vec()]]);
     let chunk = split.next().unwrap().unwrap();
     let expected = sqload::split::Chunk {
@@ -316,9 +316,24 @@ fn a_header_is_taken_off_whatever_blank_lines_precede_it() {
 }
 
 #[test]
+fn a_header_of_several_records_is_taken_off() {
+    let bytes = b"a,b\n\n\"c\nd\",e\r\n1,2\n";
+    let mut whole = split(bytes, Dialect::default(), ANY_SIZE);
+    let header = whole.take_header(2).unwrap().unwrap();
+    assert_eq!((header.records, header.bytes, header.offset), (2, &bytes[..14], 0));
+    let chunk = whole.next().unwrap().unwrap();
+    assert_eq!((chunk.number, chunk.first_record, chunk.first_line, chunk.records), (0, 0, 4, 1));
+    assert!(split(bytes, Dialect::default(), 1).take_header(4).unwrap().is_none());
+    assert!(split(bytes, Dialect::default(), 1).take_header(0).unwrap().is_none());
+}
+
+#[test]
 fn no_header_is_none() {
     for bytes in ["", "\n", "\r\n\r\n"] {
-        assert!(split(bytes.as_bytes(), Dialect::default(), 1).take_header().unwrap().is_none(), "{bytes:?}");
+        assert!(
+            split(bytes.as_bytes(), Dialect::default(), 1).take_header(1).unwrap().is_none(),
+            "{bytes:?}"
+        );
     }
 }
 

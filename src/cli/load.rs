@@ -42,8 +42,11 @@ pub(crate) struct Load {
     #[arg(long, value_name = "N", help_heading = "Input")]
     limit: Option<u64>,
     /// There is no header: name the columns column1, column2 and so on.
-    #[arg(long, help_heading = "Input")]
+    #[arg(long, conflicts_with = "header_rows", help_heading = "Input")]
     no_headers: bool,
+    /// The header is the first N records: join the names that a column has in them with a blank.
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Input")]
+    header_rows: usize,
     /// Add a column with the name of the input that a row comes from.
     #[arg(long, value_name = "NAME", help_heading = "Columns")]
     file_column: Option<String>,
@@ -120,8 +123,8 @@ impl Load {
             is_strict: self.strict,
             ..Table::new(self.table.clone().unwrap_or_else(|| table_name(&self.inputs)), Vec::new())
         };
-        let head =
-            Head { has_no_names: self.no_headers, max_records: self.limit, ..self.options.dialect.head() };
+        let header_rows = if self.no_headers { 0 } else { self.header_rows };
+        let head = Head { header_rows, max_records: self.limit, ..self.options.dialect.head() };
         Plan { head, columns: Some(self.columns()), ..self.options.plan(table) }
     }
 }

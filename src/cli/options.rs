@@ -81,8 +81,8 @@ struct ErrorOptions {
     /// Fail, with nothing changed, if more records than this can not be loaded.
     #[arg(long, value_name = "N")]
     max_errors: Option<u64>,
-    /// Write the records that can not be loaded to FILE, as they were read, after the header, and why to
-    /// FILE.reasons.jsonl.
+    /// Write the records that can not be loaded to FILE, as they were read, after the header and what is skipped
+    /// before it, and why to FILE.reasons.jsonl.
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
 }
@@ -203,8 +203,7 @@ impl DialectOptions {
         Head {
             finds_delimiter: self.delimiter.is_none() && !self.tsv,
             skipped_lines: self.skip_lines,
-            max_records: None,
-            has_no_names: false,
+            ..Head::default()
         }
     }
 }
