@@ -8,7 +8,7 @@ use crate::error::{Error, Kind, Result, RowKey};
 use crate::numbers::{Doubt, MAX_REAL_DIGITS, integer, real};
 use crate::plan::{Column, Expr, HeaderColumns, Otherwise, Table, Type};
 use crate::write::direct::Affinity;
-use crate::write::{Encoder, Writer, quote_name};
+use crate::write::{Appended, Encoder, Writer, quote_name};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -102,10 +102,10 @@ impl Writer for Looker<'_> {
         Look { words: self.words.clone() }
     }
 
-    fn append(&mut self, rows: &Rows<'_>, seen: &mut Vec<Seen>) -> Result<()> {
+    fn append(&mut self, rows: &Rows<'_>, seen: &mut Vec<Seen>) -> Result<Appended> {
         self.seen.iter_mut().zip(seen).for_each(|(all, seen)| all.merge(seen, self.rows));
         self.rows += rows.len as u64;
-        Ok(())
+        Ok(Appended::default())
     }
 
     fn finish(self, _: &AtomicBool) -> Result<Vec<String>> {

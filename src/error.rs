@@ -160,7 +160,10 @@ pub enum Kind {
         max_bytes: usize,
     },
     /// The rows that are named break a constraint of the table.
-    #[error("{}{message}", places(positions, rows))]
+    #[error(
+        "{}{message}; fix the input, or use --on-error skip with --writer auto to load the other records",
+        places(positions, rows)
+    )]
     Constraint {
         /// Which constraint, in the words of SQLite.
         message: String,
@@ -250,6 +253,14 @@ pub enum Reason {
         /// The type.
         expected: &'static str,
     },
+    /// The row breaks a constraint of the table.
+    #[error("{message}")]
+    Constraint {
+        /// The name of the column, if it is of one alone.
+        column: Option<String>,
+        /// Which constraint, in the words of SQLite.
+        message: String,
+    },
 }
 
 impl Reason {
@@ -260,6 +271,7 @@ impl Reason {
             Self::FieldCount { .. } => "field_count",
             Self::InvalidUtf8 { .. } => "invalid_utf8",
             Self::NotOfType { .. } => "not_of_type",
+            Self::Constraint { .. } => "constraint",
         }
     }
 
@@ -268,6 +280,7 @@ impl Reason {
     pub fn column(&self) -> Option<&str> {
         match self {
             Self::NotOfType { column, .. } => Some(column),
+            Self::Constraint { column, .. } => column.as_deref(),
             Self::FieldCount { .. } | Self::InvalidUtf8 { .. } => None,
         }
     }

@@ -5,8 +5,8 @@ use crate::columns::{self, Looker, Seen};
 use crate::error::{Error, Kind, Result};
 use crate::output::Output;
 use crate::pipeline::{Clocks, Counts, Pipeline};
-use crate::plan::{Column, HeaderColumns, Plan, Table, WriterChoice};
-use crate::rejects::{RejectOutputs, Rejects};
+use crate::plan::{Column, HeaderColumns, OnError, Plan, Table, WriterChoice};
+use crate::rejects::Rejects;
 use crate::report::{Progress, Report, ReportColumn};
 use crate::source::Source;
 use crate::sources::Sources;
@@ -51,6 +51,13 @@ impl Attempt {
                 let reason = "the rows come in no order and are too many to be sorted".to_owned();
                 Some(Self { refused: Some(reason), ..*self })
             }
+            Kind::Constraint { message, .. }
+                if plan.policies.on_error == OnError::Skip
+                    && plan.tuning.writer == WriterChoice::Auto
+                    && self.refused.is_none() =>
+            {
+                Some(Self { refused: Some(format!("there are rejects: {message}")), ..*self })
+            }
             Kind::Misfit { .. } if plan.columns.is_some() && !self.looks_at_all => {
                 Some(Self { refused: self.refused.clone(), looks_at_all: true })
             }
@@ -67,18 +74,37 @@ impl Load<'_> {
         let open = |path: &PathBuf| Source::open(path, self.plan, self.stop);
         let list: Vec<_> =
             self.inputs.iter().map(open).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+        let mut others: Vec<_> = self.inputs.iter().cloned().chain([self.database.to_owned()]).collect();
+        let mut rejects = Rejects::open(&self.plan.policies, &list, &mut others)?;
+        let report_output = self.open_report(&others)?;
         let mut attempt = Attempt::default();
-        loop {
-            match self.attempt(&list, &attempt, started) {
-                Err(error) => attempt = attempt.after(&error, self.plan).ok_or(error)?,
-                report => return report,
+        let report = loop {
+            match self.attempt(&list, &attempt, &mut rejects, started) {
+                Err(error) => match attempt.after(&error, self.plan) {
+                    Some(next) => attempt = next,
+                    None => break Err(error),
+                },
+                report => break report,
             }
             tracing::debug!(?attempt, "once more");
             self.progress.restart();
+        };
+        rejects.say();
+        // The load has happened, and an error would say that it had not.
+        if let Some(Err(error)) = report.as_ref().ok().map(|report| self.write_report(report, report_output))
+        {
+            tracing::warn!("loaded, but the report could not be written: {error}");
         }
+        report
     }
 
-    fn attempt(self, list: &[Source], attempt: &Attempt, started: Instant) -> Result<Report> {
+    fn attempt(
+        self,
+        list: &[Source],
+        attempt: &Attempt,
+        rejects: &mut Rejects<'_>,
+        started: Instant,
+    ) -> Result<Report> {
         self.progress.set_total_bytes(match list.iter().map(Source::bytes) {
             // What is still coming in has no size.
             sizes if sizes.clone().all(|(_, is_all)| is_all) => sizes.map(|(bytes, _)| bytes).sum(),
@@ -87,12 +113,10 @@ impl Load<'_> {
         let tuning = &self.plan.tuning;
         let jobs = tuning.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
         let (plan, notes) = &self.with_columns(list, jobs, attempt.looks_at_all)?;
-        let (rejects_output, report_output) = self.open_outputs()?;
         let seed = tuning.seed.map_or_else(Seed::random, Seed::fixed);
         let sources = Sources::new(list, plan, &plan.table, seed)?;
         let mut target = Target::open(self.database, &plan.table, tuning, self.stop.clone())?;
-        let header = list.first().map(|source| source.head.as_slice()).filter(|head| !head.is_empty());
-        let mut rejects = Rejects::new(&plan.policies, rejects_output, header)?;
+        rejects.start()?;
         tracing::debug!(jobs, chunk_bytes = tuning.chunk_bytes, database = %target.path().display(), "loading");
 
         let clocks = Clocks::default();
@@ -102,7 +126,7 @@ impl Load<'_> {
             None => choose(tuning.writer, &plan.table, target.path(), target.is_new()),
         };
         let filled = choice.and_then(|choice| {
-            let written = write(&mut target, &choice, pipeline, &sources, &mut rejects);
+            let written = write(&mut target, &choice, pipeline, &sources, rejects);
             Ok((finish(&mut target, pipeline, written, rejects, &sources)?, choice))
         });
         let (counts, choice) = match filled {
@@ -115,7 +139,7 @@ impl Load<'_> {
         clocks.finish.time(|| target.commit())?;
         let seconds = started.elapsed().as_secs_f64();
         let bytes = list.iter().map(|source| source.bytes().0).sum();
-        let report = Report {
+        Ok(Report {
             inputs: self.inputs.to_vec(),
             database: self.database.to_owned(),
             table: plan.table.name.clone(),
@@ -128,18 +152,13 @@ impl Load<'_> {
             records: counts.records,
             loaded: counts.loaded,
             rejected: counts.rejected,
-            filtered: 0,
-            ignored: 0,
+            filtered: counts.filtered,
+            ignored: counts.ignored,
             seconds,
             rows_per_second: counts.loaded as f64 / seconds,
             megabytes_per_second: bytes as f64 / 1e6 / seconds,
             stages: clocks.read(),
-        };
-        // The load has happened, and an error would say that it had not.
-        if let Err(error) = write_report(&report, plan, report_output) {
-            tracing::warn!("loaded, but the report could not be written: {error}");
-        }
-        Ok(report)
+        })
     }
 
     /// The plan with the columns of the inputs, if it is to have those, and what there is to say of them.
@@ -191,41 +210,22 @@ impl Load<'_> {
         Ok((Plan { table, ..plan.clone() }, notes))
     }
 
-    /// The files that a load writes beside the database: rejects and why they are, report. None may be another, nor an
-    /// input, nor the database.
-    fn open_outputs(&self) -> Result<(Option<RejectOutputs>, Option<Output>)> {
-        let report = self.plan.report.as_deref().filter(|path| *path != Path::new("-"));
-        let mut others: Vec<_> = self.inputs.iter().map(PathBuf::as_path).chain([self.database]).collect();
-        let mut rejects_output = None;
-        let reasons;
-        if let Some(rejects) = self.plan.policies.rejects.as_deref() {
-            let records = Output::open(rejects, &others)?;
-            others.push(rejects);
-            // There is nothing beside a terminal or a pipe.
-            reasons = rejects.is_file().then(|| reasons_path(rejects));
-            let why = reasons.as_deref().map(|reasons| Output::open(reasons, &others)).transpose()?;
-            others.extend(reasons.as_deref());
-            rejects_output = Some((records, why));
-        }
-        let report_output = report.map(|path| Output::open(path, &others)).transpose()?;
-        Ok((rejects_output, report_output))
+    /// The file that the report is written to, which may be none of `others`, if it is to be written to a file.
+    fn open_report(&self, others: &[PathBuf]) -> Result<Option<Output>> {
+        let path = self.plan.report.as_deref().filter(|path| *path != Path::new("-"));
+        let others: Vec<_> = others.iter().map(PathBuf::as_path).collect();
+        path.map(|path| Output::open(path, &others)).transpose()
     }
-}
 
-/// Where it is said why the records in the file `rejects` are rejects.
-fn reasons_path(rejects: &Path) -> PathBuf {
-    let mut name = rejects.as_os_str().to_owned();
-    name.push(".reasons.jsonl");
-    name.into()
-}
-
-fn write_report(report: &Report, plan: &Plan, output: Option<Output>) -> Result<()> {
-    let written = match (&plan.report, output) {
-        (_, Some(mut output)) => report.write_json(output.start()?),
-        (Some(_), None) => report.write_json(std::io::stdout()),
-        (None, None) => Ok(()),
-    };
-    written.map_err(|error| Error::io("write", plan.report.as_deref().unwrap_or(Path::new("-")), error))
+    fn write_report(&self, report: &Report, output: Option<Output>) -> Result<()> {
+        let written = match (&self.plan.report, output) {
+            (_, Some(mut output)) => report.write_json(output.start()?),
+            (Some(_), None) => report.write_json(std::io::stdout()),
+            (None, None) => Ok(()),
+        };
+        written
+            .map_err(|error| Error::io("write", self.plan.report.as_deref().unwrap_or(Path::new("-")), error))
+    }
 }
 
 /// Puts every row into `target`. Returns what went through, and what is left to SQLite.
@@ -259,7 +259,7 @@ fn finish(
     target: &mut Target,
     pipeline: Pipeline<'_>,
     written: Result<(Counts, Vec<String>)>,
-    rejects: Rejects<'_>,
+    rejects: &mut Rejects<'_>,
     sources: &Sources<'_>,
 ) -> Result<Counts> {
     let Plan { table, tuning, .. } = sources.plan;
@@ -269,10 +269,10 @@ fn finish(
     let rejected = rejects.finish()?;
     let (counts, mut unfinished) = written?;
     if tuning.analyze {
-        unfinished.push(format!("ANALYZE {}", quote_name(&table.name)));
+        unfinished.push(format!("ANALYZE main.{}", quote_name(&table.name)));
     }
-    let counts = Counts { rejected, ..counts };
-    if counts.records != counts.loaded + counts.rejected {
+    let Counts { records, loaded, filtered, ignored, .. } = counts;
+    if records != loaded + rejected + filtered + ignored || rejected != counts.rejected {
         return Err(Kind::Internal(format!("records were lost: {counts:?}")).into());
     }
     if !unfinished.is_empty() || tuning.verify || tuning.vacuum {

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Kind, Result};
 use std::fs::{File, Metadata, OpenOptions};
-use std::io;
+use std::io::{self, Seek};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(crate) struct Output {
     path: PathBuf,
-    /// `None` once it is being written to.
-    file: Option<File>,
+    file: File,
+    /// Whether it was not there before, and was never written to.
     is_new: bool,
 }
 
@@ -25,7 +25,7 @@ impl Output {
         let is_new = !path.exists();
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
-        let output = Self { path: path.to_owned(), file: Some(file), is_new };
+        let output = Self { path: path.to_owned(), file, is_new };
         let is_same = |other: &Metadata| (other.dev(), other.ino()) == (metadata.dev(), metadata.ino());
         match others
             .iter()
@@ -44,26 +44,28 @@ impl Output {
         &self.path
     }
 
-    /// The file, emptied, to write to; it stays.
+    /// The file, emptied, to write to from its beginning; it stays.
     ///
     /// # Errors
     /// [`Kind::Io`] if it can not be emptied.
     pub(crate) fn start(&mut self) -> Result<File> {
-        let empty = |file: File| {
+        let mut empty = || -> io::Result<File> {
             // Pipes and terminals have no length.
-            if file.metadata()?.is_file() {
-                file.set_len(0)?;
+            if self.file.metadata()?.is_file() {
+                self.file.set_len(0)?;
+                self.file.rewind()?;
             }
-            Ok(file)
+            self.file.try_clone()
         };
-        let file = self.file.take().ok_or_else(|| io::Error::other("it is being written to already"));
-        file.and_then(empty).map_err(|error| Error::io("write", &self.path, error))
+        let file = empty().map_err(|error| Error::io("write", &self.path, error));
+        self.is_new &= file.is_err();
+        file
     }
 }
 
 impl Drop for Output {
     fn drop(&mut self) {
-        if self.is_new && self.file.is_some() {
+        if self.is_new {
             let _ = std::fs::remove_file(&self.path);
         }
     }

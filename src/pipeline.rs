@@ -13,7 +13,7 @@ use crate::order::Order;
 use crate::report::{Progress, Stages, Stopwatch};
 use crate::split::Chunk;
 use crate::work::Worker;
-use crate::write::{Encoded, Encoder, Writer};
+use crate::write::{Appended, Encoded, Encoder, Writer};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,6 +49,8 @@ pub(crate) struct Counts {
     pub(crate) records: u64,
     pub(crate) loaded: u64,
     pub(crate) rejected: u64,
+    pub(crate) filtered: u64,
+    pub(crate) ignored: u64,
 }
 
 impl std::ops::AddAssign for Counts {
@@ -56,6 +58,8 @@ impl std::ops::AddAssign for Counts {
         self.records += other.records;
         self.loaded += other.loaded;
         self.rejected += other.rejected;
+        self.filtered += other.filtered;
+        self.ignored += other.ignored;
     }
 }
 
@@ -121,7 +125,7 @@ impl Pipeline<'_> {
             drop(chunks);
             let lead = move || self.lead(chunks_of_input, &free, &chunk_sender, &done_sender);
             thread::Builder::new().name("leader".into()).spawn_scoped(scope, lead).map_err(failed)?;
-            self.write(done, free_sender, writer, take_reject)
+            self.write(done, free_sender, worker, writer, take_reject)
         })
     }
 
@@ -189,10 +193,11 @@ impl Pipeline<'_> {
     }
 
     /// The writer: takes batches in order and gives their parts back.
-    fn write<W: Writer>(
+    fn write<'p, W: Writer>(
         self,
         done: Receiver<Numbered<'_, Encoded<W>>>,
         free: Sender<Parts<Encoded<W>>>,
+        worker: impl Fn() -> Worker<'p>,
         writer: &mut W,
         mut take_reject: impl FnMut(&Reject<'_>) -> Result<()>,
     ) -> Result<Counts> {
@@ -214,11 +219,30 @@ impl Pipeline<'_> {
                 if let Some(column) = rows.misfit {
                     return Err(Kind::Misfit { column }.into());
                 }
-                rows.rejects.iter().try_for_each(&mut take_reject)?;
-                self.clocks.write.time(|| writer.append(rows, &mut encoded))?;
-                counts.records += chunk.records as u64;
-                counts.loaded += rows.len as u64;
-                self.progress.add(chunk.bytes.len() as u64, rows.len as u64);
+                let appended = self.clocks.write.time(|| writer.append(rows, &mut encoded));
+                let Appended { refused, ignored } = match appended {
+                    Ok(appended) => appended,
+                    Err(error) => {
+                        rows.rejects.iter().try_for_each(&mut take_reject)?;
+                        return Err(error);
+                    }
+                };
+                let loaded = (rows.len - refused.len()) as u64 - ignored;
+                counts += Counts {
+                    records: chunk.records as u64,
+                    loaded,
+                    rejected: (rows.rejects.len() + refused.len()) as u64,
+                    filtered: 0,
+                    ignored,
+                };
+                match refused.is_empty() {
+                    true => rows.rejects.iter().try_for_each(&mut take_reject)?,
+                    false => {
+                        let rejects = worker().refuse(chunk, &rows.rejects, refused);
+                        rejects.iter().try_for_each(&mut take_reject)?;
+                    }
+                }
+                self.progress.add(chunk.bytes.len() as u64, loaded);
                 let mut arena = batch.into_owner().arena;
                 arena.reset();
                 // If the leader has ended, its end is on the way.
@@ -270,14 +294,14 @@ mod tests {
             Fake { panics_at: None }
         }
 
-        fn append(&mut self, rows: &Rows<'_>, encoded: &mut u64) -> Result<()> {
+        fn append(&mut self, rows: &Rows<'_>, encoded: &mut u64) -> Result<Appended> {
             assert_eq!(rows.len as u64, *encoded);
             if self.batches_left == 0 {
                 assert!(!self.with_panic, "the writer dies");
                 return Err(Kind::Verify("the disk is gone".to_owned()).into());
             }
             self.batches_left -= 1;
-            Ok(())
+            Ok(Appended::default())
         }
 
         fn finish(self, _: &AtomicBool) -> Result<Vec<String>> {
@@ -295,8 +319,8 @@ mod tests {
             Fake { panics_at: Some(1) }
         }
 
-        fn append(&mut self, _: &Rows<'_>, _: &mut u64) -> Result<()> {
-            Ok(())
+        fn append(&mut self, _: &Rows<'_>, _: &mut u64) -> Result<Appended> {
+            Ok(Appended::default())
         }
 
         fn finish(self, _: &AtomicBool) -> Result<Vec<String>> {

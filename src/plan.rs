@@ -309,8 +309,8 @@ pub struct Policies {
     pub on_error: OnError,
     /// With [`OnError::Skip`], how many rejects are too many; `None`: there is no such number.
     pub max_errors: Option<u64>,
-    /// Where rejected records are written as they were read, behind all that comes before the records. Beside it, at
-    /// `….reasons.jsonl`, stands why each one is there.
+    /// Where rejected records are written as they were read, behind all that comes before the records; those of inputs with
+    /// another header at `….2` and so on. Beside it, at `….reasons.jsonl`, stands why each one is there.
     pub rejects: Option<PathBuf>,
     /// The largest record, in bytes. A larger one is an error and not a full memory.
     pub max_record_bytes: usize,

@@ -3,11 +3,12 @@
 use crate::batch::Reject;
 use crate::error::{Error, Kind, Position, Result};
 use crate::output::Output;
-use crate::plan::{OnError, Policies};
+use crate::plan::{Dialect, OnError, Policies};
+use crate::source::Source;
 use serde::Serialize;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Rejects that are said one by one; the others are only counted, and kept if they are to be kept.
@@ -18,40 +19,52 @@ const MAX_SAID: u64 = 5;
 pub(crate) struct Rejects<'p> {
     policies: &'p Policies,
     count: u64,
-    files: Option<Files>,
+    /// What there is to say of the first ones.
+    messages: Vec<String>,
+    files: Vec<Files>,
+    /// For each input which of the files is its own.
+    file_of_input: Vec<usize>,
 }
 
-/// Where rejects are kept.
+/// Where the rejects of inputs with the same header are kept.
 #[derive(Debug)]
 struct Files {
+    head: Vec<u8>,
+    dialect: Dialect,
     records: Kept,
-    /// Why each is one, a line of JSON for each.
+    /// Why each is one, a line of JSON for each, if there is a place for that.
     reasons: Option<Kept>,
 }
 
-/// A file for the records, and one for the reasons if there is a place for that.
-pub(crate) type RejectOutputs = (Output, Option<Output>);
-
-/// A file that is being written.
+/// A file that is to be written.
 #[derive(Debug)]
 struct Kept {
-    path: PathBuf,
-    file: BufWriter<File>,
+    output: Output,
+    file: Option<BufWriter<File>>,
 }
 
 impl Kept {
-    fn start(mut output: Output) -> Result<Self> {
-        let file = BufWriter::new(output.start()?);
-        Ok(Self { path: output.path().to_owned(), file })
+    fn open(path: &Path, others: &[PathBuf]) -> Result<Self> {
+        let others: Vec<_> = others.iter().map(PathBuf::as_path).collect();
+        Ok(Self { output: Output::open(path, &others)?, file: None })
+    }
+
+    fn start(&mut self) -> Result<()> {
+        // What an earlier attempt has left is written before the file is emptied.
+        self.file = None;
+        self.file = Some(BufWriter::new(self.output.start()?));
+        Ok(())
     }
 
     fn line(&mut self, line: &[u8]) -> Result<()> {
-        let written = self.file.write_all(line).and_then(|()| self.file.write_all(b"\n"));
-        written.map_err(|error| Error::io("write", &self.path, error))
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let written = file.write_all(line).and_then(|()| file.write_all(b"\n"));
+        written.map_err(|error| Error::io("write", self.output.path(), error))
     }
 
-    fn finish(mut self) -> Result<()> {
-        self.file.flush().map_err(|error| Error::io("write", &self.path, error))
+    fn flush(&mut self) -> Result<()> {
+        let flushed = self.file.as_mut().map_or(Ok(()), BufWriter::flush);
+        flushed.map_err(|error| Error::io("write", self.output.path(), error))
     }
 }
 
@@ -72,30 +85,59 @@ struct Line<'r> {
 }
 
 impl<'p> Rejects<'p> {
-    /// Applies `policies` to rejects. They are kept in the first of `outputs`, behind `header` if there is one, so that
-    /// they can be loaded as they are once they are mended, and in the second it is said why.
+    /// Applies `policies` to the rejects of these inputs. They are kept as they were read behind the header of their input,
+    /// so that they can be loaded once they are mended. Inputs with another header than the first have a file of their
+    /// own: FILE.2, FILE.3.
+    ///
+    /// The paths of all files are added to `others`, none of which they may be.
     ///
     /// # Errors
-    /// [`Kind::Io`] if these can not be written.
-    pub(crate) fn new(
-        policies: &'p Policies,
-        outputs: Option<RejectOutputs>,
-        header: Option<&[u8]>,
-    ) -> Result<Self> {
-        let start = |(records, reasons): RejectOutputs| -> Result<_> {
-            let reasons = reasons.map(Kept::start).transpose()?;
-            let mut files = Files { records: Kept::start(records)?, reasons };
-            header.map_or(Ok(()), |header| files.records.line(header))?;
-            Ok(files)
-        };
-        Ok(Self { policies, count: 0, files: outputs.map(start).transpose()? })
+    /// As [`Output::open`].
+    pub(crate) fn open(policies: &'p Policies, inputs: &[Source], others: &mut Vec<PathBuf>) -> Result<Self> {
+        let (count, messages, mut files, mut file_of_input) = <(_, _, Vec<Files>, Vec<_>)>::default();
+        for input in policies.rejects.iter().flat_map(|_| inputs) {
+            let (head, dialect) = (&input.head, input.dialect);
+            let known = files.iter().position(|file| (&file.head, file.dialect) == (head, dialect));
+            // There is nothing beside a terminal or a pipe.
+            let is_alone = files.first().is_some_and(|file| file.reasons.is_none());
+            file_of_input.push(known.unwrap_or(if is_alone { 0 } else { files.len() }));
+            let (Some(path), None, false) = (&policies.rejects, known, is_alone) else { continue };
+            let path = match files.len() {
+                0 => path.clone(),
+                count => with_ending(path, &format!(".{}", count + 1)),
+            };
+            let records = Kept::open(&path, others)?;
+            let reasons_path = path.is_file().then(|| with_ending(&path, ".reasons.jsonl"));
+            others.push(path);
+            let reasons = reasons_path.as_deref().map(|path| Kept::open(path, others)).transpose()?;
+            others.extend(reasons_path);
+            files.push(Files { head: head.clone(), dialect, records, reasons });
+        }
+        Ok(Self { policies, count, messages, files, file_of_input })
     }
 
-    /// Takes one of `input`.
+    /// Begins, and forgets what an earlier attempt has left.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] if the files can not be written.
+    pub(crate) fn start(&mut self) -> Result<()> {
+        self.count = 0;
+        self.messages.clear();
+        for Files { head, records, reasons, .. } in &mut self.files {
+            records.start()?;
+            reasons.as_mut().map_or(Ok(()), Kept::start)?;
+            if !head.is_empty() {
+                records.line(head)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one of input `number`, which is called `input`.
     ///
     /// # Errors
     /// [`Kind::Rejected`] or [`Kind::TooManyErrors`] if this is one too many.
-    pub(crate) fn take(&mut self, reject: &Reject<'_>, input: &Arc<str>) -> Result<()> {
+    pub(crate) fn take(&mut self, reject: &Reject<'_>, number: usize, input: &Arc<str>) -> Result<()> {
         let reason = reject.reason.clone();
         let position = Position {
             input: input.clone(),
@@ -104,7 +146,8 @@ impl<'p> Rejects<'p> {
             offset: reject.offset,
         };
         self.count += 1;
-        if let Some(Files { records, reasons }) = &mut self.files {
+        if let Some(file) = self.file_of_input.get(number) {
+            let Files { records, reasons, .. } = &mut self.files[*file];
             records.line(reject.bytes)?;
             let line = Line {
                 input,
@@ -117,7 +160,7 @@ impl<'p> Rejects<'p> {
             };
             if let Some(reasons) = reasons {
                 let line = serde_json::to_vec(&line).map_err(std::io::Error::from);
-                reasons.line(&line.map_err(|error| Error::io("write", &reasons.path, error))?)?;
+                reasons.line(&line.map_err(|error| Error::io("write", reasons.output.path(), error))?)?;
             }
         }
         if self.policies.on_error == OnError::Abort {
@@ -127,8 +170,8 @@ impl<'p> Rejects<'p> {
             return Err(Kind::TooManyErrors { position, reason, max_errors }.into());
         }
         match self.count {
-            ..=MAX_SAID => tracing::warn!("{position}: rejected: {reason}"),
-            count if count == MAX_SAID + 1 => tracing::warn!("{input}: more rejects follow"),
+            ..=MAX_SAID => self.messages.push(format!("{position}: rejected: {reason}")),
+            count if count == MAX_SAID + 1 => self.messages.push(format!("{input}: more rejects follow")),
             _ => {}
         }
         Ok(())
@@ -138,11 +181,23 @@ impl<'p> Rejects<'p> {
     ///
     /// # Errors
     /// [`Kind::Io`] if the file of rejects can not be written.
-    pub(crate) fn finish(self) -> Result<u64> {
-        if let Some(Files { records, reasons }) = self.files {
-            records.finish()?;
-            reasons.map_or(Ok(()), Kept::finish)?;
+    pub(crate) fn finish(&mut self) -> Result<u64> {
+        for Files { records, reasons, .. } in &mut self.files {
+            records.flush()?;
+            reasons.as_mut().map_or(Ok(()), Kept::flush)?;
         }
         Ok(self.count)
     }
+
+    /// Says what the first rejects are.
+    pub(crate) fn say(&self) {
+        self.messages.iter().for_each(|message| tracing::warn!("{message}"));
+    }
+}
+
+/// `path` with more at its end.
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
 }

@@ -143,20 +143,18 @@ fn lossy_list<S: serde::Serializer>(paths: &[PathBuf], serializer: S) -> Result<
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { records, loaded, rejected, stages, jobs, .. } = self;
+        let Self { records, loaded, rejected, filtered, ignored, stages, jobs, .. } = self;
         match self.inputs.as_slice() {
             [input] => write!(f, "{}", input.display())?,
             inputs => write!(f, "{} inputs", inputs.len())?,
         }
         writeln!(f, " -> {}, table {}", self.database.display(), self.table)?;
         self.notes.iter().try_for_each(|note| writeln!(f, "{note}"))?;
-        writeln!(
-            f,
-            "read {} records: {} loaded, {} rejected",
-            grouped(*records),
-            grouped(*loaded),
-            grouped(*rejected)
-        )?;
+        let counts =
+            [(*loaded, "loaded"), (*rejected, "rejected"), (*filtered, "filtered"), (*ignored, "ignored")];
+        let said = counts.iter().enumerate().filter(|(at, (count, _))| *at < 2 || *count > 0);
+        let said: Vec<_> = said.map(|(_, (count, name))| format!("{} {name}", grouped(*count))).collect();
+        writeln!(f, "read {} records: {}", grouped(*records), said.join(", "))?;
         writeln!(
             f,
             "{:.3} s, {} rows/s, {:.1} MB/s ({} writer{})",

@@ -65,7 +65,9 @@ impl<'s> Sources<'s> {
                 chunks,
                 || self.worker(number),
                 writer,
-                |reject| rejects.as_mut().map_or(Ok(()), |rejects| rejects.take(reject, source.name())),
+                |reject| {
+                    rejects.as_mut().map_or(Ok(()), |rejects| rejects.take(reject, number, source.name()))
+                },
             )?;
         }
         Ok(counts)

@@ -189,7 +189,8 @@ impl Target {
                 return Err(error);
             }
             match &self.aside {
-                Some(_) if vacuum => self.run("vacuum", "VACUUM")?,
+                // A journal of that would be the whole database.
+                Some(_) if vacuum => self.run("vacuum", "PRAGMA journal_mode = OFF; VACUUM")?,
                 None if vacuum => self.vacuum_committed(),
                 _ => {}
             }
@@ -245,9 +246,9 @@ fn open_new(aside: &Aside, path: &Path, page_bytes: Option<u32>) -> Result<Conne
         let connection = Connection::open_with_flags(aside.path(), flags)?;
         page_bytes.map_or(Ok(()), |page_bytes| connection.pragma_update(None, "page_size", page_bytes))?;
         // Nobody else sees this file, and if the load fails it is thrown away: no lock to take again for
-        // each transaction, no journal to go back with.
+        // each transaction, and a journal only to take single statements back with.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        connection.pragma_update(None, "journal_mode", "OFF")?;
+        connection.pragma_update(None, "journal_mode", "MEMORY")?;
         Ok(connection)
     };
     open().map_err(|source| Error::sqlite("create", path, source))

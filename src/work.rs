@@ -77,24 +77,42 @@ impl<'p> Worker<'p> {
     ) -> Vec<Reject<'a>> {
         rows.sort_unstable();
         rows.dedup_by_key(|(row, _)| *row);
-        let mut rejects = Rejects::new(chunk);
-        let mut records = parse::Records::new(chunk.bytes, self.dialect);
-        let mut ranges = std::iter::from_fn(|| records.next_into(&mut Vec::new())).zip(0..);
-        for (row, column) in &rows {
-            let number = self.numbers[*row];
-            if let Some((range, number)) = ranges.find(|(_, other)| *other == number) {
-                rejects.push(number, range, self.evaluator.reason(*column));
-            }
-        }
+        let reasons = rows.iter().map(|(row, column)| (*row, self.evaluator.reason(*column)));
+        let rejects = self.rejects(chunk, reasons);
         let is_left = |row: usize| rows.binary_search_by_key(&row, |(row, _)| *row).is_err();
         let mut row = 0;
         self.numbers.retain(|_| (is_left(row), row += 1).0);
         let mut at = 0;
         let width = self.header_fields;
         self.fields.retain(|_| (is_left(at / width), at += 1).0);
-        let mut all = [others, rejects.list].concat();
-        all.sort_by_key(|reject| reject.record);
-        all
+        in_order(others, rejects)
+    }
+
+    /// The records of these rows, in order, of the chunk whose rows were made last.
+    fn rejects<'a>(&self, chunk: Chunk<'a>, rows: impl Iterator<Item = (usize, Reason)>) -> Vec<Reject<'a>> {
+        let mut rejects = Rejects::new(chunk);
+        let mut records = parse::Records::new(chunk.bytes, self.dialect);
+        let mut ranges = std::iter::from_fn(|| records.next_into(&mut Vec::new())).zip(0..);
+        for (row, reason) in rows {
+            let number = self.numbers[row];
+            if let Some((range, number)) = ranges.find(|(_, other)| *other == number) {
+                rejects.push(number, range, reason);
+            }
+        }
+        rejects.list
+    }
+
+    /// All rejects of `chunk`: those known, and the records of these rows, in order. Makes its rows once more to know which
+    /// records those are.
+    #[cold]
+    pub(crate) fn refuse<'a>(
+        mut self,
+        chunk: Chunk<'a>,
+        known: &[Reject<'a>],
+        rows: Vec<(usize, Reason)>,
+    ) -> Vec<Reject<'a>> {
+        self.rows(chunk, &Arena::default());
+        in_order(known.to_vec(), self.rejects(chunk, rows.into_iter()))
     }
 
     /// Where in `input` the record of a row lies, of the chunk whose rows were made last.
@@ -150,6 +168,12 @@ impl<'p> Worker<'p> {
         }
         rejects.list
     }
+}
+
+fn in_order<'a>(some: Vec<Reject<'a>>, others: Vec<Reject<'a>>) -> Vec<Reject<'a>> {
+    let mut all = [some, others].concat();
+    all.sort_by_key(|reject| reject.record);
+    all
 }
 
 #[cold]

@@ -7,7 +7,7 @@ pub mod direct;
 pub mod statements;
 
 use crate::batch::Rows;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Reason, Result};
 use crate::plan::{Table, WriterChoice};
 use direct::Schema;
 use rusqlite::Connection;
@@ -22,11 +22,12 @@ pub trait Writer {
     /// An encoder for one worker.
     fn encoder(&self) -> Self::Encoder;
 
-    /// Appends the rows of the batch that comes next in the input, and what the encoder made of them.
+    /// Appends the rows of the batch that comes next in the input, and what the encoder made of them. Returns those that
+    /// the database does not take, if the writer can go on without them.
     ///
     /// # Errors
     /// If the database can not take them. The writer is of no use afterwards.
-    fn append(&mut self, rows: &Rows<'_>, encoded: &mut Encoded<Self>) -> Result<()>;
+    fn append(&mut self, rows: &Rows<'_>, encoded: &mut Encoded<Self>) -> Result<Appended>;
 
     /// Ends the load; only now are the rows all in the database. Returns the SQL that is still to be run there.
     ///
@@ -42,6 +43,15 @@ pub trait Encoder: Send {
 
     /// Puts what the writer needs of `rows` into `encoded`, in place of what is there.
     fn encode(&mut self, rows: &Rows<'_>, encoded: &mut Self::Encoded);
+}
+
+/// What became of the rows of a batch.
+#[derive(Debug, Default)]
+pub struct Appended {
+    /// The rows that were refused, in order, and why.
+    pub refused: Vec<(usize, Reason)>,
+    /// How many gave way to rows with their key.
+    pub ignored: u64,
 }
 
 /// What the encoder of a writer makes.

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Place, rows_of};
+use common::{Place, each_way, rows_of, text};
 use proptest::prelude::*;
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -304,22 +304,6 @@ fn without_a_header_columns_have_numbers() {
     let rows = rows_of(&connection, "SELECT column1, column2 FROM \"in\" ORDER BY rowid");
     assert_eq!(rows, [(1, "x"), (2, "y")].map(|(a, b)| vec![Value::Integer(a), Value::Text(b.to_owned())]));
     assert_eq!(place.read("bad.csv"), b"3\n");
-}
-
-fn text(text: &str) -> Value {
-    Value::Text(text.to_owned())
-}
-
-/// Loads `csv` with these options in both ways and hands on the database.
-fn each_way(csv: &str, options: &[&str], code: i32, check: impl Fn(&Connection, &Place)) {
-    let place = Place::empty();
-    place.write("in.csv", csv);
-    for writer in ["direct", "statements"] {
-        let load = ["load", "in.csv", "out.db", "-t", "t", "--verify", "--writer", writer];
-        place.run(&[&load[..], options].concat()).expect(code);
-        check(&Connection::open(place.path("out.db")).unwrap(), &place);
-        std::fs::remove_file(place.path("out.db")).unwrap();
-    }
 }
 
 #[test]

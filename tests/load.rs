@@ -199,20 +199,16 @@ fn a_constraint_of_the_table_ends_the_load() {
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("in.csv"), "a\n1\n2\n1\n").unwrap();
     let column = Column::new("a", "TEXT UNIQUE", Expr::Field("a".into()));
-    let loader = Loader::new(Table::new("t", vec![column]));
-    for (writer, said) in [
-        (WriterChoice::Statements, "UNIQUE constraint failed: t.a".to_owned()),
-        (
-            WriterChoice::Direct,
-            format!(
-                "{0}: line 2 (record 1, byte 2) and {0}: line 4 (record 3, byte 6): UNIQUE constraint failed: t.a",
-                path("in.csv").display()
-            ),
-        ),
-    ] {
+    let loader = Loader::new(Table::new("t", vec![column])).on_error(OnError::Abort);
+    let input = path("in.csv").display().to_string();
+    let (first, second) =
+        (format!("{input}: line 2 (record 1, byte 2)"), format!("{input}: line 4 (record 3, byte 6)"));
+    for (writer, places) in
+        [(WriterChoice::Statements, second.clone()), (WriterChoice::Direct, format!("{first} and {second}"))]
+    {
         let error = loader.clone().writer(writer).load(path("in.csv"), path("out.db")).unwrap_err();
-        let cause = std::error::Error::source(&error).map(ToString::to_string);
-        assert_eq!(cause.unwrap_or(error.to_string()), said);
+        let said = format!("{places}: UNIQUE constraint failed: t.a; fix the input");
+        assert!(error.to_string().starts_with(&said), "{error}");
         assert!(!path("out.db").exists());
     }
 }

@@ -82,7 +82,7 @@ struct ErrorOptions {
     #[arg(long, value_name = "N")]
     max_errors: Option<u64>,
     /// Write the records that can not be loaded to FILE, as they were read, after the header and what is skipped
-    /// before it, and why to FILE.reasons.jsonl.
+    /// before it, and why to FILE.reasons.jsonl; those of inputs with another header to FILE.2 and so on.
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
 }

@@ -36,7 +36,7 @@ pub use schema::Schema;
 
 use crate::batch::Rows;
 use crate::error::{Error, Kind, Result, RowKey};
-use crate::write::{self, quote_name};
+use crate::write::{self, Appended, quote_name};
 use growth::{Failure, Growth};
 use pages::Pages;
 use sort::Order;
@@ -151,7 +151,7 @@ impl write::Writer for Direct {
         Encoder::new(self.schema.clone(), self.missing.clone())
     }
 
-    fn append(&mut self, rows: &Rows<'_>, encoded: &mut Encoded) -> Result<()> {
+    fn append(&mut self, rows: &Rows<'_>, encoded: &mut Encoded) -> Result<Appended> {
         if encoded.guess_matters && encoded.guess != self.largest_rowid {
             self.encoder.encode_after(self.largest_rowid, rows, encoded);
         }
@@ -164,7 +164,7 @@ impl write::Writer for Direct {
         let missing = rows.first_record - self.rows + rows.rejects.len() as u64;
         self.missing.store(missing, Ordering::Relaxed);
         self.rows += rows.len as u64;
-        Ok(())
+        Ok(Appended::default())
     }
 
     fn finish(mut self, stop: &AtomicBool) -> Result<Vec<String>> {
@@ -181,6 +181,6 @@ impl write::Writer for Direct {
             tree.finish(&mut self.pages, pool, stop).map_err(|failure| self.error(number, failure))?;
         }
         self.pages.finish()?;
-        Ok(left.iter().map(|name| format!("REINDEX {}", quote_name(name))).collect())
+        Ok(left.iter().map(|name| format!("REINDEX main.{}", quote_name(name))).collect())
     }
 }

@@ -3,11 +3,14 @@
 //! Two prepared INSERT statements are made once and stepped over and over: one carries many rows, which
 //! spreads the cost of a step, the other carries one, for the rest of a batch. Values are bound where they
 //! lie, without a copy. Transactions are the business of whoever owns the connection.
+//!
+//! A statement that breaks a constraint does nothing, so its rows are tried one by one: those that are to blame are
+//! refused, the others go in. That takes a connection with a journal, in memory or on the disk.
 
 use crate::batch::{Rows, Value};
-use crate::error::{Error, Result};
+use crate::error::{Error, Reason, Result};
 use crate::plan::Table;
-use crate::write::{Encoder, Writer, quote_name};
+use crate::write::{Appended, Encoder, Writer, quote_name};
 use rusqlite::{Connection, ffi};
 use std::ffi::{CStr, c_int};
 use std::ops::Range;
@@ -18,9 +21,12 @@ use std::sync::atomic::AtomicBool;
 /// Inserts rows through SQLite.
 #[derive(Debug)]
 pub struct Statements<'c> {
+    connection: &'c Connection,
     database: PathBuf,
     table: String,
-    /// Made after the rows: to sort them once is quicker than to find each one's place.
+    columns: Vec<String>,
+    /// Made after the rows: to sort them once is quicker than to find each one's place. UNIQUE ones are there before, so
+    /// that a row which breaks one is known.
     indexes: Vec<String>,
     many_rows: usize,
     many: Insert<'c>,
@@ -39,18 +45,67 @@ impl<'c> Statements<'c> {
         batch_rows: usize,
     ) -> Result<Self> {
         let failed = |source| Error::sqlite("prepare an INSERT into", database, source);
+        let is_unique = |sql: &&String| {
+            sql.split_whitespace().nth(1).is_some_and(|word| word.eq_ignore_ascii_case("UNIQUE"))
+        };
+        let (unique, indexes): (Vec<_>, Vec<_>) = table.indexes.iter().partition(is_unique);
+        unique.into_iter().try_for_each(|sql| connection.execute_batch(sql)).map_err(failed)?;
         let columns = table.columns.len();
         let max_values = connection.limit(rusqlite::limits::Limit::SQLITE_LIMIT_VARIABLE_NUMBER);
         let max_values = usize::try_from(max_values.map_err(failed)?).unwrap_or(0);
         let many_rows = batch_rows.clamp(1, (max_values / columns).max(1));
         Ok(Self {
+            connection,
             database: database.to_owned(),
             table: table.name.clone(),
-            indexes: table.indexes.clone(),
+            columns: table.columns.iter().map(|column| column.name.clone()).collect(),
+            indexes: indexes.into_iter().cloned().collect(),
             many_rows,
             many: Insert::prepare(connection, &insert_sql(table, many_rows)).map_err(failed)?,
             one: Insert::prepare(connection, &insert_sql(table, 1)).map_err(failed)?,
         })
+    }
+}
+
+impl Statements<'_> {
+    /// Inserts one row, or as many as a statement carries, counts those that gave way, or says why SQLite does not take
+    /// them all.
+    fn insert(
+        &mut self,
+        rows: &Rows<'_>,
+        range: Range<usize>,
+        appended: &mut Appended,
+    ) -> Result<Option<Reason>> {
+        use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+        let row_count = range.len() as u64;
+        let insert = if row_count == 1 { &mut self.one } else { &mut self.many };
+        match insert.run(rows, range) {
+            Ok(()) => {
+                appended.ignored += row_count.saturating_sub(self.connection.changes());
+                Ok(None)
+            }
+            // A constraint of the table's own may end the whole transaction (ON CONFLICT ROLLBACK).
+            Err(rusqlite::Error::SqliteFailure(error, Some(message)))
+                if matches!(error.code, ConstraintViolation | TooBig | TypeMismatch)
+                    && !self.connection.is_autocommit() =>
+            {
+                Ok(Some(Reason::Constraint { column: self.column_of(&message), message }))
+            }
+            Err(source) => {
+                let action = format!("insert into table {:?} of", self.table);
+                Err(Error::sqlite(action, &self.database, source))
+            }
+        }
+    }
+
+    /// The column that a message of SQLite is about, if it is about one: `NOT NULL constraint failed: t.a`, `cannot store
+    /// TEXT value in INTEGER column t.a`.
+    fn column_of(&self, message: &str) -> Option<String> {
+        let (_, place) = message.split_once(" failed: ").or_else(|| message.split_once(" column "))?;
+        let table = place.get(..self.table.len())?;
+        let column = place[self.table.len()..].strip_prefix('.')?;
+        let is_same_table = table.eq_ignore_ascii_case(&self.table);
+        self.columns.iter().find(|name| is_same_table && *name == column).cloned()
     }
 }
 
@@ -68,17 +123,20 @@ impl Writer for Statements<'_> {
         Unencoded
     }
 
-    fn append(&mut self, rows: &Rows<'_>, (): &mut ()) -> Result<()> {
-        let mut run = || -> rusqlite::Result<()> {
-            let ends_in_one = rows.len - rows.len % self.many_rows;
-            for first in (0..ends_in_one).step_by(self.many_rows) {
-                self.many.run(rows, first..first + self.many_rows)?;
+    fn append(&mut self, rows: &Rows<'_>, (): &mut ()) -> Result<Appended> {
+        let mut appended = Appended::default();
+        for first in (0..rows.len).step_by(self.many_rows) {
+            let range = first..rows.len.min(first + self.many_rows);
+            if range.len() == self.many_rows && self.insert(rows, range.clone(), &mut appended)?.is_none() {
+                continue;
             }
-            (ends_in_one..rows.len).try_for_each(|row| self.one.run(rows, row..row + 1))
-        };
-        run().map_err(|source| {
-            Error::sqlite(format!("insert into table {:?} of", self.table), &self.database, source)
-        })
+            for row in range {
+                if let Some(reason) = self.insert(rows, row..row + 1, &mut appended)? {
+                    appended.refused.push((row, reason));
+                }
+            }
+        }
+        Ok(appended)
     }
 
     fn finish(self, _: &AtomicBool) -> Result<Vec<String>> {
@@ -131,10 +189,29 @@ impl<'c> Insert<'c> {
     /// borrowed until the bindings are cleared, before this returns, so no address outlives what it shows.
     fn run(&mut self, rows: &Rows<'_>, range: Range<usize>) -> rusqlite::Result<()> {
         let statement = self.statement.as_ptr();
+        let result = self.bind(rows, range).and_then(|()| {
+            // SAFETY: the statement is alive and what is bound to it is borrowed.
+            match unsafe { ffi::sqlite3_step(statement) } {
+                ffi::SQLITE_DONE => Ok(()),
+                // The message is the step's, so it is asked for before the reset.
+                code => Err(last_error(self.connection, code)),
+            }
+        });
+        // SAFETY: the statement is alive; after these calls it knows no address of ours.
+        unsafe {
+            ffi::sqlite3_reset(statement);
+            ffi::sqlite3_clear_bindings(statement);
+        }
+        result
+    }
+
+    #[inline(always)]
+    fn bind(&mut self, rows: &Rows<'_>, range: Range<usize>) -> rusqlite::Result<()> {
+        let statement = self.statement.as_ptr();
         let values = range.flat_map(|row| rows.columns.iter().map(move |column| column.get(row)));
         for (value, parameter) in values.zip(1..) {
             // SAFETY: the statement is alive until `self` is dropped and is not running; pointers and lengths
-            // come from slices that are borrowed until the bindings are cleared below.
+            // come from slices that the caller has borrowed until it clears the bindings.
             let code = unsafe {
                 match value {
                     Value::Null => ffi::sqlite3_bind_null(statement, parameter),
@@ -161,19 +238,7 @@ impl<'c> Insert<'c> {
                 return Err(last_error(self.connection, code));
             }
         }
-        // SAFETY: the statement is alive and what is bound to it is borrowed.
-        let stepped = unsafe { ffi::sqlite3_step(statement) };
-        // The message is the step's, so it is asked for before the reset.
-        let result = match stepped {
-            ffi::SQLITE_DONE => Ok(()),
-            code => Err(last_error(self.connection, code)),
-        };
-        // SAFETY: the statement is alive; after these calls it knows no address of ours.
-        unsafe {
-            ffi::sqlite3_reset(statement);
-            ffi::sqlite3_clear_bindings(statement);
-        }
-        result
+        Ok(())
     }
 }
 

@@ -297,3 +297,19 @@ fn reference(csv: &[u8], dialect: &csv::ReaderBuilder) -> Connection {
     drop(insert);
     connection
 }
+
+pub(crate) fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+/// Loads `csv` with these options in both ways and hands on the database.
+pub(crate) fn each_way(csv: &str, options: &[&str], code: i32, check: impl Fn(&Connection, &Place)) {
+    let place = Place::empty();
+    place.write("in.csv", csv);
+    for writer in ["direct", "statements"] {
+        let load = ["load", "in.csv", "out.db", "-t", "t", "--verify", "--writer", writer];
+        place.run(&[&load[..], options].concat()).expect(code);
+        check(&Connection::open(place.path("out.db")).unwrap(), &place);
+        std::fs::remove_file(place.path("out.db")).unwrap();
+    }
+}

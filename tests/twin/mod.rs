@@ -112,7 +112,7 @@ impl Case {
         let mut encoded = Encoded::default();
         self.each_chunk(|rows| {
             encoder.encode(rows, &mut encoded);
-            writer.append(rows, &mut encoded)
+            writer.append(rows, &mut encoded).map(drop)
         })?;
         run(path, &writer.finish(&is_stopped.into())?)
     }
@@ -122,7 +122,16 @@ impl Case {
         let connection = self.create(path);
         connection.execute_batch("BEGIN").unwrap();
         let mut writer = Statements::new(&connection, path, &self.table(), 3)?;
-        self.each_chunk(|rows| writer.append(rows, &mut ()))?;
+        self.each_chunk(|rows| {
+            let appended = writer.append(rows, &mut ())?;
+            match appended.refused.first() {
+                None => Ok(()),
+                Some((_, reason)) => {
+                    let (message, rows, positions) = (reason.to_string(), Vec::new(), Vec::new());
+                    Err(Error::from(Kind::Constraint { message, rows, positions }))
+                }
+            }
+        })?;
         let unfinished = writer.finish(&false.into())?;
         connection.execute_batch("COMMIT").unwrap();
         connection.close().unwrap();
