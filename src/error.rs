@@ -76,7 +76,7 @@ pub enum Kind {
     },
     /// The headers of two inputs of a load do not have the same columns.
     #[error(
-        "{input}: its columns are not those of {first}:{}{}",
+        "{input}: its columns are not those of {first}:{}{} take the columns of all with --union-by-name",
         part(" it lacks ", missing),
         part(" it also has ", extra)
     )]

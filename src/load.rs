@@ -9,7 +9,7 @@ use crate::plan::{Column, HeaderColumns, OnError, Plan, Table, WriterChoice};
 use crate::rejects::Rejects;
 use crate::report::{Progress, Report, ReportColumn};
 use crate::source::Source;
-use crate::sources::Sources;
+use crate::sources::{Sources, agree};
 use crate::target::{Target, existing_columns};
 use crate::transform::Seed;
 use crate::write::direct::{Direct, Sorting};
@@ -72,8 +72,11 @@ impl Load<'_> {
         let started = Instant::now();
         // Once for all attempts: a pipe can not be read again.
         let open = |path: &PathBuf| Source::open(path, self.plan, self.stop);
-        let list: Vec<_> =
+        let mut list: Vec<_> =
             self.inputs.iter().map(open).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+        if let Some(options) = &self.plan.columns {
+            agree(&mut list, options.is_union)?;
+        }
         let mut others: Vec<_> = self.inputs.iter().cloned().chain([self.database.to_owned()]).collect();
         let mut rejects = Rejects::open(&self.plan.policies, &list, &mut others)?;
         let report_output = self.open_report(&others)?;
@@ -164,10 +167,9 @@ impl Load<'_> {
     /// The plan with the columns of the inputs, if it is to have those, and what there is to say of them.
     fn with_columns(&self, list: &[Source], jobs: usize, looks_at_all: bool) -> Result<(Plan, Vec<String>)> {
         let plan = self.plan;
-        let (Some(options), Some((first, others))) = (&plan.columns, list.split_first()) else {
+        let (Some(options), Some(first)) = (&plan.columns, list.first()) else {
             return Ok((plan.clone(), Vec::new()));
         };
-        others.iter().try_for_each(|other| other.check_columns(first))?;
         let existing = match plan.table.existing.is_filled() {
             true => existing_columns(self.database, &plan.table)?,
             false => None,

@@ -117,6 +117,9 @@ pub struct HeaderColumns {
     pub empty_is_null: bool,
     /// Texts that mean NULL.
     pub nulls: Vec<String>,
+    /// The table has the columns of all inputs; those that an input does not have are NULL in its rows. Otherwise inputs with
+    /// other columns than the first are an error.
+    pub is_union: bool,
     /// A further column of this name holds the name of the input that a row comes from.
     pub input_column: Option<String>,
     /// Only these columns are loaded, in this order; none: all of them.

@@ -1,6 +1,6 @@
 //! The inputs of a load, one after the other, and what makes rows of their records.
 
-use crate::error::{Position, Result, RowKey};
+use crate::error::{Kind, Position, Result, RowKey};
 use crate::locate::{Again, positions};
 use crate::parse::Records;
 use crate::pipeline::{Counts, Pipeline};
@@ -11,6 +11,44 @@ use crate::split::Chunk;
 use crate::transform::{Program, Seed};
 use crate::work::Worker;
 use crate::write::Writer;
+use std::collections::{HashMap, HashSet};
+
+/// Spells the names of all inputs as the first one that has each, whatever the case, and gives each input those that only
+/// others have, if it `is_union`.
+///
+/// # Errors
+/// [`Kind::HeaderDiffers`] if it is none, and an input does not have the columns of the first.
+pub(crate) fn agree(inputs: &mut [Source], is_union: bool) -> Result<()> {
+    let Some((first, others)) = inputs.split_first() else { return Ok(()) };
+    let of_first = first.names.len();
+    let (first_name, mut all) = (first.name().clone(), first.names.clone());
+    let mut places: HashMap<_, _> = all.iter().map(|name| name.to_lowercase()).zip(0..).collect();
+    for source in others {
+        let mut missing = all[..of_first].to_vec();
+        let mut extra = Vec::new();
+        for name in &source.names {
+            let at = *places.entry(name.to_lowercase()).or_insert(all.len());
+            if at == all.len() {
+                all.push(name.clone());
+            }
+            match at < of_first {
+                true => missing.retain(|name| *name != all[at]),
+                false => extra.push(name.clone()),
+            }
+        }
+        if !(is_union || missing.is_empty() && extra.is_empty()) {
+            let input = source.name().clone();
+            return Err(Kind::HeaderDiffers { input, first: first_name, missing, extra }.into());
+        }
+    }
+    for source in inputs {
+        let own: Vec<_> = source.names.iter().map(|name| places[&name.to_lowercase()]).collect();
+        let is_own: HashSet<_> = own.iter().copied().collect();
+        let absent = (0..all.len()).filter(|at| !is_own.contains(at));
+        source.names = own.iter().copied().chain(absent).map(|at| all[at].clone()).collect();
+    }
+    Ok(())
+}
 
 /// Inputs and the programs that make rows of their records.
 #[derive(Debug)]
@@ -32,7 +70,7 @@ impl<'s> Sources<'s> {
 
     fn worker(&self, number: usize) -> Worker<'_> {
         let source = &self.list[number];
-        Worker::new(&self.programs[number], source.dialect, source.names.len())
+        Worker::new(&self.programs[number], source.dialect, source.width)
     }
 
     /// At most `max_chunks` chunks of an input, which follows so many records of others, as far as the plan's limit goes.

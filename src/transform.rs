@@ -248,6 +248,10 @@ impl Evaluator<'_> {
         match op {
             Op::Constant(Constant::Text(text)) => Values::Constant(Value::Text(arena.copy(text.as_bytes()))),
             Op::Constant(Constant::Integer(integer)) => Values::Constant(Value::Integer(*integer)),
+            // Other inputs have such a column.
+            Op::Field(index) | Op::FieldOrNull(index) if *index >= records.width => {
+                Values::Constant(Value::Null)
+            }
             Op::Field(index) => field(*index, records, arena),
             Op::FieldOrNull(index) => {
                 let is_empty = |row: usize| records.fields[row * records.width + *index].len() == 0;

@@ -197,6 +197,37 @@ fn the_input_of_a_bad_record_is_named() {
 }
 
 #[test]
+fn the_columns_of_all_inputs_are_those_of_the_table_if_asked_for() {
+    let place = Place::empty();
+    place.write("1.csv", "id,Name\n1,a\n2,b\n");
+    place.write("2.csv", "extra,name,ID\n2.5,c,3\n,d,4\n");
+    place.write("3.csv", "id,other\n5,\"\"\n");
+    for writer in ["direct", "statements"] {
+        let inputs = ["load", "1.csv", "2.csv", "3.csv", "out.db", "-t", "t", "--replace", "--union-by-name"];
+        let options: &[&str] = if writer == "direct" { &[] } else { &["--writer", writer] };
+        place.run(&[&inputs, options].concat()).expect(0);
+        let connection = Connection::open(place.path("out.db")).unwrap();
+        let declared = rows_of(&connection, "SELECT name, type FROM pragma_table_info('t') ORDER BY cid");
+        let expected = [("id", "INTEGER"), ("Name", "TEXT"), ("extra", "REAL"), ("other", "TEXT")];
+        assert_eq!(declared, expected.map(|(name, of)| [text(name), text(of)]));
+        let null = || Value::Null;
+        let rows = [
+            [1.into(), text("a"), null(), null()],
+            [2.into(), text("b"), null(), null()],
+            [3.into(), text("c"), 2.5.into(), null()],
+            [4.into(), text("d"), null(), null()],
+            [5.into(), null(), null(), text("")],
+        ];
+        assert_eq!(rows_of(&connection, "SELECT * FROM t ORDER BY rowid"), rows, "{writer}");
+    }
+    // Names in another case are the same, and need no union.
+    place.write("4.csv", "NAME,id\nd,6\n");
+    place.run(&["load", "1.csv", "4.csv", "case.db", "-t", "t"]).expect(0);
+    let connection = Connection::open(place.path("case.db")).unwrap();
+    assert_eq!(rows_of(&connection, "SELECT sum(id), max(Name) FROM t"), [[9.into(), text("d")]]);
+}
+
+#[test]
 fn keys_of_several_inputs_differ() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);

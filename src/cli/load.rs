@@ -47,6 +47,9 @@ pub(crate) struct Load {
     /// The header is the first N records: join the names that a column has in them with a blank.
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Input")]
     header_rows: usize,
+    /// Make a table of the columns of all inputs; what an input does not have is NULL [default: that is an error].
+    #[arg(long, help_heading = "Columns")]
+    union_by_name: bool,
     /// Add a column with the name of the input that a row comes from.
     #[arg(long, value_name = "NAME", help_heading = "Columns")]
     file_column: Option<String>,
@@ -98,6 +101,7 @@ impl Load {
             types: self.types.clone(),
             empty_is_null: self.empty_null,
             nulls: self.null.clone(),
+            is_union: self.union_by_name,
             input_column: self.file_column.clone(),
             selected: self.columns.clone(),
             renamed: self.rename.clone(),
