@@ -12,6 +12,8 @@ use crate::error::Reason;
 use crate::split::Chunk;
 use bumpalo::Bump;
 use self_cell::self_cell;
+use serde::Serialize;
+use std::ops::AddAssign;
 
 /// What goes to SQLite: one of its five storage classes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -206,6 +208,28 @@ pub struct Reject<'a> {
     pub reason: Reason,
 }
 
+/// How much was loaded although there is something about it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Oddities {
+    /// Records with too few fields, and NULL in those that are missing.
+    pub padded: u64,
+    /// Records with too many fields, which were cut off.
+    pub cut: u64,
+    /// Records that were not UTF-8, with U+FFFD where that was so.
+    pub mended: u64,
+    /// Fields that hold a NUL byte.
+    pub nul_values: u64,
+}
+
+impl AddAssign for Oddities {
+    fn add_assign(&mut self, other: Self) {
+        self.padded += other.padded;
+        self.cut += other.cut;
+        self.mended += other.mended;
+        self.nul_values += other.nul_values;
+    }
+}
+
 /// The rows of a chunk, column by column, and the records of it that became no row.
 #[derive(Debug, Clone)]
 pub struct Rows<'a> {
@@ -219,6 +243,8 @@ pub struct Rows<'a> {
     pub rejects: Vec<Reject<'a>>,
     /// A column with a value that is not of its type.
     pub misfit: Option<usize>,
+    /// What there is about the records that became rows.
+    pub oddities: Oddities,
 }
 
 /// What the rows of a batch borrow from.

@@ -157,6 +157,7 @@ impl Load<'_> {
             rejected: counts.rejected,
             filtered: counts.filtered,
             ignored: counts.ignored,
+            oddities: counts.oddities,
             seconds,
             rows_per_second: counts.loaded as f64 / seconds,
             megabytes_per_second: bytes as f64 / 1e6 / seconds,

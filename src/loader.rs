@@ -3,7 +3,9 @@
 use crate::error::{Kind, Result};
 use crate::input;
 use crate::load::Load;
-use crate::plan::{Delimiter, Dialect, HeaderColumns, OnError, Plan, Synchronous, Table, WriterChoice};
+use crate::plan::{
+    Delimiter, Dialect, HeaderColumns, InvalidUtf8, OnError, Plan, Ragged, Synchronous, Table, WriterChoice,
+};
 use crate::report::{Progress, Report};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -167,6 +169,20 @@ impl Loader {
         self
     }
 
+    /// What becomes of a record with fewer or more fields than the header has. Default: it is a reject.
+    #[must_use]
+    pub fn ragged(mut self, ragged: Ragged) -> Self {
+        self.plan.policies.ragged = ragged;
+        self
+    }
+
+    /// What becomes of a record that is not UTF-8. Default: it is a reject.
+    #[must_use]
+    pub fn invalid_utf8(mut self, invalid_utf8: InvalidUtf8) -> Self {
+        self.plan.policies.invalid_utf8 = invalid_utf8;
+        self
+    }
+
     /// Where to write the records that can not be loaded, as they were read, after the header.
     #[must_use]
     pub fn rejects(mut self, path: impl Into<PathBuf>) -> Self {
@@ -229,6 +245,8 @@ impl Loader {
 
     fn validate(&self) -> Result<()> {
         const MAX_RECORD_BYTES: usize = 1 << 30;
+        // Each byte can become three, and places in them must fit in 32 bits.
+        const MAX_MENDED_BYTES: usize = (u32::MAX / 3) as usize;
         let Plan { dialect, table, policies, tuning, .. } = &self.plan;
         let is_page_size = |bytes: u32| bytes.is_power_of_two() && (512..=65536).contains(&bytes);
         let problem = if let Some(problem) = problem_of(dialect) {
@@ -239,6 +257,10 @@ impl Loader {
             "the page size must be a power of two from 512 to 65536"
         } else if tuning.chunk_bytes > MAX_RECORD_BYTES || policies.max_record_bytes > MAX_RECORD_BYTES {
             "a chunk or a record can have at most 1 GiB"
+        } else if policies.invalid_utf8 == InvalidUtf8::Replace
+            && tuning.chunk_bytes + policies.max_record_bytes > MAX_MENDED_BYTES
+        {
+            "to replace what is not UTF-8 a chunk and a record can have at most 1.3 GiB together"
         } else {
             return Ok(());
         };

@@ -177,6 +177,15 @@ pub(crate) fn of_chunk(chunk: &[u8], dialect: Dialect) -> Dialect {
     Dialect { quote: dialect.quote.filter(is_there), escape: dialect.escape.filter(is_there), ..dialect }
 }
 
+/// How many of the fields hold a NUL byte in their values.
+pub(crate) fn with_nul(bytes: &[u8], dialect: Dialect, fields: &[Span]) -> usize {
+    if memchr::memchr(0, bytes).is_none() {
+        return 0;
+    }
+    let arena = Arena::default();
+    fields.iter().filter(|field| unquote(field.of(bytes), dialect, &arena).contains(&0)).count()
+}
+
 /// What follows the quote that a field begins with, if it does, and that quote.
 #[inline]
 pub(crate) fn quoted(raw: &[u8], quote: Option<u8>) -> Option<(&[u8], u8)> {

@@ -7,7 +7,7 @@
 //!
 //! Every end is the same end: whoever stops drops its ends of the channels, and the others find them closed.
 
-use crate::batch::{Arena, Batch, Reject};
+use crate::batch::{Arena, Batch, Oddities, Reject};
 use crate::error::{Error, Kind, Result};
 use crate::order::Order;
 use crate::report::{Progress, Stages, Stopwatch};
@@ -51,6 +51,7 @@ pub(crate) struct Counts {
     pub(crate) rejected: u64,
     pub(crate) filtered: u64,
     pub(crate) ignored: u64,
+    pub(crate) oddities: Oddities,
 }
 
 impl std::ops::AddAssign for Counts {
@@ -60,6 +61,7 @@ impl std::ops::AddAssign for Counts {
         self.rejected += other.rejected;
         self.filtered += other.filtered;
         self.ignored += other.ignored;
+        self.oddities += other.oddities;
     }
 }
 
@@ -234,6 +236,7 @@ impl Pipeline<'_> {
                     rejected: (rows.rejects.len() + refused.len()) as u64,
                     filtered: 0,
                     ignored,
+                    oddities: rows.oddities,
                 };
                 match refused.is_empty() {
                     true => rows.rejects.iter().try_for_each(&mut take_reject)?,

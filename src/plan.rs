@@ -312,6 +312,10 @@ pub struct Policies {
     pub on_error: OnError,
     /// With [`OnError::Skip`], how many rejects are too many; `None`: there is no such number.
     pub max_errors: Option<u64>,
+    /// What becomes of a record with fewer or more fields than the header has.
+    pub ragged: Ragged,
+    /// What becomes of a record that is not UTF-8.
+    pub invalid_utf8: InvalidUtf8,
     /// Where rejected records are written as they were read, behind all that comes before the records; those of inputs with
     /// another header at `….2` and so on. Beside it, at `….reasons.jsonl`, stands why each one is there.
     pub rejects: Option<PathBuf>,
@@ -321,7 +325,14 @@ pub struct Policies {
 
 impl Default for Policies {
     fn default() -> Self {
-        Self { on_error: OnError::Skip, max_errors: None, rejects: None, max_record_bytes: 16 << 20 }
+        Self {
+            on_error: OnError::Skip,
+            max_errors: None,
+            ragged: Ragged::Reject,
+            invalid_utf8: InvalidUtf8::Reject,
+            rejects: None,
+            max_record_bytes: 16 << 20,
+        }
     }
 }
 
@@ -332,6 +343,26 @@ pub enum OnError {
     Abort,
     /// It is counted and reported, and the load goes on.
     Skip,
+}
+
+/// What becomes of a record with fewer or more fields than the header has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ragged {
+    /// It is a reject.
+    Reject,
+    /// One with fewer has NULL in those that are missing, one with more is a reject.
+    Pad,
+    /// One with fewer has NULL in those that are missing, one with more loses those.
+    Fit,
+}
+
+/// What becomes of a record that is not UTF-8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InvalidUtf8 {
+    /// It is a reject.
+    Reject,
+    /// U+FFFD takes the place of what is wrong, as in [`String::from_utf8_lossy`].
+    Replace,
 }
 
 /// How the database is written. None of it changes what is in it.

@@ -1,5 +1,6 @@
 //! What a load is doing, while it runs, and what it did, at its end.
 
+use crate::batch::Oddities;
 use crate::plan::Column;
 use serde::Serialize;
 use std::fmt;
@@ -84,6 +85,9 @@ pub struct Report {
     pub filtered: u64,
     /// Records that met a row with their key and gave way.
     pub ignored: u64,
+    /// What there is about the records that became rows.
+    #[serde(flatten)]
+    pub oddities: Oddities,
     /// Seconds from start to end.
     pub seconds: f64,
     /// Rows loaded a second.
@@ -155,6 +159,10 @@ impl fmt::Display for Report {
         let said = counts.iter().enumerate().filter(|(at, (count, _))| *at < 2 || *count > 0);
         let said: Vec<_> = said.map(|(_, (count, name))| format!("{} {name}", grouped(*count))).collect();
         writeln!(f, "read {} records: {}", grouped(*records), said.join(", "))?;
+        let odd = odd(&self.oddities);
+        if !odd.is_empty() {
+            writeln!(f, "{odd}")?;
+        }
         writeln!(
             f,
             "{:.3} s, {} rows/s, {:.1} MB/s ({} writer{})",
@@ -171,6 +179,19 @@ impl fmt::Display for Report {
             if *jobs == 1 { "thread" } else { "threads" },
         )
     }
+}
+
+/// What there is to say about the records that became rows.
+fn odd(oddities: &Oddities) -> String {
+    let Oddities { padded, cut, mended, nul_values } = *oddities;
+    let parts = [
+        (padded, "too short, padded with NULL"),
+        (cut, "too long, cut off"),
+        (mended, "not UTF-8, mended with U+FFFD"),
+        (nul_values, "values with a NUL byte"),
+    ];
+    let said = parts.iter().filter(|(count, _)| *count > 0);
+    said.map(|(count, what)| format!("{} {what}", grouped(*count))).collect::<Vec<_>>().join("; ")
 }
 
 /// A number with its digits in groups of three: `2_500_000` as `2 500 000`.

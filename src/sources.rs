@@ -70,7 +70,7 @@ impl<'s> Sources<'s> {
 
     fn worker(&self, number: usize) -> Worker<'_> {
         let source = &self.list[number];
-        Worker::new(&self.programs[number], source.dialect, source.width)
+        Worker::new(&self.programs[number], source.dialect, source.width).with(&self.plan.policies)
     }
 
     /// At most `max_chunks` chunks of an input, which follows so many records of others, as far as the plan's limit goes.

@@ -177,11 +177,11 @@ fn find_column(name: &str, header: &[String], input: &Arc<str>) -> Result<usize>
 /// The records of a chunk that are to become rows, cut into fields.
 #[derive(Debug, Clone, Copy)]
 pub struct Records<'r, 'a> {
-    /// The chunk that the fields lie in; UTF-8 wherever a field is read.
+    /// What the fields lie in, the chunk or what it was mended to; UTF-8 wherever a field is read.
     pub chunk: &'a [u8],
     /// How fields are quoted.
     pub dialect: Dialect,
-    /// The fields, record after record.
+    /// The fields, record after record; empty where one is missing.
     pub fields: &'r [Span],
     /// Fields in each record.
     pub width: usize,
@@ -189,6 +189,8 @@ pub struct Records<'r, 'a> {
     pub first_record: u64,
     /// For each record, how many of the chunk come before it, those that become no row included.
     pub numbers: &'r [u32],
+    /// The numbers, in order, of the records that lack fields, each with how many it has.
+    pub short: &'r [(u32, u32)],
 }
 
 /// Values that are not of the types that they should have.
@@ -252,7 +254,7 @@ impl Evaluator<'_> {
             Op::Field(index) | Op::FieldOrNull(index) if *index >= records.width => {
                 Values::Constant(Value::Null)
             }
-            Op::Field(index) => field(*index, records, arena),
+            Op::Field(index) => null_if_missing(field(*index, records, arena), *index, records, arena),
             Op::FieldOrNull(index) => {
                 let is_empty = |row: usize| records.fields[row * records.width + *index].len() == 0;
                 null_where(field(*index, records, arena), is_empty, rows, arena)
@@ -296,6 +298,24 @@ fn field<'a>(index: usize, records: Records<'_, 'a>, arena: &'a Arena) -> Values
         span.end = span.start + bytes as u32;
     }
     Values::Texts(Strings { bytes: chunk, spans })
+}
+
+/// The values of field `index`, NULL in the records that lack it.
+fn null_if_missing<'a>(
+    of: Values<'a>,
+    index: usize,
+    records: Records<'_, 'a>,
+    arena: &'a Arena,
+) -> Values<'a> {
+    let Records { numbers, short, .. } = records;
+    if short.is_empty() {
+        return of;
+    }
+    let is_missing = |row: usize| {
+        let found = short.binary_search_by_key(&numbers[row], |(number, _)| *number);
+        found.is_ok_and(|at| short[at].1 as usize <= index)
+    };
+    null_where(of, is_missing, numbers.len(), arena)
 }
 
 /// As [`field`], where quotes or escapes inside of quotes make that a value is not a piece of the chunk.

@@ -1,9 +1,9 @@
 //! One chunk to one batch: what a worker does, start to end. Pure: bytes in, rows out.
 
-use crate::batch::{Arena, Batch, Reject, Rows, Source, Span};
+use crate::batch::{Arena, Batch, Oddities, Reject, Rows, Source, Span};
 use crate::error::{Position, Reason};
 use crate::parse;
-use crate::plan::Dialect;
+use crate::plan::{Dialect, InvalidUtf8, Policies, Ragged};
 use crate::split::{Chunk, count_line_ends};
 use crate::transform::{self, Evaluator, Program};
 use std::ops::Range;
@@ -14,22 +14,40 @@ use std::sync::Arc;
 pub struct Worker<'p> {
     dialect: Dialect,
     header_fields: usize,
+    ragged: Ragged,
+    invalid_utf8: InvalidUtf8,
     evaluator: Evaluator<'p>,
+    /// The fields of the records that become rows, and how many of the chunk come before each record.
     fields: Vec<Span>,
     numbers: Vec<u32>,
+    /// Of these the short ones, each with how many fields it has; the long ones; those that are not UTF-8.
+    short: Vec<(u32, u32)>,
+    long: Vec<u32>,
+    invalid: Vec<u32>,
 }
 
 impl<'p> Worker<'p> {
-    /// A worker that evaluates `program` on records of `header_fields` fields.
+    /// A worker that evaluates `program` on records of `header_fields` fields, and rejects all others.
     #[must_use]
     pub fn new(program: &'p Program, dialect: Dialect, header_fields: usize) -> Self {
         Self {
             dialect,
             header_fields,
+            ragged: Ragged::Reject,
+            invalid_utf8: InvalidUtf8::Reject,
             evaluator: program.evaluator(),
             fields: Vec::new(),
             numbers: Vec::new(),
+            short: Vec::new(),
+            long: Vec::new(),
+            invalid: Vec::new(),
         }
+    }
+
+    /// The same, with the patience that `policies` have with records.
+    #[must_use]
+    pub fn with(self, policies: &Policies) -> Self {
+        Self { ragged: policies.ragged, invalid_utf8: policies.invalid_utf8, ..self }
     }
 
     /// The batch of `chunk`, in `arena`.
@@ -43,15 +61,18 @@ impl<'p> Worker<'p> {
         if self.dialect.trims {
             parse::trim(chunk.bytes, &mut self.fields);
         }
+        let bytes =
+            if self.invalid.is_empty() { chunk.bytes } else { mend(chunk.bytes, &mut self.fields, arena) };
         let first_record = chunk.records_before_input + chunk.first_record;
         loop {
             let records = transform::Records {
-                chunk: chunk.bytes,
+                chunk: bytes,
                 dialect: self.dialect,
                 fields: &self.fields,
                 width: self.header_fields,
                 first_record,
                 numbers: &self.numbers,
+                short: &self.short,
             };
             let (columns, misfits) = self.evaluator.eval(records, arena);
             if misfits.rejects.is_empty() || misfits.guess.is_some() {
@@ -61,6 +82,7 @@ impl<'p> Worker<'p> {
                     first_record,
                     rejects,
                     misfit: misfits.guess,
+                    oddities: self.oddities(bytes),
                 };
             }
             rejects = self.reject(chunk, rejects, misfits.rejects);
@@ -85,6 +107,10 @@ impl<'p> Worker<'p> {
         let mut at = 0;
         let width = self.header_fields;
         self.fields.retain(|_| (is_left(at / width), at += 1).0);
+        let is_left = |number: &u32| self.numbers.binary_search(number).is_ok();
+        self.short.retain(|(number, _)| is_left(number));
+        self.long.retain(is_left);
+        self.invalid.retain(is_left);
         in_order(others, rejects)
     }
 
@@ -115,6 +141,16 @@ impl<'p> Worker<'p> {
         in_order(known.to_vec(), self.rejects(chunk, rows.into_iter()))
     }
 
+    /// What there is about the records that became rows, whose fields lie in `bytes`.
+    fn oddities(&self, bytes: &[u8]) -> Oddities {
+        Oddities {
+            padded: self.short.len() as u64,
+            cut: self.long.len() as u64,
+            mended: self.invalid.len() as u64,
+            nul_values: parse::with_nul(bytes, self.dialect, &self.fields) as u64,
+        }
+    }
+
     /// Where in `input` the record of a row lies, of the chunk whose rows were made last.
     pub(crate) fn position(&self, chunk: Chunk<'_>, row: usize, input: &Arc<str>) -> Position {
         let number = self.numbers[row];
@@ -133,6 +169,9 @@ impl<'p> Worker<'p> {
     fn parse<'a>(&mut self, chunk: Chunk<'a>) -> Vec<Reject<'a>> {
         self.fields.clear();
         self.numbers.clear();
+        self.short.clear();
+        self.long.clear();
+        self.invalid.clear();
         // Most are ASCII, which is sooner seen.
         let chunk_is_utf8 = chunk.bytes.is_ascii() || std::str::from_utf8(chunk.bytes).is_ok();
         if chunk_is_utf8
@@ -145,29 +184,53 @@ impl<'p> Worker<'p> {
         self.fields.clear();
         let mut rejects = Rejects::new(chunk);
         let mut records = parse::Records::new(chunk.bytes, self.dialect);
-        let mut number = 0;
-        loop {
+        for number in 0.. {
             let first_field = self.fields.len();
             let Some(range) = records.next_into(&mut self.fields) else { break };
-            let found = self.fields.len() - first_field;
-            let reason = if found != self.header_fields {
-                Some(Reason::FieldCount { expected: self.header_fields, found })
-            } else if chunk_is_utf8 {
-                None
+            let (expected, found) = (self.header_fields, self.fields.len() - first_field);
+            let invalid = if chunk_is_utf8 { None } else { invalid_utf8(chunk, range.clone()) };
+            let is_too_much = found > expected && self.ragged != Ragged::Fit;
+            let reason = if is_too_much || found < expected && self.ragged == Ragged::Reject {
+                Some(Reason::FieldCount { expected, found })
             } else {
-                invalid_utf8(chunk, range.clone())
+                invalid.clone().filter(|_| self.invalid_utf8 == InvalidUtf8::Reject)
             };
-            match reason {
-                None => self.numbers.push(number),
-                Some(reason) => {
-                    self.fields.truncate(first_field);
-                    rejects.push(number, range, reason);
-                }
+            if let Some(reason) = reason {
+                self.fields.truncate(first_field);
+                rejects.push(number, range, reason);
+                continue;
             }
-            number += 1;
+            self.numbers.push(number);
+            if found != expected {
+                self.fit(number, first_field, found);
+            }
+            self.invalid.extend(invalid.map(|_| number));
         }
         rejects.list
     }
+
+    /// Makes the last record as wide as the header.
+    #[cold]
+    fn fit(&mut self, number: u32, first_field: usize, found: usize) {
+        if found < self.header_fields {
+            self.short.push((number, found as u32));
+        } else {
+            self.long.push(number);
+        }
+        self.fields.resize(first_field + self.header_fields, Span { start: 0, end: 0 });
+    }
+}
+
+/// The fields of `chunk`, one behind the other, with U+FFFD where they are not UTF-8; they lie there then.
+#[cold]
+fn mend<'a>(chunk: &[u8], fields: &mut [Span], arena: &'a Arena) -> &'a [u8] {
+    let mut bytes = arena.vec(chunk.len());
+    for field in fields {
+        let start = bytes.len() as u32;
+        bytes.extend_from_slice_copy(String::from_utf8_lossy(field.of(chunk)).as_bytes());
+        *field = Span { start, end: bytes.len() as u32 };
+    }
+    bytes.into_bump_slice()
 }
 
 fn in_order<'a>(some: Vec<Reject<'a>>, others: Vec<Reject<'a>>) -> Vec<Reject<'a>> {

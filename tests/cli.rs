@@ -46,13 +46,18 @@ fn wrong_usage_exits_with_2_and_touches_nothing() {
         &["run-pipeline", "--max-record-size", "big"],
         &["run-pipeline", "--max-record-size", "99999999999"],
         &["run-pipeline", "-d", ""],
-        &["run-pipeline", "-d", "a delimiter too long"],
+        &["run-pipeline", "-d", ";;;;;;;;;"],
+        &["run-pipeline", "-d", ";\n"],
         &["run-pipeline", "-d", "\n"],
         &["run-pipeline", "-d", "\""],
         &["run-pipeline", "-d", ";", "--quote", ";"],
         &["run-pipeline", "-d", ";", "--tsv"],
         &["run-pipeline", "--quote", "''"],
         &["run-pipeline", "--quote", "\r"],
+        &["run-pipeline", "--escape", "é"],
+        &["run-pipeline", "--comment", "//"],
+        &["run-pipeline", "--ragged", "skip"],
+        &["run-pipeline", "--invalid-utf8", "fix"],
     ];
     let place = Place::empty();
     std::fs::create_dir(place.path("data")).unwrap();

@@ -2,7 +2,8 @@
 
 use clap::{Args, ValueEnum};
 use sqload::plan::{
-    Delimiter, Dialect, Head, OnError, Plan, Policies, Synchronous, Table, Tuning, WriterChoice,
+    Delimiter, Dialect, Head, InvalidUtf8, OnError, Plan, Policies, Ragged, Synchronous, Table, Tuning,
+    WriterChoice,
 };
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -81,6 +82,13 @@ struct ErrorOptions {
     /// Fail, with nothing changed, if more records than this can not be loaded.
     #[arg(long, value_name = "N")]
     max_errors: Option<u64>,
+    /// What becomes of a record with fewer or more fields than the header: `reject` it, `pad` a short one with NULL, or `fit`,
+    /// which also cuts what is too much off a long one.
+    #[arg(long, value_enum, value_name = "ACTION", default_value_t = RaggedName::Reject)]
+    ragged: RaggedName,
+    /// What becomes of a record that is not valid UTF-8: `reject` it, or `replace` what is wrong by U+FFFD.
+    #[arg(long, value_enum, value_name = "ACTION", default_value_t = Utf8Name::Reject)]
+    invalid_utf8: Utf8Name,
     /// Write the records that can not be loaded to FILE, as they were read, after the header and what is skipped
     /// before it, and why to FILE.reasons.jsonl; those of inputs with another header to FILE.2 and so on.
     #[arg(long, value_name = "FILE")]
@@ -127,6 +135,19 @@ struct DatabaseOptions {
 enum ErrorAction {
     Abort,
     Skip,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RaggedName {
+    Reject,
+    Pad,
+    Fit,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Utf8Name {
+    Reject,
+    Replace,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -216,6 +237,15 @@ impl ErrorOptions {
                 ErrorAction::Skip => OnError::Skip,
             },
             max_errors: self.max_errors,
+            ragged: match self.ragged {
+                RaggedName::Reject => Ragged::Reject,
+                RaggedName::Pad => Ragged::Pad,
+                RaggedName::Fit => Ragged::Fit,
+            },
+            invalid_utf8: match self.invalid_utf8 {
+                Utf8Name::Reject => InvalidUtf8::Reject,
+                Utf8Name::Replace => InvalidUtf8::Replace,
+            },
             rejects: self.rejects.clone(),
             max_record_bytes: dialect.max_record_size,
         }
