@@ -6,15 +6,14 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use sqload::plan::{Column, Dialect, Expr, OnError, Table};
 use sqload::{Kind, Loader};
-use sqload_fuzz::{dialect, ends_inside_quotes, is_no_text, oracle};
+use sqload_fuzz::{dialect, is_no_text, open_quote, oracle};
 use std::num::NonZeroUsize;
 
 const COLUMNS: [(&str, &str); 5] = [("a", "TEXT"), ("b", "BLOB"), ("c", ""), ("n", "INTEGER"), ("u", "TEXT")];
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    let [options, tuning, chunk_bytes, bytes @ ..] = data else { return };
-    let dialect = dialect(*options);
-    let header = ["a", "b", "c\n"].join(&char::from(dialect.delimiter).to_string());
+    let Some((dialect, options, [tuning, chunk_bytes, bytes @ ..])) = dialect(data) else { return };
+    let header = ["a", "b", "c\n"].join(std::str::from_utf8(dialect.delimiter.as_bytes()).unwrap());
     let header = if options & 0x10 != 0 { header.as_str() } else { "" };
     let bytes = [header.as_bytes(), bytes].concat();
     if is_no_text(&bytes) {
@@ -59,7 +58,7 @@ impl Expected {
         let mut as_text = oracle(String::from_utf8_lossy(bytes).as_bytes(), dialect);
         let error = |name| Self { error: Some((name, 0)), ..Self::default() };
         let Some(header) = records.first().cloned() else { return error("no header") };
-        let is_unclosed = ends_inside_quotes(bytes, dialect);
+        let is_unclosed = open_quote(bytes, dialect).is_some();
         if is_unclosed {
             (_, _) = (records.pop(), as_text.pop());
         }
@@ -128,6 +127,9 @@ fn loader(dialect: Dialect, tuning: u8, chunk_bytes: u8) -> Loader {
     Loader::new(Table::new("t", columns))
         .delimiter(dialect.delimiter)
         .quote(dialect.quote)
+        .escape(dialect.escape)
+        .comment(dialect.comment)
+        .trim(dialect.trims)
         .jobs(number(tuning & 3))
         .batch_rows(number(tuning >> 2 & 7))
         .page_bytes(if tuning & 0x20 != 0 { 512 } else { 4096 })
