@@ -3,12 +3,13 @@
 //! A column is INTEGER or REAL only if that loses nothing (see `crate::numbers`) in any record of the whole
 //! input; otherwise it is TEXT. Empty fields say nothing about a type.
 
+pub(crate) mod table;
+
 use crate::batch::{Rows, Value};
-use crate::error::{Error, Kind, Result, RowKey};
+use crate::error::{Result, RowKey};
 use crate::numbers::{Doubt, MAX_REAL_DIGITS, integer, real};
-use crate::plan::{Column, Expr, HeaderColumns, Otherwise, Table, Type};
-use crate::write::direct::Affinity;
-use crate::write::{Appended, Encoder, Writer, quote_name};
+use crate::plan::Type;
+use crate::write::{Appended, Encoder, Writer};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -139,13 +140,14 @@ impl Encoder for Look {
     }
 }
 
-/// The names of the columns, each one different from the others in more than case, and what was done for that.
+/// The names of the columns, each one different from the others in more than case and without a NUL, which ends a name
+/// for SQLite; and what was done for that.
 pub(crate) fn names(header: &[String]) -> (Vec<String>, Vec<String>) {
     let mut notes = Vec::new();
     let given: HashSet<_> = header.iter().map(|name| name.to_lowercase()).collect();
     let mut taken = HashSet::new();
     let mut name = |(at, name): (usize, &String)| {
-        let base = if name.is_empty() { format!("column{}", at + 1) } else { name.clone() };
+        let base = if name.is_empty() { format!("column{}", at + 1) } else { name.replace('\0', "_") };
         let mut unique = base.clone();
         let mut number = 2;
         while taken.contains(&unique.to_lowercase())
@@ -156,7 +158,11 @@ pub(crate) fn names(header: &[String]) -> (Vec<String>, Vec<String>) {
         }
         taken.insert(unique.to_lowercase());
         if unique != *name {
-            let was = if name.is_empty() { "no name".to_owned() } else { format!("the name {name:?} again") };
+            let was = match name {
+                _ if name.is_empty() => "no name".to_owned(),
+                _ if name.contains('\0') => format!("the name {name:?}, with a NUL,"),
+                _ => format!("the name {name:?} again"),
+            };
             notes.push(format!("column {} has {was} in the header: it is {unique:?}", at + 1));
         }
         unique
@@ -165,138 +171,20 @@ pub(crate) fn names(header: &[String]) -> (Vec<String>, Vec<String>) {
     (names, notes)
 }
 
-/// The field of this name, NULL where the options say so.
-pub(crate) fn field(name: &str, options: &HeaderColumns) -> Expr {
-    let name = name.to_owned();
-    let field = if options.empty_is_null { Expr::FieldOrNull(name) } else { Expr::Field(name) };
-    if options.nulls.is_empty() { field } else { Expr::NullIf(field.into(), options.nulls.clone()) }
-}
-
-/// The table of columns of these names, in which this was seen.
-///
-/// # Errors
-/// [`Kind::NoSuchColumn`] if an option names another column.
-pub(crate) fn table(
-    names: &[String],
-    seen: &[Seen],
-    options: &HeaderColumns,
-    as_given: &Table,
-) -> Result<Table> {
-    let find = |option: &'static str, name: &String, among: &[String]| {
-        let found = among.iter().position(|other| other == name);
-        let same_but_case = || among.iter().position(|other| other.eq_ignore_ascii_case(name));
-        found.or_else(same_but_case).ok_or_else(|| {
-            Error::from(Kind::NoSuchColumn { option, column: name.clone(), found: among.to_vec() })
-        })
-    };
-    let mut final_names = names.to_vec();
-    for (old, new) in &options.renamed {
-        final_names[find("--rename", old, names)?] = new.clone();
-    }
-    let mut given = vec![None; names.len()];
-    for (name, to) in &options.types {
-        given[find("--type", name, names)?] = Some(*to);
-    }
-    let selected: Vec<_> = match options.selected.as_slice() {
-        [] => (0..names.len()).collect(),
-        selected => selected.iter().map(|name| find("--columns", name, names)).collect::<Result<_>>()?,
-    };
-    let mut columns: Vec<_> = selected
-        .iter()
-        .map(|at| {
-            let field = field(&names[*at], options);
-            let typed = |to, otherwise| Expr::Typed { of: Box::new(field.clone()), to, otherwise };
-            let (to, value) = match (given[*at], seen[*at].column_type()) {
-                (Some(to), _) => (to, typed(to, Otherwise::Reject)),
-                (None, Type::Text) => (Type::Text, field),
-                (None, to) => (to, typed(to, Otherwise::Misfit)),
-            };
-            Column::new(&final_names[*at], to.as_str(), value)
-        })
-        .collect();
-    columns.extend(options.input_column.iter().map(|name| Column::new(name, "TEXT", Expr::InputName)));
-    let loaded: Vec<_> = columns.iter().map(|column| column.name.clone()).collect();
-    for name in &options.not_null {
-        columns[find("--not-null", name, &loaded)?].declaration.push_str(" NOT NULL");
-    }
-    let list = |option: &'static str, names: &[String]| -> Result<Vec<String>> {
-        names.iter().map(|name| find(option, name, &loaded).map(|at| loaded[at].clone())).collect()
-    };
-    let quoted = |names: &[String]| names.iter().map(|name| quote_name(name)).collect::<Vec<_>>().join(", ");
-    let mut table = Table { columns, ..as_given.clone() };
-    if !options.primary_key.is_empty() {
-        let key = quoted(&list("--pk", &options.primary_key)?);
-        table.constraints.push(format!("PRIMARY KEY ({key})"));
-    }
-    for columns in &options.unique {
-        table.constraints.push(format!("UNIQUE ({})", quoted(&list("--unique", columns)?)));
-    }
-    for columns in &options.indexes {
-        let columns = list("--index", columns)?;
-        let name = format!("idx_{}_{}", table.name, columns.join("_"));
-        let (name, on) = (quote_name(&name), quote_name(&table.name));
-        table.indexes.push(format!("CREATE INDEX {name} ON {on} ({})", quoted(&columns)));
-    }
-    Ok(table)
-}
-
-/// `table` with the columns that the one which is there declares like this, instead of its own of the same names.
-///
-/// # Errors
-/// [`Kind::NotInTable`]; [`Kind::Usage`] if `table` has anything else that the one which is there may not have.
-pub(crate) fn into_existing(table: Table, existing: &[(String, String)]) -> Result<Table> {
-    let is_more = |column: &Column| column.declaration.contains("NOT NULL");
-    if !table.constraints.is_empty()
-        || !table.indexes.is_empty()
-        || table.columns.iter().any(is_more)
-        || table.is_strict
-    {
-        let message = "keys, constraints and indexes are of a table that is made; this one is there already";
-        return Err(Kind::Usage(message.to_owned()).into());
-    }
-    let column = |column: &Column| {
-        let found = existing.iter().find(|(name, _)| name.eq_ignore_ascii_case(&column.name));
-        let (name, declared) = found.ok_or_else(|| Kind::NotInTable {
-            table: table.name.clone(),
-            column: column.name.clone(),
-            found: existing.iter().map(|(name, _)| name.clone()).collect(),
-        })?;
-        let to = match Affinity::of(declared) {
-            Affinity::Integer | Affinity::Numeric => Some(Type::Numeric),
-            Affinity::Real => Some(Type::Floating),
-            Affinity::Text | Affinity::Blob => None,
-        };
-        let value = match (&column.value, to) {
-            // What an option says holds.
-            (Expr::Typed { otherwise: Otherwise::Reject, .. }, _) => column.value.clone(),
-            (Expr::Typed { of, .. }, None) => (**of).clone(),
-            (Expr::Typed { of, .. }, Some(to)) => {
-                Expr::Typed { of: of.clone(), to, otherwise: Otherwise::Reject }
-            }
-            (field, Some(to)) => {
-                Expr::Typed { of: Box::new(field.clone()), to, otherwise: Otherwise::Reject }
-            }
-            (field, None) => field.clone(),
-        };
-        Ok(Column::new(name, declared, value))
-    };
-    let columns = table.columns.iter().map(column).collect::<Result<_>>()?;
-    Ok(Table { columns, ..table })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn names_are_made_unique() {
-        let cases: [(&[&str], &[&str]); 6] = [
+        let cases: [(&[&str], &[&str]); 7] = [
             (&["a", "b"], &["a", "b"]),
             (&["a", "A", "a"], &["a", "A_2", "a_3"]),
             (&["", "x", ""], &["column1", "x", "column3"]),
             (&["a", "a", "a_2"], &["a", "a_3", "a_2"]),
             (&["", "column1"], &["column1_2", "column1"]),
             (&["é", "É"], &["é", "É_2"]),
+            (&["a_b", "a\0b", "\0"], &["a_b", "a_b_2", "_"]),
         ];
         for (header, expected) in cases {
             let header: Vec<_> = header.iter().map(|name| (*name).to_owned()).collect();

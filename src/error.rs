@@ -102,7 +102,7 @@ pub enum Kind {
     },
     /// The table that is to be filled does not have a column of the input.
     #[error(
-        "the table {table:?} has no column {column:?}, but: {}; leave it out with --columns, or call it as one of these with --rename",
+        "the table {table:?} has no column {column:?}, but: {}; leave it out with --columns, call it as one of these with --rename, or add it with --add-columns",
         listed(found)
     )]
     NotInTable {
@@ -112,6 +112,16 @@ pub enum Kind {
         column: String,
         /// The columns of the table.
         found: Vec<String>,
+    },
+    /// A table would have more columns than SQLite allows.
+    #[error(
+        "{found} columns are more than the {limit} that SQLite allows in a table: choose some with --columns"
+    )]
+    TooManyColumns {
+        /// How many the table would have.
+        found: usize,
+        /// How many it may have.
+        limit: usize,
     },
     /// The header names a column that the plan reads twice, so which one is meant is unknown.
     #[error("{input}: the header names the column {name:?} more than once: rename one of them")]

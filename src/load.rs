@@ -1,11 +1,12 @@
 //! The one file that knows every room: opens what is to be read and written, runs the threads, and makes the
 //! result the database, or leaves it as it was.
 
-use crate::columns::{self, Looker, Seen};
+use crate::columns::table::{self, field};
+use crate::columns::{Looker, Seen};
 use crate::error::{Error, Kind, Result};
 use crate::output::Output;
 use crate::pipeline::{Clocks, Counts, Pipeline};
-use crate::plan::{Column, HeaderColumns, OnError, Plan, Table, WriterChoice};
+use crate::plan::{Column, Conflict, HeaderColumns, OnError, Plan, Table, WriterChoice};
 use crate::rejects::Rejects;
 use crate::report::{Progress, Report, ReportColumn};
 use crate::source::Source;
@@ -52,11 +53,12 @@ impl Attempt {
                 Some(Self { refused: Some(reason), ..*self })
             }
             Kind::Constraint { message, .. }
-                if plan.policies.on_error == OnError::Skip
+                if (plan.policies.on_error == OnError::Skip
+                    || plan.table.on_conflict != Conflict::Reject)
                     && plan.tuning.writer == WriterChoice::Auto
                     && self.refused.is_none() =>
             {
-                Some(Self { refused: Some(format!("there are rejects: {message}")), ..*self })
+                Some(Self { refused: Some(format!("rows break a constraint: {message}")), ..*self })
             }
             Kind::Misfit { .. } if plan.columns.is_some() && !self.looks_at_all => {
                 Some(Self { refused: self.refused.clone(), looks_at_all: true })
@@ -175,9 +177,9 @@ impl Load<'_> {
             true => existing_columns(self.database, &plan.table)?,
             false => None,
         };
-        let fields = first.names.iter().map(|name| Column::new(name, "TEXT", columns::field(name, options)));
-        let table = Table::new("", fields.collect());
-        let sources = Sources::new(list, plan, &table, Seed::fixed(0))?;
+        let fields = first.names.iter().map(|name| Column::new(name, "TEXT", field(name, options)));
+        let text_table = Table::new("", fields.collect());
+        let sources = Sources::new(list, plan, &text_table, Seed::fixed(0))?;
         let (progress, clocks) = (Progress::default(), Clocks::default());
         let pipeline = Pipeline { jobs, progress: &progress, stop: self.stop, clocks: &clocks };
         let look = |max_chunks: usize| -> Result<Vec<Seen>> {
@@ -186,9 +188,16 @@ impl Load<'_> {
             Ok(seen)
         };
         let nothing = || vec![Seen::default(); first.names.len()];
+        let has_types = match &existing {
+            None => false,
+            Some(known) => {
+                let columns = table::columns(&first.names, &nothing(), options)?;
+                columns.iter().all(|column| known.iter().any(|known| known.is_called(&column.name)))
+            }
+        };
         let (seen, max_chunks) = match options {
             // A table that is there has its types.
-            _ if existing.is_some() => (nothing(), 0),
+            _ if has_types || (existing.is_some() && !options.adds_columns) => (nothing(), 0),
             HeaderColumns { all_text: true, .. } => (nothing(), 0),
             _ if looks_at_all => (look(usize::MAX)?, usize::MAX),
             _ => match look(SAMPLE_CHUNKS)? {
@@ -205,10 +214,10 @@ impl Load<'_> {
             let place = place.first().map_or(String::new(), |position| format!(" at line {}", position.line));
             notes.push(format!("{name}: TEXT, {reason}{place}"));
         }
-        let table = columns::table(&first.names, &seen, options, &plan.table)?;
+        let columns = table::columns(&first.names, &seen, options)?;
         let table = match &existing {
-            Some(existing) => columns::into_existing(table, existing)?,
-            None => table,
+            Some(known) => table::filled(columns, options, &plan.table, known)?,
+            None => table::made(columns, options, &plan.table)?,
         };
         Ok((Plan { table, ..plan.clone() }, notes))
     }

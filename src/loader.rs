@@ -253,6 +253,8 @@ impl Loader {
             problem
         } else if table.columns.is_empty() == self.plan.columns.is_none() {
             "a table needs at least one column"
+        } else if let Some(problem) = problem_of_names(&self.plan).or_else(|| problem_of_key(&self.plan)) {
+            problem
         } else if tuning.page_bytes.is_some_and(|bytes| !is_page_size(bytes)) {
             "the page size must be a power of two from 512 to 65536"
         } else if tuning.chunk_bytes > MAX_RECORD_BYTES || policies.max_record_bytes > MAX_RECORD_BYTES {
@@ -265,6 +267,37 @@ impl Loader {
             return Ok(());
         };
         Err(Kind::Usage(problem.to_owned()).into())
+    }
+}
+
+/// What is wrong with the names of the table and its columns, as far as they are not the input's.
+fn problem_of_names(Plan { table, columns, .. }: &Plan) -> Option<&'static str> {
+    let columns_of_input = columns.iter().flat_map(|columns| {
+        let new_names = columns.renamed.iter().map(|(_, new)| new);
+        new_names.chain(&columns.auto_id).chain(&columns.input_column)
+    });
+    let columns = table.columns.iter().map(|column| &column.name);
+    let mut names = std::iter::once(&table.name).chain(columns).chain(columns_of_input);
+    if table.name.is_empty() {
+        Some("the table has no name: give it one with --table")
+    } else if table.name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_")) {
+        Some("tables whose names begin with sqlite_ are SQLite's own: choose another name with --table")
+    } else if names.any(|name| name.contains('\0')) {
+        Some("a name can not have a NUL in it")
+    } else {
+        None
+    }
+}
+
+/// What is wrong with the primary key that is asked for.
+fn problem_of_key(Plan { table, columns, .. }: &Plan) -> Option<&'static str> {
+    let HeaderColumns { auto_id, primary_key, .. } = columns.as_ref()?;
+    if table.is_without_rowid && primary_key.is_empty() {
+        Some("a table WITHOUT ROWID needs a primary key: name its columns with --pk")
+    } else if auto_id.is_some() && !primary_key.is_empty() {
+        Some("--auto-id and --pk are both the primary key: choose one")
+    } else {
+        None
     }
 }
 

@@ -134,6 +134,10 @@ pub struct HeaderColumns {
     pub unique: Vec<Vec<String>>,
     /// Columns to make an index of.
     pub indexes: Vec<Vec<String>>,
+    /// A first column of this name is the primary key, and numbers the rows.
+    pub auto_id: Option<String>,
+    /// Columns that a table which is there does not have are added to it.
+    pub adds_columns: bool,
 }
 
 /// What the values of a column are.
@@ -221,21 +225,41 @@ pub struct Table {
     pub is_strict: bool,
     /// CREATE INDEX statements, run when the rows are there.
     pub indexes: Vec<String>,
+    /// Whether it is a WITHOUT ROWID table.
+    pub is_without_rowid: bool,
     /// What becomes of one of the same name.
     pub existing: Existing,
+    /// ALTER TABLE statements for one that is there and filled further.
+    pub alterations: Vec<String>,
+    /// What becomes of a row that meets another with the same key.
+    pub on_conflict: Conflict,
+}
+
+/// What becomes of a row whose values are in another row already, in columns where they may be only once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conflict {
+    /// It can not be loaded, and its record is a reject.
+    Reject,
+    /// It gives way, and is counted as ignored.
+    Ignore,
+    /// If it is the primary key, the columns of the other row that are loaded get its values.
+    Update,
 }
 
 impl Table {
     /// A table without indexes but those that its columns declare, which takes the place of one of the same name.
     pub fn new(name: impl Into<String>, columns: Vec<Column>) -> Self {
-        let (constraints, indexes) = Default::default();
+        let (constraints, indexes, alterations) = Default::default();
         Self {
             name: name.into(),
             columns,
             constraints,
             is_strict: false,
             indexes,
+            is_without_rowid: false,
             existing: Existing::Replace,
+            alterations,
+            on_conflict: Conflict::Reject,
         }
     }
 }
@@ -278,6 +302,8 @@ pub enum Expr {
         /// What it means that a text is none.
         otherwise: Otherwise,
     },
+    /// NULL.
+    Null,
     /// The same TEXT for every record.
     Text(String),
     /// The same INTEGER for every record.

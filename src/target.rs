@@ -5,8 +5,9 @@
 //! replaced is all that it holds is it replaced as a file, under an exclusive lock on the old one.
 
 use crate::aside::{Aside, directory_of, remove_leftovers};
+use crate::columns::table::KnownColumn;
 use crate::error::{Error, Kind, Result};
-use crate::plan::{Existing, Synchronous, Table, Tuning};
+use crate::plan::{Conflict, Existing, Synchronous, Table, Tuning};
 use crate::write::direct::Schema;
 use crate::write::{create_table_sql, quote_name};
 use rusqlite::{Connection, OpenFlags};
@@ -73,6 +74,7 @@ impl Target {
                 }
             }
         };
+        refuse_too_many_columns(&connection, &path, table)?;
         let mut run = || -> rusqlite::Result<u64> {
             configure(&mut connection, tuning, stop.clone())?;
             // Dropping a table must not reach into the tables that refer to it.
@@ -80,6 +82,7 @@ impl Target {
             connection.execute_batch("BEGIN EXCLUSIVE")?;
             let name = quote_name(&table.name);
             if table.existing.is_filled() && connection.table_exists(None, table.name.as_str())? {
+                table.alterations.iter().try_for_each(|sql| connection.execute_batch(sql))?;
                 if table.existing == Existing::Truncate {
                     connection.execute_batch(&format!("DELETE FROM {name}"))?;
                 }
@@ -166,8 +169,11 @@ impl Target {
         let connection = self.connection()?;
         let check = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
         let counted = connection.query_row(&count_sql, [], |row| row.get::<_, i64>(0));
+        let most = self.rows_before + rows;
+        // Rows that are updated are not more than before.
+        let least = if table.on_conflict == Conflict::Update { self.rows_before } else { most };
         match (check.map_err(failed)?.as_str(), counted.map_err(failed)?) {
-            ("ok", counted) if u64::try_from(counted) == Ok(self.rows_before + rows) => Ok(()),
+            ("ok", counted) if (least..=most).contains(&counted.cast_unsigned()) => Ok(()),
             ("ok", counted) => {
                 let before = self.rows_before;
                 let message = format!("{counted} rows where there were {before} and {rows} were loaded");
@@ -295,25 +301,49 @@ fn open_existing(path: &Path) -> Result<Connection> {
     open().map_err(|source| Error::sqlite("open", path, source))
 }
 
-/// The columns of `table` in the database at `path`, with their declared types, which rows can be put into; nothing if
-/// there is no such table.
+fn refuse_too_many_columns(connection: &Connection, path: &Path, table: &Table) -> Result<()> {
+    let count = || -> rusqlite::Result<(usize, i32)> {
+        let count = "SELECT count(*) FROM pragma_table_xinfo(?1)";
+        let known = match table.existing.is_filled() {
+            true => connection.query_row(count, [&table.name], |row| row.get::<_, u32>(0))? as usize,
+            false => 0,
+        };
+        let limit = connection.limit(rusqlite::limits::Limit::SQLITE_LIMIT_COLUMN)?;
+        Ok((if known > 0 { known + table.alterations.len() } else { table.columns.len() }, limit))
+    };
+    let (found, limit) = count().map_err(|source| Error::sqlite("read", path, source))?;
+    match usize::try_from(limit) {
+        Ok(limit) if found > limit => Err(Kind::TooManyColumns { found, limit }.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The columns of `table` in the database at `path` which rows can be put into; nothing if there is no such table.
 ///
 /// # Errors
-/// [`Kind::Sqlite`] if the database can not be read.
-pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<(String, String)>>> {
+/// [`Kind::Sqlite`] if the database can not be read; [`Kind::Usage`] if the table is a view.
+pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<KnownColumn>>> {
     if !path.exists() {
         return Ok(None);
     }
-    let read = || -> rusqlite::Result<Vec<(String, String)>> {
+    let read = || -> rusqlite::Result<(bool, Vec<KnownColumn>)> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(std::time::Duration::from_secs(2))?;
         // Generated columns are hidden in ways 2 and 3.
-        let sql = "SELECT name, type FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid";
+        let sql = "SELECT name, type, pk FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid";
         let mut select = connection.prepare(sql)?;
-        select.query_map([&table.name], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        let column = |row: &rusqlite::Row<'_>| {
+            Ok(KnownColumn { name: row.get(0)?, declared: row.get(1)?, key: row.get(2)? })
+        };
+        let columns = select.query_map([&table.name], column)?.collect::<rusqlite::Result<_>>()?;
+        let sql = "SELECT count(*) > 0 FROM sqlite_schema WHERE type = 'view' AND name = ?1 COLLATE NOCASE";
+        Ok((connection.query_row(sql, [&table.name], |row| row.get(0))?, columns))
     };
-    let columns = read().map_err(|source| Error::sqlite("read", path, source))?;
+    let (is_view, columns) = read().map_err(|source| Error::sqlite("read", path, source))?;
+    if is_view {
+        return Err(Kind::Usage(format!("{:?} is a view: rows go into tables", table.name)).into());
+    }
     Ok(Some(columns).filter(|columns| !columns.is_empty()))
 }
 

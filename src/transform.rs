@@ -46,6 +46,7 @@ enum Op {
 /// A value that is the same for every record.
 #[derive(Debug, Clone, PartialEq)]
 enum Constant {
+    Null,
     Text(String),
     Integer(i64),
 }
@@ -117,6 +118,7 @@ impl Program {
                 Op::NullIf(self.add(of, header, input)?, texts)
             }
             Expr::Typed { of, to, otherwise } => Op::Typed(self.add(of, header, input)?, *to, *otherwise),
+            Expr::Null => Op::Constant(Constant::Null),
             Expr::Text(text) => Op::Constant(Constant::Text(text.clone())),
             Expr::Integer(integer) => Op::Constant(Constant::Integer(*integer)),
             Expr::Upper(of) => Op::Upper(self.add(of, header, input)?),
@@ -248,6 +250,7 @@ impl Evaluator<'_> {
         let rows = records.numbers.len();
         let numbers = records.numbers.iter().map(|number| records.first_record + u64::from(*number));
         match op {
+            Op::Constant(Constant::Null) => Values::Constant(Value::Null),
             Op::Constant(Constant::Text(text)) => Values::Constant(Value::Text(arena.copy(text.as_bytes()))),
             Op::Constant(Constant::Integer(integer)) => Values::Constant(Value::Integer(*integer)),
             // Other inputs have such a column.

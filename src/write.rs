@@ -8,7 +8,7 @@ pub mod statements;
 
 use crate::batch::Rows;
 use crate::error::{Error, Kind, Reason, Result};
-use crate::plan::{Table, WriterChoice};
+use crate::plan::{Column, Table, WriterChoice};
 use direct::Schema;
 use rusqlite::Connection;
 use std::path::Path;
@@ -110,14 +110,20 @@ pub(crate) fn choose(choice: WriterChoice, table: &Table, database: &Path, is_ne
 
 /// CREATE TABLE for `table`.
 pub(crate) fn create_table_sql(table: &Table) -> String {
-    let columns =
-        table.columns.iter().map(|column| format!("{} {}", quote_name(&column.name), column.declaration));
+    let columns = table.columns.iter().map(column_sql);
     let parts = columns.chain(table.constraints.iter().cloned()).collect::<Vec<_>>().join(", ");
-    format!(
-        "CREATE TABLE {} ({parts}){}",
-        quote_name(&table.name),
-        if table.is_strict { " STRICT" } else { "" }
-    )
+    let options = match (table.is_strict, table.is_without_rowid) {
+        (false, false) => "",
+        (true, false) => " STRICT",
+        (false, true) => " WITHOUT ROWID",
+        (true, true) => " STRICT, WITHOUT ROWID",
+    };
+    format!("CREATE TABLE {} ({parts}){options}", quote_name(&table.name))
+}
+
+/// `column` in CREATE TABLE.
+pub(crate) fn column_sql(column: &Column) -> String {
+    format!("{} {}", quote_name(&column.name), column.declaration)
 }
 
 /// `name` as an SQL identifier.

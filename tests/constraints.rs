@@ -6,6 +6,7 @@ use common::{Place, each_way, query, rows_of, text};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
+/// Rejects are kept.
 const SKIP: [&str; 4] = ["--on-error", "skip", "--rejects", "bad.csv"];
 
 /// The reasons that are kept beside `bad.csv`: record, line, offset, kind, column and message of each.
@@ -81,7 +82,7 @@ fn rows_that_break_a_constraint_are_rejects() {
             assert_eq!(found, messages);
             assert_eq!(said.matches("rejected: ").count(), 5, "each is said once: {said}");
             if more[1] == "auto" {
-                assert!(said.contains("statements writer: there are rejects: "), "{said}");
+                assert!(said.contains("statements writer: rows break a constraint: "), "{said}");
             }
         }
     }
@@ -233,4 +234,67 @@ fn a_text_where_the_rowid_belongs_is_a_reject() {
     assert_eq!(reasons(&place)[0].5, "datatype mismatch");
     let connection = Connection::open(place.path("out.db")).unwrap();
     assert_eq!(rows_of(&connection, "SELECT b FROM t"), [[text("x")], [text("z")]]);
+}
+
+#[test]
+fn rows_with_a_key_that_is_there_give_way() {
+    let csv = "a,b\n1,x\n2,y\n1,z\n3,\n2,w\n4,v\n";
+    let options = ["--pk", "a", "--not-null", "b", "--empty-null", "--ignore"];
+    let place = Place::empty();
+    place.write("in.csv", csv);
+    for more in [&[][..], &["--batch-rows", "1"], &["--writer", "statements"]] {
+        let load = ["load", "in.csv", "out.db", "--replace", "--verify"];
+        let said = place.run(&[&load[..], &options, &SKIP, more].concat()).expect(3).stderr;
+        assert!(said.contains("read 6 records: 3 loaded, 1 rejected, 2 ignored"), "{said}");
+        let connection = Connection::open(place.path("out.db")).unwrap();
+        assert_eq!(query(&connection, "SELECT group_concat(a || b, ' ') FROM \"in\""), "1x 2y 4v");
+        assert_eq!(place.read("bad.csv"), b"a,b\n3,\n");
+    }
+    // What breaks another constraint is not hidden by that.
+    let load = ["load", "in.csv", "out.db", "--replace"];
+    place
+        .run(&[&load[..], &options].concat())
+        .expect(1)
+        .says_once(&["line 5", "NOT NULL constraint failed: in.b"]);
+    // Without duplicates nothing keeps it from the direct path.
+    place.write("in.csv", "a,b\n1,x\n2,y\n");
+    let said = place.run(&[&load[..], &options].concat()).expect(0).stderr;
+    assert!(said.contains("(direct writer)"), "{said}");
+    // The same command again, into the table that is there.
+    place.write("in.csv", "b,A\nq,2\nr,5\n");
+    let append = ["load", "in.csv", "out.db", "--append", "--pk", "a", "--ignore", "--report", "-"];
+    let report = place.run(&append).expect(0).stdout;
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!([&report["loaded"], &report["ignored"]], [1, 1]);
+    let connection = Connection::open(place.path("out.db")).unwrap();
+    assert_eq!(query(&connection, "SELECT group_concat(a || b, ' ') FROM \"in\""), "1x 2y 5r");
+}
+
+#[test]
+fn rows_with_a_key_that_is_there_change_the_row() {
+    let schema = "CREATE TABLE t (a, b, c DEFAULT 'c', d, PRIMARY KEY (b, a)) WITHOUT ROWID;
+        INSERT INTO t VALUES (1, 'x', 'old', 'old'), (2, 'x', 'old', 'old')";
+    let place = Place::empty();
+    Connection::open(place.path("out.db")).unwrap().execute_batch(schema).unwrap();
+    let rows: String = (3..500).map(|a| format!("first,{a},x\nsecond,{a},x\n")).collect();
+    place.write("in.csv", format!("d,a,b\nnew,2,x\nnewer,2,x\nnew,2,y\n{rows}"));
+    let load = ["load", "in.csv", "out.db", "-t", "t", "--append", "--upsert", "--verify"];
+    place.run(&[&load[..], &["--type", "a=INTEGER"]].concat()).expect(0);
+    let connection = Connection::open(place.path("out.db")).unwrap();
+    let few = "SELECT group_concat(a || b || c || d, ' ') FROM t WHERE a < 3 OR a = 499";
+    assert_eq!(query(&connection, few), "1xoldold 2xoldnewer 499xcsecond 2ycnew");
+    assert_eq!(query(&connection, "SELECT count(*) FROM t WHERE d = 'second'"), "497");
+    let before = place.snapshot();
+    place
+        .run(&[&load[..], &["--columns", "a,d"]].concat())
+        .expect(2)
+        .says_once(&["--upsert", "not all are loaded"]);
+    place
+        .run(&["load", "in.csv", "out.db", "-t", "u", "--upsert"])
+        .expect(2)
+        .says_once(&["--upsert", "--pk"]);
+    place.run(&[&load[..], &["--ignore"]].concat()).expect(2);
+    place.is_as(&before);
+    place.run(&["load", "in.csv", "out.db", "-t", "u", "--upsert", "--pk", "a"]).expect(0);
+    assert_eq!(query(&connection, "SELECT count(*) || max(d) || max(b) FROM u"), "498secondy");
 }

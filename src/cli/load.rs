@@ -2,7 +2,7 @@
 
 use super::{Order, options::LoadOptions};
 use clap::Args;
-use sqload::plan::{Existing, Head, HeaderColumns, Plan, Table, Type};
+use sqload::plan::{Conflict, Existing, Head, HeaderColumns, Plan, Table, Type};
 use std::path::{Path, PathBuf};
 
 pub(super) const EXAMPLES: &str = "\
@@ -75,6 +75,17 @@ pub(crate) struct Load {
     /// The primary key.
     #[arg(long, value_name = "COLS", value_delimiter = ',', help_heading = "Table")]
     pk: Vec<String>,
+    /// Number the rows in a first column, the primary key [default name: id].
+    #[arg(
+        long,
+        value_name = "NAME",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "id",
+        conflicts_with = "pk",
+        help_heading = "Table"
+    )]
+    auto_id: Option<String>,
     /// Columns that can not be NULL.
     #[arg(long, value_name = "COLS", value_delimiter = ',', help_heading = "Table")]
     not_null: Vec<String>,
@@ -87,6 +98,18 @@ pub(crate) struct Load {
     /// Make a STRICT table.
     #[arg(long, help_heading = "Table")]
     strict: bool,
+    /// Make a WITHOUT ROWID table, which needs --pk.
+    #[arg(long, requires = "pk", help_heading = "Table")]
+    without_rowid: bool,
+    /// With --append or --truncate: add columns that the table does not have.
+    #[arg(long, help_heading = "Table")]
+    add_columns: bool,
+    /// Leave out, and count, rows whose key is there already; without this they can not be loaded.
+    #[arg(long, conflicts_with = "upsert", help_heading = "Table")]
+    ignore: bool,
+    /// Where the primary key of a row is there already, change that row.
+    #[arg(long, help_heading = "Table")]
+    upsert: bool,
     #[command(flatten)]
     options: LoadOptions,
 }
@@ -109,6 +132,8 @@ impl Load {
             primary_key: self.pk.clone(),
             unique: lists(&self.unique),
             indexes: lists(&self.index),
+            auto_id: self.auto_id.clone(),
+            adds_columns: self.add_columns,
         }
     }
 
@@ -125,6 +150,12 @@ impl Load {
                 _ => Existing::Refuse,
             },
             is_strict: self.strict,
+            is_without_rowid: self.without_rowid,
+            on_conflict: match self {
+                Self { ignore: true, .. } => Conflict::Ignore,
+                Self { upsert: true, .. } => Conflict::Update,
+                _ => Conflict::Reject,
+            },
             ..Table::new(self.table.clone().unwrap_or_else(|| table_name(&self.inputs)), Vec::new())
         };
         let header_rows = if self.no_headers { 0 } else { self.header_rows };

@@ -8,8 +8,8 @@
 //! refused, the others go in. That takes a connection with a journal, in memory or on the disk.
 
 use crate::batch::{Rows, Value};
-use crate::error::{Error, Reason, Result};
-use crate::plan::Table;
+use crate::error::{Error, Kind, Reason, Result};
+use crate::plan::{Conflict, Table};
 use crate::write::{Appended, Encoder, Writer, quote_name};
 use rusqlite::{Connection, ffi};
 use std::ffi::{CStr, c_int};
@@ -50,6 +50,8 @@ impl<'c> Statements<'c> {
         };
         let (unique, indexes): (Vec<_>, Vec<_>) = table.indexes.iter().partition(is_unique);
         unique.into_iter().try_for_each(|sql| connection.execute_batch(sql)).map_err(failed)?;
+        let key = primary_key(connection, table).map_err(failed)?;
+        let conflict = conflict_sql(table, &key)?;
         let columns = table.columns.len();
         let max_values = connection.limit(rusqlite::limits::Limit::SQLITE_LIMIT_VARIABLE_NUMBER);
         let max_values = usize::try_from(max_values.map_err(failed)?).unwrap_or(0);
@@ -61,8 +63,8 @@ impl<'c> Statements<'c> {
             columns: table.columns.iter().map(|column| column.name.clone()).collect(),
             indexes: indexes.into_iter().cloned().collect(),
             many_rows,
-            many: Insert::prepare(connection, &insert_sql(table, many_rows)).map_err(failed)?,
-            one: Insert::prepare(connection, &insert_sql(table, 1)).map_err(failed)?,
+            many: Insert::prepare(connection, &insert_sql(table, many_rows, &conflict)).map_err(failed)?,
+            one: Insert::prepare(connection, &insert_sql(table, 1, &conflict)).map_err(failed)?,
         })
     }
 }
@@ -109,11 +111,49 @@ impl Statements<'_> {
     }
 }
 
-fn insert_sql(table: &Table, rows: usize) -> String {
+/// The names of the columns of the table's primary key.
+fn primary_key(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<String>> {
+    let mut select = connection.prepare("SELECT name FROM pragma_table_info(?1) WHERE pk ORDER BY pk")?;
+    select.query_map([&table.name], |row| row.get(0))?.collect()
+}
+
+/// What is to become of rows that meet others with the same key.
+///
+/// # Errors
+/// [`Kind::Usage`] if rows are to be updated and there is no key to find them by.
+fn conflict_sql(table: &Table, key: &[String]) -> Result<String> {
+    let is_loaded = |name: &String| table.columns.iter().any(|column| column.name == *name);
+    let list = |names: &[String]| names.iter().map(|name| quote_name(name)).collect::<Vec<_>>().join(", ");
+    match table.on_conflict {
+        Conflict::Reject => Ok(String::new()),
+        Conflict::Ignore => Ok(" ON CONFLICT DO NOTHING".to_owned()),
+        Conflict::Update if key.is_empty() || !key.iter().all(is_loaded) => {
+            let message = match key {
+                [] => "it has none: name its columns with --pk where it is made".to_owned(),
+                _ => format!("of {}, not all are loaded", list(key)),
+            };
+            Err(Kind::Usage(format!(
+                "--upsert finds the row to change by the primary key of table {:?}, but {message}",
+                table.name
+            ))
+            .into())
+        }
+        Conflict::Update => {
+            let others = table.columns.iter().filter(|column| !key.contains(&column.name));
+            let set =
+                others.map(|column| quote_name(&column.name)).map(|name| format!("{name} = excluded.{name}"));
+            let set = set.collect::<Vec<_>>().join(", ");
+            let action = if set.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {set}") };
+            Ok(format!(" ON CONFLICT ({}) DO {action}", list(key)))
+        }
+    }
+}
+
+fn insert_sql(table: &Table, rows: usize, conflict: &str) -> String {
     let names: Vec<_> = table.columns.iter().map(|column| quote_name(&column.name)).collect();
     let row = format!("({})", vec!["?"; names.len()].join(","));
     let rows = vec![row; rows].join(",");
-    format!("INSERT INTO {} ({}) VALUES {rows}", quote_name(&table.name), names.join(","))
+    format!("INSERT INTO {} ({}) VALUES {rows}{conflict}", quote_name(&table.name), names.join(","))
 }
 
 impl Writer for Statements<'_> {

@@ -1,0 +1,196 @@
+//! The table that a load's options describe: made anew, or there already.
+
+use super::Seen;
+use crate::error::{Error, Kind, Result};
+use crate::plan::{Column, Expr, HeaderColumns, Otherwise, Table, Type};
+use crate::write::direct::Affinity;
+use crate::write::{column_sql, quote_name};
+use std::collections::HashSet;
+
+/// A column of a table that is there already.
+#[derive(Debug)]
+pub(crate) struct KnownColumn {
+    pub(crate) name: String,
+    /// Its declared type.
+    pub(crate) declared: String,
+    /// Its place in the primary key, counted from 1; 0 if it is no part of that.
+    pub(crate) key: u32,
+}
+
+impl KnownColumn {
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+}
+
+/// The field of this name, NULL where the options say so.
+pub(crate) fn field(name: &str, options: &HeaderColumns) -> Expr {
+    let name = name.to_owned();
+    let field = if options.empty_is_null { Expr::FieldOrNull(name) } else { Expr::Field(name) };
+    if options.nulls.is_empty() { field } else { Expr::NullIf(field.into(), options.nulls.clone()) }
+}
+
+/// Where in `among` the column is that an option calls `name`.
+fn find(option: &'static str, name: &String, among: &[String]) -> Result<usize> {
+    let found = among.iter().position(|other| other == name);
+    let same_but_case = || among.iter().position(|other| other.eq_ignore_ascii_case(name));
+    found.or_else(same_but_case).ok_or_else(|| {
+        Error::from(Kind::NoSuchColumn { option, column: name.clone(), found: among.to_vec() })
+    })
+}
+
+/// The columns that are loaded of those with these names, in which this was seen, and the name of the input's.
+///
+/// # Errors
+/// [`Kind::NoSuchColumn`] if an option names another column; [`Kind::Usage`] if two have the same name.
+pub(crate) fn columns(names: &[String], seen: &[Seen], options: &HeaderColumns) -> Result<Vec<Column>> {
+    let mut final_names = names.to_vec();
+    for (old, new) in &options.renamed {
+        final_names[find("--rename", old, names)?] = new.clone();
+    }
+    let mut given = vec![None; names.len()];
+    for (name, to) in &options.types {
+        given[find("--type", name, names)?] = Some(*to);
+    }
+    let selected: Vec<_> = match options.selected.as_slice() {
+        [] => (0..names.len()).collect(),
+        selected => selected.iter().map(|name| find("--columns", name, names)).collect::<Result<_>>()?,
+    };
+    let column = |at: &usize| {
+        let field = field(&names[*at], options);
+        let typed = |to, otherwise| Expr::Typed { of: Box::new(field.clone()), to, otherwise };
+        let (to, value) = match (given[*at], seen[*at].column_type()) {
+            (Some(to), _) => (to, typed(to, Otherwise::Reject)),
+            (None, Type::Text) => (Type::Text, field),
+            (None, to) => (to, typed(to, Otherwise::Misfit)),
+        };
+        Column::new(&final_names[*at], to.as_str(), value)
+    };
+    let mut columns: Vec<_> = selected.iter().map(column).collect();
+    columns.extend(options.input_column.iter().map(|name| Column::new(name, "TEXT", Expr::InputName)));
+    Ok(columns)
+}
+
+/// `table`, which is made anew, of these columns, with the keys, constraints and indexes that the options ask for.
+///
+/// # Errors
+/// As [`columns`].
+pub(crate) fn made(mut columns: Vec<Column>, options: &HeaderColumns, table: &Table) -> Result<Table> {
+    if let Some(name) = &options.auto_id {
+        columns.insert(0, Column::new(name, "INTEGER PRIMARY KEY", Expr::Null));
+    }
+    let names: Vec<_> = columns.iter().map(|column| column.name.clone()).collect();
+    refuse_same(&names)?;
+    for name in &options.not_null {
+        columns[find("--not-null", name, &names)?].declaration.push_str(" NOT NULL");
+    }
+    let list = |option: &'static str, list: &[String]| -> Result<Vec<String>> {
+        list.iter().map(|name| find(option, name, &names).map(|at| names[at].clone())).collect()
+    };
+    let quoted = |names: &[String]| names.iter().map(|name| quote_name(name)).collect::<Vec<_>>().join(", ");
+    let mut table = Table { columns, ..table.clone() };
+    if !options.primary_key.is_empty() {
+        let key = quoted(&list("--pk", &options.primary_key)?);
+        table.constraints.push(format!("PRIMARY KEY ({key})"));
+    }
+    for columns in &options.unique {
+        table.constraints.push(format!("UNIQUE ({})", quoted(&list("--unique", columns)?)));
+    }
+    let mut index_names = Vec::new();
+    for columns in &options.indexes {
+        let columns = list("--index", columns)?;
+        index_names.push(format!("idx_{}_{}", table.name, columns.join("_")));
+        let (unique_names, _) = super::names(&index_names);
+        let (name, on) = (quote_name(&unique_names[index_names.len() - 1]), quote_name(&table.name));
+        table.indexes.push(format!("CREATE INDEX {name} ON {on} ({})", quoted(&columns)));
+    }
+    Ok(table)
+}
+
+/// For SQLite names that differ in ASCII case only are the same.
+fn refuse_same(names: &[String]) -> Result<()> {
+    let mut known = HashSet::new();
+    match names.iter().find(|name| !known.insert(name.to_ascii_lowercase())) {
+        None => Ok(()),
+        Some(name) => Err(Kind::Usage(format!(
+            "two columns would be called {name:?}: give one another name with --rename, --auto-id=NAME or --file-column, or leave it out with --columns"
+        ))
+        .into()),
+    }
+}
+
+/// `table`, which is there already with these `known` columns, of those columns, each as it is declared there; one that
+/// is not there is added if the options say so.
+///
+/// # Errors
+/// [`Kind::NotInTable`]; [`Kind::Usage`] if the options ask for something else that the table may not have.
+pub(crate) fn filled(
+    columns: Vec<Column>,
+    options: &HeaderColumns,
+    table: &Table,
+    known: &[KnownColumn],
+) -> Result<Table> {
+    refuse_other_table(options, table, known)?;
+    refuse_same(&columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>())?;
+    let mut alterations = Vec::new();
+    let column = |column: Column| match known.iter().find(|known| known.is_called(&column.name)) {
+        Some(known) => Ok(into_known(&column, known)),
+        None if options.adds_columns => {
+            let name = quote_name(&table.name);
+            alterations.push(format!("ALTER TABLE {name} ADD COLUMN {}", column_sql(&column)));
+            Ok(column)
+        }
+        None => Err(Error::from(Kind::NotInTable {
+            table: table.name.clone(),
+            column: column.name,
+            found: known.iter().map(|known| known.name.clone()).collect(),
+        })),
+    };
+    let columns = columns.into_iter().map(column).collect::<Result<_>>()?;
+    Ok(Table { columns, alterations, ..table.clone() })
+}
+
+/// Of what the options say of a table, keys may be those that it has.
+fn refuse_other_table(options: &HeaderColumns, table: &Table, known: &[KnownColumn]) -> Result<()> {
+    let mut key: Vec<_> = known.iter().filter(|column| column.key > 0).collect();
+    key.sort_by_key(|column| column.key);
+    let is_key = |names: &[String]| {
+        names.len() == key.len() && key.iter().zip(names).all(|(column, name)| column.is_called(name))
+    };
+    let auto_id = options.auto_id.as_slice();
+    let has_auto_id =
+        auto_id.is_empty() || (is_key(auto_id) && key[0].declared.eq_ignore_ascii_case("INTEGER"));
+    let has_more =
+        [&table.constraints, &table.indexes, &options.not_null].iter().any(|list| !list.is_empty())
+            || [&options.unique, &options.indexes].iter().any(|lists| !lists.is_empty());
+    let message = if has_more || table.is_strict || table.is_without_rowid {
+        "constraints, indexes and the like are of a table that is made; this one is there already".to_owned()
+    } else if !has_auto_id || !(options.primary_key.is_empty() || is_key(&options.primary_key)) {
+        let key: Vec<_> = key.iter().map(|column| column.name.as_str()).collect();
+        let key = if key.is_empty() { "none".to_owned() } else { format!("({})", key.join(", ")) };
+        format!("the table {:?} is there already, and its primary key is another: {key}", table.name)
+    } else {
+        return Ok(());
+    };
+    Err(Kind::Usage(message).into())
+}
+
+/// `column` as it is declared in a table that is there, which may not change its values.
+fn into_known(column: &Column, known: &KnownColumn) -> Column {
+    let to = match Affinity::of(&known.declared) {
+        Affinity::Integer | Affinity::Numeric => Some(Type::Numeric),
+        Affinity::Real => Some(Type::Floating),
+        Affinity::Text | Affinity::Blob => None,
+    };
+    let value = match (&column.value, to) {
+        // What an option says holds.
+        (Expr::Typed { otherwise: Otherwise::Reject, .. }, _) => column.value.clone(),
+        (Expr::Typed { of, .. }, None) => (**of).clone(),
+        (Expr::Typed { of, .. }, Some(to)) => {
+            Expr::Typed { of: of.clone(), to, otherwise: Otherwise::Reject }
+        }
+        (field, Some(to)) => Expr::Typed { of: Box::new(field.clone()), to, otherwise: Otherwise::Reject },
+        (field, None) => field.clone(),
+    };
+    Column::new(&known.name, &known.declared, value)
+}
