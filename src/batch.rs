@@ -208,7 +208,8 @@ pub struct Reject<'a> {
     pub reason: Reason,
 }
 
-/// How much was loaded although there is something about it.
+/// How much there is about records that were taken all the same. Whether the constraints of the table let them in, or they
+/// give way to others there, makes no difference.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Oddities {
     /// Records with too few fields, and NULL in those that are missing.
@@ -243,7 +244,7 @@ pub struct Rows<'a> {
     pub rejects: Vec<Reject<'a>>,
     /// A column with a value that is not of its type.
     pub misfit: Option<usize>,
-    /// What there is about the records that became rows.
+    /// What there is about the records that were not rejected for their form or types.
     pub oddities: Oddities,
 }
 

@@ -85,7 +85,7 @@ pub struct Report {
     pub filtered: u64,
     /// Records that met a row with their key and gave way.
     pub ignored: u64,
-    /// What there is about the records that became rows.
+    /// What there is about the records that were not rejected for their form or types.
     #[serde(flatten)]
     pub oddities: Oddities,
     /// Seconds from start to end.
