@@ -96,7 +96,7 @@ fn the_pure_rooms_do_no_input_and_output() {
 #[test]
 fn imports_point_one_way() {
     let forbidden = [
-        ("plan.rs", &["crate::"][..]),
+        ("plan", &["crate::"][..]),
         ("scan", &["split", "parse", "batch", "transform", "work", "write", "load"]),
         ("split.rs", &["parse", "batch", "transform", "work", "write", "load"]),
         ("parse.rs", &["split", "transform", "work", "write", "load"]),
