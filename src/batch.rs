@@ -130,6 +130,8 @@ pub enum Values<'a> {
     Constant(Value<'a>),
     /// INTEGERs only.
     Integers(&'a [i64]),
+    /// REALs only.
+    Reals(&'a [f64]),
     /// TEXTs only.
     Texts(Strings<'a>),
     /// BLOBs only.
@@ -149,6 +151,7 @@ impl<'a> Values<'a> {
         match self {
             Self::Constant(value) => *value,
             Self::Integers(integers) => Value::Integer(integers[row]),
+            Self::Reals(reals) => Value::Real(reals[row]),
             Self::Texts(texts) => Value::Text(texts.get(row)),
             Self::Blobs(blobs) => Value::Blob(blobs.get(row)),
             Self::Mixed(values) => values[row],

@@ -59,9 +59,15 @@ pub(crate) fn real(text: &[u8]) -> Option<f64> {
     if !is_plain || (mantissa == 0 && is_negative) {
         return None;
     }
-    // Both are exact, so their quotient is the nearest number.
-    let magnitude = mantissa as f64 / EXACT_POWERS[digits.len() - point - usize::from(has_fraction)];
+    let magnitude = quotient(mantissa, digits.len() - point - usize::from(has_fraction));
     Some(if is_negative { -magnitude } else { magnitude })
+}
+
+/// The number with these digits, at most 15, of which so many, at most 22, are behind the point. Both numbers are exact, so
+/// their quotient is the nearest one.
+#[inline(always)]
+pub(crate) fn quotient(digits: u64, behind_point: usize) -> f64 {
+    digits as f64 / EXACT_POWERS[behind_point]
 }
 
 /// As [`real`], for texts of any length.

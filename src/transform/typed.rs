@@ -52,6 +52,13 @@ pub(super) fn typed<'a>(
             return integers;
         }
     }
+    if let (Type::Real, Values::Texts(texts)) = (to, of) {
+        let real =
+            |span: &Span| short_real(texts.bytes, *span).or_else(|| numbers::real(span.of(texts.bytes)));
+        if let Some(reals) = all_of(texts.spans.iter().map(real), arena) {
+            return Values::Reals(reals);
+        }
+    }
     let value = |row| match of.get(row) {
         Value::Text(b"") | Value::Null => Value::Null,
         Value::Text(text) => number(text).unwrap_or_else(|| {
@@ -83,10 +90,16 @@ pub(super) fn integers<'a>(
     items: impl ExactSizeIterator<Item = Option<i64>>,
     arena: &'a Arena,
 ) -> Option<Values<'a>> {
-    let rows = items.len();
-    let mut integers = arena.vec(rows);
-    integers.extend(items.map_while(|item| item));
-    (integers.len() == rows).then(|| Values::Integers(integers.into_bump_slice()))
+    all_of(items, arena).map(Values::Integers)
+}
+
+/// The items, if there is none that is nothing.
+#[inline]
+fn all_of<'a, T>(items: impl ExactSizeIterator<Item = Option<T>>, arena: &'a Arena) -> Option<&'a [T]> {
+    let count = items.len();
+    let mut all = arena.vec(count);
+    all.extend(items.map_while(|item| item));
+    (all.len() == count).then(|| &*all.into_bump_slice())
 }
 
 /// The values as [`try_integer`] reads them.
@@ -115,17 +128,58 @@ pub(super) fn try_integer(text: &[u8]) -> Option<i64> {
 }
 
 /// As [`try_integer`], for a text of one to eight digits with something behind it, as nearly all are in practice; nothing for
-/// others. All digits are looked at together: the pairs are added up, then the fours, then the eight.
+/// others.
 #[inline(always)]
 pub(super) fn short_integer(bytes: &[u8], span: Span) -> Option<i64> {
-    const ZEROS: u64 = 0x3030_3030_3030_3030;
-    const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+    let (eight, bits_behind) = eight_bytes(bytes, span)?;
+    // Zeros in front, and the last digit in the highest byte.
+    number_of((eight ^ ZEROS) << bits_behind)
+}
+
+/// As [`numbers::real`], for a text of three to eight bytes, one a point, with something behind it; nothing for others.
+#[inline(always)]
+pub(super) fn short_real(bytes: &[u8], span: Span) -> Option<f64> {
+    let (eight, bits_behind) = eight_bytes(bytes, span)?;
+    let text = eight << bits_behind;
+    // The high bit of the lowest byte that is a point.
+    let others = text ^ every(b'.');
+    let points = others.wrapping_sub(every(1)) & !others & every(0x80);
+    let bits_before = points.trailing_zeros().checked_sub(7)?;
+    let whole_bytes = (bits_before - bits_behind) / 8;
+    let fraction_bytes = (span.len() - 1).checked_sub(whole_bytes as usize)?;
+    let has_leading_zero = eight as u8 == b'0' && whole_bytes > 1;
+    if whole_bytes == 0 || fraction_bytes == 0 || has_leading_zero {
+        return None;
+    }
+    // The digits before the point move up to those behind it.
+    let before = text & ((1 << bits_before) - 1);
+    let behind = text >> (bits_before + 8) << (bits_before + 8);
+    let mantissa = number_of((before << 8 | behind) ^ ZEROS << (bits_behind + 8))?;
+    Some(numbers::quotient(mantissa.cast_unsigned(), fraction_bytes))
+}
+
+const ZEROS: u64 = every(b'0');
+
+/// Eight times this byte.
+const fn every(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// The first eight bytes from where a text of one to eight begins, the first the lowest, and how many bits are those that
+/// follow it.
+#[inline(always)]
+fn eight_bytes(bytes: &[u8], span: Span) -> Option<(u64, u32)> {
     let start = span.start as usize;
     let eight = u64::from_le_bytes(bytes.get(start..start + 8)?.try_into().ok()?);
     let bits_behind = 64_u32.checked_sub(8 * span.len() as u32).filter(|bits| *bits < 64)?;
-    // Zeros in front, and the last digit in the highest byte.
-    let digits = (eight ^ ZEROS) << bits_behind;
-    if (digits | (digits.wrapping_add(0x7676_7676_7676_7676))) & HIGH_BITS != 0 {
+    Some((eight, bits_behind))
+}
+
+/// The number of eight digits, each the value of a byte, the last one the highest; nothing if one is no digit. All are looked
+/// at together: the pairs are added up, then the fours, then the eight.
+#[inline(always)]
+fn number_of(digits: u64) -> Option<i64> {
+    if (digits | digits.wrapping_add(every(0x76))) & every(0x80) != 0 {
         return None;
     }
     let pairs = digits.wrapping_mul((10 << 8) + 1) >> 8 & 0x00ff_00ff_00ff_00ff;
@@ -172,6 +226,30 @@ mod tests {
             let at_the_end = Span { start: 0, end: text.len() as u32 };
             let texts = Strings { bytes: text.as_bytes(), spans: &[at_the_end] };
             assert_eq!(try_integers(Values::Texts(texts), 1, &arena).get(0), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn reals_of_up_to_eight_bytes_are_read_as_others() {
+        let mut read = 0;
+        for length in 1..8_u32 {
+            for number in 0..7_usize.pow(length) {
+                let byte = |at| b"019.-x/"[number / 7_usize.pow(at) % 7];
+                let text: Vec<u8> = (0..length).map(byte).collect();
+                for behind in ["12345678", ".0000000", ",0.5,1.2"] {
+                    let bytes = [&text, behind.as_bytes()].concat();
+                    if let Some(real) = short_real(&bytes, Span { start: 0, end: length }) {
+                        assert_eq!(numbers::real(&text), Some(real), "{}", text.escape_ascii());
+                        read += 1;
+                    }
+                }
+            }
+        }
+        assert!(read > 1_000, "short ones are read: {read}");
+        for text in ["0.5", "12.25", "99.99999", "1234.567", "0.000001"] {
+            let bytes = format!("{text},and more");
+            let real = short_real(bytes.as_bytes(), Span { start: 0, end: text.len() as u32 });
+            assert_eq!(real, text.parse().ok(), "{text}");
         }
     }
 

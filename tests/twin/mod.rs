@@ -240,6 +240,7 @@ fn run(path: &Path, unfinished: &[String]) -> Result<(), Error> {
 struct Made<'v> {
     values: Vec<batch::Value<'v>>,
     integers: Vec<i64>,
+    reals: Vec<f64>,
     bytes: Vec<u8>,
     spans: Vec<Span>,
 }
@@ -249,6 +250,7 @@ impl<'v> Made<'v> {
         let mut made = Self {
             values: values.map(borrowed).collect(),
             integers: Vec::new(),
+            reals: Vec::new(),
             bytes: Vec::new(),
             spans: Vec::new(),
         };
@@ -260,7 +262,8 @@ impl<'v> Made<'v> {
                     made.bytes.extend_from_slice(bytes);
                     made.spans.push(Span { start, end: made.bytes.len() as u32 });
                 }
-                batch::Value::Null | batch::Value::Real(_) => {}
+                batch::Value::Real(real) => made.reals.push(*real),
+                batch::Value::Null => {}
             }
         }
         made
@@ -276,6 +279,8 @@ impl<'v> Made<'v> {
             Values::Constant(*first)
         } else if all(|value| matches!(value, batch::Value::Integer(_))) {
             Values::Integers(&self.integers)
+        } else if all(|value| matches!(value, batch::Value::Real(_))) {
+            Values::Reals(&self.reals)
         } else if all(|value| matches!(value, batch::Value::Text(_))) {
             Values::Texts(strings)
         } else if all(|value| matches!(value, batch::Value::Blob(_))) {

@@ -41,6 +41,7 @@ impl Affinity {
             Values::Constant(value) => self.may_change_value(value),
             Values::Mixed(values) => values.iter().any(|value| self.may_change_value(value)),
             Values::Integers(_) => self.may_change_value(&Value::Integer(0)),
+            Values::Reals(reals) => reals.iter().any(|real| self.may_change_value(&Value::Real(*real))),
             Values::Texts(texts) => {
                 !matches!(self, Self::Blob | Self::Text)
                     && texts.spans.iter().any(|span| may_be_number(span.of(texts.bytes)))

@@ -158,7 +158,7 @@ fn stored<'a>(
 /// The first row whose value is NULL.
 fn find_null(values: &Values<'_>, rows: usize) -> Option<usize> {
     match values {
-        Values::Integers(_) | Values::Texts(_) | Values::Blobs(_) => None,
+        Values::Integers(_) | Values::Reals(_) | Values::Texts(_) | Values::Blobs(_) => None,
         _ => (0..rows).find(|row| matches!(values.get(*row), Value::Null)),
     }
 }

@@ -7,8 +7,8 @@
 
 use super::cells::{Cells, Kind, Limits};
 use super::record::{
-    MAX_VARINT_BYTES, header_bytes, integer_bytes, integer_type, put_body, put_integer, put_varint,
-    serial_type, varint_bytes,
+    MAX_VARINT_BYTES, REAL_BYTES, REAL_TYPE, header_bytes, integer_bytes, integer_type, put_body,
+    put_integer, put_varint, serial_type, varint_bytes,
 };
 use crate::batch::{Arena, ArenaVec, Copier, PADDING_BYTES, Strings, Value, Values};
 use std::ops::Range;
@@ -120,6 +120,7 @@ enum Part<'c> {
     Strings(Copier<'c>, u8),
     /// INTEGERs which all take so many bytes.
     Fixed(&'c [i64], usize),
+    Reals(&'c [f64]),
     Any(Values<'c>),
 }
 
@@ -141,10 +142,13 @@ impl<'p, 'c> Layout<'p, 'c> {
                 Values::Texts(texts) => Part::strings(*texts, 13, rows)?,
                 Values::Blobs(blobs) => Part::strings(*blobs, 12, rows)?,
                 Values::Integers(integers) => Part::integers(integers, rows),
+                Values::Reals(reals) => (Part::Reals(reals), REAL_BYTES..REAL_BYTES),
                 Values::Constant(_) | Values::Mixed(_) => Part::any(*values, rows.rows)?,
             };
-            if let Part::Fixed(integers, _) = part {
-                *template = integer_type(integers[rows.rows[0]]);
+            match part {
+                Part::Fixed(integers, _) => *template = integer_type(integers[rows.rows[0]]),
+                Part::Reals(_) => *template = REAL_TYPE,
+                Part::Strings(..) | Part::Any(_) => {}
             }
             payload = payload.start + bytes.start..payload.end + bytes.end;
             parts.push(part);
@@ -270,6 +274,10 @@ impl<'c> Part<'c> {
             Self::Fixed(integers, bytes) => {
                 put_integer(to, integers[row], *bytes);
                 *bytes
+            }
+            Self::Reals(reals) => {
+                to[..REAL_BYTES].copy_from_slice(&reals[row].to_be_bytes());
+                REAL_BYTES
             }
             Self::Any(values) => {
                 let value = values.get(row);

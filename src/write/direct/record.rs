@@ -24,6 +24,10 @@ use std::cmp::Ordering;
 /// The most bytes that a varint takes.
 pub(super) const MAX_VARINT_BYTES: usize = 9;
 
+/// The serial type of a REAL, and the bytes that it takes.
+pub(super) const REAL_TYPE: u8 = 7;
+pub(super) const REAL_BYTES: usize = 8;
+
 /// The bytes that `value` takes as a varint: 1 to 9.
 #[inline]
 pub(super) fn varint_bytes(value: u64) -> usize {
@@ -103,7 +107,7 @@ pub(super) fn serial_type(value: &Value<'_>) -> (u64, usize) {
             let serial_type = integer_type(*integer);
             (serial_type.into(), integer_bytes(serial_type))
         }
-        Value::Real(_) => (7, 8),
+        Value::Real(_) => (REAL_TYPE.into(), REAL_BYTES),
         Value::Null => (0, 0),
     }
 }
