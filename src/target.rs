@@ -4,16 +4,18 @@
 //! existing database is changed in one transaction with its own journal; only if the table that is
 //! replaced is all that it holds is it replaced as a file, under an exclusive lock on the old one.
 
+mod look;
+
 use crate::aside::{Aside, directory_of, remove_leftovers};
-use crate::columns::table::KnownColumn;
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Conflict, Existing, Synchronous, Table, Tuning};
 use crate::write::direct::Schema;
 use crate::write::{create_table_sql, quote_name};
+pub(crate) use look::existing_columns;
+use look::{journals_of, refuse_table, refuse_too_many_columns, replaceable_page_bytes};
 use rusqlite::{Connection, OpenFlags};
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -299,99 +301,6 @@ fn open_existing(path: &Path) -> Result<Connection> {
         Ok(connection)
     };
     open().map_err(|source| Error::sqlite("open", path, source))
-}
-
-fn refuse_too_many_columns(connection: &Connection, path: &Path, table: &Table) -> Result<()> {
-    let count = || -> rusqlite::Result<(usize, i32)> {
-        let count = "SELECT count(*) FROM pragma_table_xinfo(?1)";
-        let known = match table.existing.is_filled() {
-            true => connection.query_row(count, [&table.name], |row| row.get::<_, u32>(0))? as usize,
-            false => 0,
-        };
-        let limit = connection.limit(rusqlite::limits::Limit::SQLITE_LIMIT_COLUMN)?;
-        Ok((if known > 0 { known + table.alterations.len() } else { table.columns.len() }, limit))
-    };
-    let (found, limit) = count().map_err(|source| Error::sqlite("read", path, source))?;
-    match usize::try_from(limit) {
-        Ok(limit) if found > limit => Err(Kind::TooManyColumns { found, limit }.into()),
-        _ => Ok(()),
-    }
-}
-
-/// The columns of `table` in the database at `path` which rows can be put into; nothing if there is no such table.
-///
-/// # Errors
-/// [`Kind::Sqlite`] if the database can not be read; [`Kind::Usage`] if the table is a view.
-pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<KnownColumn>>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let read = || -> rusqlite::Result<(bool, Vec<KnownColumn>)> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(std::time::Duration::from_secs(2))?;
-        // Generated columns are hidden in ways 2 and 3.
-        let sql = "SELECT name, type, pk FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid";
-        let mut select = connection.prepare(sql)?;
-        let column = |row: &rusqlite::Row<'_>| {
-            Ok(KnownColumn { name: row.get(0)?, declared: row.get(1)?, key: row.get(2)? })
-        };
-        let columns = select.query_map([&table.name], column)?.collect::<rusqlite::Result<_>>()?;
-        let sql = "SELECT count(*) > 0 FROM sqlite_schema WHERE type = 'view' AND name = ?1 COLLATE NOCASE";
-        Ok((connection.query_row(sql, [&table.name], |row| row.get(0))?, columns))
-    };
-    let (is_view, columns) = read().map_err(|source| Error::sqlite("read", path, source))?;
-    if is_view {
-        return Err(Kind::Usage(format!("{:?} is a view: rows go into tables", table.name)).into());
-    }
-    Ok(Some(columns).filter(|columns| !columns.is_empty()))
-}
-
-fn refuse_table(connection: &Connection, path: &Path, table: &Table) -> Result<()> {
-    let sql =
-        "SELECT count(*) FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view')";
-    let count = connection.query_row(sql, [&table.name], |row| row.get::<_, i64>(0));
-    match count.map_err(|source| Error::sqlite("read", path, source))? {
-        0 => Ok(()),
-        _ => Err(Kind::TableExists { path: path.to_owned(), table: table.name.clone() }.into()),
-    }
-}
-
-/// If the database at `path` holds nothing but `table`, and nothing else that a new file would lack: its page
-/// size in bytes.
-fn replaceable_page_bytes(
-    connection: &Connection,
-    path: &Path,
-    metadata: &Metadata,
-    table: &Table,
-) -> Result<Option<u32>> {
-    let check = || -> rusqlite::Result<Option<u32>> {
-        let integer = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-        let text = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, String>(0));
-        let others: i64 = connection.query_row(
-            "SELECT count(*) FROM sqlite_schema WHERE tbl_name <> ?1 COLLATE NOCASE OR type NOT IN ('table', 'index')",
-            [&table.name],
-            |row| row.get(0),
-        )?;
-        let is_plain = others == 0
-            && metadata.nlink() == 1
-            && text("journal_mode")? == "delete"
-            && text("encoding")? == "UTF-8"
-            && integer("auto_vacuum")? == 0
-            && integer("user_version")? == 0
-            && integer("application_id")? == 0
-            && !journals_of(path).iter().any(|journal| journal.exists());
-        if is_plain { integer("page_size").map(|bytes| u32::try_from(bytes).ok()) } else { Ok(None) }
-    };
-    check().map_err(|source| Error::sqlite("read", path, source))
-}
-
-fn journals_of(path: &Path) -> [PathBuf; 2] {
-    ["-journal", "-wal"].map(|suffix| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        name.into()
-    })
 }
 
 /// A journal that lies beside the place of a new database would be played into it.

@@ -57,7 +57,7 @@ fn each_dependency_has_one_home() {
     only_in("rayon::", &["write/direct"]);
     only_in("uuid::", &["transform"]);
     only_in("rand::", &["transform", "generate.rs"]);
-    only_in("rusqlite::", &["write", "target.rs", "error.rs"]);
+    only_in("rusqlite::", &["write", "target", "error.rs"]);
     only_in("mimalloc::", &["main.rs"]);
     only_in("indicatif::", &["terminal.rs"]);
     only_in("crossbeam_channel::", &["pipeline.rs"]);
