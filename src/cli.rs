@@ -82,6 +82,8 @@ pub(crate) struct Order<'c> {
     pub(crate) inputs: &'c [PathBuf],
     pub(crate) database: &'c Path,
     pub(crate) talk: &'c Talk,
+    /// Whether it is only to be said what would be done.
+    pub(crate) is_dry_run: bool,
 }
 
 impl RunPipeline {
@@ -91,6 +93,7 @@ impl RunPipeline {
             inputs: std::slice::from_ref(&self.input),
             database: &self.database,
             talk: &self.options.talk,
+            is_dry_run: self.options.dry_run,
         }
     }
 

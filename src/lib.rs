@@ -46,6 +46,7 @@ mod order;
 mod output;
 pub mod parse;
 mod pipeline;
+pub mod preview;
 mod rejects;
 pub mod report;
 mod scan;

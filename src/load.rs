@@ -23,7 +23,7 @@ use std::thread;
 use std::time::Instant;
 
 /// Chunks that are looked at for the types of columns before a load, since what they show nearly always holds.
-const SAMPLE_CHUNKS: usize = 16;
+pub(crate) const SAMPLE_CHUNKS: usize = 16;
 
 /// A load that is to be done.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +33,16 @@ pub(crate) struct Load<'l> {
     pub(crate) database: &'l Path,
     pub(crate) progress: &'l Progress,
     pub(crate) stop: &'l Arc<AtomicBool>,
+}
+
+/// A plan with columns.
+#[derive(Debug)]
+pub(crate) struct Described {
+    pub(crate) plan: Plan,
+    /// What there is to say of the columns.
+    pub(crate) notes: Vec<String>,
+    /// Whether types are those of the first chunks only.
+    pub(crate) is_guess: bool,
 }
 
 /// What earlier attempts at a load have taught.
@@ -73,12 +83,7 @@ impl Load<'_> {
     pub(crate) fn run(self) -> Result<Report> {
         let started = Instant::now();
         // Once for all attempts: a pipe can not be read again.
-        let open = |path: &PathBuf| Source::open(path, self.plan, self.stop);
-        let mut list: Vec<_> =
-            self.inputs.iter().map(open).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
-        if let Some(options) = &self.plan.columns {
-            agree(&mut list, options.is_union)?;
-        }
+        let list = self.open_inputs()?;
         let mut others: Vec<_> = self.inputs.iter().cloned().chain([self.database.to_owned()]).collect();
         let mut rejects = Rejects::open(&self.plan.policies, &list, &mut others)?;
         let report_output = self.open_report(&others)?;
@@ -103,6 +108,23 @@ impl Load<'_> {
         report
     }
 
+    /// Opens the inputs, and makes them agree on their columns.
+    pub(crate) fn open_inputs(&self) -> Result<Vec<Source>> {
+        let open = |path: &PathBuf| Source::open(path, self.plan, self.stop);
+        let mut list: Vec<_> =
+            self.inputs.iter().map(open).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+        if let Some(options) = &self.plan.columns {
+            agree(&mut list, options.is_union)?;
+        }
+        Ok(list)
+    }
+
+    /// How many workers there are.
+    pub(crate) fn jobs(&self) -> usize {
+        let jobs = self.plan.tuning.jobs.or_else(|| thread::available_parallelism().ok());
+        jobs.map_or(1, usize::from)
+    }
+
     fn attempt(
         self,
         list: &[Source],
@@ -116,8 +138,8 @@ impl Load<'_> {
             _ => 0,
         });
         let tuning = &self.plan.tuning;
-        let jobs = tuning.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, usize::from);
-        let (plan, notes) = &self.with_columns(list, jobs, attempt.looks_at_all)?;
+        let jobs = self.jobs();
+        let Described { plan, notes, .. } = &self.describe(list, jobs, attempt.looks_at_all)?;
         let seed = tuning.seed.map_or_else(Seed::random, Seed::fixed);
         let sources = Sources::new(list, plan, &plan.table, seed)?;
         let mut target = Target::open(self.database, &plan.table, tuning, self.stop.clone())?;
@@ -167,11 +189,11 @@ impl Load<'_> {
         })
     }
 
-    /// The plan with the columns of the inputs, if it is to have those, and what there is to say of them.
-    fn with_columns(&self, list: &[Source], jobs: usize, looks_at_all: bool) -> Result<(Plan, Vec<String>)> {
+    /// The plan with the columns of the inputs, if it is to have those.
+    pub(crate) fn describe(&self, list: &[Source], jobs: usize, looks_at_all: bool) -> Result<Described> {
         let plan = self.plan;
         let (Some(options), Some(first)) = (&plan.columns, list.first()) else {
-            return Ok((plan.clone(), Vec::new()));
+            return Ok(Described { plan: plan.clone(), notes: Vec::new(), is_guess: false });
         };
         let existing = match plan.table.existing.is_filled() {
             true => existing_columns(self.database, &plan.table)?,
@@ -219,7 +241,7 @@ impl Load<'_> {
             Some(known) => table::filled(columns, options, &plan.table, known)?,
             None => table::made(columns, options, &plan.table)?,
         };
-        Ok((Plan { table, ..plan.clone() }, notes))
+        Ok(Described { plan: Plan { table, ..plan.clone() }, notes, is_guess: max_chunks == SAMPLE_CHUNKS })
     }
 
     /// The file that the report is written to, which may be none of `others`, if it is to be written to a file.

@@ -6,6 +6,7 @@ use crate::load::Load;
 use crate::plan::{
     Delimiter, Dialect, HeaderColumns, InvalidUtf8, OnError, Plan, Ragged, Synchronous, Table, WriterChoice,
 };
+use crate::preview::Preview;
 use crate::report::{Progress, Report};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -233,6 +234,23 @@ impl Loader {
     /// # Errors
     /// As there; if there is no input; [`Kind::HeaderDiffers`].
     pub fn load_all(&self, inputs: &[PathBuf], database: impl AsRef<Path>) -> Result<Report> {
+        self.with_load(inputs, database.as_ref(), |load| load.run())
+    }
+
+    /// What [`Loader::load_all`] would do. Nothing is changed, and no file is made.
+    ///
+    /// # Errors
+    /// As there, as far as the first records show.
+    pub fn preview(&self, inputs: &[PathBuf], database: impl AsRef<Path>) -> Result<Preview> {
+        self.with_load(inputs, database.as_ref(), |load| load.preview())
+    }
+
+    fn with_load<T>(
+        &self,
+        inputs: &[PathBuf],
+        database: &Path,
+        run: impl FnOnce(Load<'_>) -> Result<T>,
+    ) -> Result<T> {
         self.validate()?;
         if inputs.is_empty() {
             return Err(Kind::Usage("there is no input".to_owned()).into());
@@ -240,7 +258,7 @@ impl Loader {
         let Self { plan, progress, stop } = self;
         let inputs = &input::expand(inputs)?;
         input::allow_many();
-        Load { plan, inputs, database: database.as_ref(), progress, stop }.run()
+        run(Load { plan, inputs, database, progress, stop })
     }
 
     fn validate(&self) -> Result<()> {

@@ -14,9 +14,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     run(Cli::parse()).unwrap_or_else(|error| {
-        let causes = std::iter::successors(error.source(), |&error| error.source());
-        let causes = causes.map(|cause| format!("\n  because: {cause}")).collect::<String>();
-        terminal::say(&format!("sqload: {error}{causes}"));
+        terminal::say_error(&*error);
         match error.downcast_ref::<sqload::Error>().map(sqload::Error::kind) {
             Some(sqload::Kind::Interrupted) => ExitCode::from(130),
             Some(sqload::Kind::Usage(_)) => ExitCode::from(2),
@@ -51,12 +49,14 @@ fn create_file(options: &CreateFile, stop: &AtomicBool) -> Result<ExitCode, Box<
 }
 
 fn load(order: Order<'_>, stop: Arc<AtomicBool>) -> Result<ExitCode, Box<dyn Error>> {
-    let Order { plan, inputs, database, talk } = order;
+    let Order { plan, inputs, database, talk, is_dry_run } = order;
     talk.start_diagnostics();
     let loader = sqload::Loader::from(plan).stop(stop);
-    let report = terminal::watch(talk.quiet, &loader.progress(), || loader.load_all(inputs, database))?;
-    if !talk.quiet {
-        terminal::say(&report.to_string());
+    if is_dry_run {
+        let preview = loader.preview(inputs, database)?;
+        return Ok(terminal::print(&preview.to_string()).map(|()| ExitCode::SUCCESS)?);
     }
+    let report = terminal::watch(talk.quiet, &loader.progress(), || loader.load_all(inputs, database))?;
+    terminal::say_unless(talk.quiet, &report.to_string());
     Ok(ExitCode::from(if report.rejected > 0 { 3 } else { 0 }))
 }

@@ -195,7 +195,7 @@ fn odd(oddities: &Oddities) -> String {
 }
 
 /// A number with its digits in groups of three: `2_500_000` as `2 500 000`.
-fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
     groups.collect::<Vec<_>>().join(" ")

@@ -85,6 +85,19 @@ impl<'s> Sources<'s> {
         Ok(split.map_while(move |chunk| first_records(chunk, most, source.dialect)))
     }
 
+    /// Whether no input has more chunks than that.
+    ///
+    /// # Errors
+    /// As those of the split.
+    pub(crate) fn have_no_more_than(&self, chunks: usize) -> Result<bool> {
+        for source in self.list {
+            if self.chunks(source, usize::MAX, 0)?.nth(chunks).transpose()?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Hands the rows of all inputs to `writer`, of each at most `max_chunks` chunks.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! replaced is all that it holds is it replaced as a file, under an exclusive lock on the old one.
 
 mod look;
+mod trial;
 
 use crate::aside::{Aside, directory_of, remove_leftovers};
 use crate::error::{Error, Kind, Result};
@@ -19,6 +20,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+pub(crate) use trial::Trial;
 
 /// Where the rows go, and how that becomes the database that was asked for.
 #[derive(Debug)]

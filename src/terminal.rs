@@ -1,7 +1,8 @@
-//! What a person sees on standard error.
+//! What a person sees.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use sqload::report::Progress;
+use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -38,7 +39,24 @@ pub(crate) fn watch<T>(quiet: bool, progress: &Progress, work: impl FnOnce() -> 
     })
 }
 
-/// Says `text` on standard error, if that is there.
-pub(crate) fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+/// Says `text` on standard error, if that is there, unless `quiet`.
+pub(crate) fn say_unless(quiet: bool, text: &str) {
+    if !quiet {
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+}
+
+/// Says an error and what caused it on standard error.
+pub(crate) fn say_error(error: &dyn Error) {
+    let causes = std::iter::successors(error.source(), |&error| error.source());
+    let causes = causes.map(|cause| format!("\n  because: {cause}")).collect::<String>();
+    say_unless(false, &format!("sqload: {error}{causes}"));
+}
+
+/// Prints `text` on standard output.
+///
+/// # Errors
+/// What the operating system says.
+pub(crate) fn print(text: &str) -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{text}")
 }

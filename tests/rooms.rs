@@ -53,6 +53,7 @@ fn each_dependency_has_one_home() {
         only_in(decoder, &["input/unpack.rs"]);
     }
     only_in("ctrlc::", &["main.rs"]);
+    only_in("rustix::", &["preview.rs"]);
     only_in("wide::", &["scan.rs"]);
     only_in("rayon::", &["write/direct"]);
     only_in("uuid::", &["transform"]);

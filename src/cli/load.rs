@@ -138,7 +138,13 @@ impl Load {
     }
 
     pub(crate) fn order(&self) -> Order<'_> {
-        Order { plan: self.plan(), inputs: &self.inputs, database: &self.database, talk: &self.options.talk }
+        Order {
+            plan: self.plan(),
+            inputs: &self.inputs,
+            database: &self.database,
+            talk: &self.options.talk,
+            is_dry_run: self.options.dry_run,
+        }
     }
 
     pub(super) fn plan(&self) -> Plan {

@@ -20,6 +20,9 @@ pub(super) struct LoadOptions {
     errors: ErrorOptions,
     #[command(flatten)]
     database_options: DatabaseOptions,
+    /// Only say what would be done, with the first rows as they would be stored: nothing changes, no file is made.
+    #[arg(long, help_heading = "Output")]
+    pub(super) dry_run: bool,
     /// Write the summary as JSON to FILE; `-` is standard output.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     report: Option<PathBuf>,

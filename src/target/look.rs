@@ -4,9 +4,41 @@ use crate::columns::table::KnownColumn;
 use crate::error::{Error, Kind, Result};
 use crate::plan::Table;
 use rusqlite::{Connection, OpenFlags};
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{File, Metadata};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+
+/// Opens the database at `path` for somebody who changes nothing.
+pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = match has_empty_log(path) {
+        // Otherwise the log would be made, and left there.
+        true => Connection::open_with_flags(immutable_uri(path), flags | OpenFlags::SQLITE_OPEN_URI)?,
+        false => Connection::open_with_flags(path, flags)?,
+    };
+    connection.busy_timeout(std::time::Duration::from_secs(2))?;
+    Ok(connection)
+}
+
+/// Whether the database at `path` has a write-ahead log, but no file for that, since nobody has it open.
+fn has_empty_log(path: &Path) -> bool {
+    /// "WAL", in the read version of the header (file format 1.3.3).
+    const READ_VERSION: (u64, u8) = (19, 2);
+    let mut version = [0];
+    let read = File::open(path).and_then(|file| file.read_exact_at(&mut version, READ_VERSION.0));
+    read.is_ok() && version[0] == READ_VERSION.1 && !journals_of(path).iter().any(|journal| journal.exists())
+}
+
+/// The database at `path` as one that nobody changes.
+fn immutable_uri(path: &Path) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
+    let escaped = |byte: &u8| match is_plain(*byte) {
+        true => char::from(*byte).to_string(),
+        false => format!("%{byte:02x}"),
+    };
+    let path: String = path.as_os_str().as_encoded_bytes().iter().map(escaped).collect();
+    format!("file:{path}?immutable=1")
+}
 
 /// # Errors
 /// [`Kind::TooManyColumns`] if `table` would have more columns than SQLite allows.
@@ -36,9 +68,7 @@ pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<
         return Ok(None);
     }
     let read = || -> rusqlite::Result<(bool, Vec<KnownColumn>)> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(std::time::Duration::from_secs(2))?;
+        let connection = open_to_read(path)?;
         // Generated columns are hidden in ways 2 and 3.
         let sql = "SELECT name, type, pk FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid";
         let mut select = connection.prepare(sql)?;

@@ -1,0 +1,146 @@
+//! `--dry-run`: what it says is what a load does, and nothing else comes of it.
+
+mod common;
+
+use common::{Place, query, rows_of};
+use rusqlite::Connection;
+use rusqlite::types::Value;
+
+#[test]
+fn it_says_what_a_load_does_and_changes_nothing() {
+    let place = Place::empty();
+    let rows: String = (0..50_000).map(|row| format!("{row};\"a\n{row}\";1.50;007\n")).collect();
+    place.write("in.csv", format!("id;te\"xt;real;zip\nbad\n{rows}"));
+    let load =
+        ["load", "in.csv", "out.db", "-t", "it's", "--pk", "id", "--index", "zip", "--on-error", "skip"];
+    let more = ["--rejects", "bad.csv", "--report", "report.json"];
+    let before = place.snapshot();
+    let said = place.run(&[&load[..], &more, &["--dry-run"]].concat()).expect(0);
+    place.is_as(&before);
+    assert_eq!(said.stderr, "");
+    let expected = "\
+in.csv: fields separated by ';', quoted by '\"'
+fields are separated by ';'; if not so, say --delimiter
+zip: TEXT, a leading zero at line 3
+out.db, table it's:
+CREATE TABLE \"it's\" (\"id\" INTEGER, \"te\"\"xt\" TEXT, \"real\" REAL, \"zip\" TEXT, PRIMARY KEY (\"id\"));
+CREATE INDEX \"idx_it's_zip\" ON \"it's\" (\"zip\");
+
+id | te\"xt          | real | zip
+0  | 'a\\n0'        | 1.5  | '007'
+";
+    let lines = |text: &str, count: usize| text.lines().take(count).map(str::to_owned).collect::<Vec<_>>();
+    let (found, expected) = (lines(&said.stdout, 7), lines(expected, 7));
+    assert_eq!(found, expected, "{}", said.stdout);
+    for part in ["1 rejected; others may still change a column's type", "direct writer", "are free there"] {
+        assert!(said.stdout.contains(part), "{part}: {}", said.stdout);
+    }
+    // The rows and the schema are those of the load, and its size about that.
+    place.run(&[&load[..], &more].concat()).expect(3);
+    let connection = Connection::open(place.path("out.db")).unwrap();
+    for row in
+        rows_of(&connection, "SELECT id || ',' || quote(zip) || ',' || quote(real) FROM \"it's\" LIMIT 5")
+    {
+        let Value::Text(row) = &row[0] else { panic!("{row:?}") };
+        let fields: Vec<_> = row.split(',').collect();
+        let is_shown = |line: &str| {
+            line.starts_with(&format!("{} ", fields[0]))
+                && line.ends_with(
+                    &format!("{} | {}", fields[2].trim_end(), fields[1]).replace("1.5 |", "1.5  |"),
+                )
+        };
+        assert!(said.stdout.lines().any(is_shown), "{row}: {}", said.stdout);
+    }
+    for sql in rows_of(&connection, "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL") {
+        let Value::Text(sql) = &sql[0] else { panic!("{sql:?}") };
+        assert!(said.stdout.contains(&format!("{sql};\n")), "{sql}");
+    }
+    let size: f64 =
+        said.stdout.split("the rows take about ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    let real = place.read("out.db").len() as f64 / 1e6;
+    assert!((size / real - 1.0).abs() < 0.1, "{size} MB estimated, {real} MB are there");
+    // As for a load, a table that is there needs a word.
+    place.run(&[&load[..], &["--dry-run"]].concat()).expect(1).says_once(&["already", "--replace"]);
+}
+
+#[test]
+fn a_table_that_is_there_is_tried_as_it_is() {
+    for mode in ["delete", "wal"] {
+        let place = Place::empty();
+        let schema =
+            "CREATE TABLE t (b INTEGER PRIMARY KEY, a TEXT COLLATE nocase NOT NULL, c DEFAULT 'none');
+            CREATE UNIQUE INDEX u ON t (a); INSERT INTO t VALUES (1, 'old', 2)";
+        let connection = Connection::open(place.path("o?t.db")).unwrap();
+        connection.pragma_update(None, "journal_mode", mode).unwrap();
+        connection.execute_batch(schema).unwrap();
+        connection.close().unwrap();
+        place.write("in.csv", "a,d\n007,1.5\nx,2\nX,3\n");
+        let load = ["load", "in.csv", "o?t.db", "-t", "T", "--append", "--add-columns", "--dry-run"];
+        let before = place.snapshot();
+        let said = place.run(&load).expect(0).stdout;
+        place.is_as(&before);
+        for part in [
+            "table T, which is there already:\nCREATE TABLE t (b INTEGER",
+            "CREATE UNIQUE INDEX u ON t (a);\nALTER TABLE \"T\" ADD COLUMN \"d\" REAL;\n",
+            "b | a     | c      | d\n1 | '007' | 'none' | 1.5\n2 | 'x'   | 'none' | 2.0\n",
+            "tried all 3 records: 1 rejected\n",
+            "statements writer: the database has other content\n",
+        ] {
+            assert!(said.contains(part), "{part} is not in {said}");
+        }
+        let connection = Connection::open(place.path("o?t.db")).unwrap();
+        assert_eq!(query(&connection, "SELECT count(*) FROM t"), "1");
+    }
+}
+
+#[test]
+fn it_is_for_pipes_and_pipelines_too() {
+    let place = Place::with_input(common::FEW);
+    let before = place.snapshot();
+    let said = place.load(&["--dry-run"]).expect(0).stdout;
+    place.is_as(&before);
+    assert!(
+        said.contains("'Ada.Lovelace_36@somemail.com'") && said.contains("tried all 2 records"),
+        "{said}"
+    );
+    assert!(said.contains("CREATE TABLE \"people\" (\"id\" BLOB PRIMARY KEY"), "{said}");
+    for option in [&["--replace"][..], &["--limit", "1"], &["--pk", "age", "--without-rowid"]] {
+        let load = ["load", "people.csv", "out.db", "--dry-run"];
+        place.run(&[&load[..], option].concat()).expect(0);
+        place.is_as(&before);
+    }
+    place.run(&["load", "people.csv", "missing/out.db", "--dry-run"]).expect(1);
+    place.run(&["load", "people.csv", "out.db", "--dry-run", "--strict", "--writer", "direct"]).expect(1);
+    place.is_as(&before);
+}
+
+#[test]
+fn the_report_has_all_that_the_summary_has() {
+    let place = Place::empty();
+    place.write("in.csv", "a;zip;a\n1;007;x\n1;008;y\n2\n");
+    let load =
+        ["load", "in.csv", "out.db", "-t", "t", "-d", ";", "--pk", "a", "--ignore", "--on-error", "skip"];
+    let outcome = place.run(&[&load[..], &["--report", "-"]].concat()).expect(3);
+    let report: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let columns = serde_json::json!([
+        { "name": "a", "declaration": "INTEGER" },
+        { "name": "zip", "declaration": "TEXT" },
+        { "name": "a_2", "declaration": "TEXT" },
+    ]);
+    assert_eq!(report["columns"], columns);
+    let counts =
+        ["records", "loaded", "rejected", "filtered", "ignored"].map(|name| report[name].as_u64().unwrap());
+    assert_eq!(counts, [3, 1, 1, 0, 1]);
+    assert!(outcome.stderr.contains("read 3 records: 1 loaded, 1 rejected, 1 ignored"), "{}", outcome.stderr);
+    let (notes, reason) = (report["notes"].as_array().unwrap(), report["writer_reason"].as_str().unwrap());
+    assert_eq!(notes.len(), 2);
+    let texts = notes.iter().map(|note| note.as_str().unwrap()).chain([reason, "statements"]);
+    for text in
+        texts.chain(["inputs", "database", "table"].map(|name| report[name].as_str().unwrap_or("in.csv")))
+    {
+        assert!(outcome.stderr.contains(text), "{text}: {}", outcome.stderr);
+    }
+    for name in ["seconds", "rows_per_second", "megabytes_per_second", "jobs", "stages", "bytes"] {
+        assert!(!report[name].is_null(), "{name}");
+    }
+}
