@@ -1,0 +1,111 @@
+//! A table written as CSV and loaded is the same table: values and types, through both writers.
+
+mod common;
+
+use common::rows_of;
+use proptest::prelude::*;
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use sqload::Loader;
+use sqload::plan::{HeaderColumns, OnError, Plan, Table, Type, WriterChoice};
+use std::num::NonZeroUsize;
+
+/// What stands for NULL; no value below is written like this.
+const NULL: &str = "\\N";
+
+/// Values of one type.
+fn value(of: Type) -> BoxedStrategy<Value> {
+    match of {
+        Type::Integer => prop_oneof![
+            4 => any::<i64>(),
+            2 => -1_000..1_000_i64,
+            1 => prop_oneof![Just(i64::MIN), Just(i64::MAX), Just(0)],
+        ]
+        .prop_map(Value::Integer)
+        .boxed(),
+        // At most 15 significant digits: so many times a power of ten.
+        Type::Real => (-999_999_999_999_999..=999_999_999_999_999_i64, 0..=20_u32, 0..16_u32)
+            .prop_map(|(digits, decimals, fewer)| {
+                let digits = digits / 10_i64.pow(fewer);
+                Value::Real(format!("{digits}e-{decimals}").parse::<f64>().unwrap() + 0.0)
+            })
+            .boxed(),
+        Type::Blob => proptest::collection::vec(any::<u8>(), 1..20).prop_map(Value::Blob).boxed(),
+        _ => "([a-z]|[\",;|'\\\\ \t\r\n\0]|007|[^\\x00]){1,12}".prop_map(Value::Text).boxed(),
+    }
+}
+
+/// How a value is written: of several ways to write a REAL, that without an exponent.
+fn written(value: &Value) -> String {
+    match value {
+        Value::Null => NULL.to_owned(),
+        Value::Integer(integer) => integer.to_string(),
+        Value::Real(real) => real.to_string(),
+        Value::Text(text) => text.clone(),
+        Value::Blob(blob) => blob.iter().map(|byte| format!("{byte:02x}")).collect(),
+    }
+}
+
+/// Types of columns, and rows of values of those, some of them NULL.
+fn table() -> impl Strategy<Value = (Vec<Type>, Vec<Vec<Value>>)> {
+    let of = prop_oneof![Just(Type::Integer), Just(Type::Real), Just(Type::Text), Just(Type::Blob)];
+    proptest::collection::vec(of, 1..7).prop_flat_map(|types| {
+        let or_null = |of: &Type| prop_oneof![5 => value(*of), 1 => Just(Value::Null)];
+        let row: Vec<_> = types.iter().map(or_null).collect();
+        (Just(types), proptest::collection::vec(row, 1..60))
+    })
+}
+
+fn csv_of(types: &[Type], rows: &[Vec<Value>]) -> Vec<u8> {
+    let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
+    writer.write_record((0..types.len()).map(|at| format!("c{at}"))).unwrap();
+    rows.iter().for_each(|row| writer.write_record(row.iter().map(written)).unwrap());
+    writer.into_inner().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #[test]
+    fn a_table_comes_back_as_it_was((types, rows) in table(), chunk_bytes in 1..400_usize, jobs in 1..4_usize) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        std::fs::write(path("in.csv"), csv_of(&types, &rows)).unwrap();
+        // Only a BLOB has to be said. A column of nothing but NULL has no type to be found.
+        let has_values = |at: usize| rows.iter().any(|row| row[at] != Value::Null);
+        let given = types.iter().enumerate();
+        let given = given.filter(|(at, of)| **of == Type::Blob || !has_values(*at));
+        let given = given.map(|(at, of)| (format!("c{at}"), *of)).collect();
+        let columns = HeaderColumns { types: given, nulls: vec![NULL.to_owned()], ..HeaderColumns::default() };
+        let mut contents = Vec::new();
+        for writer in [WriterChoice::Direct, WriterChoice::Statements] {
+            let plan = Plan { columns: Some(columns.clone()), ..Plan::new(Table::new("t", Vec::new())) };
+            let size = |number: usize| NonZeroUsize::new(number).unwrap();
+            let loader = Loader::from(plan).on_error(OnError::Abort).writer(writer).verify(true);
+            let loader = loader.chunk_bytes(size(chunk_bytes)).jobs(size(jobs));
+            let report = loader.load(path("in.csv"), path("out.db")).unwrap();
+            prop_assert_eq!((report.records, report.loaded), (rows.len() as u64, rows.len() as u64));
+            let connection = Connection::open(path("out.db")).unwrap();
+            let found = rows_of(&connection, "SELECT * FROM t ORDER BY rowid");
+            contents.push((report.columns, found));
+        }
+        for (declared, found) in &contents {
+            for (at, of) in types.iter().enumerate() {
+                let texts: Vec<_> = rows.iter().map(|row| written(&row[at])).filter(|text| text != NULL).collect();
+                // What is written of REALs that are all whole, and of TEXTs that are all numbers, is taken for what it is.
+                let (all_whole, all_numbers) = (
+                    texts.iter().all(|text| text.parse::<i64>().is_ok()),
+                    texts.iter().all(|text| text.parse::<f64>().is_ok()),
+                );
+                match of {
+                    Type::Real if has_values(at) && all_whole => continue,
+                    Type::Text if has_values(at) && all_numbers => continue,
+                    _ => {}
+                }
+                prop_assert_eq!(declared[at].declaration.as_str(), of.as_str());
+                let column = |rows: &[Vec<Value>]| rows.iter().map(|row| row[at].clone()).collect::<Vec<_>>();
+                prop_assert_eq!(column(found), column(&rows));
+            }
+        }
+        prop_assert_eq!(&contents[0], &contents[1]);
+    }
+}
