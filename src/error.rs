@@ -390,6 +390,11 @@ impl Error {
         }
     }
 
+    /// Whether some row breaks a constraint, and nobody knows which.
+    pub(crate) fn is_of_unknown_row(&self) -> bool {
+        matches!(self.kind(), Kind::Constraint { rows, .. } if rows.is_empty())
+    }
+
     /// With what `find` finds of where its rows come from, if it names rows.
     pub(crate) fn with_positions(mut self, find: impl FnOnce(&[RowKey]) -> Result<Vec<Position>>) -> Self {
         if let Kind::Constraint { rows, positions, .. } = &mut *self.0 {

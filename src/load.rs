@@ -50,6 +50,8 @@ pub(crate) struct Described {
 struct Attempt {
     /// Why the direct path is not to be taken.
     refused: Option<String>,
+    /// Whether rows break constraints, so that statements have to be taken back.
+    takes_back: bool,
     /// Whether the types of columns are to be found in all records, not in the first chunks.
     looks_at_all: bool,
 }
@@ -62,20 +64,26 @@ impl Attempt {
                 let reason = "the rows come in no order and are too many to be sorted".to_owned();
                 Some(Self { refused: Some(reason), ..*self })
             }
-            Kind::Constraint { message, .. }
-                if (plan.policies.on_error == OnError::Skip
-                    || plan.table.on_conflict != Conflict::Reject)
-                    && plan.tuning.writer == WriterChoice::Auto
-                    && self.refused.is_none() =>
+            // Whose rows are not known could not be taken back. That of the direct path is an error if it is to be one.
+            Kind::Constraint { message, rows, .. }
+                if !self.takes_back
+                    && plan.tuning.writer != WriterChoice::Direct
+                    && (error.is_of_unknown_row() || leaves_rows_out(plan)) =>
             {
-                Some(Self { refused: Some(format!("rows break a constraint: {message}")), ..*self })
+                let reason = (!rows.is_empty()).then(|| format!("rows break a constraint: {message}"));
+                Some(Self { refused: reason.or(self.refused.clone()), takes_back: true, ..*self })
             }
             Kind::Misfit { .. } if plan.columns.is_some() && !self.looks_at_all => {
-                Some(Self { refused: self.refused.clone(), looks_at_all: true })
+                Some(Self { refused: self.refused.clone(), looks_at_all: true, ..*self })
             }
             _ => None,
         }
     }
+}
+
+/// Whether a load goes on without rows that the table does not take.
+fn leaves_rows_out(plan: &Plan) -> bool {
+    plan.policies.on_error == OnError::Skip || plan.table.on_conflict != Conflict::Reject
 }
 
 impl Load<'_> {
@@ -142,15 +150,16 @@ impl Load<'_> {
         let Described { plan, notes, .. } = &self.describe(list, jobs, attempt.looks_at_all)?;
         let seed = tuning.seed.map_or_else(Seed::random, Seed::fixed);
         let sources = Sources::new(list, plan, &plan.table, seed)?;
-        let mut target = Target::open(self.database, &plan.table, tuning, self.stop.clone())?;
+        let mut target =
+            Target::open(self.database, &plan.table, tuning, attempt.takes_back, self.stop.clone())?;
         rejects.start()?;
         tracing::debug!(jobs, chunk_bytes = tuning.chunk_bytes, database = %target.path().display(), "loading");
 
         let clocks = Clocks::default();
         let pipeline = Pipeline { jobs, progress: self.progress, stop: self.stop, clocks: &clocks };
         let choice = match &attempt.refused {
-            Some(_) => Ok(Choice::Statements(attempt.refused.clone())),
-            None => choose(tuning.writer, &plan.table, target.path(), target.is_new()),
+            reason if attempt.takes_back || reason.is_some() => Ok(Choice::Statements(reason.clone())),
+            _ => choose(tuning.writer, &plan.table, target.path(), target.is_new()),
         };
         let filled = choice.and_then(|choice| {
             let written = write(&mut target, &choice, pipeline, &sources, rejects);

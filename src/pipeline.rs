@@ -224,6 +224,8 @@ impl Pipeline<'_> {
                 let appended = self.clocks.write.time(|| writer.append(rows, &mut encoded));
                 let Appended { refused, ignored } = match appended {
                     Ok(appended) => appended,
+                    // Whether it is the first error is known when its record is.
+                    Err(error) if error.is_of_unknown_row() => return Err(error),
                     Err(error) => {
                         rows.rejects.iter().try_for_each(&mut take_reject)?;
                         return Err(error);

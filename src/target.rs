@@ -42,17 +42,24 @@ pub(crate) struct Target {
 
 impl Target {
     /// Opens `path` to receive `table`, which is made anew, in a transaction that [`Target::commit`] ends.
-    /// SQLite stops what it does soon after `stop` is set.
+    /// SQLite stops what it does soon after `stop` is set. In a new database statements that fail can be gone on after
+    /// only if it `takes_back` what they did.
     ///
     /// # Errors
     /// [`Kind::Io`], [`Kind::Sqlite`], [`Kind::Locked`] or [`Kind::StrayJournal`].
-    pub(crate) fn open(path: &Path, table: &Table, tuning: &Tuning, stop: Arc<AtomicBool>) -> Result<Self> {
+    pub(crate) fn open(
+        path: &Path,
+        table: &Table,
+        tuning: &Tuning,
+        takes_back: bool,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Self> {
         let path = real_path(path)?;
         let (mut connection, aside, old) = match path.symlink_metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 refuse_stray_journals(&path)?;
                 let aside = Aside::create(&path).map_err(|error| Error::io("create", &path, error))?;
-                (open_new(&aside, &path, tuning.page_bytes)?, Some(aside), None)
+                (open_new(&aside, &path, tuning.page_bytes, takes_back)?, Some(aside), None)
             }
             Err(error) => return Err(Error::io("open", &path, error)),
             Ok(metadata) => {
@@ -66,7 +73,8 @@ impl Target {
                 };
                 match page_bytes.and_then(|bytes| Some((bytes, Aside::create_like(&path, &metadata).ok()?))) {
                     Some((page_bytes, aside)) => {
-                        let connection = open_new(&aside, &path, tuning.page_bytes.or(Some(page_bytes)))?;
+                        let connection =
+                            open_new(&aside, &path, tuning.page_bytes.or(Some(page_bytes)), takes_back)?;
                         (connection, Some(aside), Some(old))
                     }
                     None => {
@@ -149,7 +157,7 @@ impl Target {
     /// [`Kind::Sqlite`] or [`Kind::Interrupted`].
     pub(crate) fn complete(&mut self, unfinished: &[String]) -> Result<()> {
         if let (None, Some(aside)) = (&self.connection, &self.aside) {
-            let mut connection = open_new(aside, &self.path, None)?;
+            let mut connection = open_new(aside, &self.path, None, false)?;
             configure(&mut connection, &self.tuning, self.stop.clone())
                 .and_then(|()| connection.execute_batch("BEGIN EXCLUSIVE"))
                 .map_err(|source| Error::sqlite("open", &self.path, source))?;
@@ -250,15 +258,16 @@ fn configure(connection: &mut Connection, tuning: &Tuning, stop: Arc<AtomicBool>
 }
 
 /// The new database in `aside`, ready to be filled, for the place `path`.
-fn open_new(aside: &Aside, path: &Path, page_bytes: Option<u32>) -> Result<Connection> {
+fn open_new(aside: &Aside, path: &Path, page_bytes: Option<u32>, takes_back: bool) -> Result<Connection> {
     let open = || {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(aside.path(), flags)?;
         page_bytes.map_or(Ok(()), |page_bytes| connection.pragma_update(None, "page_size", page_bytes))?;
         // Nobody else sees this file, and if the load fails it is thrown away: no lock to take again for
-        // each transaction, and a journal only to take single statements back with.
+        // each transaction, and no journal, which costs a quarter where keys are random, but to take single
+        // statements back with.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        connection.pragma_update(None, "journal_mode", "MEMORY")?;
+        connection.pragma_update(None, "journal_mode", if takes_back { "MEMORY" } else { "OFF" })?;
         Ok(connection)
     };
     open().map_err(|source| Error::sqlite("create", path, source))

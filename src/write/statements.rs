@@ -5,7 +5,8 @@
 //! lie, without a copy. Transactions are the business of whoever owns the connection.
 //!
 //! A statement that breaks a constraint does nothing, so its rows are tried one by one: those that are to blame are
-//! refused, the others go in. That takes a connection with a journal, in memory or on the disk.
+//! refused, the others go in. That takes a connection with a journal, in memory or on the disk; without one, such a
+//! statement has done no one knows what, and is an error.
 
 use crate::batch::{Rows, Value};
 use crate::error::{Error, Kind, Reason, Result};
@@ -25,6 +26,7 @@ pub struct Statements<'c> {
     database: PathBuf,
     table: String,
     columns: Vec<String>,
+    takes_back: bool,
     /// Made after the rows: to sort them once is quicker than to find each one's place. UNIQUE ones are there before, so
     /// that a row which breaks one is known.
     indexes: Vec<String>,
@@ -50,6 +52,8 @@ impl<'c> Statements<'c> {
         };
         let (unique, indexes): (Vec<_>, Vec<_>) = table.indexes.iter().partition(is_unique);
         unique.into_iter().try_for_each(|sql| connection.execute_batch(sql)).map_err(failed)?;
+        let takes_back =
+            connection.pragma_query_value(None, "journal_mode", |row| Ok(row.get::<_, String>(0)? != "off"));
         let key = primary_key(connection, table).map_err(failed)?;
         let conflict = conflict_sql(table, &key)?;
         let columns = table.columns.len();
@@ -61,6 +65,7 @@ impl<'c> Statements<'c> {
             database: database.to_owned(),
             table: table.name.clone(),
             columns: table.columns.iter().map(|column| column.name.clone()).collect(),
+            takes_back: takes_back.map_err(failed)?,
             indexes: indexes.into_iter().cloned().collect(),
             many_rows,
             many: Insert::prepare(connection, &insert_sql(table, many_rows, &conflict)).map_err(failed)?,
@@ -91,7 +96,13 @@ impl Statements<'_> {
                 if matches!(error.code, ConstraintViolation | TooBig | TypeMismatch)
                     && !self.connection.is_autocommit() =>
             {
-                Ok(Some(Reason::Constraint { column: self.column_of(&message), message }))
+                match self.takes_back {
+                    true => Ok(Some(Reason::Constraint { column: self.column_of(&message), message })),
+                    false => {
+                        let (rows, positions) = (Vec::new(), Vec::new());
+                        Err(Kind::Constraint { message, rows, positions }.into())
+                    }
+                }
             }
             Err(source) => {
                 let action = format!("insert into table {:?} of", self.table);
