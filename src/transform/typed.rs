@@ -95,11 +95,11 @@ pub(super) fn integers<'a>(
 
 /// The items, if there is none that is nothing.
 #[inline]
-fn all_of<'a, T>(items: impl ExactSizeIterator<Item = Option<T>>, arena: &'a Arena) -> Option<&'a [T]> {
+fn all_of<T>(items: impl ExactSizeIterator<Item = Option<T>>, arena: &Arena) -> Option<&[T]> {
     let count = items.len();
     let mut all = arena.vec(count);
     all.extend(items.map_while(|item| item));
-    (all.len() == count).then(|| &*all.into_bump_slice())
+    (all.len() == count).then(|| all.into_bump_slice() as &[T])
 }
 
 /// The values as [`try_integer`] reads them.
