@@ -117,7 +117,7 @@ fn names_that_can_not_be_are_refused() {
         (&["load", "in.csv", "out.db", "--rename", "a=B"], &["two columns", "\"b\""]),
         (&["load", "in.csv", "out.db", "--columns", "a,b,a"], &["two columns", "\"a\""]),
         (
-            &["load", "in.csv", "out.db", "--auto-id=A"],
+            &["load", "in.csv", "out.db", "--auto-id", "A"],
             &["two columns", "\"a\"", "--auto-id=NAME", "--rename"],
         ),
         (&["load", "in.csv", "out.db", "--file-column", "A"], &["two columns", "--file-column"]),

@@ -75,12 +75,11 @@ pub(crate) struct Load {
     /// The primary key.
     #[arg(long, value_name = "COLS", value_delimiter = ',', help_heading = "Table")]
     pk: Vec<String>,
-    /// Number the rows in a first column, the primary key [default name: id].
+    /// Number the rows in a first column, the primary key. Without a name it is `id`; say it behind the files then.
     #[arg(
         long,
         value_name = "NAME",
         num_args = 0..=1,
-        require_equals = true,
         default_missing_value = "id",
         conflicts_with = "pk",
         help_heading = "Table"
