@@ -37,6 +37,7 @@ mod loader;
 mod numbers;
 pub mod people;
 pub mod plan;
+pub mod sql;
 
 // In the order in which data flows.
 pub mod batch;

@@ -20,6 +20,8 @@ pub struct Plan {
     pub table: Table,
     /// Whether the table's columns are those of the input, found before the load; `table` has none then.
     pub columns: Option<HeaderColumns>,
+    /// Only records for which this is true become rows. The others are counted as filtered.
+    pub filter: Option<Expr>,
     /// What to do with records that do not fit.
     pub policies: Policies,
     /// How the database is written.
@@ -38,6 +40,7 @@ impl Plan {
             head: Head::default(),
             table,
             columns: None,
+            filter: None,
             policies: Policies::default(),
             tuning: Tuning::default(),
             report: None,
@@ -239,6 +242,19 @@ pub enum Expr {
     Uuid4,
     /// A UUID that sorts in the order of the records, 16-byte BLOB (RFC 9562 section 5.7).
     Uuid7,
+    /// What SQLite makes of this SQL expression, in which names are columns of the input.
+    Sqlite(String),
+}
+
+impl Expr {
+    /// What evaluates it: `compiled` code, or `SQLite`.
+    #[must_use]
+    pub fn evaluator(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "SQLite",
+            _ => "compiled",
+        }
+    }
 }
 
 /// What it means that a text is not of a type.

@@ -127,6 +127,9 @@ impl Program {
             Expr::Concat(of) => Op::Concat(list(of)?),
             Expr::Uuid4 => Op::Uuid4(self.add_stream()),
             Expr::Uuid7 => Op::Uuid7(self.add_stream()),
+            Expr::Sqlite(sql) => {
+                return Err(Kind::Usage(format!("{sql} can not be evaluated")).into());
+            }
         };
         // Each UUID has a stream of its own, so two of them are never equal and never share a slot.
         if let Some(slot) = self.ops.iter().position(|known| *known == op) {

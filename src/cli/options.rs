@@ -203,6 +203,7 @@ impl LoadOptions {
             head: self.dialect.head(),
             table,
             columns: None,
+            filter: None,
             policies: self.errors.policies(&self.dialect),
             tuning: self.database_options.tuning(),
             report: self.report.clone(),

@@ -1,0 +1,3 @@
+//! Pipelines written in SQL.
+
+pub(crate) mod expression;
