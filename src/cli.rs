@@ -2,13 +2,14 @@
 
 mod load;
 mod options;
+mod pipeline;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use load::Load;
-use options::LoadOptions;
 pub(crate) use options::Talk;
-use sqload::plan::{Expr, Head, Plan};
-use std::path::{Path, PathBuf};
+use pipeline::RunPipeline;
+use sqload::plan::Plan;
+use std::path::PathBuf;
 
 /// Load CSV into SQLite: fast, all or nothing, every value as it was.
 #[derive(Debug, Parser)]
@@ -32,11 +33,12 @@ pub(crate) enum Command {
     /// are TEXT, so that 007 stays 007.
     #[command(after_help = load::EXAMPLES, mut_arg("on_error", |arg| arg.default_value("abort")))]
     Load(Box<Load>),
-    /// Load a CSV file of people into the table `people`, with a key and an e-mail address computed.
+    /// Load CSV files as a pipeline in SQL says: into which table, and what of each record goes there.
     ///
-    /// The table is made anew; all else in the database stays as it is. Columns are found by the names in
-    /// the header.
-    #[command(after_help = EXIT_CODES)]
+    /// A pipeline is CREATE TABLE, INSERT INTO ... SELECT ... FROM input [WHERE ...], and then any number of CREATE INDEX,
+    /// CREATE VIEW and ANALYZE; `input` is the CSV. A table that is there is made anew; all else in the database stays as
+    /// it is.
+    #[command(after_help = pipeline::EXAMPLES)]
     RunPipeline(RunPipeline),
 }
 
@@ -55,56 +57,14 @@ pub(crate) struct CreateFile {
     pub(crate) talk: Talk,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct RunPipeline {
-    /// The CSV file.
-    #[arg(short, long, value_name = "FILE", default_value = "data/people.csv")]
-    input: PathBuf,
-    /// The SQLite database.
-    #[arg(long, value_name = "FILE", default_value = "data/people.db")]
-    database: PathBuf,
-    /// How keys are made: v7 sorts by row, v4 is random.
-    #[arg(long, value_enum, value_name = "VERSION", default_value_t = Id::V7)]
-    id: Id,
-    #[command(flatten)]
-    options: LoadOptions,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Id {
-    V4,
-    V7,
-}
-
 /// What to load, and where to.
 pub(crate) struct Order<'c> {
     pub(crate) plan: Plan,
-    pub(crate) inputs: &'c [PathBuf],
-    pub(crate) database: &'c Path,
+    pub(crate) inputs: Vec<PathBuf>,
+    pub(crate) database: PathBuf,
     pub(crate) talk: &'c Talk,
     /// Whether it is only to be said what would be done.
     pub(crate) is_dry_run: bool,
-}
-
-impl RunPipeline {
-    pub(crate) fn order(&self) -> Order<'_> {
-        Order {
-            plan: self.plan(),
-            inputs: std::slice::from_ref(&self.input),
-            database: &self.database,
-            talk: &self.options.talk,
-            is_dry_run: self.options.dry_run,
-        }
-    }
-
-    fn plan(&self) -> Plan {
-        let id = match self.id {
-            Id::V4 => Expr::Uuid4,
-            Id::V7 => Expr::Uuid7,
-        };
-        let head = Head { finds_delimiter: false, ..self.options.dialect.head() };
-        Plan { head, ..self.options.plan(sqload::people::table(id)) }
-    }
 }
 
 // Derived checks of clap's own run once here rather than at each start.
@@ -116,17 +76,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn every_default_is_the_plans() {
-        let cli = Cli::parse_from(["sqload", "run-pipeline"]);
-        let Some(Command::RunPipeline(options)) = cli.command else { panic!("another command") };
-        let (plan, default) = (options.plan(), Plan::new(sqload::people::table(Expr::Uuid7)));
-        assert_eq!(plan.table, default.table);
-        assert_eq!((plan.dialect, plan.head), (default.dialect, default.head));
-        assert_eq!(plan.policies, default.policies);
-        assert_eq!(plan.tuning, default.tuning);
-        assert_eq!(plan.report, default.report);
     }
 }

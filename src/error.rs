@@ -1,5 +1,6 @@
 //! The one error type: what happened, where, and what caused it.
 
+use crate::plan::{Mention, Place};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -64,9 +65,24 @@ pub enum Kind {
         /// Records that were to make the header.
         rows: usize,
     },
+    /// SQL that says what to load can not be understood, or is not what a pipeline can do.
+    #[error("{place}: {reason}")]
+    Sql {
+        /// Where it stands.
+        place: Place,
+        /// Why not.
+        reason: String,
+    },
     /// A column that the plan reads is not in the header.
-    #[error("{input}: no column {missing:?} in the header, which has: {}", listed(found))]
+    #[error(
+        "{}{input}: no column {missing:?} in the header, which has: {}{}",
+        place_before(place.as_ref()),
+        listed(found),
+        nearest(missing, found)
+    )]
     MissingColumn {
+        /// Where SQL names it, if that does.
+        place: Option<Place>,
         /// The input.
         input: Arc<str>,
         /// The column that the plan reads.
@@ -124,8 +140,13 @@ pub enum Kind {
         limit: usize,
     },
     /// The header names a column that the plan reads twice, so which one is meant is unknown.
-    #[error("{input}: the header names the column {name:?} more than once: rename one of them")]
+    #[error(
+        "{}{input}: the header names the column {name:?} more than once: rename one of them",
+        place_before(place.as_ref())
+    )]
     AmbiguousColumn {
+        /// Where SQL names it, if that does.
+        place: Option<Place>,
         /// The input.
         input: Arc<str>,
         /// The name.
@@ -359,6 +380,21 @@ fn part(of_them: &str, names: &[String]) -> String {
     if names.is_empty() { String::new() } else { format!("{of_them}{};", listed(names)) }
 }
 
+/// A place in SQL before what is said of it.
+fn place_before(place: Option<&Place>) -> String {
+    place.map_or(String::new(), |place| format!("{place}: "))
+}
+
+/// A question after the one of `names` that is most like `name`, if one is.
+pub(crate) fn nearest(name: &str, names: &[String]) -> String {
+    const MIN_LIKENESS: f64 = 0.7;
+    let likeness = |other: &String| strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase());
+    let nearest = names.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    nearest
+        .filter(|nearest| likeness(nearest) >= MIN_LIKENESS)
+        .map_or(String::new(), |nearest| format!("; is {nearest:?} meant?"))
+}
+
 /// The first of `names`, and how many more there are.
 fn listed(names: &[String]) -> String {
     const MAX_LISTED: usize = 20;
@@ -399,6 +435,17 @@ impl Error {
     pub(crate) fn with_positions(mut self, find: impl FnOnce(&[RowKey]) -> Result<Vec<Position>>) -> Self {
         if let Kind::Constraint { rows, positions, .. } = &mut *self.0 {
             *positions = find(rows).unwrap_or_default();
+        }
+        self
+    }
+
+    /// With the place in SQL where the column is named that it speaks of.
+    pub(crate) fn with_place(mut self, mentions: &[Mention]) -> Self {
+        if let Kind::MissingColumn { place, missing: name, .. } | Kind::AmbiguousColumn { place, name, .. } =
+            &mut *self.0
+        {
+            let mention = mentions.iter().find(|mention| mention.column == *name);
+            *place = mention.map(|mention| mention.place.clone());
         }
         self
     }

@@ -311,6 +311,7 @@ fn finish(
     sources.list.iter().try_for_each(Source::check)?;
     let rejected = rejects.finish()?;
     let (counts, mut unfinished) = written?;
+    unfinished.extend_from_slice(&table.after);
     if tuning.analyze {
         unfinished.push(format!("ANALYZE main.{}", quote_name(&table.name)));
     }

@@ -35,8 +35,8 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
     match cli.command {
         None => Ok(Cli::command().print_help().map(|()| ExitCode::SUCCESS)?),
         Some(Command::CreateFile(options)) => create_file(&options, &stop),
-        Some(Command::Load(options)) => load(options.order(), stop),
-        Some(Command::RunPipeline(options)) => load(options.order(), stop),
+        Some(Command::Load(options)) => load(options.order()?, stop),
+        Some(Command::RunPipeline(options)) => load(options.order()?, stop),
     }
 }
 
@@ -53,10 +53,10 @@ fn load(order: Order<'_>, stop: Arc<AtomicBool>) -> Result<ExitCode, Box<dyn Err
     talk.start_diagnostics();
     let loader = sqload::Loader::from(plan).stop(stop);
     if is_dry_run {
-        let preview = loader.preview(inputs, database)?;
+        let preview = loader.preview(&inputs, &database)?;
         return Ok(terminal::print(&preview.to_string()).map(|()| ExitCode::SUCCESS)?);
     }
-    let report = terminal::watch(talk.quiet, &loader.progress(), || loader.load_all(inputs, database))?;
+    let report = terminal::watch(talk.quiet, &loader.progress(), || loader.load_all(&inputs, &database))?;
     terminal::say_unless(talk.quiet, &report.to_string());
     Ok(ExitCode::from(if report.rejected > 0 { 3 } else { 0 }))
 }

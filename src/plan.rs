@@ -3,8 +3,10 @@
 mod input;
 
 pub use input::{Delimiter, Dialect, Head};
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What to load, how, and what to do about what does not fit.
 #[derive(Debug, Clone)]
@@ -22,6 +24,11 @@ pub struct Plan {
     pub columns: Option<HeaderColumns>,
     /// Only records for which this is true become rows. The others are counted as filtered.
     pub filter: Option<Expr>,
+    /// What the table's columns are made of, where that can be said only when the columns of the input are known; those of
+    /// `table` say nothing of it then.
+    pub select: Option<Select>,
+    /// Where the SQL that this plan comes from names columns of the input.
+    pub mentions: Vec<Mention>,
     /// What to do with records that do not fit.
     pub policies: Policies,
     /// How the database is written.
@@ -41,10 +48,63 @@ impl Plan {
             table,
             columns: None,
             filter: None,
+            select: None,
+            mentions: Vec::new(),
             policies: Policies::default(),
             tuning: Tuning::default(),
             report: None,
         }
+    }
+}
+
+/// What goes into the columns of a table that is there to be filled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Select {
+    /// The values.
+    pub items: Vec<Selected>,
+    /// The columns that they go to, by number: one for each value when all are known.
+    pub into: Vec<usize>,
+}
+
+/// A value, or some, that columns are made of.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Selected {
+    /// All columns of the input, in its order.
+    All,
+    /// What an expression yields.
+    One {
+        /// What its column is called if it has no other name.
+        name: String,
+        /// The expression.
+        value: Expr,
+        /// The type of its column if that has no other one: what a CAST says, otherwise none.
+        declaration: &'static str,
+    },
+}
+
+/// A place where SQL names a column of the input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mention {
+    /// The column, as it is named there.
+    pub column: String,
+    /// The place.
+    pub place: Place,
+}
+
+/// A place in a text of SQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file, or the option that gives the text.
+    pub file: Arc<str>,
+    /// The line, counted from 1.
+    pub line: u64,
+    /// The character in it, counted from 1.
+    pub column: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: line {}, column {}", self.file, self.line, self.column)
     }
 }
 
@@ -145,10 +205,16 @@ pub struct Table {
     pub constraints: Vec<String>,
     /// Whether it is a STRICT table.
     pub is_strict: bool,
+    /// CREATE TABLE as a user has written it, instead of one made of columns and constraints.
+    pub sql: Option<String>,
     /// CREATE INDEX statements, run when the rows are there.
     pub indexes: Vec<String>,
     /// Whether it is a WITHOUT ROWID table.
     pub is_without_rowid: bool,
+    /// Views that are dropped if they are there, since `after` makes new ones.
+    pub views: Vec<String>,
+    /// SQL that is run at the end, when rows and indexes are there.
+    pub after: Vec<String>,
     /// What becomes of one of the same name.
     pub existing: Existing,
     /// ALTER TABLE statements for one that is there and filled further.
@@ -171,14 +237,17 @@ pub enum Conflict {
 impl Table {
     /// A table without indexes but those that its columns declare, which takes the place of one of the same name.
     pub fn new(name: impl Into<String>, columns: Vec<Column>) -> Self {
-        let (constraints, indexes, alterations) = Default::default();
+        let (constraints, indexes, alterations, views, after) = Default::default();
         Self {
             name: name.into(),
             columns,
             constraints,
             is_strict: false,
+            sql: None,
             indexes,
             is_without_rowid: false,
+            views,
+            after,
             existing: Existing::Replace,
             alterations,
             on_conflict: Conflict::Reject,

@@ -64,7 +64,10 @@ impl<'s> Sources<'s> {
     /// # Errors
     /// As [`Program::compile`].
     pub(crate) fn new(list: &'s [Source], plan: &'s Plan, table: &Table, seed: Seed) -> Result<Self> {
-        let program = |source: &Source| Program::compile(table, &source.names, source.name(), seed);
+        let program = |source: &Source| {
+            Program::compile(table, &source.names, source.name(), seed)
+                .map_err(|error| error.with_place(&plan.mentions))
+        };
         Ok(Self { list, programs: list.iter().map(program).collect::<Result<_>>()?, plan })
     }
 

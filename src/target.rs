@@ -93,6 +93,9 @@ impl Target {
             connection.pragma_update(None, "foreign_keys", false)?;
             connection.execute_batch("BEGIN EXCLUSIVE")?;
             let name = quote_name(&table.name);
+            for view in &table.views {
+                connection.execute_batch(&format!("DROP VIEW IF EXISTS {}", quote_name(view)))?;
+            }
             if table.existing.is_filled() && connection.table_exists(None, table.name.as_str())? {
                 table.alterations.iter().try_for_each(|sql| connection.execute_batch(sql))?;
                 if table.existing == Existing::Truncate {

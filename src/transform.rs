@@ -172,9 +172,10 @@ fn find_column(name: &str, header: &[String], input: &Arc<str>) -> Result<usize>
     let input = input.clone();
     match (found.next(), found.next()) {
         (Some((index, _)), None) => Ok(index),
-        (Some(_), Some(_)) => Err(Kind::AmbiguousColumn { input, name: name.to_owned() }.into()),
+        (Some(_), Some(_)) => Err(Kind::AmbiguousColumn { place: None, input, name: name.to_owned() }.into()),
         (None, _) => {
-            Err(Kind::MissingColumn { input, missing: name.to_owned(), found: header.to_vec() }.into())
+            Err(Kind::MissingColumn { place: None, input, missing: name.to_owned(), found: header.to_vec() }
+                .into())
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod direct;
 pub mod statements;
+mod trial;
 
 use crate::batch::Rows;
 use crate::error::{Error, Kind, Reason, Result};
@@ -13,6 +14,7 @@ use direct::Schema;
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
+pub(crate) use trial::{Declared, Refusal, Trial};
 
 /// The serial half.
 pub trait Writer {
@@ -110,6 +112,9 @@ pub(crate) fn choose(choice: WriterChoice, table: &Table, database: &Path, is_ne
 
 /// CREATE TABLE for `table`.
 pub(crate) fn create_table_sql(table: &Table) -> String {
+    if let Some(sql) = &table.sql {
+        return sql.clone();
+    }
     let columns = table.columns.iter().map(column_sql);
     let parts = columns.chain(table.constraints.iter().cloned()).collect::<Vec<_>>().join(", ");
     let options = match (table.is_strict, table.is_without_rowid) {

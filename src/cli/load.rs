@@ -136,14 +136,10 @@ impl Load {
         }
     }
 
-    pub(crate) fn order(&self) -> Order<'_> {
-        Order {
-            plan: self.plan(),
-            inputs: &self.inputs,
-            database: &self.database,
-            talk: &self.options.talk,
-            is_dry_run: self.options.dry_run,
-        }
+    pub(crate) fn order(&self) -> sqload::Result<Order<'_>> {
+        let (inputs, database) = (self.inputs.clone(), self.database.clone());
+        let LoadOptions { talk, dry_run, .. } = &self.options;
+        Ok(Order { plan: self.plan(), inputs, database, talk, is_dry_run: *dry_run })
     }
 
     pub(super) fn plan(&self) -> Plan {
@@ -165,7 +161,7 @@ impl Load {
         };
         let header_rows = if self.no_headers { 0 } else { self.header_rows };
         let head = Head { header_rows, max_records: self.limit, ..self.options.dialect.head() };
-        Plan { head, columns: Some(self.columns()), ..self.options.plan(table) }
+        Plan { head, columns: Some(self.columns()), ..self.options.plan(Plan::new(table)) }
     }
 }
 

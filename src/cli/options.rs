@@ -2,8 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use sqload::plan::{
-    Delimiter, Dialect, Head, InvalidUtf8, OnError, Plan, Policies, Ragged, Synchronous, Table, Tuning,
-    WriterChoice,
+    Delimiter, Dialect, Head, InvalidUtf8, OnError, Plan, Policies, Ragged, Synchronous, Tuning, WriterChoice,
 };
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -27,7 +26,7 @@ pub(super) struct LoadOptions {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     report: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) talk: Talk,
+    pub(super) talk: Talk,
 }
 
 #[derive(Debug, Args)]
@@ -196,17 +195,16 @@ fn parse_char(text: &str) -> Result<u8, String> {
 }
 
 impl LoadOptions {
-    pub(super) fn plan(&self, table: Table) -> Plan {
+    /// `plan` with what these options say.
+    pub(super) fn plan(&self, plan: Plan) -> Plan {
         Plan {
             dialect: self.dialect.dialect(),
             encoding: self.dialect.encoding.clone(),
             head: self.dialect.head(),
-            table,
-            columns: None,
-            filter: None,
             policies: self.errors.policies(&self.dialect),
             tuning: self.database_options.tuning(),
             report: self.report.clone(),
+            ..plan
         }
     }
 }

@@ -47,7 +47,9 @@ pub(crate) fn lower(expr: &ast::Expr) -> Result<Expr, Refused> {
             match (name.as_str(), arguments.as_slice()) {
                 ("upper", [of]) => Ok(Expr::Upper(boxed(of)?)),
                 ("try_integer", [of]) => Ok(Expr::TryInteger(boxed(of)?)),
-                ("coalesce", of) => Ok(Expr::Coalesce(of.iter().map(|of| lower(of)).collect::<Result<_, _>>()?)),
+                ("coalesce", of) => {
+                    Ok(Expr::Coalesce(of.iter().map(|of| lower(of)).collect::<Result<_, _>>()?))
+                }
                 ("uuid4", []) => Ok(Expr::Uuid4),
                 ("uuid7", []) => Ok(Expr::Uuid7),
                 _ => Ok(Expr::Sqlite(expr.to_string())),

@@ -35,6 +35,17 @@ impl Affinity {
         }
     }
 
+    /// The declared type that SQLite's CREATE TABLE ... AS gives a column of this affinity, in full.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Blob => "",
+            Self::Text => "TEXT",
+            Self::Numeric => "NUMERIC",
+            Self::Integer => "INTEGER",
+            Self::Real => "REAL",
+        }
+    }
+
     /// Whether a value of `column` may be stored as another.
     pub(super) fn may_change(self, column: &Values<'_>) -> bool {
         match column {

@@ -1,0 +1,190 @@
+//! The text of SQL: its statements, their tokens, and where each of them stands.
+
+use crate::error::{Error, Kind, Result};
+use crate::plan::Place;
+use sqlparser::dialect::SQLiteDialect;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
+use std::sync::Arc;
+
+const DIALECT: SQLiteDialect = SQLiteDialect {};
+
+/// A text in SQL, and what it is called.
+#[derive(Debug)]
+pub(super) struct Script<'s> {
+    name: Arc<str>,
+    text: &'s str,
+    tokens: Vec<TokenWithSpan>,
+}
+
+/// A statement, or another piece of a [`Script`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Piece<'s> {
+    script: &'s Script<'s>,
+    tokens: &'s [TokenWithSpan],
+}
+
+impl<'s> Script<'s> {
+    /// # Errors
+    /// [`Kind::Sql`] if it is no sequence of tokens.
+    pub(super) fn new(name: &str, text: &'s str) -> Result<Self> {
+        let mut script = Self { name: name.into(), text, tokens: Vec::new() };
+        match Tokenizer::new(&DIALECT, text).tokenize_with_location() {
+            Ok(tokens) => script.tokens = tokens,
+            Err(error) => return Err(script.error(error.location, error.message)),
+        }
+        Ok(script)
+    }
+
+    /// Its statements, those that are only a semicolon or a comment left out.
+    pub(super) fn statements(&'s self) -> impl Iterator<Item = Piece<'s>> {
+        let pieces = self.tokens.split(|token| token.token == Token::SemiColon);
+        pieces.map(|tokens| Piece { script: self, tokens }).filter(|piece| piece.words().next().is_some())
+    }
+
+    /// All of it.
+    pub(super) fn whole(&'s self) -> Piece<'s> {
+        Piece { script: self, tokens: &self.tokens }
+    }
+
+    /// What is missing at its end.
+    pub(super) fn end(&self, reason: &str) -> Error {
+        self.error(self.location(self.text.trim_end().len()), reason)
+    }
+
+    pub(super) fn place(&self, at: Location) -> Place {
+        Place { file: self.name.clone(), line: at.line.max(1), column: at.column.max(1) }
+    }
+
+    pub(super) fn error(&self, at: Location, reason: impl Into<String>) -> Error {
+        Kind::Sql { place: self.place(at), reason: reason.into() }.into()
+    }
+
+    /// The error of a place that a parser's message names at its end.
+    fn parser_error(&self, error: &ParserError, otherwise: Location) -> Error {
+        let message = match error {
+            ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
+            ParserError::RecursionLimitExceeded => "the expressions are nested too deeply",
+        };
+        let parts = message.split_once(" at Line: ").and_then(|(what, at)| {
+            let (line, column) = at.split_once(", Column: ")?;
+            Some((what, Location::new(line.parse().ok()?, column.parse().ok()?)))
+        });
+        let (what, at) = parts.unwrap_or((message, otherwise));
+        self.error(at, what)
+    }
+
+    /// How many bytes come before a place.
+    fn offset(&self, at: Location) -> usize {
+        let lines = self.text.split_inclusive('\n').scan(0, |start, line| {
+            *start += line.len();
+            Some((*start - line.len(), line))
+        });
+        let line = usize::try_from(at.line).unwrap_or_default().saturating_sub(1);
+        let column = usize::try_from(at.column).unwrap_or_default().saturating_sub(1);
+        lines
+            .skip(line)
+            .map(|(start, line)| {
+                start + line.char_indices().nth(column).map_or(line.len(), |(offset, _)| offset)
+            })
+            .next()
+            .unwrap_or(self.text.len())
+    }
+
+    /// The place that so many bytes come before.
+    fn location(&self, offset: usize) -> Location {
+        let before = &self.text[..self.text.floor_char_boundary(offset)];
+        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        let lines = before.matches('\n').count() as u64;
+        Location::new(lines + 1, before[line_start..].chars().count() as u64 + 1)
+    }
+}
+
+impl<'s> Piece<'s> {
+    /// Its tokens without blanks and comments.
+    fn words(self) -> impl Iterator<Item = &'s TokenWithSpan> {
+        self.tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF))
+    }
+
+    /// Its first keywords in upper case, names and signs between them as they are.
+    pub(super) fn first_words(self) -> Vec<String> {
+        const ENOUGH: usize = 8;
+        let word = |token: &TokenWithSpan| match &token.token {
+            Token::Word(word) if word.quote_style.is_none() => word.value.to_uppercase(),
+            other => other.to_string(),
+        };
+        self.words().take(ENOUGH).map(word).collect()
+    }
+
+    pub(super) fn start(self) -> Location {
+        self.words().next().map_or(Location::new(1, 1), |token| token.span.start)
+    }
+
+    /// Its text, as it is written.
+    pub(super) fn text(self) -> &'s str {
+        let end = self.words().last().map_or(self.start(), |token| token.span.end);
+        &self.script.text[self.script.offset(self.start())..self.script.offset(end)]
+    }
+
+    /// The piece of these tokens.
+    fn part(self, range: std::ops::Range<usize>) -> Self {
+        Self { tokens: &self.tokens[range], ..self }
+    }
+
+    /// What is wrong at its start.
+    pub(super) fn error(self, reason: impl Into<String>) -> Error {
+        self.script.error(self.start(), reason)
+    }
+
+    /// What is wrong at `span`, or at its start if that is nowhere.
+    pub(super) fn error_at(self, span: Span, reason: impl Into<String>) -> Error {
+        self.script.error(self.known(span), reason)
+    }
+
+    /// What is wrong so many bytes behind its start.
+    pub(super) fn error_behind(self, bytes: usize, reason: impl Into<String>) -> Error {
+        let offset = self.script.offset(self.start()) + bytes;
+        self.script.error(self.script.location(offset), reason)
+    }
+
+    pub(super) fn place(self, span: Span) -> Place {
+        self.script.place(self.known(span))
+    }
+
+    fn known(self, span: Span) -> Location {
+        if span.start.line == 0 { self.start() } else { span.start }
+    }
+
+    /// What `parse` makes of it, all of it.
+    ///
+    /// # Errors
+    /// [`Kind::Sql`].
+    pub(super) fn parse<T>(
+        self,
+        parse: impl FnOnce(&mut Parser<'_>) -> std::result::Result<T, ParserError>,
+    ) -> Result<T> {
+        let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(self.tokens.to_vec());
+        let parsed = parse(&mut parser)
+            .map_err(|error| self.script.parser_error(&error, parser.peek_token().span.start))?;
+        match parser.peek_token() {
+            TokenWithSpan { token: Token::EOF, .. } => Ok(parsed),
+            other => Err(self.error_at(other.span, format!("{} is not expected here", other.token))),
+        }
+    }
+
+    /// As [`Piece::parse`], for a list with commas, each item with the piece that it is.
+    ///
+    /// # Errors
+    /// [`Kind::Sql`].
+    pub(super) fn parse_list<T>(
+        self,
+        mut item: impl FnMut(&mut Parser<'_>) -> std::result::Result<T, ParserError>,
+    ) -> Result<Vec<(T, Self)>> {
+        self.parse(|parser| {
+            parser.parse_comma_separated(|parser| {
+                let start = parser.index();
+                Ok((item(parser)?, self.part(start..parser.index())))
+            })
+        })
+    }
+}

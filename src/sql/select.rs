@@ -1,0 +1,338 @@
+//! `INSERT INTO ... SELECT ... FROM input`: what is part of a pipeline, and what is not.
+
+use super::expression::{Refused, lower};
+use super::script::Piece;
+use crate::error::Result;
+use crate::plan::{Expr, Mention, Selected};
+use crate::write::direct::Affinity;
+use sqlparser::ast::{
+    self, Distinct, GroupByExpr, Ident, Insert, ObjectName, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, Spanned, Statement, TableFactor, TableObject, Visit, VisitMut,
+    Visitor, VisitorMut, visit_expressions,
+};
+use sqlparser::tokenizer::Span;
+use std::ops::ControlFlow;
+
+/// What the CSV is called.
+pub(super) const INPUT: &str = "input";
+
+/// Why whole queries are refused.
+const ROW_BY_ROW: &str =
+    "a pipeline makes each row of one record alone; load first, and put it in a view or a query afterwards";
+
+/// What an INSERT says.
+pub(super) struct Rows {
+    pub(super) table: Ident,
+    /// The columns that it names; none: all.
+    pub(super) columns: Vec<Ident>,
+    pub(super) items: Vec<Selected>,
+    pub(super) filter: Option<Expr>,
+    pub(super) mentions: Vec<Mention>,
+    /// Where the SELECT stands.
+    pub(super) span: Span,
+}
+
+type Checked<T> = std::result::Result<T, Refused>;
+
+fn refuse<T>(span: Span, reason: impl Into<String>) -> Checked<T> {
+    Err(Refused { reason: reason.into(), span })
+}
+
+/// What the INSERT `piece` says.
+///
+/// # Errors
+/// [`Kind::Sql`](crate::Kind::Sql).
+pub(super) fn insert(piece: Piece<'_>) -> Result<Rows> {
+    let Statement::Insert(insert) = piece.parse(|parser| parser.parse_statement())? else {
+        return Err(piece.error("INSERT INTO ... SELECT ... FROM input was expected"));
+    };
+    let refused = |Refused { reason, span }| piece.error_at(span, reason);
+    let (table, query) = target(&insert).map_err(refused)?;
+    let Insert { columns, .. } = &insert;
+    let columns = columns.iter().map(plain_name).collect::<Checked<_>>().map_err(refused)?;
+    let select = select(query).map_err(refused)?;
+    let span = select.select_token.0.span;
+    let input = from_input(&select).map_err(refused)?;
+    let items = select.projection.into_iter().map(|item| (item, piece)).collect();
+    let Selection { items, filter, mentions } =
+        selection(items, select.selection.map(|of| (of, piece)), &input)?;
+    Ok(Rows { table, columns, items, filter, mentions, span })
+}
+
+/// A list of values, and which records are to have them.
+pub(super) struct Selection {
+    pub(super) items: Vec<Selected>,
+    pub(super) filter: Option<Expr>,
+    pub(super) mentions: Vec<Mention>,
+}
+
+/// What the items of a SELECT from a table called `input` are, each with the piece that it is, or is in.
+///
+/// # Errors
+/// [`Kind::Sql`](crate::Kind::Sql).
+pub(super) fn selection(
+    items: Vec<(SelectItem, Piece<'_>)>,
+    filter: Option<(ast::Expr, Piece<'_>)>,
+    input: &Ident,
+) -> Result<Selection> {
+    let mut mentions = Vec::new();
+    let mut value = |mut expr: ast::Expr, piece: Piece<'_>| {
+        let lowered = checked(&mut expr, input).and_then(|()| lower(&expr));
+        let _ = visit_expressions(&expr, |expr| {
+            if let ast::Expr::Identifier(name) = expr {
+                mentions.push(Mention { column: name.value.clone(), place: piece.place(name.span) });
+            }
+            ControlFlow::<()>::Continue(())
+        });
+        lowered.map_err(|Refused { reason, span }| piece.error_at(span, reason))
+    };
+    let mut selected = Vec::with_capacity(items.len());
+    for (item, piece) in items {
+        let (expr, alias) = match item {
+            SelectItem::UnnamedExpr(expr) => (expr, None),
+            SelectItem::ExprWithAlias { expr, alias } => (expr, Some(alias.value)),
+            SelectItem::Wildcard(ref options) if options.to_string().is_empty() => {
+                selected.push(Selected::All);
+                continue;
+            }
+            SelectItem::QualifiedWildcard(
+                SelectItemQualifiedWildcardKind::ObjectName(ref name),
+                ref options,
+            ) if options.to_string().is_empty() && is_input(&name.to_string(), input) => {
+                selected.push(Selected::All);
+                continue;
+            }
+            other => return Err(piece.error_at(other.span(), format!("{other} is not part of a pipeline"))),
+        };
+        let name = alias.unwrap_or_else(|| match &expr {
+            ast::Expr::Identifier(name) => name.value.clone(),
+            ast::Expr::CompoundIdentifier(parts) => {
+                parts.last().map_or(String::new(), |name| name.value.clone())
+            }
+            _ => piece.text().to_owned(),
+        });
+        let declaration = declaration(&expr);
+        selected.push(Selected::One { name, value: value(expr, piece)?, declaration });
+    }
+    let filter = filter.map(|(expr, piece)| value(expr, piece)).transpose()?;
+    Ok(Selection { items: selected, filter, mentions })
+}
+
+/// The type of a column of these values in SQLite's CREATE TABLE ... AS, unless it is a column of `input`: that of
+/// a CAST, otherwise none.
+fn declaration(expr: &ast::Expr) -> &'static str {
+    match expr {
+        ast::Expr::Nested(of) => declaration(of),
+        ast::Expr::Cast { data_type, .. } => Affinity::of(&data_type.to_string()).as_str(),
+        _ => "",
+    }
+}
+
+/// The table that is filled, and the query that fills it, if that is all.
+fn target(insert: &Insert) -> Checked<(Ident, &Query)> {
+    let span = insert.insert_token.0.span;
+    if insert.replace_into || insert.or.is_some() {
+        let reason = "INSERT OR ... and REPLACE are not part of a pipeline: a row that breaks a constraint ends the load, or is a reject";
+        return refuse(span, reason);
+    }
+    if insert.on.is_some() {
+        return refuse(
+            span,
+            "ON CONFLICT is not part of a pipeline: a row that breaks a constraint ends the load, or is a reject",
+        );
+    }
+    if let Some(returning) = &insert.returning {
+        return refuse(returning.first().map_or(span, Spanned::span), "RETURNING is not part of a pipeline");
+    }
+    let TableObject::TableName(table) = &insert.table else {
+        return refuse(span, "INSERT INTO is followed by the name of the table");
+    };
+    match &insert.source {
+        Some(query) => Ok((plain_name(table)?, query)),
+        None => refuse(span, "the rows of a pipeline come from INSERT INTO ... SELECT ... FROM input"),
+    }
+}
+
+/// A name without the database, unless that is `main`.
+fn plain_name(name: &ObjectName) -> Checked<Ident> {
+    let parts: Option<Vec<_>> = name.0.iter().map(|part| part.as_ident()).collect();
+    match parts.as_deref() {
+        Some([name]) => Ok((*name).clone()),
+        Some([main, name]) if main.value.eq_ignore_ascii_case("main") => Ok((*name).clone()),
+        _ => refuse(
+            name.span(),
+            format!("{name} is in another database; --database names the one that is filled"),
+        ),
+    }
+}
+
+/// The SELECT that a query is, if it is nothing else.
+fn select(query: &Query) -> Checked<Select> {
+    if let Some(with) = &query.with {
+        return refuse(with.with_token.0.span, format!("WITH is not part of a pipeline: {ROW_BY_ROW}"));
+    }
+    let select = match &*query.body {
+        SetExpr::Select(select) => select,
+        SetExpr::SetOperation { op, right, .. } => {
+            return refuse(right.span(), format!("{op} is not part of a pipeline: {ROW_BY_ROW}"));
+        }
+        SetExpr::Values(_) => {
+            return refuse(
+                query.span(),
+                "the rows of a pipeline come from SELECT ... FROM input, not from VALUES",
+            );
+        }
+        _ => return refuse(query.span(), "SELECT ... FROM input was expected"),
+    };
+    let group_by = match &select.group_by {
+        GroupByExpr::Expressions(by, _) => by.first().map(Spanned::span),
+        GroupByExpr::All(_) => Some(select.span()),
+    };
+    let distinct = match &select.distinct {
+        Some(Distinct::All) | None => None,
+        Some(_) => Some(select.select_token.0.span),
+    };
+    let window = select.named_window.first().map(|window| window.0.span);
+    let parts = [
+        ("DISTINCT", distinct),
+        ("GROUP BY", group_by),
+        ("HAVING", select.having.as_ref().map(Spanned::span)),
+        ("WINDOW", window),
+        ("ORDER BY", query.order_by.as_ref().map(Spanned::span)),
+        ("LIMIT", query.limit_clause.as_ref().map(Spanned::span)),
+    ];
+    for (part, span) in parts {
+        if let Some(span) = span {
+            return refuse(span, format!("{part} is not part of a pipeline: {ROW_BY_ROW}"));
+        }
+    }
+    Ok((**select).clone())
+}
+
+/// What the columns of `input` are qualified with, if nothing but it is selected from.
+fn from_input(select: &Select) -> Checked<Ident> {
+    let none = "a pipeline selects FROM input, which is the CSV";
+    let Some(from) = select.from.first() else { return refuse(select.select_token.0.span, none) };
+    if let Some(other) = select.from.get(1).map(Spanned::span).or(from.joins.first().map(Spanned::span)) {
+        return refuse(other, format!("a join is not part of a pipeline: {ROW_BY_ROW}"));
+    }
+    match &from.relation {
+        TableFactor::Table { name, alias, args: None, .. } if is_name(name, INPUT) => {
+            Ok(alias.as_ref().map_or(Ident::new(INPUT), |alias| alias.name.clone()))
+        }
+        TableFactor::Derived { subquery, .. } => {
+            refuse(subquery.span(), format!("a subquery is not part of a pipeline: {ROW_BY_ROW}"))
+        }
+        other => refuse(other.span(), format!("{none}, not from {other}")),
+    }
+}
+
+fn is_name(name: &ObjectName, expected: &str) -> bool {
+    matches!(name.0.as_slice(), [part] if part.as_ident().is_some_and(|part| part.value.eq_ignore_ascii_case(expected)))
+}
+
+fn is_input(name: &str, input: &Ident) -> bool {
+    name.eq_ignore_ascii_case(&input.value)
+}
+
+/// Refuses what is not an expression over one record, and takes the name of `input` off the columns.
+fn checked(expr: &mut ast::Expr, input: &Ident) -> Checked<()> {
+    struct Check;
+    impl Visitor for Check {
+        type Break = Refused;
+
+        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Refused> {
+            let reason = format!("a subquery is not part of a pipeline: {ROW_BY_ROW}");
+            ControlFlow::Break(Refused { reason, span: query.span() })
+        }
+
+        fn pre_visit_expr(&mut self, expr: &ast::Expr) -> ControlFlow<Refused> {
+            let ast::Expr::Function(function) = expr else { return ControlFlow::Continue(()) };
+            let what = match kind(function) {
+                FunctionKind::Scalar => return ControlFlow::Continue(()),
+                FunctionKind::Aggregate => "an aggregate",
+                FunctionKind::Window => "a window function",
+            };
+            let reason = format!("{} is {what}, not part of a pipeline: {ROW_BY_ROW}", function.name);
+            ControlFlow::Break(Refused { reason, span: function.name.span() })
+        }
+    }
+    struct Unqualify<'i>(&'i Ident);
+    impl VisitorMut for Unqualify<'_> {
+        type Break = Refused;
+
+        fn pre_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<Refused> {
+            let ast::Expr::CompoundIdentifier(parts) = expr else { return ControlFlow::Continue(()) };
+            match parts.as_slice() {
+                [table, column] if is_input(&table.value, self.0) => {
+                    *expr = ast::Expr::Identifier(column.clone());
+                    ControlFlow::Continue(())
+                }
+                _ => {
+                    let reason = format!("{expr} is not a column of {}", self.0);
+                    ControlFlow::Break(Refused { reason, span: expr.span() })
+                }
+            }
+        }
+    }
+    match Visit::visit(expr, &mut Check) {
+        ControlFlow::Continue(()) => {}
+        ControlFlow::Break(refused) => return Err(refused),
+    }
+    match VisitMut::visit(expr, &mut Unqualify(input)) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(refused) => Err(refused),
+    }
+}
+
+enum FunctionKind {
+    Scalar,
+    Aggregate,
+    Window,
+}
+
+/// What a function is, by SQLite's lists of aggregates and window functions (lang_aggfunc.html and windowfunctions.html at
+/// sqlite.org).
+fn kind(function: &ast::Function) -> FunctionKind {
+    const AGGREGATES: [&str; 13] = [
+        "avg",
+        "count",
+        "group_concat",
+        "string_agg",
+        "sum",
+        "total",
+        "json_group_array",
+        "json_group_object",
+        "jsonb_group_array",
+        "jsonb_group_object",
+        "median",
+        "percentile",
+        "percentile_cont",
+    ];
+    const WINDOWS: [&str; 11] = [
+        "row_number",
+        "rank",
+        "dense_rank",
+        "percent_rank",
+        "cume_dist",
+        "ntile",
+        "lag",
+        "lead",
+        "first_value",
+        "last_value",
+        "nth_value",
+    ];
+    let name = function.name.to_string().to_lowercase();
+    let arguments = match &function.args {
+        ast::FunctionArguments::List(list) => list.args.len(),
+        _ => 0,
+    };
+    match name.as_str() {
+        _ if function.over.is_some() => FunctionKind::Window,
+        name if WINDOWS.contains(&name) => FunctionKind::Window,
+        name if AGGREGATES.contains(&name) => FunctionKind::Aggregate,
+        // With more they are scalar functions.
+        "min" | "max" if arguments < 2 => FunctionKind::Aggregate,
+        _ => FunctionKind::Scalar,
+    }
+}
