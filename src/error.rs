@@ -107,7 +107,11 @@ pub enum Kind {
         extra: Vec<String>,
     },
     /// A column that an option names is not there.
-    #[error("{option} names the column {column:?}, but the columns are: {}", listed(found))]
+    #[error(
+        "{option} names the column {column:?}, but the columns are: {}{}",
+        listed(found),
+        nearest(column, found)
+    )]
     NoSuchColumn {
         /// The option.
         option: &'static str,

@@ -11,6 +11,7 @@ use crate::rejects::Rejects;
 use crate::report::{Progress, Report, ReportColumn};
 use crate::source::Source;
 use crate::sources::{Sources, agree};
+use crate::sql;
 use crate::target::{Target, existing_columns};
 use crate::transform::Seed;
 use crate::write::direct::{Direct, Sorting};
@@ -121,8 +122,8 @@ impl Load<'_> {
         let open = |path: &PathBuf| Source::open(path, self.plan, self.stop);
         let mut list: Vec<_> =
             self.inputs.iter().map(open).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
-        if let Some(options) = &self.plan.columns {
-            agree(&mut list, options.is_union)?;
+        if self.plan.names_columns() {
+            agree(&mut list, self.plan.columns.as_ref().is_some_and(|options| options.is_union))?;
         }
         Ok(list)
     }
@@ -201,8 +202,12 @@ impl Load<'_> {
     /// The plan with the columns of the inputs, if it is to have those.
     pub(crate) fn describe(&self, list: &[Source], jobs: usize, looks_at_all: bool) -> Result<Described> {
         let plan = self.plan;
-        let (Some(options), Some(first)) = (&plan.columns, list.first()) else {
+        let Some(first) = list.first() else {
             return Ok(Described { plan: plan.clone(), notes: Vec::new(), is_guess: false });
+        };
+        let Some(options) = &plan.columns else {
+            let plan = sql::with_header(plan, &first.names)?;
+            return Ok(Described { plan, notes: Vec::new(), is_guess: false });
         };
         let existing = match plan.table.existing.is_filled() {
             true => existing_columns(self.database, &plan.table)?,

@@ -55,6 +55,11 @@ impl Plan {
             report: None,
         }
     }
+
+    /// Whether columns of the table are those that the header names.
+    pub(crate) fn names_columns(&self) -> bool {
+        self.columns.is_some() || self.select.is_some()
+    }
 }
 
 /// What goes into the columns of a table that is there to be filled.
@@ -64,6 +69,8 @@ pub struct Select {
     pub items: Vec<Selected>,
     /// The columns that they go to, by number: one for each value when all are known.
     pub into: Vec<usize>,
+    /// Where that is said.
+    pub place: Place,
 }
 
 /// A value, or some, that columns are made of.
@@ -71,14 +78,21 @@ pub struct Select {
 pub enum Selected {
     /// All columns of the input, in its order.
     All,
-    /// What an expression yields.
-    One {
-        /// What its column is called if it has no other name.
+    /// A column of the input.
+    Column {
+        /// What it is called in the table.
         name: String,
+        /// What it is called in the input.
+        column: String,
+    },
+    /// What an expression yields.
+    Value {
+        /// What its column is called.
+        name: String,
+        /// The type of its column: what a CAST says, otherwise none.
+        declaration: &'static str,
         /// The expression.
         value: Expr,
-        /// The type of its column if that has no other one: what a CAST says, otherwise none.
-        declaration: &'static str,
     },
 }
 
@@ -109,7 +123,7 @@ impl fmt::Display for Place {
 }
 
 /// How the columns of a table are made of those of an input.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct HeaderColumns {
     /// All columns are TEXT; otherwise those that hold nothing but numbers are INTEGER or REAL.
     pub all_text: bool,
@@ -126,6 +140,8 @@ pub struct HeaderColumns {
     pub input_column: Option<String>,
     /// Only these columns are loaded, in this order; none: all of them.
     pub selected: Vec<String>,
+    /// Instead of `selected`, what SQL says; none: it says nothing.
+    pub select: Vec<Selected>,
     /// Columns with the names that they get instead of their own.
     pub renamed: Vec<(String, String)>,
     /// Columns that can not be NULL.

@@ -50,7 +50,7 @@ impl Source {
         }
         let (head, names) = read_header(&file, plan, dialect)?;
         let (names, mut notes) =
-            if plan.columns.is_some() { columns::names(&names) } else { (names, Vec::new()) };
+            if plan.names_columns() { columns::names(&names) } else { (names, Vec::new()) };
         if dialect != plan.dialect {
             let delimiter = dialect.delimiter.as_bytes().escape_ascii();
             notes.push(format!("fields are separated by '{delimiter}'; if not so, say --delimiter"));

@@ -27,7 +27,7 @@ mod script;
 mod select;
 
 use crate::Loader;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::plan::{Column, Existing, Expr, Plan, Select, Selected, Table};
 use crate::write::{Declared, Refusal, Trial};
 use script::{Piece, Script};
@@ -76,6 +76,35 @@ impl Pipeline {
     pub fn plan(self) -> Plan {
         self.0
     }
+}
+
+/// `plan`, whose columns are those of the input, with columns of what this list of SQL expressions yields instead, as after
+/// SELECT. A column is called as its alias, or as the column of the input that it is, or as its expression is written.
+/// It has the type that a column of the input has; that of a CAST; or else none, so that no value is changed.
+///
+/// # Errors
+/// [`Kind::Sql`](crate::Kind::Sql); [`Kind::Usage`](crate::Kind::Usage) if the plan has columns of its own.
+pub fn select(mut plan: Plan, list: &str) -> Result<Plan> {
+    let script = Script::new("--select", list)?;
+    let Some(columns) = &mut plan.columns else {
+        return Err(Kind::Usage("a list of columns is for tables that the input describes".to_owned()).into());
+    };
+    let selection = select::list(script.whole())?;
+    columns.select = selection.items;
+    plan.mentions.extend(selection.mentions);
+    Ok(plan)
+}
+
+/// `plan` for those records only for which this SQL expression is true.
+///
+/// # Errors
+/// [`Kind::Sql`](crate::Kind::Sql).
+pub fn filter(mut plan: Plan, condition: &str) -> Result<Plan> {
+    let script = Script::new("--where", condition)?;
+    let selection = select::condition(script.whole())?;
+    plan.filter = selection.filter;
+    plan.mentions.extend(selection.mentions);
+    Ok(plan)
 }
 
 /// A pipeline as far as it has been read.
@@ -220,40 +249,50 @@ fn fill(table: &mut Table, rows: Rows, statement: Piece<'_>) -> Result<Plan> {
     if rows.columns.is_empty() {
         into = (0..names.len()).collect();
     }
-    let select = Select { items: rows.items, into };
+    let select = Select { items: rows.items, into, place: statement.place(rows.span) };
     let mut plan =
         Plan { filter: rows.filter, mentions: rows.mentions, ..Plan::new(Table::new("", Vec::new())) };
     if select.items.contains(&Selected::All) {
         plan.select = Some(select);
     } else {
-        table.columns = filled(&select, &table.columns, &[]).map_err(|(given, taken)| {
-            let reason = format!("{given} values for {taken} columns of the table {}", table.name);
-            statement.error_at(rows.span, reason)
-        })?;
+        table.columns = filled(&select, table, &[])?;
     }
     Ok(plan)
 }
 
-/// The columns with the values that are selected from an input with this header; an error says how many there are, and
-/// how many there should be.
-pub(crate) fn filled(
-    select: &Select,
-    columns: &[Column],
-    header: &[String],
-) -> std::result::Result<Vec<Column>, (usize, usize)> {
+/// `plan` with what it selects from an input with this header.
+///
+/// # Errors
+/// [`Kind::Sql`] if that is more or less than there are columns.
+pub(crate) fn with_header(plan: &Plan, header: &[String]) -> Result<Plan> {
+    let mut plan = plan.clone();
+    if let Some(select) = plan.select.take() {
+        plan.table.columns = filled(&select, &plan.table, header)?;
+    }
+    Ok(plan)
+}
+
+/// The columns of `table` that values go to, with the values, where the input has this header.
+///
+/// # Errors
+/// [`Kind::Sql`] if there are not as many of these as of those.
+fn filled(select: &Select, table: &Table, header: &[String]) -> Result<Vec<Column>> {
     let mut values = Vec::new();
     for item in &select.items {
         match item {
-            Selected::All => values.extend(header.iter().map(|name| Expr::Field(name.clone()))),
-            Selected::One { value, .. } => values.push(value.clone()),
+            Selected::All => values.extend(header.iter().cloned().map(Expr::Field)),
+            Selected::Column { column, .. } => values.push(Expr::Field(column.clone())),
+            Selected::Value { value, .. } => values.push(value.clone()),
         }
     }
-    if values.len() != select.into.len() {
-        return Err((values.len(), select.into.len()));
+    let (given, taken) = (values.len(), select.into.len());
+    if given != taken {
+        let reason = format!("{given} values for {taken} columns of the table {}", table.name);
+        return Err(Kind::Sql { place: select.place.clone(), reason }.into());
     }
     // In the order of the table, which is that of a row on a page.
     let mut filled: Vec<_> = select.into.iter().zip(values).collect();
     filled.sort_by_key(|(at, _)| **at);
-    let column = |(at, value): (&usize, Expr)| Column { value, ..columns[*at].clone() };
+    let column = |(at, value): (&usize, Expr)| Column { value, ..table.columns[*at].clone() };
     Ok(filled.into_iter().map(column).collect())
 }

@@ -3,6 +3,7 @@
 use super::{Order, options::LoadOptions};
 use clap::Args;
 use sqload::plan::{Conflict, Existing, Head, HeaderColumns, Plan, Table, Type};
+use sqload::sql;
 use std::path::{Path, PathBuf};
 
 pub(super) const EXAMPLES: &str = "\
@@ -56,6 +57,13 @@ pub(crate) struct Load {
     /// Load these columns only, in this order.
     #[arg(long, value_name = "COLS", value_delimiter = ',', help_heading = "Columns")]
     columns: Vec<String>,
+    /// Make the columns of these SQL expressions, as after SELECT: 'id, upper(name) AS name, price * 1.19 AS gross'. A column
+    /// of the input has the type found for it, a CAST its own, and any other value stays as it is.
+    #[arg(long = "select", value_name = "LIST", conflicts_with_all = ["columns", "rename"], help_heading = "Columns")]
+    select: Option<String>,
+    /// Load only the records for which this SQL expression is true: "price > 10 AND name LIKE 'A%'".
+    #[arg(long = "where", value_name = "CONDITION", help_heading = "Columns")]
+    condition: Option<String>,
     /// Give a column another name.
     #[arg(long, value_name = "OLD=NEW", value_parser = parse_rename, help_heading = "Columns")]
     rename: Vec<(String, String)>,
@@ -126,6 +134,7 @@ impl Load {
             is_union: self.union_by_name,
             input_column: self.file_column.clone(),
             selected: self.columns.clone(),
+            select: Vec::new(),
             renamed: self.rename.clone(),
             not_null: self.not_null.clone(),
             primary_key: self.pk.clone(),
@@ -139,10 +148,10 @@ impl Load {
     pub(crate) fn order(&self) -> sqload::Result<Order<'_>> {
         let (inputs, database) = (self.inputs.clone(), self.database.clone());
         let LoadOptions { talk, dry_run, .. } = &self.options;
-        Ok(Order { plan: self.plan(), inputs, database, talk, is_dry_run: *dry_run })
+        Ok(Order { plan: self.plan()?, inputs, database, talk, is_dry_run: *dry_run })
     }
 
-    pub(super) fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> sqload::Result<Plan> {
         let table = Table {
             existing: match self {
                 Self { replace: true, .. } => Existing::Replace,
@@ -161,7 +170,14 @@ impl Load {
         };
         let header_rows = if self.no_headers { 0 } else { self.header_rows };
         let head = Head { header_rows, max_records: self.limit, ..self.options.dialect.head() };
-        Plan { head, columns: Some(self.columns()), ..self.options.plan(Plan::new(table)) }
+        let mut plan = Plan { head, columns: Some(self.columns()), ..self.options.plan(Plan::new(table)) };
+        if let Some(list) = &self.select {
+            plan = sql::select(plan, list)?;
+        }
+        if let Some(condition) = &self.condition {
+            plan = sql::filter(plan, condition)?;
+        }
+        Ok(plan)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Seen;
 use crate::error::{Error, Kind, Result};
-use crate::plan::{Column, Expr, HeaderColumns, Otherwise, Table, Type};
+use crate::plan::{Column, Expr, HeaderColumns, Otherwise, Selected, Table, Type};
 use crate::write::direct::Affinity;
 use crate::write::{column_sql, quote_name};
 use std::collections::HashSet;
@@ -52,21 +52,36 @@ pub(crate) fn columns(names: &[String], seen: &[Seen], options: &HeaderColumns) 
     for (name, to) in &options.types {
         given[find("--type", name, names)?] = Some(*to);
     }
-    let selected: Vec<_> = match options.selected.as_slice() {
-        [] => (0..names.len()).collect(),
-        selected => selected.iter().map(|name| find("--columns", name, names)).collect::<Result<_>>()?,
-    };
-    let column = |at: &usize| {
-        let field = field(&names[*at], options);
+    let column = |name: &str, at: usize| {
+        let field = field(&names[at], options);
         let typed = |to, otherwise| Expr::Typed { of: Box::new(field.clone()), to, otherwise };
-        let (to, value) = match (given[*at], seen[*at].column_type()) {
+        let (to, value) = match (given[at], seen[at].column_type()) {
             (Some(to), _) => (to, typed(to, Otherwise::Reject)),
             (None, Type::Text) => (Type::Text, field),
             (None, to) => (to, typed(to, Otherwise::Misfit)),
         };
-        Column::new(&final_names[*at], to.as_str(), value)
+        Column::new(name, to.as_str(), value)
     };
-    let mut columns: Vec<_> = selected.iter().map(column).collect();
+    let all = || final_names.iter().enumerate().map(|(at, name)| column(name, at));
+    let mut columns = Vec::new();
+    for selected in &options.select {
+        match selected {
+            Selected::All => columns.extend(all()),
+            Selected::Column { name, column: of } => {
+                columns.push(column(name, find("--select", of, names)?));
+            }
+            Selected::Value { name, declaration, value } => {
+                columns.push(Column::new(name, *declaration, value.clone()));
+            }
+        }
+    }
+    for name in &options.selected {
+        let at = find("--columns", name, names)?;
+        columns.push(column(&final_names[at], at));
+    }
+    if columns.is_empty() {
+        columns.extend(all());
+    }
     columns.extend(options.input_column.iter().map(|name| Column::new(name, "TEXT", Expr::InputName)));
     Ok(columns)
 }

@@ -20,6 +20,23 @@ pub(super) const INPUT: &str = "input";
 const ROW_BY_ROW: &str =
     "a pipeline makes each row of one record alone; load first, and put it in a view or a query afterwards";
 
+/// What the text of a select list is.
+///
+/// # Errors
+/// [`Kind::Sql`](crate::Kind::Sql).
+pub(super) fn list(piece: Piece<'_>) -> Result<Selection> {
+    selection(piece.parse_list(|parser| parser.parse_select_item())?, None, &Ident::new(INPUT))
+}
+
+/// What the text of a condition is.
+///
+/// # Errors
+/// [`Kind::Sql`](crate::Kind::Sql).
+pub(super) fn condition(piece: Piece<'_>) -> Result<Selection> {
+    let condition = piece.parse(|parser| parser.parse_expr())?;
+    selection(Vec::new(), Some((condition, piece)), &Ident::new(INPUT))
+}
+
 /// What an INSERT says.
 pub(super) struct Rows {
     pub(super) table: Ident,
@@ -104,18 +121,28 @@ pub(super) fn selection(
             }
             other => return Err(piece.error_at(other.span(), format!("{other} is not part of a pipeline"))),
         };
-        let name = alias.unwrap_or_else(|| match &expr {
-            ast::Expr::Identifier(name) => name.value.clone(),
-            ast::Expr::CompoundIdentifier(parts) => {
-                parts.last().map_or(String::new(), |name| name.value.clone())
-            }
-            _ => piece.text().to_owned(),
-        });
         let declaration = declaration(&expr);
-        selected.push(Selected::One { name, value: value(expr, piece)?, declaration });
+        let column = column(&expr);
+        let text = || column.clone().unwrap_or_else(|| piece.text().to_owned());
+        let name = alias.unwrap_or_else(text);
+        let value = value(expr, piece)?;
+        selected.push(match column {
+            Some(column) => Selected::Column { name, column },
+            None => Selected::Value { name, declaration, value },
+        });
     }
     let filter = filter.map(|(expr, piece)| value(expr, piece)).transpose()?;
     Ok(Selection { items: selected, filter, mentions })
+}
+
+/// The column of `input` that an expression is, if it is nothing else.
+fn column(expr: &ast::Expr) -> Option<String> {
+    match expr {
+        ast::Expr::Nested(of) => column(of),
+        ast::Expr::Identifier(name) => Some(name.value.clone()),
+        ast::Expr::CompoundIdentifier(parts) => parts.last().map(|name| name.value.clone()),
+        _ => None,
+    }
 }
 
 /// The type of a column of these values in SQLite's CREATE TABLE ... AS, unless it is a column of `input`: that of
