@@ -245,6 +245,8 @@ pub struct Rows<'a> {
     pub first_record: u64,
     /// The records that became no row, in the order of the input.
     pub rejects: Vec<Reject<'a>>,
+    /// Records that the plan left out.
+    pub filtered: usize,
     /// A column with a value that is not of its type.
     pub misfit: Option<usize>,
     /// What there is about the records that were not rejected for their form or types.

@@ -296,6 +296,14 @@ pub enum Reason {
         /// Which constraint, in the words of SQLite.
         message: String,
     },
+    /// An expression has no value.
+    #[error("{}: {message}", column.as_ref().map_or("WHERE".to_owned(), |column| format!("the expression of column {column:?}")))]
+    Expression {
+        /// The name of the column whose expression it is; none if it is the filter.
+        column: Option<String>,
+        /// What the function says.
+        message: String,
+    },
 }
 
 impl Reason {
@@ -307,6 +315,7 @@ impl Reason {
             Self::InvalidUtf8 { .. } => "invalid_utf8",
             Self::NotOfType { .. } => "not_of_type",
             Self::Constraint { .. } => "constraint",
+            Self::Expression { .. } => "expression",
         }
     }
 
@@ -315,7 +324,7 @@ impl Reason {
     pub fn column(&self) -> Option<&str> {
         match self {
             Self::NotOfType { column, .. } => Some(column),
-            Self::Constraint { column, .. } => column.as_deref(),
+            Self::Constraint { column, .. } | Self::Expression { column, .. } => column.as_deref(),
             Self::FieldCount { .. } | Self::InvalidUtf8 { .. } => None,
         }
     }

@@ -31,6 +31,7 @@ mod aside;
 mod columns;
 mod dialect;
 mod error;
+mod functions;
 pub mod generate;
 mod input;
 mod loader;
@@ -41,6 +42,7 @@ pub mod sql;
 
 // In the order in which data flows.
 pub mod batch;
+mod evaluate;
 mod load;
 mod locate;
 mod order;

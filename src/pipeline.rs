@@ -236,7 +236,7 @@ impl Pipeline<'_> {
                     records: chunk.records as u64,
                     loaded,
                     rejected: (rows.rejects.len() + refused.len()) as u64,
-                    filtered: 0,
+                    filtered: rows.filtered as u64,
                     ignored,
                     oddities: rows.oddities,
                 };

@@ -8,6 +8,10 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+mod expr;
+
+pub use expr::{Affinity, Evaluators, Expr, Function, Otherwise, Sql};
+
 /// What to load, how, and what to do about what does not fit.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -289,68 +293,6 @@ impl Column {
     }
 }
 
-/// An expression over one record.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Expr {
-    /// The field in the column that the header gives this name, as TEXT.
-    Field(String),
-    /// The field in the column that the header gives this name, as TEXT; NULL if nothing at all is written there.
-    FieldOrNull(String),
-    /// What the input is called, as TEXT.
-    InputName,
-    /// NULL if it is one of these texts; otherwise what it is.
-    NullIf(Box<Expr>, Vec<String>),
-    /// The value of this type that the text is; NULL for an empty text.
-    Typed {
-        /// The text.
-        of: Box<Expr>,
-        /// The type.
-        to: Type,
-        /// What it means that a text is none.
-        otherwise: Otherwise,
-    },
-    /// NULL.
-    Null,
-    /// The same TEXT for every record.
-    Text(String),
-    /// The same INTEGER for every record.
-    Integer(i64),
-    /// Unicode upper case of a TEXT; other values are taken as their text, NULL stays NULL.
-    Upper(Box<Expr>),
-    /// The 64-bit integer that the text is (an optional sign, then digits, nothing else); NULL otherwise.
-    TryInteger(Box<Expr>),
-    /// The first that is not NULL.
-    Coalesce(Vec<Expr>),
-    /// All of them as text, one after the other; NULL if any is NULL (SQL's `||`).
-    Concat(Vec<Expr>),
-    /// A random UUID, 16-byte BLOB (RFC 9562 section 5.4).
-    Uuid4,
-    /// A UUID that sorts in the order of the records, 16-byte BLOB (RFC 9562 section 5.7).
-    Uuid7,
-    /// What SQLite makes of this SQL expression, in which names are columns of the input.
-    Sqlite(String),
-}
-
-impl Expr {
-    /// What evaluates it: `compiled` code, or `SQLite`.
-    #[must_use]
-    pub fn evaluator(&self) -> &'static str {
-        match self {
-            Self::Sqlite(_) => "SQLite",
-            _ => "compiled",
-        }
-    }
-}
-
-/// What it means that a text is not of a type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Otherwise {
-    /// The type was only a guess: the load ends with [`Kind::Misfit`](crate::Kind::Misfit).
-    Misfit,
-    /// The record is a reject.
-    Reject,
-}
-
 /// What to do with records that do not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policies {
@@ -438,6 +380,8 @@ pub struct Tuning {
     pub vacuum: bool,
     /// Seed of the random parts of UUIDs, and their timestamp, for repeatable loads; `None`: random, and now.
     pub seed: Option<u64>,
+    /// What evaluates expressions of SQL.
+    pub evaluators: Evaluators,
 }
 
 impl Default for Tuning {
@@ -455,6 +399,7 @@ impl Default for Tuning {
             analyze: false,
             vacuum: false,
             seed: None,
+            evaluators: Evaluators::Both,
         }
     }
 }

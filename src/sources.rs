@@ -64,8 +64,9 @@ impl<'s> Sources<'s> {
     /// # Errors
     /// As [`Program::compile`].
     pub(crate) fn new(list: &'s [Source], plan: &'s Plan, table: &Table, seed: Seed) -> Result<Self> {
+        let (filter, evaluators) = (plan.filter.as_ref(), plan.tuning.evaluators);
         let program = |source: &Source| {
-            Program::compile(table, &source.names, source.name(), seed)
+            Program::with_filter(table, filter, evaluators, &source.names, source.name(), seed)
                 .map_err(|error| error.with_place(&plan.mentions))
         };
         Ok(Self { list, programs: list.iter().map(program).collect::<Result<_>>()?, plan })

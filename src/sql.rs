@@ -22,9 +22,11 @@
 //! INDEX, CREATE VIEW and ANALYZE, which run when the rows are there. SQLite is the authority on all but the INSERT:
 //! it runs these statements as they are written, first in an empty database in memory, to see that they are sound.
 
+mod compiled;
 pub(crate) mod expression;
 mod script;
 mod select;
+mod strength;
 
 use crate::Loader;
 use crate::error::{Error, Kind, Result};

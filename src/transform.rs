@@ -5,58 +5,41 @@
 //! walk down that list: what to do is decided once a chunk, not once a row, and each step is a tight loop.
 //! Nothing here allocates but in the batch's arena.
 //!
+//! An operation of SQL that meets a value of which it is not sure what SQLite makes of it (the text of a REAL, a number
+//! of twenty digits) leaves the chunk, and with it the expressions that are made of it, to SQLite: so the values are
+//! SQLite's, whoever evaluates. What is not compiled at all always goes there.
+//!
 //! Random bits come from one ChaCha8 stream for each UUID expression, read at a place that the record's
 //! number gives. So the values are the same however the input was cut and whichever thread met the record.
 
+mod calls;
+mod compile;
+mod fields;
 mod random;
 mod texts;
 mod typed;
 
-use crate::batch::{Arena, Span, Strings, Value, Values};
-use crate::error::{Kind, Reason, Result};
-use crate::parse::{of_chunk, plain_bytes, quoted, unquote_to};
-use crate::plan::{Dialect, Expr, Otherwise, Table, Type};
+use crate::batch::{Arena, ArenaVec, Span, Value, Values};
+use crate::error::{Reason, Result};
+use crate::evaluate::{Failure, Session};
+use crate::parse::of_chunk;
+use crate::plan::{Dialect, Evaluators, Expr, Function, Otherwise, Sql, Table, Type};
+use compile::{Block, Compiler, Constant, Op, Slot};
+use fields::{field, null_if_missing};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 use random::{Stream, uuid4, uuid7, uuids};
 use std::sync::Arc;
-use texts::{Texts, concat, copy, upper};
+use texts::{concat, upper};
 use typed::{integers, null_where, try_integers, typed};
-
-/// Index of an operation, and of the column that it makes.
-type Slot = usize;
-
-#[derive(Debug, Clone, PartialEq)]
-enum Op {
-    Field(usize),
-    Constant(Constant),
-    FieldOrNull(usize),
-    NullIf(Slot, Box<[Box<[u8]>]>),
-    Typed(Slot, Type, Otherwise),
-    Upper(Slot),
-    TryInteger(Slot),
-    Coalesce(Box<[Slot]>),
-    Concat(Box<[Slot]>),
-    /// The index of its random stream.
-    Uuid4(usize),
-    /// The index of its random stream.
-    Uuid7(usize),
-}
-
-/// A value that is the same for every record.
-#[derive(Debug, Clone, PartialEq)]
-enum Constant {
-    Null,
-    Text(String),
-    Integer(i64),
-}
 
 /// The expressions of a table, compiled for one header.
 #[derive(Debug, Clone)]
 pub struct Program {
-    ops: Vec<Op>,
-    outputs: Vec<Slot>,
-    /// The names of the columns that they are.
+    columns: Block,
+    /// What says which records become rows.
+    filter: Option<Block>,
+    /// The names of the columns.
     names: Vec<String>,
     /// The number of random streams.
     streams: usize,
@@ -94,65 +77,48 @@ impl Program {
     /// Compiles the expressions of `table` for an input named `input` with this `header`.
     ///
     /// # Errors
-    /// [`Kind::MissingColumn`] or [`Kind::AmbiguousColumn`] if a field's name is not in the header just once.
+    /// [`Kind::MissingColumn`](crate::Kind::MissingColumn) or [`Kind::AmbiguousColumn`](crate::Kind::AmbiguousColumn) if
+    /// a field's name is not in the header just once.
     pub fn compile(table: &Table, header: &[String], input: &Arc<str>, seed: Seed) -> Result<Self> {
+        Self::with_filter(table, None, Evaluators::Both, header, input, seed)
+    }
+
+    /// As [`Program::compile`], for the records for which `filter` is true alone.
+    ///
+    /// # Errors
+    /// As there, and [`Kind::Usage`](crate::Kind::Usage) if SQLite does not understand an expression.
+    pub fn with_filter(
+        table: &Table,
+        filter: Option<&Expr>,
+        evaluators: Evaluators,
+        header: &[String],
+        input: &Arc<str>,
+        seed: Seed,
+    ) -> Result<Self> {
+        let mut compiler = Compiler { header, input, evaluators, streams: 0 };
+        let columns = compiler.block(table.columns.iter().map(|column| &column.value))?;
+        let filter = filter.map(|filter| compiler.block([is_true(filter)].iter())).transpose()?;
         let names = table.columns.iter().map(|column| column.name.clone()).collect();
-        let mut program = Self { ops: Vec::new(), outputs: Vec::new(), names, streams: 0, seed };
-        for column in &table.columns {
-            let output = program.add(&column.value, header, input)?;
-            program.outputs.push(output);
-        }
-        Ok(program)
-    }
-
-    fn add(&mut self, expr: &Expr, header: &[String], input: &Arc<str>) -> Result<Slot> {
-        let mut list = |exprs: &[Expr]| -> Result<Box<[Slot]>> {
-            exprs.iter().map(|expr| self.add(expr, header, input)).collect()
-        };
-        let op = match expr {
-            Expr::Field(name) => Op::Field(find_column(name, header, input)?),
-            Expr::FieldOrNull(name) => Op::FieldOrNull(find_column(name, header, input)?),
-            Expr::InputName => Op::Constant(Constant::Text(input.to_string())),
-            Expr::NullIf(of, texts) => {
-                let texts = texts.iter().map(|text| text.as_bytes().into()).collect();
-                Op::NullIf(self.add(of, header, input)?, texts)
-            }
-            Expr::Typed { of, to, otherwise } => Op::Typed(self.add(of, header, input)?, *to, *otherwise),
-            Expr::Null => Op::Constant(Constant::Null),
-            Expr::Text(text) => Op::Constant(Constant::Text(text.clone())),
-            Expr::Integer(integer) => Op::Constant(Constant::Integer(*integer)),
-            Expr::Upper(of) => Op::Upper(self.add(of, header, input)?),
-            Expr::TryInteger(of) => Op::TryInteger(self.add(of, header, input)?),
-            Expr::Coalesce(of) => Op::Coalesce(list(of)?),
-            Expr::Concat(of) => Op::Concat(list(of)?),
-            Expr::Uuid4 => Op::Uuid4(self.add_stream()),
-            Expr::Uuid7 => Op::Uuid7(self.add_stream()),
-            Expr::Sqlite(sql) => {
-                return Err(Kind::Usage(format!("{sql} can not be evaluated")).into());
-            }
-        };
-        // Each UUID has a stream of its own, so two of them are never equal and never share a slot.
-        if let Some(slot) = self.ops.iter().position(|known| *known == op) {
-            return Ok(slot);
-        }
-        self.ops.push(op);
-        Ok(self.ops.len() - 1)
-    }
-
-    fn add_stream(&mut self) -> usize {
-        self.streams += 1;
-        self.streams - 1
+        Ok(Self { columns, filter, names, streams: compiler.streams, seed })
     }
 
     /// What a reject is told whose value in output column `at` is not of its type.
-    pub(crate) fn reason(&self, at: usize) -> Reason {
-        let expected = match &self.ops[self.outputs[at]] {
-            Op::Typed(_, Type::Integer, _) => "a canonical 64-bit INTEGER",
-            Op::Typed(_, Type::Real, _) => "a REAL that gives its digits back",
-            Op::Typed(_, Type::Numeric | Type::Floating, _) => "a number that its type would keep as it is",
-            _ => "a BLOB in hexadecimal digits",
+    fn reason(&self, at: usize, of_type: Type) -> Reason {
+        let expected = match of_type {
+            Type::Integer => "a canonical 64-bit INTEGER",
+            Type::Real => "a REAL that gives its digits back",
+            Type::Numeric | Type::Floating => "a number that its type would keep as it is",
+            Type::Text | Type::Blob => "a BLOB in hexadecimal digits",
         };
         Reason::NotOfType { column: self.names[at].clone(), expected }
+    }
+
+    /// Whether the lines of records are to be counted.
+    pub(crate) fn counts_lines(&self) -> bool {
+        [Some(&self.columns), self.filter.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(|block| block.ops.contains(&Op::LineNumber))
     }
 
     /// An evaluator of these expressions; each worker has its own.
@@ -163,21 +129,26 @@ impl Program {
             rng.set_stream(id as u64);
             Stream { rng, next_record: 0 }
         });
-        Evaluator { program: self, streams: streams.collect() }
+        let walk = Walk { streams: streams.collect(), unix_millis: self.seed.unix_millis };
+        Evaluator { program: self, walk, columns: None, filter: None }
     }
 }
 
-fn find_column(name: &str, header: &[String], input: &Arc<str>) -> Result<usize> {
-    let mut found = header.iter().enumerate().filter(|(_, column)| *column == name);
-    let input = input.clone();
-    match (found.next(), found.next()) {
-        (Some((index, _)), None) => Ok(index),
-        (Some(_), Some(_)) => Err(Kind::AmbiguousColumn { place: None, input, name: name.to_owned() }.into()),
-        (None, _) => {
-            Err(Kind::MissingColumn { place: None, input, missing: name.to_owned(), found: header.to_vec() }
-                .into())
-        }
-    }
+/// 1 where `filter` is true in the sense of WHERE, 0 elsewhere.
+fn is_true(filter: &Expr) -> Expr {
+    let call = |expr: &Expr| Expr::Call(Function::IsTrue, vec![expr.clone()]);
+    Expr::Sql(match filter {
+        Expr::Sql(Sql { text, inputs, compiled }) => Sql {
+            text: format!("({text}) IS TRUE"),
+            inputs: inputs.clone(),
+            compiled: compiled.as_deref().map(call).map(Box::new),
+        },
+        filter => Sql {
+            text: "value IS TRUE".to_owned(),
+            inputs: vec![("value".to_owned(), filter.clone())],
+            compiled: Some(Box::new(call(filter))),
+        },
+    })
 }
 
 /// The records of a chunk that are to become rows, cut into fields.
@@ -193,55 +164,156 @@ pub struct Records<'r, 'a> {
     pub width: usize,
     /// Records of the load before the chunk.
     pub first_record: u64,
+    /// Records of the load before the chunk's input.
+    pub before_input: u64,
     /// For each record, how many of the chunk come before it, those that become no row included.
     pub numbers: &'r [u32],
     /// The numbers, in order, of the records that lack fields, each with how many it has.
     pub short: &'r [(u32, u32)],
+    /// For each record, the line ends of the input before it, where [`Program`] asks for that; otherwise none.
+    pub lines: &'r [u64],
 }
 
-/// Values that are not of the types that they should have.
+/// Values that are not what they should be.
 #[derive(Debug, Default)]
 pub struct Misfits {
     /// The first column whose type was a guess, which does not hold.
     pub guess: Option<usize>,
-    /// Rows that are none for that, each with the column.
-    pub rejects: Vec<(usize, usize)>,
+    /// Rows that are none, each with a reason.
+    pub rejects: Vec<(usize, Reason)>,
 }
 
 /// Evaluates a program, chunk by chunk.
 #[derive(Debug)]
 pub struct Evaluator<'p> {
     program: &'p Program,
-    streams: Vec<Stream>,
+    walk: Walk,
+    /// What is left to SQLite, where anything is: of the columns, and of the filter.
+    columns: Option<Session>,
+    filter: Option<Session>,
 }
 
 impl Evaluator<'_> {
-    /// See [`Program::reason`].
-    pub(crate) fn reason(&self, at: usize) -> Reason {
-        self.program.reason(at)
+    /// See [`Program::counts_lines`].
+    pub(crate) fn counts_lines(&self) -> bool {
+        self.program.counts_lines()
     }
 
-    /// The columns of the rows that `records` become, made in `arena`, and the values that are not of their types.
+    /// The columns of the rows that `records` become, made in `arena`, and the values that are not what they should be.
     pub fn eval<'a>(&mut self, records: Records<'_, 'a>, arena: &'a Arena) -> (&'a [Values<'a>], Misfits) {
-        let mut made = arena.vec(self.program.ops.len());
+        let Self { program, walk, columns: session, .. } = self;
         let records = Records { dialect: of_chunk(records.chunk, records.dialect), ..records };
+        let block = &program.columns;
         let mut misfits = Misfits::default();
-        for (slot, op) in self.program.ops.iter().enumerate() {
-            let column = match op {
-                Op::Typed(of, to, otherwise) => {
-                    let at =
-                        self.program.outputs.iter().position(|output| *output == slot).unwrap_or_default();
-                    let found = |row| match otherwise {
-                        Otherwise::Misfit => misfits.guess = misfits.guess.or(Some(at)),
-                        Otherwise::Reject => misfits.rejects.push((row, at)),
-                    };
-                    typed(made[*of], *to, records.numbers.len(), arena, found)
-                }
-                op => self.eval_op(op, records, &made, arena),
-            };
-            made.push(column);
+        let found = |slot, row, to, otherwise| {
+            let at = block.outputs.iter().position(|output| output.slot == Some(slot)).unwrap_or_default();
+            match otherwise {
+                Otherwise::Misfit => misfits.guess = misfits.guess.or(Some(at)),
+                Otherwise::Reject => misfits.rejects.push((row, program.reason(at, to))),
+            }
+        };
+        let made = walk.run(block, records, arena, found);
+        let failed = |Failure { row, expression, message }| {
+            let column = Some(program.names[expression].clone());
+            misfits.rejects.push((row, Reason::Expression { column, message }));
+        };
+        (made.outputs(block, session, records.numbers.len(), arena, failed), misfits)
+    }
+
+    /// Which of `records` become rows, 1 or 0 for each, and those of which that can not be said, with the reason; nothing if
+    /// all do.
+    pub(crate) fn filter<'a>(
+        &mut self,
+        records: Records<'_, 'a>,
+        arena: &'a Arena,
+    ) -> Option<(Values<'a>, Vec<(usize, Reason)>)> {
+        let Self { program, walk, filter: session, .. } = self;
+        let block = program.filter.as_ref()?;
+        let records = Records { dialect: of_chunk(records.chunk, records.dialect), ..records };
+        let mut rejects = Vec::new();
+        let made = walk.run(block, records, arena, |_, _, _, _| {});
+        let failed = |Failure { row, message, .. }| {
+            rejects.push((row, Reason::Expression { column: None, message }));
+        };
+        let outputs = made.outputs(block, session, records.numbers.len(), arena, failed);
+        Some((outputs[0], rejects))
+    }
+}
+
+/// What is made of a chunk so far.
+struct Made<'a> {
+    /// The column of each operation.
+    columns: ArenaVec<'a, Values<'a>>,
+    /// Whether it is left to SQLite.
+    is_left: ArenaVec<'a, bool>,
+}
+
+impl<'a> Made<'a> {
+    /// The columns of the outputs; `failed` is told of each value that SQLite can not make, with the number of the output.
+    fn outputs(
+        &self,
+        block: &Block,
+        session: &mut Option<Session>,
+        rows: usize,
+        arena: &'a Arena,
+        mut failed: impl FnMut(Failure),
+    ) -> &'a [Values<'a>] {
+        let compiled =
+            |slot: Option<Slot>| slot.filter(|slot| !self.is_left[*slot]).map(|slot| self.columns[slot]);
+        let columns = arena.list(
+            block.outputs.iter().map(|output| compiled(output.slot).unwrap_or(Values::Constant(Value::Null))),
+        );
+        let left = block.outputs.iter().enumerate().filter(|(_, output)| compiled(output.slot).is_none());
+        let (left, texts): (Vec<_>, Vec<_>) =
+            left.map(|(at, output)| (at, output.text.as_deref().unwrap_or("NULL"))).unzip();
+        if left.is_empty() {
+            return columns;
         }
-        (arena.list(self.program.outputs.iter().map(|slot| made[*slot])), misfits)
+        // The texts have been checked, so what fails here is the machine.
+        let session = session.get_or_insert_with(|| Session::open(&block.columns()).expect("SQLite opens"));
+        let inputs = block.inputs.iter().map(|(_, slot)| self.columns[*slot]);
+        let failed = |failure: Failure| failed(Failure { expression: left[failure.expression], ..failure });
+        let made = session.eval(&texts, inputs, rows, arena, failed).expect("SQLite evaluates");
+        for (at, values) in left.iter().zip(made) {
+            columns[*at] = *values;
+        }
+        columns
+    }
+}
+
+/// What is needed to walk down the operations of a block.
+#[derive(Debug)]
+struct Walk {
+    streams: Vec<Stream>,
+    unix_millis: u64,
+}
+
+impl Walk {
+    /// Runs all operations; `misfit` is told of values that are not of their type, with the operation and the row.
+    fn run<'a>(
+        &mut self,
+        block: &Block,
+        records: Records<'_, 'a>,
+        arena: &'a Arena,
+        mut misfit: impl FnMut(Slot, usize, Type, Otherwise),
+    ) -> Made<'a> {
+        let rows = records.numbers.len();
+        let mut made = Made { columns: arena.vec(block.ops.len()), is_left: arena.vec(block.ops.len()) };
+        for (slot, op) in block.ops.iter().enumerate() {
+            let is_left = op.reads().iter().any(|slot| made.is_left[*slot]);
+            let column = match op {
+                _ if is_left => None,
+                Op::Typed(of, to, otherwise) => {
+                    let found = |row| misfit(slot, row, *to, *otherwise);
+                    Some(typed(made.columns[*of], *to, rows, arena, found))
+                }
+                Op::Call(function, of) => calls::call(*function, of, &made.columns, rows, arena),
+                op => Some(self.eval_op(op, records, &made.columns, arena)),
+            };
+            made.is_left.push(column.is_none());
+            made.columns.push(column.unwrap_or(Values::Constant(Value::Null)));
+        }
+        made
     }
 
     fn eval_op<'a>(
@@ -254,9 +326,13 @@ impl Evaluator<'_> {
         let rows = records.numbers.len();
         let numbers = records.numbers.iter().map(|number| records.first_record + u64::from(*number));
         match op {
-            Op::Constant(Constant::Null) => Values::Constant(Value::Null),
-            Op::Constant(Constant::Text(text)) => Values::Constant(Value::Text(arena.copy(text.as_bytes()))),
-            Op::Constant(Constant::Integer(integer)) => Values::Constant(Value::Integer(*integer)),
+            Op::Constant(constant) => Values::Constant(match constant {
+                Constant::Null => Value::Null,
+                Constant::Integer(integer) => Value::Integer(*integer),
+                Constant::Real(real) => Value::Real(*real),
+                Constant::Text(text) => Value::Text(arena.copy(text.as_bytes())),
+                Constant::Blob(blob) => Value::Blob(arena.copy(blob)),
+            }),
             // Other inputs have such a column.
             Op::Field(index) | Op::FieldOrNull(index) if *index >= records.width => {
                 Values::Constant(Value::Null)
@@ -266,6 +342,11 @@ impl Evaluator<'_> {
                 let is_empty = |row: usize| records.fields[row * records.width + *index].len() == 0;
                 null_where(field(*index, records, arena), is_empty, rows, arena)
             }
+            Op::RecordNumber => {
+                let number = |number| (number - records.before_input + 1) as i64;
+                Values::Integers(arena.list(numbers.map(number)))
+            }
+            Op::LineNumber => Values::Integers(arena.list(records.lines.iter().map(|line| *line as i64 + 1))),
             Op::NullIf(of, texts) => {
                 let is_null = |row| match made[*of].get(row) {
                     Value::Text(text) => texts.iter().any(|null| **null == *text),
@@ -278,67 +359,22 @@ impl Evaluator<'_> {
             Op::TryInteger(of) => try_integers(made[*of], rows, arena),
             Op::Coalesce(of) => coalesce(of, made, rows, arena),
             Op::Concat(of) => concat(of, made, rows, arena),
+            Op::Call(..) => Values::Constant(Value::Null),
             Op::Uuid4(stream) => {
                 let stream = &mut self.streams[*stream];
                 uuids(numbers.map(|record| uuid4(stream.words_of(record))), arena)
             }
             Op::Uuid7(stream) => {
-                let (stream, millis) = (&mut self.streams[*stream], self.program.seed.unix_millis);
+                let (stream, millis) = (&mut self.streams[*stream], self.unix_millis);
                 uuids(numbers.map(|record| uuid7(millis, record, stream.words_of(record))), arena)
+            }
+            Op::Random(stream) => {
+                let stream = &mut self.streams[*stream];
+                let integer = |[high, low]: [u32; 2]| (u64::from(high) << 32 | u64::from(low)).cast_signed();
+                Values::Integers(arena.list(numbers.map(|record| integer(stream.words_of(record)))))
             }
         }
     }
-}
-
-/// The values of field `index`. The dialect is as [`of_chunk`] says.
-fn field<'a>(index: usize, records: Records<'_, 'a>, arena: &'a Arena) -> Values<'a> {
-    let Records { chunk, dialect, fields, width, .. } = records;
-    if dialect.escape.is_some() {
-        return made_field(index, records, arena);
-    }
-    let spans = arena.list(fields.chunks_exact(width).map(|fields| fields[index]));
-    let spans_of_quoted = if dialect.quote.is_some() { &mut *spans } else { &mut [] };
-    for span in spans_of_quoted {
-        let Some((rest, quote)) = quoted(span.of(chunk), dialect.quote) else { continue };
-        let Some(bytes) = plain_bytes(rest, quote) else { return made_field(index, records, arena) };
-        span.start += 1;
-        span.end = span.start + bytes as u32;
-    }
-    Values::Texts(Strings { bytes: chunk, spans })
-}
-
-/// The values of field `index`, NULL in the records that lack it.
-fn null_if_missing<'a>(
-    of: Values<'a>,
-    index: usize,
-    records: Records<'_, 'a>,
-    arena: &'a Arena,
-) -> Values<'a> {
-    let Records { numbers, short, .. } = records;
-    if short.is_empty() {
-        return of;
-    }
-    let is_missing = |row: usize| {
-        let found = short.binary_search_by_key(&numbers[row], |(number, _)| *number);
-        found.is_ok_and(|at| short[at].1 as usize <= index)
-    };
-    null_where(of, is_missing, numbers.len(), arena)
-}
-
-/// As [`field`], where quotes or escapes inside of quotes make that a value is not a piece of the chunk.
-fn made_field<'a>(index: usize, records: Records<'_, 'a>, arena: &'a Arena) -> Values<'a> {
-    let Records { chunk, dialect, fields, width, .. } = records;
-    let fields = || fields.chunks_exact(width).map(|fields| fields[index]);
-    let mut texts = Texts::new(records.numbers.len(), fields().map(Span::len).sum(), arena);
-    for span in fields() {
-        let raw = span.of(chunk);
-        let quoted = quoted(raw, dialect.quote);
-        texts.push(|to| match quoted {
-            Some((rest, quote)) => unquote_to(rest, quote, dialect.escape, to),
-            None => copy(raw, to),
-        });
-    }
-    Values::Texts(texts.finish())
 }
 
 fn coalesce<'a>(of: &[Slot], made: &[Values<'a>], rows: usize, arena: &'a Arena) -> Values<'a> {

@@ -1,6 +1,6 @@
 //! One chunk to one batch: what a worker does, start to end. Pure: bytes in, rows out.
 
-use crate::batch::{Arena, Batch, Oddities, Reject, Rows, Source, Span};
+use crate::batch::{Arena, Batch, Oddities, Reject, Rows, Source, Span, Value};
 use crate::error::{Position, Reason};
 use crate::parse;
 use crate::plan::{Dialect, InvalidUtf8, Policies, Ragged};
@@ -24,6 +24,8 @@ pub struct Worker<'p> {
     short: Vec<(u32, u32)>,
     long: Vec<u32>,
     invalid: Vec<u32>,
+    /// For each of `numbers` the line ends before it, if an expression asks for them.
+    lines: Vec<u64>,
 }
 
 impl<'p> Worker<'p> {
@@ -41,6 +43,7 @@ impl<'p> Worker<'p> {
             short: Vec::new(),
             long: Vec::new(),
             invalid: Vec::new(),
+            lines: Vec::new(),
         }
     }
 
@@ -61,26 +64,23 @@ impl<'p> Worker<'p> {
         if self.dialect.trims {
             parse::trim(chunk.bytes, &mut self.fields);
         }
+        if self.evaluator.counts_lines() {
+            self.count_lines(chunk);
+        }
         let bytes =
             if self.invalid.is_empty() { chunk.bytes } else { mend(chunk.bytes, &mut self.fields, arena) };
-        let first_record = chunk.records_before_input + chunk.first_record;
+        let filtered = self.filter(chunk, bytes, &mut rejects, arena);
         loop {
-            let records = transform::Records {
-                chunk: bytes,
-                dialect: self.dialect,
-                fields: &self.fields,
-                width: self.header_fields,
-                first_record,
-                numbers: &self.numbers,
-                short: &self.short,
-            };
-            let (columns, misfits) = self.evaluator.eval(records, arena);
+            let (records, evaluator) = self.records(chunk, bytes);
+            let first_record = records.first_record;
+            let (columns, misfits) = evaluator.eval(records, arena);
             if misfits.rejects.is_empty() || misfits.guess.is_some() {
                 return Rows {
                     len: self.numbers.len(),
                     columns,
                     first_record,
                     rejects,
+                    filtered,
                     misfit: misfits.guess,
                     oddities: self.oddities(bytes),
                 };
@@ -89,28 +89,93 @@ impl<'p> Worker<'p> {
         }
     }
 
-    /// Makes rejects of rows, each with a column that is to blame, and puts them among the others.
+    /// The records that can become rows, whose fields lie in `bytes`, and what makes rows of them.
+    fn records<'r, 'a>(
+        &'r mut self,
+        chunk: Chunk<'a>,
+        bytes: &'a [u8],
+    ) -> (transform::Records<'r, 'a>, &'r mut Evaluator<'p>) {
+        let Self { dialect, header_fields, evaluator, fields, numbers, short, lines, .. } = self;
+        let records = transform::Records {
+            chunk: bytes,
+            dialect: *dialect,
+            fields,
+            width: *header_fields,
+            first_record: chunk.records_before_input + chunk.first_record,
+            before_input: chunk.records_before_input,
+            numbers,
+            short,
+            lines,
+        };
+        (records, evaluator)
+    }
+
+    /// Leaves only the records that the plan does not leave out, and returns the number of those.
+    fn filter<'a>(
+        &mut self,
+        chunk: Chunk<'a>,
+        bytes: &'a [u8],
+        rejects: &mut Vec<Reject<'a>>,
+        arena: &'a Arena,
+    ) -> usize {
+        let (records, evaluator) = self.records(chunk, bytes);
+        let Some((is_kept, failures)) = evaluator.filter(records, arena) else { return 0 };
+        let before = self.numbers.len() - failures.len();
+        if !failures.is_empty() {
+            let failed = self.rejects(chunk, failures.into_iter());
+            *rejects = in_order(std::mem::take(rejects), failed);
+        }
+        self.retain(|row| is_kept.get(row) == Value::Integer(1));
+        before - self.numbers.len()
+    }
+
+    /// Leaves only these records.
+    fn retain(&mut self, is_left: impl Fn(usize) -> bool) {
+        let width = self.header_fields;
+        let mut left = 0;
+        for row in 0..self.numbers.len() {
+            if is_left(row) {
+                self.numbers[left] = self.numbers[row];
+                self.fields.copy_within(row * width..(row + 1) * width, left * width);
+                if let Some(line) = self.lines.get(row).copied() {
+                    self.lines[left] = line;
+                }
+                left += 1;
+            }
+        }
+        self.numbers.truncate(left);
+        self.fields.truncate(left * width);
+        self.lines.truncate(left);
+        let is_left = |number: &u32| self.numbers.binary_search(number).is_ok();
+        self.short.retain(|(number, _)| is_left(number));
+        self.long.retain(is_left);
+        self.invalid.retain(is_left);
+    }
+
+    /// Counts the line ends before each record.
+    fn count_lines(&mut self, chunk: Chunk<'_>) {
+        let (mut line, mut counted) = (chunk.first_line, 0);
+        self.lines.clear();
+        for fields in self.fields.chunks_exact(self.header_fields) {
+            let start = fields[0].start as usize;
+            line += count_line_ends(&chunk.bytes[counted..start]);
+            counted = start;
+            self.lines.push(line);
+        }
+    }
+
+    /// Makes rejects of rows, each with a reason, and puts them among the others.
     #[cold]
     fn reject<'a>(
         &mut self,
         chunk: Chunk<'a>,
         others: Vec<Reject<'a>>,
-        mut rows: Vec<(usize, usize)>,
+        mut rows: Vec<(usize, Reason)>,
     ) -> Vec<Reject<'a>> {
-        rows.sort_unstable();
+        rows.sort_by_key(|(row, _)| *row);
         rows.dedup_by_key(|(row, _)| *row);
-        let reasons = rows.iter().map(|(row, column)| (*row, self.evaluator.reason(*column)));
-        let rejects = self.rejects(chunk, reasons);
-        let is_left = |row: usize| rows.binary_search_by_key(&row, |(row, _)| *row).is_err();
-        let mut row = 0;
-        self.numbers.retain(|_| (is_left(row), row += 1).0);
-        let mut at = 0;
-        let width = self.header_fields;
-        self.fields.retain(|_| (is_left(at / width), at += 1).0);
-        let is_left = |number: &u32| self.numbers.binary_search(number).is_ok();
-        self.short.retain(|(number, _)| is_left(number));
-        self.long.retain(is_left);
-        self.invalid.retain(is_left);
+        let rejects = self.rejects(chunk, rows.iter().cloned());
+        self.retain(|row| rows.binary_search_by_key(&row, |(row, _)| *row).is_err());
         in_order(others, rejects)
     }
 

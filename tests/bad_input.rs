@@ -48,13 +48,19 @@ fn a_missing_column_is_named_and_the_header_listed() {
     let cases = [
         ("first_name,surname,age\n", "last_name", "first_name, surname, age"),
         ("first_name;last_name;age\n", "first_name", "first_name;last_name;age"),
-        ("first_name,last_name,Age\n", "age", "first_name, last_name, Age"),
+        ("first_name,last_name,Aged\n", "age", "first_name, last_name, Aged"),
         (" first_name,last_name,age\n", "first_name", " first_name, last_name, age"),
     ];
     for (csv, missing, header) in cases {
         let missing = format!("no column \"{missing}\"");
         place_with(csv).load_fails(&[], &["people.csv", &missing, header]);
     }
+}
+
+#[test]
+fn names_are_columns_in_any_case_but_in_their_own_first() {
+    place_with("first_name,LAST_NAME,Age,AGE,age\na,b,1,2,3\n").load(&[]);
+    place_with("first_name,last_name,Age,AGE\na,b,1,2\n").load_fails(&[], &["\"age\"", "more than once"]);
 }
 
 #[test]

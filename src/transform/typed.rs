@@ -1,6 +1,7 @@
 //! Texts to values of a type.
 
 use crate::batch::{Arena, Span, Value, Values};
+use crate::functions::try_integer;
 use crate::numbers::{self, Doubt};
 use crate::plan::Type;
 
@@ -119,12 +120,6 @@ pub(super) fn try_integers<'a>(of: Values<'a>, rows: usize, arena: &'a Arena) ->
         };
         integer.map_or(Value::Null, Value::Integer)
     })))
-}
-
-/// An optional sign, then ASCII digits, within 64 bits.
-#[inline]
-pub(super) fn try_integer(text: &[u8]) -> Option<i64> {
-    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok())
 }
 
 /// As [`try_integer`], for a text of one to eight digits with something behind it, as nearly all are in practice; nothing for

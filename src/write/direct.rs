@@ -161,7 +161,7 @@ impl write::Writer for Direct {
         }
         self.grow(encoded)?;
         self.largest_rowid = self.largest_rowid.max(encoded.largest_rowid);
-        let missing = rows.first_record - self.rows + rows.rejects.len() as u64;
+        let missing = rows.first_record - self.rows + (rows.rejects.len() + rows.filtered) as u64;
         self.missing.store(missing, Ordering::Relaxed);
         self.rows += rows.len as u64;
         Ok(Appended::default())

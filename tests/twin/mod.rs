@@ -84,6 +84,7 @@ impl Case {
                 (0..self.columns.len()).map(|at| Made::new(chunk.iter().map(|row| &row[at]))).collect();
             let columns: Vec<_> = made.iter().map(Made::column).collect();
             take(&Rows {
+                filtered: 0,
                 len: chunk.len(),
                 columns: &columns,
                 first_record,

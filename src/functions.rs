@@ -1,0 +1,173 @@
+//! The functions that sqload adds to SQL, on single values. Both evaluators call them.
+//!
+//! | function | value |
+//! |---|---|
+//! | `upper(x)`, `lower(x)` | Unicode's full case mapping (SQLite's own know ASCII alone) |
+//! | `try_integer(x)` | the 64-bit INTEGER that a text of an optional sign and digits is, else NULL |
+//! | `try_real(x)` | the REAL that a text of an optional sign, digits with or without a point, and an optional exponent is, else NULL |
+//! | `try_date(x, format)` | the date in ISO 8601 that a text is by a format of `strptime`, else NULL |
+//! | `hash64(x, ...)` | XXH3 with 64 bits of all arguments, as INTEGER |
+//! | `slug(x)` | lower-case ASCII letters and digits with hyphens between, transliterated |
+
+use crate::batch::Value;
+use jiff::fmt::strtime::BrokenDownTime;
+use xxhash_rust::xxh3::Xxh3;
+
+/// Unicode upper case, character by character (Unicode's full case mapping: `ß` becomes `SS`). What is no UTF-8 stays.
+pub(crate) fn upper(text: &[u8]) -> Vec<u8> {
+    map_case(text, |valid, to| to.extend(valid.chars().flat_map(char::to_uppercase)))
+}
+
+/// Unicode lower case, character by character. What is no UTF-8 stays.
+pub(crate) fn lower(text: &[u8]) -> Vec<u8> {
+    map_case(text, |valid, to| to.extend(valid.chars().flat_map(char::to_lowercase)))
+}
+
+fn map_case(text: &[u8], map: impl Fn(&str, &mut String)) -> Vec<u8> {
+    let mut mapped = Vec::with_capacity(text.len());
+    for chunk in text.utf8_chunks() {
+        let mut valid = String::with_capacity(chunk.valid().len());
+        map(chunk.valid(), &mut valid);
+        mapped.extend_from_slice(valid.as_bytes());
+        mapped.extend_from_slice(chunk.invalid());
+    }
+    mapped
+}
+
+/// An optional sign, then ASCII digits, within 64 bits.
+#[inline]
+pub(crate) fn try_integer(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok())
+}
+
+/// An optional sign, digits with at most one point among or beside them, and an optional exponent, if 64 bits hold it.
+pub(crate) fn try_real(text: &[u8]) -> Option<f64> {
+    // The standard library also reads names of what is no number.
+    let is_plain = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E');
+    let text = std::str::from_utf8(text).ok().filter(|text| text.as_bytes().iter().all(is_plain))?;
+    text.parse().ok().filter(|real: &f64| real.is_finite())
+}
+
+/// The date, or date and time, of a text by a format of `strptime`: `2024-01-31`, `2024-01-31T18:30:00`, with an offset
+/// if the format reads one.
+pub(crate) fn try_date(text: &[u8], format: &[u8]) -> Option<String> {
+    let parsed = BrokenDownTime::parse(format, text).ok()?;
+    let date = parsed.to_date().ok()?;
+    if parsed.hour().is_none() {
+        return Some(date.to_string());
+    }
+    let offset = parsed.offset().map_or(String::new(), |offset| {
+        let minutes = offset.seconds() / 60;
+        let sign = if minutes < 0 { '-' } else { '+' };
+        format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+    });
+    Some(format!("{}{offset}", parsed.to_datetime().ok()?))
+}
+
+/// XXH3 with 64 bits and seed 0 over each value: a byte for its class (0 to 4: NULL, INTEGER, REAL, TEXT, BLOB), then
+/// the 8 bytes of a number, or the number of bytes in 8 and the bytes; numbers with the lowest byte first.
+pub(crate) fn hash64<'v>(values: impl Iterator<Item = Value<'v>>) -> i64 {
+    let mut hasher = Xxh3::new();
+    let mut add = |class: u8, number: [u8; 8], bytes: &[u8]| {
+        hasher.update(&[class]);
+        hasher.update(&number);
+        hasher.update(bytes);
+    };
+    for value in values {
+        match value {
+            Value::Null => add(0, [0; 8], b""),
+            Value::Integer(integer) => add(1, integer.to_le_bytes(), b""),
+            // There is but one zero.
+            Value::Real(real) => add(2, (real + 0.0).to_le_bytes(), b""),
+            Value::Text(text) => add(3, (text.len() as u64).to_le_bytes(), text),
+            Value::Blob(blob) => add(4, (blob.len() as u64).to_le_bytes(), blob),
+        }
+    }
+    hasher.digest().cast_signed()
+}
+
+/// Lower-case ASCII letters and digits with single hyphens between; other scripts are transliterated.
+pub(crate) fn slug(text: &[u8]) -> String {
+    slug::slugify(String::from_utf8_lossy(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reals_are_plain_decimals() {
+        let cases = [
+            ("1.5", Some(1.5)),
+            ("-1.5e3", Some(-1500.0)),
+            ("+.5", Some(0.5)),
+            ("5.", Some(5.0)),
+            ("7", Some(7.0)),
+            ("1E-2", Some(0.01)),
+            ("", None),
+            (".", None),
+            ("e5", None),
+            ("1e", None),
+            ("1e400", None),
+            ("inf", None),
+            ("nan", None),
+            (" 1", None),
+            ("1_0", None),
+            ("0x10", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(try_real(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn dates_are_read_by_their_format() {
+        let cases = [
+            ("31.01.2024", "%d.%m.%Y", Some("2024-01-31")),
+            ("Jan 5, 2024", "%b %d, %Y", Some("2024-01-05")),
+            ("01/02/2024 18:30", "%m/%d/%Y %H:%M", Some("2024-01-02T18:30:00")),
+            ("2024-01-02 18:30:05 +0230", "%Y-%m-%d %H:%M:%S %z", Some("2024-01-02T18:30:05+02:30")),
+            ("30.02.2024", "%d.%m.%Y", None),
+            ("31.01.2024 ", "%d.%m.%Y", None),
+            ("", "%d.%m.%Y", None),
+            ("2024", "%Y", None),
+            ("x", "%", None),
+        ];
+        for (text, format, expected) in cases {
+            assert_eq!(try_date(text.as_bytes(), format.as_bytes()).as_deref(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn hashes_tell_classes_and_borders_apart_and_stay() {
+        let hash = |values: &[Value<'_>]| hash64(values.iter().copied());
+        let text = |text: &'static str| Value::Text(text.as_bytes());
+        let all = [
+            hash(&[]),
+            hash(&[Value::Null]),
+            hash(&[Value::Integer(0)]),
+            hash(&[Value::Real(0.0)]),
+            hash(&[text("")]),
+            hash(&[Value::Blob(b"")]),
+            hash(&[text("a"), text("bc")]),
+            hash(&[text("ab"), text("c")]),
+            hash(&[text("abc")]),
+        ];
+        assert!((1..all.len()).all(|at| !all[..at].contains(&all[at])));
+        assert_eq!(hash(&[Value::Real(-0.0)]), hash(&[Value::Real(0.0)]));
+        // XXH3-64 of nothing, as its specification has it.
+        assert_eq!(all[0].cast_unsigned(), 0x2d06_8005_38d3_94c2);
+    }
+
+    #[test]
+    fn slugs_are_ascii() {
+        assert_eq!(slug("Größe & Maße: 日本".as_bytes()), "grosse-masse-ri-ben");
+    }
+
+    #[test]
+    fn case_is_unicodes_and_what_is_no_text_stays() {
+        assert_eq!(upper("straße é".as_bytes()), "STRASSE É".as_bytes());
+        assert_eq!(lower("STRASSE É".as_bytes()), "strasse é".as_bytes());
+        assert_eq!(upper(b"a\xffb"), b"A\xffB");
+    }
+}

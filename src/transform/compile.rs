@@ -1,0 +1,222 @@
+//! Expressions to operations.
+
+use crate::error::{Kind, Result};
+use crate::evaluate::{InputColumn, Session};
+use crate::plan::{Evaluators, Expr, Function, Otherwise, Sql, Type};
+use std::sync::Arc;
+
+/// Index of an operation, and of the column that it makes.
+pub(super) type Slot = usize;
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Op {
+    Field(usize),
+    Constant(Constant),
+    FieldOrNull(usize),
+    RecordNumber,
+    LineNumber,
+    NullIf(Slot, Box<[Box<[u8]>]>),
+    Typed(Slot, Type, Otherwise),
+    Upper(Slot),
+    TryInteger(Slot),
+    Coalesce(Box<[Slot]>),
+    Concat(Box<[Slot]>),
+    /// What may leave a chunk to SQLite.
+    Call(Function, Box<[Slot]>),
+    /// The index of its random stream.
+    Uuid4(usize),
+    /// The index of its random stream.
+    Uuid7(usize),
+    /// The index of its random stream.
+    Random(usize),
+}
+
+impl Op {
+    /// The columns that it is made of.
+    pub(super) fn reads(&self) -> &[Slot] {
+        match self {
+            Self::NullIf(of, _) | Self::Typed(of, ..) | Self::Upper(of) | Self::TryInteger(of) => {
+                std::slice::from_ref(of)
+            }
+            Self::Coalesce(of) | Self::Concat(of) | Self::Call(_, of) => of,
+            _ => &[],
+        }
+    }
+}
+
+/// A value that is the same for every record.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Constant {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+/// Expressions that are evaluated together.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Block {
+    pub(super) ops: Vec<Op>,
+    pub(super) outputs: Vec<Output>,
+    /// The columns of SQLite's table `input`, and what is in them.
+    pub(super) inputs: Vec<(InputColumn, Slot)>,
+}
+
+/// Where the values of an expression come from.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Output {
+    /// The operation that makes them, if it is compiled.
+    pub(super) slot: Option<Slot>,
+    /// What SQLite makes them of, if it is not, or may leave a chunk to it.
+    pub(super) text: Option<String>,
+}
+
+/// What is known where an expression is compiled.
+#[derive(Debug)]
+pub(super) struct Compiler<'c> {
+    pub(super) header: &'c [String],
+    pub(super) input: &'c Arc<str>,
+    pub(super) evaluators: Evaluators,
+    /// The number of random streams so far.
+    pub(super) streams: usize,
+}
+
+impl Compiler<'_> {
+    /// Compiles expressions that are evaluated together.
+    ///
+    /// # Errors
+    /// As [`Program::compile`](super::Program::compile).
+    pub(super) fn block<'e>(&mut self, exprs: impl Iterator<Item = &'e Expr>) -> Result<Block> {
+        let mut block = Block::default();
+        for expr in exprs {
+            let output = match expr {
+                Expr::Sql(sql) => self.sql(sql, &mut block)?,
+                expr => Output { slot: Some(self.add(expr, &mut block)?), text: None },
+            };
+            block.outputs.push(output);
+        }
+        self.check(&block)?;
+        Ok(block)
+    }
+
+    /// Asks SQLite whether it understands what is left to it.
+    fn check(&self, block: &Block) -> Result<()> {
+        let mut texts = block.outputs.iter().filter_map(|output| output.text.as_deref()).peekable();
+        if texts.peek().is_none() {
+            return Ok(());
+        }
+        let refused = |message| Kind::Usage(format!("{}: {message}", self.input)).into();
+        let session = Session::open(&block.columns()).map_err(refused)?;
+        texts.try_for_each(|text| {
+            session
+                .check(text)
+                .map_err(|message| refused(format!("SQLite can not evaluate {text}: {message}")))
+        })
+    }
+
+    fn sql(&mut self, sql: &Sql, block: &mut Block) -> Result<Output> {
+        let Sql { text, inputs, compiled } = sql;
+        let compiled = compiled.as_ref().filter(|_| self.evaluators == Evaluators::Both);
+        let slot = compiled.map(|expr| self.add(expr, block)).transpose()?;
+        if slot.is_some_and(|slot| !block.leaves(slot)) {
+            return Ok(Output { slot, text: None });
+        }
+        for (name, expr) in inputs {
+            let slot = self.add(expr, block)?;
+            let is_text = matches!(expr, Expr::Field(_) | Expr::FieldOrNull(_) | Expr::NullIf(..));
+            match block.inputs.iter().find(|(known, _)| known.name.eq_ignore_ascii_case(name)) {
+                None => block.inputs.push((InputColumn { name: name.clone(), is_text }, slot)),
+                Some((_, known)) if *known == slot => {}
+                Some(_) => {
+                    let (input, name) = (self.input.clone(), name.clone());
+                    return Err(Kind::AmbiguousColumn { place: None, input, name }.into());
+                }
+            }
+        }
+        Ok(Output { slot, text: Some(text.clone()) })
+    }
+
+    fn add(&mut self, expr: &Expr, block: &mut Block) -> Result<Slot> {
+        let column = |name: &str| find_column(name, self.header, self.input);
+        let op = match expr {
+            Expr::Field(name) => Op::Field(column(name)?),
+            Expr::FieldOrNull(name) => Op::FieldOrNull(column(name)?),
+            Expr::InputName => Op::Constant(Constant::Text(self.input.to_string())),
+            Expr::RecordNumber => Op::RecordNumber,
+            Expr::LineNumber => Op::LineNumber,
+            Expr::NullIf(of, texts) => {
+                let texts = texts.iter().map(|text| text.as_bytes().into()).collect();
+                Op::NullIf(self.add(of, block)?, texts)
+            }
+            Expr::Typed { of, to, otherwise } => Op::Typed(self.add(of, block)?, *to, *otherwise),
+            Expr::Null => Op::Constant(Constant::Null),
+            Expr::Integer(integer) => Op::Constant(Constant::Integer(*integer)),
+            Expr::Real(real) => Op::Constant(Constant::Real(*real)),
+            Expr::Text(text) => Op::Constant(Constant::Text(text.clone())),
+            Expr::Blob(blob) => Op::Constant(Constant::Blob(blob.clone())),
+            Expr::Upper(of) => Op::Upper(self.add(of, block)?),
+            Expr::TryInteger(of) => Op::TryInteger(self.add(of, block)?),
+            Expr::Coalesce(of) => Op::Coalesce(self.list(of, block)?),
+            Expr::Concat(of) => Op::Concat(self.list(of, block)?),
+            Expr::Call(function, of) => Op::Call(*function, self.list(of, block)?),
+            Expr::Uuid4 => Op::Uuid4(self.add_stream()),
+            Expr::Uuid7 => Op::Uuid7(self.add_stream()),
+            Expr::Random => Op::Random(self.add_stream()),
+            Expr::Sql(sql) => {
+                let problem = format!("{} is an expression of SQL, and so no part of another", sql.text);
+                return Err(Kind::Usage(problem).into());
+            }
+        };
+        // Each UUID has a stream of its own, so two of them are never equal and never share a slot.
+        if let Some(slot) = block.ops.iter().position(|known| *known == op) {
+            return Ok(slot);
+        }
+        block.ops.push(op);
+        Ok(block.ops.len() - 1)
+    }
+
+    fn list(&mut self, exprs: &[Expr], block: &mut Block) -> Result<Box<[Slot]>> {
+        exprs.iter().map(|expr| self.add(expr, block)).collect()
+    }
+
+    fn add_stream(&mut self) -> usize {
+        self.streams += 1;
+        self.streams - 1
+    }
+}
+
+impl Block {
+    /// The columns of SQLite's table `input`.
+    pub(super) fn columns(&self) -> Vec<InputColumn> {
+        self.inputs.iter().map(|(column, _)| column.clone()).collect()
+    }
+
+    /// Whether an operation may leave a chunk to SQLite, itself or by what it is made of.
+    fn leaves(&self, slot: Slot) -> bool {
+        let op = &self.ops[slot];
+        matches!(op, Op::Call(..)) || op.reads().iter().any(|slot| self.leaves(*slot))
+    }
+}
+
+/// The column of that name, in just this spelling, or else in any case.
+fn find_column(name: &str, header: &[String], input: &Arc<str>) -> Result<usize> {
+    let find = |is_it: &dyn Fn(&str) -> bool| {
+        let mut found = header.iter().enumerate().filter(|(_, column)| is_it(column)).map(|(index, _)| index);
+        (found.next(), found.next())
+    };
+    let found = match find(&|column| column == name) {
+        (None, _) => find(&|column| column.eq_ignore_ascii_case(name)),
+        found => found,
+    };
+    match found {
+        (Some(index), None) => Ok(index),
+        (Some(_), Some(_)) => {
+            Err(Kind::AmbiguousColumn { place: None, input: input.clone(), name: name.to_owned() }.into())
+        }
+        (None, _) => {
+            let (input, missing, found) = (input.clone(), name.to_owned(), header.to_vec());
+            Err(Kind::MissingColumn { place: None, input, missing, found }.into())
+        }
+    }
+}
