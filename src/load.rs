@@ -1,12 +1,12 @@
 //! The one file that knows every room: opens what is to be read and written, runs the threads, and makes the
 //! result the database, or leaves it as it was.
 
-use crate::columns::table::{self, field};
+use crate::columns::table::{self, with_nulls};
 use crate::columns::{Looker, Seen};
 use crate::error::{Error, Kind, Result};
 use crate::output::Output;
 use crate::pipeline::{Clocks, Counts, Pipeline};
-use crate::plan::{Column, Conflict, HeaderColumns, OnError, Plan, Table, WriterChoice};
+use crate::plan::{Column, Conflict, Expr, HeaderColumns, OnError, Plan, Table, WriterChoice};
 use crate::rejects::Rejects;
 use crate::report::{Progress, Report, ReportColumn};
 use crate::source::Source;
@@ -199,23 +199,38 @@ impl Load<'_> {
         })
     }
 
-    /// The plan with the columns of the inputs, if it is to have those.
+    /// The plan with the columns of the inputs, if it is to have those, and with NULLs where it is to have them.
     pub(crate) fn describe(&self, list: &[Source], jobs: usize, looks_at_all: bool) -> Result<Described> {
-        let plan = self.plan;
-        let Some(first) = list.first() else {
-            return Ok(Described { plan: plan.clone(), notes: Vec::new(), is_guess: false });
-        };
-        let Some(options) = &plan.columns else {
-            let plan = sql::with_header(plan, &first.names)?;
+        let (nulls, mut plan) = (&self.plan.nulls, self.plan.clone());
+        plan.filter = plan.filter.map(|filter| with_nulls(filter, nulls));
+        let mut described = self.with_columns(plan, list, jobs, looks_at_all)?;
+        for column in &mut described.plan.table.columns {
+            column.value = with_nulls(column.value.clone(), nulls);
+        }
+        Ok(described)
+    }
+
+    fn with_columns(
+        &self,
+        mut plan: Plan,
+        list: &[Source],
+        jobs: usize,
+        looks_at_all: bool,
+    ) -> Result<Described> {
+        if let (Some(select), Some(first)) = (plan.select.take(), list.first()) {
+            plan.table.columns = sql::filled(&select, &plan.table, &first.names)?;
+        }
+        let (Some(options), Some(first)) = (&plan.columns, list.first()) else {
             return Ok(Described { plan, notes: Vec::new(), is_guess: false });
         };
         let existing = match plan.table.existing.is_filled() {
             true => existing_columns(self.database, &plan.table)?,
             false => None,
         };
-        let fields = first.names.iter().map(|name| Column::new(name, "TEXT", field(name, options)));
+        let field = |name: &String| with_nulls(Expr::Field(name.clone()), &plan.nulls);
+        let fields = first.names.iter().map(|name| Column::new(name, "TEXT", field(name)));
         let text_table = Table::new("", fields.collect());
-        let sources = Sources::new(list, plan, &text_table, Seed::fixed(0))?;
+        let sources = Sources::new(list, &plan, &text_table, Seed::fixed(0))?;
         let (progress, clocks) = (Progress::default(), Clocks::default());
         let pipeline = Pipeline { jobs, progress: &progress, stop: self.stop, clocks: &clocks };
         let look = |max_chunks: usize| -> Result<Vec<Seen>> {
@@ -255,7 +270,7 @@ impl Load<'_> {
             Some(known) => table::filled(columns, options, &plan.table, known)?,
             None => table::made(columns, options, &plan.table)?,
         };
-        Ok(Described { plan: Plan { table, ..plan.clone() }, notes, is_guess: max_chunks == SAMPLE_CHUNKS })
+        Ok(Described { plan: Plan { table, ..plan }, notes, is_guess: max_chunks == SAMPLE_CHUNKS })
     }
 
     /// The file that the report is written to, which may be none of `others`, if it is to be written to a file.

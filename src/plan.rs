@@ -22,6 +22,8 @@ pub struct Plan {
     pub encoding: Option<String>,
     /// What comes before the records.
     pub head: Head,
+    /// Which fields are NULL.
+    pub nulls: Nulls,
     /// The table to make, and where its values come from.
     pub table: Table,
     /// Whether the table's columns are those of the input, found before the load; `table` has none then.
@@ -49,6 +51,7 @@ impl Plan {
             dialect: Dialect::default(),
             encoding: None,
             head: Head::default(),
+            nulls: Nulls::default(),
             table,
             columns: None,
             filter: None,
@@ -64,6 +67,15 @@ impl Plan {
     pub(crate) fn names_columns(&self) -> bool {
         self.columns.is_some() || self.select.is_some()
     }
+}
+
+/// Which fields are NULL, beside those of numeric columns where nothing is written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Nulls {
+    /// Whether fields where nothing is written are.
+    pub empty: bool,
+    /// Texts that mean NULL.
+    pub texts: Vec<String>,
 }
 
 /// What goes into the columns of a table that is there to be filled.
@@ -133,10 +145,6 @@ pub struct HeaderColumns {
     pub all_text: bool,
     /// Columns whose type is not to be found but is this one. A record with another value is a reject.
     pub types: Vec<(String, Type)>,
-    /// Fields where nothing is written are NULL in TEXT columns too.
-    pub empty_is_null: bool,
-    /// Texts that mean NULL.
-    pub nulls: Vec<String>,
     /// The table has the columns of all inputs; those that an input does not have are NULL in its rows. Otherwise inputs with
     /// other columns than the first are an error.
     pub is_union: bool,

@@ -31,7 +31,7 @@ mod strength;
 use crate::Loader;
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Column, Existing, Expr, Plan, Select, Selected, Table};
-use crate::write::{Declared, Refusal, Trial};
+use crate::write::{Declared, Refusal, Scratch};
 use script::{Piece, Script};
 use select::{INPUT, Rows};
 use std::path::Path;
@@ -54,8 +54,8 @@ impl Pipeline {
     pub fn parse(name: &str, sql: &str) -> Result<Self> {
         let script = Script::new(name, sql)?;
         let mut draft = Draft::default();
-        let trial = Trial::new().map_err(|refusal| script.whole().error(refusal.message))?;
-        script.statements().try_for_each(|statement| draft.add(statement, &trial))?;
+        let scratch = Scratch::new().map_err(|refusal| script.whole().error(refusal.message))?;
+        script.statements().try_for_each(|statement| draft.add(statement, &scratch))?;
         match draft {
             Draft { table: Some(table), rows: Some(plan), .. } => Ok(Self(Plan { table, ..plan })),
             Draft { table: None, .. } => Err(script.whole().error("CREATE TABLE is missing")),
@@ -127,18 +127,18 @@ enum Statement {
 }
 
 impl Draft {
-    fn add(&mut self, statement: Piece<'_>, trial: &Trial) -> Result<()> {
+    fn add(&mut self, statement: Piece<'_>, scratch: &Scratch) -> Result<()> {
         let refused = |Refusal { message, offset }| statement.error_behind(offset, message);
         let sql = || statement.text().to_owned();
         let words = statement.first_words();
         match (kind(&words).map_err(|reason| statement.error(reason))?, &mut self.table) {
             (Statement::Table, None) => {
-                trial.run(statement.text()).map_err(refused)?;
-                let name = trial.last("table").map_err(refused)?;
+                scratch.run(statement.text()).map_err(refused)?;
+                let name = scratch.last("table").map_err(refused)?;
                 if name.eq_ignore_ascii_case(INPUT) {
                     return Err(statement.error("the table can not be called input, as the CSV is"));
                 }
-                self.columns = trial.columns(&name).map_err(refused)?;
+                self.columns = scratch.columns(&name).map_err(refused)?;
                 let column = |column: &Declared| {
                     Column::new(&column.name, &column.declaration, Expr::Text(String::new()))
                 };
@@ -162,18 +162,18 @@ impl Draft {
                 return Err(statement.error("this comes behind INSERT INTO ... SELECT ... FROM input"));
             }
             (Statement::Index, Some(table)) => {
-                trial.run(statement.text()).map_err(refused)?;
+                scratch.run(statement.text()).map_err(refused)?;
                 table.indexes.push(sql());
             }
             (Statement::View, Some(table)) => {
-                trial.run(statement.text()).map_err(refused)?;
+                scratch.run(statement.text()).map_err(refused)?;
                 if words.get(2).is_none_or(|word| word != "IF") {
-                    table.views.push(trial.last("view").map_err(refused)?);
+                    table.views.push(scratch.last("view").map_err(refused)?);
                 }
                 table.after.push(sql());
             }
             (Statement::Analyze, Some(table)) => {
-                trial.run(statement.text()).map_err(refused)?;
+                scratch.run(statement.text()).map_err(refused)?;
                 table.after.push(sql());
             }
         }
@@ -262,23 +262,11 @@ fn fill(table: &mut Table, rows: Rows, statement: Piece<'_>) -> Result<Plan> {
     Ok(plan)
 }
 
-/// `plan` with what it selects from an input with this header.
-///
-/// # Errors
-/// [`Kind::Sql`] if that is more or less than there are columns.
-pub(crate) fn with_header(plan: &Plan, header: &[String]) -> Result<Plan> {
-    let mut plan = plan.clone();
-    if let Some(select) = plan.select.take() {
-        plan.table.columns = filled(&select, &plan.table, header)?;
-    }
-    Ok(plan)
-}
-
 /// The columns of `table` that values go to, with the values, where the input has this header.
 ///
 /// # Errors
 /// [`Kind::Sql`] if there are not as many of these as of those.
-fn filled(select: &Select, table: &Table, header: &[String]) -> Result<Vec<Column>> {
+pub(crate) fn filled(select: &Select, table: &Table, header: &[String]) -> Result<Vec<Column>> {
     let mut values = Vec::new();
     for item in &select.items {
         match item {

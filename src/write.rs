@@ -4,17 +4,17 @@
 //! results one after the other, in the order of the input. Nothing outside this folder knows which one runs.
 
 pub mod direct;
+mod scratch;
 pub mod statements;
-mod trial;
 
 use crate::batch::Rows;
 use crate::error::{Error, Kind, Reason, Result};
 use crate::plan::{Column, Table, WriterChoice};
 use direct::Schema;
 use rusqlite::Connection;
+pub(crate) use scratch::{Declared, Refusal, Scratch};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-pub(crate) use trial::{Declared, Refusal, Trial};
 
 /// The serial half.
 pub trait Writer {

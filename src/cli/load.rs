@@ -74,12 +74,6 @@ pub(crate) struct Load {
     /// Make all columns TEXT.
     #[arg(long, help_heading = "Columns")]
     all_text: bool,
-    /// Make fields where nothing is written NULL in TEXT columns too, where they are '' otherwise.
-    #[arg(long, help_heading = "Columns")]
-    empty_null: bool,
-    /// Make this text NULL; may be given more than once.
-    #[arg(long, value_name = "TEXT", help_heading = "Columns")]
-    null: Vec<String>,
     /// The primary key.
     #[arg(long, value_name = "COLS", value_delimiter = ',', help_heading = "Table")]
     pk: Vec<String>,
@@ -129,8 +123,6 @@ impl Load {
         HeaderColumns {
             all_text: self.all_text,
             types: self.types.clone(),
-            empty_is_null: self.empty_null,
-            nulls: self.null.clone(),
             is_union: self.union_by_name,
             input_column: self.file_column.clone(),
             selected: self.columns.clone(),

@@ -2,7 +2,8 @@
 
 use clap::{Args, ValueEnum};
 use sqload::plan::{
-    Delimiter, Dialect, Head, InvalidUtf8, OnError, Plan, Policies, Ragged, Synchronous, Tuning, WriterChoice,
+    Delimiter, Dialect, Head, InvalidUtf8, Nulls, OnError, Plan, Policies, Ragged, Synchronous, Tuning,
+    WriterChoice,
 };
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -67,6 +68,12 @@ pub(super) struct DialectOptions {
     /// Take blanks and tabs off around fields and names; inside quotes they stay.
     #[arg(long)]
     trim: bool,
+    /// Make fields where nothing is written NULL; otherwise they are '' but for columns of numbers.
+    #[arg(long)]
+    empty_null: bool,
+    /// Make fields of this text NULL; may be given more than once.
+    #[arg(long, value_name = "TEXT")]
+    null: Vec<String>,
     /// Skip so many lines before the header.
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip_lines: u64,
@@ -201,6 +208,7 @@ impl LoadOptions {
             dialect: self.dialect.dialect(),
             encoding: self.dialect.encoding.clone(),
             head: self.dialect.head(),
+            nulls: Nulls { empty: self.dialect.empty_null, texts: self.dialect.null.clone() },
             policies: self.errors.policies(&self.dialect),
             tuning: self.database_options.tuning(),
             report: self.report.clone(),

@@ -2,7 +2,7 @@
 
 use super::Seen;
 use crate::error::{Error, Kind, Result};
-use crate::plan::{Column, Expr, HeaderColumns, Otherwise, Selected, Table, Type};
+use crate::plan::{Column, Expr, HeaderColumns, Nulls, Otherwise, Selected, Table, Type};
 use crate::write::direct::Affinity;
 use crate::write::{column_sql, quote_name};
 use std::collections::HashSet;
@@ -23,11 +23,15 @@ impl KnownColumn {
     }
 }
 
-/// The field of this name, NULL where the options say so.
-pub(crate) fn field(name: &str, options: &HeaderColumns) -> Expr {
-    let name = name.to_owned();
-    let field = if options.empty_is_null { Expr::FieldOrNull(name) } else { Expr::Field(name) };
-    if options.nulls.is_empty() { field } else { Expr::NullIf(field.into(), options.nulls.clone()) }
+/// The field of this name, NULL where that is said.
+fn field(name: String, nulls: &Nulls) -> Expr {
+    let field = if nulls.empty { Expr::FieldOrNull(name) } else { Expr::Field(name) };
+    if nulls.texts.is_empty() { field } else { Expr::NullIf(field.into(), nulls.texts.clone()) }
+}
+
+/// `expr` over fields that are NULL where that is said.
+pub(crate) fn with_nulls(expr: Expr, nulls: &Nulls) -> Expr {
+    expr.with_fields(&|name| field(name, nulls))
 }
 
 /// Where in `among` the column is that an option calls `name`.
@@ -53,7 +57,7 @@ pub(crate) fn columns(names: &[String], seen: &[Seen], options: &HeaderColumns) 
         given[find("--type", name, names)?] = Some(*to);
     }
     let column = |name: &str, at: usize| {
-        let field = field(&names[at], options);
+        let field = Expr::Field(names[at].clone());
         let typed = |to, otherwise| Expr::Typed { of: Box::new(field.clone()), to, otherwise };
         let (to, value) = match (given[at], seen[at].column_type()) {
             (Some(to), _) => (to, typed(to, Otherwise::Reject)),

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 /// A database that nobody keeps.
 #[derive(Debug)]
-pub(crate) struct Trial(Connection);
+pub(crate) struct Scratch(Connection);
 
 /// Why SQLite refuses a statement, and where in it, in bytes.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl From<rusqlite::Error> for Refusal {
     }
 }
 
-impl Trial {
+impl Scratch {
     /// An empty one.
     ///
     /// # Errors
