@@ -55,7 +55,7 @@ impl Scratch {
     /// # Errors
     /// If there is none, which is so after one was made in a temporary database.
     pub(crate) fn last(&self, kind: &str) -> Result<String, Refusal> {
-        let sql = "SELECT name FROM sqlite_schema WHERE type = ?1 ORDER BY rowid DESC LIMIT 1";
+        let sql = "SELECT name FROM sqlite_schema WHERE type = ?1 AND name NOT LIKE 'sqlite%' ORDER BY rowid DESC LIMIT 1";
         self.0.query_row(sql, [kind], |row| row.get(0)).map_err(Refusal::from)
     }
 
