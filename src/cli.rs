@@ -39,7 +39,7 @@ pub(crate) enum Command {
     /// CREATE VIEW and ANALYZE; `input` is the CSV. A table that is there is made anew; all else in the database stays as
     /// it is.
     #[command(after_help = pipeline::EXAMPLES)]
-    RunPipeline(RunPipeline),
+    RunPipeline(Box<RunPipeline>),
 }
 
 #[derive(Debug, Args)]

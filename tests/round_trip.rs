@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use sqload::Loader;
-use sqload::plan::{HeaderColumns, OnError, Plan, Table, Type, WriterChoice};
+use sqload::plan::{HeaderColumns, Nulls, OnError, Plan, Table, Type, WriterChoice};
 use std::num::NonZeroUsize;
 
 /// What stands for NULL; no value below is written like this.
@@ -75,10 +75,12 @@ proptest! {
         let given = types.iter().enumerate();
         let given = given.filter(|(at, of)| **of == Type::Blob || !has_values(*at));
         let given = given.map(|(at, of)| (format!("c{at}"), *of)).collect();
-        let columns = HeaderColumns { types: given, nulls: vec![NULL.to_owned()], ..HeaderColumns::default() };
+        let columns = HeaderColumns { types: given, ..HeaderColumns::default() };
+        let nulls = Nulls { texts: vec![NULL.to_owned()], ..Nulls::default() };
         let mut contents = Vec::new();
         for writer in [WriterChoice::Direct, WriterChoice::Statements] {
-            let plan = Plan { columns: Some(columns.clone()), ..Plan::new(Table::new("t", Vec::new())) };
+            let plan = Plan::new(Table::new("t", Vec::new()));
+            let plan = Plan { columns: Some(columns.clone()), nulls: nulls.clone(), ..plan };
             let size = |number: usize| NonZeroUsize::new(number).unwrap();
             let loader = Loader::from(plan).on_error(OnError::Abort).writer(writer).verify(true);
             let loader = loader.chunk_bytes(size(chunk_bytes)).jobs(size(jobs));

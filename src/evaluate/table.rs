@@ -28,15 +28,13 @@ pub(super) struct Window {
 impl Window {
     /// Shows so many rows of these columns, one of each.
     pub(super) fn fill<'a>(&mut self, columns: impl Iterator<Item = Values<'a>>, rows: usize) {
-        let mut used = 0;
-        for values in columns {
+        for (used, values) in columns.enumerate() {
             if used == self.columns.len() {
                 self.columns.push(Cells::default());
             }
             let cells = &mut self.columns[used];
             cells.clear();
             (0..rows).for_each(|row| cells.push(values.get(row)));
-            used += 1;
         }
         self.range = 0..rows;
     }

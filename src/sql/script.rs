@@ -93,7 +93,8 @@ impl<'s> Script<'s> {
 
     /// The place that so many bytes come before.
     fn location(&self, offset: usize) -> Location {
-        let before = &self.text[..self.text.floor_char_boundary(offset)];
+        let start = (0..=offset.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at));
+        let before = &self.text[..start.unwrap_or(0)];
         let line_start = before.rfind('\n').map_or(0, |end| end + 1);
         let lines = before.matches('\n').count() as u64;
         Location::new(lines + 1, before[line_start..].chars().count() as u64 + 1)
