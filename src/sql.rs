@@ -216,8 +216,8 @@ fn kind(words: &[String]) -> std::result::Result<Statement, String> {
             "it has CREATE TABLE, INSERT INTO ... SELECT ... FROM input, CREATE INDEX, CREATE VIEW and ANALYZE"
         }
     };
-    let ends = |word: &&&str| !matches!(**word, "CREATE" | "TEMP" | "TEMPORARY" | "UNIQUE");
-    let name_words = 1 + words.iter().position(|word| ends(&word)).unwrap_or_default();
+    let ends = |word: &&str| !matches!(*word, "CREATE" | "TEMP" | "TEMPORARY" | "VIRTUAL");
+    let name_words = 1 + words.iter().position(ends).unwrap_or_default();
     let name = words[..name_words].join(" ");
     Err(format!("{name} is not part of a pipeline: {reason}"))
 }

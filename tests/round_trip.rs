@@ -79,8 +79,8 @@ proptest! {
         let nulls = Nulls { texts: vec![NULL.to_owned()], ..Nulls::default() };
         let mut contents = Vec::new();
         for writer in [WriterChoice::Direct, WriterChoice::Statements] {
-            let plan = Plan::new(Table::new("t", Vec::new()));
-            let plan = Plan { columns: Some(columns.clone()), nulls: nulls.clone(), ..plan };
+            let (columns, nulls) = (Some(columns.clone()), nulls.clone());
+            let plan = Plan { columns, nulls, ..Plan::new(Table::new("t", Vec::new())) };
             let size = |number: usize| NonZeroUsize::new(number).unwrap();
             let loader = Loader::from(plan).on_error(OnError::Abort).writer(writer).verify(true);
             let loader = loader.chunk_bytes(size(chunk_bytes)).jobs(size(jobs));

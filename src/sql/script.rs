@@ -109,7 +109,7 @@ impl<'s> Piece<'s> {
 
     /// Its first keywords in upper case, names and signs between them as they are.
     pub(super) fn first_words(self) -> Vec<String> {
-        const ENOUGH: usize = 8;
+        const ENOUGH: usize = 10;
         let word = |token: &TokenWithSpan| match &token.token {
             Token::Word(word) if word.quote_style.is_none() => word.value.to_uppercase(),
             other => other.to_string(),

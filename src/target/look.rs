@@ -98,7 +98,7 @@ pub(super) fn refuse_table(connection: &Connection, path: &Path, table: &Table) 
     }
 }
 
-/// If the database at `path` holds nothing but `table`, and nothing else that a new file would lack: its page
+/// If the database at `path` holds nothing but `table` and its views, and nothing else that a new file would lack: its page
 /// size in bytes.
 pub(super) fn replaceable_page_bytes(
     connection: &Connection,
@@ -109,12 +109,16 @@ pub(super) fn replaceable_page_bytes(
     let check = || -> rusqlite::Result<Option<u32>> {
         let integer = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
         let text = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, String>(0));
-        let others: i64 = connection.query_row(
-            "SELECT count(*) FROM sqlite_schema WHERE tbl_name <> ?1 COLLATE NOCASE OR type NOT IN ('table', 'index')",
-            [&table.name],
-            |row| row.get(0),
-        )?;
-        let is_plain = others == 0
+        let mut objects = connection.prepare("SELECT type, tbl_name FROM sqlite_schema")?;
+        let is_other = |(kind, name): (String, String)| match kind.as_str() {
+            // Statistics of a table go with it.
+            "table" | "index" => !(name.eq_ignore_ascii_case(&table.name) || name.starts_with("sqlite_stat")),
+            "view" => !table.views.iter().any(|view| view.eq_ignore_ascii_case(&name)),
+            _ => true,
+        };
+        let objects = objects.query_map([], |row| Ok(is_other((row.get(0)?, row.get(1)?))))?;
+        let has_others = objects.collect::<rusqlite::Result<Vec<_>>>()?.contains(&true);
+        let is_plain = !has_others
             && metadata.nlink() == 1
             && text("journal_mode")? == "delete"
             && text("encoding")? == "UTF-8"

@@ -28,6 +28,9 @@ impl From<rusqlite::Error> for Refusal {
                 Self { message: msg, offset: usize::try_from(offset).unwrap_or_default() }
             }
             rusqlite::Error::SqliteFailure(_, Some(message)) => Self { message, offset: 0 },
+            rusqlite::Error::QueryReturnedNoRows => {
+                Self { message: "nothing that stays in the database is made".to_owned(), offset: 0 }
+            }
             other => Self { message: other.to_string(), offset: 0 },
         }
     }
