@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use load::Load;
 pub(crate) use options::Talk;
 use pipeline::RunPipeline;
-use sqload::plan::Plan;
-use std::path::PathBuf;
+use sqload::{Loader, plan::Plan};
+use std::path::{Path, PathBuf};
 
 /// Load CSV into SQLite: fast, all or nothing, every value as it was.
 #[derive(Debug, Parser)]
@@ -40,6 +40,11 @@ pub(crate) enum Command {
     /// it is.
     #[command(after_help = pipeline::EXAMPLES)]
     RunPipeline(Box<RunPipeline>),
+    /// Check a pipeline against the header of its input: say which table it makes, what evaluates each expression, and
+    /// what the first rows are. Nothing is loaded.
+    ///
+    /// The options are those of run-pipeline, and this is what it says with --dry-run.
+    Check(Box<RunPipeline>),
 }
 
 #[derive(Debug, Args)]
@@ -63,8 +68,32 @@ pub(crate) struct Order<'c> {
     pub(crate) inputs: Vec<PathBuf>,
     pub(crate) database: PathBuf,
     pub(crate) talk: &'c Talk,
-    /// Whether it is only to be said what would be done.
-    pub(crate) is_dry_run: bool,
+    pub(crate) task: Task,
+}
+
+/// What to do with an order.
+pub(crate) enum Task {
+    Load,
+    /// Say what would be done.
+    Preview,
+    /// Say what would evaluate which expression.
+    Explain,
+}
+
+impl Task {
+    /// What is said instead of loading.
+    pub(crate) fn said(
+        &self,
+        loader: &Loader,
+        inputs: &[PathBuf],
+        database: &Path,
+    ) -> sqload::Result<Option<String>> {
+        Ok(match self {
+            Self::Load => None,
+            Self::Preview => Some(loader.preview(inputs, database)?.to_string()),
+            Self::Explain => Some(loader.explain(inputs, database)?.to_string()),
+        })
+    }
 }
 
 // Derived checks of clap's own run once here rather than at each start.

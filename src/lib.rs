@@ -31,6 +31,7 @@ mod aside;
 mod columns;
 mod dialect;
 mod error;
+pub mod explain;
 mod functions;
 pub mod generate;
 mod input;

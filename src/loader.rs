@@ -1,6 +1,7 @@
 //! The library's front door.
 
 use crate::error::{Kind, Result};
+use crate::explain::Explanation;
 use crate::input;
 use crate::load::Load;
 use crate::plan::{
@@ -243,6 +244,14 @@ impl Loader {
     /// As there, as far as the first records show.
     pub fn preview(&self, inputs: &[PathBuf], database: impl AsRef<Path>) -> Result<Preview> {
         self.with_load(inputs, database.as_ref(), |load| load.preview())
+    }
+
+    /// What would evaluate the expressions of a load. Nothing is loaded.
+    ///
+    /// # Errors
+    /// As [`Loader::load_all`], as far as the plan and the headers show.
+    pub fn explain(&self, inputs: &[PathBuf], database: impl AsRef<Path>) -> Result<Explanation> {
+        self.with_load(inputs, database.as_ref(), |load| load.explain())
     }
 
     fn with_load<T>(

@@ -37,6 +37,7 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
         Some(Command::CreateFile(options)) => create_file(&options, &stop),
         Some(Command::Load(options)) => load(options.order()?, stop),
         Some(Command::RunPipeline(options)) => load(options.order()?, stop),
+        Some(Command::Check(options)) => load(options.check()?, stop),
     }
 }
 
@@ -49,12 +50,11 @@ fn create_file(options: &CreateFile, stop: &AtomicBool) -> Result<ExitCode, Box<
 }
 
 fn load(order: Order<'_>, stop: Arc<AtomicBool>) -> Result<ExitCode, Box<dyn Error>> {
-    let Order { plan, inputs, database, talk, is_dry_run } = order;
+    let Order { plan, inputs, database, talk, task } = order;
     talk.start_diagnostics();
     let loader = sqload::Loader::from(plan).stop(stop);
-    if is_dry_run {
-        let preview = loader.preview(&inputs, &database)?;
-        return Ok(terminal::print(&preview.to_string()).map(|()| ExitCode::SUCCESS)?);
+    if let Some(said) = task.said(&loader, &inputs, &database)? {
+        return Ok(terminal::print(&said).map(|()| ExitCode::SUCCESS)?);
     }
     let report = terminal::watch(talk.quiet, &loader.progress(), || loader.load_all(&inputs, &database))?;
     terminal::say_unless(talk.quiet, &report.to_string());

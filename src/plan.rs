@@ -85,6 +85,8 @@ pub struct Select {
     pub items: Vec<Selected>,
     /// The columns that they go to, by number: one for each value when all are known.
     pub into: Vec<usize>,
+    /// Columns that get none and have no default, so that they are NULL.
+    pub nulls: Vec<usize>,
     /// Where that is said.
     pub place: Place,
 }

@@ -2,6 +2,7 @@
 
 use crate::aside::directory_of;
 use crate::error::Result;
+use crate::explain::Explanation;
 use crate::load::{Load, SAMPLE_CHUNKS};
 use crate::pipeline::{Clocks, Pipeline};
 use crate::plan::{Dialect, Plan};
@@ -39,6 +40,8 @@ pub struct Preview {
     pub is_there: bool,
     /// The SQL that makes the table and its indexes, or has made them, and what changes one that is there.
     pub statements: Vec<String>,
+    /// What the columns are filled with, if that is said in SQL.
+    pub explanation: Option<Explanation>,
     /// The names of the table's columns, and its first rows with each value as SQL writes it, cut if it is long.
     pub rows: Vec<Vec<String>>,
     /// Records of the inputs that were tried.
@@ -93,7 +96,8 @@ impl Load<'_> {
             table: table.name.clone(),
             notes: described.notes,
             is_there: trial.is_there,
-            statements: trial.statements,
+            statements: [trial.statements, table.after.clone()].concat(),
+            explanation: (!described.plan.mentions.is_empty()).then(|| Explanation::of(&described.plan)),
             rows,
             records: counts.records,
             rejected: counts.rejected,
@@ -129,6 +133,7 @@ impl fmt::Display for Preview {
         let state = if self.is_there { ", which is there already" } else { "" };
         writeln!(f, "{}, table {}{state}:", self.database.display(), self.table)?;
         self.statements.iter().try_for_each(|sql| writeln!(f, "{sql};"))?;
+        self.explanation.iter().try_for_each(|values| writeln!(f, "\n{values}"))?;
         writeln!(f)?;
         write_rows(f, &self.rows)?;
         writeln!(f)?;

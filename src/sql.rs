@@ -156,7 +156,7 @@ impl Draft {
             }
             (Statement::Insert, Some(table)) => {
                 let rows = select::insert(statement)?;
-                self.rows = Some(fill(table, rows, statement)?);
+                self.rows = Some(fill(table, &self.columns, rows, statement)?);
             }
             (_, Some(_)) if self.rows.is_none() => {
                 return Err(statement.error("this comes behind INSERT INTO ... SELECT ... FROM input"));
@@ -223,7 +223,7 @@ fn kind(words: &[String]) -> std::result::Result<Statement, String> {
 }
 
 /// Gives the columns of `table` the values that an INSERT says, if they are known.
-fn fill(table: &mut Table, rows: Rows, statement: Piece<'_>) -> Result<Plan> {
+fn fill(table: &mut Table, columns: &[Declared], rows: Rows, statement: Piece<'_>) -> Result<Plan> {
     if !rows.table.value.eq_ignore_ascii_case(&table.name) {
         let reason = format!("the pipeline makes the table {}, and this one is another", table.name);
         return Err(statement.error_at(rows.table.span, reason));
@@ -251,7 +251,8 @@ fn fill(table: &mut Table, rows: Rows, statement: Piece<'_>) -> Result<Plan> {
     if rows.columns.is_empty() {
         into = (0..names.len()).collect();
     }
-    let select = Select { items: rows.items, into, place: statement.place(rows.span) };
+    let nulls = (0..names.len()).filter(|at| !into.contains(at) && !columns[*at].has_default).collect();
+    let select = Select { items: rows.items, into, nulls, place: statement.place(rows.span) };
     let mut plan =
         Plan { filter: rows.filter, mentions: rows.mentions, ..Plan::new(Table::new("", Vec::new())) };
     if select.items.contains(&Selected::All) {
@@ -281,7 +282,8 @@ pub(crate) fn filled(select: &Select, table: &Table, header: &[String]) -> Resul
         return Err(Kind::Sql { place: select.place.clone(), reason }.into());
     }
     // In the order of the table, which is that of a row on a page.
-    let mut filled: Vec<_> = select.into.iter().zip(values).collect();
+    let nulls = select.nulls.iter().map(|at| (at, Expr::Null));
+    let mut filled: Vec<_> = select.into.iter().zip(values).chain(nulls).collect();
     filled.sort_by_key(|(at, _)| **at);
     let column = |(at, value): (&usize, Expr)| Column { value, ..table.columns[*at].clone() };
     Ok(filled.into_iter().map(column).collect())

@@ -139,8 +139,8 @@ impl Load {
 
     pub(crate) fn order(&self) -> sqload::Result<Order<'_>> {
         let (inputs, database) = (self.inputs.clone(), self.database.clone());
-        let LoadOptions { talk, dry_run, .. } = &self.options;
-        Ok(Order { plan: self.plan()?, inputs, database, talk, is_dry_run: *dry_run })
+        let (talk, task) = (&self.options.talk, self.options.task());
+        Ok(Order { plan: self.plan()?, inputs, database, talk, task })
     }
 
     pub(super) fn plan(&self) -> sqload::Result<Plan> {

@@ -1,5 +1,6 @@
 //! The options of both loads.
 
+use super::Task;
 use clap::{Args, ValueEnum};
 use sqload::plan::{
     Delimiter, Dialect, Head, InvalidUtf8, Nulls, OnError, Plan, Policies, Ragged, Synchronous, Tuning,
@@ -22,7 +23,10 @@ pub(super) struct LoadOptions {
     database_options: DatabaseOptions,
     /// Only say what would be done, with the first rows as they would be stored: nothing changes, no file is made.
     #[arg(long, help_heading = "Output")]
-    pub(super) dry_run: bool,
+    dry_run: bool,
+    /// Only say what evaluates each expression of SQL: compiled code, or SQLite.
+    #[arg(long, conflicts_with = "dry_run", help_heading = "Output")]
+    explain: bool,
     /// Write the summary as JSON to FILE; `-` is standard output.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     report: Option<PathBuf>,
@@ -202,6 +206,14 @@ fn parse_char(text: &str) -> Result<u8, String> {
 }
 
 impl LoadOptions {
+    pub(super) fn task(&self) -> Task {
+        match (self.dry_run, self.explain) {
+            (true, _) => Task::Preview,
+            (_, true) => Task::Explain,
+            _ => Task::Load,
+        }
+    }
+
     /// `plan` with what these options say.
     pub(super) fn plan(&self, plan: Plan) -> Plan {
         Plan {

@@ -1,6 +1,6 @@
 //! `run-pipeline`.
 
-use super::{Order, options::LoadOptions};
+use super::{Order, Task, options::LoadOptions};
 use clap::{Args, ValueEnum};
 use sqload::plan::{Head, Plan};
 use sqload::{people, sql::Pipeline};
@@ -50,8 +50,13 @@ impl RunPipeline {
             inputs => inputs.to_vec(),
         };
         let database = self.database.clone().unwrap_or_else(|| path.with_extension("db"));
-        let LoadOptions { talk, dry_run, .. } = &self.options;
-        Ok(Order { plan: self.plan()?, inputs, database, talk, is_dry_run: *dry_run })
+        let (talk, task) = (&self.options.talk, self.options.task());
+        Ok(Order { plan: self.plan()?, inputs, database, talk, task })
+    }
+
+    /// The order of `check`.
+    pub(crate) fn check(&self) -> sqload::Result<Order<'_>> {
+        Ok(Order { task: Task::Preview, ..self.order()? })
     }
 
     fn plan(&self) -> sqload::Result<Plan> {

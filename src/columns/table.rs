@@ -132,7 +132,7 @@ fn refuse_same(names: &[String]) -> Result<()> {
     match names.iter().find(|name| !known.insert(name.to_ascii_lowercase())) {
         None => Ok(()),
         Some(name) => Err(Kind::Usage(format!(
-            "two columns would be called {name:?}: give one another name with --rename, --auto-id=NAME or --file-column, or leave it out with --columns"
+            "two columns would be called {name:?}: give one another name with --rename, AS in --select, --auto-id=NAME or --file-column, or leave it out with --columns"
         ))
         .into()),
     }

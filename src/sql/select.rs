@@ -7,8 +7,8 @@ use crate::plan::{Expr, Mention, Selected};
 use crate::write::direct::Affinity;
 use sqlparser::ast::{
     self, Distinct, GroupByExpr, Ident, Insert, ObjectName, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, Spanned, Statement, TableFactor, TableObject, Visit, VisitMut,
-    Visitor, VisitorMut, visit_expressions,
+    SelectItemQualifiedWildcardKind, SetExpr, Spanned, Statement, TableFactor, TableObject,
+    visit_expressions, visit_expressions_mut,
 };
 use sqlparser::tokenizer::Span;
 use std::ops::ControlFlow;
@@ -94,14 +94,14 @@ pub(super) fn selection(
 ) -> Result<Selection> {
     let mut mentions = Vec::new();
     let mut value = |mut expr: ast::Expr, piece: Piece<'_>| {
-        let lowered = checked(&mut expr, input).and_then(|()| lower(&expr));
+        unqualified(&mut expr, input);
         let _ = visit_expressions(&expr, |expr| {
             if let ast::Expr::Identifier(name) = expr {
                 mentions.push(Mention { column: name.value.clone(), place: piece.place(name.span) });
             }
             ControlFlow::<()>::Continue(())
         });
-        lowered.map_err(|Refused { reason, span }| piece.error_at(span, reason))
+        lower(&expr).map_err(|Refused { reason, span }| piece.error_at(span, reason))
     };
     let mut selected = Vec::with_capacity(items.len());
     for (item, piece) in items {
@@ -262,104 +262,15 @@ fn is_input(name: &str, input: &Ident) -> bool {
     name.eq_ignore_ascii_case(&input.value)
 }
 
-/// Refuses what is not an expression over one record, and takes the name of `input` off the columns.
-fn checked(expr: &mut ast::Expr, input: &Ident) -> Checked<()> {
-    struct Check;
-    impl Visitor for Check {
-        type Break = Refused;
-
-        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Refused> {
-            let reason = format!("a subquery is not part of a pipeline: {ROW_BY_ROW}");
-            ControlFlow::Break(Refused { reason, span: query.span() })
+/// Takes the name of `input` off the columns.
+fn unqualified(expr: &mut ast::Expr, input: &Ident) {
+    let _ = visit_expressions_mut(expr, |expr| {
+        if let ast::Expr::CompoundIdentifier(parts) = expr
+            && let [table, column] = parts.as_slice()
+            && is_input(&table.value, input)
+        {
+            *expr = ast::Expr::Identifier(column.clone());
         }
-
-        fn pre_visit_expr(&mut self, expr: &ast::Expr) -> ControlFlow<Refused> {
-            let ast::Expr::Function(function) = expr else { return ControlFlow::Continue(()) };
-            let what = match kind(function) {
-                FunctionKind::Scalar => return ControlFlow::Continue(()),
-                FunctionKind::Aggregate => "an aggregate",
-                FunctionKind::Window => "a window function",
-            };
-            let reason = format!("{} is {what}, not part of a pipeline: {ROW_BY_ROW}", function.name);
-            ControlFlow::Break(Refused { reason, span: function.name.span() })
-        }
-    }
-    struct Unqualify<'i>(&'i Ident);
-    impl VisitorMut for Unqualify<'_> {
-        type Break = Refused;
-
-        fn pre_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<Refused> {
-            let ast::Expr::CompoundIdentifier(parts) = expr else { return ControlFlow::Continue(()) };
-            match parts.as_slice() {
-                [table, column] if is_input(&table.value, self.0) => {
-                    *expr = ast::Expr::Identifier(column.clone());
-                    ControlFlow::Continue(())
-                }
-                _ => {
-                    let reason = format!("{expr} is not a column of {}", self.0);
-                    ControlFlow::Break(Refused { reason, span: expr.span() })
-                }
-            }
-        }
-    }
-    match Visit::visit(expr, &mut Check) {
-        ControlFlow::Continue(()) => {}
-        ControlFlow::Break(refused) => return Err(refused),
-    }
-    match VisitMut::visit(expr, &mut Unqualify(input)) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(refused) => Err(refused),
-    }
-}
-
-enum FunctionKind {
-    Scalar,
-    Aggregate,
-    Window,
-}
-
-/// What a function is, by SQLite's lists of aggregates and window functions (lang_aggfunc.html and windowfunctions.html at
-/// sqlite.org).
-fn kind(function: &ast::Function) -> FunctionKind {
-    const AGGREGATES: [&str; 13] = [
-        "avg",
-        "count",
-        "group_concat",
-        "string_agg",
-        "sum",
-        "total",
-        "json_group_array",
-        "json_group_object",
-        "jsonb_group_array",
-        "jsonb_group_object",
-        "median",
-        "percentile",
-        "percentile_cont",
-    ];
-    const WINDOWS: [&str; 11] = [
-        "row_number",
-        "rank",
-        "dense_rank",
-        "percent_rank",
-        "cume_dist",
-        "ntile",
-        "lag",
-        "lead",
-        "first_value",
-        "last_value",
-        "nth_value",
-    ];
-    let name = function.name.to_string().to_lowercase();
-    let arguments = match &function.args {
-        ast::FunctionArguments::List(list) => list.args.len(),
-        _ => 0,
-    };
-    match name.as_str() {
-        _ if function.over.is_some() => FunctionKind::Window,
-        name if WINDOWS.contains(&name) => FunctionKind::Window,
-        name if AGGREGATES.contains(&name) => FunctionKind::Aggregate,
-        // With more they are scalar functions.
-        "min" | "max" if arguments < 2 => FunctionKind::Aggregate,
-        _ => FunctionKind::Scalar,
-    }
+        ControlFlow::<()>::Continue(())
+    });
 }

@@ -19,6 +19,7 @@ pub(crate) struct Declared {
     pub(crate) name: String,
     /// Its declared type, which may be empty.
     pub(crate) declaration: String,
+    pub(crate) has_default: bool,
 }
 
 impl From<rusqlite::Error> for Refusal {
@@ -67,10 +68,11 @@ impl Scratch {
     /// # Errors
     /// What SQLite says.
     pub(crate) fn columns(&self, table: &str) -> Result<Vec<Declared>, Refusal> {
-        let sql = "SELECT name, type FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid";
+        let sql = "SELECT name, type, dflt_value IS NOT NULL FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid";
         let mut select = self.0.prepare(sql)?;
-        let columns =
-            select.query_map([table], |row| Ok(Declared { name: row.get(0)?, declaration: row.get(1)? }))?;
+        let columns = select.query_map([table], |row| {
+            Ok(Declared { name: row.get(0)?, declaration: row.get(1)?, has_default: row.get(2)? })
+        })?;
         columns.collect::<Result<_, _>>().map_err(Refusal::from)
     }
 }

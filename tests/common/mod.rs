@@ -52,6 +52,13 @@ impl Place {
         place
     }
 
+    /// With an input, and a pipeline `people.sql`.
+    pub(crate) fn with_pipeline(csv: &str, sql: &str) -> Self {
+        let place = Self::with_input(csv);
+        place.write("people.sql", sql);
+        place
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }

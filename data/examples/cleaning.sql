@@ -1,0 +1,9 @@
+-- Numbers where there are numbers, NULL where there is nothing to know.
+CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, age INTEGER CHECK (age >= 0), height REAL);
+
+INSERT INTO people (id, name, age, height)
+SELECT id,
+       nullif(nullif(trim(name), ''), 'n/a'),
+       CASE WHEN try_integer(age) >= 0 THEN try_integer(age) END,
+       try_real(replace(height, ',', '.'))
+FROM input;

@@ -1,0 +1,12 @@
+-- Texts for web addresses, headings and lists. Upper and lower case are Unicode's.
+CREATE TABLE articles (slug TEXT PRIMARY KEY, title TEXT, heading TEXT, initials TEXT, words INTEGER);
+
+INSERT INTO articles
+SELECT slug(title),
+       trim(title),
+       upper(trim(title)) || ' / ' || lower(author),
+       substr(title, 1, 1) || substr(author, 1, 1),
+       length(trim(title)) - length(replace(trim(title), ' ', '')) + 1
+FROM input;
+
+ANALYZE articles;

@@ -1,0 +1,107 @@
+//! The worked examples in data/examples, each with what is to come out.
+
+mod common;
+
+use common::{Place, query, rows_of};
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use std::path::Path;
+
+/// Runs an example where nothing else is, with both writers, and returns its database.
+fn run(name: &str, writer: &str) -> (Place, Connection) {
+    let place = Place::empty();
+    for ending in ["sql", "csv"] {
+        let file = format!("{name}.{ending}");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/examples").join(&file);
+        std::fs::copy(path, place.path(&file)).unwrap();
+    }
+    place.run(&["run-pipeline", &format!("{name}.sql"), "--writer", writer, "--verify"]).expect(0);
+    let database = Connection::open(place.path(&format!("{name}.db"))).unwrap();
+    (place, database)
+}
+
+/// Whether `sql` yields these rows, each value as SQL writes it.
+#[track_caller]
+fn yields(name: &str, sql: &str, expected: &[&str]) {
+    for writer in ["auto", "statements"] {
+        let (_place, database) = run(name, writer);
+        let quoted = |row: &Vec<Value>| -> String {
+            let quoted = row.iter().map(|value| {
+                database.query_row("SELECT quote(?1)", [value], |row| row.get::<_, String>(0)).unwrap()
+            });
+            quoted.collect::<Vec<_>>().join(" ")
+        };
+        let rows: Vec<_> = rows_of(&database, sql).iter().map(quoted).collect();
+        assert_eq!(rows, expected, "{writer}");
+        assert_eq!(query(&database, "PRAGMA integrity_check"), "ok");
+    }
+}
+
+#[test]
+fn dates() {
+    let expected = [
+        "1 '2024-01-31' '2024-02-02T09:15:00' '2024-01' 2",
+        "2 '2024-02-29' NULL '2024-02' NULL",
+        "3 NULL '2024-03-01T00:00:00' NULL NULL",
+    ];
+    yields("dates", "SELECT * FROM orders", &expected);
+}
+
+#[test]
+fn json() {
+    yields("json", "SELECT * FROM events", &["1 'Ada' 2 12.0", "2 'Alan' NULL 7.5"]);
+}
+
+#[test]
+fn filter() {
+    let expected = ["'10:02' '/api/orders' 500", "'10:03' '/api/users' 404", "'10:04' '/health' 503"];
+    yields("filter", "SELECT * FROM failures", &expected);
+    yields("filter", "SELECT * FROM worst", &["503 1", "500 1", "404 1"]);
+    yields(
+        "filter",
+        "SELECT path FROM failures INDEXED BY failures_by_status WHERE status = 404",
+        &["'/api/users'"],
+    );
+}
+
+#[test]
+fn hash_keys() {
+    let expected = [
+        "'Berlin' 'apple' 0.5 'hash_keys.csv' 2",
+        "'Berlin' 'pear' 0.7 'hash_keys.csv' 3",
+        "'Paris' 'apple' 0.6 'hash_keys.csv' 4",
+    ];
+    yields("hash_keys", "SELECT store, item, price, source, line FROM prices ORDER BY line", &expected);
+    yields("hash_keys", "SELECT count(DISTINCT id), min(typeof(id)) FROM prices", &["3 'integer'"]);
+    let keys = |writer| rows_of(&run("hash_keys", writer).1, "SELECT id FROM prices ORDER BY line");
+    assert_eq!(keys("auto"), keys("statements"), "they are the same in each load");
+}
+
+#[test]
+fn cleaning() {
+    let expected = ["1 'Ada' 36 1.65", "2 'Alan' NULL 1.8", "3 NULL 41 NULL", "4 NULL NULL 2.0"];
+    yields("cleaning", "SELECT * FROM people", &expected);
+}
+
+#[test]
+fn slugs() {
+    let expected = [
+        "'uber-den-wolken' 'Über den Wolken' 'ÜBER DEN WOLKEN / reinhard mey' 'ÜR' 3",
+        "'ca-va-paris' 'Ça va, Paris?' 'ÇA VA, PARIS? / zoé' 'ÇZ' 3",
+        "'strasse-7' 'Straße 7' 'STRASSE 7 / öz' ' Ö' 2",
+    ];
+    yields("slugs", "SELECT * FROM articles ORDER BY rowid", &expected);
+}
+
+#[test]
+fn there_is_a_test_of_each_example() {
+    let tests = include_str!("examples.rs");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/examples");
+    let mut files: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() >= 12);
+    for file in files {
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        assert!(tests.contains(&format!("yields(\"{name}\"")), "{}", file.display());
+    }
+}
