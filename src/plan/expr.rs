@@ -67,6 +67,21 @@ impl Expr {
         }
     }
 
+    /// Whether it is made of others.
+    pub(crate) fn has_parts(&self) -> bool {
+        matches!(
+            self,
+            Self::NullIf(..)
+                | Self::Typed { .. }
+                | Self::Upper(_)
+                | Self::TryInteger(_)
+                | Self::Coalesce(_)
+                | Self::Concat(_)
+                | Self::Call(..)
+                | Self::Sql(_)
+        )
+    }
+
     /// The same with what `make` makes of their names in place of all fields.
     #[must_use]
     pub fn with_fields(self, make: &impl Fn(String) -> Self) -> Self {

@@ -92,6 +92,11 @@ impl Compiler<'_> {
         for expr in exprs {
             let output = match expr {
                 Expr::Sql(sql) => self.sql(sql, &mut block)?,
+                Expr::Field(name) if self.evaluators == Evaluators::Sqlite => {
+                    let text = format!("\"{}\"", name.replace('"', "\"\""));
+                    let inputs = vec![(name.clone(), expr.clone())];
+                    self.sql(&Sql { text, inputs, compiled: None }, &mut block)?
+                }
                 expr => Output { slot: Some(self.add(expr, &mut block)?), text: None },
             };
             block.outputs.push(output);
