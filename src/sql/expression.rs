@@ -294,7 +294,7 @@ mod tests {
             ("0x1F + 1", "(31) + 1"),
             ("X'1F' || a", "X'1F' || \"a\""),
             ("- -5", "-(-5)"),
-            ("'it''s'", "'it''s'"),
+            ("'it''s' || a", "'it''s' || \"a\""),
             ("substr(a, 1, 2)", r#"SUBSTR("a", 1, 2)"#),
             ("record_number() + 1", r#"(+"record_number() at 1:1") + 1"#),
             ("upper(a + 1)", r#"upper(CAST("a" + 1 AS TEXT))"#),
