@@ -1,0 +1,375 @@
+//! Expressions have the same value and type whoever evaluates them: compiled code, SQLite in the workers, or SQLite over
+//! an ordinary table.
+//!
+//! `SQLOAD_EXPRESSIONS=100000 cargo test --release --test expressions` looks at so many.
+
+use rand::rngs::ChaCha8Rng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
+use rusqlite::types::Value;
+use sqload::Loader;
+use sqload::plan::{Evaluators, Ragged, Tuning, WriterChoice};
+use sqload::report::Report;
+use sqload::sql::Pipeline;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+/// Expressions of one load.
+const COLUMNS: usize = 12;
+
+/// What columns of `input` hold: what is nearly a number, or a number at a limit, or no text that is simple.
+const TEXTS: [&str; 64] = [
+    "",
+    " ",
+    "a",
+    "A",
+    "abc",
+    "ABC",
+    "abcabc",
+    "aXbXc",
+    "%",
+    "_",
+    "*a?",
+    "[x]",
+    "é",
+    "É",
+    "ß",
+    "日本語",
+    "e\u{301}",
+    "İ",
+    "\u{1F600}",
+    "0",
+    "1",
+    "-1",
+    "2",
+    "10",
+    "-0",
+    "-0.0",
+    "+5",
+    "007",
+    " 12",
+    "12 ",
+    "\t12\n",
+    "12abc",
+    "1.5",
+    "1.50",
+    "-1.5",
+    ".5",
+    "5.",
+    ".",
+    "-",
+    "+",
+    "1e3",
+    "1E-2",
+    "1e",
+    "1e+",
+    "1e400",
+    "-1e400",
+    "1e-400",
+    "0x1F",
+    "inf",
+    "nan",
+    "0.1",
+    "0.30000000000000004",
+    "123456789012345678",
+    "9007199254740993",
+    "9223372036854775807",
+    "9223372036854775808",
+    "-9223372036854775808",
+    "-9223372036854775809",
+    "99999999999999999999",
+    "3.0",
+    "2.5",
+    "1_000",
+    "x'41'",
+    "NULL",
+];
+
+const LITERALS: [&str; 40] = [
+    "NULL",
+    "0",
+    "1",
+    "-1",
+    "2",
+    "3",
+    "10",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "9223372036854775808",
+    "9007199254740993",
+    "0x1F",
+    "0.5",
+    "1.5",
+    "-1.5",
+    "1e3",
+    "1e308",
+    "0.0",
+    "3.0",
+    "''",
+    "'a'",
+    "'A'",
+    "'abc'",
+    "'b'",
+    "'1'",
+    "'1.5'",
+    "'12abc'",
+    "' 1 '",
+    "'%a%'",
+    "'_b%'",
+    "'*b?'",
+    "'[a-c]*'",
+    "'é'",
+    "'it''s'",
+    "x'61'",
+    "x''",
+    "TRUE",
+    "FALSE",
+    "9223372036854775806",
+    "'9223372036854775808'",
+];
+
+/// Makes expressions.
+struct Maker(ChaCha8Rng);
+
+impl Maker {
+    fn pick(&mut self, of: &[&'static str]) -> &'static str {
+        of.choose(&mut self.0).unwrap()
+    }
+
+    fn leaf(&mut self) -> String {
+        match self.0.random_range(0..5) {
+            0..3 => self.pick(&["a", "b", "c"]).to_owned(),
+            _ => self.pick(&LITERALS).to_owned(),
+        }
+    }
+
+    /// An expression of at most this depth, mostly in brackets: what binds how strongly is to be tested, too.
+    fn expr(&mut self, depth: usize) -> String {
+        if depth == 0 || self.0.random_ratio(1, 8) {
+            return self.leaf();
+        }
+        let made = self.made(depth - 1);
+        if self.0.random_ratio(3, 4) { format!("({made})") } else { made }
+    }
+
+    fn made(&mut self, depth: usize) -> String {
+        let x = self.expr(depth);
+        let y = self.expr(depth);
+        match self.0.random_range(0..22) {
+            0..3 => {
+                let operator = self.pick(&["+", "-", "*", "/", "%", "||", "&", "|", "<<"]);
+                format!("{x} {operator} {y}")
+            }
+            3..7 => {
+                let operator = self.pick(&["=", "==", "<>", "!=", "<", "<=", ">", ">=", "IS DISTINCT FROM"]);
+                format!("{x} {operator} {y}")
+            }
+            7 => format!("{x} {} {y}", self.pick(&["AND", "OR"])),
+            8 => {
+                let operator = self.pick(&["NOT ", "-", "+", "~", "- -"]);
+                format!("{operator}{x}")
+            }
+            9 => {
+                let test = self.pick(&["IS NULL", "IS NOT NULL", "IS TRUE", "IS NOT TRUE", "IS FALSE"]);
+                format!("{x} {test}")
+            }
+            10 => {
+                let (not, z, n) = (self.pick(&["", "NOT "]), self.expr(depth), self.0.random_range(1..4));
+                let list = [y, z, self.leaf()][..n].join(", ");
+                format!("{x} {not}IN ({list})")
+            }
+            11 => {
+                let (not, z) = (self.pick(&["", "NOT "]), self.expr(depth));
+                format!("{x} {not}BETWEEN {y} AND {z}")
+            }
+            12 => {
+                let operator = self.pick(&["LIKE", "NOT LIKE", "GLOB"]);
+                format!("{x} {operator} {y}")
+            }
+            13 => {
+                let (z, w) = (self.expr(depth), self.expr(depth));
+                let (of, otherwise) =
+                    (self.pick(&["", "a", "1", "CAST(b AS INTEGER)"]), self.pick(&["", "ELSE"]));
+                let otherwise = if otherwise.is_empty() { String::new() } else { format!("ELSE {w}") };
+                format!("CASE {of} WHEN {x} THEN {y} WHEN {z} THEN {x} {otherwise} END")
+            }
+            14 | 15 => {
+                let name =
+                    self.pick(&["TEXT", "INTEGER", "REAL", "NUMERIC", "BLOB", "VARCHAR(10)", "BIGINT"]);
+                format!("CAST({x} AS {name})")
+            }
+            _ => self.call(x, y, depth),
+        }
+    }
+
+    fn call(&mut self, x: String, y: String, depth: usize) -> String {
+        let z = self.expr(depth);
+        match self.0.random_range(0..16) {
+            0 => format!("{}({x}, {y})", self.pick(&["coalesce", "ifnull", "nullif", "instr", "min", "max"])),
+            1 => format!("{}({x}, {y}, {z})", self.pick(&["coalesce", "iif", "replace", "min", "max"])),
+            2 => format!("iif({x}, {y})"),
+            3 => {
+                format!("{}({x})", self.pick(&["trim", "ltrim", "rtrim", "length", "abs", "round", "typeof"]))
+            }
+            4 => format!("{}({x}, {y})", self.pick(&["trim", "ltrim", "rtrim"])),
+            5 => format!("substr({x}, {})", self.pick(&["0", "1", "2", "-1", "-2", "9", "b", "NULL"])),
+            6 | 7 => {
+                let start = self.pick(&["0", "1", "2", "-1", "-3", "9223372036854775807", "NULL", "2.5"]);
+                let count =
+                    self.pick(&["0", "1", "2", "-1", "-2", "9", "-9223372036854775808", "NULL", "'1'"]);
+                format!("substr({x}, {start}, {count})")
+            }
+            // Ours take a text, and a text of a REAL is SQLite's.
+            8 | 9 => format!("{}(CAST({x} AS TEXT))", self.pick(&["upper", "lower"])),
+            10 => format!("{}(a)", self.pick(&["upper", "lower", "trim", "abs", "length", "hex"])),
+            11 => format!("hex({x})"),
+            12 => format!("{}({x}) COLLATE NOCASE", self.pick(&["trim", "abs"])),
+            13 => format!("{}({x})", self.pick(&["unicode", "quote", "likely", "json_quote", "sign"])),
+            14 => format!("json_extract({x}, '$.a')"),
+            _ => format!("printf('%s|%d|%.3f', {x}, {y}, {z})"),
+        }
+    }
+}
+
+/// Rows of up to three texts; those that are not there are NULL.
+fn rows(rng: &mut ChaCha8Rng) -> Vec<Vec<&'static str>> {
+    let count = rng.random_range(1..40);
+    let text = |rng: &mut ChaCha8Rng| *TEXTS.choose(rng).unwrap();
+    // All of a kind now and then, as they mostly are in practice.
+    let kind = *[&TEXTS[..], &["1", "2", "10", "-1", "007"], &["a", "abc", "é", "ABC"]].choose(rng).unwrap();
+    (0..count)
+        .map(|_| {
+            let width = *[3, 3, 3, 2, 1].choose(rng).unwrap();
+            let mut row: Vec<_> = (0..width).map(|_| *kind.choose(rng).unwrap()).collect();
+            if rng.random_ratio(1, 4) {
+                row[0] = text(rng);
+            }
+            row
+        })
+        .collect()
+}
+
+/// A connection with an ordinary table `input`, and `upper` and `lower` as ours are.
+fn oracle(rows: &[Vec<&str>]) -> Connection {
+    let connection = Connection::open_in_memory().unwrap();
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    let map = |name, map: fn(&str) -> String| {
+        let call = move |context: &rusqlite::functions::Context<'_>| {
+            Ok(match context.get_raw(0) {
+                rusqlite::types::ValueRef::Text(text) => Value::Text(map(std::str::from_utf8(text).unwrap())),
+                _ => Value::Null,
+            })
+        };
+        connection.create_scalar_function(name, 1, flags, call).unwrap();
+    };
+    map("upper", |text| text.chars().flat_map(char::to_uppercase).collect());
+    map("lower", |text| text.chars().flat_map(char::to_lowercase).collect());
+    connection.execute_batch("CREATE TABLE input (a TEXT, b TEXT, c TEXT)").unwrap();
+    for row in rows {
+        let values = [0, 1, 2].map(|at| row.get(at).copied());
+        connection.execute("INSERT INTO input VALUES (?, ?, ?)", values).unwrap();
+    }
+    connection
+}
+
+/// The values of expressions in each row; nothing where one of them fails.
+fn expected(connection: &Connection, exprs: &[String]) -> Vec<Option<Vec<Value>>> {
+    let count: i64 = connection.query_row("SELECT count(*) FROM input", [], |row| row.get(0)).unwrap();
+    let sql = format!("SELECT {} FROM input WHERE rowid = ?", exprs.join(", "));
+    let mut statement = connection.prepare(&sql).unwrap();
+    let values = |row: &rusqlite::Row<'_>| (0..exprs.len()).map(|at| row.get(at)).collect();
+    (1..=count).map(|rowid| statement.query_row([rowid], values).ok()).collect()
+}
+
+fn load(csv: &Path, sql: &str, tuning: Tuning) -> (Vec<Vec<Value>>, Report) {
+    let database = csv.with_extension("db");
+    let _ = std::fs::remove_file(&database);
+    let mut plan = Pipeline::parse("test", sql).unwrap_or_else(|error| panic!("{error}: {sql}")).plan();
+    (plan.tuning, plan.policies.ragged) = (tuning, Ragged::Pad);
+    let report = Loader::from(plan).load(csv, &database).unwrap_or_else(|error| panic!("{error}: {sql}"));
+    let connection = Connection::open(database).unwrap();
+    let mut statement = connection.prepare("SELECT * FROM t ORDER BY rowid").unwrap();
+    let columns = statement.column_count();
+    let values = |row: &rusqlite::Row<'_>| (0..columns).map(|at| row.get(at)).collect();
+    let rows = statement.query_map([], values).unwrap().collect::<Result<_, _>>().unwrap();
+    (rows, report)
+}
+
+fn write_csv(path: &Path, rows: &[Vec<&str>]) {
+    let mut csv = "a,b,c\n".to_owned();
+    for row in rows {
+        let fields: Vec<_> = row.iter().map(|text| format!("\"{}\"", text.replace('"', "\"\""))).collect();
+        csv += &format!("{}\n", fields.join(","));
+    }
+    std::fs::write(path, csv).unwrap();
+}
+
+/// Whether SQLite, and the parser, take an expression at all.
+fn is_expression(connection: &Connection, expr: &str) -> bool {
+    let pipeline = format!("CREATE TABLE t (x); INSERT INTO t SELECT {expr} FROM input");
+    connection.prepare(&format!("SELECT {expr} FROM input")).is_ok()
+        && Pipeline::parse("test", &pipeline).is_ok()
+}
+
+#[test]
+fn every_evaluator_gives_the_same_values() {
+    let wanted = std::env::var("SQLOAD_EXPRESSIONS").map_or(1_500, |count| count.parse().unwrap());
+    let seed = std::env::var("SQLOAD_SEED").map_or(0, |seed| seed.parse().unwrap());
+    let directory = tempfile::tempdir().unwrap();
+    let csv = directory.path().join("in.csv");
+    let (mut seen, mut compiled, mut round) = (0, 0, seed);
+    while seen < wanted {
+        round += 1;
+        let mut maker = Maker(ChaCha8Rng::seed_from_u64(round));
+        let rows = rows(&mut maker.0);
+        write_csv(&csv, &rows);
+        let connection = oracle(&rows);
+        let mut exprs = Vec::new();
+        while exprs.len() < COLUMNS {
+            let depth = maker.0.random_range(1..4);
+            let expr = maker.expr(depth);
+            if is_expression(&connection, &expr) {
+                exprs.push(expr);
+            }
+        }
+        let names: Vec<_> = (0..COLUMNS).map(|at| format!("c{at}")).collect();
+        let sql = format!(
+            "CREATE TABLE t ({}); INSERT INTO t SELECT {} FROM input",
+            names.join(", "),
+            exprs.join(", ")
+        );
+        let plan = Pipeline::parse("test", &sql).unwrap().plan();
+        compiled += plan.table.columns.iter().filter(|column| column.value.evaluator() == "compiled").count();
+        let expected = expected(&connection, &exprs);
+        let rejected = expected.iter().filter(|row| row.is_none()).count() as u64;
+        let expected: Vec<_> = expected.into_iter().flatten().collect();
+        for evaluators in [Evaluators::Both, Evaluators::Sqlite] {
+            let tuning = Tuning {
+                evaluators,
+                jobs: NonZeroUsize::new(maker.0.random_range(1..4)),
+                chunk_bytes: *[1, 100, 1 << 20].choose(&mut maker.0).unwrap(),
+                writer: *[WriterChoice::Direct, WriterChoice::Statements].choose(&mut maker.0).unwrap(),
+                ..Tuning::default()
+            };
+            let (found, report) = load(&csv, &sql, tuning);
+            for (row, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                for (at, expr) in exprs.iter().enumerate() {
+                    assert_eq!(
+                        found[at], expected[at],
+                        "round {round}, {evaluators:?}: {expr}, row {row} of {rows:?}"
+                    );
+                }
+            }
+            assert_eq!(
+                (found.len(), report.rejected),
+                (expected.len(), rejected),
+                "round {round}: {exprs:?}"
+            );
+        }
+        seen += COLUMNS;
+    }
+    // Or else this test tests less than it says.
+    assert!(compiled * 2 > seen, "{compiled} of {seen} are compiled");
+}
