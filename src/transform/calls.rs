@@ -48,7 +48,7 @@ pub(super) fn call<'a>(
     for row in 0..rows {
         values.push(eval(row).ok()?);
     }
-    let values = &*values.into_bump_slice();
+    let values: &[_] = values.into_bump_slice();
     let integer = |value: &Value<'_>| match value {
         Value::Integer(integer) => Some(*integer),
         _ => None,
