@@ -94,6 +94,11 @@ fn slugs() {
 }
 
 #[test]
+fn the_built_in_pipeline_is_as_documented() {
+    assert!(include_str!("../README.md").contains(sqload::people::SQL));
+}
+
+#[test]
 fn there_is_a_test_of_each_example() {
     let tests = include_str!("examples.rs");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/examples");

@@ -79,7 +79,7 @@ pub(crate) fn columns(names: &[String], seen: &[Seen], options: &HeaderColumns) 
             }
         }
     }
-    for name in &options.selected {
+    for name in options.selected.iter().filter(|_| options.select.is_empty()) {
         let at = find("--columns", name, names)?;
         columns.push(column(&final_names[at], at));
     }
