@@ -1,16 +1,14 @@
 //! All that is decided before the first byte is parsed. Plain data: nothing here does anything.
 
-mod input;
-
-pub use input::{Delimiter, Dialect, Head};
-use std::fmt;
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
-use std::sync::Arc;
-
 mod expr;
+mod input;
+mod select;
 
 pub use expr::{Affinity, Evaluators, Expr, Function, Otherwise, Sql};
+pub use input::{Delimiter, Dialect, Head};
+pub use select::{Mention, Place, Select, Selected};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 /// What to load, how, and what to do about what does not fit.
 #[derive(Debug, Clone)]
@@ -76,68 +74,6 @@ pub struct Nulls {
     pub empty: bool,
     /// Texts that mean NULL.
     pub texts: Vec<String>,
-}
-
-/// What goes into the columns of a table that is there to be filled.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Select {
-    /// The values.
-    pub items: Vec<Selected>,
-    /// The columns that they go to, by number: one for each value when all are known.
-    pub into: Vec<usize>,
-    /// Columns that get none and have no default, so that they are NULL.
-    pub nulls: Vec<usize>,
-    /// Where that is said.
-    pub place: Place,
-}
-
-/// A value, or some, that columns are made of.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Selected {
-    /// All columns of the input, in its order.
-    All,
-    /// A column of the input.
-    Column {
-        /// What it is called in the table.
-        name: String,
-        /// What it is called in the input.
-        column: String,
-    },
-    /// What an expression yields.
-    Value {
-        /// What its column is called.
-        name: String,
-        /// The type of its column: what a CAST says, otherwise none.
-        declaration: &'static str,
-        /// The expression.
-        value: Expr,
-    },
-}
-
-/// A place where SQL names a column of the input.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mention {
-    /// The column, as it is named there.
-    pub column: String,
-    /// The place.
-    pub place: Place,
-}
-
-/// A place in a text of SQL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The file, or the option that gives the text.
-    pub file: Arc<str>,
-    /// The line, counted from 1.
-    pub line: u64,
-    /// The character in it, counted from 1.
-    pub column: u64,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: line {}, column {}", self.file, self.line, self.column)
-    }
 }
 
 /// How the columns of a table are made of those of an input.

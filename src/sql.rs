@@ -50,7 +50,7 @@ impl Pipeline {
     /// The pipeline that `sql` is; `name` is what messages call it.
     ///
     /// # Errors
-    /// [`Kind::Sql`](crate::Kind::Sql), with the place.
+    /// [`Kind::Sql`], with the place.
     pub fn parse(name: &str, sql: &str) -> Result<Self> {
         let script = Script::new(name, sql)?;
         let mut draft = Draft::default();
@@ -66,7 +66,7 @@ impl Pipeline {
     /// The pipeline in the file at `path`.
     ///
     /// # Errors
-    /// [`Kind::Io`](crate::Kind::Io), [`Kind::Sql`](crate::Kind::Sql).
+    /// [`Kind::Io`], [`Kind::Sql`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let sql = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?;
@@ -85,7 +85,7 @@ impl Pipeline {
 /// It has the type that a column of the input has; that of a CAST; or else none, so that no value is changed.
 ///
 /// # Errors
-/// [`Kind::Sql`](crate::Kind::Sql); [`Kind::Usage`](crate::Kind::Usage) if the plan has columns of its own.
+/// [`Kind::Sql`]; [`Kind::Usage`] if the plan has columns of its own.
 pub fn select(mut plan: Plan, list: &str) -> Result<Plan> {
     let script = Script::new("--select", list)?;
     let Some(columns) = &mut plan.columns else {
@@ -100,7 +100,7 @@ pub fn select(mut plan: Plan, list: &str) -> Result<Plan> {
 /// `plan` for those records only for which this SQL expression is true.
 ///
 /// # Errors
-/// [`Kind::Sql`](crate::Kind::Sql).
+/// [`Kind::Sql`].
 pub fn filter(mut plan: Plan, condition: &str) -> Result<Plan> {
     let script = Script::new("--where", condition)?;
     let selection = select::condition(script.whole())?;
