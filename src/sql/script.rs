@@ -189,3 +189,55 @@ impl<'s> Piece<'s> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(script: &str) -> Vec<String> {
+        Script::new("x.sql", script).unwrap().statements().map(|piece| piece.text().to_owned()).collect()
+    }
+
+    #[test]
+    fn statements_are_as_they_are_written() {
+        let script = "-- é;\r\nCREATE TABLE \"ä;\" (a 'ö' -- ü;\r\n, b);;\n\t/* ; */ SELECT '日;''本', [;], `;`;\r x'00' ;";
+        let expected = ["CREATE TABLE \"ä;\" (a 'ö' -- ü;\r\n, b)", "SELECT '日;''本', [;], `;`", "x'00'"];
+        assert_eq!(texts(script), expected);
+    }
+
+    #[test]
+    fn places_are_lines_and_characters() {
+        let text = "é\n ab\r\n日本 x\r";
+        let script = Script::new("x.sql", text).unwrap();
+        for (offset, _) in text.char_indices() {
+            let location = script.location(offset);
+            assert_eq!(script.offset(location), offset, "{location:?}");
+        }
+        let x = text.find('x').unwrap();
+        assert_eq!(script.place(script.location(x)).to_string(), "x.sql: line 3, column 4");
+        assert_eq!(script.offset(Location::new(9, 9)), text.len());
+    }
+
+    #[test]
+    fn no_text_makes_it_panic() {
+        let sql = "CREATE TABLE t (\"é\" TEXT);\r\n INSERT INTO t (é) SELECT upper(i.\"a b\") || '日' FROM input i WHERE é > 1e3;
+            CREATE INDEX x ON t (é); CREATE VIEW v AS SELECT 1; ANALYZE";
+        crate::sql::Pipeline::parse("x.sql", sql).unwrap();
+        let bounds: Vec<_> = sql.char_indices().map(|(at, _)| at).chain([sql.len()]).collect();
+        for (at, from) in bounds.iter().enumerate() {
+            for to in &bounds[at..(at + 4).min(bounds.len())] {
+                for text in [
+                    &sql[..*from],
+                    &[&sql[..*from], &sql[*to..]].concat(),
+                    &[&sql[..*to], &sql[*from..]].concat(),
+                ] {
+                    if let Err(error) = crate::sql::Pipeline::parse("x.sql", text) {
+                        let crate::Kind::Sql { place, .. } = error.kind() else { panic!("{error}") };
+                        let lines = text.split('\n').count() as u64;
+                        assert!((1..=lines).contains(&place.line), "{text}: {error}");
+                    }
+                }
+            }
+        }
+    }
+}
