@@ -86,6 +86,10 @@ fn compiled(expr: &ast::Expr) -> Option<Compiled> {
         return Some(Compiled { affinity: Own::Text, ..field });
     }
     match expr {
+        // As IS TRUE it is another operator.
+        ast::Expr::IsDistinctFrom(_, right) | ast::Expr::IsNotDistinctFrom(_, right) if is_boolean(right) => {
+            None
+        }
         ast::Expr::Nested(of) => compiled(of),
         ast::Expr::Value(value) => literal(value),
         ast::Expr::Function(function) => call(function),
@@ -131,6 +135,14 @@ fn compiled(expr: &ast::Expr) -> Option<Compiled> {
             apply("trim", [&**expr].into_iter().chain(trim_characters.iter().flatten()))
         }
         _ => None,
+    }
+}
+
+fn is_boolean(expr: &ast::Expr) -> bool {
+    match expr {
+        ast::Expr::Nested(of) => is_boolean(of),
+        ast::Expr::Value(value) => matches!(value.value, Value::Boolean(_)),
+        _ => false,
     }
 }
 

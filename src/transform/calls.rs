@@ -191,6 +191,10 @@ fn of_texts<'a>(function: Function, of: &[Value<'a>], arena: &'a Arena) -> Resul
             _ => Err(Left),
         };
     }
+    // Where there is nothing to replace, it does not matter by what.
+    if matches!((function, of), (F::Replace, [_, Value::Text(b""), _])) {
+        return Err(Left);
+    }
     if of.iter().any(|of| matches!(of, Value::Null)) {
         return Ok(Value::Null);
     }
@@ -212,10 +216,7 @@ fn of_texts<'a>(function: Function, of: &[Value<'a>], arena: &'a Arena) -> Resul
         (F::Substr, [_, start, rest @ ..]) => {
             Value::Text(texts::substr(text(0)?, *start, rest.first().copied())?)
         }
-        (F::Replace, [whole, _, _]) => match text(1)? {
-            b"" => *whole,
-            pattern => Value::Text(texts::replace(text(0)?, pattern, text(2)?, arena)?),
-        },
+        (F::Replace, [_, _, _]) => Value::Text(texts::replace(text(0)?, text(1)?, text(2)?, arena)?),
         (F::Instr, [_, _]) => Value::Integer(texts::instr(text(0)?, text(1)?)?),
         (F::Length, [_]) => Value::Integer(texts::length(text(0)?)?),
         _ => return Err(Left),
