@@ -145,6 +145,17 @@ impl Maker {
         }
     }
 
+    /// An expression that both SQLite and the parser take.
+    fn valid(&mut self, connection: &Connection) -> String {
+        loop {
+            let depth = self.0.random_range(1..4);
+            let expr = self.expr(depth);
+            if is_expression(connection, &expr) {
+                return expr;
+            }
+        }
+    }
+
     /// An expression of at most this depth, mostly in brackets: what binds how strongly is to be tested, too.
     fn expr(&mut self, depth: usize) -> String {
         if depth == 0 || self.0.random_ratio(1, 8) {
@@ -274,13 +285,27 @@ fn oracle(rows: &[Vec<&str>]) -> Connection {
     connection
 }
 
-/// The values of expressions in each row; nothing where one of them fails.
-fn expected(connection: &Connection, exprs: &[String]) -> Vec<Option<Vec<Value>>> {
+/// What becomes of a row.
+enum Expected {
+    Row(Vec<Value>),
+    Rejected,
+    Filtered,
+}
+
+/// What becomes of each row, by SQLite. Where an expression fails the row is none.
+fn expected(connection: &Connection, exprs: &[String], filter: &str) -> Vec<Expected> {
     let count: i64 = connection.query_row("SELECT count(*) FROM input", [], |row| row.get(0)).unwrap();
     let sql = format!("SELECT {} FROM input WHERE rowid = ?", exprs.join(", "));
-    let mut statement = connection.prepare(&sql).unwrap();
-    let values = |row: &rusqlite::Row<'_>| (0..exprs.len()).map(|at| row.get(at)).collect();
-    (1..=count).map(|rowid| statement.query_row([rowid], values).ok()).collect()
+    let mut values = connection.prepare(&sql).unwrap();
+    let mut filters =
+        connection.prepare(&format!("SELECT 1 FROM input WHERE rowid = ? AND ({filter})")).unwrap();
+    let of_row = |row: &rusqlite::Row<'_>| (0..exprs.len()).map(|at| row.get(at)).collect();
+    let mut fate = |rowid: i64| match filters.exists([rowid]) {
+        Ok(false) => Expected::Filtered,
+        Ok(true) => values.query_row([rowid], of_row).map_or(Expected::Rejected, Expected::Row),
+        Err(_) => Expected::Rejected,
+    };
+    (1..=count).map(&mut fate).collect()
 }
 
 fn load(csv: &Path, sql: &str, tuning: Tuning) -> (Vec<Vec<Value>>, Report) {
@@ -319,32 +344,30 @@ fn every_evaluator_gives_the_same_values() {
     let seed = std::env::var("SQLOAD_SEED").map_or(0, |seed| seed.parse().unwrap());
     let directory = tempfile::tempdir().unwrap();
     let csv = directory.path().join("in.csv");
-    let (mut seen, mut compiled, mut round) = (0, 0, seed);
+    let (mut seen, mut compiled, mut filtered, mut round) = (0, 0, 0, seed);
     while seen < wanted {
         round += 1;
         let mut maker = Maker(ChaCha8Rng::seed_from_u64(round));
         let rows = rows(&mut maker.0);
         write_csv(&csv, &rows);
         let connection = oracle(&rows);
-        let mut exprs = Vec::new();
-        while exprs.len() < COLUMNS {
-            let depth = maker.0.random_range(1..4);
-            let expr = maker.expr(depth);
-            if is_expression(&connection, &expr) {
-                exprs.push(expr);
-            }
-        }
+        let exprs: Vec<_> = (0..COLUMNS).map(|_| maker.valid(&connection)).collect();
+        let filter = if maker.0.random() { "1".to_owned() } else { maker.valid(&connection) };
         let names: Vec<_> = (0..COLUMNS).map(|at| format!("c{at}")).collect();
-        let sql = format!(
-            "CREATE TABLE t ({}); INSERT INTO t SELECT {} FROM input",
-            names.join(", "),
-            exprs.join(", ")
-        );
+        let (names, values) = (names.join(", "), exprs.join(", "));
+        let sql =
+            format!("CREATE TABLE t ({names}); INSERT INTO t SELECT {values} FROM input WHERE {filter}");
         let plan = Pipeline::parse("test", &sql).unwrap().plan();
         compiled += plan.table.columns.iter().filter(|column| column.value.evaluator() == "compiled").count();
-        let expected = expected(&connection, &exprs);
-        let rejected = expected.iter().filter(|row| row.is_none()).count() as u64;
-        let expected: Vec<_> = expected.into_iter().flatten().collect();
+        let all = expected(&connection, &exprs, &filter);
+        let rejected = all.iter().filter(|row| matches!(row, Expected::Rejected)).count() as u64;
+        let left_out = all.iter().filter(|row| matches!(row, Expected::Filtered)).count() as u64;
+        filtered += left_out;
+        let row = |row| match row {
+            Expected::Row(values) => Some(values),
+            _ => None,
+        };
+        let expected: Vec<_> = all.into_iter().filter_map(row).collect();
         for evaluators in [Evaluators::Both, Evaluators::Sqlite] {
             let tuning = Tuning {
                 evaluators,
@@ -372,4 +395,5 @@ fn every_evaluator_gives_the_same_values() {
     }
     // Or else this test tests less than it says.
     assert!(compiled * 2 > seen, "{compiled} of {seen} are compiled");
+    assert!(filtered > 0);
 }

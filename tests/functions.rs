@@ -1,0 +1,229 @@
+//! The functions that sqload adds to SQL, and what becomes of expressions that fail.
+
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use sqload::plan::{Evaluators, OnError, Plan, Tuning, WriterChoice};
+use sqload::report::Report;
+use sqload::sql::Pipeline;
+use sqload::{Loader, Result};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+struct Place {
+    directory: tempfile::TempDir,
+    inputs: Vec<PathBuf>,
+}
+
+impl Place {
+    fn with(csvs: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |at: usize| directory.path().join(format!("{at}.csv"));
+        let inputs = (0..csvs.len()).map(path).collect();
+        csvs.iter().enumerate().for_each(|(at, csv)| std::fs::write(path(at), csv).unwrap());
+        Self { directory, inputs }
+    }
+
+    fn load(&self, sql: &str, change: impl FnOnce(&mut Plan)) -> Result<(Vec<Vec<Value>>, Report)> {
+        let database = self.directory.path().join("out.db");
+        let mut plan = Pipeline::parse("test", sql)?.plan();
+        change(&mut plan);
+        let report = Loader::from(plan).load_all(&self.inputs, &database)?;
+        let connection = Connection::open(database).unwrap();
+        let mut statement = connection.prepare("SELECT * FROM t ORDER BY rowid").unwrap();
+        let columns = statement.column_count();
+        let values = |row: &rusqlite::Row<'_>| (0..columns).map(|at| row.get(at)).collect();
+        let rows = statement.query_map([], values).unwrap().collect::<std::result::Result<_, _>>().unwrap();
+        Ok((rows, report))
+    }
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+fn pipeline(exprs: &[&str]) -> String {
+    let names: Vec<_> = (0..exprs.len()).map(|at| format!("c{at}")).collect();
+    format!("CREATE TABLE t ({}); INSERT INTO t SELECT {} FROM input", names.join(", "), exprs.join(", "))
+}
+
+#[test]
+fn values_depend_on_the_record_alone_whoever_evaluates() {
+    let exprs = [
+        "uuid4()",
+        "uuid7()",
+        "hex(uuid4()) || a",
+        "hex(uuid7())",
+        "random()",
+        "random() % 10 + 5",
+        "iif(a % 2 = 0, uuid4(), random())",
+        "input_name() || ':' || record_number() || ':' || line_number()",
+        "record_number() = a",
+        "try_integer(a)",
+        "try_integer(b)",
+        "try_real(a)",
+        "try_real(b)",
+        "try_real(record_number())",
+        "try_date(b, '%d.%m.%Y')",
+        "try_date(a, b)",
+        "hash64(a, b)",
+        "hash64(a, NULL, 1, 1.5, x'00')",
+        "hash64()",
+        "slug(b)",
+        "slug(a + 0)",
+        "upper(b)",
+        "lower(b)",
+        "upper(a + 0.5)",
+        "lower(x'41')",
+        "try_real(b) * 2 + length(slug(b))",
+        "json_array(a, b, record_number())",
+    ];
+    let field = |row: usize| {
+        [
+            "",
+            "Größe & Maß",
+            "31.01.2024",
+            "1.5e3",
+            "\"two\nlines\"",
+            "\"say \"\"ÄÖÜ\"\"\"",
+            "-7",
+            "%Y",
+            "ǅ日本",
+        ][row % 9]
+    };
+    let csv = |rows: std::ops::Range<usize>| {
+        rows.fold("a,b\n".to_owned(), |csv, row| format!("{csv}{row},{}\n", field(row)))
+    };
+    let place = Place::with(&[&csv(0..150), &csv(150..170)]);
+    let sql = pipeline(&exprs);
+    let of = |evaluators, jobs, chunk_bytes| {
+        let tuning = Tuning {
+            evaluators,
+            jobs: NonZeroUsize::new(jobs),
+            chunk_bytes,
+            seed: Some(7),
+            ..Tuning::default()
+        };
+        place.load(&sql, |plan| plan.tuning = tuning).unwrap().0
+    };
+    let rows = of(Evaluators::Both, 1, 1 << 20);
+    for evaluators in [Evaluators::Both, Evaluators::Sqlite] {
+        for (jobs, chunk_bytes) in [(1, 1 << 20), (2, 1), (8, 100), (3, 1_000)] {
+            let others = of(evaluators, jobs, chunk_bytes);
+            for (row, (values, others)) in rows.iter().zip(&others).enumerate() {
+                for (at, expr) in exprs.iter().enumerate() {
+                    assert_eq!(values[at], others[at], "{evaluators:?}, {jobs} jobs: {expr} in row {row}");
+                }
+            }
+            assert_eq!(rows.len(), others.len());
+        }
+    }
+    // Each occurrence in each row is another.
+    for column in [0, 1, 4] {
+        let mut seen: Vec<_> = rows.iter().map(|row| format!("{:?}", row[column])).collect();
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), rows.len());
+    }
+    // `field` has a line more in one of nine.
+    let place_of = |row: usize| {
+        let (input, first) = if row < 150 { (0, 0) } else { (1, 150) };
+        let lines = 2 + (row - first) + (first..row).filter(|row| row % 9 == 4).count();
+        format!("{}:{}:{lines}", place.inputs[input].display(), row - first + 1)
+    };
+    for (row, values) in rows.iter().enumerate() {
+        assert_eq!(values[7], text(&place_of(row)));
+        assert_eq!(values[9], Value::Integer(row as i64));
+    }
+    assert_eq!(rows[2][14], text("2024-01-31"));
+    assert_eq!(rows[3][12], Value::Real(1500.0));
+    assert_eq!(rows[1][19], text("grosse-mass"));
+    assert_eq!((&rows[1][21], &rows[1][22]), (&text("GRÖSSE & MASS"), &text("größe & maß")));
+}
+
+#[test]
+fn an_expression_that_fails_makes_a_reject() {
+    let csv = "a,b\n1,\"{\"\"x\"\": 1}\"\n2,oops\n3,\"{\"\"x\"\": 3}\"\n4,\n-9223372036854775808,{}\n";
+    let place = Place::with(&[csv]);
+    let sql = pipeline(&["try_integer(a)", "json_extract(b, '$.x')", "abs(try_integer(a))"]);
+    for writer in [WriterChoice::Direct, WriterChoice::Statements] {
+        for evaluators in [Evaluators::Both, Evaluators::Sqlite] {
+            let rejects = place.directory.path().join("rejects.csv");
+            let (rows, report) = place
+                .load(&sql, |plan| {
+                    plan.tuning = Tuning { writer, evaluators, ..Tuning::default() };
+                    plan.policies.rejects = Some(rejects.clone());
+                })
+                .unwrap();
+            let row = |number| vec![Value::Integer(number); 3];
+            assert_eq!(rows, [row(1), row(3)]);
+            assert_eq!((report.records, report.loaded, report.rejected), (5, 2, 3));
+            let kept = std::fs::read_to_string(&rejects).unwrap();
+            assert_eq!(kept, "a,b\n2,oops\n4,\n-9223372036854775808,{}\n");
+            let reasons = std::fs::read_to_string(rejects.with_extension("csv.reasons.jsonl")).unwrap();
+            let reasons: Vec<serde_json::Value> =
+                reasons.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let expected = [
+                (2, 3, "c1", "the expression of column \"c1\": malformed JSON"),
+                (4, 5, "c1", "the expression of column \"c1\": malformed JSON"),
+                (5, 6, "c2", "the expression of column \"c2\": integer overflow"),
+            ];
+            for (reason, (record, line, column, message)) in reasons.iter().zip(expected) {
+                assert_eq!(reason["record"], record);
+                assert_eq!(reason["line"], line);
+                assert_eq!(reason["column"], column);
+                assert_eq!(reason["kind"], "expression");
+                assert_eq!(reason["message"], message);
+            }
+            assert_eq!(reasons.len(), expected.len());
+        }
+    }
+    let error = place.load(&sql, |plan| plan.policies.on_error = OnError::Abort).unwrap_err();
+    let message =
+        "line 3 (record 2, byte 19): the expression of column \"c1\": malformed JSON; fix the input";
+    assert!(error.to_string().contains(message), "{error}");
+}
+
+#[test]
+fn a_condition_that_fails_makes_a_reject_and_one_that_is_not_true_leaves_out() {
+    let place = Place::with(&[
+        "a\n\"{\"\"keep\"\": 1}\"\n{}\n\"{\"\"keep\"\": 0}\"\n{\n\"{\"\"keep\"\": \"\"x\"\"}\"\n",
+    ]);
+    let sql = pipeline(&["record_number()"]) + " WHERE a ->> '$.keep'";
+    let (rows, report) = place.load(&sql, |_| {}).unwrap();
+    assert_eq!(rows, [[Value::Integer(1)]]);
+    assert_eq!((report.records, report.loaded, report.rejected, report.filtered), (5, 1, 1, 3));
+    let error = place.load(&sql, |plan| plan.policies.on_error = OnError::Abort).unwrap_err();
+    assert!(
+        error.to_string().contains("record 4") && error.to_string().contains("WHERE: malformed JSON"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_constant_that_fails_rejects_every_record() {
+    let place = Place::with(&["a\n1\n2\n3\n"]);
+    let (rows, report) = place.load(&pipeline(&["a", "json('oops')"]), |_| {}).unwrap();
+    assert_eq!((rows.len(), report.rejected), (0, 3));
+}
+
+#[test]
+fn rows_that_are_left_out_do_not_change_the_numbers_of_others() {
+    let csv = (0..5_000).fold("a\n".to_owned(), |csv, row| format!("{csv}{row}\n"));
+    let place = Place::with(&[&csv]);
+    let sql = "CREATE TABLE t (a TEXT PRIMARY KEY, n, id BLOB UNIQUE);
+        INSERT INTO t SELECT a, record_number(), uuid7() FROM input WHERE try_integer(a) % 3 = 0";
+    for writer in [WriterChoice::Direct, WriterChoice::Statements] {
+        for chunk_bytes in [1, 1_000] {
+            let (rows, report) = place
+                .load(sql, |plan| {
+                    plan.tuning = Tuning { writer, chunk_bytes, verify: true, ..Tuning::default() };
+                })
+                .unwrap();
+            assert_eq!((report.loaded, report.filtered), (1_667, 3_333));
+            for (at, row) in rows.iter().enumerate() {
+                let number = 3 * at as i64;
+                assert_eq!(row[..2], [text(&number.to_string()), Value::Integer(number + 1)]);
+            }
+        }
+    }
+}
