@@ -105,8 +105,15 @@ fn what_evaluates_an_expression_is_said_and_nothing_is_loaded() {
     let check = ["check", "people.sql", "-i", "other.csv"];
     place.run(&check).expect(1).says_once(&["people.sql: line 2, column", "no column \"age\" in the header"]);
     assert_eq!(place.names(), ["other.csv", "people.csv", "people.sql"]);
-    let load = ["load", "people.csv", "people.db", "--explain", "--select", "upper(age) AS x, age"];
-    let outcome = place.run(&load).expect(0);
-    assert_eq!(outcome.stdout, "compiled  x    upper(\"age\")\ncompiled  age  age as INTEGER\n");
+    let list = "upper(age) AS x, age, uuid7() AS id, 'it''s' AS t, line_number() AS n";
+    let load = ["load", "people.csv", "people.db", "--explain", "--select", list];
+    let expected = [
+        "compiled  x    upper(\"age\")",
+        "compiled  age  age as INTEGER",
+        "compiled  id   uuid7()",
+        "compiled  t    'it''s'",
+        "compiled  n    line_number()",
+    ];
+    assert_eq!(place.run(&load).expect(0).stdout.lines().collect::<Vec<_>>(), expected);
     assert_eq!(place.names(), ["other.csv", "people.csv", "people.sql"]);
 }
