@@ -1,6 +1,6 @@
 //! One chunk to one batch: what a worker does, start to end. Pure: bytes in, rows out.
 
-use crate::batch::{Arena, Batch, Oddities, Reject, Rows, Source, Span, Value};
+use crate::batch::{Arena, Batch, Oddities, Reject, Rows, Source, Span, Value, Values};
 use crate::error::{Position, Reason};
 use crate::parse;
 use crate::plan::{Dialect, InvalidUtf8, Policies, Ragged};
@@ -125,7 +125,10 @@ impl<'p> Worker<'p> {
             let failed = self.rejects(chunk, failures.into_iter());
             *rejects = in_order(std::mem::take(rejects), failed);
         }
-        self.retain(|row| is_kept.get(row) == Value::Integer(1));
+        match is_kept {
+            Values::Integers(is_kept) => self.retain(|row| is_kept[row] == 1),
+            is_kept => self.retain(|row| is_kept.get(row) == Value::Integer(1)),
+        }
         before - self.numbers.len()
     }
 

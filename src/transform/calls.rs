@@ -11,7 +11,7 @@ mod texts;
 
 use super::Slot;
 use super::typed::integers;
-use crate::batch::{Arena, Strings, Value, Values};
+use crate::batch::{Arena, Span, Strings, Value, Values};
 use crate::functions::{self, hash64, try_date, try_real};
 use crate::plan::{Affinity, Function};
 use compare::{equal, order_of, truth};
@@ -68,6 +68,15 @@ fn of_one_class<'a>(
     made: &[Values<'a>],
     arena: &'a Arena,
 ) -> Option<Values<'a>> {
+    if let (Function::And | Function::Or, [left, right]) = (function, of)
+        && let (Values::Integers(left), Values::Integers(right)) = (made[*left], made[*right])
+    {
+        let pairs = left.iter().zip(right).map(|(left, right)| (*left != 0, *right != 0));
+        return Some(match function {
+            Function::And => flags(pairs.map(|(left, right)| left & right), arena),
+            _ => flags(pairs.map(|(left, right)| left | right), arena),
+        });
+    }
     let test = compare::test(function)?;
     match (test, of.iter().map(|slot| made[*slot])) {
         (compare::Test::Truth(is_true), mut of) => match of.next()? {
@@ -95,6 +104,11 @@ fn compare_texts<'a>(
     matches: fn(Ordering) -> bool,
     arena: &'a Arena,
 ) -> Values<'a> {
+    if [Ordering::Less, Ordering::Equal, Ordering::Greater].map(matches) == [false, true, false] {
+        // Most differ in length already.
+        let is_equal = |span: &Span| span.len() == other.len() && span.of(texts.bytes) == other;
+        return flags(texts.spans.iter().map(is_equal), arena);
+    }
     let first = other.first().copied();
     let compared = texts.spans.iter().map(|span| {
         // Most differ in their first byte already.
