@@ -79,9 +79,16 @@ impl Cells {
             Cell::Integer(integer) => *integer,
             _ => 0,
         };
+        let real = |cell: &Cell| match cell {
+            Cell::Real(real) => *real,
+            _ => 0.0,
+        };
         match cells.first() {
             Some(Cell::Integer(_)) if cells.iter().all(|cell| matches!(cell, Cell::Integer(_))) => {
                 Values::Integers(arena.list(cells.iter().map(integer)))
+            }
+            Some(Cell::Real(_)) if cells.iter().all(|cell| matches!(cell, Cell::Real(_))) => {
+                Values::Reals(arena.list(cells.iter().map(real)))
             }
             Some(Cell::Text(_)) if is_short && cells.iter().all(|cell| matches!(cell, Cell::Text(_))) => {
                 Values::Texts(spans(cells))

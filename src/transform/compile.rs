@@ -225,3 +225,64 @@ fn find_column(name: &str, header: &[String], input: &Arc<str>) -> Result<usize>
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::Pipeline;
+
+    fn block(sql: &str, evaluators: Evaluators) -> Block {
+        let header = ["a", "b", "c"].map(str::to_owned);
+        let plan = Pipeline::parse("test", sql).unwrap().plan();
+        let mut compiler = Compiler { header: &header, input: &"in".into(), evaluators, streams: 0 };
+        compiler.block(plan.table.columns.iter().map(|column| &column.value)).unwrap()
+    }
+
+    #[test]
+    fn what_is_always_compiled_leaves_nothing_to_sqlite_and_is_made_once() {
+        let sql = "CREATE TABLE t (id, x, y, n, z);
+            INSERT INTO t SELECT uuid7(), a, upper(B), coalesce(try_integer(c), 0),
+                a || '.' || (b || '_') || coalesce(try_integer(\"C\"), 0) || '@' FROM input";
+        let text = |text: &str| Op::Constant(Constant::Text(text.to_owned()));
+        let ops = [
+            Op::Uuid7(0),
+            Op::Field(0),
+            Op::Field(1),
+            Op::Upper(2),
+            Op::Field(2),
+            Op::TryInteger(4),
+            Op::Constant(Constant::Integer(0)),
+            Op::Coalesce([5, 6].into()),
+            text("."),
+            text("_"),
+            text("@"),
+            Op::Concat([1, 8, 2, 9, 7, 10].into()),
+        ];
+        let outputs = [0, 1, 3, 7, 11].map(|slot| Output { slot: Some(slot), text: None });
+        let expected = Block { ops: ops.into(), outputs: outputs.into(), inputs: Vec::new() };
+        assert_eq!(block(sql, Evaluators::Both), expected);
+        let by_sqlite = block(sql, Evaluators::Sqlite);
+        assert!(by_sqlite.outputs[1..].iter().all(|output| output.slot.is_none() && output.text.is_some()));
+    }
+
+    #[test]
+    fn sqlite_is_given_the_columns_that_it_reads() {
+        let sql = "CREATE TABLE t (x, y, z);
+            INSERT INTO t SELECT json_extract(B, '$.x'), random() || b, abs(c) + 1 FROM input";
+        let Block { ops, outputs, inputs } = block(sql, Evaluators::Both);
+        let names: Vec<_> = inputs.iter().map(|(column, slot)| (column.name.as_str(), &ops[*slot])).collect();
+        assert_eq!(names, [("B", &Op::Field(1)), ("c", &Op::Field(2))]);
+        assert!(outputs[0].slot.is_none() && outputs[0].text.is_some());
+        assert!(outputs[1].slot.is_some() && outputs[1].text.is_none());
+        assert!(outputs[2].slot.is_some() && outputs[2].text.is_some());
+    }
+
+    #[test]
+    fn what_sqlite_does_not_know_is_an_error() {
+        let sql = Sql { text: "nosuch(1)".to_owned(), inputs: Vec::new(), compiled: None };
+        let mut compiler =
+            Compiler { header: &[], input: &"in".into(), evaluators: Evaluators::Both, streams: 0 };
+        let error = compiler.block([Expr::Sql(sql)].iter()).unwrap_err();
+        assert_eq!(error.to_string(), "in: SQLite can not evaluate nosuch(1): no such function: nosuch");
+    }
+}
