@@ -139,7 +139,8 @@ fn is_true(filter: &Expr) -> Expr {
     let call = |expr: &Expr| Expr::Call(Function::IsTrue, vec![expr.clone()]);
     Expr::Sql(match filter {
         Expr::Sql(Sql { text, inputs, compiled }) => Sql {
-            text: format!("({text}) IS TRUE"),
+            // As WHERE does, this does not look further than it must.
+            text: format!("CASE WHEN {text} THEN 1 ELSE 0 END"),
             inputs: inputs.clone(),
             compiled: compiled.as_deref().map(call).map(Box::new),
         },
