@@ -54,7 +54,9 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             check_error(&error, bytes, dialect, &expected, headers);
         }
         None => {
-            assert!(open_quote(bytes, dialect).is_none() && largest < max_record_bytes.saturating_add(2 * 64));
+            assert!(
+                open_quote(bytes, dialect).is_none() && largest < max_record_bytes.saturating_add(2 * 64)
+            );
             assert_eq!((offset, found), (bytes.len(), expected));
         }
     }
