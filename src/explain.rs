@@ -58,6 +58,7 @@ fn text(expr: &Expr) -> String {
         Expr::Typed { of, to, .. } => format!("{} as {}", text(of), to.as_str()),
         Expr::InputName => "input_name()".to_owned(),
         Expr::RecordNumber => "record_number()".to_owned(),
+        Expr::Now => "current_timestamp".to_owned(),
         Expr::LineNumber => "line_number()".to_owned(),
         Expr::Uuid4 => "uuid4()".to_owned(),
         Expr::Uuid7 => "uuid7()".to_owned(),

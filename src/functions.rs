@@ -10,6 +10,7 @@
 //! | `slug(x)` | lower-case ASCII letters and digits with hyphens between, transliterated |
 
 use crate::batch::Value;
+use jiff::Timestamp;
 use jiff::fmt::strtime::BrokenDownTime;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -62,6 +63,12 @@ pub(crate) fn try_date(text: &[u8], format: &[u8]) -> Option<String> {
         format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
     });
     Some(format!("{}{offset}", parsed.to_datetime().ok()?))
+}
+
+/// A time in UTC as SQLite writes it, with milliseconds; the empty text beyond the year 9999.
+pub(crate) fn utc(unix_millis: u64) -> String {
+    let time = i64::try_from(unix_millis).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
+    time.map_or(String::new(), |time| time.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string())
 }
 
 /// XXH3 with 64 bits and seed 0 over each value: a byte for its class (0 to 4: NULL, INTEGER, REAL, TEXT, BLOB), then
@@ -136,6 +143,13 @@ mod tests {
         for (text, format, expected) in cases {
             assert_eq!(try_date(text.as_bytes(), format.as_bytes()).as_deref(), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn times_are_written_as_sqlite_does() {
+        assert_eq!(utc(0), "1970-01-01 00:00:00.000");
+        assert_eq!(utc(1_706_725_800_007), "2024-01-31 18:30:00.007");
+        assert_eq!(utc(u64::MAX), "");
     }
 
     #[test]

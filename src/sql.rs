@@ -24,6 +24,7 @@
 
 mod compiled;
 pub(crate) mod expression;
+mod rewrite;
 mod script;
 mod select;
 mod strength;

@@ -95,7 +95,7 @@ impl Program {
         input: &Arc<str>,
         seed: Seed,
     ) -> Result<Self> {
-        let mut compiler = Compiler { header, input, evaluators, streams: 0 };
+        let mut compiler = Compiler { header, input, evaluators, unix_millis: seed.unix_millis, streams: 0 };
         let columns = compiler.block(table.columns.iter().map(|column| &column.value))?;
         let filter = filter.map(|filter| compiler.block([is_true(filter)].iter())).transpose()?;
         let names = table.columns.iter().map(|column| column.name.clone()).collect();

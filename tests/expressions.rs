@@ -16,6 +16,9 @@ use sqload::sql::Pipeline;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+/// The text that means NULL.
+const NULL: &str = "NULL";
+
 /// Expressions of one load.
 const COLUMNS: usize = 12;
 
@@ -84,7 +87,7 @@ const TEXTS: [&str; 64] = [
     "2.5",
     "1_000",
     "x'41'",
-    "NULL",
+    NULL,
 ];
 
 const LITERALS: [&str; 40] = [
@@ -244,7 +247,7 @@ impl Maker {
     }
 }
 
-/// Rows of up to three texts; those that are not there are NULL.
+/// Rows of up to three texts; those that are not there are NULL, and those that say so.
 fn rows(rng: &mut ChaCha8Rng) -> Vec<Vec<&'static str>> {
     let count = rng.random_range(1..40);
     let text = |rng: &mut ChaCha8Rng| *TEXTS.choose(rng).unwrap();
@@ -279,7 +282,7 @@ fn oracle(rows: &[Vec<&str>]) -> Connection {
     map("lower", |text| text.chars().flat_map(char::to_lowercase).collect());
     connection.execute_batch("CREATE TABLE input (a TEXT, b TEXT, c TEXT)").unwrap();
     for row in rows {
-        let values = [0, 1, 2].map(|at| row.get(at).copied());
+        let values = [0, 1, 2].map(|at| row.get(at).copied().filter(|text| *text != NULL));
         connection.execute("INSERT INTO input VALUES (?, ?, ?)", values).unwrap();
     }
     connection
@@ -313,6 +316,7 @@ fn load(csv: &Path, sql: &str, tuning: Tuning) -> (Vec<Vec<Value>>, Report) {
     let _ = std::fs::remove_file(&database);
     let mut plan = Pipeline::parse("test", sql).unwrap_or_else(|error| panic!("{error}: {sql}")).plan();
     (plan.tuning, plan.policies.ragged) = (tuning, Ragged::Pad);
+    plan.nulls.texts = vec![NULL.to_owned()];
     let report = Loader::from(plan).load(csv, &database).unwrap_or_else(|error| panic!("{error}: {sql}"));
     let connection = Connection::open(database).unwrap();
     let mut statement = connection.prepare("SELECT * FROM t ORDER BY rowid").unwrap();

@@ -48,6 +48,8 @@ pub enum Expr {
     RecordNumber,
     /// The line on which the record begins, counted from 1.
     LineNumber,
+    /// When the load began, in UTC, as TEXT like `2024-01-31 18:30:00.000`.
+    Now,
     /// Any INTEGER, each as likely.
     Random,
     /// What SQLite makes of an operator or a function of SQL, with so many arguments as it takes. Inside of

@@ -41,11 +41,16 @@ struct Compiled {
     affinity: Own,
     /// Whether its values depend on more than the record.
     is_volatile: bool,
+    /// How many expressions it is made of, with itself.
+    size: usize,
 }
+
+/// What is twice in another, as `x` is in `x BETWEEN 1 AND 2`, is not larger: where such are nested, they double each time.
+const MAX_TWICE: usize = 1_000;
 
 impl Compiled {
     fn new(expr: Expr, classes: Classes) -> Self {
-        Self { expr, classes, affinity: Own::None, is_volatile: false }
+        Self { expr, classes, affinity: Own::None, is_volatile: false, size: 1 }
     }
 
     fn call(function: Function, of: impl IntoIterator<Item = Self>, classes: Classes) -> Self {
@@ -59,7 +64,13 @@ impl Compiled {
     ) -> Self {
         let of: Vec<_> = of.into_iter().collect();
         let is_volatile = of.iter().any(|of| of.is_volatile);
-        Self { is_volatile, ..Self::new(expr(of.into_iter().map(|of| of.expr).collect()), classes) }
+        let size = of.iter().map(|of| of.size).sum::<usize>() + 1;
+        Self { is_volatile, size, ..Self::new(expr(of.into_iter().map(|of| of.expr).collect()), classes) }
+    }
+
+    /// The same, if it is small enough to be part of another more than once.
+    fn for_several(self) -> Option<Self> {
+        (self.size <= MAX_TWICE).then_some(self)
     }
 }
 
@@ -116,6 +127,7 @@ fn compiled(expr: &ast::Expr) -> Option<Compiled> {
         }
         ast::Expr::Between { expr, negated, low, high } => {
             let (of, low) = operands(expr, low, EQUALITY)?;
+            let of = of.for_several()?;
             let high = operand(high, EQUALITY + 1)?;
             let low = compare(Function::GreaterOrEqual, of.clone(), low);
             let high = compare(Function::LessOrEqual, of, high);
@@ -253,7 +265,7 @@ fn case(
     otherwise: Option<&ast::Expr>,
 ) -> Option<Compiled> {
     let of = match of {
-        Some(of) => Some(compiled(of)?),
+        Some(of) => Some(compiled(of)?.for_several()?),
         None => None,
     };
     let mut arguments = Vec::new();

@@ -4,12 +4,10 @@
 //! does the same, as that.
 
 use super::compiled;
+use super::rewrite::Rewriter;
 use crate::evaluate::{InputColumn, Session};
 use crate::plan::{Expr, Sql};
-use sqlparser::ast::{
-    self, DataType, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Spanned, UnaryOperator,
-    Value, VisitMut, VisitorMut,
-};
+use sqlparser::ast::{self, Function, FunctionArguments, Spanned, Value, VisitMut};
 use sqlparser::tokenizer::Span;
 use std::ops::ControlFlow;
 
@@ -19,31 +17,6 @@ pub(crate) struct Refused {
     pub(crate) reason: String,
     pub(crate) span: Span,
 }
-
-/// Functions of several rows.
-const AGGREGATES: [&str; 18] = [
-    "avg",
-    "count",
-    "group_concat",
-    "string_agg",
-    "sum",
-    "total",
-    "median",
-    "percentile",
-    "percentile_cont",
-    "percentile_disc",
-    "json_group_array",
-    "json_group_object",
-    "jsonb_group_array",
-    "jsonb_group_object",
-    "array_agg",
-    "stddev",
-    "variance",
-    "first_value",
-];
-
-/// Functions that take texts, and are given the text of what is none.
-const TEXT_FUNCTIONS: [&str; 4] = ["upper", "lower", "slug", "try_date"];
 
 /// What a scalar SQL expression over the columns of `input` is.
 ///
@@ -125,147 +98,6 @@ pub(super) fn hexadecimal(value: &ast::ValueWithSpan) -> Option<i64> {
     u64::from_str_radix(digits, 16).ok().filter(|_| is_integer).map(u64::cast_signed)
 }
 
-/// Makes of an expression what SQLite is to be given.
-#[derive(Default)]
-struct Rewriter {
-    inputs: Vec<(String, Expr)>,
-    functions: Vec<(String, Span)>,
-}
-
-impl VisitorMut for Rewriter {
-    type Break = Refused;
-
-    fn pre_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<Refused> {
-        let reason = "a subquery sees more than one record".to_owned();
-        ControlFlow::Break(Refused { reason, span: query.span() })
-    }
-
-    fn pre_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<Refused> {
-        let expr = &*expr;
-        let refuse =
-            |reason: &str| ControlFlow::Break(Refused { reason: reason.to_owned(), span: expr.span() });
-        match expr {
-            ast::Expr::In { target: ast::InTarget::Table { .. }, .. } => {
-                return refuse("a subquery sees more than one record");
-            }
-            ast::Expr::Value(value) => match &value.value {
-                Value::Placeholder(_) => return refuse("there is nothing to put in place of a parameter"),
-                Value::HexStringLiteral(digits) if digits.len() % 2 != 0 && hexadecimal(value).is_none() => {
-                    return refuse("a BLOB has two digits for each byte");
-                }
-                _ => {}
-            },
-            ast::Expr::CompoundIdentifier(_) if column_of(expr).is_none() => {
-                return refuse("there is no table but input");
-            }
-            ast::Expr::Function(function) => {
-                let span = function.span();
-                if let Err(reason) = check_function(function) {
-                    return ControlFlow::Break(Refused { reason, span });
-                }
-                self.functions.extend(name_of(function).map(|name| (name, span)));
-            }
-            _ => {}
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<Refused> {
-        let column = column_of(expr).map(str::to_owned);
-        if let Some(name) = column {
-            *expr = self.input(name.clone(), Expr::Field(name));
-            return ControlFlow::Continue(());
-        }
-        match expr {
-            ast::Expr::Value(value) => {
-                if let Some(integer) = hexadecimal(value) {
-                    value.value = Value::Number(integer.to_string(), false);
-                    *expr = nested(expr.clone());
-                }
-            }
-            // Two signs side by side are a comment.
-            ast::Expr::UnaryOp { expr: of, .. } if matches!(**of, ast::Expr::UnaryOp { .. }) => {
-                **of = nested((**of).clone());
-            }
-            ast::Expr::Function(function) => {
-                let name = name_of(function).unwrap_or_default();
-                if let Some(of_record) = of_record(&name, function) {
-                    let start = function.span().start;
-                    // Each one is another, and a name of its own keeps them apart.
-                    let place = format!("{name}() at {}:{}", start.line, start.column);
-                    let input = self.input(place, of_record);
-                    // A sign takes the affinity of a column off.
-                    let plus = ast::Expr::UnaryOp { op: UnaryOperator::Plus, expr: Box::new(input) };
-                    *expr = nested(plus);
-                } else if TEXT_FUNCTIONS.contains(&name.as_str()) {
-                    make_texts(function);
-                }
-            }
-            _ => {}
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-impl Rewriter {
-    /// A column of `input`.
-    fn input(&mut self, name: String, expr: Expr) -> ast::Expr {
-        let known = self.inputs.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name));
-        let ident = Ident::with_quote('"', known.map_or(&name, |(known, _)| known));
-        if known.is_none() {
-            self.inputs.push((name, expr));
-        }
-        ast::Expr::Identifier(ident)
-    }
-}
-
-fn nested(expr: ast::Expr) -> ast::Expr {
-    ast::Expr::Nested(Box::new(expr))
-}
-
-/// Why a call is more than a value of one record.
-fn check_function(function: &Function) -> Result<(), String> {
-    let name = name_of(function).ok_or("there is no such function")?;
-    let arguments = match &function.args {
-        FunctionArguments::None => 0,
-        FunctionArguments::Subquery(_) => return Err("a subquery sees more than one record".to_owned()),
-        FunctionArguments::List(list) if list.duplicate_treatment.is_some() || !list.clauses.is_empty() => {
-            return Err(format!("{name}() is called as a function of several rows"));
-        }
-        FunctionArguments::List(list) => list.args.len(),
-    };
-    let is_aggregate =
-        AGGREGATES.contains(&name.as_str()) || matches!(name.as_str(), "min" | "max") && arguments == 1;
-    if function.over.is_some() {
-        Err(format!("{name}() OVER is a window function, which sees more than one record"))
-    } else if is_aggregate || function.filter.is_some() || !function.within_group.is_empty() {
-        Err(format!("{name}() is an aggregate, which sees more than one record"))
-    } else {
-        Ok(())
-    }
-}
-
-/// Makes texts of arguments that may be none.
-fn make_texts(function: &mut Function) {
-    let FunctionArguments::List(list) = &mut function.args else { return };
-    for argument in &mut list.args {
-        let FunctionArg::Unnamed(FunctionArgExpr::Expr(of)) = argument else { continue };
-        let is_text = match of {
-            ast::Expr::Identifier(_) => true,
-            ast::Expr::Value(value) => matches!(value.value, Value::SingleQuotedString(_)),
-            _ => false,
-        };
-        if !is_text {
-            *of = ast::Expr::Cast {
-                kind: ast::CastKind::Cast,
-                expr: Box::new(of.clone()),
-                data_type: DataType::Text,
-                format: None,
-            };
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -299,6 +131,12 @@ mod tests {
             ("record_number() + 1", r#"(+"record_number() at 1:1") + 1"#),
             ("upper(a + 1)", r#"upper(CAST("a" + 1 AS TEXT))"#),
             ("lower(a)", r#"lower("a")"#),
+            ("date('now', a)", r#"date((+"now()"), "a")"#),
+            ("strftime('%Y')", r#"strftime('%Y', (+"now()"))"#),
+            ("unixepoch()", r#"unixepoch((+"now()"))"#),
+            ("date(a, 'now')", r#"date("a", 'now')"#),
+            ("'now' || current_date", r#"'now' || date((+"now()"))"#),
+            ("datetime() || [now()]", r#"datetime((+"now()")) || "now()'""#),
             ("json_extract(a, '$.x')", r#"json_extract("a", '$.x')"#),
             ("a IS NOT NULL AND NOT b GLOB '*x'", r#""a" IS NOT NULL AND NOT "b" GLOB '*x'"#),
         ];

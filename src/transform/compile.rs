@@ -2,6 +2,7 @@
 
 use crate::error::{Kind, Result};
 use crate::evaluate::{InputColumn, Session};
+use crate::functions::utc;
 use crate::plan::{Evaluators, Expr, Function, Otherwise, Sql, Type};
 use std::sync::Arc;
 
@@ -78,6 +79,8 @@ pub(super) struct Compiler<'c> {
     pub(super) header: &'c [String],
     pub(super) input: &'c Arc<str>,
     pub(super) evaluators: Evaluators,
+    /// When the load began, in milliseconds since 1970.
+    pub(super) unix_millis: u64,
     /// The number of random streams so far.
     pub(super) streams: usize,
 }
@@ -149,6 +152,7 @@ impl Compiler<'_> {
             Expr::FieldOrNull(name) => Op::FieldOrNull(column(name)?),
             Expr::InputName => Op::Constant(Constant::Text(self.input.to_string())),
             Expr::RecordNumber => Op::RecordNumber,
+            Expr::Now => Op::Constant(Constant::Text(utc(self.unix_millis))),
             Expr::LineNumber => Op::LineNumber,
             Expr::NullIf(of, texts) => {
                 let texts = texts.iter().map(|text| text.as_bytes().into()).collect();
@@ -234,7 +238,8 @@ mod tests {
     fn block(sql: &str, evaluators: Evaluators) -> Block {
         let header = ["a", "b", "c"].map(str::to_owned);
         let plan = Pipeline::parse("test", sql).unwrap().plan();
-        let mut compiler = Compiler { header: &header, input: &"in".into(), evaluators, streams: 0 };
+        let mut compiler =
+            Compiler { header: &header, input: &"in".into(), evaluators, unix_millis: 0, streams: 0 };
         compiler.block(plan.table.columns.iter().map(|column| &column.value)).unwrap()
     }
 
@@ -280,8 +285,13 @@ mod tests {
     #[test]
     fn what_sqlite_does_not_know_is_an_error() {
         let sql = Sql { text: "nosuch(1)".to_owned(), inputs: Vec::new(), compiled: None };
-        let mut compiler =
-            Compiler { header: &[], input: &"in".into(), evaluators: Evaluators::Both, streams: 0 };
+        let mut compiler = Compiler {
+            header: &[],
+            input: &"in".into(),
+            evaluators: Evaluators::Both,
+            unix_millis: 0,
+            streams: 0,
+        };
         let error = compiler.block([Expr::Sql(sql)].iter()).unwrap_err();
         assert_eq!(error.to_string(), "in: SQLite can not evaluate nosuch(1): no such function: nosuch");
     }
