@@ -227,3 +227,40 @@ fn rows_that_are_left_out_do_not_change_the_numbers_of_others() {
         }
     }
 }
+
+#[test]
+fn the_clock_stands_still_while_a_load_runs() {
+    let csv = (0..300).fold("now,n\n".to_owned(), |csv, row| format!("{csv}now,{row}\n"));
+    let place = Place::with(&[&csv]);
+    let exprs = [
+        "current_timestamp",
+        "current_date || ' ' || current_time",
+        "datetime('now', '+1 day')",
+        "strftime('%Y-%m')",
+        "unixepoch()",
+        "n || ' ' || time('NOW')",
+        "'now' || now",
+    ];
+    for jobs in [1, 2] {
+        let tuning = Tuning {
+            seed: Some(1_706_725_800_007),
+            jobs: NonZeroUsize::new(jobs),
+            chunk_bytes: 100,
+            ..Tuning::default()
+        };
+        let rows = place.load(&pipeline(&exprs), |plan| plan.tuning = tuning).unwrap().0;
+        for (number, row) in rows.iter().enumerate() {
+            let expected = [
+                text("2024-01-31 18:30:00"),
+                text("2024-01-31 18:30:00"),
+                text("2024-02-01 18:30:00"),
+                text("2024-01"),
+                Value::Integer(1_706_725_800),
+                text(&format!("{number} 18:30:00")),
+                text("nownow"),
+            ];
+            assert_eq!(row[..], expected);
+        }
+        assert_eq!(rows.len(), 300);
+    }
+}
