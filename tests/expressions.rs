@@ -344,7 +344,7 @@ fn is_expression(connection: &Connection, expr: &str) -> bool {
 
 #[test]
 fn every_evaluator_gives_the_same_values() {
-    let wanted = std::env::var("SQLOAD_EXPRESSIONS").map_or(1_500, |count| count.parse().unwrap());
+    let wanted = std::env::var("SQLOAD_EXPRESSIONS").map_or(3_000, |count| count.parse().unwrap());
     let seed = std::env::var("SQLOAD_SEED").map_or(0, |seed| seed.parse().unwrap());
     let directory = tempfile::tempdir().unwrap();
     let csv = directory.path().join("in.csv");
@@ -390,9 +390,9 @@ fn every_evaluator_gives_the_same_values() {
                 }
             }
             assert_eq!(
-                (found.len(), report.rejected),
-                (expected.len(), rejected),
-                "round {round}: {exprs:?}"
+                (found.len(), report.rejected, report.filtered),
+                (expected.len(), rejected, left_out),
+                "round {round}, {evaluators:?}: {sql}, {rows:?}"
             );
         }
         seen += COLUMNS;
