@@ -2,7 +2,7 @@
 //!
 //! | file | records | bytes | what is in it |
 //! |---|---|---|---|
-//! | `orders.csv` | 600 000 | 62 MB | numbers, and notes in quotes with quotes, delimiters and line ends in them |
+//! | `orders.csv` | 600 000 | 59 MB | numbers, and notes in quotes with quotes, delimiters and line ends in them |
 //! | `numbers.csv` | 200 000 | 59 MB | 40 columns of INTEGERs and REALs |
 //!
 //! They are the same at every run. The third, 2.5 million people, is what `sqload create-file` makes.
