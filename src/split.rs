@@ -194,14 +194,18 @@ impl<'a> Split<'a> {
     /// # Errors
     /// As the iterator's.
     pub fn take_header(&mut self, rows: usize) -> Result<Option<Chunk<'a>>, Error> {
-        let whole = self.rest;
+        let (whole, incoming, start) = (self.rest, self.incoming, self.offset());
         let chunk_bytes = std::mem::replace(&mut self.chunk_bytes, 1);
         self.in_header = true;
         let mut header: Option<Chunk<'a>> = None;
         for _ in 0..rows {
             let Some(row) = self.next().transpose()? else { break };
             let first = header.unwrap_or(Chunk { records: 0, ..row });
-            let bytes = &whole[..whole.len() - self.rest.len()];
+            // More of it may have come in meanwhile.
+            let bytes = match incoming {
+                Some(incoming) => &incoming.wait(self.offset())?.0[start..self.offset()],
+                None => &whole[..self.offset() - start],
+            };
             header = Some(Chunk { bytes, records: first.records + row.records, ..first });
         }
         self.in_header = false;

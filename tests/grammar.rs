@@ -388,3 +388,16 @@ fn a_nul_can_be_the_quote() {
         assert_eq!(chunks.map(|chunk| chunk.is_ok()).collect::<Vec<_>>(), [is_whole], "{bytes:?}");
     }
 }
+
+#[test]
+fn a_header_may_come_in_bit_by_bit() {
+    let bytes = b"a,b\n\"c\n\",d\n1,2\n";
+    for rows in 1..3 {
+        let mut whole = split(bytes, Dialect::default(), 1);
+        let trickle = Trickle { bytes, there: AtomicUsize::new(0) };
+        let mut coming = Split::new("test".into(), &[], 0, Dialect::default(), 1, ANY_SIZE).of(&trickle);
+        assert_eq!(coming.take_header(rows).unwrap(), whole.take_header(rows).unwrap());
+        let rest = |split: Split<'_>| split.map(|chunk| chunk.unwrap().bytes.to_vec()).collect::<Vec<_>>();
+        assert_eq!(rest(coming), rest(whole));
+    }
+}

@@ -15,7 +15,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let max_record_bytes = if options & 0x80 != 0 { 100 } else { 1 << 30 };
     let mut split = Split::new("input".into(), bytes, 0, dialect, chunk_bytes, max_record_bytes);
     let has_header = options & 0x40 != 0 && !expected.is_empty();
-    let header = if has_header { split.take_header(1) } else { Ok(Vec::new()) };
+    let header = if has_header { split.take_header(1) } else { Ok(None) };
     let header = header.map_or_else(|error| vec![Err(error)], |rows| rows.into_iter().map(Ok).collect());
     let headers = usize::from(has_header);
 
