@@ -141,11 +141,7 @@ impl Load<'_> {
         rejects: &mut Rejects<'_>,
         started: Instant,
     ) -> Result<Report> {
-        self.progress.set_total_bytes(match list.iter().map(Source::bytes) {
-            // What is still coming in has no size.
-            sizes if sizes.clone().all(|(_, is_all)| is_all) => sizes.map(|(bytes, _)| bytes).sum(),
-            _ => 0,
-        });
+        self.progress.set_total_bytes(total_bytes(list).unwrap_or(0));
         let tuning = &self.plan.tuning;
         let jobs = self.jobs();
         let Described { plan, notes, .. } = &self.describe(list, jobs, attempt.looks_at_all)?;
@@ -289,6 +285,11 @@ impl Load<'_> {
         written
             .map_err(|error| Error::io("write", self.plan.report.as_deref().unwrap_or(Path::new("-")), error))
     }
+}
+
+/// Bytes of all inputs; nothing if one is still coming in, which has no size.
+pub(crate) fn total_bytes(list: &[Source]) -> Option<u64> {
+    list.iter().map(|source| Some(source.bytes()).filter(|(_, is_all)| *is_all).map(|(bytes, _)| bytes)).sum()
 }
 
 /// Puts every row into `target`. Returns what went through, and what is left to SQLite.

@@ -3,11 +3,10 @@
 use crate::aside::directory_of;
 use crate::error::Result;
 use crate::explain::Explanation;
-use crate::load::{Load, SAMPLE_CHUNKS};
+use crate::load::{Load, SAMPLE_CHUNKS, total_bytes};
 use crate::pipeline::{Clocks, Pipeline};
 use crate::plan::{Dialect, Plan};
 use crate::report::{Progress, grouped};
-use crate::source::Source;
 use crate::sources::Sources;
 use crate::target::Trial;
 use crate::transform::Seed;
@@ -109,11 +108,6 @@ impl Load<'_> {
             free_bytes: free.ok().map(|space| space.f_bavail * space.f_frsize),
         })
     }
-}
-
-/// Bytes of all inputs, if that is known.
-fn total_bytes(list: &[Source]) -> Option<u64> {
-    list.iter().map(|source| Some(source.bytes()).filter(|(_, is_all)| *is_all).map(|(bytes, _)| bytes)).sum()
 }
 
 /// What `bytes` come to if there are so many of what only a part was seen of.
