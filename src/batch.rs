@@ -13,6 +13,7 @@ use crate::split::Chunk;
 use bumpalo::Bump;
 use self_cell::self_cell;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::ops::AddAssign;
 
 /// What goes to SQLite: one of its five storage classes.
@@ -234,6 +235,32 @@ impl AddAssign for Oddities {
     }
 }
 
+/// How the types of columns bear out that are guesses, by the numbers of the columns.
+#[derive(Debug, Clone, Default)]
+pub struct Guesses {
+    /// One with a value that is not of its type.
+    pub wrong: Option<usize>,
+    /// Those taken to be INTEGER in which there is a REAL.
+    pub reals: BTreeSet<usize>,
+    /// Those taken to be INTEGER in which there is one with more digits than a REAL gives back.
+    pub long_integers: BTreeSet<usize>,
+}
+
+impl Guesses {
+    /// A column that can be neither what it was taken to be nor anything that its values are good for as they are.
+    pub(crate) fn misfit(&self) -> Option<usize> {
+        self.wrong.or_else(|| self.reals.intersection(&self.long_integers).next().copied())
+    }
+}
+
+impl AddAssign for Guesses {
+    fn add_assign(&mut self, mut other: Self) {
+        self.wrong = self.wrong.or(other.wrong);
+        self.reals.append(&mut other.reals);
+        self.long_integers.append(&mut other.long_integers);
+    }
+}
+
 /// The rows of a chunk, column by column, and the records of it that became no row.
 #[derive(Debug, Clone)]
 pub struct Rows<'a> {
@@ -247,8 +274,8 @@ pub struct Rows<'a> {
     pub rejects: Vec<Reject<'a>>,
     /// Records that the plan left out.
     pub filtered: usize,
-    /// A column with a value that is not of its type.
-    pub misfit: Option<usize>,
+    /// How the types bear out that are guesses.
+    pub guesses: Guesses,
     /// What there is about the records that were not rejected for their form or types.
     pub oddities: Oddities,
 }

@@ -10,8 +10,8 @@ use std::fmt;
 /// What the rows of a load are made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
-    /// What decides whether a record becomes a row, if something does. It comes before all values.
-    pub filter: Option<Evaluation>,
+    /// What must be true of a record that becomes a row, in this order, before there are any values.
+    pub conditions: Vec<Evaluation>,
     /// The columns that are filled, and what they are filled with.
     pub values: Vec<(String, Evaluation)>,
 }
@@ -39,7 +39,7 @@ impl Load<'_> {
 impl Explanation {
     pub(crate) fn of(plan: &Plan) -> Self {
         let values = plan.table.columns.iter().map(|column| (column.name.clone(), (&column.value).into()));
-        Self { filter: plan.filter.as_ref().map(Evaluation::from), values: values.collect() }
+        Self { conditions: plan.conditions.iter().map(Evaluation::from).collect(), values: values.collect() }
     }
 }
 
@@ -73,9 +73,10 @@ fn text(expr: &Expr) -> String {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let filter = self.filter.iter().map(|filter| ("WHERE", filter));
+        let words = std::iter::once("WHERE").chain(std::iter::repeat("AND"));
+        let conditions = words.zip(&self.conditions);
         let values = self.values.iter().map(|(name, value)| (name.as_str(), value));
-        let lines: Vec<_> = filter.chain(values).collect();
+        let lines: Vec<_> = conditions.chain(values).collect();
         let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
         let lines = lines.iter().map(|(name, Evaluation { text, evaluator })| {
             let text: String = text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();

@@ -16,7 +16,7 @@ use crate::target::{Target, existing_columns};
 use crate::transform::Seed;
 use crate::write::direct::{Direct, Sorting};
 use crate::write::statements::Statements;
-use crate::write::{Choice, choose, quote_name};
+use crate::write::{Choice, choose, declare_again_sql, quote_name};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -160,9 +160,10 @@ impl Load<'_> {
         };
         let filled = choice.and_then(|choice| {
             let written = write(&mut target, &choice, pipeline, &sources, rejects);
-            Ok((finish(&mut target, pipeline, written, rejects, &sources)?, choice))
+            let (counts, table) = finish(&mut target, pipeline, written, rejects, &sources)?;
+            Ok((counts, table, choice))
         });
-        let (counts, choice) = match filled {
+        let (counts, table, choice) = match filled {
             Ok(filled) => filled,
             Err(error) => {
                 target.roll_back();
@@ -175,8 +176,8 @@ impl Load<'_> {
         Ok(Report {
             inputs: self.inputs.to_vec(),
             database: self.database.to_owned(),
-            table: plan.table.name.clone(),
-            columns: plan.table.columns.iter().map(ReportColumn::from).collect(),
+            columns: table.columns.iter().map(ReportColumn::from).collect(),
+            table: table.name,
             notes: notes.clone(),
             writer: choice.name(),
             writer_reason: choice.reason(),
@@ -198,7 +199,7 @@ impl Load<'_> {
     /// The plan with the columns of the inputs, if it is to have those, and with NULLs where it is to have them.
     pub(crate) fn describe(&self, list: &[Source], jobs: usize, looks_at_all: bool) -> Result<Described> {
         let (nulls, mut plan) = (&self.plan.nulls, self.plan.clone());
-        plan.filter = plan.filter.map(|filter| with_nulls(filter, nulls));
+        plan.conditions = plan.conditions.into_iter().map(|condition| with_nulls(condition, nulls)).collect();
         let mut described = self.with_columns(plan, list, jobs, looks_at_all)?;
         for column in &mut described.plan.table.columns {
             column.value = with_nulls(column.value.clone(), nulls);
@@ -247,10 +248,7 @@ impl Load<'_> {
             _ if has_types || (existing.is_some() && !options.adds_columns) => (nothing(), 0),
             HeaderColumns { all_text: true, .. } => (nothing(), 0),
             _ if looks_at_all => (look(usize::MAX)?, usize::MAX),
-            _ => match look(SAMPLE_CHUNKS)? {
-                sample if sample.iter().any(Seen::is_empty) => (look(usize::MAX)?, usize::MAX),
-                sample => (sample, SAMPLE_CHUNKS),
-            },
+            _ => (look(SAMPLE_CHUNKS)?, SAMPLE_CHUNKS),
         };
         let mut notes: Vec<_> = list.iter().flat_map(|source| source.notes.clone()).collect();
         notes.dedup();
@@ -318,20 +316,24 @@ fn write(
     }
 }
 
-/// Completes what was `written`, and checks it as far as the plan wants.
+/// Completes what was `written`, and checks it as far as the plan wants. Returns what went through, and the table as it is.
 fn finish(
     target: &mut Target,
     pipeline: Pipeline<'_>,
     written: Result<(Counts, Vec<String>)>,
     rejects: &mut Rejects<'_>,
     sources: &Sources<'_>,
-) -> Result<Counts> {
+) -> Result<(Counts, Table)> {
     let Plan { table, tuning, .. } = sources.plan;
     // Rejects are kept even if the load fails because of them, and a file that was cut short says so before
     // anything that was made of what was not there.
     sources.list.iter().try_for_each(Source::check)?;
     let rejected = rejects.finish()?;
     let (counts, mut unfinished) = written?;
+    let table = table::widened(table, &counts.guesses.reals);
+    if !counts.guesses.reals.is_empty() {
+        unfinished.insert(0, declare_again_sql(&table));
+    }
     unfinished.extend_from_slice(&table.after);
     if tuning.analyze {
         unfinished.push(format!("ANALYZE main.{}", quote_name(&table.name)));
@@ -344,10 +346,10 @@ fn finish(
         pipeline.clocks.finish.time(|| target.complete(&unfinished))?;
     }
     if tuning.verify {
-        pipeline.clocks.finish.time(|| target.verify(table, counts.loaded))?;
+        pipeline.clocks.finish.time(|| target.verify(&table, counts.loaded))?;
     }
     if pipeline.stop.load(Ordering::Relaxed) {
         return Err(Kind::Interrupted.into());
     }
-    Ok(counts)
+    Ok((counts, table))
 }

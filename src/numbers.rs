@@ -111,6 +111,17 @@ fn is_canonical_whole(digits: &[u8]) -> bool {
     }
 }
 
+/// Whether a text is a number, or looks like one.
+pub(crate) fn is_like_number(text: &[u8]) -> bool {
+    integer(text).is_some() || real(text).is_some() || Doubt::of(text).is_some()
+}
+
+/// Whether an INTEGER has no more digits than every REAL gives back.
+#[inline]
+pub(crate) fn is_real_too(integer: i64) -> bool {
+    integer.unsigned_abs() < 10_u64.pow(MAX_REAL_DIGITS as u32)
+}
+
 /// Why a text that looks like a number is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Doubt {

@@ -107,38 +107,38 @@ pub fn regular(chunk: &[u8], dialect: Dialect, width: usize, fields: &mut Vec<Sp
 }
 
 fn regular_with(mut scanner: impl Scan, chunk: &[u8], width: usize, fields: &mut Vec<Span>) -> Option<usize> {
-    // The number of fields that end before this block, and of those that have ended when the next record has.
-    let (mut ended, mut record_end) = (0, width);
-    let mut start = 0;
+    let known = fields.len();
+    let (mut records, mut start) = (0, 0);
     let mut filled = [0; BLOCK_BYTES];
     for first in (0..chunk.len()).step_by(BLOCK_BYTES) {
         let (block, real) = block_of(&chunk[first..], &mut filled);
         let marks = scanner.scan(block);
-        let mut ends = marks.ends & real;
-        let mut all = marks.delimiters & real | ends;
-        let before = ended;
-        ended += all.count_ones() as usize;
-        while ends != 0 {
-            let up_to = ends ^ (ends - 1);
-            if before + (all & up_to).count_ones() as usize != record_end {
-                return None;
-            }
-            record_end += width;
-            ends &= ends - 1;
-        }
-        while all != 0 {
+        records += (marks.ends & real).count_ones() as usize;
+        let mut all = (marks.delimiters | marks.ends) & real;
+        fields.extend((0..all.count_ones()).map(|_| {
             let end = first as u32 + all.trailing_zeros();
-            fields.push(Span { start, end });
-            start = end + 1;
             all &= all - 1;
+            let field = Span { start, end };
+            start = end + 1;
+            field
+        }));
+        // The fields of the record that goes on behind this block. More often than not this shows what is not regular.
+        let open_fields = (fields.len() - known).wrapping_sub(records * width);
+        if open_fields >= width {
+            return None;
         }
     }
     let end = chunk.len() as u32;
     if start < end {
         fields.push(Span { start, end });
-        (ended, record_end) = (ended + 1, record_end + width);
+        records += 1;
     }
-    (ended + width == record_end).then_some(ended / width)
+    // There are as many ends as records, so if each record ends with one, there is none anywhere else.
+    let ends_record =
+        |field: &Span| chunk.get(field.end as usize).is_none_or(|byte| matches!(byte, b'\n' | b'\r'));
+    let is_regular = fields.len() - known == records * width
+        && fields[known..].iter().skip(width - 1).step_by(width).all(ends_record);
+    is_regular.then_some(records)
 }
 
 /// Takes blanks off both ends of each field, as a dialect that trims says.

@@ -7,7 +7,7 @@
 //!
 //! Every end is the same end: whoever stops drops its ends of the channels, and the others find them closed.
 
-use crate::batch::{Arena, Batch, Oddities, Reject};
+use crate::batch::{Arena, Batch, Guesses, Oddities, Reject};
 use crate::error::{Error, Kind, Result};
 use crate::order::Order;
 use crate::report::{Progress, Stages, Stopwatch};
@@ -52,6 +52,7 @@ pub(crate) struct Counts {
     pub(crate) filtered: u64,
     pub(crate) ignored: u64,
     pub(crate) oddities: Oddities,
+    pub(crate) guesses: Guesses,
 }
 
 impl std::ops::AddAssign for Counts {
@@ -62,6 +63,7 @@ impl std::ops::AddAssign for Counts {
         self.filtered += other.filtered;
         self.ignored += other.ignored;
         self.oddities += other.oddities;
+        self.guesses += other.guesses;
     }
 }
 
@@ -218,7 +220,8 @@ impl Pipeline<'_> {
                 }
                 let rows = batch.borrow_dependent();
                 let chunk = batch.borrow_owner().chunk;
-                if let Some(column) = rows.misfit {
+                counts.guesses += rows.guesses.clone();
+                if let Some(column) = counts.guesses.misfit() {
                     return Err(Kind::Misfit { column }.into());
                 }
                 let appended = self.clocks.write.time(|| writer.append(rows, &mut encoded));
@@ -239,6 +242,7 @@ impl Pipeline<'_> {
                     filtered: rows.filtered as u64,
                     ignored,
                     oddities: rows.oddities,
+                    guesses: Guesses::default(),
                 };
                 match refused.is_empty() {
                     true => rows.rejects.iter().try_for_each(&mut take_reject)?,

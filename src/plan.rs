@@ -26,8 +26,9 @@ pub struct Plan {
     pub table: Table,
     /// Whether the table's columns are those of the input, found before the load; `table` has none then.
     pub columns: Option<HeaderColumns>,
-    /// Only records for which this is true become rows. The others are counted as filtered.
-    pub filter: Option<Expr>,
+    /// Only records for which all these are true become rows; each is asked only where those before it are true. The other
+    /// records are counted as filtered.
+    pub conditions: Vec<Expr>,
     /// What the table's columns are made of, where that can be said only when the columns of the input are known; those of
     /// `table` say nothing of it then.
     pub select: Option<Select>,
@@ -52,7 +53,7 @@ impl Plan {
             nulls: Nulls::default(),
             table,
             columns: None,
-            filter: None,
+            conditions: Vec::new(),
             select: None,
             mentions: Vec::new(),
             policies: Policies::default(),

@@ -64,9 +64,9 @@ impl<'s> Sources<'s> {
     /// # Errors
     /// As [`Program::compile`].
     pub(crate) fn new(list: &'s [Source], plan: &'s Plan, table: &Table, seed: Seed) -> Result<Self> {
-        let (filter, evaluators) = (plan.filter.as_ref(), plan.tuning.evaluators);
+        let evaluators = plan.tuning.evaluators;
         let program = |source: &Source| {
-            Program::with_filter(table, filter, evaluators, &source.names, source.name(), seed)
+            Program::with_conditions(table, &plan.conditions, evaluators, &source.names, source.name(), seed)
                 .map_err(|error| error.with_place(&plan.mentions))
         };
         Ok(Self { list, programs: list.iter().map(program).collect::<Result<_>>()?, plan })
@@ -124,6 +124,9 @@ impl<'s> Sources<'s> {
                     rejects.as_mut().map_or(Ok(()), |rejects| rejects.take(reject, number, source.name()))
                 },
             )?;
+            if let Some(column) = counts.guesses.misfit() {
+                return Err(Kind::Misfit { column }.into());
+            }
         }
         Ok(counts)
     }

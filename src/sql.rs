@@ -105,7 +105,7 @@ pub fn select(mut plan: Plan, list: &str) -> Result<Plan> {
 pub fn filter(mut plan: Plan, condition: &str) -> Result<Plan> {
     let script = Script::new("--where", condition)?;
     let selection = select::condition(script.whole())?;
-    plan.filter = selection.filter;
+    plan.conditions = selection.conditions;
     plan.mentions.extend(selection.mentions);
     Ok(plan)
 }
@@ -254,8 +254,8 @@ fn fill(table: &mut Table, columns: &[Declared], rows: Rows, statement: Piece<'_
     }
     let nulls = (0..names.len()).filter(|at| !into.contains(at) && !columns[*at].has_default).collect();
     let select = Select { items: rows.items, into, nulls, place: statement.place(rows.span) };
-    let mut plan =
-        Plan { filter: rows.filter, mentions: rows.mentions, ..Plan::new(Table::new("", Vec::new())) };
+    let (conditions, mentions) = (rows.conditions, rows.mentions);
+    let mut plan = Plan { conditions, mentions, ..Plan::new(Table::new("", Vec::new())) };
     if select.items.contains(&Selected::All) {
         plan.select = Some(select);
     } else {

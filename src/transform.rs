@@ -19,10 +19,9 @@ mod random;
 mod texts;
 mod typed;
 
-use crate::batch::{Arena, ArenaVec, Span, Value, Values};
+use crate::batch::{Arena, ArenaVec, Guesses, Span, Value, Values};
 use crate::error::{Reason, Result};
 use crate::evaluate::{Failure, Session};
-use crate::parse::of_chunk;
 use crate::plan::{Dialect, Evaluators, Expr, Function, Otherwise, Sql, Table, Type};
 use compile::{Block, Compiler, Constant, Op, Slot};
 use fields::{field, null_if_missing};
@@ -31,14 +30,14 @@ use rand::{Rng, SeedableRng};
 use random::{Stream, uuid4, uuid7, uuids};
 use std::sync::Arc;
 use texts::{concat, upper};
-use typed::{integers, null_where, try_integers, typed};
+use typed::{Found, integers, null_where, try_integers, typed};
 
 /// The expressions of a table, compiled for one header.
 #[derive(Debug, Clone)]
 pub struct Program {
     columns: Block,
-    /// What says which records become rows.
-    filter: Option<Block>,
+    /// What says which records become rows: the conditions, each with only itself as its output.
+    conditions: Vec<Block>,
     /// The names of the columns.
     names: Vec<String>,
     /// The number of random streams.
@@ -80,16 +79,16 @@ impl Program {
     /// [`Kind::MissingColumn`](crate::Kind::MissingColumn) or [`Kind::AmbiguousColumn`](crate::Kind::AmbiguousColumn) if
     /// a field's name is not in the header just once.
     pub fn compile(table: &Table, header: &[String], input: &Arc<str>, seed: Seed) -> Result<Self> {
-        Self::with_filter(table, None, Evaluators::Both, header, input, seed)
+        Self::with_conditions(table, &[], Evaluators::Both, header, input, seed)
     }
 
-    /// As [`Program::compile`], for the records for which `filter` is true alone.
+    /// As [`Program::compile`], for those records alone for which all `conditions` are true.
     ///
     /// # Errors
     /// As there, and [`Kind::Usage`](crate::Kind::Usage) if SQLite does not understand an expression.
-    pub fn with_filter(
+    pub fn with_conditions(
         table: &Table,
-        filter: Option<&Expr>,
+        conditions: &[Expr],
         evaluators: Evaluators,
         header: &[String],
         input: &Arc<str>,
@@ -97,9 +96,10 @@ impl Program {
     ) -> Result<Self> {
         let mut compiler = Compiler { header, input, evaluators, unix_millis: seed.unix_millis, streams: 0 };
         let columns = compiler.block(table.columns.iter().map(|column| &column.value))?;
-        let filter = filter.map(|filter| compiler.block([is_true(filter)].iter())).transpose()?;
+        let condition = |condition| compiler.block([is_true(condition)].iter());
+        let conditions = conditions.iter().map(condition).collect::<Result<_>>()?;
         let names = table.columns.iter().map(|column| column.name.clone()).collect();
-        Ok(Self { columns, filter, names, streams: compiler.streams, seed })
+        Ok(Self { columns, conditions, names, streams: compiler.streams, seed })
     }
 
     /// What a reject is told whose value in output column `at` is not of its type.
@@ -115,10 +115,8 @@ impl Program {
 
     /// Whether the lines of records are to be counted.
     pub(crate) fn counts_lines(&self) -> bool {
-        [Some(&self.columns), self.filter.as_ref()]
-            .into_iter()
-            .flatten()
-            .any(|block| block.ops.contains(&Op::LineNumber))
+        let mut blocks = std::iter::once(&self.columns).chain(&self.conditions);
+        blocks.any(|block| block.ops.contains(&Op::LineNumber))
     }
 
     /// An evaluator of these expressions; each worker has its own.
@@ -130,24 +128,25 @@ impl Program {
             Stream { rng, next_record: 0 }
         });
         let walk = Walk { streams: streams.collect(), unix_millis: self.seed.unix_millis };
-        Evaluator { program: self, walk, columns: None, filter: None }
+        let conditions = self.conditions.iter().map(|_| None).collect();
+        Evaluator { program: self, walk, columns: None, conditions }
     }
 }
 
-/// 1 where `filter` is true in the sense of WHERE, 0 elsewhere.
-fn is_true(filter: &Expr) -> Expr {
+/// 1 where `condition` is true in the sense of WHERE, 0 elsewhere.
+fn is_true(condition: &Expr) -> Expr {
     let call = |expr: &Expr| Expr::Call(Function::IsTrue, vec![expr.clone()]);
-    Expr::Sql(match filter {
+    Expr::Sql(match condition {
         Expr::Sql(Sql { text, inputs, compiled }) => Sql {
             // As WHERE does, this does not look further than it must.
             text: format!("CASE WHEN {text} THEN 1 ELSE 0 END"),
             inputs: inputs.clone(),
             compiled: compiled.as_deref().map(call).map(Box::new),
         },
-        filter => Sql {
+        value => Sql {
             text: "value IS TRUE".to_owned(),
-            inputs: vec![("value".to_owned(), filter.clone())],
-            compiled: Some(Box::new(call(filter))),
+            inputs: vec![("value".to_owned(), value.clone())],
+            compiled: Some(Box::new(call(value))),
         },
     })
 }
@@ -157,7 +156,7 @@ fn is_true(filter: &Expr) -> Expr {
 pub struct Records<'r, 'a> {
     /// What the fields lie in, the chunk or what it was mended to; UTF-8 wherever a field is read.
     pub chunk: &'a [u8],
-    /// How fields are quoted.
+    /// How fields are quoted; without what is not in the chunk, that is sooner done.
     pub dialect: Dialect,
     /// The fields, record after record; empty where one is missing.
     pub fields: &'r [Span],
@@ -178,8 +177,8 @@ pub struct Records<'r, 'a> {
 /// Values that are not what they should be.
 #[derive(Debug, Default)]
 pub struct Misfits {
-    /// The first column whose type was a guess, which does not hold.
-    pub guess: Option<usize>,
+    /// Where types are guesses.
+    pub guesses: Guesses,
     /// Rows that are none, each with a reason.
     pub rejects: Vec<(usize, Reason)>,
 }
@@ -189,9 +188,9 @@ pub struct Misfits {
 pub struct Evaluator<'p> {
     program: &'p Program,
     walk: Walk,
-    /// What is left to SQLite, where anything is: of the columns, and of the filter.
+    /// What is left to SQLite, where anything is: of the columns, and of each condition.
     columns: Option<Session>,
-    filter: Option<Session>,
+    conditions: Vec<Option<Session>>,
 }
 
 impl Evaluator<'_> {
@@ -203,14 +202,20 @@ impl Evaluator<'_> {
     /// The columns of the rows that `records` become, made in `arena`, and the values that are not what they should be.
     pub fn eval<'a>(&mut self, records: Records<'_, 'a>, arena: &'a Arena) -> (&'a [Values<'a>], Misfits) {
         let Self { program, walk, columns: session, .. } = self;
-        let records = Records { dialect: of_chunk(records.chunk, records.dialect), ..records };
         let block = &program.columns;
         let mut misfits = Misfits::default();
-        let found = |slot, row, to, otherwise| {
-            let at = block.outputs.iter().position(|output| output.slot == Some(slot)).unwrap_or_default();
-            match otherwise {
-                Otherwise::Misfit => misfits.guess = misfits.guess.or(Some(at)),
-                Otherwise::Reject => misfits.rejects.push((row, program.reason(at, to))),
+        let found = |slot, to, otherwise, found| {
+            let mut columns = (0..block.outputs.len()).filter(|at| block.outputs[*at].slot == Some(slot));
+            match (found, otherwise) {
+                (Found::Real, _) => misfits.guesses.reals.extend(columns),
+                (Found::LongInteger, _) => misfits.guesses.long_integers.extend(columns),
+                (Found::Other(row), Otherwise::Reject) => {
+                    let at = columns.next().unwrap_or_default();
+                    misfits.rejects.push((row, program.reason(at, to)));
+                }
+                (Found::Other(_), Otherwise::Misfit | Otherwise::Widen) => {
+                    misfits.guesses.wrong = misfits.guesses.wrong.or(columns.next());
+                }
             }
         };
         let made = walk.run(block, records, arena, found);
@@ -221,23 +226,27 @@ impl Evaluator<'_> {
         (made.outputs(block, session, records.numbers.len(), arena, failed), misfits)
     }
 
-    /// Which of `records` become rows, 1 or 0 for each, and those of which that can not be said, with the reason; nothing if
-    /// all do.
-    pub(crate) fn filter<'a>(
+    /// How many conditions records have to meet.
+    pub(crate) fn conditions(&self) -> usize {
+        self.conditions.len()
+    }
+
+    /// Which of `records` meet condition `number`, 1 or 0 for each, and those of which that can not be said, with the reason.
+    pub(crate) fn meets<'a>(
         &mut self,
+        number: usize,
         records: Records<'_, 'a>,
         arena: &'a Arena,
-    ) -> Option<(Values<'a>, Vec<(usize, Reason)>)> {
-        let Self { program, walk, filter: session, .. } = self;
-        let block = program.filter.as_ref()?;
-        let records = Records { dialect: of_chunk(records.chunk, records.dialect), ..records };
+    ) -> (Values<'a>, Vec<(usize, Reason)>) {
+        let Self { program, walk, conditions, .. } = self;
+        let (block, session) = (&program.conditions[number], &mut conditions[number]);
         let mut rejects = Vec::new();
         let made = walk.run(block, records, arena, |_, _, _, _| {});
         let failed = |Failure { row, message, .. }| {
             rejects.push((row, Reason::Expression { column: None, message }));
         };
         let outputs = made.outputs(block, session, records.numbers.len(), arena, failed);
-        Some((outputs[0], rejects))
+        (outputs[0], rejects)
     }
 }
 
@@ -290,13 +299,13 @@ struct Walk {
 }
 
 impl Walk {
-    /// Runs all operations; `misfit` is told of values that are not of their type, with the operation and the row.
+    /// Runs all operations; `misfit` is told of values that are not of their type, with the operation.
     fn run<'a>(
         &mut self,
         block: &Block,
         records: Records<'_, 'a>,
         arena: &'a Arena,
-        mut misfit: impl FnMut(Slot, usize, Type, Otherwise),
+        mut misfit: impl FnMut(Slot, Type, Otherwise, Found),
     ) -> Made<'a> {
         let rows = records.numbers.len();
         let mut made = Made { columns: arena.vec(block.ops.len()), is_left: arena.vec(block.ops.len()) };
@@ -305,8 +314,8 @@ impl Walk {
             let column = match op {
                 _ if is_left => None,
                 Op::Typed(of, to, otherwise) => {
-                    let found = |row| misfit(slot, row, *to, *otherwise);
-                    Some(typed(made.columns[*of], *to, rows, arena, found))
+                    let found = |found| misfit(slot, *to, *otherwise, found);
+                    Some(typed(made.columns[*of], (*to, *otherwise), rows, arena, found))
                 }
                 Op::Call(function, of) => calls::call(*function, of, &made.columns, rows, arena),
                 op => Some(self.eval_op(op, records, &made.columns, arena)),

@@ -13,6 +13,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Worker<'p> {
     dialect: Dialect,
+    /// That without what is not in the chunk at hand.
+    of_chunk: Dialect,
     header_fields: usize,
     ragged: Ragged,
     invalid_utf8: InvalidUtf8,
@@ -34,6 +36,7 @@ impl<'p> Worker<'p> {
     pub fn new(program: &'p Program, dialect: Dialect, header_fields: usize) -> Self {
         Self {
             dialect,
+            of_chunk: dialect,
             header_fields,
             ragged: Ragged::Reject,
             invalid_utf8: InvalidUtf8::Reject,
@@ -60,6 +63,7 @@ impl<'p> Worker<'p> {
 
     /// The rows of `chunk`, made in `arena`.
     pub fn rows<'a>(&mut self, chunk: Chunk<'a>, arena: &'a Arena) -> Rows<'a> {
+        self.of_chunk = parse::of_chunk(chunk.bytes, self.dialect);
         let mut rejects = self.parse(chunk);
         if self.dialect.trims {
             parse::trim(chunk.bytes, &mut self.fields);
@@ -74,14 +78,14 @@ impl<'p> Worker<'p> {
             let (records, evaluator) = self.records(chunk, bytes);
             let first_record = records.first_record;
             let (columns, misfits) = evaluator.eval(records, arena);
-            if misfits.rejects.is_empty() || misfits.guess.is_some() {
+            if misfits.rejects.is_empty() || misfits.guesses.wrong.is_some() {
                 return Rows {
                     len: self.numbers.len(),
                     columns,
                     first_record,
                     rejects,
                     filtered,
-                    misfit: misfits.guess,
+                    guesses: misfits.guesses,
                     oddities: self.oddities(bytes),
                 };
             }
@@ -95,10 +99,10 @@ impl<'p> Worker<'p> {
         chunk: Chunk<'a>,
         bytes: &'a [u8],
     ) -> (transform::Records<'r, 'a>, &'r mut Evaluator<'p>) {
-        let Self { dialect, header_fields, evaluator, fields, numbers, short, lines, .. } = self;
+        let Self { of_chunk, header_fields, evaluator, fields, numbers, short, lines, .. } = self;
         let records = transform::Records {
             chunk: bytes,
-            dialect: *dialect,
+            dialect: *of_chunk,
             fields,
             width: *header_fields,
             first_record: chunk.records_before_input + chunk.first_record,
@@ -118,18 +122,22 @@ impl<'p> Worker<'p> {
         rejects: &mut Vec<Reject<'a>>,
         arena: &'a Arena,
     ) -> usize {
-        let (records, evaluator) = self.records(chunk, bytes);
-        let Some((is_kept, failures)) = evaluator.filter(records, arena) else { return 0 };
-        let before = self.numbers.len() - failures.len();
-        if !failures.is_empty() {
-            let failed = self.rejects(chunk, failures.into_iter());
-            *rejects = in_order(std::mem::take(rejects), failed);
+        let mut filtered = 0;
+        for condition in 0..self.evaluator.conditions() {
+            let (records, evaluator) = self.records(chunk, bytes);
+            let (is_kept, failures) = evaluator.meets(condition, records, arena);
+            let before = self.numbers.len() - failures.len();
+            if !failures.is_empty() {
+                let failed = self.rejects(chunk, failures.into_iter());
+                *rejects = in_order(std::mem::take(rejects), failed);
+            }
+            match is_kept {
+                Values::Integers(is_kept) => self.retain(|row| is_kept[row] == 1),
+                is_kept => self.retain(|row| is_kept.get(row) == Value::Integer(1)),
+            }
+            filtered += before - self.numbers.len();
         }
-        match is_kept {
-            Values::Integers(is_kept) => self.retain(|row| is_kept[row] == 1),
-            is_kept => self.retain(|row| is_kept.get(row) == Value::Integer(1)),
-        }
-        before - self.numbers.len()
+        filtered
     }
 
     /// Leaves only these records.
@@ -185,7 +193,7 @@ impl<'p> Worker<'p> {
     /// The records of these rows, in order, of the chunk whose rows were made last.
     fn rejects<'a>(&self, chunk: Chunk<'a>, rows: impl Iterator<Item = (usize, Reason)>) -> Vec<Reject<'a>> {
         let mut rejects = Rejects::new(chunk);
-        let mut records = parse::Records::new(chunk.bytes, self.dialect);
+        let mut records = parse::Records::new(chunk.bytes, self.of_chunk);
         let mut ranges = std::iter::from_fn(|| records.next_into(&mut Vec::new())).zip(0..);
         for (row, reason) in rows {
             let number = self.numbers[row];
@@ -215,14 +223,14 @@ impl<'p> Worker<'p> {
             padded: self.short.len() as u64,
             cut: self.long.len() as u64,
             mended: self.invalid.len() as u64,
-            nul_values: parse::with_nul(bytes, self.dialect, &self.fields) as u64,
+            nul_values: parse::with_nul(bytes, self.of_chunk, &self.fields) as u64,
         }
     }
 
     /// Where in `input` the record of a row lies, of the chunk whose rows were made last.
     pub(crate) fn position(&self, chunk: Chunk<'_>, row: usize, input: &Arc<str>) -> Position {
         let number = self.numbers[row];
-        let mut records = parse::Records::new(chunk.bytes, self.dialect);
+        let mut records = parse::Records::new(chunk.bytes, self.of_chunk);
         let mut starts = std::iter::from_fn(|| records.next_into(&mut Vec::new())).map(|range| range.start);
         let start = starts.nth(number as usize).unwrap_or_default();
         Position {
@@ -244,14 +252,14 @@ impl<'p> Worker<'p> {
         let chunk_is_utf8 = chunk.bytes.is_ascii() || std::str::from_utf8(chunk.bytes).is_ok();
         if chunk_is_utf8
             && let Some(count) =
-                parse::regular(chunk.bytes, self.dialect, self.header_fields, &mut self.fields)
+                parse::regular(chunk.bytes, self.of_chunk, self.header_fields, &mut self.fields)
         {
             self.numbers.extend(0..count as u32);
             return Vec::new();
         }
         self.fields.clear();
         let mut rejects = Rejects::new(chunk);
-        let mut records = parse::Records::new(chunk.bytes, self.dialect);
+        let mut records = parse::Records::new(chunk.bytes, self.of_chunk);
         for number in 0.. {
             let first_field = self.fields.len();
             let Some(range) = records.next_into(&mut self.fields) else { break };

@@ -126,6 +126,20 @@ pub(crate) fn create_table_sql(table: &Table) -> String {
     format!("CREATE TABLE {} ({parts}){options}", quote_name(&table.name))
 }
 
+/// What makes the declaration of a table that is there that of `table`, the types of whose columns differ from it without
+/// a difference to the values that there are. An INTEGER in a column that is REAL now is one that SQLite has stored as an
+/// INTEGER since that takes less room (file format, 2.3).
+pub(crate) fn declare_again_sql(table: &Table) -> String {
+    let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    format!(
+        "PRAGMA writable_schema = ON;
+        UPDATE main.sqlite_schema SET sql = {} WHERE type = 'table' AND name = {} COLLATE NOCASE;
+        PRAGMA writable_schema = RESET",
+        text(&create_table_sql(table)),
+        text(&table.name)
+    )
+}
+
 /// `column` in CREATE TABLE.
 pub(crate) fn column_sql(column: &Column) -> String {
     format!("{} {}", quote_name(&column.name), column.declaration)

@@ -6,9 +6,9 @@
 use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
-use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
-use rusqlite::types::Value;
+use rusqlite::types::{Value, ValueRef};
+use rusqlite::{Connection, ffi};
 use sqload::Loader;
 use sqload::plan::{Evaluators, Ragged, Tuning, WriterChoice};
 use sqload::report::Report;
@@ -267,12 +267,20 @@ fn rows(rng: &mut ChaCha8Rng) -> Vec<Vec<&'static str>> {
 
 /// A connection with an ordinary table `input`, and `upper` and `lower` as ours are.
 fn oracle(rows: &[Vec<&str>]) -> Connection {
+    /// To put a constant for the column that is equal to it (`SQLITE_PropagateConst`). Which of two conditions fails would be
+    /// a matter of what the planner makes of both.
+    const PUTS_CONSTANTS: std::ffi::c_uint = 0x8000;
     let connection = Connection::open_in_memory().unwrap();
+    // SAFETY: the call takes a connection, which is open, and the optimizations that are turned off.
+    unsafe {
+        let handle = connection.handle();
+        ffi::sqlite3_test_control(ffi::SQLITE_TESTCTRL_OPTIMIZATIONS, handle, PUTS_CONSTANTS);
+    }
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     let map = |name, map: fn(&str) -> String| {
         let call = move |context: &rusqlite::functions::Context<'_>| {
             Ok(match context.get_raw(0) {
-                rusqlite::types::ValueRef::Text(text) => Value::Text(map(std::str::from_utf8(text).unwrap())),
+                ValueRef::Text(text) => Value::Text(map(std::str::from_utf8(text).unwrap())),
                 _ => Value::Null,
             })
         };
@@ -302,13 +310,25 @@ fn expected(connection: &Connection, exprs: &[String], filter: &str) -> Vec<Expe
     let mut values = connection.prepare(&sql).unwrap();
     let mut filters =
         connection.prepare(&format!("SELECT 1 FROM input WHERE rowid = ? AND ({filter})")).unwrap();
-    let of_row = |row: &rusqlite::Row<'_>| (0..exprs.len()).map(|at| row.get(at)).collect();
+    let of_row = |row: &rusqlite::Row<'_>| values_of(row, exprs.len());
     let mut fate = |rowid: i64| match filters.exists([rowid]) {
         Ok(false) => Expected::Filtered,
         Ok(true) => values.query_row([rowid], of_row).map_or(Expected::Rejected, Expected::Row),
         Err(_) => Expected::Rejected,
     };
     (1..=count).map(&mut fate).collect()
+}
+
+/// The values of a row; a TEXT that is not UTF-8, which CAST can make of a BLOB, as its bytes.
+fn values_of(row: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Result<Vec<Value>> {
+    let value = |at| {
+        Ok(match row.get_ref(at)? {
+            ValueRef::Text(text) => String::from_utf8(text.to_vec())
+                .map_or_else(|error| Value::Blob(error.into_bytes()), Value::Text),
+            other => other.try_into()?,
+        })
+    };
+    (0..columns).map(value).collect()
 }
 
 fn load(csv: &Path, sql: &str, tuning: Tuning) -> (Vec<Vec<Value>>, Report) {
@@ -321,8 +341,8 @@ fn load(csv: &Path, sql: &str, tuning: Tuning) -> (Vec<Vec<Value>>, Report) {
     let connection = Connection::open(database).unwrap();
     let mut statement = connection.prepare("SELECT * FROM t ORDER BY rowid").unwrap();
     let columns = statement.column_count();
-    let values = |row: &rusqlite::Row<'_>| (0..columns).map(|at| row.get(at)).collect();
-    let rows = statement.query_map([], values).unwrap().collect::<Result<_, _>>().unwrap();
+    let rows =
+        statement.query_map([], |row| values_of(row, columns)).unwrap().collect::<Result<_, _>>().unwrap();
     (rows, report)
 }
 
@@ -356,7 +376,8 @@ fn every_evaluator_gives_the_same_values() {
         write_csv(&csv, &rows);
         let connection = oracle(&rows);
         let exprs: Vec<_> = (0..COLUMNS).map(|_| maker.valid(&connection)).collect();
-        let filter = if maker.0.random() { "1".to_owned() } else { maker.valid(&connection) };
+        let conditions = (0..maker.0.random_range(0..4)).map(|_| format!("({})", maker.valid(&connection)));
+        let filter = std::iter::once("1".to_owned()).chain(conditions).collect::<Vec<_>>().join(" AND ");
         let names: Vec<_> = (0..COLUMNS).map(|at| format!("c{at}")).collect();
         let (names, values) = (names.join(", "), exprs.join(", "));
         let sql =
@@ -407,17 +428,30 @@ fn a_filter_looks_no_further_than_it_must() {
     let directory = tempfile::tempdir().unwrap();
     let csv = directory.path().join("in.csv");
     std::fs::write(&csv, "a,b\nno JSON,1\n{},2\n").unwrap();
-    // What is less than the one end is not compared with the other, for which there is no value.
-    let sql = "CREATE TABLE t (a); INSERT INTO t SELECT a FROM input WHERE 0 NOT BETWEEN b AND json_extract(a, '$.x')";
     let connection = oracle(&[]);
     connection.execute_batch("INSERT INTO input (a, b) VALUES ('no JSON', '1'), ('{}', '2')").unwrap();
-    let query = "SELECT a FROM input WHERE 0 NOT BETWEEN b AND json_extract(a, '$.x')";
-    let mut select = connection.prepare(query).unwrap();
-    let kept = select.query_map([], |row| row.get(0)).unwrap();
-    let kept: Vec<Vec<Value>> = kept.map(|value| vec![value.unwrap()]).collect();
-    assert_eq!(kept.len(), 2);
-    for evaluators in [Evaluators::Both, Evaluators::Sqlite] {
-        let (found, report) = load(&csv, sql, Tuning { evaluators, ..Tuning::default() });
-        assert_eq!((found, report.rejected), (kept.clone(), 0));
+    let filters = [
+        // What is less than the one end is not compared with the other, for which there is no value.
+        ("0 NOT BETWEEN b AND json_extract(a, '$.x')", 2),
+        ("b = '2' AND json_extract(a, '$.x') IS NULL", 1),
+        // Neither where the first is not false but NULL.
+        ("nullif(b, '1') AND (json_extract(a, '$.x') IS NULL AND b)", 1),
+        ("nullif(b, '1') AND +b AND json_type(a) = 'object'", 1),
+        // What is the same for all is asked first.
+        ("json_extract(a, '$.x') IS NULL AND 'a' = 'b'", 0),
+        ("json_extract(a, '$.x') AND 'x'", 0),
+        ("0 AND json_extract('no JSON', '$.x')", 0),
+    ];
+    for (filter, rows) in filters {
+        let query = format!("SELECT a FROM input WHERE {filter}");
+        let mut select = connection.prepare(&query).unwrap();
+        let kept = select.query_map([], |row| row.get(0)).unwrap();
+        let kept: Vec<Vec<Value>> = kept.map(|value| vec![value.unwrap()]).collect();
+        assert_eq!(kept.len(), rows);
+        for evaluators in [Evaluators::Both, Evaluators::Sqlite] {
+            let sql = format!("CREATE TABLE t (a); INSERT INTO t {query}");
+            let (found, report) = load(&csv, &sql, Tuning { evaluators, ..Tuning::default() });
+            assert_eq!((found, report.rejected), (kept.clone(), 0), "{filter}");
+        }
     }
 }

@@ -31,7 +31,10 @@ fn value(of: Type) -> BoxedStrategy<Value> {
             })
             .boxed(),
         Type::Blob => proptest::collection::vec(any::<u8>(), 1..20).prop_map(Value::Blob).boxed(),
-        _ => "([a-z]|[\",;|'\\\\ \t\r\n\0]|007|[^\\x00]){1,12}".prop_map(Value::Text).boxed(),
+        _ => "([a-z]|[\",;|'\\\\ \t\r\n\0]|007|[^\\x00]){1,12}"
+            .prop_filter("NULL", |text| text != NULL)
+            .prop_map(Value::Text)
+            .boxed(),
     }
 }
 

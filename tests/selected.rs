@@ -81,15 +81,20 @@ fn load_leaves_out_what_is_not_asked_for() {
 #[test]
 fn what_evaluates_an_expression_is_said_and_nothing_is_loaded() {
     let sql = "CREATE TABLE t (a, b, c);
-        INSERT INTO t (a, c) SELECT upper(first_name), strftime('%Y', age) FROM input WHERE age > '1';
+        INSERT INTO t (a, c) SELECT upper(first_name), strftime('%Y', age) FROM input WHERE age > '1' AND (last_name GLOB '*' AND 1);
         CREATE INDEX by_a ON t (a); CREATE VIEW v AS SELECT a FROM t";
     let place = Place::with_pipeline(FEW, sql);
     let outcome = place.run(&["run-pipeline", "people.sql", "--explain"]).expect(0);
     let words: Vec<Vec<_>> =
         outcome.stdout.lines().map(|line| line.split_whitespace().take(3).collect()).collect();
-    let expected = [["compiled", "WHERE", "\"age\""], ["compiled", "a", "upper(\"first_name\")"]];
-    assert_eq!(words[..2], expected);
-    assert_eq!((words[2][0], words[3][..2].to_vec()), ("compiled", vec!["SQLite", "c"]));
+    let expected = [
+        ["compiled", "WHERE", "1"],
+        ["compiled", "AND", "\"age\""],
+        ["compiled", "AND", "\"last_name\""],
+        ["compiled", "a", "upper(\"first_name\")"],
+    ];
+    assert_eq!(words[..4], expected);
+    assert_eq!((words[4][0], words[5][..2].to_vec()), ("compiled", vec!["SQLite", "c"]));
     let outcome = place.run(&["check", "people.sql", "--input", "people.csv"]).expect(0);
     let parts = [
         "CREATE TABLE t (a, b, c);",

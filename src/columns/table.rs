@@ -5,7 +5,7 @@ use crate::error::{Error, Kind, Result};
 use crate::plan::{Column, Expr, HeaderColumns, Nulls, Otherwise, Selected, Table, Type};
 use crate::write::direct::Affinity;
 use crate::write::{column_sql, quote_name};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// A column of a table that is there already.
 #[derive(Debug)]
@@ -61,6 +61,9 @@ pub(crate) fn columns(names: &[String], seen: &[Seen], options: &HeaderColumns) 
         let typed = |to, otherwise| Expr::Typed { of: Box::new(field.clone()), to, otherwise };
         let (to, value) = match (given[at], seen[at].column_type()) {
             (Some(to), _) => (to, typed(to, Otherwise::Reject)),
+            (None, Type::Text) if seen[at].is_empty() && !options.all_text => {
+                (Type::Text, typed(Type::Text, Otherwise::Misfit))
+            }
             (None, Type::Text) => (Type::Text, field),
             (None, to) => (to, typed(to, Otherwise::Misfit)),
         };
@@ -108,12 +111,20 @@ pub(crate) fn made(mut columns: Vec<Column>, options: &HeaderColumns, table: &Ta
     };
     let quoted = |names: &[String]| names.iter().map(|name| quote_name(name)).collect::<Vec<_>>().join(", ");
     let mut table = Table { columns, ..table.clone() };
-    if !options.primary_key.is_empty() {
-        let key = quoted(&list("--pk", &options.primary_key)?);
-        table.constraints.push(format!("PRIMARY KEY ({key})"));
+    let key = list("--pk", &options.primary_key)?;
+    if !key.is_empty() {
+        table.constraints.push(format!("PRIMARY KEY ({})", quoted(&key)));
     }
     for columns in &options.unique {
         table.constraints.push(format!("UNIQUE ({})", quoted(&list("--unique", columns)?)));
+    }
+    // A key may be the rowid, which is an INTEGER, and a STRICT column takes nothing else either.
+    for column in table.columns.iter_mut().filter(|column| !table.is_strict && !key.contains(&column.name)) {
+        if let Expr::Typed { to: Type::Integer, otherwise, .. } = &mut column.value
+            && *otherwise == Otherwise::Misfit
+        {
+            *otherwise = Otherwise::Widen;
+        }
     }
     let mut index_names = Vec::new();
     for columns in &options.indexes {
@@ -124,6 +135,16 @@ pub(crate) fn made(mut columns: Vec<Column>, options: &HeaderColumns, table: &Ta
         table.indexes.push(format!("CREATE INDEX {name} ON {on} ({})", quoted(&columns)));
     }
     Ok(table)
+}
+
+/// `table` with these columns REAL, which were taken to be INTEGER.
+pub(crate) fn widened(table: &Table, columns: &BTreeSet<usize>) -> Table {
+    let mut table = table.clone();
+    for at in columns {
+        let declaration = &mut table.columns[*at].declaration;
+        *declaration = declaration.replacen(Type::Integer.as_str(), Type::Real.as_str(), 1);
+    }
+    table
 }
 
 /// For SQLite names that differ in ASCII case only are the same.

@@ -201,8 +201,11 @@ pub enum Evaluators {
 /// What it means that a text is not of a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Otherwise {
-    /// The type was only a guess: the load ends with [`Kind::Misfit`](crate::Kind::Misfit).
+    /// The type was only a guess: the load ends with [`Kind::Misfit`](crate::Kind::Misfit). A guess of TEXT is that of a column
+    /// without values, which has to have some that look like no number, or none at all.
     Misfit,
+    /// As `Misfit`, but an INTEGER may be a REAL too: the column is declared as that in the end.
+    Widen,
     /// The record is a reject.
     Reject,
 }

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::plan::{Expr, Mention, Selected};
 use crate::write::direct::Affinity;
 use sqlparser::ast::{
-    self, Distinct, GroupByExpr, Ident, Insert, ObjectName, Query, Select, SelectItem,
+    self, BinaryOperator, Distinct, GroupByExpr, Ident, Insert, ObjectName, Query, Select, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, Spanned, Statement, TableFactor, TableObject,
     visit_expressions, visit_expressions_mut,
 };
@@ -43,7 +43,7 @@ pub(super) struct Rows {
     /// The columns that it names; none: all.
     pub(super) columns: Vec<Ident>,
     pub(super) items: Vec<Selected>,
-    pub(super) filter: Option<Expr>,
+    pub(super) conditions: Vec<Expr>,
     pub(super) mentions: Vec<Mention>,
     /// Where the SELECT stands.
     pub(super) span: Span,
@@ -71,15 +71,16 @@ pub(super) fn insert(piece: Piece<'_>) -> Result<Rows> {
     let span = select.select_token.0.span;
     let input = from_input(&select).map_err(refused)?;
     let items = select.projection.into_iter().map(|item| (item, piece)).collect();
-    let Selection { items, filter, mentions } =
+    let Selection { items, conditions, mentions } =
         selection(items, select.selection.map(|of| (of, piece)), &input)?;
-    Ok(Rows { table, columns, items, filter, mentions, span })
+    Ok(Rows { table, columns, items, conditions, mentions, span })
 }
 
 /// A list of values, and which records are to have them.
 pub(super) struct Selection {
     pub(super) items: Vec<Selected>,
-    pub(super) filter: Option<Expr>,
+    /// All of which are true for those.
+    pub(super) conditions: Vec<Expr>,
     pub(super) mentions: Vec<Mention>,
 }
 
@@ -131,8 +132,34 @@ pub(super) fn selection(
             None => Selected::Value { name, declaration, value },
         });
     }
-    let filter = filter.map(|(expr, piece)| value(expr, piece)).transpose()?;
-    Ok(Selection { items: selected, filter, mentions })
+    let mut conditions = Vec::new();
+    if let Some((expr, piece)) = filter {
+        for condition in conjuncts(expr) {
+            conditions.push(value(condition, piece)?);
+        }
+    }
+    // SQLite, too, asks first for what is the same for all records, which shows if one of the others fails.
+    conditions.sort_by_key(|condition| !is_constant(condition));
+    Ok(Selection { items: selected, conditions, mentions })
+}
+
+/// The conditions that AND joins. SQLite, too, looks at each on its own, and no further than at the first that is not true.
+fn conjuncts(expr: ast::Expr) -> Vec<ast::Expr> {
+    match expr {
+        ast::Expr::Nested(of) => conjuncts(*of),
+        ast::Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+            [conjuncts(*left), conjuncts(*right)].concat()
+        }
+        condition => vec![condition],
+    }
+}
+
+fn is_constant(expr: &Expr) -> bool {
+    match expr {
+        Expr::Sql(sql) => sql.inputs.is_empty(),
+        Expr::Null | Expr::Integer(_) | Expr::Real(_) | Expr::Text(_) | Expr::Blob(_) => true,
+        _ => false,
+    }
 }
 
 /// The column of `input` that an expression is, if it is nothing else.

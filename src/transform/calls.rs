@@ -105,9 +105,7 @@ fn compare_texts<'a>(
     arena: &'a Arena,
 ) -> Values<'a> {
     if [Ordering::Less, Ordering::Equal, Ordering::Greater].map(matches) == [false, true, false] {
-        // Most differ in length already.
-        let is_equal = |span: &Span| span.len() == other.len() && span.of(texts.bytes) == other;
-        return flags(texts.spans.iter().map(is_equal), arena);
+        return equal_texts(texts, other, arena);
     }
     let first = other.first().copied();
     let compared = texts.spans.iter().map(|span| {
@@ -120,6 +118,25 @@ fn compare_texts<'a>(
         matches(order)
     });
     flags(compared, arena)
+}
+
+/// Which of the texts are `other`. The first bytes are looked at as one number, whether or not the length is the same: to
+/// ask for that first would be a branch that goes either way.
+fn equal_texts<'a>(texts: Strings<'a>, other: &[u8], arena: &'a Arena) -> Values<'a> {
+    let (first_bytes, rest) = other.split_at(other.len().min(16));
+    let mut expected = [0; 16];
+    expected[..first_bytes.len()].copy_from_slice(first_bytes);
+    let expected = u128::from_le_bytes(expected);
+    let mask = u128::MAX.checked_shr(128 - 8 * first_bytes.len() as u32).unwrap_or(0);
+    let is_equal = |span: &Span| match texts.bytes[span.start as usize..].first_chunk() {
+        Some(first) => {
+            let differs = (u128::from_le_bytes(*first) ^ expected) & mask;
+            let is_near = (span.len() == other.len()) & (differs == 0);
+            is_near && (rest.is_empty() || &span.of(texts.bytes)[16..] == rest)
+        }
+        None => span.of(texts.bytes) == other,
+    };
+    flags(texts.spans.iter().map(is_equal), arena)
 }
 
 /// INTEGERs, 1 for true and 0 for false.

@@ -6,7 +6,7 @@ use super::typed::null_where;
 use crate::batch::{Arena, Span, Strings, Values};
 use crate::parse::{plain_bytes, quoted, unquote_to};
 
-/// The values of field `index`. The dialect is as [`of_chunk`] says.
+/// The values of field `index`.
 pub(super) fn field<'a>(index: usize, records: Records<'_, 'a>, arena: &'a Arena) -> Values<'a> {
     let Records { chunk, dialect, fields, width, .. } = records;
     if dialect.escape.is_some() {

@@ -3,7 +3,7 @@
 use crate::batch::{Arena, Span, Value, Values};
 use crate::functions::try_integer;
 use crate::numbers::{self, Doubt};
-use crate::plan::Type;
+use crate::plan::{Otherwise, Type};
 
 /// The values with NULL in the rows that are said.
 pub(super) fn null_where<'a>(
@@ -18,17 +18,34 @@ pub(super) fn null_where<'a>(
     Values::Mixed(arena.list((0..rows).map(|row| if is_null(row) { Value::Null } else { of.get(row) })))
 }
 
-/// The values of this type that texts are, empty ones NULL; `misfit` gets the rows of those that are none.
+/// What is found among values that is not of their type, or may not be of the one that they get instead.
+pub(super) enum Found {
+    /// In this row, and it is of none.
+    Other(usize),
+    /// A REAL where an INTEGER was expected.
+    Real,
+    /// An INTEGER that is no REAL.
+    LongInteger,
+}
+
+/// The values of this type that texts are, empty ones NULL; `found` is told of those that are none.
 pub(super) fn typed<'a>(
     of: Values<'a>,
-    to: Type,
+    (to, otherwise): (Type, Otherwise),
     rows: usize,
     arena: &'a Arena,
-    mut misfit: impl FnMut(usize),
+    mut found: impl FnMut(Found),
 ) -> Values<'a> {
     if to == Type::Text {
+        if otherwise == Otherwise::Misfit
+            && let Some(row) = only_like_numbers(of, rows)
+        {
+            found(Found::Other(row));
+        }
         return of;
     }
+    let may_widen = otherwise == Otherwise::Widen;
+    let (mut has_real, mut has_long_integer) = (false, false);
     let number = |text: &[u8]| match to {
         Type::Integer => numbers::integer(text).map(Value::Integer),
         Type::Real => numbers::real(text).map(Value::Real),
@@ -47,9 +64,16 @@ pub(super) fn typed<'a>(
             let is_canonical =
                 |short: &i64| *short == 0 && span.len() == 1 || texts.bytes[span.start as usize] != b'0';
             let short = short_integer(texts.bytes, *span).filter(is_canonical);
-            short.or_else(|| numbers::integer(span.of(texts.bytes)))
+            short.or_else(|| {
+                let integer = numbers::integer(span.of(texts.bytes))?;
+                has_long_integer |= !numbers::is_real_too(integer);
+                Some(integer)
+            })
         };
         if let Some(integers) = integers(texts.spans.iter().map(integer), arena) {
+            if may_widen && has_long_integer {
+                found(Found::LongInteger);
+            }
             return integers;
         }
     }
@@ -62,16 +86,49 @@ pub(super) fn typed<'a>(
     }
     let value = |row| match of.get(row) {
         Value::Text(b"") | Value::Null => Value::Null,
-        Value::Text(text) => number(text).unwrap_or_else(|| {
-            if is_kept(text) {
-                return Value::Text(text);
+        Value::Text(text) => match number(text) {
+            Some(Value::Integer(integer)) => {
+                has_long_integer |= !numbers::is_real_too(integer);
+                Value::Integer(integer)
             }
-            misfit(row);
-            Value::Null
-        }),
+            Some(value) => value,
+            None if is_kept(text) => Value::Text(text),
+            None => {
+                let real = numbers::real(text).filter(|_| may_widen);
+                has_real |= real.is_some();
+                real.map_or_else(
+                    || {
+                        found(Found::Other(row));
+                        Value::Null
+                    },
+                    Value::Real,
+                )
+            }
+        },
         other => other,
     };
-    Values::Mixed(arena.list((0..rows).map(value)))
+    let values = Values::Mixed(arena.list((0..rows).map(value)));
+    if may_widen && has_real {
+        found(Found::Real);
+    }
+    if may_widen && has_long_integer {
+        found(Found::LongInteger);
+    }
+    values
+}
+
+/// The first of the texts that are not empty, if there are any and all look like numbers.
+fn only_like_numbers(of: Values<'_>, rows: usize) -> Option<usize> {
+    let text = |row: &usize| match of.get(*row) {
+        Value::Text(text) if !text.is_empty() => Some(text),
+        _ => None,
+    };
+    let mut filled = (0..rows).filter(|row| text(row).is_some());
+    let first = filled.next()?;
+    std::iter::once(first)
+        .chain(filled)
+        .all(|row| text(&row).is_some_and(numbers::is_like_number))
+        .then_some(first)
 }
 
 /// The bytes that pairs of hexadecimal digits are.

@@ -43,7 +43,7 @@ use sort::Order;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 
 /// Writes rows as pages.
 #[derive(Debug)]
@@ -51,7 +51,6 @@ pub struct Direct {
     schema: Arc<Schema>,
     pages: Pages,
     encoder: Encoder,
-    missing: Arc<AtomicU64>,
     rows: u64,
     largest_rowid: Option<i64>,
     /// The table's tree and those of its indexes.
@@ -90,7 +89,7 @@ impl Direct {
         lock_byte: u64,
     ) -> Result<Self> {
         let pages = Pages::new(file, database, schema.page_bytes, schema.page_count, lock_byte)?;
-        let (schema, missing): (_, Arc<AtomicU64>) = (Arc::new(schema), Arc::default());
+        let schema = Arc::new(schema);
         let mut trees = vec![Growth::new(cells::Kind::Table, schema.root, Order::Rowid, schema.page_bytes)];
         trees.extend(schema.indexes.iter().map(|index| {
             let is_descending = index.keys.iter().map(|key| key.is_descending).collect();
@@ -98,10 +97,9 @@ impl Direct {
             Growth::new(cells::Kind::Index, index.root, order, schema.page_bytes)
         }));
         Ok(Self {
-            encoder: Encoder::new(schema.clone(), Arc::clone(&missing)),
+            encoder: Encoder::new(schema.clone(), Arc::default()),
             schema,
             pages,
-            missing,
             rows: 0,
             largest_rowid: None,
             trees,
@@ -148,7 +146,7 @@ impl write::Writer for Direct {
     type Encoder = Encoder;
 
     fn encoder(&self) -> Encoder {
-        Encoder::new(self.schema.clone(), self.missing.clone())
+        self.encoder.another()
     }
 
     fn append(&mut self, rows: &Rows<'_>, encoded: &mut Encoded) -> Result<Appended> {
@@ -161,8 +159,6 @@ impl write::Writer for Direct {
         }
         self.grow(encoded)?;
         self.largest_rowid = self.largest_rowid.max(encoded.largest_rowid);
-        let missing = rows.first_record - self.rows + (rows.rejects.len() + rows.filtered) as u64;
-        self.missing.store(missing, Ordering::Relaxed);
         self.rows += rows.len as u64;
         Ok(Appended::default())
     }

@@ -5,7 +5,7 @@
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
-use sqload::batch::{self, Oddities, Rows, Span, Strings, Values};
+use sqload::batch::{self, Guesses, Oddities, Rows, Span, Strings, Values};
 use sqload::plan::{Column, Expr, Table};
 use sqload::write::direct::{Direct, Encoded, Schema, Sorting};
 use sqload::write::statements::Statements;
@@ -89,7 +89,7 @@ impl Case {
                 columns: &columns,
                 first_record,
                 rejects: Vec::new(),
-                misfit: None,
+                guesses: Guesses::default(),
                 oddities: Oddities::default(),
             })?;
             first_record += chunk.len() as u64;

@@ -1,8 +1,8 @@
 //! The parallel half: rows to cells.
 //!
 //! The rowids of a chunk depend on how many records before it became no row, which is not known while those are
-//! still being parsed. So the worker counts the ones known so far; if that was wrong, which is rare, the writer
-//! encodes the chunk once more.
+//! still being parsed. So the worker counts the ones known so far, which a [`Tally`] has of all workers; if that was wrong,
+//! which is rare, the writer encodes the chunk once more.
 
 use super::affinity::Converter;
 use super::cells::{Cells, Kind, Limits};
@@ -13,8 +13,8 @@ use super::sort::{same_prefix, sort_by_prefix};
 use crate::batch::{Arena, Rows, Value, Values};
 use crate::write;
 use std::cmp;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The cells of a chunk's rows, for the table and for each index, in the order of their keys.
 #[derive(Debug, Default)]
@@ -49,13 +49,46 @@ impl Problem {
     }
 }
 
+/// The records that became no row, of the chunks that have been parsed.
+#[derive(Debug, Default)]
+pub(super) struct Tally(Mutex<Tallied>);
+
+#[derive(Debug, Default)]
+struct Tallied {
+    /// Of all chunks before this record, which have all been parsed.
+    next_record: u64,
+    missing: u64,
+    /// Of chunks behind that, by their first record: how many records they have, and how many became no row.
+    ahead: BTreeMap<u64, (u64, u64)>,
+}
+
+impl Tally {
+    /// Takes note of what became of a chunk, and returns how many records before it became no row, as far as is known.
+    fn missing_before(&self, rows: &Rows<'_>) -> u64 {
+        let missing = (rows.rejects.len() + rows.filtered) as u64;
+        let records = rows.len as u64 + missing;
+        let mut tallied = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ahead: u64 = tallied.ahead.range(..rows.first_record).map(|(_, (_, missing))| missing).sum();
+        let before = tallied.missing + ahead;
+        if records > 0 {
+            tallied.ahead.insert(rows.first_record, (records, missing));
+        }
+        loop {
+            let next_record = tallied.next_record;
+            let Some((records, missing)) = tallied.ahead.remove(&next_record) else { break };
+            tallied.next_record += records;
+            tallied.missing += missing;
+        }
+        before
+    }
+}
+
 /// Encodes rows; each worker has one.
 #[derive(Debug)]
 pub struct Encoder {
     schema: Arc<Schema>,
     limits: Limits,
-    /// Records that became no row, as far as is known.
-    missing: Arc<AtomicU64>,
+    tally: Arc<Tally>,
     converter: Converter,
     arena: Arena,
     rowids: Vec<i64>,
@@ -63,10 +96,15 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    pub(super) fn new(schema: Arc<Schema>, missing: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(schema: Arc<Schema>, tally: Arc<Tally>) -> Self {
         let limits = Limits::new(Kind::Table, schema.page_bytes);
         let (converter, arena, rowids, order) = Default::default();
-        Self { schema, limits, missing, converter, arena, rowids, order }
+        Self { schema, limits, tally, converter, arena, rowids, order }
+    }
+
+    /// One for another thread.
+    pub(super) fn another(&self) -> Self {
+        Self::new(self.schema.clone(), self.tally.clone())
     }
 
     /// Encodes `rows`. One without a rowid gets the one after the largest before it, which is `largest` at first.
@@ -123,7 +161,7 @@ impl write::Encoder for Encoder {
     type Encoded = Encoded;
 
     fn encode(&mut self, rows: &Rows<'_>, encoded: &mut Encoded) {
-        let rows_before = rows.first_record.saturating_sub(self.missing.load(Ordering::Relaxed));
+        let rows_before = rows.first_record.saturating_sub(self.tally.missing_before(rows));
         let largest = i64::try_from(rows_before).ok().filter(|rows| *rows > 0);
         self.encode_after(largest, rows, encoded);
     }
@@ -252,5 +290,33 @@ fn find_order(
         _ if !index.is_unique => None,
         [] => (1..rowids.len()).map(|row| (row - 1, row)).find(is_duplicate),
         order => same_prefix(order).find(is_duplicate),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Guesses;
+
+    #[test]
+    fn a_tally_knows_what_all_chunks_that_were_parsed_have_lost() {
+        let rows = |first_record, len, filtered| Rows {
+            len,
+            columns: &[],
+            first_record,
+            rejects: Vec::new(),
+            filtered,
+            guesses: Guesses::default(),
+            oddities: crate::batch::Oddities::default(),
+        };
+        let tally = Tally::default();
+        // Records 0 to 9, 10 to 12, none, 13 to 20 and 21 on, of which 7, 3, 0, 1 and 0 are left out.
+        assert_eq!(tally.missing_before(&rows(0, 3, 7)), 0);
+        assert_eq!(tally.missing_before(&rows(13, 7, 1)), 7);
+        assert_eq!(tally.missing_before(&rows(13, 0, 0)), 7);
+        assert_eq!(tally.missing_before(&rows(10, 0, 3)), 7);
+        assert_eq!(tally.missing_before(&rows(21, 1, 0)), 11);
+        let tallied = tally.0.into_inner().unwrap();
+        assert_eq!((tallied.next_record, tallied.missing, tallied.ahead.len()), (22, 11, 0));
     }
 }
