@@ -19,6 +19,8 @@ mod unpack;
 use crate::error::{Error, Kind, Result};
 use crate::split::Incoming;
 use memmap2::{Advice, Mmap};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use spool::Spool;
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek};
@@ -26,7 +28,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use unpack::{Encoding, Packing};
 
 /// A CSV input.
@@ -56,11 +58,16 @@ impl Input {
     /// UTF-16 that a byte order mark says.
     ///
     /// # Errors
-    /// [`Kind::Io`] if there is none or if it can not be read; [`Kind::Usage`] if there is no such encoding.
+    /// [`Kind::Io`] if there is none or if it can not be read; [`Kind::Usage`] if there is no such encoding;
+    /// [`Kind::Interrupted`] soon after a stop.
     pub(crate) fn open(path: &Path, encoding: Option<&str>, stop: &Arc<AtomicBool>) -> Result<Vec<Self>> {
         let encoding = Encoding::named(encoding)?;
-        let failed = |source| Error::io("read", path, source);
+        let failed = |source| match stop.load(Ordering::Relaxed) {
+            true => Kind::Interrupted.into(),
+            false => Error::io("read", path, source),
+        };
         let file = Arc::new(open(path).map_err(failed)?);
+        let shared = Shared { file: file.clone(), stop: stop.clone() };
         let metadata = file.metadata().map_err(failed)?;
         let name = path.to_string_lossy();
         let input = |name: &str, content| Self {
@@ -73,13 +80,13 @@ impl Input {
         let spool = |from: Box<dyn Read + Send>| {
             Spool::start(from, path, stop.clone()).map(|spool| Content::Spooled(spool.into())).map_err(failed)
         };
-        let (first, is_mappable) = peek(path, &file).map_err(failed)?;
+        let (first, is_mappable) = peek(path, &shared).map_err(failed)?;
         let packing = Packing::of(&first);
         if packing == Packing::Zip {
             let archive = if is_mappable {
                 file.try_clone()
             } else {
-                unpack::to_file(io::Cursor::new(first).chain(&*file), stop)
+                unpack::to_file(io::Cursor::new(first).chain(shared))
             };
             let archive = Arc::new(archive.map_err(failed)?);
             let members = unpack::members(&archive).map_err(failed)?;
@@ -90,12 +97,12 @@ impl Input {
             return members.into_iter().map(member).collect();
         }
         let content = if !is_mappable {
-            let from = Box::new(io::Cursor::new(first).chain(Shared(file.clone())));
+            let from = Box::new(io::Cursor::new(first).chain(shared));
             spool(packing.unpack(from).and_then(|from| encoding.decode(from)).map_err(failed)?)?
         } else if packing == Packing::Plain && !encoding.changes(&first) {
             Content::Mapped(map(&file).map_err(failed)?)
         } else {
-            let from = packing.unpack(Box::new(Shared(file.clone())));
+            let from = packing.unpack(Box::new(shared));
             spool(from.and_then(|from| encoding.decode(from)).map_err(failed)?)?
         };
         Ok(vec![input(&name, content)])
@@ -176,12 +183,24 @@ pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(expanded)
 }
 
-/// A file that several read from where the last of them stopped.
-struct Shared(Arc<File>);
+/// A file that several read from where the last of them stopped. To wait for more of a pipe ends soon after a stop.
+#[derive(Clone)]
+struct Shared {
+    file: Arc<File>,
+    stop: Arc<AtomicBool>,
+}
 
 impl Read for Shared {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        (&*self.0).read(to)
+        const STOP_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+        while !self.stop.load(Ordering::Relaxed) {
+            match poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&STOP_INTERVAL)) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return (&*self.file).read(to),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(io::Error::other("interrupted"))
     }
 }
 
@@ -197,7 +216,8 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 /// The first bytes of a file, which those who read it further do not see again unless it can be mapped.
-fn peek(path: &Path, mut file: &File) -> io::Result<(Vec<u8>, bool)> {
+fn peek(path: &Path, shared: &Shared) -> io::Result<(Vec<u8>, bool)> {
+    let mut file = &*shared.file;
     let mut first = vec![0; unpack::MAGIC_BYTES];
     // Somebody may have read the beginning of standard input, which then is none of the input.
     let is_mappable = file.metadata()?.is_file() && (path != Path::new("-") || file.stream_position()? == 0);
@@ -206,7 +226,7 @@ fn peek(path: &Path, mut file: &File) -> io::Result<(Vec<u8>, bool)> {
         first.truncate(bytes);
     } else {
         first.clear();
-        file.take(unpack::MAGIC_BYTES as u64).read_to_end(&mut first)?;
+        shared.clone().take(unpack::MAGIC_BYTES as u64).read_to_end(&mut first)?;
     }
     Ok((first, is_mappable))
 }

@@ -110,7 +110,7 @@ pub struct HeaderColumns {
 }
 
 /// What the values of a column are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Type {
     /// Canonical decimals within 64 bits.
     Integer,

@@ -94,7 +94,7 @@ impl Program {
         input: &Arc<str>,
         seed: Seed,
     ) -> Result<Self> {
-        let mut compiler = Compiler { header, input, evaluators, unix_millis: seed.unix_millis, streams: 0 };
+        let mut compiler = Compiler::new(header, input, evaluators, seed.unix_millis);
         let columns = compiler.block(table.columns.iter().map(|column| &column.value))?;
         let condition = |condition| compiler.block([is_true(condition)].iter());
         let conditions = conditions.iter().map(condition).collect::<Result<_>>()?;
@@ -339,7 +339,7 @@ impl Walk {
             Op::Constant(constant) => Values::Constant(match constant {
                 Constant::Null => Value::Null,
                 Constant::Integer(integer) => Value::Integer(*integer),
-                Constant::Real(real) => Value::Real(*real),
+                Constant::Real(real) => Value::Real(f64::from_bits(*real)),
                 Constant::Text(text) => Value::Text(arena.copy(text.as_bytes())),
                 Constant::Blob(blob) => Value::Blob(arena.copy(blob)),
             }),

@@ -152,6 +152,17 @@ fn more_columns_than_sqlite_allows_are_refused() {
 }
 
 #[test]
+fn of_a_hundred_thousand_columns_some_are_soon_chosen() {
+    let place = Place::empty();
+    let line = |field: &dyn Fn(usize) -> String| (0..100_000).map(field).collect::<Vec<_>>().join(",");
+    let header = line(&|at| format!("c{at}"));
+    place.write("in.csv", format!("{header}\n{}\n", line(&|at| at.to_string())));
+    // Nothing may look through all names for each of them: that would take longer than a test may.
+    place.run(&["load", "in.csv", "people.db", "--columns", "c99999,C7", "-t", "t"]).expect(0);
+    assert_eq!(place.query("SELECT c99999 || ' ' || c7 FROM t"), "99999 7");
+}
+
+#[test]
 fn rows_are_numbered_if_asked_for() {
     let csv = format!("a,b\n{}", "x,1\ny\nz,2\n".repeat(20_000));
     each_way(&csv, &["--auto-id", "--index", "b,id", "--on-error", "skip"], 3, |connection, place| {

@@ -154,6 +154,29 @@ fn an_interrupt_leaves_a_changed_database_as_it_was() {
     }
 }
 
+#[test]
+fn an_interrupt_ends_the_wait_for_a_pipe() {
+    const PROMPT: Duration = Duration::from_secs(3);
+    // Nothing has come yet; a header and a record; the beginning of a zip archive.
+    for come in ["", "a,b\\n1,2\\n", "PK\\003\\004 and more"] {
+        let place = Place::with_input(FEW);
+        let before = place.snapshot();
+        let mut shell = std::process::Command::new("sh");
+        // The pipe is open for writing too, so it does not end.
+        let script =
+            format!("mkfifo pipe; exec 7<>pipe; rm pipe; printf '{come}' >&7; exec \"$0\" \"$@\" <&7");
+        let load = place.command(&["load", "-", "people.db"]);
+        shell.args(["-c", &script]).arg(load.get_program()).args(load.get_args()).current_dir(place.path(""));
+        let running = Running::start(shell);
+        std::thread::sleep(Duration::from_millis(500));
+        let sent = Instant::now();
+        running.signal("INT");
+        running.wait().expect(130).says_once(&["interrupted"]);
+        assert!(sent.elapsed() < PROMPT, "it took {:?}", sent.elapsed());
+        place.is_as(&before);
+    }
+}
+
 /// Files can not grow beyond this many blocks, of 512 bytes or of 1024, in the shells that there are.
 const NO_SPACE: &str = "ulimit -f 2000; trap '' XFSZ";
 

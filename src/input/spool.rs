@@ -100,12 +100,13 @@ impl Spool {
         let mut state = self.shared.lock();
         state.wanted = state.wanted.max(bytes as u64);
         self.shared.changed.notify_all();
-        while state.end.is_none() && state.written < bytes as u64 {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(Kind::Interrupted.into());
-            }
+        while state.end.is_none() && state.written < bytes as u64 && !self.stop.load(Ordering::Relaxed) {
             let waited = self.shared.changed.wait_timeout(state, STOP_INTERVAL);
             (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        // What is read from may have ended for that.
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(Kind::Interrupted.into());
         }
         if let Some(Err((kind, message))) = &state.end {
             return Err(failed(io::Error::new(*kind, message.clone())));

@@ -7,7 +7,6 @@ use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use zip::ZipArchive;
 use zip::read::ZipFile;
 
@@ -62,15 +61,10 @@ impl Packing {
 /// Reads `from` to its end into a file without a name.
 ///
 /// # Errors
-/// If it can not be read or written, or if `stop` was set.
-pub(super) fn to_file(mut from: impl Read, stop: &AtomicBool) -> io::Result<File> {
-    const BLOCK_BYTES: u64 = 1 << 20;
+/// If it can not be read or written.
+pub(super) fn to_file(mut from: impl Read) -> io::Result<File> {
     let mut file = tempfile::tempfile()?;
-    while io::copy(&mut from.by_ref().take(BLOCK_BYTES), &mut file)? > 0 {
-        if stop.load(Ordering::Relaxed) {
-            return Err(io::Error::other("interrupted"));
-        }
-    }
+    io::copy(&mut from, &mut file)?;
     Ok(file)
 }
 

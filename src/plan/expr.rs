@@ -120,7 +120,7 @@ pub struct Sql {
 }
 
 /// An operator or a function of SQL that is compiled, as SQLite defines it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "their names say what they are, and SQLite's documentation what they do")]
 pub enum Function {
@@ -179,7 +179,7 @@ pub enum Function {
 }
 
 /// What becomes of two values before they are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Affinity {
     /// They are compared as they are.
     None,
@@ -190,7 +190,7 @@ pub enum Affinity {
 }
 
 /// What evaluates expressions of SQL. Their values are the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Evaluators {
     /// Compiled code as far as there is such, and SQLite for the rest.
     Both,
@@ -199,7 +199,7 @@ pub enum Evaluators {
 }
 
 /// What it means that a text is not of a type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Otherwise {
     /// The type was only a guess: the load ends with [`Kind::Misfit`](crate::Kind::Misfit). A guess of TEXT is that of a column
     /// without values, which has to have some that look like no number, or none at all.

@@ -4,12 +4,14 @@ use crate::error::{Kind, Result};
 use crate::evaluate::{InputColumn, Session};
 use crate::functions::utc;
 use crate::plan::{Evaluators, Expr, Function, Otherwise, Sql, Type};
+use indexmap::IndexSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Index of an operation, and of the column that it makes.
 pub(super) type Slot = usize;
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Op {
     Field(usize),
     Constant(Constant),
@@ -46,11 +48,12 @@ impl Op {
 }
 
 /// A value that is the same for every record.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Constant {
     Null,
     Integer(i64),
-    Real(f64),
+    /// Its bits.
+    Real(u64),
     Text(String),
     Blob(Vec<u8>),
 }
@@ -58,7 +61,7 @@ pub(super) enum Constant {
 /// Expressions that are evaluated together.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Block {
-    pub(super) ops: Vec<Op>,
+    pub(super) ops: IndexSet<Op>,
     pub(super) outputs: Vec<Output>,
     /// The columns of SQLite's table `input`, and what is in them.
     pub(super) inputs: Vec<(InputColumn, Slot)>,
@@ -76,16 +79,31 @@ pub(super) struct Output {
 /// What is known where an expression is compiled.
 #[derive(Debug)]
 pub(super) struct Compiler<'c> {
-    pub(super) header: &'c [String],
-    pub(super) input: &'c Arc<str>,
-    pub(super) evaluators: Evaluators,
+    header: &'c [String],
+    /// The columns of each name, written small.
+    by_name: HashMap<String, Vec<usize>>,
+    input: &'c Arc<str>,
+    evaluators: Evaluators,
     /// When the load began, in milliseconds since 1970.
-    pub(super) unix_millis: u64,
+    unix_millis: u64,
     /// The number of random streams so far.
     pub(super) streams: usize,
 }
 
-impl Compiler<'_> {
+impl<'c> Compiler<'c> {
+    pub(super) fn new(
+        header: &'c [String],
+        input: &'c Arc<str>,
+        evaluators: Evaluators,
+        unix_millis: u64,
+    ) -> Self {
+        let mut by_name: HashMap<_, Vec<_>> = HashMap::new();
+        for (index, name) in header.iter().enumerate() {
+            by_name.entry(name.to_ascii_lowercase()).or_default().push(index);
+        }
+        Self { header, by_name, input, evaluators, unix_millis, streams: 0 }
+    }
+
     /// Compiles expressions that are evaluated together.
     ///
     /// # Errors
@@ -146,10 +164,9 @@ impl Compiler<'_> {
     }
 
     fn add(&mut self, expr: &Expr, block: &mut Block) -> Result<Slot> {
-        let column = |name: &str| find_column(name, self.header, self.input);
         let op = match expr {
-            Expr::Field(name) => Op::Field(column(name)?),
-            Expr::FieldOrNull(name) => Op::FieldOrNull(column(name)?),
+            Expr::Field(name) => Op::Field(self.column(name)?),
+            Expr::FieldOrNull(name) => Op::FieldOrNull(self.column(name)?),
             Expr::InputName => Op::Constant(Constant::Text(self.input.to_string())),
             Expr::RecordNumber => Op::RecordNumber,
             Expr::Now => Op::Constant(Constant::Text(utc(self.unix_millis))),
@@ -161,7 +178,7 @@ impl Compiler<'_> {
             Expr::Typed { of, to, otherwise } => Op::Typed(self.add(of, block)?, *to, *otherwise),
             Expr::Null => Op::Constant(Constant::Null),
             Expr::Integer(integer) => Op::Constant(Constant::Integer(*integer)),
-            Expr::Real(real) => Op::Constant(Constant::Real(*real)),
+            Expr::Real(real) => Op::Constant(Constant::Real(real.to_bits())),
             Expr::Text(text) => Op::Constant(Constant::Text(text.clone())),
             Expr::Blob(blob) => Op::Constant(Constant::Blob(blob.clone())),
             Expr::Upper(of) => Op::Upper(self.add(of, block)?),
@@ -178,11 +195,22 @@ impl Compiler<'_> {
             }
         };
         // Each UUID has a stream of its own, so two of them are never equal and never share a slot.
-        if let Some(slot) = block.ops.iter().position(|known| *known == op) {
-            return Ok(slot);
+        Ok(block.ops.insert_full(op).0)
+    }
+
+    /// The column of that name, in just this spelling, or else in any case.
+    fn column(&self, name: &str) -> Result<usize> {
+        let in_any_case = self.by_name.get(&name.to_ascii_lowercase()).map_or(&[][..], Vec::as_slice);
+        let exact: Vec<_> = in_any_case.iter().copied().filter(|index| self.header[*index] == name).collect();
+        let input = self.input.clone();
+        match if exact.is_empty() { in_any_case } else { &exact } {
+            [index] => Ok(*index),
+            [] => {
+                let (missing, found) = (name.to_owned(), self.header.to_vec());
+                Err(Kind::MissingColumn { place: None, input, missing, found }.into())
+            }
+            _ => Err(Kind::AmbiguousColumn { place: None, input, name: name.to_owned() }.into()),
         }
-        block.ops.push(op);
-        Ok(block.ops.len() - 1)
     }
 
     fn list(&mut self, exprs: &[Expr], block: &mut Block) -> Result<Box<[Slot]>> {
@@ -208,28 +236,6 @@ impl Block {
     }
 }
 
-/// The column of that name, in just this spelling, or else in any case.
-fn find_column(name: &str, header: &[String], input: &Arc<str>) -> Result<usize> {
-    let find = |is_it: &dyn Fn(&str) -> bool| {
-        let mut found = header.iter().enumerate().filter(|(_, column)| is_it(column)).map(|(index, _)| index);
-        (found.next(), found.next())
-    };
-    let found = match find(&|column| column == name) {
-        (None, _) => find(&|column| column.eq_ignore_ascii_case(name)),
-        found => found,
-    };
-    match found {
-        (Some(index), None) => Ok(index),
-        (Some(_), Some(_)) => {
-            Err(Kind::AmbiguousColumn { place: None, input: input.clone(), name: name.to_owned() }.into())
-        }
-        (None, _) => {
-            let (input, missing, found) = (input.clone(), name.to_owned(), header.to_vec());
-            Err(Kind::MissingColumn { place: None, input, missing, found }.into())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,8 +244,8 @@ mod tests {
     fn block(sql: &str, evaluators: Evaluators) -> Block {
         let header = ["a", "b", "c"].map(str::to_owned);
         let plan = Pipeline::parse("test", sql).unwrap().plan();
-        let mut compiler =
-            Compiler { header: &header, input: &"in".into(), evaluators, unix_millis: 0, streams: 0 };
+        let input = "in".into();
+        let mut compiler = Compiler::new(&header, &input, evaluators, 0);
         compiler.block(plan.table.columns.iter().map(|column| &column.value)).unwrap()
     }
 
@@ -285,13 +291,8 @@ mod tests {
     #[test]
     fn what_sqlite_does_not_know_is_an_error() {
         let sql = Sql { text: "nosuch(1)".to_owned(), inputs: Vec::new(), compiled: None };
-        let mut compiler = Compiler {
-            header: &[],
-            input: &"in".into(),
-            evaluators: Evaluators::Both,
-            unix_millis: 0,
-            streams: 0,
-        };
+        let input = "in".into();
+        let mut compiler = Compiler::new(&[], &input, Evaluators::Both, 0);
         let error = compiler.block([Expr::Sql(sql)].iter()).unwrap_err();
         assert_eq!(error.to_string(), "in: SQLite can not evaluate nosuch(1): no such function: nosuch");
     }
