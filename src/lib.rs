@@ -32,6 +32,7 @@ mod columns;
 mod dialect;
 mod error;
 pub mod explain;
+mod formats;
 mod functions;
 pub mod generate;
 mod input;

@@ -23,7 +23,7 @@ const NULL: &str = "NULL";
 const COLUMNS: usize = 12;
 
 /// What columns of `input` hold: what is nearly a number, or a number at a limit, or no text that is simple.
-const TEXTS: [&str; 64] = [
+const TEXTS: [&str; 75] = [
     "",
     " ",
     "a",
@@ -87,6 +87,17 @@ const TEXTS: [&str; 64] = [
     "2.5",
     "1_000",
     "x'41'",
+    "2024-02-29",
+    "2023-02-29",
+    "2024-04-31",
+    "0000-01-01",
+    "9999-12-31 23:59:59",
+    "1999-12-31T00:00",
+    "2001-02-03 04:05:06",
+    "2001-02-03 24:00:00",
+    "2001-02-03 04:05:06.789",
+    "12:34",
+    "2024-1-5",
     NULL,
 ];
 
@@ -220,7 +231,7 @@ impl Maker {
 
     fn call(&mut self, x: String, y: String, depth: usize) -> String {
         let z = self.expr(depth);
-        match self.0.random_range(0..16) {
+        match self.0.random_range(0..20) {
             0 => format!("{}({x}, {y})", self.pick(&["coalesce", "ifnull", "nullif", "instr", "min", "max"])),
             1 => format!("{}({x}, {y}, {z})", self.pick(&["coalesce", "iif", "replace", "min", "max"])),
             2 => format!("iif({x}, {y})"),
@@ -242,6 +253,31 @@ impl Maker {
             12 => format!("{}({x}) COLLATE NOCASE", self.pick(&["trim", "abs"])),
             13 => format!("{}({x})", self.pick(&["unicode", "quote", "likely", "json_quote", "sign"])),
             14 => format!("json_extract({x}, '$.a')"),
+            15 => {
+                format!("{}({})", self.pick(&["date", "time", "datetime"]), self.pick(&["a", "b", "c", "''"]))
+            }
+            16 => {
+                let format =
+                    self.pick(&["%Y", "%m/%d", "%F %T", "%H.%M.%S|%R", "%%", "%j", "", "é%Y%", "%Y\u{1}"]);
+                format!("strftime('{format}', {})", self.pick(&["a", "b", "c", "substr(a, 1, 10)"]))
+            }
+            17 | 18 => {
+                let formats = [
+                    "%s",
+                    "%s%d",
+                    "<%5s|%-4s>",
+                    "%05d:%-6i",
+                    "%3d%%",
+                    "é%s",
+                    "%.2f",
+                    "%s%",
+                    "%x",
+                    "%,d",
+                    "%0s",
+                    "",
+                ];
+                format!("{}('{}', {x}, {y})", self.pick(&["printf", "format"]), self.pick(&formats))
+            }
             _ => format!("printf('%s|%d|%.3f', {x}, {y}, {z})"),
         }
     }
@@ -252,7 +288,9 @@ fn rows(rng: &mut ChaCha8Rng) -> Vec<Vec<&'static str>> {
     let count = rng.random_range(1..40);
     let text = |rng: &mut ChaCha8Rng| *TEXTS.choose(rng).unwrap();
     // All of a kind now and then, as they mostly are in practice.
-    let kind = *[&TEXTS[..], &["1", "2", "10", "-1", "007"], &["a", "abc", "é", "ABC"]].choose(rng).unwrap();
+    let dates = ["2024-02-29", "1999-12-31 23:59:59", "2001-02-03T04:05", "0001-01-01", "", NULL];
+    let kinds = [&TEXTS[..], &["1", "2", "10", "-1", "007"], &["a", "abc", "é", "ABC"], &dates];
+    let kind = *kinds.choose(rng).unwrap();
     (0..count)
         .map(|_| {
             let width = *[3, 3, 3, 2, 1].choose(rng).unwrap();

@@ -174,6 +174,11 @@ pub enum Function {
     TypeOf,
     TryReal,
     TryDate,
+    Date,
+    Time,
+    DateTime,
+    StrfTime,
+    Printf,
     Hash64,
     Slug,
 }

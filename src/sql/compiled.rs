@@ -5,6 +5,7 @@
 
 use super::expression::{column_of, hexadecimal, name_of, of_record};
 use super::strength::{self, EQUALITY, NOT, SIGN, Strength};
+use crate::formats::{dated, is_known, printed};
 use crate::plan::{Affinity, Expr, Function};
 use sqlparser::ast::{
     self, BinaryOperator, CastKind, FunctionArg, FunctionArgExpr, FunctionArguments, InTarget, UnaryOperator,
@@ -350,6 +351,7 @@ fn apply<'e>(name: &str, arguments: impl Iterator<Item = &'e ast::Expr>) -> Opti
     let mut of = arguments.map(compiled).collect::<Option<Vec<_>>>()?;
     let all = of.iter().fold(0, |all, of| all | of.classes);
     let null = all & NULL;
+    let has_format = |is_known: fn(&str) -> bool| matches!(&of[0].expr, Expr::Text(text) if is_known(text));
     let (function, classes) = match (name, of.len()) {
         ("upper", 1) if all & !PLAIN_TEXT == 0 => {
             return Some(Compiled::of(of, TEXT | null, |mut of| Expr::Upper(Box::new(of.remove(0)))));
@@ -385,6 +387,13 @@ fn apply<'e>(name: &str, arguments: impl Iterator<Item = &'e ast::Expr>) -> Opti
         ("typeof", 1) => (Function::TypeOf, TEXT),
         ("try_real", 1) => (Function::TryReal, REAL | NULL),
         ("try_date", 2) => (Function::TryDate, TEXT | NULL),
+        ("date", 1) => (Function::Date, TEXT | NULL),
+        ("time", 1) => (Function::Time, TEXT | NULL),
+        ("datetime", 1) => (Function::DateTime, TEXT | NULL),
+        ("strftime", 2) if has_format(|text| is_known(text, dated)) => (Function::StrfTime, TEXT | NULL),
+        ("printf" | "format", 1..) if has_format(|text| is_known(text, printed)) => {
+            (Function::Printf, TEXT | NULL)
+        }
         ("hash64", _) => (Function::Hash64, INTEGER),
         ("slug", 1) => (Function::Slug, TEXT | null),
         _ => return None,

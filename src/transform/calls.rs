@@ -6,6 +6,7 @@
 //! Whatever SQLite would do otherwise, or where that is in doubt, has no value here, and then the chunk is SQLite's.
 
 mod compare;
+mod formats;
 mod numbers;
 mod texts;
 
@@ -207,6 +208,8 @@ fn value<'a>(function: Function, of: &[Value<'a>], arena: &'a Arena) -> Result<V
         },
         (F::Hash64, of) => Value::Integer(hash64(of.iter().copied())),
         (F::Hex, [of]) => texts::hex(*of, arena)?,
+        (F::Printf, of) => formats::print(of, arena)?,
+        (F::Date | F::Time | F::DateTime | F::StrfTime, of) => formats::date(function, of, arena)?,
         (function, of) => return of_texts(function, of, arena),
     })
 }
