@@ -23,6 +23,7 @@
 //! it runs these statements as they are written, first in an empty database in memory, to see that they are sound.
 
 mod compiled;
+mod dialect;
 pub(crate) mod expression;
 mod rewrite;
 mod script;

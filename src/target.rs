@@ -185,8 +185,9 @@ impl Target {
         let check = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
         let counted = connection.query_row(&count_sql, [], |row| row.get::<_, i64>(0));
         let most = self.rows_before + rows;
-        // Rows that are updated are not more than before.
-        let least = if table.on_conflict == Conflict::Update { self.rows_before } else { most };
+        // Rows that are updated are not more than before, nor are those that a constraint of the table itself replaces.
+        let replaces = table.sql.as_ref().is_some_and(|sql| sql.to_ascii_uppercase().contains("REPLACE"));
+        let least = if table.on_conflict == Conflict::Update || replaces { self.rows_before } else { most };
         match (check.map_err(failed)?.as_str(), counted.map_err(failed)?) {
             ("ok", counted) if (least..=most).contains(&counted.cast_unsigned()) => Ok(()),
             ("ok", counted) => {

@@ -186,6 +186,16 @@ fn a_constraint_that_ends_the_transaction_ends_the_load() {
 }
 
 #[test]
+fn a_pipeline_whose_table_replaces_rows_is_whole() {
+    let sql = "CREATE TABLE t (x, y UNIQUE ON CONFLICT REPLACE);
+        INSERT INTO t SELECT first_name, age FROM input";
+    let place = Place::with_pipeline("first_name,age\nAda,1\nAlan,2\nGrace,1\n", sql);
+    let run = ["run-pipeline", "people.sql", "-i", "people.csv", "--database", "people.db", "--verify"];
+    place.run(&run).expect(0);
+    assert_eq!(place.query("SELECT group_concat(x) FROM t"), "Alan,Grace");
+}
+
+#[test]
 fn rejects_are_said_once_however_often_a_load_is_tried() {
     // The first chunks say INTEGER, the last record says otherwise: all is loaded once more.
     let csv = format!("a,b\n1\n{}x,1\n", "12,1\n".repeat(400_000));

@@ -7,7 +7,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rusqlite::functions::FunctionFlags;
-use rusqlite::types::{Value, ValueRef};
+use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ffi};
 use sqload::Loader;
 use sqload::plan::{Evaluators, Ragged, Tuning, WriterChoice};
@@ -101,7 +101,7 @@ const TEXTS: [&str; 75] = [
     NULL,
 ];
 
-const LITERALS: [&str; 40] = [
+const LITERALS: [&str; 41] = [
     "NULL",
     "0",
     "1",
@@ -114,6 +114,7 @@ const LITERALS: [&str; 40] = [
     "9223372036854775808",
     "9007199254740993",
     "0x1F",
+    "0X1f",
     "0.5",
     "1.5",
     "-1.5",
@@ -193,12 +194,17 @@ impl Maker {
             }
             7 => format!("{x} {} {y}", self.pick(&["AND", "OR"])),
             8 => {
-                let operator = self.pick(&["NOT ", "-", "+", "~", "- -"]);
+                let operator = self.pick(&["NOT ", "-", "+", "~", "- -", "~~", "-~"]);
                 format!("{operator}{x}")
             }
             9 => {
-                let test = self.pick(&["IS NULL", "IS NOT NULL", "IS TRUE", "IS NOT TRUE", "IS FALSE"]);
-                format!("{x} {test}")
+                let tests = ["IS NULL", "IS NOT NULL", "IS TRUE", "IS NOT TRUE", "IS FALSE"];
+                let nulls = ["ISNULL", "NOTNULL", "NOT NULL"];
+                let test = self.pick(&[&tests[..], &nulls].concat());
+                // What follows one of the latter does not belong to the NULL.
+                let behind =
+                    if nulls.contains(&test) { self.pick(&["", " + 1", " || 'x'", " < 1"]) } else { "" };
+                format!("{x} {test}{behind}")
             }
             10 => {
                 let (not, z, n) = (self.pick(&["", "NOT "]), self.expr(depth), self.0.random_range(1..4));
@@ -210,7 +216,7 @@ impl Maker {
                 format!("{x} {not}BETWEEN {y} AND {z}")
             }
             12 => {
-                let operator = self.pick(&["LIKE", "NOT LIKE", "GLOB"]);
+                let operator = self.pick(&["LIKE", "NOT LIKE", "GLOB", "NOT GLOB"]);
                 format!("{x} {operator} {y}")
             }
             13 => {
@@ -221,8 +227,15 @@ impl Maker {
                 format!("CASE {of} WHEN {x} THEN {y} WHEN {z} THEN {x} {otherwise} END")
             }
             14 | 15 => {
-                let name =
-                    self.pick(&["TEXT", "INTEGER", "REAL", "NUMERIC", "BLOB", "VARCHAR(10)", "BIGINT"]);
+                let name = self.pick(&[
+                    "TEXT",
+                    "INTEGER",
+                    "REAL",
+                    "NUMERIC",
+                    "BLOB",
+                    "VARCHAR(10)",
+                    "UNSIGNED BIG INT",
+                ]);
                 format!("CAST({x} AS {name})")
             }
             _ => self.call(x, y, depth),
@@ -303,6 +316,15 @@ fn rows(rng: &mut ChaCha8Rng) -> Vec<Vec<&'static str>> {
         .collect()
 }
 
+/// A TEXT that may be no UTF-8, or NULL.
+struct SqlText(Option<Vec<u8>>);
+
+impl ToSql for SqlText {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(self.0.as_deref().map_or(ValueRef::Null, ValueRef::Text)))
+    }
+}
+
 /// A connection with an ordinary table `input`, and `upper` and `lower` as ours are.
 fn oracle(rows: &[Vec<&str>]) -> Connection {
     /// To put a constant for the column that is equal to it (`SQLITE_PropagateConst`). Which of two conditions fails would be
@@ -317,10 +339,12 @@ fn oracle(rows: &[Vec<&str>]) -> Connection {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     let map = |name, map: fn(&str) -> String| {
         let call = move |context: &rusqlite::functions::Context<'_>| {
-            Ok(match context.get_raw(0) {
-                ValueRef::Text(text) => Value::Text(map(std::str::from_utf8(text).unwrap())),
-                _ => Value::Null,
-            })
+            let ValueRef::Text(text) = context.get_raw(0) else { return Ok(SqlText(None)) };
+            // What is no UTF-8, which CAST can make of a BLOB, stays.
+            let mapped = text
+                .utf8_chunks()
+                .flat_map(|chunk| [map(chunk.valid()).as_bytes(), chunk.invalid()].concat());
+            Ok(SqlText(Some(mapped.collect())))
         };
         connection.create_scalar_function(name, 1, flags, call).unwrap();
     };

@@ -184,6 +184,14 @@ fn an_expression_that_fails_makes_a_reject() {
 }
 
 #[test]
+fn sqlite_has_its_mathematical_functions() {
+    let place = Place::with(&["a\n4\n"]);
+    let (rows, _) =
+        place.load(&pipeline(&["sqrt(a)", "ceil(a / 3.0)", "pow(a, 2)", "mod(a, 3)"]), |_| {}).unwrap();
+    assert_eq!(rows, [[2.0, 2.0, 16.0, 1.0].map(Value::Real)]);
+}
+
+#[test]
 fn a_condition_that_fails_makes_a_reject_and_one_that_is_not_true_leaves_out() {
     let place = Place::with(&[
         "a\n\"{\"\"keep\"\": 1}\"\n{}\n\"{\"\"keep\"\": 0}\"\n{\n\"{\"\"keep\"\": \"\"x\"\"}\"\n",

@@ -101,11 +101,12 @@ pub(super) fn hexadecimal(value: &ast::ValueWithSpan) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sqlparser::dialect::SQLiteDialect;
+    use crate::sql::dialect::Sqlite;
+    use crate::sql::script::Script;
     use sqlparser::parser::Parser;
 
     fn lowered(sql: &str) -> Result<Expr, Refused> {
-        let mut parser = Parser::new(&SQLiteDialect {}).try_with_sql(sql).unwrap();
+        let mut parser = Parser::new(&Sqlite).try_with_sql(sql).unwrap();
         lower(&parser.parse_expr().unwrap_or_else(|error| panic!("{sql}: {error}")))
     }
 
@@ -134,6 +135,16 @@ mod tests {
             ("date('now', a)", r#"date((+"now()"), "a")"#),
             ("strftime('%Y')", r#"strftime('%Y', (+"now()"))"#),
             ("unixepoch()", r#"unixepoch((+"now()"))"#),
+            ("unixepoch('subsec')", r#"unixepoch((+"now()"), 'subsec')"#),
+            ("julianday((('NOW')))", r#"julianday((+"now()"))"#),
+            ("a ISNULL || a NOTNULL", r#"(("a" IS NULL) || "a" IS NOT NULL)"#),
+            ("a NOT NULL < 1", r#"("a" IS NOT NULL) < 1"#),
+            ("a IS NOT NULL < 1", r#""a" IS NOT NULL < 1"#),
+            ("a = b NOT GLOB c = d", r#"(NOT "a" = "b" GLOB "c") = "d""#),
+            ("~~a / 2", r#"~ (~ "a") / 2"#),
+            ("0X1f || 'X1'", "(31) || 'X1'"),
+            ("CAST(a AS UNSIGNED BIG INT)", r#"CAST("a" AS UNSIGNED BIG INT)"#),
+            ("interval + trim", r#""interval" + "trim""#),
             ("date(a, 'now')", r#"date("a", 'now')"#),
             ("'now' || current_date", r#"'now' || date((+"now()"))"#),
             ("datetime() || [now()]", r#"datetime((+"now()")) || "now()'""#),
@@ -142,6 +153,19 @@ mod tests {
         ];
         for (sql, expected) in cases {
             assert_eq!(text(sql), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_each_other_may_be_deep() {
+        for (open, close) in
+            [("(", ")"), ("abs(", ")"), ("CASE WHEN 1 THEN ", " END"), ("- ", ""), ("NOT ", "")]
+        {
+            let nested = |depth: usize| format!("{}a{}", open.repeat(depth), close.repeat(depth));
+            let parsed = |sql: &str| Script::new("x.sql", sql)?.whole().parse(|parser| parser.parse_expr());
+            assert!(lower(&parsed(&nested(70)).unwrap()).is_ok(), "{open}");
+            let error = parsed(&nested(5_000)).unwrap_err();
+            assert!(error.to_string().contains("nested too deeply"), "{open}: {error}");
         }
     }
 

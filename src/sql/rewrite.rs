@@ -163,6 +163,12 @@ impl Rewriter {
             (FunctionArguments::List(list), Clock::Argument(at)) if list.args.len() == at => {
                 list.args.push(argument());
             }
+            // Where a time is missing this stands for one.
+            (FunctionArguments::List(list), Clock::Argument(at))
+                if is_text(&list.args[at.min(list.args.len() - 1)], &["subsec", "subsecond"]) =>
+            {
+                list.args.insert(at, argument());
+            }
             (FunctionArguments::List(list), Clock::Argument(at)) => {
                 list.args.iter_mut().skip(at).take(1).filter(|of| is_now(of)).for_each(|of| *of = argument());
             }
@@ -199,8 +205,18 @@ fn reads_clock(name: &str) -> Option<Clock> {
 }
 
 fn is_now(argument: &FunctionArg) -> bool {
-    let FunctionArg::Unnamed(FunctionArgExpr::Expr(ast::Expr::Value(value))) = argument else { return false };
-    matches!(&value.value, Value::SingleQuotedString(text) if text.eq_ignore_ascii_case("now"))
+    is_text(argument, &["now"])
+}
+
+/// Whether an argument is one of these texts, in any case.
+fn is_text(argument: &FunctionArg, texts: &[&str]) -> bool {
+    let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = argument else { return false };
+    let mut expr = expr;
+    while let ast::Expr::Nested(of) = expr {
+        expr = of;
+    }
+    let ast::Expr::Value(value) = expr else { return false };
+    matches!(&value.value, Value::SingleQuotedString(text) if texts.iter().any(|known| text.eq_ignore_ascii_case(known)))
 }
 
 fn nested(expr: ast::Expr) -> ast::Expr {

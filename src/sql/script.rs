@@ -1,13 +1,14 @@
 //! The text of SQL: its statements, their tokens, and where each of them stands.
 
+use super::dialect::{Sqlite, joined};
 use crate::error::{Error, Kind, Result};
 use crate::plan::Place;
-use sqlparser::dialect::SQLiteDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 use std::sync::Arc;
 
-const DIALECT: SQLiteDialect = SQLiteDialect {};
+/// How many expressions may be in each other. SQLite takes up to 1000, for which the stack of a thread is too small here.
+const MAX_DEPTH: usize = 100;
 
 /// A text in SQL, and what it is called.
 #[derive(Debug)]
@@ -29,8 +30,8 @@ impl<'s> Script<'s> {
     /// [`Kind::Sql`] if it is no sequence of tokens.
     pub(super) fn new(name: &str, text: &'s str) -> Result<Self> {
         let mut script = Self { name: name.into(), text, tokens: Vec::new() };
-        match Tokenizer::new(&DIALECT, text).tokenize_with_location() {
-            Ok(tokens) => script.tokens = tokens,
+        match Tokenizer::new(&Sqlite, text).tokenize_with_location() {
+            Ok(tokens) => script.tokens = joined(tokens),
             Err(error) => return Err(script.error(error.location, error.message)),
         }
         Ok(script)
@@ -71,6 +72,9 @@ impl<'s> Script<'s> {
             Some((what, Location::new(line.parse().ok()?, column.parse().ok()?)))
         });
         let (what, at) = parts.unwrap_or((message, otherwise));
+        // The parser prints a token as its own code would.
+        let is_unknown = what.starts_with("No infix parser for token");
+        let what = if is_unknown { "SQLite has no such operator" } else { what };
         self.error(at, what)
     }
 
@@ -121,10 +125,19 @@ impl<'s> Piece<'s> {
         self.words().next().map_or(Location::new(1, 1), |token| token.span.start)
     }
 
+    fn end(self) -> Location {
+        self.words().last().map_or(self.start(), |token| token.span.end)
+    }
+
     /// Its text, as it is written.
     pub(super) fn text(self) -> &'s str {
-        let end = self.words().last().map_or(self.start(), |token| token.span.end);
-        &self.script.text[self.script.offset(self.start())..self.script.offset(end)]
+        &self.script.text[self.script.offset(self.start())..self.script.offset(self.end())]
+    }
+
+    /// Where a word or a sign stands in it.
+    pub(super) fn find(self, word: &str) -> Option<Span> {
+        let is_it = |token: &&TokenWithSpan| token.token.to_string().eq_ignore_ascii_case(word);
+        self.words().find(is_it).map(|token| token.span)
     }
 
     /// The piece of these tokens.
@@ -164,9 +177,12 @@ impl<'s> Piece<'s> {
         self,
         parse: impl FnOnce(&mut Parser<'_>) -> std::result::Result<T, ParserError>,
     ) -> Result<T> {
-        let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(self.tokens.to_vec());
-        let parsed = parse(&mut parser)
-            .map_err(|error| self.script.parser_error(&error, parser.peek_token().span.start))?;
+        let parser = Parser::new(&Sqlite).with_recursion_limit(MAX_DEPTH);
+        let mut parser = parser.with_tokens_with_locations(self.tokens.to_vec());
+        let parsed = parse(&mut parser).map_err(|error| {
+            let at = parser.peek_token().span.start;
+            self.script.parser_error(&error, if at.line == 0 { self.end() } else { at })
+        })?;
         match parser.peek_token() {
             TokenWithSpan { token: Token::EOF, .. } => Ok(parsed),
             other => Err(self.error_at(other.span, format!("{} is not expected here", other.token))),

@@ -65,15 +65,53 @@ pub(super) fn insert(piece: Piece<'_>) -> Result<Rows> {
     };
     let refused = |Refused { reason, span }| piece.error_at(span, reason);
     let (table, query) = target(&insert).map_err(refused)?;
-    let Insert { columns, .. } = &insert;
-    let columns = columns.iter().map(plain_name).collect::<Checked<_>>().map_err(refused)?;
+    let names = &insert.columns;
+    let columns = names.iter().map(plain_name).collect::<Checked<_>>().map_err(refused)?;
     let select = select(query).map_err(refused)?;
     let span = select.select_token.0.span;
     let input = from_input(&select).map_err(refused)?;
+    if let Some(more) = more_than(&understood(&insert, &select), &insert.to_string()) {
+        let span = piece.find(more.split_whitespace().next().unwrap_or_default()).unwrap_or(span);
+        return Err(piece.error_at(span, format!("{more} is not part of a pipeline")));
+    }
     let items = select.projection.into_iter().map(|item| (item, piece)).collect();
     let Selection { items, conditions, mentions } =
         selection(items, select.selection.map(|of| (of, piece)), &input)?;
     Ok(Rows { table, columns, items, conditions, mentions, span })
+}
+
+/// The INSERT as it is if there is no more to it than what is understood here.
+fn understood(insert: &Insert, select: &Select) -> String {
+    let list = |items: &[String]| items.join(", ");
+    let columns = match insert.columns.as_slice() {
+        [] => String::new(),
+        names => format!("({}) ", list(&names.iter().map(ToString::to_string).collect::<Vec<_>>())),
+    };
+    let items = list(&select.projection.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let all = if select.distinct.is_some() { "ALL " } else { "" };
+    let input = match select.from.first().map(|from| &from.relation) {
+        Some(TableFactor::Table { name, alias: Some(alias), .. }) => {
+            format!("{name} {}{}", if alias.explicit { "AS " } else { "" }, alias.name)
+        }
+        Some(TableFactor::Table { name, .. }) => name.to_string(),
+        _ => String::new(),
+    };
+    let filter = select.selection.as_ref().map_or(String::new(), |filter| format!(" WHERE {filter}"));
+    format!("INSERT INTO {} {columns}SELECT {all}{items} FROM {input}{filter}", insert.table)
+}
+
+/// What `all` has where `part` ends or goes on otherwise, as far as it is worth to be said.
+fn more_than<'t>(part: &str, all: &'t str) -> Option<&'t str> {
+    const MAX_WORDS: usize = 3;
+    if part == all {
+        return None;
+    }
+    let same = part.bytes().zip(all.bytes()).take_while(|(a, b)| a == b).count();
+    let start = all[..all.floor_char_boundary(same)].rfind(' ').map_or(0, |blank| blank + 1);
+    let start = if all[start..].trim().is_empty() || same == part.len() { same } else { start };
+    let more = all[all.floor_char_boundary(start)..].trim();
+    let end = more.match_indices(' ').nth(MAX_WORDS - 1).map_or(more.len(), |(at, _)| at);
+    Some(&more[..end])
 }
 
 /// A list of values, and which records are to have them.
@@ -116,7 +154,7 @@ pub(super) fn selection(
             SelectItem::QualifiedWildcard(
                 SelectItemQualifiedWildcardKind::ObjectName(ref name),
                 ref options,
-            ) if options.to_string().is_empty() && is_input(&name.to_string(), input) => {
+            ) if options.to_string().is_empty() && is_name(name, &input.value) => {
                 selected.push(Selected::All);
                 continue;
             }

@@ -1,0 +1,252 @@
+//! SQL as SQLite reads it, where the parser's own idea of that differs.
+
+use sqlparser::ast::{BinaryOperator, DataType, Expr, Ident, Statement, UnaryOperator};
+use sqlparser::dialect::{Dialect, Precedence, SQLiteDialect};
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
+use std::any::TypeId;
+
+type Parsed<T> = Result<T, ParserError>;
+
+const OF_PARSER: SQLiteDialect = SQLiteDialect {};
+
+/// The operators that SQLite leaves to a function, and LIKE's kin.
+const MATCHES: [(Keyword, BinaryOperator); 3] = [
+    (Keyword::GLOB, BinaryOperator::Glob),
+    (Keyword::MATCH, BinaryOperator::Match),
+    (Keyword::REGEXP, BinaryOperator::Regexp),
+];
+
+/// SQLite's dialect, mended.
+#[derive(Debug)]
+pub(super) struct Sqlite;
+
+impl Dialect for Sqlite {
+    fn dialect(&self) -> TypeId {
+        TypeId::of::<SQLiteDialect>()
+    }
+
+    /// `~` binds as strongly as the other signs.
+    fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Parsed<Expr>> {
+        if parser.peek_token_ref().token != Token::Tilde {
+            return None;
+        }
+        parser.advance_token();
+        let of = parser.parse_subexpr(self.prec_value(Precedence::MulDivModOp));
+        Some(of.map(|of| Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: Box::new(of) }))
+    }
+
+    /// `ISNULL`, `NOTNULL` and `NOT NULL` stand behind what they ask of, and what follows them does not belong to the NULL
+    /// as it would in `IS NULL`: so they are in brackets. `NOT` stands before `GLOB`, `MATCH` and `REGEXP`, too.
+    fn parse_infix(&self, parser: &mut Parser<'_>, expr: &Expr, precedence: u8) -> Option<Parsed<Expr>> {
+        let of = || Box::new(expr.clone());
+        let nested = |expr| Some(Ok(Expr::Nested(Box::new(expr))));
+        if is_word(parser, "ISNULL") {
+            parser.advance_token();
+            return nested(Expr::IsNull(of()));
+        }
+        if parser.parse_keyword(Keyword::NOTNULL) || parser.parse_keywords(&[Keyword::NOT, Keyword::NULL]) {
+            return nested(Expr::IsNotNull(of()));
+        }
+        for (keyword, op) in MATCHES {
+            if parser.parse_keywords(&[Keyword::NOT, keyword]) {
+                return match parser.parse_subexpr(self.prec_value(Precedence::Eq)) {
+                    Ok(right) => {
+                        let matches = Expr::BinaryOp { left: of(), op, right: Box::new(right) };
+                        nested(Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(matches) })
+                    }
+                    Err(error) => Some(Err(error)),
+                };
+            }
+        }
+        OF_PARSER.parse_infix(parser, expr, precedence)
+    }
+
+    fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Parsed<u8>> {
+        let is_negated_match = matches!(parser.peek_token_ref().token, Token::Word(ref word) if word.keyword == Keyword::NOT)
+            && matches!(parser.peek_nth_token_ref(1).token, Token::Word(ref word) if MATCHES.iter().any(|(keyword, _)| *keyword == word.keyword));
+        // All operators like `=` bind as strongly as each other, and the first of them first: this is the least strength
+        // that the parser has for one.
+        if is_word(parser, "ISNULL") || is_negated_match {
+            return Some(Ok(self.prec_value(Precedence::Is)));
+        }
+        OF_PARSER.get_next_precedence(parser)
+    }
+
+    /// Words, and up to two numbers in brackets.
+    fn parse_data_type(&self, parser: &mut Parser<'_>) -> Option<Parsed<DataType>> {
+        let mut words: Vec<String> = Vec::new();
+        while let Token::Word(_) | Token::SingleQuotedString(_) = parser.peek_token_ref().token {
+            words.push(parser.next_token().token.to_string());
+        }
+        if words.is_empty() {
+            return None;
+        }
+        let mut name = words.join(" ");
+        if parser.consume_token(&Token::LParen) {
+            let number = |parser: &mut Parser<'_>| -> Parsed<String> {
+                let sign = match parser.consume_token(&Token::Minus) {
+                    true => "-",
+                    false if parser.consume_token(&Token::Plus) => "+",
+                    false => "",
+                };
+                Ok(format!("{sign}{}", parser.parse_number_value()?))
+            };
+            let numbers = parser.parse_comma_separated(number);
+            match numbers.and_then(|numbers| parser.expect_token(&Token::RParen).map(|_| numbers)) {
+                Ok(numbers) => name += &format!("({})", numbers.join(", ")),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        Some(Ok(DataType::Custom(vec![Ident::new(name)].into(), Vec::new())))
+    }
+
+    /// What is wrong behind these words is said as it is; they are no names for which something else is wrong.
+    fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {
+        matches!(keyword, Keyword::CASE | Keyword::NOT | Keyword::EXISTS)
+    }
+
+    // The rest is the parser's.
+
+    fn is_delimited_identifier_start(&self, char: char) -> bool {
+        OF_PARSER.is_delimited_identifier_start(char)
+    }
+
+    fn is_identifier_start(&self, char: char) -> bool {
+        OF_PARSER.is_identifier_start(char)
+    }
+
+    fn is_identifier_part(&self, char: char) -> bool {
+        OF_PARSER.is_identifier_part(char)
+    }
+
+    fn supports_filter_during_aggregation(&self) -> bool {
+        OF_PARSER.supports_filter_during_aggregation()
+    }
+
+    fn parse_statement(&self, parser: &mut Parser<'_>) -> Option<Parsed<Statement>> {
+        OF_PARSER.parse_statement(parser)
+    }
+
+    fn prec_value(&self, precedence: Precedence) -> u8 {
+        OF_PARSER.prec_value(precedence)
+    }
+
+    fn supports_in_empty_list(&self) -> bool {
+        OF_PARSER.supports_in_empty_list()
+    }
+
+    fn supports_limit_comma(&self) -> bool {
+        OF_PARSER.supports_limit_comma()
+    }
+
+    fn supports_dollar_placeholder(&self) -> bool {
+        OF_PARSER.supports_dollar_placeholder()
+    }
+
+    fn supports_notnull_operator(&self) -> bool {
+        OF_PARSER.supports_notnull_operator()
+    }
+
+    fn supports_is_operator(&self) -> bool {
+        OF_PARSER.supports_is_operator()
+    }
+
+    fn supports_comma_separated_trim(&self) -> bool {
+        OF_PARSER.supports_comma_separated_trim()
+    }
+
+    fn supports_numeric_literal_underscores(&self) -> bool {
+        OF_PARSER.supports_numeric_literal_underscores()
+    }
+
+    fn supports_double_eq_assignment(&self) -> bool {
+        OF_PARSER.supports_double_eq_assignment()
+    }
+
+    fn supports_string_literal_column_names(&self) -> bool {
+        OF_PARSER.supports_string_literal_column_names()
+    }
+
+    fn supports_cast_empty_data_type_to_unspecified(&self) -> bool {
+        OF_PARSER.supports_cast_empty_data_type_to_unspecified()
+    }
+
+    fn supports_national_string_literal(&self) -> bool {
+        OF_PARSER.supports_national_string_literal()
+    }
+
+    fn supports_parens_around_table_factor(&self) -> bool {
+        OF_PARSER.supports_parens_around_table_factor()
+    }
+
+    fn supports_unterminated_block_comments(&self) -> bool {
+        OF_PARSER.supports_unterminated_block_comments()
+    }
+
+    fn is_column_alias(&self, keyword: &Keyword, parser: &mut Parser<'_>) -> bool {
+        OF_PARSER.is_column_alias(keyword, parser)
+    }
+
+    fn supports_over_keyword_as_column_alias(&self) -> bool {
+        OF_PARSER.supports_over_keyword_as_column_alias()
+    }
+
+    fn supports_indexed_by(&self) -> bool {
+        OF_PARSER.supports_indexed_by()
+    }
+
+    fn is_table_alias(&self, keyword: &Keyword, parser: &mut Parser<'_>) -> bool {
+        OF_PARSER.is_table_alias(keyword, parser)
+    }
+
+    fn supports_comma_join_constraint(&self) -> bool {
+        OF_PARSER.supports_comma_join_constraint()
+    }
+
+    fn supports_aggregate_order_by_with_empty_args(&self) -> bool {
+        OF_PARSER.supports_aggregate_order_by_with_empty_args()
+    }
+
+    fn supports_bitwise_shift_operators(&self) -> bool {
+        OF_PARSER.supports_bitwise_shift_operators()
+    }
+
+    fn supports_in_table_expression(&self) -> bool {
+        OF_PARSER.supports_in_table_expression()
+    }
+
+    fn is_table_factor(&self, keyword: &Keyword, parser: &mut Parser<'_>) -> bool {
+        OF_PARSER.is_table_factor(keyword, parser)
+    }
+
+    fn between_low_bound_precedence(&self) -> u8 {
+        OF_PARSER.between_low_bound_precedence()
+    }
+}
+
+/// Whether the next token is this word, not quoted.
+fn is_word(parser: &Parser<'_>, expected: &str) -> bool {
+    matches!(&parser.peek_token_ref().token,
+        Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(expected))
+}
+
+/// The tokens with `0X1F` as one of them, as `0x1F` is.
+pub(super) fn joined(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut joined: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        if let (Some(last), Token::Word(word)) = (joined.last_mut(), &token.token)
+            && last.token == Token::Number("0".to_owned(), false)
+            && last.span.end == token.span.start
+            && let Some(digits) = word.value.strip_prefix('X')
+            && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+        {
+            last.token = Token::HexStringLiteral(digits.to_owned());
+            last.span = Span::new(last.span.start, token.span.end);
+            continue;
+        }
+        joined.push(token);
+    }
+    joined
+}
