@@ -116,6 +116,19 @@ pub(crate) fn is_like_number(text: &[u8]) -> bool {
     integer(text).is_some() || real(text).is_some() || Doubt::of(text).is_some()
 }
 
+/// Whether SQLite would make a number of a text in a column of numeric affinity. It reads no further than to a NUL, and a
+/// vertical tab, too, is a blank to it.
+pub(crate) fn is_number_to_sqlite(text: &[u8]) -> bool {
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    let start = text.iter().take_while(|byte| is_blank(byte)).count();
+    let end = text.iter().rposition(|byte| !is_blank(byte)).map_or(start, |last| last + 1);
+    let text = &text[start..end];
+    integer(text).is_some()
+        || real(text).is_some()
+        || Doubt::of(text).is_some_and(|doubt| doubt != Doubt::Underscore)
+}
+
 /// Whether an INTEGER has no more digits than every REAL gives back.
 #[inline]
 pub(crate) fn is_real_too(integer: i64) -> bool {
@@ -152,11 +165,6 @@ impl fmt::Display for Doubt {
 }
 
 impl Doubt {
-    /// Whether SQLite would make a number of such a text in a column of numeric affinity.
-    pub(crate) fn is_sqlites(self) -> bool {
-        self != Self::Underscore
-    }
-
     /// Why `text` is no number although it looks like one; nothing if it does not look like one.
     pub(crate) fn of(text: &[u8]) -> Option<Self> {
         let trimmed = text.trim_ascii();

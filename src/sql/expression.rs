@@ -101,13 +101,12 @@ pub(super) fn hexadecimal(value: &ast::ValueWithSpan) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::dialect::Sqlite;
     use crate::sql::script::Script;
-    use sqlparser::parser::Parser;
 
     fn lowered(sql: &str) -> Result<Expr, Refused> {
-        let mut parser = Parser::new(&Sqlite).try_with_sql(sql).unwrap();
-        lower(&parser.parse_expr().unwrap_or_else(|error| panic!("{sql}: {error}")))
+        let parsed =
+            Script::new("x.sql", sql).and_then(|script| script.whole().parse(|parser| parser.parse_expr()));
+        lower(&parsed.unwrap_or_else(|error| panic!("{sql}: {error}")))
     }
 
     fn text(sql: &str) -> String {
@@ -144,7 +143,7 @@ mod tests {
             ("~~a / 2", r#"~ (~ "a") / 2"#),
             ("0X1f || 'X1'", "(31) || 'X1'"),
             ("CAST(a AS UNSIGNED BIG INT)", r#"CAST("a" AS UNSIGNED BIG INT)"#),
-            ("interval + trim", r#""interval" + "trim""#),
+            ("trim + 1", r#""trim" + 1"#),
             ("date(a, 'now')", r#"date("a", 'now')"#),
             ("'now' || current_date", r#"'now' || date((+"now()"))"#),
             ("datetime() || [now()]", r#"datetime((+"now()")) || "now()'""#),

@@ -69,8 +69,9 @@ pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<
     }
     let read = || -> rusqlite::Result<(bool, Vec<KnownColumn>)> {
         let connection = open_to_read(path)?;
-        // Generated columns are hidden in ways 2 and 3.
-        let sql = "SELECT name, type, pk FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid";
+        // Generated columns are hidden in ways 2 and 3; ANY is no type at all in STRICT tables, and NUMERIC in others.
+        let sql = "SELECT name, iif(type = 'ANY' COLLATE NOCASE AND (SELECT strict FROM pragma_table_list(?1)), '', type), pk
+            FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid";
         let mut select = connection.prepare(sql)?;
         let column = |row: &rusqlite::Row<'_>| {
             Ok(KnownColumn { name: row.get(0)?, declared: row.get(1)?, key: row.get(2)? })

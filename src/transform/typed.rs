@@ -2,7 +2,7 @@
 
 use crate::batch::{Arena, Span, Value, Values};
 use crate::functions::try_integer;
-use crate::numbers::{self, Doubt};
+use crate::numbers;
 use crate::plan::{Otherwise, Type};
 
 /// The values with NULL in the rows that are said.
@@ -56,9 +56,8 @@ pub(super) fn typed<'a>(
         }
         Type::Floating => numbers::real(text).map(Value::Real),
     };
-    let is_kept = |text: &[u8]| {
-        matches!(to, Type::Numeric | Type::Floating) && !Doubt::of(text).is_some_and(Doubt::is_sqlites)
-    };
+    let is_kept =
+        |text: &[u8]| matches!(to, Type::Numeric | Type::Floating) && !numbers::is_number_to_sqlite(text);
     if let (Type::Integer, Values::Texts(texts)) = (to, of) {
         let integer = |span: &Span| {
             let is_canonical =
