@@ -22,12 +22,12 @@ pub(crate) fn with_delimiter(bytes: &[u8], is_whole: bool, dialect: Dialect, hea
     let measured = candidates.map(|dialect| (common_width(sample, dialect, is_whole, header_rows), dialect));
     // Of equals the first.
     let best = measured.reduce(|best, next| if next.0 > best.0 { next } else { best });
-    best.filter(|(fields, _)| *fields > 1).map_or(dialect, |(_, best)| best)
+    best.filter(|((_, fields), _)| *fields > 1).map_or(dialect, |(_, best)| best)
 }
 
-/// The number of fields that the first record, or the last of the header, and nine in ten of those behind it have; 0 if they
-/// do not.
-fn common_width(sample: &[u8], dialect: Dialect, is_whole: bool, header_rows: usize) -> usize {
+/// The number of fields that the first record, or the last of the header, and nine in ten of those behind it have, or, behind
+/// all that have such a number, that all but one of those have, where they are few; 0 if they do not.
+fn common_width(sample: &[u8], dialect: Dialect, is_whole: bool, header_rows: usize) -> (bool, usize) {
     let mut records = Records::new(sample, dialect);
     let mut widths = Vec::new();
     let mut fields = Vec::new();
@@ -40,11 +40,12 @@ fn common_width(sample: &[u8], dialect: Dialect, is_whole: bool, header_rows: us
         widths.pop();
     }
     let widths = widths.get(header_rows.saturating_sub(1)..).unwrap_or_default();
-    match widths.first() {
-        Some(first) if 10 * widths.iter().filter(|width| *width == first).count() >= 9 * widths.len() => {
-            *first
-        }
-        _ => 0,
+    let Some(first) = widths.first() else { return (false, 0) };
+    let others = widths.iter().filter(|width| *width != first).count();
+    match 10 * others <= widths.len() {
+        true => (*first > 1, *first),
+        false if others == 1 && widths.len() > 2 => (false, *first),
+        false => (false, 0),
     }
 }
 
@@ -84,7 +85,12 @@ mod tests {
             // One column, or no agreement: as it was.
             ("a\n1\n2\n", b','),
             ("a\nhello, world\nhello; world\n", b','),
-            ("a;b\n1;2\n3\n", b','),
+            ("a;b\n3\n", b','),
+            ("a;b\n1;2\n3\n4\n", b','),
+            // One bad record is no reason for another delimiter, unless that has none.
+            ("a;b\n1;2\n3\n", b';'),
+            ("a\tb\n1\t2\n3\n4\t5\n", b'\t'),
+            ("a;b,c;d\n1;2,3;4\n1,2\n", b','),
             ("a;b\n1;2\n1;2\n1;2\n1;2\n1;2\n1;2\n1;2\n1;2\n3\n", b';'),
             ("text\nx\n\n", b','),
             ("", b','),

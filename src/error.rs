@@ -65,6 +65,14 @@ pub enum Kind {
         /// Records that were to make the header.
         rows: usize,
     },
+    /// The header is not UTF-8, so that nobody can say what the columns are called.
+    #[error(
+        "{position}: the header is not UTF-8; name its encoding with --encoding, or use --invalid-utf8 replace"
+    )]
+    HeaderNotUtf8 {
+        /// Where the first byte is that is not.
+        position: Position,
+    },
     /// SQL that says what to load can not be understood, or is not what a pipeline can do.
     #[error("{place}: {reason}")]
     Sql {
@@ -178,13 +186,16 @@ pub enum Kind {
     },
     /// A quoted field is not closed before the input ends, or before the largest record allowed does.
     #[error(
-        "{position}: a quote opened here is never closed (looked through {searched_bytes} bytes); close it, or use --quote none if quotes mean nothing in this file"
+        "{position}: a quote opened here is {}",
+        missing_close(*searched_bytes, *max_bytes)
     )]
     UnclosedQuote {
         /// Where the quote stands.
         position: Position,
         /// How many bytes from the start of the record were looked through.
         searched_bytes: u64,
+        /// How large a record may be, if that is why no more were.
+        max_bytes: Option<usize>,
     },
     /// A record is larger than allowed.
     #[error("{position}: the record is larger than {max_bytes} bytes; allow more with --max-record-size")]
@@ -368,6 +379,16 @@ impl fmt::Display for Position {
 }
 
 /// What is said of an input that ends before its header does.
+fn missing_close(searched_bytes: u64, max_bytes: Option<usize>) -> String {
+    let none = "use --quote none if quotes mean nothing in this file";
+    match max_bytes {
+        None => format!("never closed (looked through {searched_bytes} bytes); close it, or {none}"),
+        Some(max_bytes) => format!(
+            "not closed within {max_bytes} bytes, the largest record allowed; close it, allow more with --max-record-size, or {none}"
+        ),
+    }
+}
+
 fn missing_header(rows: usize) -> String {
     match rows {
         0 | 1 => "the input is empty: a header record with the column names was expected".to_owned(),
@@ -433,6 +454,7 @@ impl Error {
             Kind::Constraint { positions, .. } => positions.first(),
             Kind::Rejected { position, .. }
             | Kind::TooManyErrors { position, .. }
+            | Kind::HeaderNotUtf8 { position }
             | Kind::UnclosedQuote { position, .. }
             | Kind::RecordTooLarge { position, .. } => Some(position),
             _ => None,

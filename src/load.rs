@@ -112,7 +112,7 @@ impl Load<'_> {
         // The load has happened, and an error would say that it had not.
         if let Some(Err(error)) = report.as_ref().ok().map(|report| self.write_report(report, report_output))
         {
-            tracing::warn!("loaded, but the report could not be written: {error}");
+            tracing::error!("loaded, but the report could not be written: {error}");
         }
         report
     }
@@ -256,7 +256,10 @@ impl Load<'_> {
             let is_given = options.types.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
             let Some((reason, row)) = seen.reason().filter(|_| !is_given) else { continue };
             let place = sources.positions(row.as_slice(), max_chunks)?;
-            let place = place.first().map_or(String::new(), |position| format!(" at line {}", position.line));
+            let of = |input: &str| if list.len() > 1 { format!(" of {input}") } else { String::new() };
+            let place = place.first().map_or(String::new(), |position| {
+                format!(" at line {}{}", position.line, of(&position.input))
+            });
             notes.push(format!("{name}: TEXT, {reason}{place}"));
         }
         let columns = table::columns(&first.names, &seen, options)?;

@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser};
 use cli::{Cli, Command, CreateFile, Order};
 use std::error::Error;
 use std::process::ExitCode;
-use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering};
+use std::sync::{Arc, atomic::AtomicBool};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -25,13 +25,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
     let stop = Arc::new(AtomicBool::new(false));
-    let on_signal = stop.clone();
-    // A second signal does not wait; what is left behind then is removed by the next load.
-    ctrlc::set_handler(move || {
-        if on_signal.swap(true, Ordering::Relaxed) {
-            std::process::exit(130)
-        }
-    })?;
+    terminal::stop_on_signals(&stop)?;
     match cli.command {
         None => Ok(Cli::command().print_help().map(|()| ExitCode::SUCCESS)?),
         Some(Command::CreateFile(options)) => create_file(&options, &stop),

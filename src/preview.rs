@@ -5,7 +5,8 @@ use crate::error::Result;
 use crate::explain::Explanation;
 use crate::load::{Load, SAMPLE_CHUNKS, total_bytes};
 use crate::pipeline::{Clocks, Pipeline};
-use crate::plan::{Dialect, Plan};
+use crate::plan::{Dialect, OnError, Plan, Policies};
+use crate::rejects::Rejects;
 use crate::report::{Progress, grouped};
 use crate::sources::Sources;
 use crate::target::Trial;
@@ -47,6 +48,8 @@ pub struct Preview {
     pub records: u64,
     /// Those of them that can not be loaded.
     pub rejected: u64,
+    /// Whether a load ends for those.
+    pub is_too_much: bool,
     /// Whether there are no others.
     pub is_all: bool,
     /// Whether others may still change the type of a column.
@@ -78,7 +81,16 @@ impl Load<'_> {
         let (progress, clocks) = (Progress::default(), Clocks::default());
         let pipeline = Pipeline { jobs, progress: &progress, stop: self.stop, clocks: &clocks };
         let mut writer = Statements::new(&trial.connection, &trial.path, table, tuning.batch_rows)?;
-        let counts = sources.run(pipeline, &mut writer, max_chunks, None)?;
+        let policies =
+            Policies { on_error: OnError::Skip, max_errors: None, rejects: None, ..Policies::default() };
+        let mut rejects = Rejects::open(&policies, &list, &mut Vec::new())?;
+        let counts = sources.run(pipeline, &mut writer, max_chunks, Some(&mut rejects));
+        rejects.say();
+        let counts = counts?;
+        let allowed = match self.plan.policies.on_error {
+            OnError::Abort => 0,
+            OnError::Skip => self.plan.policies.max_errors.unwrap_or(u64::MAX),
+        };
         let is_all = sources.have_no_more_than(max_chunks)?;
         let unfinished = pipeline.finish(writer)?;
         let rows = trial.rows(table, MAX_ROWS, MAX_CHARS)?;
@@ -100,6 +112,7 @@ impl Load<'_> {
             rows,
             records: counts.records,
             rejected: counts.rejected,
+            is_too_much: counts.rejected > allowed,
             is_all,
             types_may_change: described.is_guess && !is_all,
             writer: choice.name(),
@@ -133,6 +146,7 @@ impl fmt::Display for Preview {
         writeln!(f)?;
         let which = if self.is_all { "all" } else { "the first" };
         write!(f, "tried {which} {} records: {} rejected", grouped(self.records), grouped(self.rejected))?;
+        write!(f, "{}", if self.is_too_much { ", for which the load ends" } else { "" })?;
         writeln!(
             f,
             "{}",

@@ -3,11 +3,11 @@
 use crate::batch::Arena;
 use crate::columns;
 use crate::dialect::{SAMPLE_BYTES, with_delimiter};
-use crate::error::{Kind, Result};
+use crate::error::{Kind, Position, Result};
 use crate::input::Input;
 use crate::parse::{Records, trim, unquote};
-use crate::plan::{Dialect, Plan};
-use crate::split::{Incoming, Split};
+use crate::plan::{Dialect, InvalidUtf8, Plan};
+use crate::split::{Incoming, Split, count_line_ends};
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
@@ -56,6 +56,9 @@ impl Source {
             notes.push(format!("fields are separated by '{delimiter}'; if not so, say --delimiter"));
         }
         let width = names.len();
+        // Rejects are kept in UTF-8, and so say that they are, whatever encoding is named when they are loaded.
+        let mark = if plan.encoding.is_some() { BYTE_ORDER_MARK } else { b"" };
+        let head = [mark, &head].concat();
         Ok(Self { file, dialect, head, names, width, notes })
     }
 
@@ -130,6 +133,14 @@ fn read_header(file: &Input, plan: &Plan, dialect: Dialect) -> Result<(Vec<u8>, 
     while let Some(range) = records.next_into(&mut fields) {
         if dialect.trims {
             trim(chunk.bytes, &mut fields);
+        }
+        if plan.policies.invalid_utf8 == InvalidUtf8::Reject
+            && let Err(error) = std::str::from_utf8(&chunk.bytes[range.clone()])
+        {
+            let (input, at) = (file.name().clone(), range.start + error.valid_up_to());
+            let line = chunk.first_line + count_line_ends(&chunk.bytes[..at]) + 1;
+            let position = Position { input, record: 0, line, offset: chunk.offset + at as u64 };
+            return Err(Kind::HeaderNotUtf8 { position }.into());
         }
         let parts = fields.drain(..).map(|field| unquote(field.of(chunk.bytes), dialect, &arena));
         add_names(&mut names, parts.map(String::from_utf8_lossy));

@@ -85,8 +85,17 @@ impl<'s> Sources<'s> {
         records_before: u64,
     ) -> Result<impl Iterator<Item = Result<Chunk<'s>>> + Send + use<'s>> {
         let most = self.plan.head.max_records.map_or(u64::MAX, |most| most.saturating_sub(records_before));
-        let split = source.split(self.plan, records_before)?.take(max_chunks);
-        Ok(split.map_while(move |chunk| first_records(chunk, most, source.dialect)))
+        let mut split = source.split(self.plan, records_before)?.take(max_chunks);
+        let mut records = 0;
+        Ok(std::iter::from_fn(move || {
+            // What is wrong behind the last record that is read is of no interest.
+            if records >= most {
+                return None;
+            }
+            let chunk = split.next()?;
+            records += chunk.as_ref().map_or(0, |chunk| chunk.records as u64);
+            first_records(chunk, most, source.dialect)
+        }))
     }
 
     /// Whether no input has more chunks than that.

@@ -165,9 +165,12 @@ impl<'a> Split<'a> {
             } else {
                 end
             };
+            if end == 0 {
+                break;
+            }
             self.rest = &self.rest[end..];
             self.offset += end as u64;
-            self.line += u64::from(end > 0);
+            self.line += 1;
         }
         Ok(self)
     }
@@ -264,7 +267,7 @@ impl<'a> Split<'a> {
             return None;
         }
         if scanner.is_inside() {
-            let error = self.unclosed_quote(&tally, self.rest.len());
+            let error = self.unclosed_quote(&tally, self.rest.len(), None);
             return Some(Err((tally, error)));
         }
         Some(Ok((self.rest.len(), tally)))
@@ -273,17 +276,17 @@ impl<'a> Split<'a> {
     #[cold]
     fn too_large(&self, tally: &Tally, end: usize, is_inside: bool) -> Error {
         if is_inside {
-            return self.unclosed_quote(tally, end);
+            return self.unclosed_quote(tally, end, Some(self.max_record_bytes));
         }
         let position = self.position(tally, tally.last_start());
         Kind::RecordTooLarge { position, max_bytes: self.max_record_bytes }.into()
     }
 
     #[cold]
-    fn unclosed_quote(&self, tally: &Tally, end: usize) -> Error {
+    fn unclosed_quote(&self, tally: &Tally, end: usize, max_bytes: Option<usize>) -> Error {
         let record = &self.rest[tally.last_start()..end];
         let position = self.position(tally, tally.last_start() + last_opening_quote(record, self.dialect));
-        Kind::UnclosedQuote { position, searched_bytes: record.len() as u64 }.into()
+        Kind::UnclosedQuote { position, searched_bytes: record.len() as u64, max_bytes }.into()
     }
 
     fn position(&self, tally: &Tally, at: usize) -> Position {

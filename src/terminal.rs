@@ -4,6 +4,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use sqload::report::Progress;
 use std::error::Error;
 use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -37,6 +39,23 @@ pub(crate) fn watch<T>(quiet: bool, progress: &Progress, work: impl FnOnce() -> 
         drop(work_goes_on);
         result
     })
+}
+
+/// Sets `stop` when the user interrupts the program, or the system ends it.
+///
+/// # Errors
+/// What the operating system says.
+pub(crate) fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<(), Box<dyn Error>> {
+    let on_signal = stop.clone();
+    // A second signal does not wait; what is left behind then is removed by the next load.
+    ctrlc::set_handler(move || {
+        if on_signal.swap(true, Ordering::Relaxed) {
+            std::process::exit(130)
+        }
+    })?;
+    // Not to be ended by it is all: what is too large for the limit on files is an error of the write.
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
+    Ok(())
 }
 
 /// Says `text` on standard error, if that is there, unless `quiet`.

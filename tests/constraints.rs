@@ -118,7 +118,7 @@ fn a_reject_says_which_constraint_and_where() {
 fn constraints_of_a_table_that_is_there_make_rejects() {
     let schema =
         "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT CHECK (b <> 'no'), c ANY) STRICT, WITHOUT ROWID;
-        CREATE UNIQUE INDEX u ON t (b, c); INSERT INTO t VALUES (1, 'old', 2)";
+        CREATE UNIQUE INDEX u ON t (b, c); INSERT INTO t VALUES (1, 'old', '2')";
     let csv = "a,b,c\n1,x,1\n2,no,1\n3,old,2\n4,old,3\nq,r,s\n,null,1\n5,ok,5\n";
     let place = Place::empty();
     Connection::open(place.path("out.db")).unwrap().execute_batch(schema).unwrap();

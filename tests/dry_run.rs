@@ -17,7 +17,10 @@ fn it_says_what_a_load_does_and_changes_nothing() {
     let before = place.snapshot();
     let said = place.run(&[&load[..], &more, &["--dry-run"]].concat()).expect(0);
     place.is_as(&before);
-    assert_eq!(said.stderr, "");
+    assert_eq!(
+        said.stderr,
+        " WARN in.csv: line 2 (record 1, byte 18): rejected: 1 fields where the header has 4\n"
+    );
     let expected = "\
 in.csv: fields separated by ';', quoted by '\"'
 fields are separated by ';'; if not so, say --delimiter
@@ -83,7 +86,7 @@ fn a_table_that_is_there_is_tried_as_it_is() {
             "table T, which is there already:\nCREATE TABLE t (b INTEGER",
             "CREATE UNIQUE INDEX u ON t (a);\nALTER TABLE \"T\" ADD COLUMN \"d\" REAL;\n",
             "b | a     | c      | d\n1 | '007' | 'none' | 1.5\n2 | 'x'   | 'none' | 2.0\n",
-            "tried all 3 records: 1 rejected\n",
+            "tried all 3 records: 1 rejected, for which the load ends\n",
             "statements writer: the database has other content\n",
         ] {
             assert!(said.contains(part), "{part} is not in {said}");

@@ -52,8 +52,9 @@ fn each_dependency_has_one_home() {
     for decoder in ["flate2::", "zstd::", "bzip2::", "liblzma::", "zip::", "encoding_rs::"] {
         only_in(decoder, &["input/unpack.rs"]);
     }
-    only_in("ctrlc::", &["main.rs"]);
-    only_in("rustix::", &["preview.rs"]);
+    only_in("ctrlc::", &["terminal.rs"]);
+    only_in("signal_hook::", &["terminal.rs"]);
+    only_in("rustix::", &["preview.rs", "input.rs"]);
     only_in("wide::", &["scan.rs"]);
     only_in("rayon::", &["write/direct"]);
     only_in("uuid::", &["transform"]);
@@ -70,6 +71,7 @@ fn each_dependency_has_one_home() {
     only_in("sqlparser::", &["sql"]);
     only_in("strsim::", &["error.rs"]);
     only_in("rlimit::", &["input.rs"]);
+    only_in("indexmap::", &["transform/compile.rs"]);
 }
 
 #[test]

@@ -155,7 +155,10 @@ fn copy(mut from: impl Read, mut to: File, shared: &Shared) -> io::Result<()> {
         if bytes == 0 {
             return Ok(());
         }
-        to.write_all(&block[..bytes])?;
+        to.write_all(&block[..bytes]).map_err(|error| {
+            let place = std::env::temp_dir();
+            io::Error::new(error.kind(), format!("a temporary file in {} (TMPDIR): {error}", place.display()))
+        })?;
         shared.lock().written += bytes as u64;
         shared.changed.notify_all();
     }

@@ -74,6 +74,9 @@ pub(super) fn to_file(mut from: impl Read) -> io::Result<File> {
 /// If it can not be read, or if there are none.
 pub(super) fn members(archive: &Arc<File>) -> io::Result<Vec<(usize, String)>> {
     let mut zip = ZipArchive::new(Positioned { file: archive.clone(), at: 0 })?;
+    if entries(archive)?.is_some_and(|entries| entries != zip.len()) {
+        return Err(io::Error::other("two files in the archive have the same name"));
+    }
     let mut members = Vec::new();
     for number in 0..zip.len() {
         let member = zip.by_index_raw(number)?;
@@ -83,6 +86,20 @@ pub(super) fn members(archive: &Arc<File>) -> io::Result<Vec<(usize, String)>> {
         }
     }
     if members.is_empty() { Err(io::Error::other("there is no file in the archive")) } else { Ok(members) }
+}
+
+/// The number of files in a zip archive as its end says (APPNOTE.TXT 4.3.16); nothing if that is in a larger record (4.3.14).
+/// Of two files with the same name `ZipArchive` knows but the last.
+fn entries(archive: &File) -> io::Result<Option<usize>> {
+    const SIGNATURE: &[u8] = b"PK\x05\x06";
+    const RECORD_BYTES: u64 = 22;
+    let length = archive.metadata()?.len();
+    let mut end = vec![0; length.min(RECORD_BYTES + u64::from(u16::MAX)) as usize];
+    let start = length - end.len() as u64;
+    archive.read_exact_at(&mut end, start)?;
+    let record = end.windows(SIGNATURE.len()).rposition(|bytes| bytes == SIGNATURE).map(|at| &end[at..]);
+    let entries = record.and_then(|record| Some(u16::from_le_bytes(record.get(10..12)?.try_into().ok()?)));
+    Ok(entries.filter(|entries| *entries != u16::MAX).map(usize::from))
 }
 
 /// What is in file `number` of a zip archive.
@@ -162,6 +179,8 @@ impl Encoding {
     /// The encoding of text that begins like this, if it is another than UTF-8.
     fn other_than_utf8(self, first: &[u8]) -> Option<&'static encoding_rs::Encoding> {
         match (self.0, first) {
+            // Its mark says more than a name (<https://encoding.spec.whatwg.org/#decode>).
+            (_, [0xef, 0xbb, 0xbf, ..]) => None,
             (Some(encoding), _) => Some(encoding).filter(|encoding| *encoding != UTF_8),
             (None, [0xff, 0xfe, ..]) => Some(UTF_16LE),
             (None, [0xfe, 0xff, ..]) => Some(UTF_16BE),

@@ -1,0 +1,121 @@
+//! What was found wrong once, from the command line.
+
+mod common;
+
+use common::{Place, query};
+use rusqlite::Connection;
+use std::io::Write;
+
+fn value(place: &Place, sql: &str) -> String {
+    query(&Connection::open(place.path("out.db")).unwrap(), sql)
+}
+
+#[test]
+fn rejects_of_another_encoding_are_loaded_with_the_same_options() {
+    let place = Place::empty();
+    place.write("in.csv", b"n\xe4me,v\n\xe4,1\n\xf6\n");
+    let options = ["--encoding", "windows-1252", "-t", "t", "--on-error", "skip", "--rejects", "bad.csv"];
+    place.run(&[&["load", "in.csv", "out.db"], &options[..]].concat()).expect(3);
+    let bad = place.read("bad.csv");
+    assert_eq!(bad, "\u{feff}näme,v\nö\n".as_bytes());
+    place.write("mended.csv", String::from_utf8(bad).unwrap().replace("ö", "ö,2"));
+    place.run(&[&["load", "mended.csv", "out.db", "--append"], &options[..4]].concat()).expect(0);
+    assert_eq!(value(&place, "SELECT group_concat(\"näme\" || v) FROM t"), "ä1,ö2");
+}
+
+#[test]
+fn a_header_that_is_no_utf_8_is_an_error() {
+    let place = Place::empty();
+    place.write("in.csv", b"# note\na,n\xe4\n1,2\n");
+    let load = ["load", "in.csv", "out.db", "--skip-lines", "1"];
+    let parts = ["in.csv: line 2 (", "byte 10", "--encoding"];
+    place.run(&load).expect(1).says_once(&parts);
+    assert!(!place.path("out.db").exists());
+    place.run(&[&load[..], &["--invalid-utf8", "replace"]].concat()).expect(0);
+    assert_eq!(value(&place, "SELECT name FROM pragma_table_info('in') WHERE cid = 1"), "n\u{fffd}");
+    std::fs::remove_file(place.path("out.db")).unwrap();
+    place.run(&[&load[..], &["--encoding", "latin1"]].concat()).expect(0);
+    assert_eq!(value(&place, "SELECT name FROM pragma_table_info('in') WHERE cid = 1"), "nä");
+}
+
+#[test]
+fn two_files_of_the_same_name_in_an_archive_are_an_error() {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, csv) in [("x.csv", "a\n1\n"), ("y.csv", "a\n2\n")] {
+        archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(csv.as_bytes()).unwrap();
+    }
+    let mut bytes = archive.finish().unwrap().into_inner();
+    let place = Place::empty();
+    place.write("in.zip", &bytes);
+    place.run(&["load", "in.zip", "out.db", "-t", "t"]).expect(0);
+    assert_eq!(value(&place, "SELECT group_concat(a) FROM t"), "1,2");
+    while let Some(at) = bytes.windows(5).position(|name| name == b"y.csv") {
+        bytes[at] = b'x';
+    }
+    place.write("in.zip", &bytes);
+    let load = ["load", "in.zip", "out.db", "-t", "t", "--replace"];
+    place.run(&load).expect(1).says_once(&["in.zip", "two files in the archive have the same name"]);
+}
+
+#[test]
+fn a_limit_on_files_is_an_error_and_leaves_nothing() {
+    let place = Place::with_input(common::many(300_000));
+    let before = place.snapshot();
+    // Without a trap the signal would end the program.
+    place.load_after("ulimit -f 2000", &[]).expect(1).says_once(&["cannot write"]);
+    place.is_as(&before);
+}
+
+#[test]
+fn more_lines_are_skipped_than_there_are() {
+    let place = Place::empty();
+    place.write("in.csv", "a\n1\n");
+    let load = ["load", "in.csv", "out.db", "--skip-lines", "18446744073709551615"];
+    place.run(&load).expect(1).says_once(&["in.csv", "empty"]);
+}
+
+#[test]
+fn a_field_too_long_is_not_said_to_be_never_closed() {
+    let place = Place::empty();
+    place.write("in.csv", format!("a,b\n\"{}\",1\n", "y\n".repeat(5_000)));
+    let load = ["load", "in.csv", "out.db", "--max-record-size", "1000"];
+    place.run(&load).expect(1).says_once(&[
+        "line 2 (record 1",
+        "not closed within 1000 bytes",
+        "--max-record-size",
+    ]);
+    place.run(&["load", "in.csv", "out.db", "--max-record-size", "20000"]).expect(0);
+}
+
+#[test]
+fn what_is_wrong_behind_the_limit_is_not_read() {
+    let place = Place::empty();
+    place.write("in.csv", "a\n1\n2\n\"x\n");
+    for limit in ["1", "2"] {
+        place.run(&["load", "in.csv", "out.db", "-t", "t", "--replace", "--limit", limit]).expect(0);
+        assert_eq!(value(&place, "SELECT max(a) FROM t"), limit);
+    }
+    place.run(&["load", "in.csv", "out.db", "-t", "t", "--replace", "--limit", "3"]).expect(1);
+}
+
+#[test]
+fn a_note_on_a_type_names_the_input_where_there_are_several() {
+    let place = Place::empty();
+    place.write("1.csv", "n\n1\n");
+    place.write("2.csv", "n\n2\n03\n");
+    let said = place.run(&["load", "1.csv", "2.csv", "out.db"]).expect(0).stderr;
+    assert!(said.contains("n: TEXT, a leading zero at line 3 of 2.csv"), "{said}");
+}
+
+#[test]
+fn a_report_that_can_not_be_written_is_said_though_all_is_quiet() {
+    let place = Place::empty();
+    place.write("in.csv", "a\n1\n");
+    if !std::path::Path::new("/dev/full").exists() {
+        return;
+    }
+    let load = ["load", "in.csv", "out.db", "-q", "--report", "/dev/full"];
+    let said = place.run(&load).expect(0).stderr;
+    assert!(said.contains("the report could not be written"), "{said:?}");
+}
