@@ -40,6 +40,11 @@ pub(crate) trait Scan {
     /// Whether the next byte is inside quotes.
     fn is_inside(&self) -> bool;
 
+    /// Whether the next byte is inside a comment.
+    fn is_in_comment(&self) -> bool {
+        false
+    }
+
     /// The next 64 bytes.
     fn scan(&mut self, block: &[u8; BLOCK_BYTES]) -> Marks;
 

@@ -15,7 +15,8 @@ use crate::plan::Dialect;
 use crate::scan::{BLOCK_BYTES, Scan, Scanner, Step, Walker, block_of, low_bits};
 use std::sync::Arc;
 
-/// No chunk is larger, so that places in it fit in 32 bits. Only blank lines or comments without end make one that large.
+/// A chunk of this size ends where it can, so that places in it fit in 32 bits. Only blank lines or comments without end make
+/// one that large.
 const MAX_CHUNK_BYTES: usize = 1 << 31;
 
 /// A run of whole records of one input; the unit of work.
@@ -56,6 +57,7 @@ pub struct Split<'a> {
     rest: &'a [u8],
     dialect: Dialect,
     chunk_bytes: usize,
+    max_chunk_bytes: usize,
     max_record_bytes: usize,
     number: u64,
     offset: u64,
@@ -111,6 +113,7 @@ impl<'a> Split<'a> {
             rest: bytes,
             dialect,
             chunk_bytes,
+            max_chunk_bytes: MAX_CHUNK_BYTES,
             max_record_bytes,
             number: 0,
             offset,
@@ -232,6 +235,14 @@ impl<'a> Split<'a> {
         let mut filled = [0; BLOCK_BYTES];
         let mut at = 0;
         while at < self.rest.len() {
+            // Between a CR and its LF lines would be counted twice.
+            if at >= self.max_chunk_bytes
+                && !self.in_header
+                && after_end & !after_cr != 0
+                && !scanner.is_in_comment()
+            {
+                return Some(Ok((at, tally)));
+            }
             let (block, real) = block_of(&self.rest[at..], &mut filled);
             let marks = scanner.scan_ends(block);
             let starts = !marks.ends & (marks.ends << 1 | after_end) & real;
@@ -255,7 +266,7 @@ impl<'a> Split<'a> {
             } else if marks.ends != 0 {
                 tally.ends_since = !0;
             } else if at - tally.last_start() > self.max_record_bytes
-                && (tally.is_open() || at > MAX_CHUNK_BYTES)
+                && (tally.is_open() || at > self.max_chunk_bytes)
             {
                 let error = self.too_large(&tally, at, scanner.is_inside());
                 return Some(Err((tally, error)));
@@ -362,4 +373,54 @@ fn last_opening_quote(record: &[u8], dialect: Dialect) -> usize {
     // Each is stepped over, as the state is all of them.
     let opening = record.iter().enumerate().filter(|(_, byte)| walker.step(**byte) == Step::Opening).last();
     opening.map_or(0, |(at, _)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::Records;
+    use rand::rngs::ChaCha8Rng;
+    use rand::{RngExt, SeedableRng};
+
+    /// The records of each chunk, with the number of the first and the lines before the chunk.
+    fn records(split: Split<'_>, dialect: Dialect) -> Vec<(u64, Vec<u8>, u64)> {
+        let mut all = Vec::new();
+        for chunk in split.map(Result::unwrap) {
+            let mut records = Records::new(chunk.bytes, dialect);
+            let mut number = chunk.first_record;
+            while let Some(range) = records.next_into(&mut Vec::new()) {
+                let line = chunk.first_line + count_line_ends(&chunk.bytes[..range.start]);
+                all.push((number, chunk.bytes[range].to_vec(), line));
+                number += 1;
+            }
+            assert_eq!(number - chunk.first_record, chunk.records as u64);
+        }
+        all
+    }
+
+    #[test]
+    fn a_run_of_lines_without_records_is_cut_as_well() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut cuts = 0;
+        for comment in [None, Some(b'#')] {
+            let dialect = Dialect { comment, ..Dialect::default() };
+            for _ in 0..300 {
+                let mut csv = Vec::new();
+                for _ in 0..20 {
+                    let lines: [&[u8]; 6] = [b"\n", b"\r\n", b"\r", b"# \"\n", b"a,\"\n\"\n", b"x\r\n"];
+                    let line = lines[rng.random_range(0..if comment.is_some() { 6 } else { 3 })];
+                    csv.extend(line.repeat(rng.random_range(1..90)));
+                    csv.extend_from_slice(b"1,2\n");
+                }
+                let split = |max_chunk_bytes| Split {
+                    max_chunk_bytes,
+                    ..Split::new("in".into(), &csv, 0, dialect, 1_000_000, 1_000_000)
+                };
+                let whole = records(split(usize::MAX), dialect);
+                assert_eq!(records(split(64), dialect), whole);
+                cuts += split(64).count() - 1;
+            }
+        }
+        assert!(cuts > 1_000, "{cuts}");
+    }
 }

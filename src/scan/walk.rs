@@ -114,6 +114,10 @@ impl Scan for Walker {
         matches!(self.state, State::Quoted | State::Escaped)
     }
 
+    fn is_in_comment(&self) -> bool {
+        self.state == State::Comment
+    }
+
     #[cold]
     #[inline(never)]
     fn scan(&mut self, block: &[u8; BLOCK_BYTES]) -> Marks {

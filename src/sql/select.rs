@@ -106,10 +106,11 @@ fn more_than<'t>(part: &str, all: &'t str) -> Option<&'t str> {
     if part == all {
         return None;
     }
-    let same = part.bytes().zip(all.bytes()).take_while(|(a, b)| a == b).count();
-    let start = all[..all.floor_char_boundary(same)].rfind(' ').map_or(0, |blank| blank + 1);
+    let same =
+        part.chars().zip(all.chars()).take_while(|(a, b)| a == b).map(|(char, _)| char.len_utf8()).sum();
+    let start = all[..same].rfind(' ').map_or(0, |blank| blank + 1);
     let start = if all[start..].trim().is_empty() || same == part.len() { same } else { start };
-    let more = all[all.floor_char_boundary(start)..].trim();
+    let more = all[start..].trim();
     let end = more.match_indices(' ').nth(MAX_WORDS - 1).map_or(more.len(), |(at, _)| at);
     Some(&more[..end])
 }
