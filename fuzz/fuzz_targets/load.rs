@@ -65,9 +65,18 @@ impl Expected {
         if records.is_empty() {
             return error("unclosed quote");
         }
+        if as_text.first() != Some(&header) {
+            return error("header not UTF-8");
+        }
         let mut indices = [0; 3];
         for (index, name) in indices.iter_mut().zip([b"a", b"b", b"c"]) {
-            let found: Vec<_> = (0..header.len()).filter(|index| &header[*index] == name).collect();
+            let called = |is_it: &dyn Fn(&[u8]) -> bool| -> Vec<usize> {
+                (0..header.len()).filter(|index| is_it(&header[*index])).collect()
+            };
+            // In just this spelling, or else in any case.
+            let exact = called(&|found| found == name);
+            let found =
+                if exact.is_empty() { called(&|found| found.eq_ignore_ascii_case(name)) } else { exact };
             match found[..] {
                 [only] => *index = only,
                 [] => return error("missing column"),
@@ -141,6 +150,7 @@ fn loader(dialect: Dialect, tuning: u8, chunk_bytes: u8) -> Loader {
 fn name(kind: &Kind) -> &'static str {
     match kind {
         Kind::NoHeader { .. } => "no header",
+        Kind::HeaderNotUtf8 { .. } => "header not UTF-8",
         Kind::MissingColumn { .. } => "missing column",
         Kind::AmbiguousColumn { .. } => "ambiguous column",
         Kind::UnclosedQuote { .. } => "unclosed quote",
