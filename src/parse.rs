@@ -179,7 +179,14 @@ pub(crate) fn of_chunk(chunk: &[u8], dialect: Dialect) -> Dialect {
 
 /// How many of the fields hold a NUL byte in their values.
 pub(crate) fn with_nul(bytes: &[u8], dialect: Dialect, fields: &[Span]) -> usize {
-    if memchr::memchr(0, bytes).is_none() {
+    /// Fewer are looked at sooner than all bytes.
+    const MANY_FIELDS: usize = 256;
+    let is_there = |bytes: &[u8]| memchr::memchr(0, bytes).is_some();
+    let has_nul = match fields.len() > MANY_FIELDS {
+        true => is_there(bytes),
+        false => fields.iter().any(|field| is_there(field.of(bytes))),
+    };
+    if !has_nul {
         return 0;
     }
     let arena = Arena::default();

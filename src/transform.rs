@@ -133,9 +133,13 @@ impl Program {
     }
 }
 
-/// 1 where `condition` is true in the sense of WHERE, 0 elsewhere.
+/// 1 where `condition` is true in the sense of WHERE, 0 or NULL elsewhere.
 fn is_true(condition: &Expr) -> Expr {
-    let call = |expr: &Expr| Expr::Call(Function::IsTrue, vec![expr.clone()]);
+    let call = |expr: &Expr| match expr {
+        // It is 1, 0 or NULL.
+        Expr::Call(function, _) if function.is_test() => expr.clone(),
+        expr => Expr::Call(Function::IsTrue, vec![expr.clone()]),
+    };
     Expr::Sql(match condition {
         Expr::Sql(Sql { text, inputs, compiled }) => Sql {
             // As WHERE does, this does not look further than it must.
@@ -231,7 +235,7 @@ impl Evaluator<'_> {
         self.conditions.len()
     }
 
-    /// Which of `records` meet condition `number`, 1 or 0 for each, and those of which that can not be said, with the reason.
+    /// Which of `records` meet condition `number`, 1 for those and 0 or NULL for others, and those of which that can not be said, with the reason.
     pub(crate) fn meets<'a>(
         &mut self,
         number: usize,

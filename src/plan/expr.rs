@@ -183,6 +183,33 @@ pub enum Function {
     Slug,
 }
 
+impl Function {
+    /// Whether it is an operator whose value says whether something is so.
+    pub(crate) fn is_test(self) -> bool {
+        matches!(
+            self,
+            Self::Equal(_)
+                | Self::Differs(_)
+                | Self::Less(_)
+                | Self::LessOrEqual(_)
+                | Self::Greater(_)
+                | Self::GreaterOrEqual(_)
+                | Self::Is(_)
+                | Self::IsNot(_)
+                | Self::In(_)
+                | Self::And
+                | Self::Or
+                | Self::Not
+                | Self::IsNull
+                | Self::NotNull
+                | Self::IsTrue
+                | Self::IsFalse
+                | Self::Like
+                | Self::Glob
+        )
+    }
+}
+
 /// What becomes of two values before they are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Affinity {

@@ -121,21 +121,25 @@ fn compare_texts<'a>(
     flags(compared, arena)
 }
 
-/// Which of the texts are `other`. The first bytes are looked at as one number, whether or not the length is the same: to
-/// ask for that first would be a branch that goes either way.
+/// Which of the texts are `other`. A short one is looked at as one number, whether or not the length is the same: to ask for
+/// that first would be a branch that goes either way.
 fn equal_texts<'a>(texts: Strings<'a>, other: &[u8], arena: &'a Arena) -> Values<'a> {
-    let (first_bytes, rest) = other.split_at(other.len().min(16));
-    let mut expected = [0; 16];
-    expected[..first_bytes.len()].copy_from_slice(first_bytes);
-    let expected = u128::from_le_bytes(expected);
-    let mask = u128::MAX.checked_shr(128 - 8 * first_bytes.len() as u32).unwrap_or(0);
-    let is_equal = |span: &Span| match texts.bytes[span.start as usize..].first_chunk() {
-        Some(first) => {
-            let differs = (u128::from_le_bytes(*first) ^ expected) & mask;
-            let is_near = (span.len() == other.len()) & (differs == 0);
-            is_near && (rest.is_empty() || &span.of(texts.bytes)[16..] == rest)
+    let is_other = |span: &Span| span.len() == other.len() && span.of(texts.bytes) == other;
+    let mut expected = [0; 8];
+    let Some(first) = expected.get_mut(..other.len()) else {
+        return flags(texts.spans.iter().map(is_other), arena);
+    };
+    first.copy_from_slice(other);
+    let expected = u64::from_le_bytes(expected);
+    let mask = u64::MAX.checked_shr(64 - 8 * other.len() as u32).unwrap_or(0);
+    let is_equal = |span: &Span| {
+        let start = span.start as usize;
+        match texts.bytes.get(start..start + 8).and_then(|eight| eight.first_chunk()) {
+            Some(eight) => {
+                (span.len() == other.len()) & ((u64::from_le_bytes(*eight) ^ expected) & mask == 0)
+            }
+            None => is_other(span),
         }
-        None => span.of(texts.bytes) == other,
     };
     flags(texts.spans.iter().map(is_equal), arena)
 }
