@@ -25,8 +25,8 @@ pub(crate) fn with_delimiter(bytes: &[u8], is_whole: bool, dialect: Dialect, hea
     best.filter(|((_, fields), _)| *fields > 1).map_or(dialect, |(_, best)| best)
 }
 
-/// The number of fields that the first record, or the last of the header, and nine in ten of those behind it have, or, behind
-/// all that have such a number, that all but one of those have, where they are few; 0 if they do not.
+/// The number of fields that the first record, or the last of the header, and all but one of those behind it have, and before
+/// that whether nine in ten of them have it, which counts for more; 0 if neither is so.
 fn common_width(sample: &[u8], dialect: Dialect, is_whole: bool, header_rows: usize) -> (bool, usize) {
     let mut records = Records::new(sample, dialect);
     let mut widths = Vec::new();

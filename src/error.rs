@@ -378,7 +378,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// What is said of an input that ends before its header does.
+/// What is said of a quote for whose end so many bytes were looked through.
 fn missing_close(searched_bytes: u64, max_bytes: Option<usize>) -> String {
     let none = "use --quote none if quotes mean nothing in this file";
     match max_bytes {
@@ -389,6 +389,7 @@ fn missing_close(searched_bytes: u64, max_bytes: Option<usize>) -> String {
     }
 }
 
+/// What is said of an input that ends before its header does.
 fn missing_header(rows: usize) -> String {
     match rows {
         0 | 1 => "the input is empty: a header record with the column names was expected".to_owned(),

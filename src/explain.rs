@@ -5,6 +5,7 @@ use crate::load::Load;
 use crate::plan::{Expr, Plan, Sql};
 use crate::sources::Sources;
 use crate::transform::Seed;
+use crate::write::quote_text;
 use std::fmt;
 
 /// What the rows of a load are made of.
@@ -63,7 +64,7 @@ fn text(expr: &Expr) -> String {
         Expr::Uuid4 => "uuid4()".to_owned(),
         Expr::Uuid7 => "uuid7()".to_owned(),
         Expr::Random => "random()".to_owned(),
-        Expr::Text(text) => format!("'{}'", text.replace('\'', "''")),
+        Expr::Text(text) => quote_text(text),
         Expr::Integer(integer) => integer.to_string(),
         Expr::Real(real) => format!("{real:?}"),
         Expr::Null => "NULL".to_owned(),

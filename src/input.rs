@@ -29,7 +29,11 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use unpack::{Encoding, Packing};
+
+/// Between two looks at the stop flag; less than a second.
+const STOP_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A CSV input.
 #[derive(Debug)]
@@ -192,9 +196,9 @@ struct Shared {
 
 impl Read for Shared {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        const STOP_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+        let interval = Timespec { tv_sec: 0, tv_nsec: STOP_INTERVAL.subsec_nanos().into() };
         while !self.stop.load(Ordering::Relaxed) {
-            match poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&STOP_INTERVAL)) {
+            match poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&interval)) {
                 Ok(0) | Err(Errno::INTR) => {}
                 Ok(_) => return (&*self.file).read(to),
                 Err(error) => return Err(error.into()),

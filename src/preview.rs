@@ -81,8 +81,8 @@ impl Load<'_> {
         let (progress, clocks) = (Progress::default(), Clocks::default());
         let pipeline = Pipeline { jobs, progress: &progress, stop: self.stop, clocks: &clocks };
         let mut writer = Statements::new(&trial.connection, &trial.path, table, tuning.batch_rows)?;
-        let policies =
-            Policies { on_error: OnError::Skip, max_errors: None, rejects: None, ..Policies::default() };
+        // It goes on past records that a load may end for, and keeps none.
+        let policies = Policies::default();
         let mut rejects = Rejects::open(&policies, &list, &mut Vec::new())?;
         let counts = sources.run(pipeline, &mut writer, max_chunks, Some(&mut rejects));
         rejects.say();

@@ -89,12 +89,12 @@ impl<'s> Sources<'s> {
         let mut records = 0;
         Ok(std::iter::from_fn(move || {
             // What is wrong behind the last record that is read is of no interest.
-            if records >= most {
+            if records == most {
                 return None;
             }
-            let chunk = split.next()?;
+            let chunk = split.next()?.map(|chunk| first_records(chunk, most - records, source.dialect));
             records += chunk.as_ref().map_or(0, |chunk| chunk.records as u64);
-            first_records(chunk, most, source.dialect)
+            Some(chunk)
         }))
     }
 
@@ -153,18 +153,11 @@ impl<'s> Sources<'s> {
     }
 }
 
-/// The chunk without records beyond the first `most` of its input; nothing if none is left.
-fn first_records(chunk: Result<Chunk<'_>>, most: u64, dialect: Dialect) -> Option<Result<Chunk<'_>>> {
-    let Ok(whole) = chunk else { return Some(chunk) };
-    let left = usize::try_from(most.saturating_sub(whole.first_record)).unwrap_or(usize::MAX);
-    match left {
-        0 => None,
-        _ if whole.records <= left => Some(chunk),
-        _ => {
-            let mut records = Records::new(whole.bytes, dialect);
-            let mut ranges = std::iter::from_fn(|| records.next_into(&mut Vec::new()));
-            let end = ranges.nth(left).map_or(whole.bytes.len(), |range| range.start);
-            Some(Ok(Chunk { bytes: &whole.bytes[..end], records: left, ..whole }))
-        }
-    }
+/// The chunk without records beyond its first `most`.
+fn first_records(chunk: Chunk<'_>, most: u64, dialect: Dialect) -> Chunk<'_> {
+    let Some(most) = usize::try_from(most).ok().filter(|most| *most < chunk.records) else { return chunk };
+    let mut records = Records::new(chunk.bytes, dialect);
+    let mut ranges = std::iter::from_fn(|| records.next_into(&mut Vec::new()));
+    let end = ranges.nth(most).map_or(chunk.bytes.len(), |range| range.start);
+    Chunk { bytes: &chunk.bytes[..end], records: most, ..chunk }
 }

@@ -130,19 +130,23 @@ pub(crate) fn create_table_sql(table: &Table) -> String {
 /// a difference to the values that there are. An INTEGER in a column that is REAL now is one that SQLite has stored as an
 /// INTEGER since that takes less room (file format, 2.3).
 pub(crate) fn declare_again_sql(table: &Table) -> String {
-    let text = |text: &str| format!("'{}'", text.replace('\'', "''"));
     format!(
         "PRAGMA writable_schema = ON;
         UPDATE main.sqlite_schema SET sql = {} WHERE type = 'table' AND name = {} COLLATE NOCASE;
         PRAGMA writable_schema = RESET",
-        text(&create_table_sql(table)),
-        text(&table.name)
+        quote_text(&create_table_sql(table)),
+        quote_text(&table.name)
     )
 }
 
 /// `column` in CREATE TABLE.
 pub(crate) fn column_sql(column: &Column) -> String {
     format!("{} {}", quote_name(&column.name), column.declaration)
+}
+
+/// `text` as an SQL literal.
+pub(crate) fn quote_text(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// `name` as an SQL identifier.

@@ -6,6 +6,7 @@
 //!
 //! The file only grows, and nobody else knows it: what has been written can be read as often as it takes.
 
+use super::STOP_INTERVAL;
 use crate::error::{Error, Kind, Result};
 use memmap2::{Mmap, MmapOptions};
 use std::fs::File;
@@ -14,7 +15,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 /// Bytes that are written at once.
 const BLOCK_BYTES: usize = 256 << 10;
@@ -26,9 +26,6 @@ const AHEAD_BYTES: u64 = 64 << 20;
 /// file; what is read of it may not.
 const FIRST_MAP_BYTES: usize = 1 << 30;
 const MAPS: usize = 14;
-
-/// Between two looks at the stop flag.
-const STOP_INTERVAL: Duration = Duration::from_millis(50);
 
 /// An input that is being read.
 #[derive(Debug)]

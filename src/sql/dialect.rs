@@ -18,6 +18,15 @@ const MATCHES: [(Keyword, BinaryOperator); 3] = [
     (Keyword::REGEXP, BinaryOperator::Regexp),
 ];
 
+/// What the parser's dialect answers to these questions.
+macro_rules! as_parser {
+    ($($question:ident),+) => {
+        $(fn $question(&self) -> bool {
+            OF_PARSER.$question()
+        })+
+    };
+}
+
 /// SQLite's dialect, mended.
 #[derive(Debug)]
 pub(super) struct Sqlite;
@@ -109,6 +118,29 @@ impl Dialect for Sqlite {
 
     // The rest is the parser's.
 
+    as_parser!(
+        supports_filter_during_aggregation,
+        supports_in_empty_list,
+        supports_limit_comma,
+        supports_dollar_placeholder,
+        supports_notnull_operator,
+        supports_is_operator,
+        supports_comma_separated_trim,
+        supports_numeric_literal_underscores,
+        supports_double_eq_assignment,
+        supports_string_literal_column_names,
+        supports_cast_empty_data_type_to_unspecified,
+        supports_national_string_literal,
+        supports_parens_around_table_factor,
+        supports_unterminated_block_comments,
+        supports_over_keyword_as_column_alias,
+        supports_indexed_by,
+        supports_comma_join_constraint,
+        supports_aggregate_order_by_with_empty_args,
+        supports_bitwise_shift_operators,
+        supports_in_table_expression
+    );
+
     fn is_delimited_identifier_start(&self, char: char) -> bool {
         OF_PARSER.is_delimited_identifier_start(char)
     }
@@ -121,10 +153,6 @@ impl Dialect for Sqlite {
         OF_PARSER.is_identifier_part(char)
     }
 
-    fn supports_filter_during_aggregation(&self) -> bool {
-        OF_PARSER.supports_filter_during_aggregation()
-    }
-
     fn parse_statement(&self, parser: &mut Parser<'_>) -> Option<Parsed<Statement>> {
         OF_PARSER.parse_statement(parser)
     }
@@ -133,88 +161,12 @@ impl Dialect for Sqlite {
         OF_PARSER.prec_value(precedence)
     }
 
-    fn supports_in_empty_list(&self) -> bool {
-        OF_PARSER.supports_in_empty_list()
-    }
-
-    fn supports_limit_comma(&self) -> bool {
-        OF_PARSER.supports_limit_comma()
-    }
-
-    fn supports_dollar_placeholder(&self) -> bool {
-        OF_PARSER.supports_dollar_placeholder()
-    }
-
-    fn supports_notnull_operator(&self) -> bool {
-        OF_PARSER.supports_notnull_operator()
-    }
-
-    fn supports_is_operator(&self) -> bool {
-        OF_PARSER.supports_is_operator()
-    }
-
-    fn supports_comma_separated_trim(&self) -> bool {
-        OF_PARSER.supports_comma_separated_trim()
-    }
-
-    fn supports_numeric_literal_underscores(&self) -> bool {
-        OF_PARSER.supports_numeric_literal_underscores()
-    }
-
-    fn supports_double_eq_assignment(&self) -> bool {
-        OF_PARSER.supports_double_eq_assignment()
-    }
-
-    fn supports_string_literal_column_names(&self) -> bool {
-        OF_PARSER.supports_string_literal_column_names()
-    }
-
-    fn supports_cast_empty_data_type_to_unspecified(&self) -> bool {
-        OF_PARSER.supports_cast_empty_data_type_to_unspecified()
-    }
-
-    fn supports_national_string_literal(&self) -> bool {
-        OF_PARSER.supports_national_string_literal()
-    }
-
-    fn supports_parens_around_table_factor(&self) -> bool {
-        OF_PARSER.supports_parens_around_table_factor()
-    }
-
-    fn supports_unterminated_block_comments(&self) -> bool {
-        OF_PARSER.supports_unterminated_block_comments()
-    }
-
     fn is_column_alias(&self, keyword: &Keyword, parser: &mut Parser<'_>) -> bool {
         OF_PARSER.is_column_alias(keyword, parser)
     }
 
-    fn supports_over_keyword_as_column_alias(&self) -> bool {
-        OF_PARSER.supports_over_keyword_as_column_alias()
-    }
-
-    fn supports_indexed_by(&self) -> bool {
-        OF_PARSER.supports_indexed_by()
-    }
-
     fn is_table_alias(&self, keyword: &Keyword, parser: &mut Parser<'_>) -> bool {
         OF_PARSER.is_table_alias(keyword, parser)
-    }
-
-    fn supports_comma_join_constraint(&self) -> bool {
-        OF_PARSER.supports_comma_join_constraint()
-    }
-
-    fn supports_aggregate_order_by_with_empty_args(&self) -> bool {
-        OF_PARSER.supports_aggregate_order_by_with_empty_args()
-    }
-
-    fn supports_bitwise_shift_operators(&self) -> bool {
-        OF_PARSER.supports_bitwise_shift_operators()
-    }
-
-    fn supports_in_table_expression(&self) -> bool {
-        OF_PARSER.supports_in_table_expression()
     }
 
     fn is_table_factor(&self, keyword: &Keyword, parser: &mut Parser<'_>) -> bool {

@@ -82,12 +82,14 @@ pub(super) fn insert(piece: Piece<'_>) -> Result<Rows> {
 
 /// The INSERT as it is if there is no more to it than what is understood here.
 fn understood(insert: &Insert, select: &Select) -> String {
-    let list = |items: &[String]| items.join(", ");
+    fn list(items: &[impl ToString]) -> String {
+        items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
     let columns = match insert.columns.as_slice() {
         [] => String::new(),
-        names => format!("({}) ", list(&names.iter().map(ToString::to_string).collect::<Vec<_>>())),
+        names => format!("({}) ", list(names)),
     };
-    let items = list(&select.projection.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let items = list(&select.projection);
     let all = if select.distinct.is_some() { "ALL " } else { "" };
     let input = match select.from.first().map(|from| &from.relation) {
         Some(TableFactor::Table { name, alias: Some(alias), .. }) => {

@@ -47,7 +47,9 @@ pub(super) fn typed<'a>(
     let may_widen = otherwise == Otherwise::Widen;
     let (mut has_real, mut has_long_integer) = (false, false);
     let number = |text: &[u8]| match to {
-        Type::Integer => numbers::integer(text).map(Value::Integer),
+        Type::Integer => numbers::integer(text)
+            .map(Value::Integer)
+            .or_else(|| numbers::real(text).filter(|_| may_widen).map(Value::Real)),
         Type::Real => numbers::real(text).map(Value::Real),
         Type::Text => None,
         Type::Blob => blob(text, arena).map(Value::Blob),
@@ -86,22 +88,16 @@ pub(super) fn typed<'a>(
     let value = |row| match of.get(row) {
         Value::Text(b"") | Value::Null => Value::Null,
         Value::Text(text) => match number(text) {
-            Some(Value::Integer(integer)) => {
-                has_long_integer |= !numbers::is_real_too(integer);
-                Value::Integer(integer)
+            Some(value) => {
+                has_real |= matches!(value, Value::Real(_));
+                has_long_integer |=
+                    matches!(value, Value::Integer(integer) if !numbers::is_real_too(integer));
+                value
             }
-            Some(value) => value,
             None if is_kept(text) => Value::Text(text),
             None => {
-                let real = numbers::real(text).filter(|_| may_widen);
-                has_real |= real.is_some();
-                real.map_or_else(
-                    || {
-                        found(Found::Other(row));
-                        Value::Null
-                    },
-                    Value::Real,
-                )
+                found(Found::Other(row));
+                Value::Null
             }
         },
         other => other,
