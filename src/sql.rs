@@ -54,15 +54,16 @@ impl Pipeline {
     /// # Errors
     /// [`Kind::Sql`], with the place.
     pub fn parse(name: &str, sql: &str) -> Result<Self> {
-        let script = Script::new(name, sql)?;
-        let mut draft = Draft::default();
-        let scratch = Scratch::new().map_err(|refusal| script.whole().error(refusal.message))?;
-        script.statements().try_for_each(|statement| draft.add(statement, &scratch))?;
-        match draft {
-            Draft { table: Some(table), rows: Some(plan), .. } => Ok(Self(Plan { table, ..plan })),
-            Draft { table: None, .. } => Err(script.whole().error("CREATE TABLE is missing")),
-            _ => Err(script.end("INSERT INTO ... SELECT ... FROM input is missing")),
-        }
+        Script::read(name, sql, |script| {
+            let mut draft = Draft::default();
+            let scratch = Scratch::new().map_err(|refusal| script.whole().error(refusal.message))?;
+            script.statements().try_for_each(|statement| draft.add(statement, &scratch))?;
+            match draft {
+                Draft { table: Some(table), rows: Some(plan), .. } => Ok(Self(Plan { table, ..plan })),
+                Draft { table: None, .. } => Err(script.whole().error("CREATE TABLE is missing")),
+                _ => Err(script.end("INSERT INTO ... SELECT ... FROM input is missing")),
+            }
+        })
     }
 
     /// The pipeline in the file at `path`.
@@ -89,11 +90,10 @@ impl Pipeline {
 /// # Errors
 /// [`Kind::Sql`]; [`Kind::Usage`] if the plan has columns of its own.
 pub fn select(mut plan: Plan, list: &str) -> Result<Plan> {
-    let script = Script::new("--select", list)?;
     let Some(columns) = &mut plan.columns else {
         return Err(Kind::Usage("a list of columns is for tables that the input describes".to_owned()).into());
     };
-    let selection = select::list(script.whole())?;
+    let selection = Script::read("--select", list, |script| select::list(script.whole()))?;
     columns.select = selection.items;
     plan.mentions.extend(selection.mentions);
     Ok(plan)
@@ -104,8 +104,7 @@ pub fn select(mut plan: Plan, list: &str) -> Result<Plan> {
 /// # Errors
 /// [`Kind::Sql`].
 pub fn filter(mut plan: Plan, condition: &str) -> Result<Plan> {
-    let script = Script::new("--where", condition)?;
-    let selection = select::condition(script.whole())?;
+    let selection = Script::read("--where", condition, |script| select::condition(script.whole()))?;
     plan.conditions = selection.conditions;
     plan.mentions.extend(selection.mentions);
     Ok(plan)

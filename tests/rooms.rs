@@ -66,7 +66,7 @@ fn each_dependency_has_one_home() {
     only_in("mimalloc::", &["main.rs"]);
     only_in("indicatif::", &["terminal.rs"]);
     only_in("crossbeam_channel::", &["pipeline.rs"]);
-    only_in("thread::", &["load.rs", "pipeline.rs", "terminal.rs", "input/spool.rs"]);
+    only_in("thread::", &["load.rs", "pipeline.rs", "terminal.rs", "input/spool.rs", "sql/script.rs"]);
     only_in("glob::", &["input.rs"]);
     only_in("sqlparser::", &["sql"]);
     only_in("strsim::", &["error.rs"]);

@@ -113,6 +113,29 @@ fn indexes_and_views_are_made_behind_the_rows() {
 }
 
 #[test]
+fn expressions_may_be_as_deep_as_sqlite_has_them() {
+    let row = ["first_name"; 999].join(" || ");
+    let calls = format!("{}first_name{}", "replace(".repeat(400), ", 'A', 'a')".repeat(400));
+    let condition = vec!["age <> '1.5'"; 900].join(" AND ");
+    let script = |row: &str| {
+        format!(
+            "CREATE TABLE t (a, b, c); INSERT INTO t SELECT {row}, {calls}, hex({calls}) FROM input WHERE {condition};"
+        )
+    };
+    is_as_sqlite(&script(&row), PEOPLE);
+    for operands in [1001, 100_000] {
+        let place = Place::empty();
+        place.write("people.csv", PEOPLE);
+        place.write("people.sql", &script(&vec!["age"; operands].join(" || ")));
+        let refused = place.run(&["run-pipeline", "people.sql"]).expect(1).stderr.to_lowercase();
+        assert!(
+            refused.contains("too large (maximum depth 1000)") || refused.contains("too deeply"),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
 fn people_in_a_file_are_the_built_in_people() {
     let place = Place::with_input(FEW);
     place.write("people.sql", sqload::people::SQL);

@@ -1,11 +1,13 @@
 //! SQL as SQLite reads it, where the parser's own idea of that differs.
 
+use super::script::MAX_DEPTH;
 use sqlparser::ast::{BinaryOperator, DataType, Expr, Ident, Statement, UnaryOperator};
 use sqlparser::dialect::{Dialect, Precedence, SQLiteDialect};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 use std::any::TypeId;
+use std::iter;
 
 type Parsed<T> = Result<T, ParserError>;
 
@@ -49,6 +51,9 @@ impl Dialect for Sqlite {
     /// `ISNULL`, `NOTNULL` and `NOT NULL` stand behind what they ask of, and what follows them does not belong to the NULL
     /// as it would in `IS NULL`: so they are in brackets. `NOT` stands before `GLOB`, `MATCH` and `REGEXP`, too.
     fn parse_infix(&self, parser: &mut Parser<'_>, expr: &Expr, precedence: u8) -> Option<Parsed<Expr>> {
+        if left_depth(expr) >= MAX_DEPTH {
+            return Some(Err(ParserError::RecursionLimitExceeded));
+        }
         let of = || Box::new(expr.clone());
         let nested = |expr| Some(Ok(Expr::Nested(Box::new(expr))));
         if is_word(parser, "ISNULL") {
@@ -176,6 +181,32 @@ impl Dialect for Sqlite {
     fn between_low_bound_precedence(&self) -> u8 {
         OF_PARSER.between_low_bound_precedence()
     }
+}
+
+/// How deep an expression is on its left side, as a long row of operators is: there the parser does not count.
+fn left_depth(expr: &Expr) -> usize {
+    fn left(expr: &Expr) -> Option<&Expr> {
+        match expr {
+            Expr::BinaryOp { left: of, .. }
+            | Expr::UnaryOp { expr: of, .. }
+            | Expr::Nested(of)
+            | Expr::Collate { expr: of, .. }
+            | Expr::In { expr: of, .. }
+            | Expr::Between { expr: of, .. }
+            | Expr::Like { expr: of, .. }
+            | Expr::JsonAccess { value: of, .. }
+            | Expr::IsNull(of)
+            | Expr::IsNotNull(of)
+            | Expr::IsTrue(of)
+            | Expr::IsNotTrue(of)
+            | Expr::IsFalse(of)
+            | Expr::IsNotFalse(of)
+            | Expr::IsDistinctFrom(of, _)
+            | Expr::IsNotDistinctFrom(of, _) => Some(&**of),
+            _ => None,
+        }
+    }
+    iter::successors(Some(expr), |expr| left(expr)).filter(|expr| !matches!(expr, Expr::Nested(_))).count()
 }
 
 /// Whether the next token is this word, not quoted.

@@ -104,9 +104,10 @@ mod tests {
     use crate::sql::script::Script;
 
     fn lowered(sql: &str) -> Result<Expr, Refused> {
-        let parsed =
-            Script::new("x.sql", sql).and_then(|script| script.whole().parse(|parser| parser.parse_expr()));
-        lower(&parsed.unwrap_or_else(|error| panic!("{sql}: {error}")))
+        let lowered = Script::read("x.sql", sql, |script| {
+            script.whole().parse(|parser| parser.parse_expr()).map(|expr| lower(&expr))
+        });
+        lowered.unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
     fn text(sql: &str) -> String {
@@ -156,15 +157,34 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_each_other_may_be_deep() {
-        for (open, close) in
-            [("(", ")"), ("abs(", ")"), ("CASE WHEN 1 THEN ", " END"), ("- ", ""), ("NOT ", "")]
-        {
+    fn what_is_in_each_other_may_be_as_deep_as_sqlite_has_it() {
+        // What stands before, behind and between them.
+        let forms = [
+            ("(", ")"),
+            ("abs(", ")"),
+            ("CASE WHEN 1 THEN ", " END"),
+            ("- ", ""),
+            ("NOT ", ""),
+            ("", " || b"),
+            ("", " ISNULL"),
+            ("", " IN (1)"),
+            ("", " COLLATE NOCASE = 1"),
+            ("", " IS NOT NULL"),
+            ("", " BETWEEN 1 AND 2"),
+            ("", " LIKE 'x'"),
+            ("", " IS DISTINCT FROM b"),
+            ("", " NOT GLOB b"),
+            ("", " -> 'b'"),
+            ("(", " OR b)"),
+        ];
+        for (open, close) in forms {
             let nested = |depth: usize| format!("{}a{}", open.repeat(depth), close.repeat(depth));
-            let parsed = |sql: &str| Script::new("x.sql", sql)?.whole().parse(|parser| parser.parse_expr());
-            assert!(lower(&parsed(&nested(70)).unwrap()).is_ok(), "{open}");
-            let error = parsed(&nested(5_000)).unwrap_err();
-            assert!(error.to_string().contains("nested too deeply"), "{open}: {error}");
+            lowered(&nested(400)).unwrap_or_else(|refused| panic!("{open} {close}: {refused:?}"));
+            let error = Script::read("x.sql", &nested(3_000), |script| {
+                script.whole().parse(|parser| parser.parse_expr())
+            });
+            let error = error.unwrap_err();
+            assert!(error.to_string().contains("nested too deeply"), "{open} {close}: {error}");
         }
     }
 

@@ -5,10 +5,15 @@ use crate::error::{Error, Kind, Result};
 use crate::plan::Place;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread;
 
-/// How many expressions may be in each other. SQLite takes up to 1000, for which the stack of a thread is too small here.
-const MAX_DEPTH: usize = 100;
+/// How many expressions may be in each other, as SQLite has it (SQLITE_MAX_EXPR_DEPTH in "Limits In SQLite").
+pub(super) const MAX_DEPTH: usize = 1000;
+
+/// Bytes of stack for so many, each of which takes the parser up to 40 KB where it is built without optimisation.
+const STACK: usize = 256 << 20;
 
 /// A text in SQL, and what it is called.
 #[derive(Debug)]
@@ -26,9 +31,24 @@ pub(super) struct Piece<'s> {
 }
 
 impl<'s> Script<'s> {
+    /// What `read` makes of it, on a thread with a stack for expressions that are deep in each other.
+    ///
     /// # Errors
-    /// [`Kind::Sql`] if it is no sequence of tokens.
-    pub(super) fn new(name: &str, text: &'s str) -> Result<Self> {
+    /// [`Kind::Sql`] if it is no sequence of tokens, or there is no such thread; those of `read`.
+    pub(super) fn read<T: Send>(
+        name: &str,
+        text: &'s str,
+        read: impl FnOnce(&Script<'_>) -> Result<T> + Send,
+    ) -> Result<T> {
+        let script = Self::new(name, text)?;
+        let read = || read(&script);
+        thread::scope(|scope| match thread::Builder::new().stack_size(STACK).spawn_scoped(scope, read) {
+            Ok(reading) => reading.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(error) => Err(script.whole().error(format!("there is no thread to read it: {error}"))),
+        })
+    }
+
+    fn new(name: &str, text: &'s str) -> Result<Self> {
         let mut script = Self { name: name.into(), text, tokens: Vec::new() };
         match Tokenizer::new(&Sqlite, text).tokenize_with_location() {
             Ok(tokens) => script.tokens = joined(tokens),
