@@ -1,11 +1,11 @@
 //! Which expression of a plan is evaluated by what.
 
+use crate::ddl::quote_text;
 use crate::error::Result;
 use crate::load::Load;
 use crate::plan::{Expr, Plan, Sql};
 use crate::sources::Sources;
 use crate::transform::Seed;
-use crate::write::quote_text;
 use std::fmt;
 
 /// What the rows of a load are made of.

@@ -29,6 +29,7 @@
 
 mod aside;
 mod columns;
+mod ddl;
 mod dialect;
 mod error;
 pub mod explain;

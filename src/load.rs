@@ -3,6 +3,7 @@
 
 use crate::columns::table::{self, with_nulls};
 use crate::columns::{Looker, Seen};
+use crate::ddl::{declare_again_sql, quote_name};
 use crate::error::{Error, Kind, Result};
 use crate::output::Output;
 use crate::pipeline::{Clocks, Counts, Pipeline};
@@ -16,7 +17,7 @@ use crate::target::{Target, existing_columns};
 use crate::transform::Seed;
 use crate::write::direct::{Direct, Sorting};
 use crate::write::statements::Statements;
-use crate::write::{Choice, choose, declare_again_sql, quote_name};
+use crate::write::{Choice, choose};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -8,10 +8,10 @@ mod look;
 mod trial;
 
 use crate::aside::{Aside, directory_of, remove_leftovers};
+use crate::ddl::{create_table_sql, quote_name};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Conflict, Existing, Synchronous, Table, Tuning};
 use crate::write::direct::Schema;
-use crate::write::{create_table_sql, quote_name};
 pub(crate) use look::existing_columns;
 use look::{journals_of, refuse_table, refuse_too_many_columns, replaceable_page_bytes};
 use rusqlite::{Connection, OpenFlags};

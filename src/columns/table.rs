@@ -1,10 +1,10 @@
 //! The table that a load's options describe: made anew, or there already.
 
 use super::Seen;
+use crate::ddl::{column_sql, quote_name};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Column, Expr, HeaderColumns, Nulls, Otherwise, Selected, Table, Type};
 use crate::write::direct::Affinity;
-use crate::write::{column_sql, quote_name};
 use std::collections::{BTreeSet, HashSet};
 
 /// A column of a table that is there already.

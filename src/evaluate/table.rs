@@ -7,6 +7,7 @@
 use super::InputColumn;
 use super::cells::Cells;
 use crate::batch::{Value, Values};
+use crate::ddl::quote_name;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::vtab::{
     Context, Filters, IndexInfo, Module, VTab, VTabConnection, VTabCursor, sqlite3_vtab, sqlite3_vtab_cursor,
@@ -59,7 +60,7 @@ impl Shared {
     /// If a name holds a NUL.
     pub(super) fn new(columns: &[InputColumn]) -> Result<Self> {
         let column = |InputColumn { name, is_text }: &InputColumn| {
-            format!("\"{}\" {}", name.replace('"', "\"\""), if *is_text { "TEXT" } else { "" })
+            format!("{} {}", quote_name(name), if *is_text { "TEXT" } else { "" })
         };
         let columns: Vec<_> = columns.iter().map(column).collect();
         // A table has a column.

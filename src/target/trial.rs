@@ -2,9 +2,9 @@
 
 use super::look::{open_to_read, refuse_table, refuse_too_many_columns, replaceable_page_bytes};
 use super::{real_path, refuse_stray_journals};
+use crate::ddl::{create_table_sql, quote_name};
 use crate::error::{Error, Result};
 use crate::plan::{Existing, Table, Tuning};
-use crate::write::{create_table_sql, quote_name};
 use rusqlite::{Connection, OptionalExtension};
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,6 @@
 //! Expressions to operations.
 
+use crate::ddl::quote_name;
 use crate::error::{Kind, Result};
 use crate::evaluate::{InputColumn, Session};
 use crate::functions::utc;
@@ -114,7 +115,7 @@ impl<'c> Compiler<'c> {
             let output = match expr {
                 Expr::Sql(sql) => self.sql(sql, &mut block)?,
                 Expr::Field(name) if self.evaluators == Evaluators::Sqlite => {
-                    let text = format!("\"{}\"", name.replace('"', "\"\""));
+                    let text = quote_name(name);
                     let inputs = vec![(name.clone(), expr.clone())];
                     self.sql(&Sql { text, inputs, compiled: None }, &mut block)?
                 }

@@ -35,8 +35,9 @@ pub use encode::{Encoded, Encoder};
 pub use schema::Schema;
 
 use crate::batch::Rows;
+use crate::ddl::quote_name;
 use crate::error::{Error, Kind, Result, RowKey};
-use crate::write::{self, Appended, quote_name};
+use crate::write::{self, Appended};
 use growth::{Failure, Growth};
 use pages::Pages;
 use sort::Order;

@@ -9,9 +9,10 @@
 //! statement has done no one knows what, and is an error.
 
 use crate::batch::{Rows, Value};
+use crate::ddl::quote_name;
 use crate::error::{Error, Kind, Reason, Result};
 use crate::plan::{Conflict, Table};
-use crate::write::{Appended, Encoder, Writer, quote_name};
+use crate::write::{Appended, Encoder, Writer};
 use rusqlite::{Connection, ffi};
 use std::ffi::{CStr, c_int};
 use std::ops::Range;

@@ -2,8 +2,8 @@
 //! direct path can do it all. SQLite is the authority: nothing here reads SQL.
 
 use super::affinity::Affinity;
+use crate::ddl::quote_name;
 use crate::plan::Table;
-use crate::write::quote_name;
 use rusqlite::{Connection, Result, Row};
 
 /// A table, as far as its rows depend on it.
