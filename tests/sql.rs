@@ -129,7 +129,7 @@ fn expressions_may_be_as_deep_as_sqlite_has_them() {
         place.write("people.sql", script(&vec!["age"; operands].join(" || ")));
         let refused = place.run(&["run-pipeline", "people.sql"]).expect(1).stderr.to_lowercase();
         assert!(
-            refused.contains("too large (maximum depth 1000)") || refused.contains("too deeply"),
+            refused.contains("too large (maximum depth 1000)") || refused.contains("too deep"),
             "{refused}"
         );
     }

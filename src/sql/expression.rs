@@ -184,7 +184,7 @@ mod tests {
                 script.whole().parse(|parser| parser.parse_expr())
             });
             let error = error.unwrap_err();
-            assert!(error.to_string().contains("nested too deeply"), "{open} {close}: {error}");
+            assert!(error.to_string().contains("too deep"), "{open} {close}: {error}");
         }
     }
 

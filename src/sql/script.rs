@@ -85,7 +85,9 @@ impl<'s> Script<'s> {
     fn parser_error(&self, error: &ParserError, otherwise: Location) -> Error {
         let message = match error {
             ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
-            ParserError::RecursionLimitExceeded => "the expressions are nested too deeply",
+            ParserError::RecursionLimitExceeded => {
+                "the expression is too deep: SQLite takes 1000 operators in each other or in a row"
+            }
         };
         let parts = message.split_once(" at Line: ").and_then(|(what, at)| {
             let (line, column) = at.split_once(", Column: ")?;
