@@ -165,7 +165,10 @@ pub enum Kind {
         name: String,
     },
     /// A record could not be loaded and the policy is to stop.
-    #[error("{position}: {reason}; fix the input, or use --on-error skip to load the other records")]
+    #[error(
+        "{position}: {reason}; fix the input{}, or use --on-error skip to load the other records",
+        reason.remedy()
+    )]
     Rejected {
         /// Where the record begins.
         position: Position,
@@ -207,7 +210,7 @@ pub enum Kind {
     },
     /// The rows that are named break a constraint of the table.
     #[error(
-        "{}{message}; fix the input, or use --on-error skip with --writer auto to load the other records",
+        "{}{message}; fix the input, or use --on-error skip to load the other records (not with --writer direct)",
         places(positions, rows)
     )]
     Constraint {
@@ -286,8 +289,10 @@ pub enum Reason {
         found: usize,
     },
     /// The record is not valid UTF-8.
-    #[error("invalid UTF-8 at byte offset {offset}")]
+    #[error("invalid UTF-8 in field {field}, at byte offset {offset}")]
     InvalidUtf8 {
+        /// The number of the field, counted from 1.
+        field: usize,
         /// Offset of the first invalid byte from the start of the input.
         offset: u64,
     },
@@ -330,7 +335,16 @@ impl Reason {
         }
     }
 
-    /// The column that is to blame, if it is one.
+    /// What helps, as part of a message.
+    fn remedy(&self) -> &'static str {
+        match self {
+            Self::FieldCount { .. } => " or its --delimiter, take such records with --ragged pad or fit",
+            Self::InvalidUtf8 { .. } => ", name its --encoding, mend it with --invalid-utf8 replace",
+            Self::NotOfType { .. } | Self::Constraint { .. } | Self::Expression { .. } => "",
+        }
+    }
+
+    /// The column that is to blame, if it is one of the table.
     #[must_use]
     pub fn column(&self) -> Option<&str> {
         match self {

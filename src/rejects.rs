@@ -1,7 +1,7 @@
 //! What becomes of records that could not be loaded: counted, said, kept, and at some point too many.
 
 use crate::batch::Reject;
-use crate::error::{Error, Kind, Position, Result};
+use crate::error::{Error, Kind, Position, Reason, Result};
 use crate::output::Output;
 use crate::plan::{Dialect, OnError, Policies};
 use crate::source::Source;
@@ -9,7 +9,6 @@ use serde::Serialize;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Rejects that are said one by one; the others are only counted, and kept if they are to be kept.
 const MAX_SAID: u64 = 5;
@@ -133,14 +132,18 @@ impl<'p> Rejects<'p> {
         Ok(())
     }
 
-    /// Takes one of input `number`, which is called `input`.
+    /// Takes one of input `number`, which is this.
     ///
     /// # Errors
     /// [`Kind::Rejected`] or [`Kind::TooManyErrors`] if this is one too many.
-    pub(crate) fn take(&mut self, reject: &Reject<'_>, number: usize, input: &Arc<str>) -> Result<()> {
-        let reason = reject.reason.clone();
+    pub(crate) fn take(&mut self, reject: &Reject<'_>, number: usize, input: &Source) -> Result<()> {
+        let (reason, name) = (reject.reason.clone(), input.name());
+        let of_header = match reason {
+            Reason::InvalidUtf8 { field, .. } => input.names[..input.width].get(field - 1),
+            _ => None,
+        };
         let position = Position {
-            input: input.clone(),
+            input: name.clone(),
             record: reject.record + 1,
             line: reject.line + 1,
             offset: reject.offset,
@@ -150,11 +153,11 @@ impl<'p> Rejects<'p> {
             let Files { records, reasons, .. } = &mut self.files[*file];
             records.line(reject.bytes)?;
             let line = Line {
-                input,
+                input: name,
                 record: position.record,
                 line: position.line,
                 offset: position.offset,
-                column: reason.column(),
+                column: reason.column().or(of_header.map(String::as_str)),
                 kind: reason.name(),
                 message: reason.to_string(),
             };
@@ -171,7 +174,7 @@ impl<'p> Rejects<'p> {
         }
         match self.count {
             ..=MAX_SAID => self.messages.push(format!("{position}: rejected: {reason}")),
-            count if count == MAX_SAID + 1 => self.messages.push(format!("{input}: more rejects follow")),
+            count if count == MAX_SAID + 1 => self.messages.push(format!("{name}: more rejects follow")),
             _ => {}
         }
         Ok(())

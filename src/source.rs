@@ -51,6 +51,11 @@ impl Source {
         let (head, names) = read_header(&file, plan, dialect)?;
         let (names, mut notes) =
             if plan.names_columns() { columns::names(&names) } else { (names, Vec::new()) };
+        if std::str::from_utf8(&head).is_err() && names.iter().any(|name| name.contains('\u{fffd}')) {
+            notes.push(
+                "the header is not UTF-8: what is wrong in it is U+FFFD (--invalid-utf8 replace)".to_owned(),
+            );
+        }
         if dialect != plan.dialect {
             let delimiter = dialect.delimiter.as_bytes().escape_ascii();
             notes.push(format!("fields are separated by '{delimiter}'; if not so, say --delimiter"));

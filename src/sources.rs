@@ -129,9 +129,7 @@ impl<'s> Sources<'s> {
                 chunks,
                 || self.worker(number),
                 writer,
-                |reject| {
-                    rejects.as_mut().map_or(Ok(()), |rejects| rejects.take(reject, number, source.name()))
-                },
+                |reject| rejects.as_mut().map_or(Ok(()), |rejects| rejects.take(reject, number, source)),
             )?;
             if let Some(column) = counts.guesses.misfit() {
                 return Err(Kind::Misfit { column }.into());

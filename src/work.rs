@@ -264,7 +264,11 @@ impl<'p> Worker<'p> {
             let first_field = self.fields.len();
             let Some(range) = records.next_into(&mut self.fields) else { break };
             let (expected, found) = (self.header_fields, self.fields.len() - first_field);
-            let invalid = if chunk_is_utf8 { None } else { invalid_utf8(chunk, range.clone()) };
+            let invalid = if chunk_is_utf8 {
+                None
+            } else {
+                invalid_utf8(chunk, range.clone(), &self.fields[first_field..])
+            };
             let is_too_much = found > expected && self.ragged != Ragged::Fit;
             let reason = if is_too_much || found < expected && self.ragged == Ragged::Reject {
                 Some(Reason::FieldCount { expected, found })
@@ -316,9 +320,11 @@ fn in_order<'a>(some: Vec<Reject<'a>>, others: Vec<Reject<'a>>) -> Vec<Reject<'a
 }
 
 #[cold]
-fn invalid_utf8(chunk: Chunk<'_>, record: Range<usize>) -> Option<Reason> {
+fn invalid_utf8(chunk: Chunk<'_>, record: Range<usize>, fields: &[Span]) -> Option<Reason> {
     let error = std::str::from_utf8(&chunk.bytes[record.clone()]).err()?;
-    Some(Reason::InvalidUtf8 { offset: chunk.offset + (record.start + error.valid_up_to()) as u64 })
+    let at = record.start + error.valid_up_to();
+    let field = fields.partition_point(|field| field.end as usize <= at) + 1;
+    Some(Reason::InvalidUtf8 { field, offset: chunk.offset + at as u64 })
 }
 
 /// The rejects of a chunk; counts lines from one to the next.

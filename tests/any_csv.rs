@@ -441,7 +441,7 @@ fn why_a_record_is_a_reject_is_kept_beside_it() {
     let expected = [
         (2, 4, 11, "field_count", None),
         (3, 5, 13, "not_of_type", Some("a")),
-        (4, 6, 17, "invalid_utf8", None),
+        (4, 6, 17, "invalid_utf8", Some("b")),
     ];
     assert_eq!(reasons.len(), expected.len());
     for (reason, (record, line, offset, kind, column)) in reasons.iter().zip(expected) {

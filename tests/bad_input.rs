@@ -120,14 +120,14 @@ fn a_last_record_too_large_is_reported_like_any_other() {
 #[test]
 fn invalid_utf_8_is_rejected_with_its_offset_and_kept_as_it_is() {
     let bad: [&[u8]; 4] = [b"Jos\xe9,B,1", b"A,\xc3,\xa9", b"A,\xed\xa0\x80,1", b"A,B\xf0\x9f\x98,1"];
-    let offsets = [3, 2, 2, 3];
-    for (bad, offset) in bad.into_iter().zip(offsets) {
+    let places = [(1, 3), (2, 2), (2, 2), (2, 3)];
+    for (bad, (field, offset)) in bad.into_iter().zip(places) {
         let csv = [FEW.as_bytes(), bad, b"\nGr\xc3\xa4ce,Hopper,85\n"].concat();
         let place = Place::with_input(csv);
         let outcome = place.load(&["--rejects", "rejects.csv"]).expect(3);
         let offset = FEW.len() + offset;
         let said = format!(
-            "people.csv: line 4 (record 3, byte 56): rejected: invalid UTF-8 at byte offset {offset}"
+            "people.csv: line 4 (record 3, byte 56): rejected: invalid UTF-8 in field {field}, at byte offset {offset}"
         );
         assert!(outcome.stderr.contains(&said), "{}", outcome.stderr);
         assert_eq!(place.read("rejects.csv"), [b"first_name,last_name,age\n", bad, b"\n"].concat());

@@ -31,7 +31,8 @@ fn a_header_that_is_no_utf_8_is_an_error() {
     let parts = ["in.csv: line 2 (", "byte 10", "--encoding"];
     place.run(&load).expect(1).says_once(&parts);
     assert!(!place.path("out.db").exists());
-    place.run(&[&load[..], &["--invalid-utf8", "replace"]].concat()).expect(0);
+    let mended = place.run(&[&load[..], &["--invalid-utf8", "replace"]].concat()).expect(0);
+    assert!(mended.stderr.contains("the header is not UTF-8"), "{}", mended.stderr);
     assert_eq!(value(&place, "SELECT name FROM pragma_table_info('in') WHERE cid = 1"), "n\u{fffd}");
     std::fs::remove_file(place.path("out.db")).unwrap();
     place.run(&[&load[..], &["--encoding", "latin1"]].concat()).expect(0);

@@ -170,12 +170,40 @@ fn any_encoding_is_read_if_it_is_named() {
             assert_eq!(rows_of(&connection, "SELECT * FROM \"in\""), rows, "{name}");
         }
     }
-    place.write("in.csv", b"a,b\n\x81,\n");
-    place
-        .run(&["load", "in.csv", "new.db", "--encoding", "shift_jis"])
-        .expect(1)
-        .says_once(&["no valid Shift_JIS"]);
     place.run(&["load", "in.csv", "new.db", "--encoding", "klingon"]).expect(2).says_once(&["klingon"]);
+}
+
+#[test]
+fn what_is_no_text_in_its_encoding_is_like_invalid_utf8() {
+    let place = Place::empty();
+    place.write("sjis.csv", b"a,b\n1,2\n3,\x82\xa0\x81\n4,\x83\x41\n");
+    let units = |text: &[u16]| text.iter().flat_map(|unit| unit.to_le_bytes()).collect::<Vec<_>>();
+    let text: Vec<u16> = "\u{feff}a,b\n1,2\n3,あ".encode_utf16().collect();
+    let end: Vec<u16> = "\n4,ア\n".encode_utf16().collect();
+    place.write("utf16.csv", units(&[&text[..], &[0xd800], &end].concat()));
+    for (input, encoding) in [("sjis.csv", &["--encoding", "shift_jis"][..]), ("utf16.csv", &[])] {
+        let load = |options: &[&str]| {
+            place.run(
+                &[&["load", input, "out.db", "-t", "t", "--replace", "--all-text"], encoding, options]
+                    .concat(),
+            )
+        };
+        load(&[]).expect(1).says_once(&[
+            "line 3 (record 2",
+            "field 2",
+            "--encoding",
+            "--invalid-utf8 replace",
+        ]);
+        let rows = || rows_of(&Connection::open(place.path("out.db")).unwrap(), "SELECT a, b FROM t");
+        let expected = |rows: &[[&str; 2]]| -> Vec<Vec<Value>> {
+            rows.iter().map(|row| row.map(|text| Value::Text(text.to_owned())).to_vec()).collect()
+        };
+        load(&["--on-error", "skip", "--rejects", "bad.csv"]).expect(3);
+        assert_eq!(rows(), expected(&[["1", "2"], ["4", "ア"]]), "{input}");
+        let loaded = load(&["--invalid-utf8", "replace"]).expect(0);
+        assert_eq!(rows(), expected(&[["1", "2"], ["3", "あ\u{fffd}"], ["4", "ア"]]), "{input}");
+        assert!(loaded.stderr.contains("mended"), "{}", loaded.stderr);
+    }
 }
 
 #[test]
@@ -270,8 +298,9 @@ fn utf_16_is_known_by_its_mark() {
         }
         // Half of a character, and half of a pair of surrogates.
         for rest in [&[0x61][..], &bytes(&0xd800), &[bytes(&0xdc00), bytes(&0x61)].concat()] {
-            place.write("bad.csv", [text.as_slice(), rest].concat());
-            place.run(&["load", "bad.csv", "bad.db"]).expect(1).says_once(&["bad.csv", "no valid UTF-16"]);
+            let fields: Vec<u8> = "1,".encode_utf16().flat_map(bytes).collect();
+            place.write("bad.csv", [text.as_slice(), &fields, rest].concat());
+            place.run(&["load", "bad.csv", "bad.db"]).expect(1).says_once(&["bad.csv", "--encoding"]);
         }
     }
 }

@@ -209,6 +209,9 @@ impl Encoding {
     }
 }
 
+/// A byte that no UTF-8 has, for what is no text in an encoding: who reads the records says where, or mends it.
+const INVALID: u8 = 0xff;
+
 /// Text in another encoding, read as UTF-8.
 struct Decoded<R> {
     from: R,
@@ -216,8 +219,6 @@ struct Decoded<R> {
     /// What was read and is still to be decoded.
     block: Vec<u8>,
     decoded: usize,
-    /// Bytes that were decoded.
-    offset: u64,
     /// Whether nothing is left to be read, and to be decoded.
     is_last: bool,
     is_done: bool,
@@ -226,7 +227,7 @@ struct Decoded<R> {
 impl<R: Read> Decoded<R> {
     fn new(from: R, encoding: &'static encoding_rs::Encoding) -> Self {
         let decoder = encoding.new_decoder_with_bom_removal();
-        Self { from, decoder, block: Vec::new(), decoded: 0, offset: 0, is_last: false, is_done: false }
+        Self { from, decoder, block: Vec::new(), decoded: 0, is_last: false, is_done: false }
     }
 
     fn read_block(&mut self) -> io::Result<()> {
@@ -247,14 +248,14 @@ impl<R: Read> Read for Decoded<R> {
                 self.read_block()?;
             }
             let rest = &self.block[self.decoded..];
-            let (result, read, written) =
-                self.decoder.decode_to_utf8_without_replacement(rest, to, self.is_last);
+            // A place is left for what is no text.
+            let room = to.len().saturating_sub(1);
+            let (result, read, mut written) =
+                self.decoder.decode_to_utf8_without_replacement(rest, &mut to[..room], self.is_last);
             self.decoded += read;
-            self.offset += read as u64;
             if let DecoderResult::Malformed(..) = result {
-                let name = self.decoder.encoding().name();
-                let message = format!("it is no valid {name} before byte {}", self.offset);
-                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+                to[written] = INVALID;
+                written += 1;
             }
             self.is_done = self.is_last && result == DecoderResult::InputEmpty;
             if written > 0 {
