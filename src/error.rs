@@ -210,7 +210,7 @@ pub enum Kind {
     },
     /// The rows that are named break a constraint of the table.
     #[error(
-        "{}{message}; fix the input, or use --on-error skip to load the other records (not with --writer direct)",
+        "{}{message}; fix the input, or use --on-error skip (and --writer auto, if another is named) to load the other records",
         places(positions, rows)
     )]
     Constraint {

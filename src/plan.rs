@@ -231,12 +231,15 @@ pub struct Column {
     pub declaration: String,
     /// Where its values come from.
     pub value: Expr,
+    /// Whether a record without a value here is a reject, whatever the table says: to an INTEGER PRIMARY KEY that is NULL SQLite
+    /// gives a number, which may be that of a later record.
+    pub refuses_null: bool,
 }
 
 impl Column {
     /// A column `name declaration` that holds `value`.
     pub fn new(name: impl Into<String>, declaration: impl Into<String>, value: Expr) -> Self {
-        Self { name: name.into(), declaration: declaration.into(), value }
+        Self { name: name.into(), declaration: declaration.into(), value, refuses_null: false }
     }
 }
 

@@ -22,7 +22,7 @@ mod typed;
 use crate::batch::{Arena, ArenaVec, Guesses, Span, Value, Values};
 use crate::error::{Reason, Result};
 use crate::evaluate::{Failure, Session};
-use crate::plan::{Dialect, Evaluators, Expr, Function, Otherwise, Sql, Table, Type};
+use crate::plan::{Column, Dialect, Evaluators, Expr, Function, Otherwise, Sql, Table, Type};
 use compile::{Block, Compiler, Constant, Op, Slot};
 use fields::{field, null_if_missing};
 use rand::rngs::ChaCha8Rng;
@@ -40,6 +40,8 @@ pub struct Program {
     conditions: Vec<Block>,
     /// The names of the columns.
     names: Vec<String>,
+    /// The columns that refuse NULL, each with the reason of a reject.
+    required: Vec<(usize, Reason)>,
     /// The number of random streams.
     streams: usize,
     seed: Seed,
@@ -99,7 +101,13 @@ impl Program {
         let condition = |condition| compiler.block([is_true(condition)].iter());
         let conditions = conditions.iter().map(condition).collect::<Result<_>>()?;
         let names = table.columns.iter().map(|column| column.name.clone()).collect();
-        Ok(Self { columns, conditions, names, streams: compiler.streams, seed })
+        let required = table.columns.iter().enumerate().filter(|(_, column)| column.refuses_null);
+        let reason = |(at, Column { name, .. }): (usize, &Column)| {
+            let message = format!("NOT NULL constraint failed: {}.{name}", table.name);
+            (at, Reason::Constraint { column: Some(name.clone()), message })
+        };
+        let required = required.map(reason).collect();
+        Ok(Self { columns, conditions, names, required, streams: compiler.streams, seed })
     }
 
     /// What a reject is told whose value in output column `at` is not of its type.
@@ -227,7 +235,13 @@ impl Evaluator<'_> {
             let column = Some(program.names[expression].clone());
             misfits.rejects.push((row, Reason::Expression { column, message }));
         };
-        (made.outputs(block, session, records.numbers.len(), arena, failed), misfits)
+        let rows = records.numbers.len();
+        let columns = made.outputs(block, session, rows, arena, failed);
+        for (at, reason) in &program.required {
+            let nulls = (0..rows).filter(|row| columns[*at].get(*row) == Value::Null);
+            misfits.rejects.extend(nulls.map(|row| (row, reason.clone())));
+        }
+        (columns, misfits)
     }
 
     /// How many conditions records have to meet.

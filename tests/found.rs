@@ -120,3 +120,48 @@ fn a_report_that_can_not_be_written_is_said_though_all_is_quiet() {
     let said = place.run(&load).expect(0).stderr;
     assert!(said.contains("the report could not be written"), "{said:?}");
 }
+
+#[test]
+fn no_key_is_made_up_for_a_record_that_has_none() {
+    let place = Place::empty();
+    place.write("in.csv", "id,b\n1,x\n,y\n2,z\n");
+    let new = ["load", "in.csv", "out.db", "-t", "t", "--replace", "--pk", "id"];
+    let ways: [&[&str]; 5] =
+        [&[], &["--writer", "statements"], &["--not-null", "id"], &["--strict"], &["--type", "id=INTEGER"]];
+    for way in ways {
+        let load = [&new[..], way].concat();
+        place.run(&load).expect(1).says_once(&["line 3 (record 2", "NOT NULL constraint failed: t.id"]);
+        place.run(&[&load[..], &["--on-error", "skip"]].concat()).expect(3);
+        assert_eq!(value(&place, "SELECT group_concat(id || b) FROM t"), "1x,2z", "{way:?}");
+    }
+    for into in [&["--append", "--upsert"][..], &["--append", "--ignore"]] {
+        let load = [&["load", "in.csv", "out.db", "-t", "t", "--on-error", "skip"], into].concat();
+        let said = place.run(&load).expect(3).stderr;
+        assert!(said.contains("rejected: NOT NULL constraint failed: t.id"), "{said}");
+        assert_eq!(value(&place, "SELECT group_concat(id || b) FROM t"), "1x,2z", "{into:?}");
+    }
+    // A column that is not there at all is numbered.
+    place.write("in.csv", "b\ny\n");
+    place.run(&["load", "in.csv", "out.db", "-t", "t", "--append"]).expect(0);
+    assert_eq!(value(&place, "SELECT group_concat(id || b) FROM t"), "1x,2z,3y");
+}
+
+#[test]
+fn a_column_that_the_table_makes_itself_is_to_be_left_out() {
+    let place = Place::empty();
+    Connection::open(place.path("out.db"))
+        .unwrap()
+        .execute_batch("CREATE TABLE t (a, b AS (a + 1))")
+        .unwrap();
+    place.write("in.csv", "a,b\n1,2\n");
+    let load = ["load", "in.csv", "out.db", "-t", "t", "--append"];
+    for more in [&[][..], &["--add-columns"]] {
+        place.run(&[&load[..], more].concat()).expect(2).says_once(&[
+            "makes the values",
+            "\"b\"",
+            "--columns",
+        ]);
+    }
+    place.run(&[&load[..], &["--columns", "a"]].concat()).expect(0);
+    assert_eq!(value(&place, "SELECT b FROM t"), "2");
+}

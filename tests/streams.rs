@@ -298,7 +298,7 @@ fn utf_16_is_known_by_its_mark() {
         }
         // Half of a character, and half of a pair of surrogates.
         for rest in [&[0x61][..], &bytes(&0xd800), &[bytes(&0xdc00), bytes(&0x61)].concat()] {
-            let fields: Vec<u8> = "1,".encode_utf16().flat_map(bytes).collect();
+            let fields: Vec<u8> = "1,".encode_utf16().flat_map(|unit| bytes(&unit)).collect();
             place.write("bad.csv", [text.as_slice(), &fields, rest].concat());
             place.run(&["load", "bad.csv", "bad.db"]).expect(1).says_once(&["bad.csv", "--encoding"]);
         }

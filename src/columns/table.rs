@@ -15,6 +15,10 @@ pub(crate) struct KnownColumn {
     pub(crate) declared: String,
     /// Its place in the primary key, counted from 1; 0 if it is no part of that.
     pub(crate) key: u32,
+    /// Whether it is another name of the rowid.
+    pub(crate) is_rowid: bool,
+    /// Whether the table makes its values itself.
+    pub(crate) is_generated: bool,
 }
 
 impl KnownColumn {
@@ -113,6 +117,9 @@ pub(crate) fn made(mut columns: Vec<Column>, options: &HeaderColumns, table: &Ta
     let mut table = Table { columns, ..table.clone() };
     let key = list("--pk", &options.primary_key)?;
     if !key.is_empty() {
+        let rowid =
+            |column: &Column| key == [column.name.clone()] && column.declaration.starts_with("INTEGER");
+        table.columns.iter_mut().for_each(|column| column.refuses_null = rowid(column));
         table.constraints.push(format!("PRIMARY KEY ({})", quoted(&key)));
     }
     for columns in &options.unique {
@@ -174,6 +181,10 @@ pub(crate) fn filled(
     refuse_same(&columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>())?;
     let mut alterations = Vec::new();
     let column = |column: Column| match known.iter().find(|known| known.is_called(&column.name)) {
+        Some(known) if known.is_generated => Err(Error::from(Kind::Usage(format!(
+            "the table {:?} makes the values of its column {:?} itself: leave that out with --columns",
+            table.name, known.name
+        )))),
         Some(known) => Ok(into_known(&column, known)),
         None if options.adds_columns => {
             let name = quote_name(&table.name);
@@ -183,7 +194,7 @@ pub(crate) fn filled(
         None => Err(Error::from(Kind::NotInTable {
             table: table.name.clone(),
             column: column.name,
-            found: known.iter().map(|known| known.name.clone()).collect(),
+            found: known.iter().filter(|known| !known.is_generated).map(|known| known.name.clone()).collect(),
         })),
     };
     let columns = columns.into_iter().map(column).collect::<Result<_>>()?;
@@ -232,5 +243,6 @@ fn into_known(column: &Column, known: &KnownColumn) -> Column {
         (field, Some(to)) => Expr::Typed { of: Box::new(field.clone()), to, otherwise: Otherwise::Reject },
         (field, None) => field.clone(),
     };
-    Column::new(&known.name, &known.declared, value)
+    let refuses_null = known.is_rowid;
+    Column { refuses_null, ..Column::new(&known.name, &known.declared, value) }
 }

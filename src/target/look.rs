@@ -59,7 +59,7 @@ pub(super) fn refuse_too_many_columns(connection: &Connection, path: &Path, tabl
     }
 }
 
-/// The columns of `table` in the database at `path` which rows can be put into; nothing if there is no such table.
+/// The columns of `table` in the database at `path`; nothing if there is no such table.
 ///
 /// # Errors
 /// [`Kind::Sqlite`] if the database can not be read; [`Kind::Usage`] if the table is a view.
@@ -69,12 +69,20 @@ pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<
     }
     let read = || -> rusqlite::Result<(bool, Vec<KnownColumn>)> {
         let connection = open_to_read(path)?;
-        // Generated columns are hidden in ways 2 and 3; ANY is no type at all in STRICT tables, and NUMERIC in others.
-        let sql = "SELECT name, iif(type = 'ANY' COLLATE NOCASE AND (SELECT strict FROM pragma_table_list(?1)), '', type), pk
-            FROM pragma_table_xinfo(?1) WHERE hidden = 0 ORDER BY cid";
+        // Generated columns are hidden in ways 2 and 3; ANY is no type at all in STRICT tables, and NUMERIC in others. A key that
+        // is the rowid has no index.
+        let sql = "SELECT name, iif(type = 'ANY' COLLATE NOCASE AND (SELECT strict FROM pragma_table_list(?1)), '', type), pk,
+            pk > 0 AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk'), hidden > 1
+            FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid";
         let mut select = connection.prepare(sql)?;
         let column = |row: &rusqlite::Row<'_>| {
-            Ok(KnownColumn { name: row.get(0)?, declared: row.get(1)?, key: row.get(2)? })
+            Ok(KnownColumn {
+                name: row.get(0)?,
+                declared: row.get(1)?,
+                key: row.get(2)?,
+                is_rowid: row.get(3)?,
+                is_generated: row.get(4)?,
+            })
         };
         let columns = select.query_map([&table.name], column)?.collect::<rusqlite::Result<_>>()?;
         let sql = "SELECT count(*) > 0 FROM sqlite_schema WHERE type = 'view' AND name = ?1 COLLATE NOCASE";
