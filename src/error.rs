@@ -406,7 +406,8 @@ fn missing_close(searched_bytes: u64, max_bytes: Option<usize>) -> String {
 /// What is said of an input that ends before its header does.
 fn missing_header(rows: usize) -> String {
     match rows {
-        0 | 1 => "the input is empty: a header record with the column names was expected".to_owned(),
+        0 => "the input is empty: its first record was to say how many columns there are".to_owned(),
+        1 => "the input is empty: a header record with the column names was expected".to_owned(),
         _ => format!("the input ends within its header of {rows} records: ask for fewer with --header-rows"),
     }
 }

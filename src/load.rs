@@ -123,6 +123,10 @@ impl Load<'_> {
         let open = |path: &PathBuf| Source::open(path, self.plan, self.stop);
         let mut list: Vec<_> =
             self.inputs.iter().map(open).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+        if let Some(first) = list.first().filter(|_| list.iter().all(|source| source.width == 0)) {
+            return Err(Kind::NoHeader { input: first.name().clone(), rows: 0 }.into());
+        }
+        list.retain(|source| source.width > 0);
         if self.plan.names_columns() {
             agree(&mut list, self.plan.columns.as_ref().is_some_and(|options| options.is_union))?;
         }

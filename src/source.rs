@@ -116,13 +116,19 @@ fn mark_bytes(bytes: &[u8]) -> usize {
     if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 }
 }
 
-/// All that comes before the records, as it is written, without the last line end, and the names of the columns.
+/// All that comes before the records, as it is written, without the last line end, and the names of the columns; none if it
+/// is the first record that would say how many there are, and there is none.
 fn read_header(file: &Input, plan: &Plan, dialect: Dialect) -> Result<(Vec<u8>, Vec<String>)> {
     let rows = plan.head.header_rows;
     let mut split = split(file, plan, dialect)?;
     let skipped = split.offset();
     let chunk = split.take_header(rows.max(1))?;
-    let chunk = chunk.ok_or_else(|| Kind::NoHeader { input: file.name().clone(), rows })?;
+    let Some(chunk) = chunk else {
+        return match rows {
+            0 => Ok((Vec::new(), Vec::new())),
+            rows => Err(Kind::NoHeader { input: file.name().clone(), rows }.into()),
+        };
+    };
     let (bytes, _) = file.wait(skipped)?;
     let before = &bytes[mark_bytes(bytes)..skipped];
     let mut fields = Vec::new();

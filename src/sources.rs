@@ -13,7 +13,7 @@ use crate::work::Worker;
 use crate::write::Writer;
 use std::collections::{HashMap, HashSet};
 
-/// Spells the names of all inputs as the first one that has each, whatever the case, and gives each input those that only
+/// Spells the names of all inputs as the first one that has each, in whatever case (of ASCII letters, as SQLite has it), and gives each input those that only
 /// others have, if it `is_union`.
 ///
 /// # Errors
@@ -22,12 +22,12 @@ pub(crate) fn agree(inputs: &mut [Source], is_union: bool) -> Result<()> {
     let Some((first, others)) = inputs.split_first() else { return Ok(()) };
     let of_first = first.names.len();
     let (first_name, mut all) = (first.name().clone(), first.names.clone());
-    let mut places: HashMap<_, _> = all.iter().map(|name| name.to_lowercase()).zip(0..).collect();
+    let mut places: HashMap<_, _> = all.iter().map(|name| name.to_ascii_lowercase()).zip(0..).collect();
     for source in others {
         let mut missing = all[..of_first].to_vec();
         let mut extra = Vec::new();
         for name in &source.names {
-            let at = *places.entry(name.to_lowercase()).or_insert(all.len());
+            let at = *places.entry(name.to_ascii_lowercase()).or_insert(all.len());
             if at == all.len() {
                 all.push(name.clone());
             }
@@ -42,7 +42,7 @@ pub(crate) fn agree(inputs: &mut [Source], is_union: bool) -> Result<()> {
         }
     }
     for source in inputs {
-        let own: Vec<_> = source.names.iter().map(|name| places[&name.to_lowercase()]).collect();
+        let own: Vec<_> = source.names.iter().map(|name| places[&name.to_ascii_lowercase()]).collect();
         let is_own: HashSet<_> = own.iter().copied().collect();
         let absent = (0..all.len()).filter(|at| !is_own.contains(at));
         source.names = own.iter().copied().chain(absent).map(|at| all[at].clone()).collect();

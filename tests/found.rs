@@ -165,3 +165,31 @@ fn a_column_that_the_table_makes_itself_is_to_be_left_out() {
     place.run(&[&load[..], &["--columns", "a"]].concat()).expect(0);
     assert_eq!(value(&place, "SELECT b FROM t"), "2");
 }
+
+#[test]
+fn names_are_the_same_wherever_sqlite_takes_them_for_the_same() {
+    let place = Place::empty();
+    place.write("1.csv", "É,a\n1,2\n");
+    place.write("2.csv", "é,A\n3,4\n");
+    place.run(&["load", "1.csv", "2.csv", "out.db", "-t", "t"]).expect(1).says_once(&["2.csv", "É", "é"]);
+    place.run(&["load", "1.csv", "2.csv", "out.db", "-t", "t", "--union-by-name"]).expect(0);
+    place.run(&["load", "1.csv", "2.csv", "out.db", "-t", "t", "--union-by-name", "--append"]).expect(0);
+    assert_eq!(value(&place, "SELECT group_concat(name) FROM pragma_table_info('t')"), "É,a,é");
+    assert_eq!(value(&place, "SELECT count(É) || count(a) || count(é) FROM t"), "242");
+}
+
+#[test]
+fn an_empty_input_has_no_records_where_there_is_no_header() {
+    let place = Place::empty();
+    place.write("a.csv", "a,b\n1,2\n");
+    place.write("empty.csv", "");
+    for inputs in [["a.csv", "empty.csv"], ["empty.csv", "a.csv"]] {
+        place
+            .run(&[&["load"], &inputs[..], &["out.db", "-t", "t", "--no-headers", "--replace"]].concat())
+            .expect(0);
+        assert_eq!(value(&place, "SELECT group_concat(column1 || column2) FROM t"), "ab,12");
+    }
+    let load = ["load", "empty.csv", "out.db", "-t", "t", "--no-headers", "--replace"];
+    place.run(&load).expect(1).says_once(&["empty.csv", "the input is empty", "how many columns"]);
+    assert_eq!(value(&place, "SELECT count(*) FROM t"), "2");
+}
