@@ -84,7 +84,7 @@ impl Attempt {
 }
 
 /// Whether a load goes on without rows that the table does not take.
-fn leaves_rows_out(plan: &Plan) -> bool {
+pub(crate) fn leaves_rows_out(plan: &Plan) -> bool {
     plan.policies.on_error == OnError::Skip || plan.table.on_conflict != Conflict::Reject
 }
 

@@ -49,6 +49,8 @@ pub(crate) struct Counts {
     pub(crate) records: u64,
     pub(crate) loaded: u64,
     pub(crate) rejected: u64,
+    /// Those of the rejected that the table did not take.
+    pub(crate) refused: u64,
     pub(crate) filtered: u64,
     pub(crate) ignored: u64,
     pub(crate) oddities: Oddities,
@@ -60,6 +62,7 @@ impl std::ops::AddAssign for Counts {
         self.records += other.records;
         self.loaded += other.loaded;
         self.rejected += other.rejected;
+        self.refused += other.refused;
         self.filtered += other.filtered;
         self.ignored += other.ignored;
         self.oddities += other.oddities;
@@ -239,6 +242,7 @@ impl Pipeline<'_> {
                     records: chunk.records as u64,
                     loaded,
                     rejected: (rows.rejects.len() + refused.len()) as u64,
+                    refused: refused.len() as u64,
                     filtered: rows.filtered as u64,
                     ignored,
                     oddities: rows.oddities,

@@ -3,7 +3,7 @@
 use crate::aside::directory_of;
 use crate::error::Result;
 use crate::explain::Explanation;
-use crate::load::{Load, SAMPLE_CHUNKS, total_bytes};
+use crate::load::{Load, SAMPLE_CHUNKS, leaves_rows_out, total_bytes};
 use crate::pipeline::{Clocks, Pipeline};
 use crate::plan::{Dialect, OnError, Plan, Policies};
 use crate::rejects::Rejects;
@@ -11,8 +11,8 @@ use crate::report::{Progress, grouped};
 use crate::sources::Sources;
 use crate::target::Trial;
 use crate::transform::Seed;
-use crate::write::choose;
 use crate::write::statements::Statements;
+use crate::write::{Choice, choose};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -48,7 +48,11 @@ pub struct Preview {
     pub records: u64,
     /// Those of them that can not be loaded.
     pub rejected: u64,
-    /// Whether a load ends for those.
+    /// Those that are left out, since the plan says so.
+    pub filtered: u64,
+    /// Those that give way to rows with their key.
+    pub ignored: u64,
+    /// Whether a load ends for those that can not be loaded.
     pub is_too_much: bool,
     /// Whether there are no others.
     pub is_all: bool,
@@ -87,6 +91,12 @@ impl Load<'_> {
         let counts = sources.run(pipeline, &mut writer, max_chunks, Some(&mut rejects));
         rejects.say();
         let counts = counts?;
+        let choice = match choice {
+            Choice::Direct if counts.refused + counts.ignored > 0 && leaves_rows_out(self.plan) => {
+                Choice::Statements(Some("rows break a constraint".to_owned()))
+            }
+            choice => choice,
+        };
         let allowed = match self.plan.policies.on_error {
             OnError::Abort => 0,
             OnError::Skip => self.plan.policies.max_errors.unwrap_or(u64::MAX),
@@ -112,6 +122,8 @@ impl Load<'_> {
             rows,
             records: counts.records,
             rejected: counts.rejected,
+            filtered: counts.filtered,
+            ignored: counts.ignored,
             is_too_much: counts.rejected > allowed,
             is_all,
             types_may_change: described.is_guess && !is_all,
@@ -147,11 +159,19 @@ impl fmt::Display for Preview {
         let which = if self.is_all { "all" } else { "the first" };
         write!(f, "tried {which} {} records: {} rejected", grouped(self.records), grouped(self.rejected))?;
         write!(f, "{}", if self.is_too_much { ", for which the load ends" } else { "" })?;
+        for (count, what) in [(self.filtered, "filtered"), (self.ignored, "ignored")] {
+            if count > 0 {
+                write!(f, ", {} {what}", grouped(count))?;
+            }
+        }
         writeln!(
             f,
             "{}",
             if self.types_may_change { "; others may still change a column's type" } else { "" }
         )?;
+        if self.is_there {
+            writeln!(f, "the rows that are there already were not looked at")?;
+        }
         write!(f, "{} writer", self.writer)?;
         self.writer_reason.iter().try_for_each(|reason| write!(f, ": {reason}"))?;
         writeln!(f)?;
@@ -162,7 +182,7 @@ impl fmt::Display for Preview {
         let is_short = self.estimated_bytes > self.free_bytes && self.free_bytes.is_some();
         let warning = if is_short { ", which is not enough" } else { "" };
         writeln!(f, "the rows take {needed}{free}{warning}")?;
-        write!(f, "nothing was changed (--dry-run)")
+        write!(f, "nothing was changed, and no report or rejects were written (--dry-run)")
     }
 }
 

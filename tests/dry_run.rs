@@ -147,3 +147,19 @@ fn the_report_has_all_that_the_summary_has() {
         assert!(!report[name].is_null(), "{name}");
     }
 }
+
+#[test]
+fn it_counts_and_chooses_the_writer_as_a_load_does() {
+    let place = Place::empty();
+    place.write("in.csv", "a,b\n1,2\n1,3\n");
+    let load = ["load", "in.csv", "out.db", "--pk", "a"];
+    for (options, parts) in [
+        (&["--where", "b > 2"][..], ["0 rejected, 1 filtered\n", "direct writer\n"]),
+        (&["--ignore"], ["0 rejected, 1 ignored\n", "statements writer: rows break a constraint"]),
+        (&["--on-error", "skip"], ["1 rejected\n", "statements writer: rows break a constraint"]),
+        (&[], ["1 rejected, for which the load ends\n", "direct writer\n"]),
+    ] {
+        let said = place.run(&[&load[..], options, &["--dry-run"]].concat()).expect(0).stdout;
+        assert!(parts.iter().all(|part| said.contains(part)), "{parts:?} are not in {said}");
+    }
+}
