@@ -311,3 +311,38 @@ fn rows_with_a_key_that_is_there_change_the_row() {
     place.run(&["load", "in.csv", "out.db", "-t", "u", "--upsert", "--pk", "a"]).expect(0);
     assert_eq!(query(&connection, "SELECT count(*) || max(d) || max(b) FROM u"), "498secondy");
 }
+
+#[test]
+fn a_constraint_that_keeps_what_a_statement_did_loads_no_row_twice() {
+    let rows = |bad: usize| -> String {
+        (1..=120)
+            .map(|row| if row == bad { format!("{},\n", row - 1) } else { format!("{row},x\n") })
+            .collect()
+    };
+    let tables = [
+        "CREATE TABLE t (a INTEGER, b NOT NULL ON CONFLICT FAIL)",
+        "CREATE TABLE t (a INTEGER PRIMARY KEY ON CONFLICT FAIL, b)",
+        "CREATE TABLE t (a INTEGER, b); CREATE TRIGGER g BEFORE INSERT ON t WHEN new.b IS NULL BEGIN SELECT RAISE(FAIL, 'no b'); END",
+        "CREATE TABLE t (a INTEGER, b); CREATE TRIGGER g AFTER INSERT ON t WHEN new.b IS NULL BEGIN SELECT RAISE(FAIL, 'no b'); END",
+    ];
+    for (table, bad) in tables.into_iter().flat_map(|table| [1, 31, 120].map(|bad| (table, bad))) {
+        let place = Place::empty();
+        let connection = Connection::open(place.path("out.db")).unwrap();
+        connection.execute_batch(table).unwrap();
+        // A key that is there before the record whose own it is.
+        let bad = if bad == 1 && table.contains("KEY") { 2 } else { bad };
+        place.write("in.csv", format!("a,b\n{}", rows(bad)));
+        let load = ["load", "in.csv", "out.db", "-t", "t", "--append", "--empty-null", "--verify"];
+        let line = format!("line {} (record {bad}", bad + 1);
+        place.run(&load).expect(1).says_once(&[&line]);
+        let said = place.run(&[&load[..], &SKIP].concat()).expect(3).stderr;
+        assert!(said.contains("read 120 records: 119 loaded, 1 rejected"), "{table}: {said}");
+        let expected: Vec<i64> = (1..=120).filter(|row| *row != bad as i64).collect();
+        let found: Vec<_> = rows_of(&connection, "SELECT a FROM t ORDER BY rowid");
+        assert_eq!(
+            found,
+            expected.iter().map(|row| vec![Value::Integer(*row)]).collect::<Vec<_>>(),
+            "{table}"
+        );
+    }
+}

@@ -6,7 +6,8 @@
 //!
 //! A statement that breaks a constraint does nothing, so its rows are tried one by one: those that are to blame are
 //! refused, the others go in. That takes a connection with a journal, in memory or on the disk; without one, such a
-//! statement has done no one knows what, and is an error.
+//! statement has done no one knows what, and is an error. ON CONFLICT FAIL and RAISE(FAIL) keep what a statement has done
+//! before; it is taken back, so that they are like others.
 
 use crate::batch::{Rows, Value};
 use crate::ddl::quote_name;
@@ -28,6 +29,8 @@ pub struct Statements<'c> {
     table: String,
     columns: Vec<String>,
     takes_back: bool,
+    /// Whether something in the database may keep what a statement has done that fails.
+    may_keep: bool,
     /// Made after the rows: to sort them once is quicker than to find each one's place. UNIQUE ones are there before, so
     /// that a row which breaks one is known.
     indexes: Vec<String>,
@@ -55,6 +58,8 @@ impl<'c> Statements<'c> {
         unique.into_iter().try_for_each(|sql| connection.execute_batch(sql)).map_err(failed)?;
         let takes_back =
             connection.pragma_query_value(None, "journal_mode", |row| Ok(row.get::<_, String>(0)? != "off"));
+        let with_fail = "SELECT count(*) > 0 FROM sqlite_schema WHERE sql LIKE '%fail%'";
+        let may_keep = connection.query_row(with_fail, [], |row| row.get(0));
         let key = primary_key(connection, table).map_err(failed)?;
         let conflict = conflict_sql(table, &key)?;
         let columns = table.columns.len();
@@ -67,6 +72,7 @@ impl<'c> Statements<'c> {
             table: table.name.clone(),
             columns: table.columns.iter().map(|column| column.name.clone()).collect(),
             takes_back: takes_back.map_err(failed)?,
+            may_keep: may_keep.map_err(failed)?,
             indexes: indexes.into_iter().cloned().collect(),
             many_rows,
             many: Insert::prepare(connection, &insert_sql(table, many_rows, &conflict)).map_err(failed)?,
@@ -87,7 +93,19 @@ impl Statements<'_> {
         use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
         let row_count = range.len() as u64;
         let insert = if row_count == 1 { &mut self.one } else { &mut self.many };
-        match insert.run(rows, range) {
+        let savepoint = |sql: &str| {
+            let failed = |source| Error::sqlite("insert into", &self.database, source);
+            if self.may_keep { self.connection.execute_batch(sql).map_err(failed) } else { Ok(()) }
+        };
+        savepoint("SAVEPOINT statement")?;
+        let inserted = insert.run(rows, range);
+        if !self.connection.is_autocommit() {
+            savepoint(match inserted {
+                Ok(()) => "RELEASE statement",
+                Err(_) => "ROLLBACK TO statement; RELEASE statement",
+            })?;
+        }
+        match inserted {
             Ok(()) => {
                 appended.ignored += row_count.saturating_sub(self.connection.changes());
                 Ok(None)
