@@ -31,7 +31,8 @@ pub(crate) fn printed(format: &str) -> Option<(Printed<'_>, &str)> {
     let Some(directive) = format.strip_prefix('%') else { return literal(format, Printed::Literal) };
     let (padding, rest) = match directive.as_bytes().first()? {
         b'%' => return Some((Printed::Literal(&directive[..1]), &directive[1..])),
-        b'-' => (Padding::Behind, &directive[1..]),
+        // A zero behind it would be more than the begin of the width.
+        b'-' if directive.as_bytes().get(1) != Some(&b'0') => (Padding::Behind, &directive[1..]),
         b'0' => (Padding::Zeros, &directive[1..]),
         _ => (Padding::Before, directive),
     };

@@ -252,7 +252,10 @@ fn fill(table: &mut Table, columns: &[Declared], rows: Rows, statement: Piece<'_
     if rows.columns.is_empty() {
         into = (0..names.len()).collect();
     }
-    let nulls = (0..names.len()).filter(|at| !into.contains(at) && !columns[*at].has_default).collect();
+    // Of a table that may be there already only SQLite knows what is in a column that is not filled.
+    let may_be_there = table.existing == Existing::Append;
+    let is_null = |at: &usize| !(into.contains(at) || columns[*at].has_default || may_be_there);
+    let nulls = (0..names.len()).filter(is_null).collect();
     let select = Select { items: rows.items, into, nulls, place: statement.place(rows.span) };
     let (conditions, mentions) = (rows.conditions, rows.mentions);
     let mut plan = Plan { conditions, mentions, ..Plan::new(Table::new("", Vec::new())) };

@@ -113,6 +113,27 @@ fn indexes_and_views_are_made_behind_the_rows() {
 }
 
 #[test]
+fn words_that_sqlite_has_no_keyword_for_are_names() {
+    let csv = "top,any,some,localtime,interval,position,substring,xor\n1,2,3,4,5,6,7,8\n,b,c,d,e,f,g,h\n";
+    is_as_sqlite(
+        "CREATE TABLE local (a, b, c, d, e, f, g, h);
+        INSERT INTO local SELECT top, 1 = any, some + any * any, localtime, interval || position, top || '',
+            substr(substring, 1, 1) || trim(top), xor xor FROM input WHERE some IS NOT any",
+        csv,
+    );
+}
+
+#[test]
+fn what_is_compiled_reads_odd_arguments_as_sqlite_does() {
+    is_as_sqlite(
+        "CREATE TABLE t (a, b, c, d);
+        INSERT INTO t SELECT replace(b, a, NULL), replace(b, char(0), NULL), printf('%-05d|%05d|%-5d', c, c, c), replace(b, a, c)
+        FROM input",
+        "a,b,c\n\0,inf,1\n,inf,-2\n\0i,i,3\ni,i,4\n",
+    );
+}
+
+#[test]
 fn expressions_may_be_as_deep_as_sqlite_has_them() {
     let row = ["first_name"; 999].join(" || ");
     let calls = format!("{}first_name{}", "replace(".repeat(400), ", 'A', 'a')".repeat(400));
@@ -201,6 +222,14 @@ fn a_table_that_may_exist_is_filled_further() {
         assert_eq!(place.query("SELECT * FROM v"), sum);
     }
     assert_eq!(place.query("SELECT group_concat(DISTINCT b) FROM t"), "x");
+    // What is not filled is as the table that is there has it.
+    for (table, b) in
+        [("a, b DEFAULT 9", "9,9"), ("a, b NOT NULL DEFAULT 8", "8,8"), ("a, b AS (a + 1)", "37,42")]
+    {
+        place.database().execute_batch(&format!("DROP TABLE t; CREATE TABLE t ({table})")).unwrap();
+        place.run(&["run-pipeline", "people.sql"]).expect(0);
+        assert_eq!(place.query("SELECT group_concat(b) FROM t"), b);
+    }
 }
 
 #[test]

@@ -140,13 +140,6 @@ fn compiled(expr: &ast::Expr) -> Option<Compiled> {
         ast::Expr::Cast { kind: CastKind::Cast, expr, data_type, format: None } => {
             cast(compiled(expr)?, &data_type.to_string().to_ascii_uppercase())
         }
-        ast::Expr::Substring { expr, substring_from, substring_for, special: true, .. } => {
-            let arguments = [Some(&**expr), substring_from.as_deref(), substring_for.as_deref()];
-            apply("substr", arguments.into_iter().flatten())
-        }
-        ast::Expr::Trim { expr, trim_where: None, trim_what: None, trim_characters } => {
-            apply("trim", [&**expr].into_iter().chain(trim_characters.iter().flatten()))
-        }
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use sqlparser::ast::{BinaryOperator, DataType, Expr, Ident, Statement, UnaryOper
 use sqlparser::dialect::{Dialect, Precedence, SQLiteDialect};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, TokenizerError};
 use std::any::TypeId;
 use std::iter;
 
@@ -18,6 +18,26 @@ const MATCHES: [(Keyword, BinaryOperator); 3] = [
     (Keyword::GLOB, BinaryOperator::Glob),
     (Keyword::MATCH, BinaryOperator::Match),
     (Keyword::REGEXP, BinaryOperator::Regexp),
+];
+
+/// The words that are more than names to SQLite (<https://sqlite.org/lang_keywords.html>), and its names for 1 and 0; sorted.
+#[rustfmt::skip]
+const KEYWORDS: [&str; 149] = [
+    "ABORT", "ACTION", "ADD", "AFTER", "ALL", "ALTER", "ALWAYS", "ANALYZE", "AND", "AS", "ASC", "ATTACH",
+    "AUTOINCREMENT", "BEFORE", "BEGIN", "BETWEEN", "BY", "CASCADE", "CASE", "CAST", "CHECK", "COLLATE",
+    "COLUMN", "COMMIT", "CONFLICT", "CONSTRAINT", "CREATE", "CROSS", "CURRENT", "CURRENT_DATE",
+    "CURRENT_TIME", "CURRENT_TIMESTAMP", "DATABASE", "DEFAULT", "DEFERRABLE", "DEFERRED", "DELETE", "DESC",
+    "DETACH", "DISTINCT", "DO", "DROP", "EACH", "ELSE", "END", "ESCAPE", "EXCEPT", "EXCLUDE", "EXCLUSIVE",
+    "EXISTS", "EXPLAIN", "FAIL", "FALSE", "FILTER", "FIRST", "FOLLOWING", "FOR", "FOREIGN", "FROM", "FULL",
+    "GENERATED", "GLOB", "GROUP", "GROUPS", "HAVING", "IF", "IGNORE", "IMMEDIATE", "IN", "INDEX", "INDEXED",
+    "INITIALLY", "INNER", "INSERT", "INSTEAD", "INTERSECT", "INTO", "IS", "ISNULL", "JOIN", "KEY", "LAST",
+    "LEFT", "LIKE", "LIMIT", "MATCH", "MATERIALIZED", "NATURAL", "NO", "NOT", "NOTHING", "NOTNULL", "NULL",
+    "NULLS", "OF", "OFFSET", "ON", "OR", "ORDER", "OTHERS", "OUTER", "OVER", "PARTITION", "PLAN", "PRAGMA",
+    "PRECEDING", "PRIMARY", "QUERY", "RAISE", "RANGE", "RECURSIVE", "REFERENCES", "REGEXP", "REINDEX",
+    "RELEASE", "RENAME", "REPLACE", "RESTRICT", "RETURNING", "RIGHT", "ROLLBACK", "ROW", "ROWS", "SAVEPOINT",
+    "SELECT", "SET", "TABLE", "TEMP", "TEMPORARY", "THEN", "TIES", "TO", "TRANSACTION", "TRIGGER", "TRUE",
+    "UNBOUNDED", "UNION", "UNIQUE", "UPDATE", "USING", "VACUUM", "VALUES", "VIEW", "VIRTUAL", "WHEN", "WHERE",
+    "WINDOW", "WITH", "WITHOUT",
 ];
 
 /// What the parser's dialect answers to these questions.
@@ -215,21 +235,47 @@ fn is_word(parser: &Parser<'_>, expected: &str) -> bool {
         Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(expected))
 }
 
-/// The tokens with `0X1F` as one of them, as `0x1F` is.
-pub(super) fn joined(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
-    let mut joined: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
-    for token in tokens {
-        if let (Some(last), Token::Word(word)) = (joined.last_mut(), &token.token)
-            && last.token == Token::Number("0".to_owned(), false)
-            && last.span.end == token.span.start
-            && let Some(digits) = word.value.strip_prefix('X')
-            && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
-        {
-            last.token = Token::HexStringLiteral(digits.to_owned());
-            last.span = Span::new(last.span.start, token.span.end);
-            continue;
+/// The tokens as SQLite has them: `0X1F` is one of them as `0x1F` is, a number ends where no word begins, and words that it has
+/// no keyword for are names, whatever they are in other kinds of SQL.
+///
+/// # Errors
+/// If a number does not end.
+pub(super) fn as_sqlite(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, TokenizerError> {
+    let mut all: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    for mut token in tokens {
+        let last = all.last_mut().filter(|last| last.span.end == token.span.start);
+        match (last, &mut token.token) {
+            (Some(TokenWithSpan { token: last @ Token::Number(..), span }), Token::Word(word)) => {
+                let is_hex = *last == Token::Number("0".to_owned(), false)
+                    && word.value.len() > 1
+                    && word.value[1..].bytes().all(|byte| byte.is_ascii_hexdigit());
+                match word.value.strip_prefix('X').filter(|_| is_hex) {
+                    Some(digits) => *last = Token::HexStringLiteral(digits.to_owned()),
+                    None => return Err(unknown(&format!("{last}{word}"), span.start)),
+                }
+                span.end = token.span.end;
+                continue;
+            }
+            (_, Token::DoubleColon) => return Err(unknown("::", token.span.start)),
+            (_, Token::Number(digits, true)) => return Err(unknown(&format!("{digits}L"), token.span.start)),
+            (_, Token::HexStringLiteral(digits))
+                if digits.is_empty() && token.span.end.column == token.span.start.column + 2 =>
+            {
+                return Err(unknown("0x", token.span.start));
+            }
+            (_, Token::Word(word)) if word.quote_style.is_none() => {
+                let upper = word.value.to_ascii_uppercase();
+                if KEYWORDS.binary_search(&upper.as_str()).is_err() {
+                    word.keyword = Keyword::NoKeyword;
+                }
+            }
+            _ => {}
         }
-        joined.push(token);
+        all.push(token);
     }
-    joined
+    Ok(all)
+}
+
+fn unknown(token: &str, location: Location) -> TokenizerError {
+    TokenizerError { message: format!("unrecognized token: {token:?}"), location }
 }

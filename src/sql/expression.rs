@@ -78,14 +78,10 @@ pub(super) fn name_of(function: &Function) -> Option<String> {
     }
 }
 
-/// The name of the column of `input` that an expression is.
+/// The name of the column of `input` that an expression is, without what it is qualified with.
 pub(super) fn column_of(expr: &ast::Expr) -> Option<&str> {
     match expr {
         ast::Expr::Identifier(name) => Some(&name.value),
-        ast::Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-            [table, name] if table.value.eq_ignore_ascii_case("input") => Some(&name.value),
-            _ => None,
-        },
         _ => None,
     }
 }
@@ -93,9 +89,14 @@ pub(super) fn column_of(expr: &ast::Expr) -> Option<&str> {
 /// The integer that a token like `0x1F` is, which the parser takes for a BLOB like `X'1F'`.
 pub(super) fn hexadecimal(value: &ast::ValueWithSpan) -> Option<i64> {
     let Value::HexStringLiteral(digits) = &value.value else { return None };
-    let columns = value.span.end.column.checked_sub(value.span.start.column)?;
-    let is_integer = columns == digits.len() as u64 + "0x".len() as u64;
-    u64::from_str_radix(digits, 16).ok().filter(|_| is_integer).map(u64::cast_signed)
+    u64::from_str_radix(digits, 16).ok().filter(|_| is_number(value)).map(u64::cast_signed)
+}
+
+/// Whether what the parser takes for a BLOB is a number.
+pub(super) fn is_number(value: &ast::ValueWithSpan) -> bool {
+    let Value::HexStringLiteral(digits) = &value.value else { return false };
+    let columns = value.span.end.column.saturating_sub(value.span.start.column);
+    columns == digits.len() as u64 + "0x".len() as u64
 }
 
 #[cfg(test)]
@@ -122,13 +123,13 @@ mod tests {
     fn sqlite_is_given_the_names_that_were_understood() {
         let cases = [
             ("a", r#""a""#),
-            ("[a b] || `c` || input.D", r#""a b" || "c" || "D""#),
+            ("[a b] || `c` || D", r#""a b" || "c" || "D""#),
             ("A = a", r#""A" = "A""#),
             ("0x1F + 1", "(31) + 1"),
             ("X'1F' || a", "X'1F' || \"a\""),
             ("- -5", "-(-5)"),
             ("'it''s' || a", "'it''s' || \"a\""),
-            ("substr(a, 1, 2)", r#"SUBSTR("a", 1, 2)"#),
+            ("substr(a, 1, 2)", r#"substr("a", 1, 2)"#),
             ("record_number() + 1", r#"(+"record_number() at 1:1") + 1"#),
             ("upper(a + 1)", r#"upper(CAST("a" + 1 AS TEXT))"#),
             ("lower(a)", r#"lower("a")"#),
@@ -199,9 +200,9 @@ mod tests {
             ("a IN other", "a subquery sees more than one record", 1),
             ("EXISTS (SELECT 1)", "a subquery sees more than one record", 9),
             ("a + ?", "there is nothing to put in place of a parameter", 5),
-            ("other.a", "there is no table but input", 1),
+            ("other.a", "nothing of this name is selected from", 1),
             ("1 + nosuch(a)", "no such function: nosuch", 5),
-            ("1 + substr(a)", "wrong number of arguments to function SUBSTR()", 1),
+            ("1 + substr(a)", "wrong number of arguments to function substr()", 5),
             ("1 + instr(a)", "wrong number of arguments to function instr()", 5),
             ("group_concat(a, ',')", "group_concat() is an aggregate, which sees more than one record", 1),
             ("1 + row_number()", "misuse of window function row_number()", 5),

@@ -3,7 +3,7 @@
 //! Names are quoted as the parser understood them. What depends on the record and not on arguments, `uuid4()` or the
 //! time, becomes a column of `input`, made once for each place where it stands.
 
-use super::expression::{Refused, column_of, hexadecimal, name_of, of_record};
+use super::expression::{Refused, column_of, hexadecimal, is_number, name_of, of_record};
 use crate::plan::Expr;
 use sqlparser::ast::{
     self, DataType, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
@@ -64,14 +64,16 @@ impl VisitorMut for Rewriter {
             }
             ast::Expr::Value(value) => match &value.value {
                 Value::Placeholder(_) => return refuse("there is nothing to put in place of a parameter"),
-                Value::HexStringLiteral(digits) if digits.len() % 2 != 0 && hexadecimal(value).is_none() => {
-                    return refuse("a BLOB has two digits for each byte");
+                Value::HexStringLiteral(digits) if hexadecimal(value).is_none() => {
+                    if is_number(value) {
+                        return refuse("this is no INTEGER of 64 bits");
+                    } else if digits.len() % 2 != 0 {
+                        return refuse("a BLOB has two digits for each byte");
+                    }
                 }
                 _ => {}
             },
-            ast::Expr::CompoundIdentifier(_) if column_of(expr).is_none() => {
-                return refuse("there is no table but input");
-            }
+            ast::Expr::CompoundIdentifier(_) => return refuse("nothing of this name is selected from"),
             ast::Expr::Function(function) => {
                 let span = function.span();
                 if let Err(reason) = check_function(function) {

@@ -1,6 +1,6 @@
 //! The text of SQL: its statements, their tokens, and where each of them stands.
 
-use super::dialect::{Sqlite, joined};
+use super::dialect::{Sqlite, as_sqlite};
 use crate::error::{Error, Kind, Result};
 use crate::plan::Place;
 use sqlparser::parser::{Parser, ParserError};
@@ -50,8 +50,8 @@ impl<'s> Script<'s> {
 
     fn new(name: &str, text: &'s str) -> Result<Self> {
         let mut script = Self { name: name.into(), text, tokens: Vec::new() };
-        match Tokenizer::new(&Sqlite, text).tokenize_with_location() {
-            Ok(tokens) => script.tokens = joined(tokens),
+        match Tokenizer::new(&Sqlite, text).tokenize_with_location().and_then(as_sqlite) {
+            Ok(tokens) => script.tokens = tokens,
             Err(error) => return Err(script.error(error.location, error.message)),
         }
         Ok(script)

@@ -1,6 +1,6 @@
 //! `INSERT INTO ... SELECT ... FROM input`: what is part of a pipeline, and what is not.
 
-use super::expression::{Refused, lower};
+use super::expression::{Refused, column_of, lower};
 use super::script::Piece;
 use crate::error::Result;
 use crate::plan::{Expr, Mention, Selected};
@@ -25,6 +25,9 @@ const ROW_BY_ROW: &str =
 /// # Errors
 /// [`Kind::Sql`](crate::Kind::Sql).
 pub(super) fn list(piece: Piece<'_>) -> Result<Selection> {
+    if piece.first_words().first().is_some_and(|word| word == "DISTINCT") {
+        return Err(piece.error(format!("DISTINCT is not part of a pipeline: {ROW_BY_ROW}")));
+    }
     selection(piece.parse_list(|parser| parser.parse_select_item())?, None, &Ident::new(INPUT))
 }
 
@@ -135,8 +138,7 @@ pub(super) fn selection(
     input: &Ident,
 ) -> Result<Selection> {
     let mut mentions = Vec::new();
-    let mut value = |mut expr: ast::Expr, piece: Piece<'_>| {
-        unqualified(&mut expr, input);
+    let mut value = |expr: ast::Expr, piece: Piece<'_>| {
         let _ = visit_expressions(&expr, |expr| {
             if let ast::Expr::Identifier(name) = expr {
                 mentions.push(Mention { column: name.value.clone(), place: piece.place(name.span) });
@@ -147,7 +149,7 @@ pub(super) fn selection(
     };
     let mut selected = Vec::with_capacity(items.len());
     for (item, piece) in items {
-        let (expr, alias) = match item {
+        let (mut expr, alias) = match item {
             SelectItem::UnnamedExpr(expr) => (expr, None),
             SelectItem::ExprWithAlias { expr, alias } => (expr, Some(alias.value)),
             SelectItem::Wildcard(ref options) if options.to_string().is_empty() => {
@@ -163,6 +165,7 @@ pub(super) fn selection(
             }
             other => return Err(piece.error_at(other.span(), format!("{other} is not part of a pipeline"))),
         };
+        unqualified(&mut expr, input);
         let declaration = declaration(&expr);
         let column = column(&expr);
         let text = || column.clone().unwrap_or_else(|| piece.text().to_owned());
@@ -174,7 +177,8 @@ pub(super) fn selection(
         });
     }
     let mut conditions = Vec::new();
-    if let Some((expr, piece)) = filter {
+    if let Some((mut expr, piece)) = filter {
+        unqualified(&mut expr, input);
         for condition in conjuncts(expr) {
             conditions.push(value(condition, piece)?);
         }
@@ -207,9 +211,7 @@ fn is_constant(expr: &Expr) -> bool {
 fn column(expr: &ast::Expr) -> Option<String> {
     match expr {
         ast::Expr::Nested(of) => column(of),
-        ast::Expr::Identifier(name) => Some(name.value.clone()),
-        ast::Expr::CompoundIdentifier(parts) => parts.last().map(|name| name.value.clone()),
-        _ => None,
+        expr => column_of(expr).map(str::to_owned),
     }
 }
 

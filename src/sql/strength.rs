@@ -34,9 +34,7 @@ pub(super) fn of(expr: &Expr) -> Strength {
         | Expr::CompoundIdentifier(_)
         | Expr::Function(_)
         | Expr::Case { .. }
-        | Expr::Cast { .. }
-        | Expr::Substring { .. }
-        | Expr::Trim { .. } => WHOLE,
+        | Expr::Cast { .. } => WHOLE,
         Expr::IsNull(_)
         | Expr::IsNotNull(_)
         | Expr::IsTrue(_)

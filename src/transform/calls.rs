@@ -229,8 +229,8 @@ fn of_texts<'a>(function: Function, of: &[Value<'a>], arena: &'a Arena) -> Resul
             _ => Err(Left),
         };
     }
-    // Where there is nothing to replace, it does not matter by what.
-    if matches!((function, of), (F::Replace, [_, Value::Text(b""), _])) {
+    // Where there is nothing to replace, it does not matter by what; a NUL is the end of that to SQLite.
+    if matches!((function, of), (F::Replace, [_, Value::Text(b"" | [0, ..]), _])) {
         return Err(Left);
     }
     if of.iter().any(|of| matches!(of, Value::Null)) {

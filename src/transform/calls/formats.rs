@@ -142,6 +142,7 @@ mod tests {
             ("%-5s.%-5d.", Some("-7x  .-42  .")),
             ("%.2f", None),
             ("%05s", None),
+            ("%-05d", None),
             ("%", None),
         ];
         for (format, expected) in cases {
