@@ -13,7 +13,7 @@ use crate::report::{Progress, Report, ReportColumn};
 use crate::source::Source;
 use crate::sources::{Sources, agree};
 use crate::sql;
-use crate::target::{Target, existing_columns};
+use crate::target::{Target, existing_columns, existing_names};
 use crate::transform::Seed;
 use crate::write::direct::{Direct, Sorting};
 use crate::write::statements::Statements;
@@ -270,7 +270,7 @@ impl Load<'_> {
         let columns = table::columns(&first.names, &seen, options)?;
         let table = match &existing {
             Some(known) => table::filled(columns, options, &plan.table, known)?,
-            None => table::made(columns, options, &plan.table)?,
+            None => table::made(columns, options, &plan.table, existing_names(self.database, &plan.table)?)?,
         };
         Ok(Described { plan: Plan { table, ..plan }, notes, is_guess: max_chunks == SAMPLE_CHUNKS })
     }

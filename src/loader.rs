@@ -303,12 +303,15 @@ fn problem_of_names(Plan { table, columns, .. }: &Plan) -> Option<&'static str> 
         let new_names = columns.renamed.iter().map(|(_, new)| new);
         new_names.chain(&columns.auto_id).chain(&columns.input_column)
     });
+    let has_empty = columns_of_input.clone().any(String::is_empty);
     let columns = table.columns.iter().map(|column| &column.name);
     let mut names = std::iter::once(&table.name).chain(columns).chain(columns_of_input);
     if table.name.is_empty() {
         Some("the table has no name: give it one with --table")
     } else if table.name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_")) {
         Some("tables whose names begin with sqlite_ are SQLite's own: choose another name with --table")
+    } else if has_empty {
+        Some("a column needs a name")
     } else if names.any(|name| name.contains('\0')) {
         Some("a name can not have a NUL in it")
     } else {

@@ -12,8 +12,8 @@ use crate::ddl::{create_table_sql, quote_name};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Conflict, Existing, Synchronous, Table, Tuning};
 use crate::write::direct::Schema;
-pub(crate) use look::existing_columns;
-use look::{journals_of, refuse_table, refuse_too_many_columns, replaceable_page_bytes};
+pub(crate) use look::{existing_columns, existing_names};
+use look::{journals_of, refuse_name, refuse_too_many_columns, replaceable_page_bytes};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::File;
 use std::io;
@@ -64,9 +64,7 @@ impl Target {
             Err(error) => return Err(Error::io("open", &path, error)),
             Ok(metadata) => {
                 let old = open_existing(&path)?;
-                if table.existing == Existing::Refuse {
-                    refuse_table(&old, &path, table)?;
-                }
+                refuse_name(&old, &path, table)?;
                 let page_bytes = match table.existing.is_filled() {
                     true => None,
                     false => replaceable_page_bytes(&old, &path, &metadata, table)?,
@@ -296,6 +294,10 @@ fn real_path(path: &Path) -> Result<PathBuf> {
     let failed = |error| Error::io("open", path, error);
     match path.canonicalize() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // A link to a file that is not there yet.
+            if let Ok(to) = path.read_link() {
+                return real_path(&directory_of(path).join(to));
+            }
             let name = path.file_name().ok_or_else(|| failed(io::Error::other("it names no file")))?;
             let directory =
                 directory_of(path).canonicalize().map_err(|error| Error::io("create", path, error))?;

@@ -193,3 +193,62 @@ fn an_empty_input_has_no_records_where_there_is_no_header() {
     place.run(&load).expect(1).says_once(&["empty.csv", "the input is empty", "how many columns"]);
     assert_eq!(value(&place, "SELECT count(*) FROM t"), "2");
 }
+
+#[test]
+fn names_with_commas_and_equal_signs_can_be_given() {
+    let place = Place::empty();
+    place.write("in.csv", "\"a,b\",\"c=d\",e\n1,2,3\n");
+    let load = ["load", "in.csv", "out.db", "-t", "t", "--pk", "\"a,b\",e", "--index", "e,\"a,b\""];
+    let more = ["--columns", "e,\"a,b\",c=d", "--rename", "\"c=d\"=f", "--not-null", "f,\"a,b\""];
+    place.run(&[&load[..], &more].concat()).expect(0);
+    assert_eq!(value(&place, "SELECT group_concat(name) FROM pragma_table_info('t')"), "e,a,b,f");
+    assert_eq!(value(&place, "SELECT group_concat(name) FROM pragma_table_info('t') WHERE pk"), "e,a,b");
+}
+
+#[test]
+fn an_index_has_a_name_that_nothing_else_has() {
+    let place = Place::empty();
+    place.write("sales.csv", "north_id,a\n1,2\n");
+    place.write("sales_north.csv", "id,b\n1,2\n");
+    place.run(&["load", "sales.csv", "out.db", "--index", "north_id"]).expect(0);
+    for _ in 0..2 {
+        place.run(&["load", "sales_north.csv", "out.db", "--index", "id", "--replace"]).expect(0);
+        let names = "SELECT group_concat(name, ' ') FROM sqlite_schema WHERE type = 'index' ORDER BY name";
+        assert_eq!(value(&place, names), "idx_sales_north_id idx_sales_north_id_2");
+    }
+}
+
+#[test]
+fn what_stands_in_the_way_is_named() {
+    let place = Place::empty();
+    place.write("a.csv", "a,b\n1,2\n");
+    // A view is no table.
+    Connection::open(place.path("out.db")).unwrap().execute_batch("CREATE VIEW a AS SELECT 1").unwrap();
+    for into in ["--replace", "--append", "--truncate"] {
+        place.run(&["load", "a.csv", "out.db", into]).expect(2).says_once(&["\"a\" is a view"]);
+        place.run(&["load", "a.csv", "out.db", into, "--dry-run"]).expect(2).says_once(&["\"a\" is a view"]);
+    }
+    // There is no key to find a row by, on this day as on the next.
+    for _ in 0..2 {
+        let load = ["load", "a.csv", "out.db", "-t", "t", "--append", "--upsert"];
+        place.run(&load).expect(2).says_once(&["--upsert", "--pk"]);
+    }
+    place.run(&["load", "a.csv", "out.db", "--file-column", ""]).expect(2).says_once(&["needs a name"]);
+    // A link to a database that is not there yet.
+    std::os::unix::fs::symlink("real.db", place.path("link.db")).unwrap();
+    for into in ["--replace", "--append"] {
+        place.run(&["load", "a.csv", "link.db", into]).expect(0);
+    }
+    let connection = Connection::open(place.path("real.db")).unwrap();
+    assert_eq!(query(&connection, "SELECT count(*) FROM a"), "2");
+    assert!(place.path("link.db").is_symlink());
+}
+
+#[test]
+fn a_dry_run_shows_texts_that_are_no_utf_8() {
+    let place = Place::empty();
+    place.write("a.csv", "a\n1\n");
+    let load = ["load", "a.csv", "out.db", "--select", "CAST(x'61ff' AS TEXT) AS q", "--dry-run"];
+    let said = place.run(&load).expect(0).stdout;
+    assert!(said.contains("'a\u{fffd}'"), "{said}");
+}

@@ -54,8 +54,8 @@ pub(crate) struct Load {
     /// Add a column with the name of the input that a row comes from.
     #[arg(long, value_name = "NAME", help_heading = "Columns")]
     file_column: Option<String>,
-    /// Load these columns only, in this order.
-    #[arg(long, value_name = "COLS", value_delimiter = ',', help_heading = "Columns")]
+    /// Load these columns only, in this order. A name with a comma stands in double quotes here, and wherever columns are named.
+    #[arg(long, value_name = "COLS", help_heading = "Columns")]
     columns: Vec<String>,
     /// Make the columns of these SQL expressions, as after SELECT: 'id, upper(name) AS name, price * 1.19 AS gross'. A column
     /// of the input has the type found for it, a CAST its own, and any other value stays as it is.
@@ -75,7 +75,7 @@ pub(crate) struct Load {
     #[arg(long, help_heading = "Columns")]
     all_text: bool,
     /// The primary key.
-    #[arg(long, value_name = "COLS", value_delimiter = ',', help_heading = "Table")]
+    #[arg(long, value_name = "COLS", help_heading = "Table")]
     pk: Vec<String>,
     /// Number the rows in a first column, the primary key. Without a name it is `id`; say it behind the files then.
     #[arg(
@@ -88,7 +88,7 @@ pub(crate) struct Load {
     )]
     auto_id: Option<String>,
     /// Columns that can not be NULL.
-    #[arg(long, value_name = "COLS", value_delimiter = ',', help_heading = "Table")]
+    #[arg(long, value_name = "COLS", help_heading = "Table")]
     not_null: Vec<String>,
     /// Columns whose values together are in no two rows; may be given more than once.
     #[arg(long, value_name = "COLS", help_heading = "Table")]
@@ -117,19 +117,17 @@ pub(crate) struct Load {
 
 impl Load {
     fn columns(&self) -> HeaderColumns {
-        let lists = |lists: &[String]| -> Vec<Vec<String>> {
-            lists.iter().map(|list| list.split(',').map(str::to_owned).collect()).collect()
-        };
+        let lists = |lists: &[String]| -> Vec<Vec<String>> { lists.iter().map(|list| names(list)).collect() };
         HeaderColumns {
             all_text: self.all_text,
             types: self.types.clone(),
             is_union: self.union_by_name,
             input_column: self.file_column.clone(),
-            selected: self.columns.clone(),
+            selected: lists(&self.columns).concat(),
             select: Vec::new(),
             renamed: self.rename.clone(),
-            not_null: self.not_null.clone(),
-            primary_key: self.pk.clone(),
+            not_null: lists(&self.not_null).concat(),
+            primary_key: lists(&self.pk).concat(),
             unique: lists(&self.unique),
             indexes: lists(&self.index),
             auto_id: self.auto_id.clone(),
@@ -173,9 +171,51 @@ impl Load {
     }
 }
 
+/// The names in a list with commas; one with a comma in it stands in double quotes, and has two for one.
+fn names(list: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut rest = Some(list);
+    while let Some(list) = rest {
+        let name;
+        (name, rest) = first_name(list, ',');
+        names.push(name);
+    }
+    names
+}
+
+/// The name before the first `end` outside of quotes, and what follows that.
+fn first_name(text: &str, end: char) -> (String, Option<&str>) {
+    if let Some(quoted) = text.strip_prefix('"') {
+        let mut name = String::new();
+        let mut rest = quoted;
+        while let Some((part, behind)) = rest.split_once('"') {
+            name += part;
+            match behind.strip_prefix('"') {
+                Some(behind) => {
+                    name.push('"');
+                    rest = behind;
+                }
+                // What needs no quotes has them in its name.
+                None if !name.contains(end) => break,
+                None if behind.is_empty() => return (name, None),
+                None => match behind.strip_prefix(end) {
+                    Some(behind) => return (name, Some(behind)),
+                    None => break,
+                },
+            }
+        }
+    }
+    match text.split_once(end) {
+        Some((name, rest)) => (name.to_owned(), Some(rest)),
+        None => (text.to_owned(), None),
+    }
+}
+
 fn parse_rename(text: &str) -> Result<(String, String), String> {
-    let parts = text.split_once('=').filter(|(_, new)| !new.is_empty());
-    parts.map(|(old, new)| (old.to_owned(), new.to_owned())).ok_or_else(|| "OLD=NEW was expected".to_owned())
+    match first_name(text, '=') {
+        (old, Some(new)) if !new.is_empty() => Ok((old, new.to_owned())),
+        _ => Err("OLD=NEW was expected".to_owned()),
+    }
 }
 
 fn parse_type(text: &str) -> Result<(String, Type), String> {
@@ -204,6 +244,26 @@ fn table_name(inputs: &[PathBuf]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_with_commas_are_quoted() {
+        let cases: [(&str, &[&str]); 8] = [
+            ("a,b", &["a", "b"]),
+            ("\"a,b\",c", &["a,b", "c"]),
+            ("c,\"a \"\"b\"\",\"", &["c", "a \"b\","]),
+            ("\"\",\"a\"", &["\"\"", "\"a\""]),
+            ("a,", &["a", ""]),
+            ("\"a,b", &["\"a", "b"]),
+            ("\"a\"b,c", &["\"a\"b", "c"]),
+            ("a \"b\"", &["a \"b\""]),
+        ];
+        for (list, expected) in cases {
+            assert_eq!(names(list), expected, "{list}");
+        }
+        assert_eq!(parse_rename("\"a=b\"=c"), Ok(("a=b".to_owned(), "c".to_owned())));
+        assert_eq!(parse_rename("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert!(parse_rename("\"a=b\"").is_err() && parse_rename("a=").is_err());
+    }
 
     #[test]
     fn a_table_is_called_as_its_input() {

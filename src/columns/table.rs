@@ -3,7 +3,7 @@
 use super::Seen;
 use crate::ddl::{column_sql, quote_name};
 use crate::error::{Error, Kind, Result};
-use crate::plan::{Column, Expr, HeaderColumns, Nulls, Otherwise, Selected, Table, Type};
+use crate::plan::{Column, Conflict, Expr, HeaderColumns, Nulls, Otherwise, Selected, Table, Type};
 use crate::write::direct::Affinity;
 use std::collections::{BTreeSet, HashSet};
 
@@ -17,6 +17,8 @@ pub(crate) struct KnownColumn {
     pub(crate) key: u32,
     /// Whether it is another name of the rowid.
     pub(crate) is_rowid: bool,
+    /// Whether it is declared NOT NULL.
+    pub(crate) is_not_null: bool,
     /// Whether the table makes its values itself.
     pub(crate) is_generated: bool,
 }
@@ -97,16 +99,27 @@ pub(crate) fn columns(names: &[String], seen: &[Seen], options: &HeaderColumns) 
     Ok(columns)
 }
 
-/// `table`, which is made anew, of these columns, with the keys, constraints and indexes that the options ask for.
+/// `table`, which is made anew, of these columns, with the keys, constraints and indexes that the options ask for; the
+/// indexes are not called as something that is there.
 ///
 /// # Errors
 /// As [`columns`].
-pub(crate) fn made(mut columns: Vec<Column>, options: &HeaderColumns, table: &Table) -> Result<Table> {
+pub(crate) fn made(
+    mut columns: Vec<Column>,
+    options: &HeaderColumns,
+    table: &Table,
+    there: Vec<String>,
+) -> Result<Table> {
     if let Some(name) = &options.auto_id {
         columns.insert(0, Column::new(name, "INTEGER PRIMARY KEY", Expr::Null));
     }
     let names: Vec<_> = columns.iter().map(|column| column.name.clone()).collect();
     refuse_same(&names)?;
+    if table.on_conflict == Conflict::Update && options.primary_key.is_empty() {
+        let reason =
+            "--upsert finds the row to change by the primary key: name its columns with --pk".to_owned();
+        return Err(Kind::Usage(reason).into());
+    }
     for name in &options.not_null {
         columns[find("--not-null", name, &names)?].declaration.push_str(" NOT NULL");
     }
@@ -133,7 +146,7 @@ pub(crate) fn made(mut columns: Vec<Column>, options: &HeaderColumns, table: &Ta
             *otherwise = Otherwise::Widen;
         }
     }
-    let mut index_names = Vec::new();
+    let mut index_names = there;
     for columns in &options.indexes {
         let columns = list("--index", columns)?;
         index_names.push(format!("idx_{}_{}", table.name, columns.join("_")));
@@ -185,7 +198,11 @@ pub(crate) fn filled(
             "the table {:?} makes the values of its column {:?} itself: leave that out with --columns",
             table.name, known.name
         )))),
-        Some(known) => Ok(into_known(&column, known)),
+        Some(known) => {
+            // For one that is NULL SQLite makes a key up: in silence, a record that has that key would give way to this one.
+            let refuses_null = known.is_rowid && (known.is_not_null || table.on_conflict != Conflict::Reject);
+            Ok(Column { refuses_null, ..into_known(&column, known) })
+        }
         None if options.adds_columns => {
             let name = quote_name(&table.name);
             alterations.push(format!("ALTER TABLE {name} ADD COLUMN {}", column_sql(&column)));
@@ -243,6 +260,5 @@ fn into_known(column: &Column, known: &KnownColumn) -> Column {
         (field, Some(to)) => Expr::Typed { of: Box::new(field.clone()), to, otherwise: Otherwise::Reject },
         (field, None) => field.clone(),
     };
-    let refuses_null = known.is_rowid;
-    Column { refuses_null, ..Column::new(&known.name, &known.declared, value) }
+    Column::new(&known.name, &known.declared, value)
 }

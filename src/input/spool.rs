@@ -7,6 +7,7 @@
 //! The file only grows, and nobody else knows it: what has been written can be read as often as it takes.
 
 use super::STOP_INTERVAL;
+use super::unpack::nameless_file;
 use crate::error::{Error, Kind, Result};
 use memmap2::{Mmap, MmapOptions};
 use std::fs::File;
@@ -69,7 +70,7 @@ impl Spool {
         path: &Path,
         stop: Arc<AtomicBool>,
     ) -> io::Result<Self> {
-        let file = tempfile::tempfile()?;
+        let file = nameless_file()?;
         let shared = Arc::<Shared>::default();
         let (to, of_thread) = (file.try_clone()?, shared.clone());
         let read = move || {

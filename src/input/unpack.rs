@@ -58,12 +58,26 @@ impl Packing {
     }
 }
 
+/// A file without a name.
+///
+/// # Errors
+/// If it can not be made, with the directory.
+pub(super) fn nameless_file() -> io::Result<File> {
+    tempfile::tempfile().map_err(|error| {
+        let directory = std::env::temp_dir();
+        io::Error::new(
+            error.kind(),
+            format!("no file can be made in {} (TMPDIR): {error}", directory.display()),
+        )
+    })
+}
+
 /// Reads `from` to its end into a file without a name.
 ///
 /// # Errors
 /// If it can not be read or written.
 pub(super) fn to_file(mut from: impl Read) -> io::Result<File> {
-    let mut file = tempfile::tempfile()?;
+    let mut file = nameless_file()?;
     io::copy(&mut from, &mut file)?;
     Ok(file)
 }

@@ -2,8 +2,8 @@
 
 use crate::columns::table::KnownColumn;
 use crate::error::{Error, Kind, Result};
-use crate::plan::Table;
-use rusqlite::{Connection, OpenFlags};
+use crate::plan::{Existing, Table};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::fs::{File, Metadata};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -62,17 +62,18 @@ pub(super) fn refuse_too_many_columns(connection: &Connection, path: &Path, tabl
 /// The columns of `table` in the database at `path`; nothing if there is no such table.
 ///
 /// # Errors
-/// [`Kind::Sqlite`] if the database can not be read; [`Kind::Usage`] if the table is a view.
+/// [`Kind::Sqlite`] if the database can not be read; as [`refuse_name`].
 pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<KnownColumn>>> {
     if !path.exists() {
         return Ok(None);
     }
-    let read = || -> rusqlite::Result<(bool, Vec<KnownColumn>)> {
-        let connection = open_to_read(path)?;
+    let connection = open_to_read(path).map_err(|source| Error::sqlite("read", path, source))?;
+    refuse_name(&connection, path, table)?;
+    let read = || -> rusqlite::Result<Vec<KnownColumn>> {
         // Generated columns are hidden in ways 2 and 3; ANY is no type at all in STRICT tables, and NUMERIC in others. A key that
         // is the rowid has no index.
         let sql = "SELECT name, iif(type = 'ANY' COLLATE NOCASE AND (SELECT strict FROM pragma_table_list(?1)), '', type), pk,
-            pk > 0 AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk'), hidden > 1
+            pk > 0 AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk'), \"notnull\", hidden > 1
             FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid";
         let mut select = connection.prepare(sql)?;
         let column = |row: &rusqlite::Row<'_>| {
@@ -81,29 +82,49 @@ pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<
                 declared: row.get(1)?,
                 key: row.get(2)?,
                 is_rowid: row.get(3)?,
-                is_generated: row.get(4)?,
+                is_not_null: row.get(4)?,
+                is_generated: row.get(5)?,
             })
         };
-        let columns = select.query_map([&table.name], column)?.collect::<rusqlite::Result<_>>()?;
-        let sql = "SELECT count(*) > 0 FROM sqlite_schema WHERE type = 'view' AND name = ?1 COLLATE NOCASE";
-        Ok((connection.query_row(sql, [&table.name], |row| row.get(0))?, columns))
+        select.query_map([&table.name], column)?.collect()
     };
-    let (is_view, columns) = read().map_err(|source| Error::sqlite("read", path, source))?;
-    if is_view {
-        return Err(Kind::Usage(format!("{:?} is a view: rows go into tables", table.name)).into());
-    }
+    let columns = read().map_err(|source| Error::sqlite("read", path, source))?;
     Ok(Some(columns).filter(|columns| !columns.is_empty()))
 }
 
+/// The names of all that is in the database at `path`, but for `table` and what belongs to it.
+///
 /// # Errors
-/// [`Kind::TableExists`] if there is a table, or a view, called as `table`.
-pub(super) fn refuse_table(connection: &Connection, path: &Path, table: &Table) -> Result<()> {
-    let sql =
-        "SELECT count(*) FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view')";
-    let count = connection.query_row(sql, [&table.name], |row| row.get::<_, i64>(0));
-    match count.map_err(|source| Error::sqlite("read", path, source))? {
-        0 => Ok(()),
-        _ => Err(Kind::TableExists { path: path.to_owned(), table: table.name.clone() }.into()),
+/// [`Kind::Sqlite`] if the database can not be read.
+pub(crate) fn existing_names(path: &Path, table: &Table) -> Result<Vec<String>> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let read = || -> rusqlite::Result<Vec<String>> {
+        let sql = "SELECT name FROM sqlite_schema WHERE tbl_name <> ?1 COLLATE NOCASE";
+        open_to_read(path)?.prepare(sql)?.query_map([&table.name], |row| row.get(0))?.collect()
+    };
+    read().map_err(|source| Error::sqlite("read", path, source))
+}
+
+/// # Errors
+/// [`Kind::TableExists`] if there is a table, or a view, called as `table`, and none is to be there; [`Kind::Usage`] if it is
+/// to be replaced or filled, and is a view.
+pub(super) fn refuse_name(connection: &Connection, path: &Path, table: &Table) -> Result<()> {
+    let sql = "SELECT type FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view')";
+    let kind = connection.query_row(sql, [&table.name], |row| row.get::<_, String>(0)).optional();
+    match (kind.map_err(|source| Error::sqlite("read", path, source))?.as_deref(), table.existing) {
+        (Some(_), Existing::Refuse) => {
+            Err(Kind::TableExists { path: path.to_owned(), table: table.name.clone() }.into())
+        }
+        (Some("view"), _) => {
+            let (path, name) = (path.display(), &table.name);
+            Err(Kind::Usage(format!(
+                "{path}: {name:?} is a view, and rows go into tables: choose another name with --table"
+            ))
+            .into())
+        }
+        _ => Ok(()),
     }
 }
 

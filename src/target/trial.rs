@@ -1,10 +1,10 @@
 //! A load into memory, to see what would come of it: the table, and some of its rows.
 
-use super::look::{open_to_read, refuse_table, refuse_too_many_columns, replaceable_page_bytes};
+use super::look::{open_to_read, refuse_name, refuse_too_many_columns, replaceable_page_bytes};
 use super::{real_path, refuse_stray_journals};
 use crate::ddl::{create_table_sql, quote_name};
 use crate::error::{Error, Result};
-use crate::plan::{Existing, Table, Tuning};
+use crate::plan::{Table, Tuning};
 use rusqlite::{Connection, OptionalExtension};
 use std::path::{Path, PathBuf};
 
@@ -41,10 +41,9 @@ impl Trial {
         };
         let (mut is_new, mut schema, mut page_bytes) = (true, Vec::new(), tuning.page_bytes);
         if let Some((known, metadata)) = &known {
-            match table.existing {
-                Existing::Refuse => refuse_table(known, &path, table)?,
-                Existing::Append | Existing::Truncate => schema = schema_of(known, table).map_err(failed)?,
-                Existing::Replace => {}
+            refuse_name(known, &path, table)?;
+            if table.existing.is_filled() {
+                schema = schema_of(known, table).map_err(failed)?;
             }
             let replaceable = match table.existing.is_filled() {
                 true => None,
@@ -86,7 +85,11 @@ impl Trial {
             let literals = names.iter().map(literal).collect::<Vec<_>>().join(", ");
             let sql = format!("SELECT {literals} FROM {name} LIMIT {max_rows}");
             let mut select = self.connection.prepare(&sql)?;
-            let row = |row: &rusqlite::Row<'_>| (0..names.len()).map(|column| row.get(column)).collect();
+            // A text may be none in UTF-8.
+            let cell = |row: &rusqlite::Row<'_>, column| {
+                Ok(String::from_utf8_lossy(row.get_ref(column)?.as_bytes()?).into_owned())
+            };
+            let row = |row: &rusqlite::Row<'_>| (0..names.len()).map(|column| cell(row, column)).collect();
             let rows = select.query_map([], row)?.collect::<rusqlite::Result<Vec<_>>>()?;
             Ok(std::iter::once(names.clone()).chain(rows).collect())
         };
