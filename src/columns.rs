@@ -12,71 +12,91 @@ use crate::plan::Type;
 use crate::write::{Appended, Encoder, Writer};
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// What is known of a column's values.
+/// What is known of a column's values. Rows are counted from 0.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Seen {
     has_values: bool,
-    has_other_than_integer: bool,
-    has_other_than_real: bool,
-    /// Whether there is one that does not even look like a number.
-    has_words: bool,
-    /// The first that looks like a number and is none, and the rows before it.
+    /// Whether the first value looks like a number.
+    begins_with_number: bool,
+    other_than_integer: Option<u64>,
+    other_than_real: Option<u64>,
+    /// The first that looks like a number and is none.
     doubt: Option<(u64, Doubt)>,
+    /// The first that does not even look like a number.
+    word: Option<u64>,
 }
 
 impl Seen {
     /// Whether nothing is known, since there are no values.
     pub(crate) fn is_empty(&self) -> bool {
-        !self.has_values && !self.has_words
+        !self.has_values
     }
 
     /// What the values are.
     pub(crate) fn column_type(&self) -> Type {
         match self {
-            Self { has_words: true, .. } | Self { has_values: false, .. } => Type::Text,
-            Self { has_other_than_integer: false, .. } => Type::Integer,
-            Self { has_other_than_real: false, .. } => Type::Real,
+            Self { word: Some(_), .. } | Self { has_values: false, .. } => Type::Text,
+            Self { other_than_integer: None, .. } => Type::Integer,
+            Self { other_than_real: None, .. } => Type::Real,
             _ => Type::Text,
         }
     }
 
-    /// Why they are TEXT although all look like numbers, and the row that shows it.
-    pub(crate) fn reason(&self) -> Option<(String, Option<RowKey>)> {
-        if self.column_type() != Type::Text || self.has_words || self.is_empty() {
+    /// Why they are TEXT although they looked like numbers at first, and the row that shows it.
+    pub(crate) fn reason(&self) -> Option<(String, RowKey)> {
+        if self.column_type() != Type::Text || self.is_empty() {
             return None;
         }
-        Some(match self.doubt {
-            Some((row, doubt)) => (doubt.to_string(), Some(RowKey::Number(row))),
-            None => (format!("whole numbers of more than {MAX_REAL_DIGITS} digits beside fractions"), None),
-        })
+        let (row, reason) = match (self.doubt, self.word) {
+            (Some((row, doubt)), word) if word.is_none_or(|word| row < word) => (row, doubt.to_string()),
+            (_, Some(row)) => (row, "what is no number".to_owned()),
+            // Of a large integer and a fraction the later one decides.
+            _ => (
+                self.other_than_integer.max(self.other_than_real)?,
+                format!("whole numbers of more than {MAX_REAL_DIGITS} digits beside fractions"),
+            ),
+        };
+        self.begins_with_number.then_some((reason, RowKey::Number(row)))
     }
 
     fn add(&mut self, text: &[u8], row: usize) {
         if text.is_empty() {
             return;
         }
-        self.has_values = true;
+        let row = row as u64;
         let is_integer = integer(text).is_some();
         let is_real = (is_integer && text.len() <= MAX_REAL_DIGITS) || real(text).is_some();
-        self.has_other_than_integer |= !is_integer;
-        self.has_other_than_real |= !is_real;
+        if !is_integer {
+            self.other_than_integer.get_or_insert(row);
+        }
+        if !is_real {
+            self.other_than_real.get_or_insert(row);
+        }
         if !is_integer && !is_real {
             match Doubt::of(text) {
-                None => self.has_words = true,
-                Some(doubt) => self.doubt = self.doubt.or(Some((row as u64, doubt))),
+                None => self.word = Some(row),
+                Some(doubt) => self.doubt = self.doubt.or(Some((row, doubt))),
             }
+        }
+        if !self.has_values {
+            self.has_values = true;
+            self.begins_with_number = self.word.is_none();
         }
     }
 
     /// Takes what was seen in the rows behind so many.
     fn merge(&mut self, other: &Self, rows_before: u64) {
+        let behind = |row: u64| rows_before + row;
+        if !self.has_values {
+            self.begins_with_number = other.begins_with_number;
+        }
         self.has_values |= other.has_values;
-        self.has_other_than_integer |= other.has_other_than_integer;
-        self.has_other_than_real |= other.has_other_than_real;
-        self.has_words |= other.has_words;
-        self.doubt = self.doubt.or(other.doubt.map(|(row, doubt)| (rows_before + row, doubt)));
+        self.other_than_integer = self.other_than_integer.or(other.other_than_integer.map(behind));
+        self.other_than_real = self.other_than_real.or(other.other_than_real.map(behind));
+        self.doubt = self.doubt.or(other.doubt.map(|(row, doubt)| (behind(row), doubt)));
+        self.word = self.word.or(other.word.map(behind));
     }
 }
 
@@ -84,14 +104,15 @@ impl Seen {
 pub(crate) struct Looker<'s> {
     seen: &'s mut [Seen],
     rows: u64,
-    /// Columns that are known to be no numbers, which nobody needs to look at any more.
-    words: Arc<[AtomicBool]>,
+    /// For each column the first record of the chunk that shows that it is no number, as far as that is known: nobody needs
+    /// to look at chunks behind that.
+    words: Arc<[AtomicU64]>,
 }
 
 impl<'s> Looker<'s> {
     /// Puts what it sees into `seen`, a column each.
     pub(crate) fn new(seen: &'s mut [Seen]) -> Self {
-        let words = seen.iter().map(|_| AtomicBool::new(false)).collect();
+        let words = seen.iter().map(|_| AtomicU64::new(u64::MAX)).collect();
         Self { seen, rows: 0, words }
     }
 }
@@ -116,7 +137,7 @@ impl Writer for Looker<'_> {
 
 /// The parallel half of a [`Looker`].
 pub(crate) struct Look {
-    words: Arc<[AtomicBool]>,
+    words: Arc<[AtomicU64]>,
 }
 
 impl Encoder for Look {
@@ -124,15 +145,18 @@ impl Encoder for Look {
 
     fn encode(&mut self, rows: &Rows<'_>, seen: &mut Vec<Seen>) {
         seen.clear();
-        seen.extend(rows.columns.iter().zip(&*self.words).map(|(values, is_words)| {
-            let mut seen = Seen { has_words: is_words.load(Ordering::Relaxed), ..Seen::default() };
+        seen.extend(rows.columns.iter().zip(&*self.words).map(|(values, words)| {
+            let mut seen = Seen::default();
+            if words.load(Ordering::Relaxed) < rows.first_record {
+                return seen;
+            }
             for row in 0..rows.len {
-                if seen.has_words {
-                    is_words.store(true, Ordering::Relaxed);
-                    break;
-                }
                 if let Value::Text(text) = values.get(row) {
                     seen.add(text, row);
+                }
+                if seen.word.is_some() {
+                    words.fetch_min(rows.first_record, Ordering::Relaxed);
+                    break;
                 }
             }
             seen

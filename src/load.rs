@@ -260,7 +260,7 @@ impl Load<'_> {
         for (name, seen) in first.names.iter().zip(&seen) {
             let is_given = options.types.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
             let Some((reason, row)) = seen.reason().filter(|_| !is_given) else { continue };
-            let place = sources.positions(row.as_slice(), max_chunks)?;
+            let place = sources.positions(&[row], max_chunks)?;
             let of = |input: &str| if list.len() > 1 { format!(" of {input}") } else { String::new() };
             let place = place.first().map_or(String::new(), |position| {
                 format!(" at line {}{}", position.line, of(&position.input))

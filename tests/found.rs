@@ -252,3 +252,27 @@ fn a_dry_run_shows_texts_that_are_no_utf_8() {
     let said = place.run(&load).expect(0).stdout;
     assert!(said.contains("'a\u{fffd}'"), "{said}");
 }
+
+#[test]
+fn a_column_that_begins_with_numbers_says_where_they_end() {
+    let place = Place::empty();
+    // Words in many chunks, which any worker may see first.
+    let rows: String = (0..300_000)
+        .map(|row| match row {
+            250_000.. if row % 7 == 0 => format!("N/A,x{row},0{row},9223372036854775807\n"),
+            _ => format!("{row},x{row},{row},{row}.5\n"),
+        })
+        .collect();
+    place.write("in.csv", format!("n,t,zip,large\n,,,9223372036854775807\n{rows}"));
+    for jobs in ["1", "2", "8"] {
+        let said =
+            place.run(&["load", "in.csv", "out.db", "-t", "t", "--replace", "-j", jobs]).expect(0).stderr;
+        let notes: Vec<_> = said.lines().filter(|line| line.contains(": TEXT, ")).collect();
+        let expected = [
+            "n: TEXT, what is no number at line 250008",
+            "zip: TEXT, a leading zero at line 250008",
+            "large: TEXT, whole numbers of more than 15 digits beside fractions at line 3",
+        ];
+        assert_eq!(notes, expected, "{jobs}: {said}");
+    }
+}
