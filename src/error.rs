@@ -482,6 +482,17 @@ impl Error {
         matches!(self.kind(), Kind::Constraint { rows, .. } if rows.is_empty())
     }
 
+    /// The number of the last row that it is about, if it is known by that.
+    pub(crate) fn last_row(&self) -> Option<u64> {
+        match self.kind() {
+            Kind::Constraint { rows, .. } => match rows.last() {
+                Some(RowKey::Number(number)) => Some(*number),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// With what `find` finds of where its rows come from, if it names rows.
     pub(crate) fn with_positions(mut self, find: impl FnOnce(&[RowKey]) -> Result<Vec<Position>>) -> Self {
         if let Kind::Constraint { rows, positions, .. } = &mut *self.0 {

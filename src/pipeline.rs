@@ -8,7 +8,7 @@
 //! Every end is the same end: whoever stops drops its ends of the channels, and the others find them closed.
 
 use crate::batch::{Arena, Batch, Guesses, Oddities, Reject};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Reason, Result};
 use crate::order::Order;
 use crate::report::{Progress, Stages, Stopwatch};
 use crate::split::Chunk;
@@ -233,7 +233,16 @@ impl Pipeline<'_> {
                     // Whether it is the first error is known when its record is.
                     Err(error) if error.is_of_unknown_row() => return Err(error),
                     Err(error) => {
-                        rows.rejects.iter().try_for_each(&mut take_reject)?;
+                        let rows_before = counts.loaded + counts.refused + counts.ignored;
+                        let row = error.last_row().and_then(|row| row.checked_sub(rows_before));
+                        let mut rejects = rows.rejects.clone();
+                        if let Some(row) = row.filter(|row| *row < rows.len as u64) {
+                            let reason = Reason::Constraint { column: None, message: String::new() };
+                            let blamed = worker().refuse(chunk, &[], vec![(row as usize, reason)]);
+                            rejects
+                                .retain(|reject| blamed.iter().all(|blamed| reject.record < blamed.record));
+                        }
+                        rejects.iter().try_for_each(&mut take_reject)?;
                         return Err(error);
                     }
                 };

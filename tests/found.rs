@@ -276,3 +276,18 @@ fn a_column_that_begins_with_numbers_says_where_they_end() {
         assert_eq!(notes, expected, "{jobs}: {said}");
     }
 }
+
+#[test]
+fn the_first_record_that_is_wrong_ends_the_load_whatever_is_wrong_with_it() {
+    let place = Place::empty();
+    let good = "1,2\n".repeat(3_000);
+    for (wrong, kind) in [(",3\n4\n", "NOT NULL"), ("4\n,3\n", "1 fields")] {
+        place.write("in.csv", format!("a,b\n{good}{wrong}{good}"));
+        for writer in ["direct", "statements"] {
+            for jobs in ["1", "4"] {
+                let load = ["load", "in.csv", "out.db", "--not-null", "a", "--writer", writer, "-j", jobs];
+                place.run(&load).expect(1).says_once(&["in.csv: line 3002 (record 3001", kind]);
+            }
+        }
+    }
+}
