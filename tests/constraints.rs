@@ -343,3 +343,21 @@ fn a_constraint_that_keeps_what_a_statement_did_loads_no_row_twice() {
         );
     }
 }
+
+#[test]
+fn a_row_that_is_changed_keeps_what_is_not_loaded() {
+    let schema = "CREATE TABLE t (id INTEGER, k TEXT, name TEXT NOT NULL, price INT, note NOT NULL DEFAULT 'n', PRIMARY KEY (id, k));
+        WITH RECURSIVE s (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 200)
+        INSERT INTO t SELECT i, 'k', 'pen' || i, 10, 'old' FROM s";
+    let rows: String = (1..=200).map(|row| format!("k,{},{row}\n", row * 2)).collect();
+    let place = Place::empty();
+    let connection = Connection::open(place.path("out.db")).unwrap();
+    connection.execute_batch(schema).unwrap();
+    place.write("in.csv", format!("k,price,id\n{rows}k,1,999\n"));
+    let load = ["load", "in.csv", "out.db", "-t", "t", "--append", "--upsert", "--verify"];
+    place.run(&load).expect(1).says_once(&["line 202 (record 201", "NOT NULL constraint failed: t.name"]);
+    place.run(&[&load[..], &["--on-error", "skip"]].concat()).expect(3);
+    let wrong =
+        "SELECT count(*), sum(name = 'pen' || id AND price = id * 2 AND note = 'old' AND k = 'k') FROM t";
+    assert_eq!(rows_of(&connection, wrong), [[200, 200].map(Value::Integer)]);
+}

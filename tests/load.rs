@@ -134,8 +134,8 @@ fn the_error_is_the_first_at_any_number_of_jobs() {
     for (on_error, expected) in [
         (
             OnError::Abort,
-            "line 4002 (record 2001, byte 32006): 2 fields where the header has 3; fix the input, or use \
-             --on-error skip to load the other records",
+            "line 4002 (record 2001, byte 32006): 2 fields where the header has 3; fix the input or its \
+             --delimiter, take such records with --ragged pad or fit, or use --on-error skip to load the other records",
         ),
         (
             OnError::Skip,

@@ -62,6 +62,11 @@ impl<'c> Statements<'c> {
         let may_keep = connection.query_row(with_fail, [], |row| row.get(0));
         let key = primary_key(connection, table).map_err(failed)?;
         let conflict = conflict_sql(table, &key)?;
+        let kept = kept_columns(connection, table).map_err(failed)?;
+        let prepare = |rows: usize| {
+            let sql = insert_sql(table, rows, &key, &kept);
+            Insert::prepare(connection, &(sql + &conflict)).map_err(failed)
+        };
         let columns = table.columns.len();
         let max_values = connection.limit(rusqlite::limits::Limit::SQLITE_LIMIT_VARIABLE_NUMBER);
         let max_values = usize::try_from(max_values.map_err(failed)?).unwrap_or(0);
@@ -75,8 +80,8 @@ impl<'c> Statements<'c> {
             may_keep: may_keep.map_err(failed)?,
             indexes: indexes.into_iter().cloned().collect(),
             many_rows,
-            many: Insert::prepare(connection, &insert_sql(table, many_rows, &conflict)).map_err(failed)?,
-            one: Insert::prepare(connection, &insert_sql(table, 1, &conflict)).map_err(failed)?,
+            many: prepare(many_rows)?,
+            one: prepare(1)?,
         })
     }
 }
@@ -147,6 +152,18 @@ fn primary_key(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<S
     select.query_map([&table.name], |row| row.get(0))?.collect()
 }
 
+/// The columns that a row needs, that are not loaded, and that have no default. A row that is updated keeps what it has there.
+fn kept_columns(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<String>> {
+    if table.on_conflict != Conflict::Update {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT name FROM pragma_table_info(?1) WHERE \"notnull\" AND dflt_value IS NULL AND NOT pk ORDER BY cid";
+    let is_kept = |name: &String| table.columns.iter().all(|column| column.name != *name);
+    let mut select = connection.prepare(sql)?;
+    let names = select.query_map([&table.name], |row| row.get(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(names.into_iter().filter(is_kept).collect())
+}
+
 /// What is to become of rows that meet others with the same key.
 ///
 /// # Errors
@@ -179,11 +196,25 @@ fn conflict_sql(table: &Table, key: &[String]) -> Result<String> {
     }
 }
 
-fn insert_sql(table: &Table, rows: usize, conflict: &str) -> String {
-    let names: Vec<_> = table.columns.iter().map(|column| quote_name(&column.name)).collect();
-    let row = format!("({})", vec!["?"; names.len()].join(","));
-    let rows = vec![row; rows].join(",");
-    format!("INSERT INTO {} ({}) VALUES {rows}{conflict}", quote_name(&table.name), names.join(","))
+/// INSERT of so many rows. The `kept` columns, too, have a value in each, that of the row with the same key: SQLite asks
+/// whether one is NULL before it sees that there is such a row.
+fn insert_sql(table: &Table, rows: usize, key: &[String], kept: &[String]) -> String {
+    let into = quote_name(&table.name);
+    let names: Vec<_> = table.columns.iter().map(|column| &column.name).collect();
+    let row = |row: usize| {
+        let parameter = |at: usize| format!("?{}", row * names.len() + at + 1);
+        let same = |column: &String| {
+            let at = names.iter().position(|name| *name == column).unwrap_or_default();
+            format!("{} = {}", quote_name(column), parameter(at))
+        };
+        let same_key = key.iter().map(same).collect::<Vec<_>>().join(" AND ");
+        let keep = |name: &String| format!("(SELECT {} FROM {into} WHERE {same_key})", quote_name(name));
+        let values = (0..names.len()).map(parameter).chain(kept.iter().map(keep));
+        format!("({})", values.collect::<Vec<_>>().join(","))
+    };
+    let rows = (0..rows).map(row).collect::<Vec<_>>().join(",");
+    let names = names.iter().copied().chain(kept).map(|name| quote_name(name)).collect::<Vec<_>>().join(",");
+    format!("INSERT INTO {into} ({names}) VALUES {rows}")
 }
 
 impl Writer for Statements<'_> {
