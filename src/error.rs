@@ -1,6 +1,12 @@
 //! The one error type: what happened, where, and what caused it.
 
+mod phrases;
+mod reason;
+
 use crate::plan::{Mention, Place};
+pub(crate) use phrases::nearest;
+use phrases::{listed, missing_close, missing_header, part, place_before, places};
+pub use reason::Reason;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -276,85 +282,6 @@ pub enum Kind {
     Internal(String),
 }
 
-/// Why one record could not be loaded.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Reason {
-    /// The record has more or fewer fields than the header.
-    #[error("{found} fields where the header has {expected}")]
-    FieldCount {
-        /// Fields in the header.
-        expected: usize,
-        /// Fields in the record.
-        found: usize,
-    },
-    /// The record is not valid UTF-8.
-    #[error("invalid UTF-8 in field {field}, at byte offset {offset}")]
-    InvalidUtf8 {
-        /// The number of the field, counted from 1.
-        field: usize,
-        /// Offset of the first invalid byte from the start of the input.
-        offset: u64,
-    },
-    /// A value is not of the type that its column was given.
-    #[error("the value of column {column:?} is not {expected}")]
-    NotOfType {
-        /// The name of the column.
-        column: String,
-        /// The type.
-        expected: &'static str,
-    },
-    /// The row breaks a constraint of the table.
-    #[error("{message}")]
-    Constraint {
-        /// The name of the column, if it is of one alone.
-        column: Option<String>,
-        /// Which constraint, in the words of SQLite.
-        message: String,
-    },
-    /// An expression has no value.
-    #[error("{}: {message}", column.as_ref().map_or("WHERE".to_owned(), |column| format!("the expression of column {column:?}")))]
-    Expression {
-        /// The name of the column whose expression it is; none if it is the filter.
-        column: Option<String>,
-        /// What the function says.
-        message: String,
-    },
-}
-
-impl Reason {
-    /// What kind of reason it is, as one word for programs.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::FieldCount { .. } => "field_count",
-            Self::InvalidUtf8 { .. } => "invalid_utf8",
-            Self::NotOfType { .. } => "not_of_type",
-            Self::Constraint { .. } => "constraint",
-            Self::Expression { .. } => "expression",
-        }
-    }
-
-    /// What helps, as part of a message.
-    fn remedy(&self) -> &'static str {
-        match self {
-            Self::FieldCount { .. } => " or its --delimiter, take such records with --ragged pad or fit",
-            Self::InvalidUtf8 { .. } => ", name its --encoding, mend it with --invalid-utf8 replace",
-            Self::NotOfType { .. } | Self::Constraint { .. } | Self::Expression { .. } => "",
-        }
-    }
-
-    /// The column that is to blame, if it is one of the table.
-    #[must_use]
-    pub fn column(&self) -> Option<&str> {
-        match self {
-            Self::NotOfType { column, .. } => Some(column),
-            Self::Constraint { column, .. } | Self::Expression { column, .. } => column.as_deref(),
-            Self::FieldCount { .. } | Self::InvalidUtf8 { .. } => None,
-        }
-    }
-}
-
 /// A row, as a writer knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowKey {
@@ -390,70 +317,6 @@ impl fmt::Display for Position {
             _ => write!(f, "{input}: line {line} (record {record}, byte {offset})"),
         }
     }
-}
-
-/// What is said of a quote for whose end so many bytes were looked through.
-fn missing_close(searched_bytes: u64, max_bytes: Option<usize>) -> String {
-    let none = "use --quote none if quotes mean nothing in this file";
-    match max_bytes {
-        None => format!("never closed (looked through {searched_bytes} bytes); close it, or {none}"),
-        Some(max_bytes) => format!(
-            "not closed within {max_bytes} bytes, the largest record allowed; close it, allow more with --max-record-size, or {none}"
-        ),
-    }
-}
-
-/// What is said of an input that ends before its header does.
-fn missing_header(rows: usize) -> String {
-    match rows {
-        0 => "the input is empty: its first record was to say how many columns there are".to_owned(),
-        1 => "the input is empty: a header record with the column names was expected".to_owned(),
-        _ => format!("the input ends within its header of {rows} records: ask for fewer with --header-rows"),
-    }
-}
-
-/// Where rows come from, or else which they are, before a message.
-fn places(positions: &[Position], rows: &[RowKey]) -> String {
-    let row = |row: &RowKey| match row {
-        RowKey::Number(number) => format!("row {}", number + 1),
-        RowKey::Rowid { rowid, .. } => format!("the row with rowid {rowid}"),
-    };
-    let places: Vec<_> = match positions {
-        [] => rows.iter().map(row).collect(),
-        _ => positions.iter().map(Position::to_string).collect(),
-    };
-    if places.is_empty() { String::new() } else { format!("{}: ", places.join(" and ")) }
-}
-
-/// `names` behind what is said of them, if there are any.
-fn part(of_them: &str, names: &[String]) -> String {
-    if names.is_empty() { String::new() } else { format!("{of_them}{};", listed(names)) }
-}
-
-/// A place in SQL before what is said of it.
-fn place_before(place: Option<&Place>) -> String {
-    place.map_or(String::new(), |place| format!("{place}: "))
-}
-
-/// A question after the one of `names` that is most like `name`, if one is.
-pub(crate) fn nearest(name: &str, names: &[String]) -> String {
-    const MIN_LIKENESS: f64 = 0.7;
-    let likeness = |other: &String| strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase());
-    let nearest = names.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    nearest
-        .filter(|nearest| likeness(nearest) >= MIN_LIKENESS)
-        .map_or(String::new(), |nearest| format!("; is {nearest:?} meant?"))
-}
-
-/// The first of `names`, and how many more there are.
-fn listed(names: &[String]) -> String {
-    const MAX_LISTED: usize = 20;
-    let mut list: Vec<_> =
-        names.iter().take(MAX_LISTED).map(|name| name.escape_debug().to_string()).collect();
-    if names.len() > MAX_LISTED {
-        list.push(format!("and {} more", names.len() - MAX_LISTED));
-    }
-    list.join(", ")
 }
 
 impl Error {

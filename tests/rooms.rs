@@ -69,7 +69,7 @@ fn each_dependency_has_one_home() {
     only_in("thread::", &["load.rs", "pipeline.rs", "terminal.rs", "input/spool.rs", "sql/script.rs"]);
     only_in("glob::", &["input.rs"]);
     only_in("sqlparser::", &["sql"]);
-    only_in("strsim::", &["error.rs"]);
+    only_in("strsim::", &["error"]);
     only_in("rlimit::", &["input.rs"]);
     only_in("indexmap::", &["transform/compile.rs"]);
 }
