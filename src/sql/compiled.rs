@@ -322,7 +322,7 @@ fn number(digits: &str) -> Option<Compiled> {
 
 fn call(function: &ast::Function) -> Option<Compiled> {
     let name = name_of(function)?;
-    if let Some(expr) = of_record(&name, function) {
+    if let Some(expr) = of_record(&name) {
         let is_volatile = matches!(expr, Expr::Uuid4 | Expr::Uuid7 | Expr::Random);
         let classes = match expr {
             Expr::Uuid4 | Expr::Uuid7 => BLOB,

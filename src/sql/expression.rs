@@ -7,7 +7,7 @@ use super::compiled;
 use super::rewrite::Rewriter;
 use crate::evaluate::{InputColumn, Session};
 use crate::plan::{Expr, Sql};
-use sqlparser::ast::{self, Function, FunctionArguments, Spanned, Value, VisitMut};
+use sqlparser::ast::{self, Function, Spanned, Value, VisitMut};
 use sqlparser::tokenizer::Span;
 use std::ops::ControlFlow;
 
@@ -52,14 +52,9 @@ fn named_in(message: &str, functions: &[(String, Span)]) -> Option<Span> {
     functions.iter().find(is_named).map(|(_, span)| *span)
 }
 
-/// The function of ours that a call is which depends on the record and not on arguments.
-pub(super) fn of_record(name: &str, function: &Function) -> Option<Expr> {
-    let is_empty = match &function.args {
-        FunctionArguments::List(list) => list.args.is_empty() && list.clauses.is_empty(),
-        _ => false,
-    };
+/// The function of this name that depends on the record and has no arguments.
+pub(super) fn of_record(name: &str) -> Option<Expr> {
     match name {
-        _ if !is_empty => None,
         "uuid4" => Some(Expr::Uuid4),
         "uuid7" => Some(Expr::Uuid7),
         "random" => Some(Expr::Random),
@@ -201,6 +196,7 @@ mod tests {
             ("EXISTS (SELECT 1)", "a subquery sees more than one record", 9),
             ("a + ?", "there is nothing to put in place of a parameter", 5),
             ("other.a", "nothing of this name is selected from", 1),
+            ("1 + uuid7(a)", "wrong number of arguments to function uuid7()", 5),
             ("1 + nosuch(a)", "no such function: nosuch", 5),
             ("1 + substr(a)", "wrong number of arguments to function substr()", 5),
             ("1 + instr(a)", "wrong number of arguments to function instr()", 5),

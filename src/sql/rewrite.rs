@@ -105,7 +105,7 @@ impl VisitorMut for Rewriter {
             }
             ast::Expr::Function(function) => {
                 let name = name_of(function).unwrap_or_default();
-                if let Some(of_record) = of_record(&name, function) {
+                if let Some(of_record) = of_record(&name) {
                     let start = function.span().start;
                     // Each one is another, and a name of its own keeps them apart.
                     let place = format!("{name}() at {}:{}", start.line, start.column);
@@ -242,6 +242,8 @@ fn check_function(function: &Function) -> Result<(), String> {
         Err(format!("{name}() OVER is a window function, which sees more than one record"))
     } else if is_aggregate || function.filter.is_some() || !function.within_group.is_empty() {
         Err(format!("{name}() is an aggregate, which sees more than one record"))
+    } else if of_record(&name).is_some() && arguments > 0 {
+        Err(format!("wrong number of arguments to function {name}()"))
     } else {
         Ok(())
     }
