@@ -18,6 +18,7 @@ mod table;
 
 use crate::batch::{Arena, Value, Values};
 use cells::Cells;
+use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use std::ops::Range;
@@ -64,6 +65,8 @@ impl Session {
             | OpenFlags::SQLITE_OPEN_MEMORY
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_in_memory_with_flags(flags)?;
+        // What is in double quotes is a name, or an error.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
         functions::register(&connection)?;
         let shared = Shared::new(columns)?;
         table::register(&connection, &shared)?;

@@ -4,7 +4,7 @@ use crate::error::{Kind, Position, Result, RowKey};
 use crate::locate::{Again, positions};
 use crate::parse::Records;
 use crate::pipeline::{Counts, Pipeline};
-use crate::plan::{Dialect, Plan, Table};
+use crate::plan::{Dialect, Mention, Plan, Table};
 use crate::rejects::Rejects;
 use crate::source::Source;
 use crate::split::Chunk;
@@ -64,6 +64,13 @@ impl<'s> Sources<'s> {
     /// # Errors
     /// As [`Program::compile`].
     pub(crate) fn new(list: &'s [Source], plan: &'s Plan, table: &Table, seed: Seed) -> Result<Self> {
+        for Mention { column, place, .. } in plan.mentions.iter().filter(|mention| mention.is_constant) {
+            let mut names = list.iter().flat_map(|source| &source.names);
+            if names.any(|name| name.eq_ignore_ascii_case(column)) {
+                let reason = format!("a column is called {column}: write \"{column}\" for it, or 1 or 0");
+                return Err(Kind::Sql { place: place.clone(), reason }.into());
+            }
+        }
         let evaluators = plan.tuning.evaluators;
         let program = |source: &Source| {
             Program::with_conditions(table, &plan.conditions, evaluators, &source.names, source.name(), seed)

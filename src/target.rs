@@ -164,7 +164,16 @@ impl Target {
                 .map_err(|source| Error::sqlite("open", &self.path, source))?;
             self.connection = Some(connection);
         }
-        unfinished.iter().try_for_each(|sql| self.run("complete", sql))
+        unfinished.iter().try_for_each(|sql| self.run("complete", sql)).map_err(|error| match error.kind() {
+            // Of an index that is made only now nobody knows which rows are to blame.
+            Kind::Sqlite { source: rusqlite::Error::SqliteFailure(code, Some(message)), .. }
+                if code.code == rusqlite::ErrorCode::ConstraintViolation =>
+            {
+                let (message, rows, positions) = (message.clone(), Vec::new(), Vec::new());
+                Kind::Constraint { message, rows, positions }.into()
+            }
+            _ => error,
+        })
     }
 
     /// The database's place.

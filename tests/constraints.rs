@@ -361,3 +361,43 @@ fn a_row_that_is_changed_keeps_what_is_not_loaded() {
         "SELECT count(*), sum(name = 'pen' || id AND price = id * 2 AND note = 'old' AND k = 'k') FROM t";
     assert_eq!(rows_of(&connection, wrong), [[200, 200].map(Value::Integer)]);
 }
+
+#[test]
+fn a_function_that_fails_in_the_table_makes_a_reject() {
+    let tables = [
+        "CREATE TABLE t (a INTEGER, b CHECK (json_type(b) <> 'x'))",
+        "CREATE TABLE t (a INTEGER, b, c AS (json_type(b)) STORED)",
+        "CREATE TABLE t (a INTEGER, b); CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT json(new.b); END",
+    ];
+    for table in tables {
+        let place = Place::empty();
+        let connection = Connection::open(place.path("out.db")).unwrap();
+        connection.execute_batch(table).unwrap();
+        let value = |row| if row == 77 { "{bad" } else { "[]" };
+        let rows: String = (0..200).map(|row| format!("{row},{}\n", value(row))).collect();
+        place.write("in.csv", format!("a,b\n{rows}"));
+        let load = ["load", "in.csv", "out.db", "-t", "t", "--append", "--verify"];
+        place.run(&load).expect(1).says_once(&["line 79 (record 78", "malformed JSON"]);
+        place.run(&[&load[..], &SKIP].concat()).expect(3);
+        assert_eq!(place.read("bad.csv"), b"a,b\n77,{bad\n", "{table}");
+        let counts = rows_of(&connection, "SELECT count(*), count(DISTINCT a) FROM t");
+        assert_eq!(counts, [[199, 199].map(Value::Integer)], "{table}");
+    }
+}
+
+#[test]
+fn a_duplicate_among_keys_that_sqlite_sorts_is_a_reject() {
+    let rows: String = (0..60_000).map(|row| format!("{}\n", row * 7_919 % 59_999)).collect();
+    let place = Place::empty();
+    place.write("in.csv", format!("id\n{rows}"));
+    for key in [&["--unique", "id"][..], &["--type", "id=TEXT", "--pk", "id"]] {
+        let load = [&["load", "in.csv", "out.db", "--replace", "--memory", "1"], key].concat();
+        place
+            .run(&load)
+            .expect(1)
+            .says_once(&["line 60001 (record 60000", "UNIQUE constraint failed: in.id"]);
+        let said = place.run(&[&load[..], &SKIP].concat()).expect(3).stderr;
+        assert!(said.contains("59 999 loaded, 1 rejected"), "{said}");
+        assert_eq!(place.read("bad.csv"), b"id\n0\n");
+    }
+}

@@ -101,7 +101,7 @@ const TEXTS: [&str; 75] = [
     NULL,
 ];
 
-const LITERALS: [&str; 41] = [
+const LITERALS: [&str; 43] = [
     "NULL",
     "0",
     "1",
@@ -137,6 +137,8 @@ const LITERALS: [&str; 41] = [
     "'[a-c]*'",
     "'é'",
     "'it''s'",
+    "'''''a'''",
+    "'\\'''",
     "x'61'",
     "x''",
     "TRUE",

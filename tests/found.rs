@@ -291,3 +291,40 @@ fn the_first_record_that_is_wrong_ends_the_load_whatever_is_wrong_with_it() {
         }
     }
 }
+
+#[test]
+fn what_a_killed_writer_has_left_is_taken_back() {
+    let place = Place::empty();
+    let connection = Connection::open(place.path("whole.db")).unwrap();
+    connection.execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (1)").unwrap();
+    // A writer in the middle of a transaction that is on the disk already.
+    let rows = "PRAGMA cache_size = 1; BEGIN;
+        WITH RECURSIVE s (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 5000)
+        INSERT INTO t SELECT hex(randomblob(200)) FROM s";
+    connection.execute_batch(rows).unwrap();
+    place.write("a.csv", "a\n2\n");
+    let loads = [
+        (&["--append", "-t", "t"][..], "1 2"),
+        (&["-t", "other"], "1"),
+        (&["--replace", "-t", "t"], "2"),
+        (&["--append", "-t", "t", "--dry-run"], "1"),
+    ];
+    for (load, rows) in loads {
+        std::fs::copy(place.path("whole.db"), place.path("out.db")).unwrap();
+        std::fs::copy(place.path("whole.db-journal"), place.path("out.db-journal")).unwrap();
+        place.run(&[&["load", "a.csv", "out.db"], load].concat()).expect(0);
+        assert_eq!(value(&place, "PRAGMA integrity_check"), "ok");
+        assert_eq!(value(&place, "SELECT group_concat(a, ' ') FROM t"), rows, "{load:?}");
+        std::fs::remove_file(place.path("out.db")).unwrap();
+    }
+}
+
+#[test]
+fn a_value_without_a_type_goes_into_a_strict_table() {
+    let place = Place::empty();
+    place.write("a.csv", "a,b\n1,x\n");
+    let load =
+        ["load", "a.csv", "out.db", "-t", "t", "--strict", "--select", "a, length(b) AS n, b || a AS x"];
+    place.run(&load).expect(0);
+    assert_eq!(value(&place, "SELECT typeof(a) || typeof(n) || n || x FROM t"), "integerinteger1x1");
+}

@@ -150,6 +150,7 @@ fn expressions_over_more_than_a_record_are_refused() {
         ("1x", "unrecognized token: \"1x\""),
         ("1e5x", "unrecognized token: \"1e5x\""),
         ("age < 0x", "unrecognized token: \"0x\""),
+        ("0x1fg", "unrecognized token: \"0x1fg\""),
         ("1L", "unrecognized token: \"1L\""),
         ("age::TEXT", "unrecognized token: \"::\""),
         ("0x1FFFFFFFFFFFFFFFF", "no INTEGER of 64 bits"),

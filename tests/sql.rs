@@ -14,7 +14,12 @@ fn sqlite(script: &str, csv: &str) -> Connection {
     let connection = Connection::open_in_memory().unwrap();
     connection.pragma_update(None, "foreign_keys", false).unwrap();
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
-    let names: Vec<_> = reader.headers().unwrap().iter().map(|name| format!("\"{name}\" TEXT")).collect();
+    let names: Vec<_> = reader
+        .headers()
+        .unwrap()
+        .iter()
+        .map(|name| format!("\"{}\" TEXT", name.replace('"', "\"\"")))
+        .collect();
     connection.execute_batch(&format!("CREATE TABLE input ({})", names.join(","))).unwrap();
     let places = vec!["?"; names.len()].join(",");
     for record in reader.records() {
@@ -131,6 +136,35 @@ fn what_is_compiled_reads_odd_arguments_as_sqlite_does() {
         FROM input",
         "a,b,c\n\0,inf,1\n,inf,-2\n\0i,i,3\ni,i,4\n",
     );
+}
+
+#[test]
+fn quotes_in_texts_and_names_are_as_they_are_written() {
+    // Some are compiled here, some left to SQLite there, some both.
+    is_as_sqlite(
+        r#"CREATE TABLE t (a, b, c, d, e, f, g, h);
+        INSERT INTO t SELECT 'it''''s', quote('it''''s'), replace(quote("a""b"), '''', ''''''), "a""""b" || quote("a""b"),
+            json_array("a""""b", '\''', 'x\'), quote('\''''\'''), coalesce(date("a""b"), '-') || '''''', c LIKE '%''''' ESCAPE ''''
+        FROM input WHERE quote('it''''s') <> quote('it''s') AND json_array("a""""b") <> json_array('7')"#,
+        "\"a\"\"\"\"b\",\"a\"\"b\",c\n7,2020-01-01,x\n8,2020-01-01,x''\n9,2451545,\n'',\"\"\"\",''\n",
+    );
+}
+
+#[test]
+fn a_column_that_is_called_true_is_to_be_named() {
+    let place = Place::empty();
+    place.write("people.csv", "a,true\n1,no\n2,yes\n");
+    for (sql, is_refused) in
+        [("true", true), ("a + TRUE", true), ("\"true\"", false), ("input.true", false), ("false", false)]
+    {
+        place.write("people.sql", format!("CREATE TABLE t (x); INSERT INTO t SELECT {sql} FROM input"));
+        let outcome = place.run(&["run-pipeline", "people.sql"]);
+        if is_refused {
+            outcome.expect(1).says_once(&["people.sql: line 1, column", "a column is called true"]);
+        } else {
+            outcome.expect(0);
+        }
+    }
 }
 
 #[test]

@@ -113,6 +113,10 @@ pub(crate) fn made(
     if let Some(name) = &options.auto_id {
         columns.insert(0, Column::new(name, "INTEGER PRIMARY KEY", Expr::Null));
     }
+    // Where every column has a type, this is the one that takes values as they are.
+    for column in columns.iter_mut().filter(|column| table.is_strict && column.declaration.is_empty()) {
+        column.declaration = "ANY".to_owned();
+    }
     let names: Vec<_> = columns.iter().map(|column| column.name.clone()).collect();
     refuse_same(&names)?;
     if table.on_conflict == Conflict::Update && options.primary_key.is_empty() {

@@ -47,6 +47,8 @@ pub struct Mention {
     pub column: String,
     /// The place.
     pub place: Place,
+    /// Whether it is `true` or `false` and was taken for 1 or 0, which it is only where there is no such column.
+    pub is_constant: bool,
 }
 
 /// A place in a text of SQL.

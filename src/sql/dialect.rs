@@ -245,7 +245,15 @@ pub(super) fn as_sqlite(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>
     for mut token in tokens {
         let last = all.last_mut().filter(|last| last.span.end == token.span.start);
         match (last, &mut token.token) {
-            (Some(TokenWithSpan { token: last @ Token::Number(..), span }), Token::Word(word)) => {
+            (Some(TokenWithSpan { token: Token::HexStringLiteral(digits), span }), Token::Word(word))
+                if word.quote_style.is_none()
+                    && span.end.column - span.start.column == digits.len() as u64 + 2 =>
+            {
+                return Err(unknown(&format!("0x{digits}{word}"), span.start));
+            }
+            (Some(TokenWithSpan { token: last @ Token::Number(..), span }), Token::Word(word))
+                if word.quote_style.is_none() =>
+            {
                 let is_hex = *last == Token::Number("0".to_owned(), false)
                     && word.value.len() > 1
                     && word.value[1..].bytes().all(|byte| byte.is_ascii_hexdigit());

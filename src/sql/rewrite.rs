@@ -4,6 +4,7 @@
 //! time, becomes a column of `input`, made once for each place where it stands.
 
 use super::expression::{Refused, column_of, hexadecimal, is_number, name_of, of_record};
+use crate::ddl::quote_name;
 use crate::plan::Expr;
 use sqlparser::ast::{
     self, DataType, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
@@ -86,6 +87,14 @@ impl VisitorMut for Rewriter {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_value(&mut self, value: &mut ast::ValueWithSpan) -> ControlFlow<Refused> {
+        // Those that are doubled are printed as they are.
+        if let Value::SingleQuotedString(text) = &mut value.value {
+            *text = text.replace('\'', "''");
+        }
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<Refused> {
         let column = column_of(expr).map(str::to_owned);
         if let Some(name) = column {
@@ -138,7 +147,8 @@ impl Rewriter {
             // A column that is called as what is none.
             name.push('\'');
         }
-        ast::Expr::Identifier(Ident::with_quote('"', name))
+        // The parser prints what has no quotes as it is, and guesses which quotes in others are doubled already.
+        ast::Expr::Identifier(Ident::new(quote_name(&name)))
     }
 
     /// A value that is not of a column, and so has no affinity: a sign takes that off.

@@ -199,7 +199,8 @@ impl<'s> Piece<'s> {
         self,
         parse: impl FnOnce(&mut Parser<'_>) -> std::result::Result<T, ParserError>,
     ) -> Result<T> {
-        let parser = Parser::new(&Sqlite).with_recursion_limit(MAX_DEPTH);
+        // It counts brackets, too, which are no depth to SQLite.
+        let parser = Parser::new(&Sqlite).with_recursion_limit(2 * MAX_DEPTH);
         let mut parser = parser.with_tokens_with_locations(self.tokens.to_vec());
         let parsed = parse(&mut parser).map_err(|error| {
             let at = parser.peek_token().span.start;

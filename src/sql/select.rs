@@ -140,9 +140,19 @@ pub(super) fn selection(
     let mut mentions = Vec::new();
     let mut value = |expr: ast::Expr, piece: Piece<'_>| {
         let _ = visit_expressions(&expr, |expr| {
-            if let ast::Expr::Identifier(name) = expr {
-                mentions.push(Mention { column: name.value.clone(), place: piece.place(name.span) });
-            }
+            let mention = match expr {
+                ast::Expr::Identifier(name) => Some((name.value.clone(), name.span, false)),
+                ast::Expr::Value(value) => match value.value {
+                    ast::Value::Boolean(is_true) => Some((is_true.to_string(), value.span, true)),
+                    _ => None,
+                },
+                _ => None,
+            };
+            mentions.extend(mention.map(|(column, span, is_constant)| Mention {
+                column,
+                place: piece.place(span),
+                is_constant,
+            }));
             ControlFlow::<()>::Continue(())
         });
         lower(&expr).map_err(|Refused { reason, span }| piece.error_at(span, reason))

@@ -3,12 +3,13 @@
 use crate::columns::table::KnownColumn;
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Existing, Table};
+use rusqlite::ffi::SQLITE_READONLY_ROLLBACK;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::fs::{File, Metadata};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-/// Opens the database at `path` for somebody who changes nothing.
+/// Opens the database at `path` for somebody who changes nothing, but for what a killed writer has left half done.
 pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = match has_empty_log(path) {
@@ -17,6 +18,18 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
         false => Connection::open_with_flags(path, flags)?,
     };
     connection.busy_timeout(std::time::Duration::from_secs(2))?;
+    match connection.pragma_query_value(None, "schema_version", |_| Ok(())) {
+        // Whoever may write takes that back before he reads.
+        Err(error)
+            if error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_READONLY_ROLLBACK) =>
+        {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            Connection::open_with_flags(path, flags)?
+                .pragma_query_value(None, "schema_version", |_| Ok(()))?;
+        }
+        // Other errors come again where they can be said.
+        _ => {}
+    }
     Ok(connection)
 }
 

@@ -95,7 +95,7 @@ impl Statements<'_> {
         range: Range<usize>,
         appended: &mut Appended,
     ) -> Result<Option<Reason>> {
-        use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+        use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch, Unknown};
         let row_count = range.len() as u64;
         let insert = if row_count == 1 { &mut self.one } else { &mut self.many };
         let savepoint = |sql: &str| {
@@ -110,6 +110,13 @@ impl Statements<'_> {
                 Err(_) => "ROLLBACK TO statement; RELEASE statement",
             })?;
         }
+        // A function that fails in CHECK or a trigger is of the row, too, if nothing is left of what the statement did.
+        let is_undone = self.may_keep || self.connection.changes() == 0;
+        let is_of_row = |code| match code {
+            ConstraintViolation | TooBig | TypeMismatch => true,
+            Unknown => is_undone,
+            _ => false,
+        };
         match inserted {
             Ok(()) => {
                 appended.ignored += row_count.saturating_sub(self.connection.changes());
@@ -117,8 +124,7 @@ impl Statements<'_> {
             }
             // A constraint of the table's own may end the whole transaction (ON CONFLICT ROLLBACK).
             Err(rusqlite::Error::SqliteFailure(error, Some(message)))
-                if matches!(error.code, ConstraintViolation | TooBig | TypeMismatch)
-                    && !self.connection.is_autocommit() =>
+                if is_of_row(error.code) && !self.connection.is_autocommit() =>
             {
                 match self.takes_back {
                     true => Ok(Some(Reason::Constraint { column: self.column_of(&message), message })),
