@@ -5,7 +5,7 @@ use sqlparser::ast::{BinaryOperator, DataType, Expr, Ident, Statement, UnaryOper
 use sqlparser::dialect::{Dialect, Precedence, SQLiteDialect};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Location, Token, TokenWithSpan, TokenizerError};
+use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, TokenizerError};
 use std::any::TypeId;
 use std::iter;
 
@@ -246,8 +246,7 @@ pub(super) fn as_sqlite(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>
         let last = all.last_mut().filter(|last| last.span.end == token.span.start);
         match (last, &mut token.token) {
             (Some(TokenWithSpan { token: Token::HexStringLiteral(digits), span }), Token::Word(word))
-                if word.quote_style.is_none()
-                    && span.end.column - span.start.column == digits.len() as u64 + 2 =>
+                if word.quote_style.is_none() && is_number(digits, *span) =>
             {
                 return Err(unknown(&format!("0x{digits}{word}"), span.start));
             }
@@ -266,9 +265,7 @@ pub(super) fn as_sqlite(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>
             }
             (_, Token::DoubleColon) => return Err(unknown("::", token.span.start)),
             (_, Token::Number(digits, true)) => return Err(unknown(&format!("{digits}L"), token.span.start)),
-            (_, Token::HexStringLiteral(digits))
-                if digits.is_empty() && token.span.end.column == token.span.start.column + 2 =>
-            {
+            (_, Token::HexStringLiteral(digits)) if digits.is_empty() && is_number(digits, token.span) => {
                 return Err(unknown("0x", token.span.start));
             }
             (_, Token::Word(word)) if word.quote_style.is_none() => {
@@ -282,6 +279,11 @@ pub(super) fn as_sqlite(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>
         all.push(token);
     }
     Ok(all)
+}
+
+/// Whether what the parser takes for a BLOB of these digits, like `X'1F'`, is a number, like `0x1F`.
+pub(super) fn is_number(digits: &str, span: Span) -> bool {
+    span.end.column.saturating_sub(span.start.column) == (digits.len() + "0x".len()) as u64
 }
 
 fn unknown(token: &str, location: Location) -> TokenizerError {

@@ -4,6 +4,7 @@
 //! does the same, as that.
 
 use super::compiled;
+use super::dialect::is_number;
 use super::rewrite::Rewriter;
 use crate::evaluate::{InputColumn, Session};
 use crate::plan::{Expr, Sql};
@@ -84,14 +85,7 @@ pub(super) fn column_of(expr: &ast::Expr) -> Option<&str> {
 /// The integer that a token like `0x1F` is, which the parser takes for a BLOB like `X'1F'`.
 pub(super) fn hexadecimal(value: &ast::ValueWithSpan) -> Option<i64> {
     let Value::HexStringLiteral(digits) = &value.value else { return None };
-    u64::from_str_radix(digits, 16).ok().filter(|_| is_number(value)).map(u64::cast_signed)
-}
-
-/// Whether what the parser takes for a BLOB is a number.
-pub(super) fn is_number(value: &ast::ValueWithSpan) -> bool {
-    let Value::HexStringLiteral(digits) = &value.value else { return false };
-    let columns = value.span.end.column.saturating_sub(value.span.start.column);
-    columns == digits.len() as u64 + "0x".len() as u64
+    u64::from_str_radix(digits, 16).ok().filter(|_| is_number(digits, value.span)).map(u64::cast_signed)
 }
 
 #[cfg(test)]

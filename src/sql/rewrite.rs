@@ -3,7 +3,8 @@
 //! Names are quoted as the parser understood them. What depends on the record and not on arguments, `uuid4()` or the
 //! time, becomes a column of `input`, made once for each place where it stands.
 
-use super::expression::{Refused, column_of, hexadecimal, is_number, name_of, of_record};
+use super::dialect::is_number;
+use super::expression::{Refused, column_of, hexadecimal, name_of, of_record};
 use crate::ddl::quote_name;
 use crate::plan::Expr;
 use sqlparser::ast::{
@@ -66,7 +67,7 @@ impl VisitorMut for Rewriter {
             ast::Expr::Value(value) => match &value.value {
                 Value::Placeholder(_) => return refuse("there is nothing to put in place of a parameter"),
                 Value::HexStringLiteral(digits) if hexadecimal(value).is_none() => {
-                    if is_number(value) {
+                    if is_number(digits, value.span) {
                         return refuse("this is no INTEGER of 64 bits");
                     } else if digits.len() % 2 != 0 {
                         return refuse("a BLOB has two digits for each byte");

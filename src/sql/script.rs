@@ -12,7 +12,7 @@ use std::thread;
 /// How many expressions may be in each other, as SQLite has it (SQLITE_MAX_EXPR_DEPTH in "Limits In SQLite").
 pub(super) const MAX_DEPTH: usize = 1000;
 
-/// Bytes of stack for so many, each of which takes the parser up to 40 KB where it is built without optimisation.
+/// Bytes of stack for twice as many, each of which takes the parser up to 40 KB where it is built without optimisation.
 const STACK: usize = 256 << 20;
 
 /// A text in SQL, and what it is called.
@@ -255,6 +255,11 @@ mod tests {
         let x = text.find('x').unwrap();
         assert_eq!(script.place(script.location(x)).to_string(), "x.sql: line 3, column 4");
         assert_eq!(script.offset(Location::new(9, 9)), text.len());
+    }
+
+    #[test]
+    fn a_blob_may_end_on_another_line() {
+        assert_eq!(texts("SELECT x'41\n'a"), ["SELECT x'41\n'a"]);
     }
 
     #[test]
