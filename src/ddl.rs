@@ -41,6 +41,11 @@ pub(crate) fn quote_text(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// `names` as SQL identifiers, with commas between them.
+pub(crate) fn quote_names<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
+    names.into_iter().map(|name| quote_name(name)).collect::<Vec<_>>().join(", ")
+}
+
 /// `name` as an SQL identifier.
 pub(crate) fn quote_name(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))

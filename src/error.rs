@@ -340,7 +340,12 @@ impl Error {
         }
     }
 
-    /// Whether some row breaks a constraint, and nobody knows which.
+    /// Some row breaks a constraint, and nobody knows which.
+    pub(crate) fn of_unknown_row(message: String) -> Self {
+        Kind::Constraint { message, rows: Vec::new(), positions: Vec::new() }.into()
+    }
+
+    /// Whether that is it.
     pub(crate) fn is_of_unknown_row(&self) -> bool {
         matches!(self.kind(), Kind::Constraint { rows, .. } if rows.is_empty())
     }

@@ -270,7 +270,13 @@ impl Load<'_> {
         let columns = table::columns(&first.names, &seen, options)?;
         let table = match &existing {
             Some(known) => table::filled(columns, options, &plan.table, known)?,
-            None => table::made(columns, options, &plan.table, existing_names(self.database, &plan.table)?)?,
+            None => {
+                let names = match options.indexes.is_empty() {
+                    true => Vec::new(),
+                    false => existing_names(self.database, &plan.table)?,
+                };
+                table::made(columns, options, &plan.table, names)?
+            }
         };
         Ok(Described { plan: Plan { table, ..plan }, notes, is_guess: max_chunks == SAMPLE_CHUNKS })
     }

@@ -8,7 +8,7 @@
 //! Every end is the same end: whoever stops drops its ends of the channels, and the others find them closed.
 
 use crate::batch::{Arena, Batch, Guesses, Oddities, Reject};
-use crate::error::{Error, Kind, Reason, Result};
+use crate::error::{Error, Kind, Result};
 use crate::order::Order;
 use crate::report::{Progress, Stages, Stopwatch};
 use crate::split::Chunk;
@@ -235,14 +235,12 @@ impl Pipeline<'_> {
                     Err(error) => {
                         let rows_before = counts.loaded + counts.refused + counts.ignored;
                         let row = error.last_row().and_then(|row| row.checked_sub(rows_before));
-                        let mut rejects = rows.rejects.clone();
-                        if let Some(row) = row.filter(|row| *row < rows.len as u64) {
-                            let reason = Reason::Constraint { column: None, message: String::new() };
-                            let blamed = worker().refuse(chunk, &[], vec![(row as usize, reason)]);
-                            rejects
-                                .retain(|reject| blamed.iter().all(|blamed| reject.record < blamed.record));
-                        }
-                        rejects.iter().try_for_each(&mut take_reject)?;
+                        let row = row.filter(|row| *row < rows.len as u64);
+                        // What is wrong behind the record that it is about is not the first error.
+                        let end = row.map(|row| worker().record_of(chunk, row as usize));
+                        let mut before =
+                            rows.rejects.iter().filter(|reject| end.is_none_or(|end| reject.record < end));
+                        before.try_for_each(&mut take_reject)?;
                         return Err(error);
                     }
                 };

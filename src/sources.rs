@@ -13,8 +13,8 @@ use crate::work::Worker;
 use crate::write::Writer;
 use std::collections::{HashMap, HashSet};
 
-/// Spells the names of all inputs as the first one that has each, in whatever case (of ASCII letters, as SQLite has it), and gives each input those that only
-/// others have, if it `is_union`.
+/// Spells the names of all inputs as the first one that has each, in whatever case (of ASCII letters, as SQLite has it), and
+/// gives each input those that only others have, if it `is_union`.
 ///
 /// # Errors
 /// [`Kind::HeaderDiffers`] if it is none, and an input does not have the columns of the first.

@@ -169,8 +169,7 @@ impl Target {
             Kind::Sqlite { source: rusqlite::Error::SqliteFailure(code, Some(message)), .. }
                 if code.code == rusqlite::ErrorCode::ConstraintViolation =>
             {
-                let (message, rows, positions) = (message.clone(), Vec::new(), Vec::new());
-                Kind::Constraint { message, rows, positions }.into()
+                Error::of_unknown_row(message.clone())
             }
             _ => error,
         })

@@ -217,6 +217,13 @@ impl<'p> Worker<'p> {
         in_order(known.to_vec(), self.rejects(chunk, rows.into_iter()))
     }
 
+    /// How many records of the input come before that of a row of `chunk`. Makes its rows once more to know that.
+    #[cold]
+    pub(crate) fn record_of(mut self, chunk: Chunk<'_>, row: usize) -> u64 {
+        self.rows(chunk, &Arena::default());
+        chunk.first_record + u64::from(self.numbers[row])
+    }
+
     /// What there is about the records that became rows, whose fields lie in `bytes`.
     fn oddities(&self, bytes: &[u8]) -> Oddities {
         Oddities {

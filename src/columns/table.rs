@@ -1,7 +1,7 @@
 //! The table that a load's options describe: made anew, or there already.
 
 use super::Seen;
-use crate::ddl::{column_sql, quote_name};
+use crate::ddl::{column_sql, quote_name, quote_names};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Column, Conflict, Expr, HeaderColumns, Nulls, Otherwise, Selected, Table, Type};
 use crate::write::direct::Affinity;
@@ -130,17 +130,16 @@ pub(crate) fn made(
     let list = |option: &'static str, list: &[String]| -> Result<Vec<String>> {
         list.iter().map(|name| find(option, name, &names).map(|at| names[at].clone())).collect()
     };
-    let quoted = |names: &[String]| names.iter().map(|name| quote_name(name)).collect::<Vec<_>>().join(", ");
     let mut table = Table { columns, ..table.clone() };
     let key = list("--pk", &options.primary_key)?;
     if !key.is_empty() {
         let rowid =
             |column: &Column| key == [column.name.clone()] && column.declaration.starts_with("INTEGER");
         table.columns.iter_mut().for_each(|column| column.refuses_null = rowid(column));
-        table.constraints.push(format!("PRIMARY KEY ({})", quoted(&key)));
+        table.constraints.push(format!("PRIMARY KEY ({})", quote_names(&key)));
     }
     for columns in &options.unique {
-        table.constraints.push(format!("UNIQUE ({})", quoted(&list("--unique", columns)?)));
+        table.constraints.push(format!("UNIQUE ({})", quote_names(&list("--unique", columns)?)));
     }
     // A key may be the rowid, which is an INTEGER, and a STRICT column takes nothing else either.
     for column in table.columns.iter_mut().filter(|column| !table.is_strict && !key.contains(&column.name)) {
@@ -156,7 +155,7 @@ pub(crate) fn made(
         index_names.push(format!("idx_{}_{}", table.name, columns.join("_")));
         let (unique_names, _) = super::names(&index_names);
         let (name, on) = (quote_name(&unique_names[index_names.len() - 1]), quote_name(&table.name));
-        table.indexes.push(format!("CREATE INDEX {name} ON {on} ({})", quoted(&columns)));
+        table.indexes.push(format!("CREATE INDEX {name} ON {on} ({})", quote_names(&columns)));
     }
     Ok(table)
 }

@@ -42,12 +42,11 @@ impl Trial {
         let (mut is_new, mut schema, mut page_bytes) = (true, Vec::new(), tuning.page_bytes);
         if let Some((known, metadata)) = &known {
             refuse_name(known, &path, table)?;
-            if table.existing.is_filled() {
+            let replaceable = if table.existing.is_filled() {
                 schema = schema_of(known, table).map_err(failed)?;
-            }
-            let replaceable = match table.existing.is_filled() {
-                true => None,
-                false => replaceable_page_bytes(known, &path, metadata, table)?,
+                None
+            } else {
+                replaceable_page_bytes(known, &path, metadata, table)?
             };
             is_new = replaceable.is_some();
             let pragma = |row: &rusqlite::Row<'_>| row.get(0);

@@ -10,7 +10,7 @@
 //! before; it is taken back, so that they are like others.
 
 use crate::batch::{Rows, Value};
-use crate::ddl::quote_name;
+use crate::ddl::{quote_name, quote_names};
 use crate::error::{Error, Kind, Reason, Result};
 use crate::plan::{Conflict, Table};
 use crate::write::{Appended, Encoder, Writer};
@@ -60,7 +60,7 @@ impl<'c> Statements<'c> {
             connection.pragma_query_value(None, "journal_mode", |row| Ok(row.get::<_, String>(0)? != "off"));
         let with_fail = "SELECT count(*) > 0 FROM sqlite_schema WHERE sql LIKE '%fail%'";
         let may_keep = connection.query_row(with_fail, [], |row| row.get(0));
-        let key = primary_key(connection, table).map_err(failed)?;
+        let key = column_names(connection, table, "pk ORDER BY pk").map_err(failed)?;
         let conflict = conflict_sql(table, &key)?;
         let kept = kept_columns(connection, table).map_err(failed)?;
         let prepare = |rows: usize| {
@@ -110,11 +110,10 @@ impl Statements<'_> {
                 Err(_) => "ROLLBACK TO statement; RELEASE statement",
             })?;
         }
-        // A function that fails in CHECK or a trigger is of the row, too, if nothing is left of what the statement did.
-        let is_undone = self.may_keep || self.connection.changes() == 0;
         let is_of_row = |code| match code {
             ConstraintViolation | TooBig | TypeMismatch => true,
-            Unknown => is_undone,
+            // A function that fails in CHECK or a trigger is, too, if nothing is left of what the statement did.
+            Unknown => self.may_keep || self.connection.changes() == 0,
             _ => false,
         };
         match inserted {
@@ -128,10 +127,7 @@ impl Statements<'_> {
             {
                 match self.takes_back {
                     true => Ok(Some(Reason::Constraint { column: self.column_of(&message), message })),
-                    false => {
-                        let (rows, positions) = (Vec::new(), Vec::new());
-                        Err(Kind::Constraint { message, rows, positions }.into())
-                    }
+                    false => Err(Error::of_unknown_row(message)),
                 }
             }
             Err(source) => {
@@ -152,10 +148,10 @@ impl Statements<'_> {
     }
 }
 
-/// The names of the columns of the table's primary key.
-fn primary_key(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<String>> {
-    let mut select = connection.prepare("SELECT name FROM pragma_table_info(?1) WHERE pk ORDER BY pk")?;
-    select.query_map([&table.name], |row| row.get(0))?.collect()
+/// The names of the columns of the table that meet a condition, in the order that it says.
+fn column_names(connection: &Connection, table: &Table, condition: &str) -> rusqlite::Result<Vec<String>> {
+    let sql = format!("SELECT name FROM pragma_table_info(?1) WHERE {condition}");
+    connection.prepare(&sql)?.query_map([&table.name], |row| row.get(0))?.collect()
 }
 
 /// The columns that a row needs, that are not loaded, and that have no default. A row that is updated keeps what it has there.
@@ -163,11 +159,10 @@ fn kept_columns(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<
     if table.on_conflict != Conflict::Update {
         return Ok(Vec::new());
     }
-    let sql = "SELECT name FROM pragma_table_info(?1) WHERE \"notnull\" AND dflt_value IS NULL AND NOT pk ORDER BY cid";
-    let is_kept = |name: &String| table.columns.iter().all(|column| column.name != *name);
-    let mut select = connection.prepare(sql)?;
-    let names = select.query_map([&table.name], |row| row.get(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(names.into_iter().filter(is_kept).collect())
+    let needed = "\"notnull\" AND dflt_value IS NULL AND NOT pk ORDER BY cid";
+    let mut names = column_names(connection, table, needed)?;
+    names.retain(|name| table.columns.iter().all(|column| column.name != *name));
+    Ok(names)
 }
 
 /// What is to become of rows that meet others with the same key.
@@ -176,14 +171,13 @@ fn kept_columns(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<
 /// [`Kind::Usage`] if rows are to be updated and there is no key to find them by.
 fn conflict_sql(table: &Table, key: &[String]) -> Result<String> {
     let is_loaded = |name: &String| table.columns.iter().any(|column| column.name == *name);
-    let list = |names: &[String]| names.iter().map(|name| quote_name(name)).collect::<Vec<_>>().join(", ");
     match table.on_conflict {
         Conflict::Reject => Ok(String::new()),
         Conflict::Ignore => Ok(" ON CONFLICT DO NOTHING".to_owned()),
         Conflict::Update if key.is_empty() || !key.iter().all(is_loaded) => {
             let message = match key {
                 [] => "it has none: name its columns with --pk where it is made".to_owned(),
-                _ => format!("of {}, not all are loaded", list(key)),
+                _ => format!("of {}, not all are loaded", quote_names(key)),
             };
             Err(Kind::Usage(format!(
                 "--upsert finds the row to change by the primary key of table {:?}, but {message}",
@@ -197,7 +191,7 @@ fn conflict_sql(table: &Table, key: &[String]) -> Result<String> {
                 others.map(|column| quote_name(&column.name)).map(|name| format!("{name} = excluded.{name}"));
             let set = set.collect::<Vec<_>>().join(", ");
             let action = if set.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {set}") };
-            Ok(format!(" ON CONFLICT ({}) DO {action}", list(key)))
+            Ok(format!(" ON CONFLICT ({}) DO {action}", quote_names(key)))
         }
     }
 }
@@ -213,14 +207,15 @@ fn insert_sql(table: &Table, rows: usize, key: &[String], kept: &[String]) -> St
             let at = names.iter().position(|name| *name == column).unwrap_or_default();
             format!("{} = {}", quote_name(column), parameter(at))
         };
-        let same_key = key.iter().map(same).collect::<Vec<_>>().join(" AND ");
-        let keep = |name: &String| format!("(SELECT {} FROM {into} WHERE {same_key})", quote_name(name));
+        let keep = |name: &String| {
+            let same_key = key.iter().map(same).collect::<Vec<_>>().join(" AND ");
+            format!("(SELECT {} FROM {into} WHERE {same_key})", quote_name(name))
+        };
         let values = (0..names.len()).map(parameter).chain(kept.iter().map(keep));
         format!("({})", values.collect::<Vec<_>>().join(","))
     };
     let rows = (0..rows).map(row).collect::<Vec<_>>().join(",");
-    let names = names.iter().copied().chain(kept).map(|name| quote_name(name)).collect::<Vec<_>>().join(",");
-    format!("INSERT INTO {into} ({names}) VALUES {rows}")
+    format!("INSERT INTO {into} ({}) VALUES {rows}", quote_names(names.iter().copied().chain(kept)))
 }
 
 impl Writer for Statements<'_> {
