@@ -6,12 +6,12 @@ mod shapes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use rusqlite::Connection;
 use sqload::batch::{Arena, Rows};
+use sqload::engine::worker::Worker;
+use sqload::eval::{Program, Seed};
 use sqload::plan::{Dialect, Expr, Table, WriterChoice};
-use sqload::transform::{Program, Seed};
-use sqload::work::Worker;
 use sqload::write::direct::{Direct, Encoded, Schema, Sorting};
 use sqload::write::{Encoder, Writer};
-use sqload::{Loader, people};
+use sqload::{Loader, demo::people};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -41,7 +41,7 @@ fn with_rows<T>(csv: &str, table: &Table, then: impl FnOnce(&[Rows<'_>]) -> T) -
 /// Makes a file of people in `directory` and returns its path.
 fn create_csv(directory: &Path, rows: u64) -> PathBuf {
     let path = directory.join("people.csv");
-    sqload::generate::create_file(&path, rows, Some(1), &Default::default(), &false.into()).unwrap();
+    sqload::demo::generate::create_file(&path, rows, Some(1), &Default::default(), &false.into()).unwrap();
     path
 }
 

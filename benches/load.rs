@@ -8,7 +8,7 @@ mod shapes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use rusqlite::{Connection, params};
 use sqload::plan::Expr;
-use sqload::{Loader, people};
+use sqload::{Loader, demo::people};
 use std::path::Path;
 
 fn load(input: &Path, database: &Path) -> u64 {
@@ -55,7 +55,7 @@ fn bench(c: &mut Criterion) {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     let (input, database) = (path("people.csv"), path("people.db"));
-    sqload::generate::create_file(&input, rows, Some(1), &Default::default(), &false.into()).unwrap();
+    sqload::demo::generate::create_file(&input, rows, Some(1), &Default::default(), &false.into()).unwrap();
     assert_eq!(load(&input, &database), rows);
     let bytes = std::fs::read(&database).unwrap();
     assert_eq!(baseline(&input, &path("baseline.db")), rows);

@@ -4,7 +4,7 @@ mod shapes;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sqload::batch::Span;
-use sqload::parse::{Records, regular};
+use sqload::format::csv::parse::{Records, regular};
 use sqload::plan::Dialect;
 use std::hint::black_box;
 

@@ -5,10 +5,10 @@ mod shapes;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sqload::batch::{Arena, Value};
-use sqload::people;
+use sqload::demo::people;
+use sqload::engine::worker::Worker;
+use sqload::eval::{Program, Seed};
 use sqload::plan::{Dialect, Expr, Table};
-use sqload::transform::{Program, Seed};
-use sqload::work::Worker;
 use std::hint::black_box;
 
 /// A table that takes `fields` fields as they are.

@@ -7,10 +7,10 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 use sqload::batch::{Arena, Rows, Value, Values};
-use sqload::people;
+use sqload::demo::people;
+use sqload::engine::worker::Worker;
+use sqload::eval::{Program, Seed};
 use sqload::plan::{Dialect, Expr, Table};
-use sqload::transform::{Program, Seed};
-use sqload::work::Worker;
 use sqload::write::Writer;
 use sqload::write::statements::Statements;
 use std::path::Path;

@@ -3,6 +3,7 @@
 mod load;
 mod options;
 mod pipeline;
+pub(crate) mod terminal;
 
 use clap::{Args, Parser, Subcommand};
 use load::Load;

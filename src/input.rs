@@ -12,12 +12,13 @@
 //! What can not be mapped, or is not plain text, is read by a thread of its own (see `unpack`) into a file without a name,
 //! which can: see `spool`.
 
+mod bytes;
 mod spool;
 mod truncation;
 mod unpack;
 
 use crate::error::{Error, Kind, Result};
-use crate::split::Incoming;
+pub use bytes::Incoming;
 use memmap2::{Advice, Mmap};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;

@@ -27,41 +27,30 @@
 //! # }
 //! ```
 
-mod aside;
-mod columns;
-mod ddl;
-mod dialect;
 mod error;
-pub mod explain;
-mod formats;
-mod functions;
-pub mod generate;
-mod input;
+#[doc(hidden)]
+pub mod input;
 mod loader;
-mod numbers;
-pub mod people;
 pub mod plan;
+pub mod report;
 pub mod sql;
 
-// In the order in which data flows.
+#[doc(hidden)]
 pub mod batch;
-mod evaluate;
+mod database;
+#[doc(hidden)]
+pub mod demo;
+#[doc(hidden)]
+pub mod engine;
+#[doc(hidden)]
+pub mod eval;
+mod files;
+#[doc(hidden)]
+pub mod format;
 mod load;
-mod locate;
-mod order;
-mod output;
-pub mod parse;
-mod pipeline;
-pub mod preview;
-mod rejects;
-pub mod report;
-mod scan;
-mod source;
-mod sources;
-pub mod split;
-mod target;
-pub mod transform;
-pub mod work;
+mod schema;
+mod types;
+#[doc(hidden)]
 pub mod write;
 
 pub use error::{Error, Kind, Position, Reason, Result, RowKey};

@@ -1,23 +1,30 @@
 //! The one file that knows every room: opens what is to be read and written, runs the threads, and makes the
 //! result the database, or leaves it as it was.
 
-use crate::columns::table::{self, with_nulls};
-use crate::columns::{Looker, Seen};
-use crate::ddl::{declare_again_sql, quote_name};
+mod choice;
+mod explain;
+mod infer;
+mod preview;
+
+use crate::database::{Target, existing_columns, existing_names};
+use crate::engine::pipeline::{Counts, Pipeline};
+use crate::engine::rejects::Rejects;
+use crate::engine::sources::{Sources, agree};
+use crate::engine::timers::Clocks;
 use crate::error::{Error, Kind, Result};
-use crate::output::Output;
-use crate::pipeline::{Clocks, Counts, Pipeline};
+use crate::eval::Seed;
+use crate::files::output::Output;
+use crate::format::csv::source::Source;
 use crate::plan::{Column, Conflict, Expr, HeaderColumns, OnError, Plan, Table, WriterChoice};
-use crate::rejects::Rejects;
 use crate::report::{Progress, Report, ReportColumn};
-use crate::source::Source;
-use crate::sources::{Sources, agree};
-use crate::sql;
-use crate::target::{Target, existing_columns, existing_names};
-use crate::transform::Seed;
+use crate::schema::column_stats::Seen;
+use crate::schema::ddl::{declare_again_sql, quote_name};
+use crate::schema::select::filled;
+use crate::schema::table::{self, with_nulls};
 use crate::write::direct::{Direct, Sorting};
 use crate::write::statements::Statements;
-use crate::write::{Choice, choose};
+use choice::{Choice, choose};
+use infer::Looker;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -193,7 +200,7 @@ impl Load<'_> {
             rejected: counts.rejected,
             filtered: counts.filtered,
             ignored: counts.ignored,
-            oddities: counts.oddities,
+            repairs: counts.repairs,
             seconds,
             rows_per_second: counts.loaded as f64 / seconds,
             megabytes_per_second: bytes as f64 / 1e6 / seconds,
@@ -220,7 +227,7 @@ impl Load<'_> {
         looks_at_all: bool,
     ) -> Result<Described> {
         if let (Some(select), Some(first)) = (plan.select.take(), list.first()) {
-            plan.table.columns = sql::filled(&select, &plan.table, &first.names)?;
+            plan.table.columns = filled(&select, &plan.table, &first.names)?;
         }
         let (Some(options), Some(first)) = (&plan.columns, list.first()) else {
             return Ok(Described { plan, notes: Vec::new(), is_guess: false });

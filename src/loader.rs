@@ -1,14 +1,13 @@
 //! The library's front door.
 
 use crate::error::{Kind, Result};
-use crate::explain::Explanation;
 use crate::input;
 use crate::load::Load;
 use crate::plan::{
     Delimiter, Dialect, HeaderColumns, InvalidUtf8, OnError, Plan, Ragged, Synchronous, Table, WriterChoice,
 };
-use crate::preview::Preview;
-use crate::report::{Progress, Report};
+use crate::report::{Explanation, Preview, Progress, Report};
+use crate::sql::Pipeline;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +26,12 @@ pub struct Loader {
 impl From<Plan> for Loader {
     fn from(plan: Plan) -> Self {
         Self { plan, progress: Arc::default(), stop: Arc::default() }
+    }
+}
+
+impl From<Pipeline> for Loader {
+    fn from(pipeline: Pipeline) -> Self {
+        pipeline.plan().into()
     }
 }
 

@@ -1,10 +1,9 @@
 //! The command-line program. See the library for how it works.
 
 mod cli;
-mod terminal;
 
 use clap::{CommandFactory, Parser};
-use cli::{Cli, Command, CreateFile, Order};
+use cli::{Cli, Command, CreateFile, Order, terminal};
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::{Arc, atomic::AtomicBool};
@@ -39,7 +38,7 @@ fn create_file(options: &CreateFile, stop: &AtomicBool) -> Result<ExitCode, Box<
     let CreateFile { number_rows, output, seed, talk } = options;
     talk.start_diagnostics();
     let progress = sqload::report::Progress::default();
-    let create = || sqload::generate::create_file(output, *number_rows, *seed, &progress, stop);
+    let create = || sqload::demo::generate::create_file(output, *number_rows, *seed, &progress, stop);
     Ok(terminal::watch(talk.quiet, &progress, create).map(|()| ExitCode::SUCCESS)?)
 }
 

@@ -1,13 +1,18 @@
 //! What a load is doing, while it runs, and what it did, at its end.
 
-use crate::batch::Oddities;
+mod explanation;
+mod preview;
+
+pub use explanation::{Evaluation, Explanation};
+pub use preview::Preview;
+
+use crate::batch::Repairs;
 use crate::plan::Column;
 use serde::Serialize;
 use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 /// Counters of a running load, for whoever wants to watch it.
 #[derive(Debug, Default)]
@@ -87,7 +92,7 @@ pub struct Report {
     pub ignored: u64,
     /// What there is about the records that were not rejected for their form or types.
     #[serde(flatten)]
-    pub oddities: Oddities,
+    pub repairs: Repairs,
     /// Seconds from start to end.
     pub seconds: f64,
     /// Rows loaded a second.
@@ -159,7 +164,7 @@ impl fmt::Display for Report {
         let said = counts.iter().enumerate().filter(|(at, (count, _))| *at < 2 || *count > 0);
         let said: Vec<_> = said.map(|(_, (count, name))| format!("{} {name}", grouped(*count))).collect();
         writeln!(f, "read {} records: {}", grouped(*records), said.join(", "))?;
-        let odd = odd(&self.oddities);
+        let odd = odd(&self.repairs);
         if !odd.is_empty() {
             writeln!(f, "{odd}")?;
         }
@@ -182,8 +187,8 @@ impl fmt::Display for Report {
 }
 
 /// What there is to say about the records that became rows.
-fn odd(oddities: &Oddities) -> String {
-    let Oddities { padded, cut, mended, nul_values } = *oddities;
+fn odd(repairs: &Repairs) -> String {
+    let Repairs { padded, cut, mended, nul_values } = *repairs;
     let parts = [
         (padded, "too short, padded with NULL"),
         (cut, "too long, cut off"),
@@ -199,27 +204,6 @@ pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
     groups.collect::<Vec<_>>().join(" ")
-}
-
-/// Adds up the time that a stage is at work, from any number of threads.
-#[derive(Debug, Default)]
-pub(crate) struct Stopwatch {
-    nanos: AtomicU64,
-}
-
-impl Stopwatch {
-    /// Runs `work` and adds the time that it took.
-    pub(crate) fn time<T>(&self, work: impl FnOnce() -> T) -> T {
-        let start = Instant::now();
-        let result = work();
-        self.nanos.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
-        result
-    }
-
-    /// Seconds so far.
-    pub(crate) fn seconds(&self) -> f64 {
-        Duration::from_nanos(self.nanos.load(Ordering::Relaxed)).as_secs_f64()
-    }
 }
 
 #[cfg(test)]

@@ -22,18 +22,20 @@
 //! INDEX, CREATE VIEW and ANALYZE, which run when the rows are there. SQLite is the authority on all but the INSERT:
 //! it runs these statements as they are written, first in an empty database in memory, to see that they are sound.
 
-mod compiled;
+mod compile;
 mod dialect;
-pub(crate) mod expression;
+mod lower;
+mod names;
+mod precedence;
 mod rewrite;
+mod scratch;
 mod script;
 mod select;
-mod strength;
 
-use crate::Loader;
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Column, Existing, Expr, Plan, Select, Selected, Table};
-use crate::write::{Declared, Refusal, Scratch};
+use crate::schema::select::filled;
+use scratch::{Declared, Refusal, Scratch};
 use script::{Piece, Script};
 use select::{INPUT, Rows};
 use std::path::Path;
@@ -41,12 +43,6 @@ use std::path::Path;
 /// A pipeline: a plan that comes from SQL.
 #[derive(Debug, Clone)]
 pub struct Pipeline(Plan);
-
-impl From<Pipeline> for Loader {
-    fn from(pipeline: Pipeline) -> Self {
-        pipeline.0.into()
-    }
-}
 
 impl Pipeline {
     /// The pipeline that `sql` is; `name` is what messages call it.
@@ -265,30 +261,4 @@ fn fill(table: &mut Table, columns: &[Declared], rows: Rows, statement: Piece<'_
         table.columns = filled(&select, table, &[])?;
     }
     Ok(plan)
-}
-
-/// The columns of `table` that values go to, with the values, where the input has this header.
-///
-/// # Errors
-/// [`Kind::Sql`] if there are not as many of these as of those.
-pub(crate) fn filled(select: &Select, table: &Table, header: &[String]) -> Result<Vec<Column>> {
-    let mut values = Vec::new();
-    for item in &select.items {
-        match item {
-            Selected::All => values.extend(header.iter().cloned().map(Expr::Field)),
-            Selected::Column { column, .. } => values.push(Expr::Field(column.clone())),
-            Selected::Value { value, .. } => values.push(value.clone()),
-        }
-    }
-    let (given, taken) = (values.len(), select.into.len());
-    if given != taken {
-        let reason = format!("{given} values for {taken} columns of the table {}", table.name);
-        return Err(Kind::Sql { place: select.place.clone(), reason }.into());
-    }
-    // In the order of the table, which is that of a row on a page.
-    let nulls = select.nulls.iter().map(|at| (at, Expr::Null));
-    let mut filled: Vec<_> = select.into.iter().zip(values).chain(nulls).collect();
-    filled.sort_by_key(|(at, _)| **at);
-    let column = |(at, value): (&usize, Expr)| Column { value, ..table.columns[*at].clone() };
-    Ok(filled.into_iter().map(column).collect())
 }

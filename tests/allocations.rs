@@ -2,7 +2,7 @@
 //! arena), never for a record.
 
 use sqload::plan::{Expr, Plan, Tuning, WriterChoice};
-use sqload::{Loader, people};
+use sqload::{Loader, demo::people};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};

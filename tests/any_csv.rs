@@ -237,7 +237,7 @@ fn keys_of_several_inputs_differ() {
         std::fs::write(input, rows).unwrap();
     }
     for writer in [WriterChoice::Direct, WriterChoice::Statements] {
-        let loader = Loader::new(sqload::people::table(sqload::plan::Expr::Uuid7)).writer(writer);
+        let loader = Loader::new(sqload::demo::people::table(sqload::plan::Expr::Uuid7)).writer(writer);
         let report = loader.verify(true).load_all(&inputs, path("out.db")).unwrap();
         assert_eq!((report.records, report.loaded), (3_003, 3_003));
         let connection = Connection::open(path("out.db")).unwrap();

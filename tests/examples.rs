@@ -95,7 +95,7 @@ fn slugs() {
 
 #[test]
 fn the_built_in_pipeline_is_as_documented() {
-    assert!(include_str!("../README.md").contains(sqload::people::SQL));
+    assert!(include_str!("../README.md").contains(sqload::demo::people::SQL));
 }
 
 #[test]

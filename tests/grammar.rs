@@ -6,9 +6,11 @@ mod naive;
 use proptest::prelude::*;
 use sqload::Kind;
 use sqload::batch::Arena;
-use sqload::parse::{Records, trim, unquote};
+use sqload::batch::Chunk;
+use sqload::format::csv::parse::{Records, trim, unquote};
+use sqload::format::csv::split::Split;
+use sqload::input::Incoming;
 use sqload::plan::{Delimiter, Dialect};
-use sqload::split::{Incoming, Split};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 type Fields = Vec<Vec<u8>>;
@@ -302,7 +304,7 @@ fn a_header_is_taken_off_whatever_blank_lines_precede_it() {
     let header = split.take_header(1).unwrap().unwrap();
     assert_eq!(ours(header.bytes, Dialect::default()), [[b"a\nb".to_vec(), b"c".to_vec()]]);
     let chunk = split.next().unwrap().unwrap();
-    let expected = sqload::split::Chunk {
+    let expected = Chunk {
         records_before_input: 0,
         number: 0,
         bytes: b"1,2\n3,4",

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use sqload::plan::{Column, Expr, OnError, Plan, Table, Tuning, WriterChoice};
-use sqload::{Kind, Loader, people};
+use sqload::{Kind, Loader, demo::people};
 use std::num::NonZeroUsize;
 use std::path::Path;
 
@@ -101,7 +101,7 @@ proptest! {
 fn any_chunk_size_and_number_of_jobs_gives_the_same_people() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
-    sqload::generate::create_file(&path("in.csv"), 3_000, Some(5), &Default::default(), &false.into())
+    sqload::demo::generate::create_file(&path("in.csv"), 3_000, Some(5), &Default::default(), &false.into())
         .unwrap();
     for id in [Expr::Uuid7, Expr::Uuid4] {
         let mut first = None;

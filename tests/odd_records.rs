@@ -133,7 +133,7 @@ fn a_nul_that_is_the_quote_or_the_delimiter_is_not_in_a_value() {
     let mut plan = Plan { columns, ..Plan::new(Table::new("t", Vec::new())) };
     plan.dialect.delimiter = 0.into();
     let report = Loader::from(plan).load(place.path("in.csv"), place.path("out.db")).unwrap();
-    assert_eq!((report.loaded, report.oddities.nul_values), (1, 1));
+    assert_eq!((report.loaded, report.repairs.nul_values), (1, 1));
 }
 
 #[test]
@@ -199,7 +199,7 @@ proptest! {
             for (utf8, way) in [InvalidUtf8::Reject, InvalidUtf8::Replace].into_iter().flat_map(|utf8| ways.map(|way| (utf8, way))) {
                 let (rows, counts) = reference(&body, ragged, utf8);
                 let report = load(&place, ragged, utf8, way);
-                let odd = report.oddities;
+                let odd = report.repairs;
                 prop_assert_eq!([odd.padded, odd.cut, odd.mended, odd.nul_values], counts);
                 let connection = Connection::open(place.path("out.db")).unwrap();
                 prop_assert_eq!(rows_of(&connection, "SELECT * FROM t ORDER BY rowid"), rows);

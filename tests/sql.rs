@@ -193,7 +193,7 @@ fn expressions_may_be_as_deep_as_sqlite_has_them() {
 #[test]
 fn people_in_a_file_are_the_built_in_people() {
     let place = Place::with_input(FEW);
-    place.write("people.sql", sqload::people::SQL);
+    place.write("people.sql", sqload::demo::people::SQL);
     for options in [&[][..], &["--writer", "statements"]] {
         place.run(&[&["run-pipeline", "people.sql"], options].concat()).expect(0);
         place.holds(FEW);

@@ -3,8 +3,9 @@
 // Each bench is a crate of its own and uses its share of this.
 #![allow(dead_code, reason = "shared by benches that each use a part")]
 
+use sqload::batch::Chunk;
+use sqload::format::csv::split::Split;
 use sqload::plan::{Column, Dialect, Table};
-use sqload::split::{Chunk, Split};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;

@@ -2,9 +2,9 @@
 #![no_main]
 
 use csv::ByteRecord;
-use sqload::parse::Records;
+use sqload::format::csv::parse::Records;
 use sqload::plan::Dialect;
-use sqload::split::Split;
+use sqload::format::csv::split::Split;
 use sqload::{Error, Kind};
 use sqload_fuzz::{dialect, line_ends, open_quote, oracle, records};
 

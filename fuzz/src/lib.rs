@@ -6,7 +6,7 @@ mod naive;
 
 use csv::ByteRecord;
 use sqload::batch::{Arena, Span};
-use sqload::parse::{Records, regular, trim, unquote};
+use sqload::format::csv::parse::{Records, regular, trim, unquote};
 use sqload::plan::{Delimiter, Dialect};
 
 /// The dialect that `data` begins with, the options beside it, and the bytes behind it.

@@ -3,7 +3,7 @@
 use super::{Order, Task, options::LoadOptions};
 use clap::{Args, ValueEnum};
 use sqload::plan::{Head, Plan};
-use sqload::{people, sql::Pipeline};
+use sqload::{demo::people, sql::Pipeline};
 use std::path::{Path, PathBuf};
 
 pub(super) const EXAMPLES: &str = "\
@@ -74,7 +74,7 @@ impl RunPipeline {
 mod tests {
     use crate::cli::{Cli, Command};
     use clap::Parser;
-    use sqload::people;
+    use sqload::demo::people;
     use sqload::plan::{Expr, Plan};
 
     #[test]

@@ -1,6 +1,5 @@
 //! SQL as SQLite reads it, where the parser's own idea of that differs.
 
-use super::script::MAX_DEPTH;
 use sqlparser::ast::{BinaryOperator, DataType, Expr, Ident, Statement, UnaryOperator};
 use sqlparser::dialect::{Dialect, Precedence, SQLiteDialect};
 use sqlparser::keywords::Keyword;
@@ -12,6 +11,9 @@ use std::iter;
 type Parsed<T> = Result<T, ParserError>;
 
 const OF_PARSER: SQLiteDialect = SQLiteDialect {};
+
+/// How many expressions may be in each other, as SQLite has it (SQLITE_MAX_EXPR_DEPTH in "Limits In SQLite").
+pub(super) const MAX_DEPTH: usize = 1000;
 
 /// The operators that SQLite leaves to a function, and LIKE's kin.
 const MATCHES: [(Keyword, BinaryOperator); 3] = [

@@ -4,9 +4,9 @@
 //! time, becomes a column of `input`, made once for each place where it stands.
 
 use super::dialect::is_number;
-use super::expression::{Refused, column_of, hexadecimal, name_of, of_record};
-use crate::ddl::quote_name;
+use super::names::{Refused, column_of, hexadecimal, name_of, of_record};
 use crate::plan::Expr;
+use crate::schema::ddl::quote_name;
 use sqlparser::ast::{
     self, DataType, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
     Spanned, UnaryOperator, Value, VisitorMut,

@@ -1,6 +1,6 @@
 //! The text of SQL: its statements, their tokens, and where each of them stands.
 
-use super::dialect::{Sqlite, as_sqlite};
+use super::dialect::{MAX_DEPTH, Sqlite, as_sqlite};
 use crate::error::{Error, Kind, Result};
 use crate::plan::Place;
 use sqlparser::parser::{Parser, ParserError};
@@ -8,9 +8,6 @@ use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
-
-/// How many expressions may be in each other, as SQLite has it (SQLITE_MAX_EXPR_DEPTH in "Limits In SQLite").
-pub(super) const MAX_DEPTH: usize = 1000;
 
 /// Bytes of stack for twice as many, each of which takes the parser up to 40 KB where it is built without optimisation.
 const STACK: usize = 256 << 20;

@@ -1,10 +1,11 @@
 //! `INSERT INTO ... SELECT ... FROM input`: what is part of a pipeline, and what is not.
 
-use super::expression::{Refused, column_of, lower};
+use super::lower::lower;
+use super::names::{Refused, column_of};
 use super::script::Piece;
 use crate::error::Result;
 use crate::plan::{Expr, Mention, Selected};
-use crate::write::direct::Affinity;
+use crate::types::Affinity;
 use sqlparser::ast::{
     self, BinaryOperator, Distinct, GroupByExpr, Ident, Insert, ObjectName, Query, Select, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, Spanned, Statement, TableFactor, TableObject,

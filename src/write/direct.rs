@@ -20,25 +20,24 @@
 //! then paged; an index that does not fit in memory is left to SQLite.
 
 mod affinity;
+mod builder;
+mod catalog;
 mod cells;
 mod encode;
-mod growth;
+mod layout;
 mod pages;
-mod put;
 mod record;
-mod schema;
 mod sort;
 mod tree;
 
-pub(crate) use affinity::Affinity;
+pub use catalog::Schema;
 pub use encode::{Encoded, Encoder};
-pub use schema::Schema;
 
 use crate::batch::Rows;
-use crate::ddl::quote_name;
 use crate::error::{Error, Kind, Result, RowKey};
+use crate::schema::ddl::quote_name;
 use crate::write::{self, Appended};
-use growth::{Failure, Growth};
+use builder::{Failure, Growth};
 use pages::Pages;
 use sort::Order;
 use std::fs::File;

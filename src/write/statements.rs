@@ -10,9 +10,9 @@
 //! before; it is taken back, so that they are like others.
 
 use crate::batch::{Rows, Value};
-use crate::ddl::{quote_name, quote_names};
 use crate::error::{Error, Kind, Reason, Result};
 use crate::plan::{Conflict, Table};
+use crate::schema::ddl::{quote_name, quote_names};
 use crate::write::{Appended, Encoder, Writer};
 use rusqlite::{Connection, ffi};
 use std::ffi::{CStr, c_int};

@@ -5,7 +5,7 @@
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
-use sqload::batch::{self, Guesses, Oddities, Rows, Span, Strings, Values};
+use sqload::batch::{self, Chunk, Guesses, Repairs, RowOrigins, Rows, Span, Strings, Values};
 use sqload::plan::{Column, Expr, Table};
 use sqload::write::direct::{Direct, Encoded, Schema, Sorting};
 use sqload::write::statements::Statements;
@@ -87,10 +87,11 @@ impl Case {
                 filtered: 0,
                 len: chunk.len(),
                 columns: &columns,
-                first_record,
+                chunk: Chunk { first_record, ..Chunk::default() },
+                origins: RowOrigins::default(),
                 rejects: Vec::new(),
                 guesses: Guesses::default(),
-                oddities: Oddities::default(),
+                repairs: Repairs::default(),
             })?;
             first_record += chunk.len() as u64;
         }

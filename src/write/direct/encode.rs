@@ -5,10 +5,10 @@
 //! which is rare, the writer encodes the chunk once more.
 
 use super::affinity::Converter;
+use super::catalog::{Index, Schema};
 use super::cells::{Cells, Kind, Limits};
-use super::put::{Numbered, Sink};
+use super::layout::{Numbered, Sink};
 use super::record::{compare, prefix};
-use super::schema::{Index, Schema};
 use super::sort::{same_prefix, sort_by_prefix};
 use crate::batch::{Arena, Rows, Value, Values};
 use crate::write;
@@ -68,10 +68,11 @@ impl Tally {
         let missing = (rows.rejects.len() + rows.filtered) as u64;
         let records = rows.len as u64 + missing;
         let mut tallied = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let ahead: u64 = tallied.ahead.range(..rows.first_record).map(|(_, (_, missing))| missing).sum();
+        let ahead: u64 =
+            tallied.ahead.range(..rows.chunk.first_load_record()).map(|(_, (_, missing))| missing).sum();
         let before = tallied.missing + ahead;
         if records > 0 {
-            tallied.ahead.insert(rows.first_record, (records, missing));
+            tallied.ahead.insert(rows.chunk.first_load_record(), (records, missing));
         }
         loop {
             let next_record = tallied.next_record;
@@ -161,7 +162,7 @@ impl write::Encoder for Encoder {
     type Encoded = Encoded;
 
     fn encode(&mut self, rows: &Rows<'_>, encoded: &mut Encoded) {
-        let rows_before = rows.first_record.saturating_sub(self.tally.missing_before(rows));
+        let rows_before = rows.chunk.first_load_record().saturating_sub(self.tally.missing_before(rows));
         let largest = i64::try_from(rows_before).ok().filter(|rows| *rows > 0);
         self.encode_after(largest, rows, encoded);
     }
@@ -296,18 +297,19 @@ fn find_order(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::Guesses;
+    use crate::batch::{Chunk, Guesses, RowOrigins};
 
     #[test]
     fn a_tally_knows_what_all_chunks_that_were_parsed_have_lost() {
         let rows = |first_record, len, filtered| Rows {
             len,
             columns: &[],
-            first_record,
+            chunk: Chunk { first_record, ..Chunk::default() },
+            origins: RowOrigins::default(),
             rejects: Vec::new(),
             filtered,
             guesses: Guesses::default(),
-            oddities: crate::batch::Oddities::default(),
+            repairs: crate::batch::Repairs::default(),
         };
         let tally = Tally::default();
         // Records 0 to 9, 10 to 12, none, 13 to 20 and 21 on, of which 7, 3, 0, 1 and 0 are left out.

@@ -1,0 +1,59 @@
+//! Chunks, and the records of a chunk that rows come from.
+
+use super::Span;
+
+/// A run of whole records of one input; the unit of work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Chunk<'a> {
+    /// Chunks of the input before this one.
+    pub number: u64,
+    /// The records, with the line ends and blank lines after each.
+    pub bytes: &'a [u8],
+    /// Bytes of the input before this chunk.
+    pub offset: u64,
+    /// Records of the load before this input.
+    pub records_before_input: u64,
+    /// Records of the input before this chunk.
+    pub first_record: u64,
+    /// Records in this chunk.
+    pub records: usize,
+    /// Line ends of the input before this chunk.
+    pub first_line: u64,
+}
+
+impl Chunk<'_> {
+    /// Records of the load before this chunk.
+    #[must_use]
+    pub fn first_load_record(&self) -> u64 {
+        self.records_before_input + self.first_record
+    }
+}
+
+/// The record of a chunk that a row came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowOrigin {
+    /// Records of the chunk before it.
+    pub number: u32,
+    /// The record in the chunk, without its line end.
+    pub span: Span,
+}
+
+/// The records that the rows of a chunk came from, one for each row.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RowOrigins<'a> {
+    /// For each row, the records of the chunk before its own.
+    pub numbers: &'a [u32],
+    /// For each row, its record in the chunk, without the line end.
+    pub spans: &'a [Span],
+}
+
+impl RowOrigins<'_> {
+    /// The record that a row came from.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    #[must_use]
+    pub fn get(&self, row: usize) -> RowOrigin {
+        RowOrigin { number: self.numbers[row], span: self.spans[row] }
+    }
+}

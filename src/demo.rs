@@ -1,0 +1,4 @@
+//! The people example.
+
+pub mod generate;
+pub mod people;

@@ -1,0 +1,46 @@
+//! How long the stages of a load were at work.
+
+use crate::report::Stages;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Adds up the time that a stage is at work, from any number of threads.
+#[derive(Debug, Default)]
+pub(crate) struct Stopwatch {
+    nanos: AtomicU64,
+}
+
+impl Stopwatch {
+    /// Runs `work` and adds the time that it took.
+    pub(crate) fn time<T>(&self, work: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = work();
+        self.nanos.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        result
+    }
+
+    /// Seconds so far.
+    pub(crate) fn seconds(&self) -> f64 {
+        Duration::from_nanos(self.nanos.load(Ordering::Relaxed)).as_secs_f64()
+    }
+}
+
+/// How long each stage was at work.
+#[derive(Default)]
+pub(crate) struct Clocks {
+    pub(super) split: Stopwatch,
+    pub(super) parse: Stopwatch,
+    pub(super) write: Stopwatch,
+    pub(crate) finish: Stopwatch,
+}
+
+impl Clocks {
+    pub(crate) fn read(&self) -> Stages {
+        Stages {
+            split_seconds: self.split.seconds(),
+            parse_seconds: self.parse.seconds(),
+            write_seconds: self.write.seconds(),
+            finish_seconds: self.finish.seconds(),
+        }
+    }
+}

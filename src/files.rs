@@ -1,0 +1,4 @@
+//! Files that a load makes.
+
+pub(crate) mod output;
+pub(crate) mod staged;

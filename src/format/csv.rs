@@ -1,0 +1,10 @@
+//! CSV: bytes to records.
+
+pub mod decode;
+pub mod fields;
+pub(crate) mod lines;
+pub mod parse;
+pub(crate) mod scan;
+pub(crate) mod sniff;
+pub(crate) mod source;
+pub mod split;

@@ -1,0 +1,299 @@
+//! Chunks to decoded records: cuts records into fields, and separates those that cannot become rows.
+
+use super::fields::CsvRecords;
+use super::lines::count_line_ends;
+use super::parse;
+use crate::batch::{Arena, Chunk, Reject, Repairs, RowOrigins, Span};
+use crate::error::Reason;
+use crate::plan::{Dialect, InvalidUtf8, Policies, Ragged};
+use std::ops::Range;
+
+/// Decodes the chunks of one input. Each worker has its own, which reuses its memory.
+///
+/// What a decoder holds belongs to the chunk that was decoded last.
+#[derive(Debug)]
+pub struct Decoder {
+    dialect: Dialect,
+    /// The dialect, minus quote and escape if the chunk contains neither.
+    chunk_dialect: Dialect,
+    width: usize,
+    ragged: Ragged,
+    invalid_utf8: InvalidUtf8,
+    /// The fields of the records that may become rows, `width` for each.
+    fields: Vec<Span>,
+    /// For each of these records, the number of records of the chunk before it, and its bytes in the chunk.
+    numbers: Vec<u32>,
+    spans: Vec<Span>,
+    /// The numbers of the records with too few fields, each with how many it has; with too many; with invalid UTF-8.
+    short: Vec<(u32, u32)>,
+    long: Vec<u32>,
+    invalid: Vec<u32>,
+    /// For each record the line ends before it, if they are counted.
+    lines: Vec<u64>,
+}
+
+impl Decoder {
+    /// A decoder of records with `width` fields, which rejects all others.
+    #[must_use]
+    pub fn new(dialect: Dialect, width: usize) -> Self {
+        let (fields, numbers, spans, short, long, invalid, lines) = Default::default();
+        Self {
+            dialect,
+            chunk_dialect: dialect,
+            width,
+            ragged: Ragged::Reject,
+            invalid_utf8: InvalidUtf8::Reject,
+            fields,
+            numbers,
+            spans,
+            short,
+            long,
+            invalid,
+            lines,
+        }
+    }
+
+    /// The same with the policies for records with too many or too few fields or invalid UTF-8.
+    #[must_use]
+    pub fn with_policies(self, policies: &Policies) -> Self {
+        Self { ragged: policies.ragged, invalid_utf8: policies.invalid_utf8, ..self }
+    }
+
+    /// Decodes `chunk`. Returns the bytes that the fields are slices of, and the records that cannot become rows.
+    pub(crate) fn decode<'a>(
+        &mut self,
+        chunk: &Chunk<'a>,
+        counts_lines: bool,
+        arena: &'a Arena,
+    ) -> (&'a [u8], Vec<Reject<'a>>) {
+        self.chunk_dialect = parse::of_chunk(chunk.bytes, self.dialect);
+        let rejects = self.parse(chunk);
+        if self.dialect.trims {
+            parse::trim(chunk.bytes, &mut self.fields);
+        }
+        self.lines.clear();
+        if counts_lines {
+            self.count_lines(chunk);
+        }
+        let bytes = match self.invalid.as_slice() {
+            [] => chunk.bytes,
+            _ => replace_invalid_utf8(chunk.bytes, &mut self.fields, arena),
+        };
+        (bytes, rejects)
+    }
+
+    /// The number of records that may become rows.
+    pub(crate) fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
+    /// The records that may become rows, whose fields are slices of `bytes`.
+    pub(crate) fn records<'r, 'a>(&'r self, chunk: &Chunk<'a>, bytes: &'a [u8]) -> CsvRecords<'r, 'a> {
+        CsvRecords {
+            bytes,
+            dialect: self.chunk_dialect,
+            fields: &self.fields,
+            width: self.width,
+            first_load_record: chunk.first_load_record(),
+            first_input_record: chunk.first_record,
+            numbers: &self.numbers,
+            short: &self.short,
+            lines: &self.lines,
+        }
+    }
+
+    /// The records that may become rows, in `arena`.
+    pub(crate) fn origins<'a>(&self, arena: &'a Arena) -> RowOrigins<'a> {
+        RowOrigins { numbers: arena.copy_list(&self.numbers), spans: arena.copy_list(&self.spans) }
+    }
+
+    /// Keeps only the records for which `is_kept` is true.
+    pub(crate) fn retain(&mut self, is_kept: impl Fn(usize) -> bool) {
+        let width = self.width;
+        let mut kept = 0;
+        for row in 0..self.numbers.len() {
+            if is_kept(row) {
+                self.numbers[kept] = self.numbers[row];
+                self.spans[kept] = self.spans[row];
+                self.fields.copy_within(row * width..(row + 1) * width, kept * width);
+                if let Some(line) = self.lines.get(row).copied() {
+                    self.lines[kept] = line;
+                }
+                kept += 1;
+            }
+        }
+        self.numbers.truncate(kept);
+        self.spans.truncate(kept);
+        self.fields.truncate(kept * width);
+        self.lines.truncate(kept);
+        let is_kept = |number: &u32| self.numbers.binary_search(number).is_ok();
+        self.short.retain(|(number, _)| is_kept(number));
+        self.long.retain(is_kept);
+        self.invalid.retain(is_kept);
+    }
+
+    /// What was repaired in the records that may become rows, whose fields are slices of `bytes`.
+    pub(crate) fn repairs(&self, bytes: &[u8]) -> Repairs {
+        Repairs {
+            padded: self.short.len() as u64,
+            cut: self.long.len() as u64,
+            mended: self.invalid.len() as u64,
+            nul_values: parse::with_nul(bytes, self.chunk_dialect, &self.fields) as u64,
+        }
+    }
+
+    /// Counts the line ends before each record.
+    fn count_lines(&mut self, chunk: &Chunk<'_>) {
+        let (mut line, mut counted) = (chunk.first_line, 0);
+        for span in &self.spans {
+            let start = span.start as usize;
+            line += count_line_ends(&chunk.bytes[counted..start]);
+            counted = start;
+            self.lines.push(line);
+        }
+    }
+
+    /// Parses `chunk` into the records that may become rows, and returns the others.
+    fn parse<'a>(&mut self, chunk: &Chunk<'a>) -> Vec<Reject<'a>> {
+        self.fields.clear();
+        self.numbers.clear();
+        self.spans.clear();
+        self.short.clear();
+        self.long.clear();
+        self.invalid.clear();
+        // Most chunks are ASCII, which is faster to check.
+        let chunk_is_utf8 = chunk.bytes.is_ascii() || std::str::from_utf8(chunk.bytes).is_ok();
+        if chunk_is_utf8
+            && let Some(count) = parse::regular(chunk.bytes, self.chunk_dialect, self.width, &mut self.fields)
+        {
+            self.numbers.extend(0..count as u32);
+            let span = |fields: &[Span]| Span { start: fields[0].start, end: fields[fields.len() - 1].end };
+            self.spans.extend(self.fields.chunks_exact(self.width).map(span));
+            return Vec::new();
+        }
+        self.fields.clear();
+        let mut rejects = RejectList::new(chunk);
+        let mut records = parse::Records::new(chunk.bytes, self.chunk_dialect);
+        for number in 0.. {
+            let first_field = self.fields.len();
+            let Some(range) = records.next_into(&mut self.fields) else { break };
+            let (expected, found) = (self.width, self.fields.len() - first_field);
+            let invalid = if chunk_is_utf8 {
+                None
+            } else {
+                invalid_utf8(chunk, range.clone(), &self.fields[first_field..])
+            };
+            let has_too_many = found > expected && self.ragged != Ragged::Fit;
+            let reason = if has_too_many || found < expected && self.ragged == Ragged::Reject {
+                Some(Reason::FieldCount { expected, found })
+            } else {
+                invalid.clone().filter(|_| self.invalid_utf8 == InvalidUtf8::Reject)
+            };
+            let span = Span { start: range.start as u32, end: range.end as u32 };
+            if let Some(reason) = reason {
+                self.fields.truncate(first_field);
+                rejects.push(number, span, reason);
+                continue;
+            }
+            self.numbers.push(number);
+            self.spans.push(span);
+            if found != expected {
+                self.fit(number, first_field, found);
+            }
+            self.invalid.extend(invalid.map(|_| number));
+        }
+        rejects.list
+    }
+
+    /// Pads or cuts the last record to the width of the header.
+    #[cold]
+    fn fit(&mut self, number: u32, first_field: usize, found: usize) {
+        if found < self.width {
+            self.short.push((number, found as u32));
+        } else {
+            self.long.push(number);
+        }
+        self.fields.resize(first_field + self.width, Span { start: 0, end: 0 });
+    }
+}
+
+/// The records of `chunk` that rows came from as rejects. The rows are in input order.
+pub(crate) fn rejects_of_rows<'a>(
+    chunk: &Chunk<'a>,
+    origins: RowOrigins<'_>,
+    rows: impl IntoIterator<Item = (usize, Reason)>,
+) -> Vec<Reject<'a>> {
+    let mut rejects = RejectList::new(chunk);
+    for (row, reason) in rows {
+        let origin = origins.get(row);
+        rejects.push(origin.number, origin.span, reason);
+    }
+    rejects.list
+}
+
+impl Decoder {
+    /// The same as [`rejects_of_rows`] for the records that a decoder holds.
+    pub(crate) fn rejects_of<'a>(
+        &self,
+        chunk: &Chunk<'a>,
+        rows: impl IntoIterator<Item = (usize, Reason)>,
+    ) -> Vec<Reject<'a>> {
+        rejects_of_rows(chunk, RowOrigins { numbers: &self.numbers, spans: &self.spans }, rows)
+    }
+}
+
+/// Copies all fields of `chunk` into `arena`, with U+FFFD in place of invalid UTF-8, and moves the spans there.
+#[cold]
+fn replace_invalid_utf8<'a>(chunk: &[u8], fields: &mut [Span], arena: &'a Arena) -> &'a [u8] {
+    let mut bytes = arena.vec(chunk.len());
+    for field in fields {
+        let start = bytes.len() as u32;
+        bytes.extend_from_slice_copy(String::from_utf8_lossy(field.of(chunk)).as_bytes());
+        *field = Span { start, end: bytes.len() as u32 };
+    }
+    bytes.into_bump_slice()
+}
+
+/// Merges two lists of rejects of one chunk, in input order.
+pub(crate) fn in_input_order<'a>(mut some: Vec<Reject<'a>>, others: Vec<Reject<'a>>) -> Vec<Reject<'a>> {
+    some.extend(others);
+    some.sort_by_key(|reject| reject.record);
+    some
+}
+
+#[cold]
+fn invalid_utf8(chunk: &Chunk<'_>, record: Range<usize>, fields: &[Span]) -> Option<Reason> {
+    let error = std::str::from_utf8(&chunk.bytes[record.clone()]).err()?;
+    let at = record.start + error.valid_up_to();
+    let field = fields.partition_point(|field| field.end as usize <= at) + 1;
+    Some(Reason::InvalidUtf8 { field, offset: chunk.offset + at as u64 })
+}
+
+/// Collects the rejects of a chunk, and counts lines from one to the next.
+struct RejectList<'a> {
+    chunk: Chunk<'a>,
+    /// Line ends of the input before byte `counted` of the chunk.
+    line: u64,
+    counted: usize,
+    list: Vec<Reject<'a>>,
+}
+
+impl<'a> RejectList<'a> {
+    fn new(chunk: &Chunk<'a>) -> Self {
+        Self { chunk: *chunk, line: chunk.first_line, counted: 0, list: Vec::new() }
+    }
+
+    #[cold]
+    fn push(&mut self, number: u32, span: Span, reason: Reason) {
+        let start = span.start as usize;
+        self.line += count_line_ends(&self.chunk.bytes[self.counted..start]);
+        self.counted = start;
+        self.list.push(Reject {
+            record: self.chunk.first_record + u64::from(number),
+            line: self.line,
+            offset: self.chunk.offset + u64::from(span.start),
+            bytes: span.of(self.chunk.bytes),
+            reason,
+        });
+    }
+}

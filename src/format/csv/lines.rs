@@ -1,0 +1,22 @@
+//! Lines and positions.
+
+use crate::batch::{Chunk, RowOrigin};
+use crate::error::Position;
+use std::sync::Arc;
+
+/// The number of line ends in `bytes`: LF, CRLF and CR each count once.
+pub(crate) fn count_line_ends(bytes: &[u8]) -> u64 {
+    let is_end = |&at: &usize| bytes[at] == b'\r' || at == 0 || bytes[at - 1] != b'\r';
+    memchr::memchr2_iter(b'\n', b'\r', bytes).filter(is_end).count() as u64
+}
+
+/// The position in `input` of a record of `chunk`.
+pub(crate) fn position(input: &Arc<str>, chunk: &Chunk<'_>, record: RowOrigin) -> Position {
+    let start = record.span.start as usize;
+    Position {
+        input: input.clone(),
+        record: chunk.first_record + u64::from(record.number) + 1,
+        line: chunk.first_line + count_line_ends(&chunk.bytes[..start]) + 1,
+        offset: chunk.offset + start as u64,
+    }
+}

@@ -1,0 +1,52 @@
+//! Which expression of a plan is evaluated by what.
+
+use crate::engine::sources::Sources;
+use crate::error::Result;
+use crate::eval::Seed;
+use crate::load::Load;
+use crate::plan::{Column, Expr, Plan, Sql};
+use crate::report::{Evaluation, Explanation};
+use crate::schema::ddl::quote_text;
+
+impl Load<'_> {
+    /// Says what would evaluate the expressions. Nothing is loaded.
+    pub(crate) fn explain(self) -> Result<Explanation> {
+        let list = self.open_inputs()?;
+        let described = self.describe(&list, self.jobs(), false)?;
+        // All columns that are named are there.
+        Sources::new(&list, &described.plan, &described.plan.table, Seed::fixed(0))?;
+        Ok(explanation(&described.plan))
+    }
+}
+
+/// Which code evaluates each expression of `plan`.
+pub(super) fn explanation(plan: &Plan) -> Explanation {
+    let evaluation = |expr: &Expr| Evaluation { text: text(expr), evaluator: expr.evaluator() };
+    let value = |column: &Column| (column.name.clone(), evaluation(&column.value));
+    Explanation {
+        conditions: plan.conditions.iter().map(evaluation).collect(),
+        values: plan.table.columns.iter().map(value).collect(),
+    }
+}
+
+/// An expression as it is written in SQL, or nearly so.
+fn text(expr: &Expr) -> String {
+    match expr {
+        Expr::Sql(Sql { text, .. }) => text.clone(),
+        Expr::Field(name) | Expr::FieldOrNull(name) => name.clone(),
+        Expr::NullIf(of, _) => text(of),
+        Expr::Typed { of, to, .. } => format!("{} as {}", text(of), to.as_str()),
+        Expr::InputName => "input_name()".to_owned(),
+        Expr::RecordNumber => "record_number()".to_owned(),
+        Expr::Now => "current_timestamp".to_owned(),
+        Expr::LineNumber => "line_number()".to_owned(),
+        Expr::Uuid4 => "uuid4()".to_owned(),
+        Expr::Uuid7 => "uuid7()".to_owned(),
+        Expr::Random => "random()".to_owned(),
+        Expr::Text(text) => quote_text(text),
+        Expr::Integer(integer) => integer.to_string(),
+        Expr::Real(real) => format!("{real:?}"),
+        Expr::Null => "NULL".to_owned(),
+        other => format!("{other:?}"),
+    }
+}

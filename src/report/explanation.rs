@@ -1,0 +1,36 @@
+//! Which code evaluates the expressions of a load.
+
+use std::fmt;
+
+/// What the rows of a load are made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// What must be true of a record that becomes a row, in this order, before there are any values.
+    pub conditions: Vec<Evaluation>,
+    /// The columns that are filled, and what they are filled with.
+    pub values: Vec<(String, Evaluation)>,
+}
+
+/// An expression, and what evaluates it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evaluation {
+    /// Its text.
+    pub text: String,
+    /// `compiled` code, or `SQLite`.
+    pub evaluator: &'static str,
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = std::iter::once("WHERE").chain(std::iter::repeat("AND"));
+        let conditions = words.zip(&self.conditions);
+        let values = self.values.iter().map(|(name, value)| (name.as_str(), value));
+        let lines: Vec<_> = conditions.chain(values).collect();
+        let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+        let lines = lines.iter().map(|(name, Evaluation { text, evaluator })| {
+            let text: String = text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+            format!("{evaluator:8}  {name:width$}  {text}")
+        });
+        f.write_str(&lines.collect::<Vec<_>>().join("\n"))
+    }
+}

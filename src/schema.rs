@@ -1,0 +1,7 @@
+//! Tables: names, types and declarations of their columns.
+
+pub(crate) mod column_stats;
+pub(crate) mod ddl;
+pub(crate) mod names;
+pub(crate) mod select;
+pub(crate) mod table;

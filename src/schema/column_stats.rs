@@ -1,0 +1,91 @@
+//! What the values of a column show of its type.
+
+use crate::error::RowKey;
+use crate::plan::Type;
+use crate::types::numbers::{Doubt, MAX_REAL_DIGITS, integer, real};
+
+/// What is known of a column's values. Rows are counted from 0.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Seen {
+    has_values: bool,
+    /// Whether the first value looks like a number.
+    begins_with_number: bool,
+    other_than_integer: Option<u64>,
+    other_than_real: Option<u64>,
+    /// The first that looks like a number and is none.
+    doubt: Option<(u64, Doubt)>,
+    /// The first that does not even look like a number.
+    pub(crate) word: Option<u64>,
+}
+
+impl Seen {
+    /// Whether nothing is known, since there are no values.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.has_values
+    }
+
+    /// What the values are.
+    pub(crate) fn column_type(&self) -> Type {
+        match self {
+            Self { word: Some(_), .. } | Self { has_values: false, .. } => Type::Text,
+            Self { other_than_integer: None, .. } => Type::Integer,
+            Self { other_than_real: None, .. } => Type::Real,
+            _ => Type::Text,
+        }
+    }
+
+    /// Why they are TEXT although they looked like numbers at first, and the row that shows it.
+    pub(crate) fn reason(&self) -> Option<(String, RowKey)> {
+        if self.column_type() != Type::Text || self.is_empty() {
+            return None;
+        }
+        let (row, reason) = match (self.doubt, self.word) {
+            (Some((row, doubt)), word) if word.is_none_or(|word| row < word) => (row, doubt.to_string()),
+            (_, Some(row)) => (row, "what is no number".to_owned()),
+            // Of a large integer and a fraction the later one decides.
+            _ => (
+                self.other_than_integer.max(self.other_than_real)?,
+                format!("whole numbers of more than {MAX_REAL_DIGITS} digits beside fractions"),
+            ),
+        };
+        self.begins_with_number.then_some((reason, RowKey::Number(row)))
+    }
+
+    pub(crate) fn add(&mut self, text: &[u8], row: usize) {
+        if text.is_empty() {
+            return;
+        }
+        let row = row as u64;
+        let is_integer = integer(text).is_some();
+        let is_real = (is_integer && text.len() <= MAX_REAL_DIGITS) || real(text).is_some();
+        if !is_integer {
+            self.other_than_integer.get_or_insert(row);
+        }
+        if !is_real {
+            self.other_than_real.get_or_insert(row);
+        }
+        if !is_integer && !is_real {
+            match Doubt::of(text) {
+                None => self.word = Some(row),
+                Some(doubt) => self.doubt = self.doubt.or(Some((row, doubt))),
+            }
+        }
+        if !self.has_values {
+            self.has_values = true;
+            self.begins_with_number = self.word.is_none();
+        }
+    }
+
+    /// Takes what was seen in the rows behind so many.
+    pub(crate) fn merge(&mut self, other: &Self, rows_before: u64) {
+        let behind = |row: u64| rows_before + row;
+        if !self.has_values {
+            self.begins_with_number = other.begins_with_number;
+        }
+        self.has_values |= other.has_values;
+        self.other_than_integer = self.other_than_integer.or(other.other_than_integer.map(behind));
+        self.other_than_real = self.other_than_real.or(other.other_than_real.map(behind));
+        self.doubt = self.doubt.or(other.doubt.map(|(row, doubt)| (behind(row), doubt)));
+        self.word = self.word.or(other.word.map(behind));
+    }
+}

@@ -1,0 +1,210 @@
+//! What SQLite made of a table's declaration: the tree roots, what each column does to its values, and whether the
+//! direct path can do it all. SQLite is the authority: nothing here reads SQL.
+
+use crate::plan::Table;
+use crate::schema::ddl::quote_name;
+use crate::types::Affinity;
+use rusqlite::{Connection, Result, Row};
+
+/// A table, as far as its rows depend on it.
+#[derive(Debug)]
+pub struct Schema {
+    pub(super) page_bytes: usize,
+    /// Pages that SQLite has made.
+    pub(super) page_count: u32,
+    pub(super) root: u32,
+    pub(super) table: String,
+    pub(super) columns: Vec<Column>,
+    /// The column that is an alias of the rowid (INTEGER PRIMARY KEY).
+    pub(super) rowid_column: Option<usize>,
+    pub(super) indexes: Vec<Index>,
+    /// Names of the indexes that are left to SQLite.
+    pub(super) left: Vec<String>,
+    /// The largest row, in bytes.
+    pub(super) max_row_bytes: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) affinity: Affinity,
+    pub(super) is_not_null: bool,
+    is_key: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Index {
+    pub(super) name: String,
+    pub(super) root: u32,
+    pub(super) is_unique: bool,
+    pub(super) keys: Vec<Key>,
+}
+
+/// A part of an index's key; the rowid follows them all.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Key {
+    /// The number of the column.
+    pub(super) column: usize,
+    pub(super) is_descending: bool,
+}
+
+impl Schema {
+    /// Reads how the empty table `table` is to be filled; or the reason why the direct path can not do it.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn read(connection: &Connection, table: &Table) -> Result<std::result::Result<Self, String>> {
+        let name = table.name.as_str();
+        if let Some(reason) = refusal(connection, name)? {
+            return Ok(Err(reason.to_owned()));
+        }
+        let columns = columns(connection, name)?;
+        if !columns.iter().map(|column| &column.name).eq(table.columns.iter().map(|column| &column.name)) {
+            return Ok(Err("the table has columns that are not loaded".to_owned()));
+        }
+        let integer = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+        // A key without an index of its own is the rowid.
+        let is_rowid = count(connection, "pragma_index_list(?1) WHERE origin = 'pk'", name)? == 0;
+        let rowid_column = columns.iter().position(|column| column.is_key).filter(|_| is_rowid);
+        let mut schema = Self {
+            page_bytes: integer("page_size")? as usize,
+            page_count: integer("page_count")? as u32,
+            root: connection.query_row(
+                "SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE",
+                [name],
+                |row| row.get(0),
+            )?,
+            table: name.to_owned(),
+            columns,
+            rowid_column,
+            indexes: Vec::new(),
+            left: Vec::new(),
+            max_row_bytes: connection.limit(rusqlite::limits::Limit::SQLITE_LIMIT_LENGTH)? as usize,
+        };
+        schema.read_indexes(connection)?;
+        Ok(Ok(schema))
+    }
+
+    fn read_indexes(&mut self, connection: &Connection) -> Result<()> {
+        const INDEXES: &str =
+            "SELECT l.name, s.rootpage, l.\"unique\", l.partial FROM pragma_index_list(?1) l
+            JOIN sqlite_schema s ON s.name = l.name AND s.type = 'index' ORDER BY s.rootpage";
+        const KEYS: &str = "SELECT cid, \"desc\" FROM pragma_index_xinfo(?1) WHERE key ORDER BY seqno";
+        let index =
+            |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get::<_, bool>(3)?));
+        for (name, root, is_unique, is_partial) in rows(connection, INDEXES, &self.table, index)? {
+            let key = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?));
+            let keys = rows(connection, KEYS, &name, key)?;
+            let key = |(column, is_descending)| match (usize::try_from(column), self.rowid_column) {
+                (Ok(column), _) => Some(Key { column, is_descending }),
+                // -1 is the rowid, -2 an expression.
+                (Err(_), Some(column_of_rowid)) if column == -1 => {
+                    Some(Key { column: column_of_rowid, is_descending })
+                }
+                _ => None,
+            };
+            match keys.into_iter().map(key).collect() {
+                Some(keys) if !is_partial => self.indexes.push(Index { name, root, is_unique, keys }),
+                _ => self.left.push(name),
+            }
+        }
+        Ok(())
+    }
+
+    /// What SQLite says of two rows with the same key in an index or, without one, with the same rowid.
+    pub(super) fn duplicate_message(&self, index: Option<usize>) -> String {
+        let name = |column: usize| format!("{}.{}", self.table, self.columns[column].name);
+        let columns = match (index, self.rowid_column) {
+            (Some(index), _) => {
+                let keys = self.indexes[index].keys.iter();
+                keys.map(|key| name(key.column)).collect::<Vec<_>>().join(", ")
+            }
+            (None, Some(column)) => name(column),
+            (None, None) => format!("{}.rowid", self.table),
+        };
+        format!("UNIQUE constraint failed: {columns}")
+    }
+}
+
+/// The first reason why the direct path can not fill a table, if there is one.
+fn refusal(connection: &Connection, table: &str) -> Result<Option<&'static str>> {
+    const REASONS: [(&str, &str); 9] = [
+        ("pragma_encoding WHERE encoding <> 'UTF-8'", "the database is not UTF-8"),
+        ("pragma_auto_vacuum WHERE auto_vacuum", "the database is vacuumed automatically"),
+        ("pragma_table_list(?1) WHERE wr", "the table is WITHOUT ROWID"),
+        ("pragma_table_list(?1) WHERE strict", "the table is STRICT"),
+        ("sqlite_schema WHERE type = 'trigger'", "there is a trigger"),
+        ("sqlite_schema WHERE name = 'sqlite_sequence'", "the table is AUTOINCREMENT"),
+        ("pragma_foreign_key_list(?1)", "the table has a foreign key"),
+        ("pragma_table_xinfo(?1) WHERE hidden", "the table has a generated column"),
+        (
+            "pragma_index_list(?1) l, pragma_index_xinfo(l.name) x WHERE x.key AND x.coll <> 'BINARY'",
+            "an index has a collation other than BINARY",
+        ),
+    ];
+    for (from, reason) in REASONS {
+        if count(connection, from, table)? > 0 {
+            return Ok(Some(reason));
+        }
+    }
+    Ok(if has_check(connection, table)? {
+        Some("the table has a CHECK constraint")
+    } else if has_conflict_clause(connection, table)? {
+        Some("the table has an ON CONFLICT clause")
+    } else {
+        None
+    })
+}
+
+fn columns(connection: &Connection, table: &str) -> Result<Vec<Column>> {
+    let column = |row: &Row<'_>| {
+        Ok(Column {
+            name: row.get(0)?,
+            affinity: Affinity::of(&row.get::<_, String>(1)?),
+            is_not_null: row.get(2)?,
+            is_key: row.get(3)?,
+        })
+    };
+    rows(connection, "SELECT name, type, \"notnull\", pk FROM pragma_table_info(?1)", table, column)
+}
+
+fn count(connection: &Connection, from: &str, argument: &str) -> Result<i64> {
+    connection.query_row(&format!("SELECT count(*), ?1 FROM {from}"), [argument], |row| row.get(0))
+}
+
+fn rows<T>(
+    connection: &Connection,
+    sql: &str,
+    argument: &str,
+    row: impl FnMut(&Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    connection.prepare(sql)?.query_map([argument], row)?.collect()
+}
+
+/// Whether a row is checked: whether the program that inserts one is another without the checks.
+fn has_check(connection: &Connection, table: &str) -> Result<bool> {
+    let with = insert_program(connection, "INSERT", table)?;
+    connection.pragma_update(None, "ignore_check_constraints", true)?;
+    let without = insert_program(connection, "INSERT", table);
+    connection.pragma_update(None, "ignore_check_constraints", false)?;
+    Ok(with != without?)
+}
+
+/// Whether a constraint does something else than end the statement: whether the program that inserts a row is
+/// another if all of them must.
+fn has_conflict_clause(connection: &Connection, table: &str) -> Result<bool> {
+    let declared = insert_program(connection, "INSERT", table)?;
+    Ok(declared != insert_program(connection, "INSERT OR ABORT", table)?)
+}
+
+/// The program that inserts a row into `table`: opcodes and operands, but for texts and comments.
+fn insert_program(connection: &Connection, insert: &str, table: &str) -> Result<Vec<(String, [i64; 4])>> {
+    let columns = count(connection, "pragma_table_info(?1)", table)?;
+    let values = vec!["?"; columns as usize].join(",");
+    let sql = format!("EXPLAIN {insert} INTO {} VALUES ({values})", quote_name(table));
+    let mut statement = connection.prepare(&sql)?;
+    // The columns: addr, opcode, p1, p2, p3, p4, p5, comment.
+    let operation = |row: &Row<'_>| Ok((row.get(1)?, [row.get(2)?, row.get(3)?, row.get(4)?, row.get(6)?]));
+    let nulls = vec![rusqlite::types::Null; columns as usize];
+    statement.query_map(rusqlite::params_from_iter(nulls), operation)?.collect()
+}
