@@ -4,7 +4,7 @@ mod shapes;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sqload::batch::Span;
-use sqload::format::csv::parse::{Records, regular};
+use sqload::format::csv::parse::{Records, parse_rectangular};
 use sqload::plan::Dialect;
 use std::hint::black_box;
 
@@ -23,7 +23,7 @@ fn parse(csv: &[u8]) -> (usize, usize) {
 /// The same, where all records have as many fields.
 fn parse_regular(csv: &[u8], width: usize, fields: &mut Vec<Span>) -> (usize, usize) {
     fields.clear();
-    let records = regular(csv, Dialect::default(), width, fields).expect("regular records");
+    let records = parse_rectangular(csv, Dialect::default(), width, fields).expect("regular records");
     (records, fields.len())
 }
 

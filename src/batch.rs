@@ -68,7 +68,7 @@ impl AddAssign for Repairs {
 
 /// How the types of columns bear out that are guesses, by the numbers of the columns.
 #[derive(Debug, Clone, Default)]
-pub struct Guesses {
+pub struct TypeFeedback {
     /// One with a value that is not of its type.
     pub wrong: Option<usize>,
     /// Those taken to be INTEGER in which there is a REAL.
@@ -77,14 +77,14 @@ pub struct Guesses {
     pub long_integers: BTreeSet<usize>,
 }
 
-impl Guesses {
+impl TypeFeedback {
     /// A column that can be neither what it was taken to be nor anything that its values are good for as they are.
-    pub(crate) fn misfit(&self) -> Option<usize> {
+    pub(crate) fn mismatch(&self) -> Option<usize> {
         self.wrong.or_else(|| self.reals.intersection(&self.long_integers).next().copied())
     }
 }
 
-impl AddAssign for Guesses {
+impl AddAssign for TypeFeedback {
     fn add_assign(&mut self, mut other: Self) {
         self.wrong = self.wrong.or(other.wrong);
         self.reals.append(&mut other.reals);
@@ -108,7 +108,7 @@ pub struct Rows<'a> {
     /// Records that the plan left out.
     pub filtered: usize,
     /// How the types bear out that are guesses.
-    pub guesses: Guesses,
+    pub type_feedback: TypeFeedback,
     /// What there is about the records that were not rejected for their form or types.
     pub repairs: Repairs,
 }

@@ -7,7 +7,7 @@ pub(crate) mod terminal;
 
 use clap::{Args, Parser, Subcommand};
 use load::Load;
-pub(crate) use options::Talk;
+pub(crate) use options::Verbosity;
 use pipeline::RunPipeline;
 use sqload::{Loader, plan::Plan};
 use std::path::{Path, PathBuf};
@@ -60,15 +60,15 @@ pub(crate) struct CreateFile {
     #[arg(long, value_name = "S")]
     pub(crate) seed: Option<u64>,
     #[command(flatten)]
-    pub(crate) talk: Talk,
+    pub(crate) verbosity: Verbosity,
 }
 
 /// What to load, and where to.
-pub(crate) struct Order<'c> {
+pub(crate) struct LoadRequest<'c> {
     pub(crate) plan: Plan,
     pub(crate) inputs: Vec<PathBuf>,
     pub(crate) database: PathBuf,
-    pub(crate) talk: &'c Talk,
+    pub(crate) verbosity: &'c Verbosity,
     pub(crate) task: Task,
 }
 
@@ -83,7 +83,7 @@ pub(crate) enum Task {
 
 impl Task {
     /// What is said instead of loading.
-    pub(crate) fn said(
+    pub(crate) fn message(
         &self,
         loader: &Loader,
         inputs: &[PathBuf],

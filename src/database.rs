@@ -8,8 +8,8 @@ mod dry_run;
 mod inspect;
 
 use crate::error::{Error, Kind, Result};
-use crate::files::staged::{Aside, directory_of, remove_leftovers};
-use crate::plan::{Conflict, Existing, Synchronous, Table, Tuning};
+use crate::files::staged::{StagedFile, directory_of, remove_leftovers};
+use crate::plan::{IfExists, OnConflict, Synchronous, Table, Tuning};
 use crate::schema::ddl::{create_table_sql, quote_name};
 use crate::write::direct::Schema;
 pub(crate) use dry_run::Trial;
@@ -31,7 +31,7 @@ pub(crate) struct Target {
     /// before its lock and its name go.
     connection: Option<Connection>,
     /// The new database, unless an existing one is changed.
-    aside: Option<Aside>,
+    staged: Option<StagedFile>,
     /// The database that is to be replaced by the new one, locked against everybody else.
     old: Option<Connection>,
     /// Rows that the table had and keeps; counted only if the end is to be verified.
@@ -43,7 +43,7 @@ pub(crate) struct Target {
 impl Target {
     /// Opens `path` to receive `table`, which is made anew, in a transaction that [`Target::commit`] ends.
     /// SQLite stops what it does soon after `stop` is set. In a new database statements that fail can be gone on after
-    /// only if it `takes_back` what they did.
+    /// only if it `keeps_journal` what they did.
     ///
     /// # Errors
     /// [`Kind::Io`], [`Kind::Sqlite`], [`Kind::Locked`] or [`Kind::StrayJournal`].
@@ -51,15 +51,15 @@ impl Target {
         path: &Path,
         table: &Table,
         tuning: &Tuning,
-        takes_back: bool,
+        keeps_journal: bool,
         stop: Arc<AtomicBool>,
     ) -> Result<Self> {
         let path = real_path(path)?;
-        let (mut connection, aside, old) = match path.symlink_metadata() {
+        let (mut connection, staged, old) = match path.symlink_metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 refuse_stray_journals(&path)?;
-                let aside = Aside::create(&path).map_err(|error| Error::io("create", &path, error))?;
-                (open_new(&aside, &path, tuning.page_bytes, takes_back)?, Some(aside), None)
+                let staged = StagedFile::create(&path).map_err(|error| Error::io("create", &path, error))?;
+                (open_new(&staged, &path, tuning.page_bytes, keeps_journal)?, Some(staged), None)
             }
             Err(error) => return Err(Error::io("open", &path, error)),
             Ok(metadata) => {
@@ -69,11 +69,13 @@ impl Target {
                     true => None,
                     false => replaceable_page_bytes(&old, &path, &metadata, table)?,
                 };
-                match page_bytes.and_then(|bytes| Some((bytes, Aside::create_like(&path, &metadata).ok()?))) {
-                    Some((page_bytes, aside)) => {
+                match page_bytes
+                    .and_then(|bytes| Some((bytes, StagedFile::create_like(&path, &metadata).ok()?)))
+                {
+                    Some((page_bytes, staged)) => {
                         let connection =
-                            open_new(&aside, &path, tuning.page_bytes.or(Some(page_bytes)), takes_back)?;
-                        (connection, Some(aside), Some(old))
+                            open_new(&staged, &path, tuning.page_bytes.or(Some(page_bytes)), keeps_journal)?;
+                        (connection, Some(staged), Some(old))
                     }
                     None => {
                         remove_leftovers(&path);
@@ -96,7 +98,7 @@ impl Target {
             }
             if table.existing.is_filled() && connection.table_exists(None, table.name.as_str())? {
                 table.alterations.iter().try_for_each(|sql| connection.execute_batch(sql))?;
-                if table.existing == Existing::Truncate {
+                if table.existing == IfExists::Truncate {
                     connection.execute_batch(&format!("DELETE FROM {name}"))?;
                 }
                 if !tuning.verify {
@@ -112,12 +114,20 @@ impl Target {
         let made = run();
         let rows_before =
             made.map_err(|source| Error::sqlite(format!("make table {:?} in", table.name), &path, source))?;
-        Ok(Self { path, connection: Some(connection), aside, old, rows_before, tuning: tuning.clone(), stop })
+        Ok(Self {
+            path,
+            connection: Some(connection),
+            staged,
+            old,
+            rows_before,
+            tuning: tuning.clone(),
+            stop,
+        })
     }
 
     /// Whether the database is a new file, which nobody else has opened.
     pub(crate) fn is_new(&self) -> bool {
-        self.aside.is_some()
+        self.staged.is_some()
     }
 
     /// The connection that the rows go in through.
@@ -135,9 +145,9 @@ impl Target {
     pub(crate) fn release(&mut self, table: &Table) -> Result<(Schema, File)> {
         let impossible =
             |reason: String| Kind::Internal(format!("the table can not be written as pages: {reason}"));
-        let aside =
-            self.aside.as_ref().ok_or_else(|| impossible("it is not in a new database".to_owned()))?;
-        let file = aside.file().map_err(|error| Error::io("open", &self.path, error))?;
+        let staged =
+            self.staged.as_ref().ok_or_else(|| impossible("it is not in a new database".to_owned()))?;
+        let file = staged.file().map_err(|error| Error::io("open", &self.path, error))?;
         self.complete(&table.indexes)?;
         let schema = Schema::read(self.connection()?, table);
         let schema =
@@ -157,8 +167,8 @@ impl Target {
     /// # Errors
     /// [`Kind::Sqlite`] or [`Kind::Interrupted`].
     pub(crate) fn complete(&mut self, unfinished: &[String]) -> Result<()> {
-        if let (None, Some(aside)) = (&self.connection, &self.aside) {
-            let mut connection = open_new(aside, &self.path, None, false)?;
+        if let (None, Some(staged)) = (&self.connection, &self.staged) {
+            let mut connection = open_new(staged, &self.path, None, false)?;
             configure(&mut connection, &self.tuning, self.stop.clone())
                 .and_then(|()| connection.execute_batch("BEGIN EXCLUSIVE"))
                 .map_err(|source| Error::sqlite("open", &self.path, source))?;
@@ -193,7 +203,7 @@ impl Target {
         let most = self.rows_before + rows;
         // Rows that are updated are not more than before, nor are those that a constraint of the table itself replaces.
         let replaces = table.sql.as_ref().is_some_and(|sql| sql.to_ascii_uppercase().contains("REPLACE"));
-        let least = if table.on_conflict == Conflict::Update || replaces { self.rows_before } else { most };
+        let least = if table.on_conflict == OnConflict::Update || replaces { self.rows_before } else { most };
         match (check.map_err(failed)?.as_str(), counted.map_err(failed)?) {
             ("ok", counted) if (least..=most).contains(&counted.cast_unsigned()) => Ok(()),
             ("ok", counted) => {
@@ -216,7 +226,7 @@ impl Target {
                 self.roll_back();
                 return Err(error);
             }
-            match &self.aside {
+            match &self.staged {
                 // A journal of that would be the whole database.
                 Some(_) if vacuum => self.run("vacuum", "PRAGMA journal_mode = OFF; VACUUM")?,
                 None if vacuum => self.vacuum_committed(),
@@ -224,8 +234,8 @@ impl Target {
             }
             self.close()?;
         }
-        let Self { path, aside, old, tuning, .. } = self;
-        aside.map_or(Ok(()), |aside| put_in_place(aside, &path, old.is_some(), tuning.synchronous))
+        let Self { path, staged, old, tuning, .. } = self;
+        staged.map_or(Ok(()), |staged| put_in_place(staged, &path, old.is_some(), tuning.synchronous))
     }
 
     /// The load has happened: from here on a stop comes too late, and a failure is none of the load's.
@@ -241,9 +251,9 @@ impl Target {
 
     /// Gives up; the database is as it was.
     pub(crate) fn roll_back(self) {
-        let Self { path, connection, aside, .. } = self;
+        let Self { path, connection, staged, .. } = self;
         drop(connection);
-        if aside.is_none() {
+        if staged.is_none() {
             // If the roll-back itself met a full disk, its journal is still there: to read is to roll back.
             let read = open_existing(&path).and_then(|connection| {
                 let read = connection.execute_batch("ROLLBACK; SELECT count(*) FROM sqlite_schema");
@@ -267,30 +277,35 @@ fn configure(connection: &mut Connection, tuning: &Tuning, stop: Arc<AtomicBool>
     connection.progress_handler(STOP_INTERVAL, Some(move || stop.load(Ordering::Relaxed)))
 }
 
-/// The new database in `aside`, ready to be filled, for the place `path`.
-fn open_new(aside: &Aside, path: &Path, page_bytes: Option<u32>, takes_back: bool) -> Result<Connection> {
+/// The new database in `staged`, ready to be filled, for the place `path`.
+fn open_new(
+    staged: &StagedFile,
+    path: &Path,
+    page_bytes: Option<u32>,
+    keeps_journal: bool,
+) -> Result<Connection> {
     let open = || {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(aside.path(), flags)?;
+        let connection = Connection::open_with_flags(staged.path(), flags)?;
         page_bytes.map_or(Ok(()), |page_bytes| connection.pragma_update(None, "page_size", page_bytes))?;
         // Nobody else sees this file, and if the load fails it is thrown away: no lock to take again for
         // each transaction, and no journal, which costs a quarter where keys are random, but to take single
         // statements back with.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        connection.pragma_update(None, "journal_mode", if takes_back { "MEMORY" } else { "OFF" })?;
+        connection.pragma_update(None, "journal_mode", if keeps_journal { "MEMORY" } else { "OFF" })?;
         Ok(connection)
     };
     open().map_err(|source| Error::sqlite("create", path, source))
 }
 
-fn put_in_place(aside: Aside, path: &Path, replaces: bool, synchronous: Synchronous) -> Result<()> {
+fn put_in_place(staged: StagedFile, path: &Path, replaces: bool, synchronous: Synchronous) -> Result<()> {
     let failed = |error| Error::io("write", path, error);
     let is_durable = synchronous >= Synchronous::Full;
     if is_durable {
-        aside.sync().map_err(failed)?;
+        staged.sync().map_err(failed)?;
     }
     refuse_stray_journals(path)?;
-    aside.take_place(path, replaces).map_err(failed)?;
+    staged.take_place(path, replaces).map_err(failed)?;
     if is_durable {
         File::open(directory_of(path)).and_then(|directory| directory.sync_all()).map_err(failed)?;
     }

@@ -243,7 +243,7 @@ pub enum Kind {
     },
     /// A value is not of the type that its column was taken to have.
     #[error("column {} has values of another type than it was taken to have", column + 1)]
-    Misfit {
+    TypeMismatch {
         /// The number of the column in the table, counted from 0.
         column: usize,
     },

@@ -21,11 +21,11 @@ pub(crate) mod sqlite;
 mod texts;
 mod typed;
 
-use crate::batch::{Arena, ArenaVec, Guesses, Value, Values, null_where};
+use crate::batch::{Arena, ArenaVec, TypeFeedback, Value, Values, null_where};
 use crate::error::{Reason, Result};
 use crate::eval::sqlite::{Failure, Session};
 use crate::format::Records;
-use crate::plan::{Column, Evaluators, Expr, Function, Otherwise, Sql, Table, Type};
+use crate::plan::{Column, Evaluators, Expr, Function, OnMismatch, Sql, Table, Type};
 use compile::{Block, Compiler, Constant, Op, Slot};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
@@ -137,7 +137,7 @@ impl Program {
             rng.set_stream(id as u64);
             Stream { rng, next_record: 0 }
         });
-        let walk = Walk { streams: streams.collect(), unix_millis: self.seed.unix_millis };
+        let walk = Interpreter { streams: streams.collect(), unix_millis: self.seed.unix_millis };
         let conditions = self.conditions.iter().map(|_| None).collect();
         Evaluator { program: self, walk, columns: None, conditions }
     }
@@ -167,9 +167,9 @@ fn is_true(condition: &Expr) -> Expr {
 
 /// Values that are not what they should be.
 #[derive(Debug, Default)]
-pub struct Misfits {
+pub struct TypeMismatches {
     /// Where types are guesses.
-    pub guesses: Guesses,
+    pub type_feedback: TypeFeedback,
     /// Rows that are none, each with a reason.
     pub rejects: Vec<(usize, Reason)>,
 }
@@ -178,7 +178,7 @@ pub struct Misfits {
 #[derive(Debug)]
 pub struct Evaluator<'p> {
     program: &'p Program,
-    walk: Walk,
+    walk: Interpreter,
     /// What is left to SQLite, where anything is: of the columns, and of each condition.
     columns: Option<Session>,
     conditions: Vec<Option<Session>>,
@@ -191,21 +191,25 @@ impl Evaluator<'_> {
     }
 
     /// The columns of the rows that `records` become, made in `arena`, and the values that are not what they should be.
-    pub fn eval<'a>(&mut self, records: &impl Records<'a>, arena: &'a Arena) -> (&'a [Values<'a>], Misfits) {
+    pub fn eval<'a>(
+        &mut self,
+        records: &impl Records<'a>,
+        arena: &'a Arena,
+    ) -> (&'a [Values<'a>], TypeMismatches) {
         let Self { program, walk, columns: session, .. } = self;
         let block = &program.columns;
-        let mut misfits = Misfits::default();
+        let mut mismatches = TypeMismatches::default();
         let found = |slot, to, otherwise, found| {
             let mut columns = (0..block.outputs.len()).filter(|at| block.outputs[*at].slot == Some(slot));
             match (found, otherwise) {
-                (Found::Real, _) => misfits.guesses.reals.extend(columns),
-                (Found::LongInteger, _) => misfits.guesses.long_integers.extend(columns),
-                (Found::Other(row), Otherwise::Reject) => {
+                (Found::Real, _) => mismatches.type_feedback.reals.extend(columns),
+                (Found::LongInteger, _) => mismatches.type_feedback.long_integers.extend(columns),
+                (Found::Other(row), OnMismatch::Reject) => {
                     let at = columns.next().unwrap_or_default();
-                    misfits.rejects.push((row, program.reason(at, to)));
+                    mismatches.rejects.push((row, program.reason(at, to)));
                 }
-                (Found::Other(_), Otherwise::Misfit | Otherwise::Widen) => {
-                    misfits.guesses.wrong = misfits.guesses.wrong.or(columns.next());
+                (Found::Other(_), OnMismatch::TypeMismatch | OnMismatch::Widen) => {
+                    mismatches.type_feedback.wrong = mismatches.type_feedback.wrong.or(columns.next());
                 }
             }
         };
@@ -213,14 +217,14 @@ impl Evaluator<'_> {
         let made = walk.run(block, records, arena, found);
         let failed = |Failure { row, expression, message }| {
             let column = Some(program.names[expression].clone());
-            misfits.rejects.push((row, Reason::Expression { column, message }));
+            mismatches.rejects.push((row, Reason::Expression { column, message }));
         };
         let columns = made.outputs(block, session, rows, arena, failed);
         for (at, reason) in &program.required {
             let nulls = (0..rows).filter(|row| columns[*at].get(*row) == Value::Null);
-            misfits.rejects.extend(nulls.map(|row| (row, reason.clone())));
+            mismatches.rejects.extend(nulls.map(|row| (row, reason.clone())));
         }
-        (columns, misfits)
+        (columns, mismatches)
     }
 
     /// How many conditions records have to meet.
@@ -248,14 +252,14 @@ impl Evaluator<'_> {
 }
 
 /// What is made of a chunk so far.
-struct Made<'a> {
+struct EvalState<'a> {
     /// The column of each operation.
     columns: ArenaVec<'a, Values<'a>>,
     /// Whether it is left to SQLite.
-    is_left: ArenaVec<'a, bool>,
+    is_deferred: ArenaVec<'a, bool>,
 }
 
-impl<'a> Made<'a> {
+impl<'a> EvalState<'a> {
     /// The columns of the outputs; `failed` is told of each value that SQLite can not make, with the number of the output.
     fn outputs(
         &self,
@@ -266,7 +270,7 @@ impl<'a> Made<'a> {
         mut failed: impl FnMut(Failure),
     ) -> &'a [Values<'a>] {
         let compiled =
-            |slot: Option<Slot>| slot.filter(|slot| !self.is_left[*slot]).map(|slot| self.columns[slot]);
+            |slot: Option<Slot>| slot.filter(|slot| !self.is_deferred[*slot]).map(|slot| self.columns[slot]);
         let columns = arena.list(
             block.outputs.iter().map(|output| compiled(output.slot).unwrap_or(Values::Constant(Value::Null))),
         );
@@ -290,34 +294,35 @@ impl<'a> Made<'a> {
 
 /// What is needed to walk down the operations of a block.
 #[derive(Debug)]
-struct Walk {
+struct Interpreter {
     streams: Vec<Stream>,
     unix_millis: u64,
 }
 
-impl Walk {
-    /// Runs all operations; `misfit` is told of values that are not of their type, with the operation.
+impl Interpreter {
+    /// Runs all operations; `mismatch` is told of values that are not of their type, with the operation.
     fn run<'a>(
         &mut self,
         block: &Block,
         records: &impl Records<'a>,
         arena: &'a Arena,
-        mut misfit: impl FnMut(Slot, Type, Otherwise, Found),
-    ) -> Made<'a> {
+        mut mismatch: impl FnMut(Slot, Type, OnMismatch, Found),
+    ) -> EvalState<'a> {
         let rows = records.len();
-        let mut made = Made { columns: arena.vec(block.ops.len()), is_left: arena.vec(block.ops.len()) };
+        let mut made =
+            EvalState { columns: arena.vec(block.ops.len()), is_deferred: arena.vec(block.ops.len()) };
         for (slot, op) in block.ops.iter().enumerate() {
-            let is_left = op.reads().iter().any(|slot| made.is_left[*slot]);
+            let is_deferred = op.reads().iter().any(|slot| made.is_deferred[*slot]);
             let column = match op {
-                _ if is_left => None,
+                _ if is_deferred => None,
                 Op::Typed(of, to, otherwise) => {
-                    let found = |found| misfit(slot, *to, *otherwise, found);
+                    let found = |found| mismatch(slot, *to, *otherwise, found);
                     Some(typed(made.columns[*of], (*to, *otherwise), rows, arena, found))
                 }
                 Op::Call(function, of) => calls::call(*function, of, &made.columns, rows, arena),
                 op => Some(self.eval_op(op, records, &made.columns, arena)),
             };
-            made.is_left.push(column.is_none());
+            made.is_deferred.push(column.is_none());
             made.columns.push(column.unwrap_or(Values::Constant(Value::Null)));
         }
         made

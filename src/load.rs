@@ -9,22 +9,22 @@ mod preview;
 use crate::database::{Target, existing_columns, existing_names};
 use crate::engine::pipeline::{Counts, Pipeline};
 use crate::engine::rejects::Rejects;
-use crate::engine::sources::{Sources, agree};
-use crate::engine::timers::Clocks;
+use crate::engine::sources::{Sources, unify_columns};
+use crate::engine::timers::StageTimers;
 use crate::error::{Error, Kind, Result};
 use crate::eval::Seed;
 use crate::files::output::Output;
 use crate::format::csv::source::Source;
-use crate::plan::{Column, Conflict, Expr, HeaderColumns, OnError, Plan, Table, WriterChoice};
+use crate::plan::{Column, Expr, HeaderColumns, OnConflict, OnError, Plan, Table, WriterChoice};
 use crate::report::{Progress, Report, ReportColumn};
-use crate::schema::column_stats::Seen;
+use crate::schema::column_stats::ColumnStats;
 use crate::schema::ddl::{declare_again_sql, quote_name};
 use crate::schema::select::filled;
 use crate::schema::table::{self, with_nulls};
 use crate::write::direct::{Direct, Sorting};
 use crate::write::statements::Statements;
 use choice::{Choice, choose};
-use infer::Looker;
+use infer::InferTypes;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,7 +46,7 @@ pub(crate) struct Load<'l> {
 
 /// A plan with columns.
 #[derive(Debug)]
-pub(crate) struct Described {
+pub(crate) struct ResolvedPlan {
     pub(crate) plan: Plan,
     /// What there is to say of the columns.
     pub(crate) notes: Vec<String>,
@@ -60,9 +60,9 @@ struct Attempt {
     /// Why the direct path is not to be taken.
     refused: Option<String>,
     /// Whether rows break constraints, so that statements have to be taken back.
-    takes_back: bool,
+    keeps_journal: bool,
     /// Whether the types of columns are to be found in all records, not in the first chunks.
-    looks_at_all: bool,
+    scan_all: bool,
 }
 
 impl Attempt {
@@ -75,15 +75,15 @@ impl Attempt {
             }
             // Whose rows are not known could not be taken back. That of the direct path is an error if it is to be one.
             Kind::Constraint { message, rows, .. }
-                if !self.takes_back
+                if !self.keeps_journal
                     && plan.tuning.writer != WriterChoice::Direct
-                    && (error.is_of_unknown_row() || leaves_rows_out(plan)) =>
+                    && (error.is_of_unknown_row() || skips_bad_rows(plan)) =>
             {
                 let reason = (!rows.is_empty()).then(|| format!("rows break a constraint: {message}"));
-                Some(Self { refused: reason.or(self.refused.clone()), takes_back: true, ..*self })
+                Some(Self { refused: reason.or(self.refused.clone()), keeps_journal: true, ..*self })
             }
-            Kind::Misfit { .. } if plan.columns.is_some() && !self.looks_at_all => {
-                Some(Self { refused: self.refused.clone(), looks_at_all: true, ..*self })
+            Kind::TypeMismatch { .. } if plan.columns.is_some() && !self.scan_all => {
+                Some(Self { refused: self.refused.clone(), scan_all: true, ..*self })
             }
             _ => None,
         }
@@ -91,8 +91,8 @@ impl Attempt {
 }
 
 /// Whether a load goes on without rows that the table does not take.
-pub(crate) fn leaves_rows_out(plan: &Plan) -> bool {
-    plan.policies.on_error == OnError::Skip || plan.table.on_conflict != Conflict::Reject
+pub(crate) fn skips_bad_rows(plan: &Plan) -> bool {
+    plan.policies.on_error == OnError::Skip || plan.table.on_conflict != OnConflict::Reject
 }
 
 impl Load<'_> {
@@ -135,7 +135,10 @@ impl Load<'_> {
         }
         list.retain(|source| source.width > 0);
         if self.plan.names_columns() {
-            agree(&mut list, self.plan.columns.as_ref().is_some_and(|options| options.is_union))?;
+            unify_columns(
+                &mut list,
+                self.plan.columns.as_ref().is_some_and(|options| options.union_by_name),
+            )?;
         }
         Ok(list)
     }
@@ -156,18 +159,18 @@ impl Load<'_> {
         self.progress.set_total_bytes(total_bytes(list).unwrap_or(0));
         let tuning = &self.plan.tuning;
         let jobs = self.jobs();
-        let Described { plan, notes, .. } = &self.describe(list, jobs, attempt.looks_at_all)?;
+        let ResolvedPlan { plan, notes, .. } = &self.resolve(list, jobs, attempt.scan_all)?;
         let seed = tuning.seed.map_or_else(Seed::random, Seed::fixed);
         let sources = Sources::new(list, plan, &plan.table, seed)?;
         let mut target =
-            Target::open(self.database, &plan.table, tuning, attempt.takes_back, self.stop.clone())?;
+            Target::open(self.database, &plan.table, tuning, attempt.keeps_journal, self.stop.clone())?;
         rejects.start()?;
         tracing::debug!(jobs, chunk_bytes = tuning.chunk_bytes, database = %target.path().display(), "loading");
 
-        let clocks = Clocks::default();
+        let clocks = StageTimers::default();
         let pipeline = Pipeline { jobs, progress: self.progress, stop: self.stop, clocks: &clocks };
         let choice = match &attempt.refused {
-            reason if attempt.takes_back || reason.is_some() => Ok(Choice::Statements(reason.clone())),
+            reason if attempt.keeps_journal || reason.is_some() => Ok(Choice::Statements(reason.clone())),
             _ => choose(tuning.writer, &plan.table, target.path(), target.is_new()),
         };
         let filled = choice.and_then(|choice| {
@@ -209,14 +212,14 @@ impl Load<'_> {
     }
 
     /// The plan with the columns of the inputs, if it is to have those, and with NULLs where it is to have them.
-    pub(crate) fn describe(&self, list: &[Source], jobs: usize, looks_at_all: bool) -> Result<Described> {
+    pub(crate) fn resolve(&self, list: &[Source], jobs: usize, scan_all: bool) -> Result<ResolvedPlan> {
         let (nulls, mut plan) = (&self.plan.nulls, self.plan.clone());
         plan.conditions = plan.conditions.into_iter().map(|condition| with_nulls(condition, nulls)).collect();
-        let mut described = self.with_columns(plan, list, jobs, looks_at_all)?;
-        for column in &mut described.plan.table.columns {
+        let mut resolved = self.with_columns(plan, list, jobs, scan_all)?;
+        for column in &mut resolved.plan.table.columns {
             column.value = with_nulls(column.value.clone(), nulls);
         }
-        Ok(described)
+        Ok(resolved)
     }
 
     fn with_columns(
@@ -224,13 +227,13 @@ impl Load<'_> {
         mut plan: Plan,
         list: &[Source],
         jobs: usize,
-        looks_at_all: bool,
-    ) -> Result<Described> {
+        scan_all: bool,
+    ) -> Result<ResolvedPlan> {
         if let (Some(select), Some(first)) = (plan.select.take(), list.first()) {
             plan.table.columns = filled(&select, &plan.table, &first.names)?;
         }
         let (Some(options), Some(first)) = (&plan.columns, list.first()) else {
-            return Ok(Described { plan, notes: Vec::new(), is_guess: false });
+            return Ok(ResolvedPlan { plan, notes: Vec::new(), is_guess: false });
         };
         let existing = match plan.table.existing.is_filled() {
             true => existing_columns(self.database, &plan.table)?,
@@ -240,14 +243,14 @@ impl Load<'_> {
         let fields = first.names.iter().map(|name| Column::new(name, "TEXT", field(name)));
         let text_table = Table::new("", fields.collect());
         let sources = Sources::new(list, &plan, &text_table, Seed::fixed(0))?;
-        let (progress, clocks) = (Progress::default(), Clocks::default());
+        let (progress, clocks) = (Progress::default(), StageTimers::default());
         let pipeline = Pipeline { jobs, progress: &progress, stop: self.stop, clocks: &clocks };
-        let look = |max_chunks: usize| -> Result<Vec<Seen>> {
-            let mut seen = vec![Seen::default(); first.names.len()];
-            sources.run(pipeline, &mut Looker::new(&mut seen), max_chunks, None)?;
+        let look = |max_chunks: usize| -> Result<Vec<ColumnStats>> {
+            let mut seen = vec![ColumnStats::default(); first.names.len()];
+            sources.run(pipeline, &mut InferTypes::new(&mut seen), max_chunks, None)?;
             Ok(seen)
         };
-        let nothing = || vec![Seen::default(); first.names.len()];
+        let nothing = || vec![ColumnStats::default(); first.names.len()];
         let has_types = match &existing {
             None => false,
             Some(known) => {
@@ -257,9 +260,9 @@ impl Load<'_> {
         };
         let (seen, max_chunks) = match options {
             // A table that is there has its types.
-            _ if has_types || (existing.is_some() && !options.adds_columns) => (nothing(), 0),
+            _ if has_types || (existing.is_some() && !options.add_columns) => (nothing(), 0),
             HeaderColumns { all_text: true, .. } => (nothing(), 0),
-            _ if looks_at_all => (look(usize::MAX)?, usize::MAX),
+            _ if scan_all => (look(usize::MAX)?, usize::MAX),
             _ => (look(SAMPLE_CHUNKS)?, SAMPLE_CHUNKS),
         };
         let mut notes: Vec<_> = list.iter().flat_map(|source| source.notes.clone()).collect();
@@ -285,7 +288,7 @@ impl Load<'_> {
                 table::made(columns, options, &plan.table, names)?
             }
         };
-        Ok(Described { plan: Plan { table, ..plan }, notes, is_guess: max_chunks == SAMPLE_CHUNKS })
+        Ok(ResolvedPlan { plan: Plan { table, ..plan }, notes, is_guess: max_chunks == SAMPLE_CHUNKS })
     }
 
     /// The file that the report is written to, which may be none of `others`, if it is to be written to a file.
@@ -351,8 +354,8 @@ fn finish(
     sources.list.iter().try_for_each(Source::check)?;
     let rejected = rejects.finish()?;
     let (counts, mut unfinished) = written?;
-    let table = table::widened(table, &counts.guesses.reals);
-    if !counts.guesses.reals.is_empty() {
+    let table = table::widen_to_real(table, &counts.type_feedback.reals);
+    if !counts.type_feedback.reals.is_empty() {
         unfinished.insert(0, declare_again_sql(&table));
     }
     unfinished.extend_from_slice(&table.after);

@@ -81,7 +81,7 @@ impl Loader {
     /// Whether blanks and tabs around fields are taken off. Default: no.
     #[must_use]
     pub fn trim(mut self, trim: bool) -> Self {
-        self.plan.dialect.trims = trim;
+        self.plan.dialect.trim = trim;
         self
     }
 
@@ -338,7 +338,7 @@ fn problem_of_key(Plan { table, columns, .. }: &Plan) -> Option<&'static str> {
 
 /// What is wrong with a dialect.
 fn problem_of(dialect: &Dialect) -> Option<&'static str> {
-    let Dialect { delimiter, quote, escape, comment, trims } = dialect;
+    let Dialect { delimiter, quote, escape, comment, trim } = dialect;
     let delimiter = delimiter.as_bytes();
     let others: Vec<_> = [quote, escape, comment].into_iter().flatten().copied().collect();
     let is_twice =
@@ -351,7 +351,7 @@ fn problem_of(dialect: &Dialect) -> Option<&'static str> {
         Some("the delimiter must be UTF-8, and the quote, the escape and the comment must be ASCII")
     } else if escape.is_some() && quote.is_none() {
         Some("an escape means something inside quotes only, and there is no quote")
-    } else if *trims && matches!(quote, Some(b' ' | b'\t')) {
+    } else if *trim && matches!(quote, Some(b' ' | b'\t')) {
         Some("blanks can not be both trimmed and the quote")
     } else {
         None

@@ -3,7 +3,7 @@
 mod cli;
 
 use clap::{CommandFactory, Parser};
-use cli::{Cli, Command, CreateFile, Order, terminal};
+use cli::{Cli, Command, CreateFile, LoadRequest, terminal};
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::{Arc, atomic::AtomicBool};
@@ -13,7 +13,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     run(Cli::parse()).unwrap_or_else(|error| {
-        terminal::say_error(&*error);
+        terminal::print_error(&*error);
         match error.downcast_ref::<sqload::Error>().map(sqload::Error::kind) {
             Some(sqload::Kind::Interrupted) => ExitCode::from(130),
             Some(sqload::Kind::Usage(_)) => ExitCode::from(2),
@@ -28,28 +28,29 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
     match cli.command {
         None => Ok(Cli::command().print_help().map(|()| ExitCode::SUCCESS)?),
         Some(Command::CreateFile(options)) => create_file(&options, &stop),
-        Some(Command::Load(options)) => load(options.order()?, stop),
-        Some(Command::RunPipeline(options)) => load(options.order()?, stop),
+        Some(Command::Load(options)) => load(options.request()?, stop),
+        Some(Command::RunPipeline(options)) => load(options.request()?, stop),
         Some(Command::Check(options)) => load(options.check()?, stop),
     }
 }
 
 fn create_file(options: &CreateFile, stop: &AtomicBool) -> Result<ExitCode, Box<dyn Error>> {
-    let CreateFile { number_rows, output, seed, talk } = options;
-    talk.start_diagnostics();
+    let CreateFile { number_rows, output, seed, verbosity } = options;
+    verbosity.start_diagnostics();
     let progress = sqload::report::Progress::default();
     let create = || sqload::demo::generate::create_file(output, *number_rows, *seed, &progress, stop);
-    Ok(terminal::watch(talk.quiet, &progress, create).map(|()| ExitCode::SUCCESS)?)
+    Ok(terminal::watch(verbosity.quiet, &progress, create).map(|()| ExitCode::SUCCESS)?)
 }
 
-fn load(order: Order<'_>, stop: Arc<AtomicBool>) -> Result<ExitCode, Box<dyn Error>> {
-    let Order { plan, inputs, database, talk, task } = order;
-    talk.start_diagnostics();
+fn load(request: LoadRequest<'_>, stop: Arc<AtomicBool>) -> Result<ExitCode, Box<dyn Error>> {
+    let LoadRequest { plan, inputs, database, verbosity, task } = request;
+    verbosity.start_diagnostics();
     let loader = sqload::Loader::from(plan).stop(stop);
-    if let Some(said) = task.said(&loader, &inputs, &database)? {
-        return Ok(terminal::print(&said).map(|()| ExitCode::SUCCESS)?);
+    if let Some(message) = task.message(&loader, &inputs, &database)? {
+        return Ok(terminal::print(&message).map(|()| ExitCode::SUCCESS)?);
     }
-    let report = terminal::watch(talk.quiet, &loader.progress(), || loader.load_all(&inputs, &database))?;
-    terminal::say_unless(talk.quiet, &report.to_string());
+    let report =
+        terminal::watch(verbosity.quiet, &loader.progress(), || loader.load_all(&inputs, &database))?;
+    terminal::print_status(verbosity.quiet, &report.to_string());
     Ok(ExitCode::from(if report.rejected > 0 { 3 } else { 0 }))
 }

@@ -4,7 +4,7 @@ mod expr;
 mod input;
 mod select;
 
-pub use expr::{Affinity, Evaluators, Expr, Function, Otherwise, Sql};
+pub use expr::{Affinity, Evaluators, Expr, Function, OnMismatch, Sql};
 pub use input::{Delimiter, Dialect, Head};
 pub use select::{Mention, Place, Select, Selected};
 use std::num::NonZeroUsize;
@@ -86,7 +86,7 @@ pub struct HeaderColumns {
     pub types: Vec<(String, Type)>,
     /// The table has the columns of all inputs; those that an input does not have are NULL in its rows. Otherwise inputs with
     /// other columns than the first are an error.
-    pub is_union: bool,
+    pub union_by_name: bool,
     /// A further column of this name holds the name of the input that a row comes from.
     pub input_column: Option<String>,
     /// Only these columns are loaded, in this order; none: all of them.
@@ -106,7 +106,7 @@ pub struct HeaderColumns {
     /// A first column of this name is the primary key, and numbers the rows.
     pub auto_id: Option<String>,
     /// Columns that a table which is there does not have are added to it.
-    pub adds_columns: bool,
+    pub add_columns: bool,
 }
 
 /// What the values of a column are.
@@ -143,7 +143,7 @@ impl Type {
 
 /// What becomes of a table of the same name that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Existing {
+pub enum IfExists {
     /// It stays, and the load fails.
     Refuse,
     /// It is dropped, and the new one takes its place.
@@ -154,7 +154,7 @@ pub enum Existing {
     Truncate,
 }
 
-impl Existing {
+impl IfExists {
     /// Whether rows go into a table that is there.
     pub(crate) fn is_filled(self) -> bool {
         matches!(self, Self::Append | Self::Truncate)
@@ -183,16 +183,16 @@ pub struct Table {
     /// SQL that is run at the end, when rows and indexes are there.
     pub after: Vec<String>,
     /// What becomes of one of the same name.
-    pub existing: Existing,
+    pub existing: IfExists,
     /// ALTER TABLE statements for one that is there and filled further.
     pub alterations: Vec<String>,
     /// What becomes of a row that meets another with the same key.
-    pub on_conflict: Conflict,
+    pub on_conflict: OnConflict,
 }
 
 /// What becomes of a row whose values are in another row already, in columns where they may be only once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Conflict {
+pub enum OnConflict {
     /// It can not be loaded, and its record is a reject.
     Reject,
     /// It gives way, and is counted as ignored.
@@ -215,9 +215,9 @@ impl Table {
             is_without_rowid: false,
             views,
             after,
-            existing: Existing::Replace,
+            existing: IfExists::Replace,
             alterations,
-            on_conflict: Conflict::Reject,
+            on_conflict: OnConflict::Reject,
         }
     }
 }

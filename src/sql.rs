@@ -33,7 +33,7 @@ mod script;
 mod select;
 
 use crate::error::{Error, Kind, Result};
-use crate::plan::{Column, Existing, Expr, Plan, Select, Selected, Table};
+use crate::plan::{Column, Expr, IfExists, Plan, Select, Selected, Table};
 use crate::schema::select::filled;
 use scratch::{Declared, Refusal, Scratch};
 use script::{Piece, Script};
@@ -142,7 +142,7 @@ impl Draft {
                 let keeps = words.get(2).is_some_and(|word| word == "IF");
                 self.table = Some(Table {
                     sql: Some(sql()),
-                    existing: if keeps { Existing::Append } else { Existing::Replace },
+                    existing: if keeps { IfExists::Append } else { IfExists::Replace },
                     ..Table::new(name, self.columns.iter().map(column).collect())
                 });
             }
@@ -249,7 +249,7 @@ fn fill(table: &mut Table, columns: &[Declared], rows: Rows, statement: Piece<'_
         into = (0..names.len()).collect();
     }
     // Of a table that may be there already only SQLite knows what is in a column that is not filled.
-    let may_be_there = table.existing == Existing::Append;
+    let may_be_there = table.existing == IfExists::Append;
     let is_null = |at: &usize| !(into.contains(at) || columns[*at].has_default || may_be_there);
     let nulls = (0..names.len()).filter(is_null).collect();
     let select = Select { items: rows.items, into, nulls, place: statement.place(rows.span) };

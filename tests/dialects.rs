@@ -142,10 +142,10 @@ fn dialect_and_csv() -> impl Strategy<Value = (Dialect, String)> {
     let delimiters = prop::sample::select(vec![",", ", ", "||", "§", "::", "\t"]);
     let byte = |byte| prop::option::of(Just(byte));
     (delimiters, byte(b'"'), byte(b'\\'), byte(b'#'), any::<bool>()).prop_flat_map(
-        |(delimiter, quote, escape, comment, trims)| {
+        |(delimiter, quote, escape, comment, trim)| {
             let escape = escape.filter(|_| quote.is_some());
             let delimiter_bytes = Delimiter::new(delimiter.as_bytes()).unwrap();
-            let dialect = Dialect { delimiter: delimiter_bytes, quote, escape, comment, trims };
+            let dialect = Dialect { delimiter: delimiter_bytes, quote, escape, comment, trim };
             let field = prop_oneof![
                 8 => "[a-c|,:#\\\\ é]{0,6}",
                 1 => "[a-c\"]{0,3}",

@@ -25,7 +25,7 @@ fn ours(bytes: &[u8], dialect: Dialect) -> Vec<Fields> {
     let mut all = Vec::new();
     let mut fields = Vec::new();
     while records.next_into(&mut fields).is_some() {
-        if dialect.trims {
+        if dialect.trim {
             trim(bytes, &mut fields);
         }
         let values = fields.drain(..).map(|field| unquote(field.of(bytes), dialect, &arena).to_vec());
@@ -191,9 +191,9 @@ fn other_dialects() -> Vec<(Dialect, &'static [u8])> {
         (with("aab"), b"\"\nab"),
         (with("§"), b"\"\n\xc2\xa7a"),
         (with(", "), b"\", \na"),
-        (Dialect { trims: true, ..usual }, b"\", \ta\n"),
-        (Dialect { trims: true, ..with(" |") }, b"\"| a\n"),
-        (Dialect { escape, comment, trims: true, ..with("||") }, b"\"|\\# \n"),
+        (Dialect { trim: true, ..usual }, b"\", \ta\n"),
+        (Dialect { trim: true, ..with(" |") }, b"\"| a\n"),
+        (Dialect { escape, comment, trim: true, ..with("||") }, b"\"|\\# \n"),
         (Dialect { escape, comment, quote: Some(b'\''), ..with("::") }, b"':\\#\ra"),
     ]
 }

@@ -138,7 +138,7 @@ fn loader(dialect: Dialect, tuning: u8, chunk_bytes: u8) -> Loader {
         .quote(dialect.quote)
         .escape(dialect.escape)
         .comment(dialect.comment)
-        .trim(dialect.trims)
+        .trim(dialect.trim)
         .jobs(number(tuning & 3))
         .batch_rows(number(tuning >> 2 & 7))
         .page_bytes(if tuning & 0x20 != 0 { 512 } else { 4096 })

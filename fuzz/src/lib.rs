@@ -6,7 +6,7 @@ mod naive;
 
 use csv::ByteRecord;
 use sqload::batch::{Arena, Span};
-use sqload::format::csv::parse::{Records, regular, trim, unquote};
+use sqload::format::csv::parse::{Records, parse_rectangular, trim, unquote};
 use sqload::plan::{Delimiter, Dialect};
 
 /// The dialect that `data` begins with, the options beside it, and the bytes behind it.
@@ -29,7 +29,7 @@ pub fn dialect(data: &[u8]) -> Option<(Dialect, u8, &[u8])> {
         delimiter: Delimiter::new(longer.as_bytes()).filter(|_| is_set(2)).unwrap_or(plain.delimiter),
         escape: Some(b'\\').filter(|_| is_set(3) && quote.is_some()),
         comment: Some(b'#').filter(|_| is_set(4)),
-        trims: is_set(5),
+        trim: is_set(5),
         ..plain
     };
     Some((dialect, options, bytes))
@@ -53,13 +53,13 @@ pub fn regular_records(bytes: &[u8], dialect: Dialect) -> Option<Vec<ByteRecord>
     Records::new(bytes, dialect).next_into(&mut fields);
     let width = fields.len();
     fields.clear();
-    regular(bytes, dialect, width, &mut fields)?;
+    parse_rectangular(bytes, dialect, width, &mut fields)?;
     Some(fields.chunks_mut(width.max(1)).map(|fields| values(bytes, dialect, fields)).collect())
 }
 
 fn values(bytes: &[u8], dialect: Dialect, fields: &mut [Span]) -> ByteRecord {
     let arena = Arena::default();
-    if dialect.trims {
+    if dialect.trim {
         trim(bytes, fields);
     }
     fields.iter().map(|field| unquote(field.of(bytes), dialect, &arena)).collect()
@@ -77,7 +77,7 @@ pub fn is_no_text(bytes: &[u8]) -> bool {
 ///
 /// It takes a byte order mark off, which to sqload's parser is part of the first field: it is given one more.
 pub fn oracle(bytes: &[u8], dialect: Dialect) -> Vec<ByteRecord> {
-    let (&[delimiter], None, false) = (dialect.delimiter.as_bytes(), dialect.comment, dialect.trims) else {
+    let (&[delimiter], None, false) = (dialect.delimiter.as_bytes(), dialect.comment, dialect.trim) else {
         return naive::records(bytes, dialect).0.into_iter().map(ByteRecord::from).collect();
     };
     let bytes = ["\u{feff}".as_bytes(), bytes].concat();

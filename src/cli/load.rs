@@ -1,8 +1,8 @@
 //! `load` and what is said of its columns and table.
 
-use super::{Order, options::LoadOptions};
+use super::{LoadRequest, options::LoadOptions};
 use clap::Args;
-use sqload::plan::{Conflict, Existing, Head, HeaderColumns, Plan, Table, Type};
+use sqload::plan::{Head, HeaderColumns, IfExists, OnConflict, Plan, Table, Type};
 use sqload::sql;
 use std::path::{Path, PathBuf};
 
@@ -121,7 +121,7 @@ impl Load {
         HeaderColumns {
             all_text: self.all_text,
             types: self.types.clone(),
-            is_union: self.union_by_name,
+            union_by_name: self.union_by_name,
             input_column: self.file_column.clone(),
             selected: lists(&self.columns).concat(),
             select: Vec::new(),
@@ -131,30 +131,30 @@ impl Load {
             unique: lists(&self.unique),
             indexes: lists(&self.index),
             auto_id: self.auto_id.clone(),
-            adds_columns: self.add_columns,
+            add_columns: self.add_columns,
         }
     }
 
-    pub(crate) fn order(&self) -> sqload::Result<Order<'_>> {
+    pub(crate) fn request(&self) -> sqload::Result<LoadRequest<'_>> {
         let (inputs, database) = (self.inputs.clone(), self.database.clone());
-        let (talk, task) = (&self.options.talk, self.options.task());
-        Ok(Order { plan: self.plan()?, inputs, database, talk, task })
+        let (verbosity, task) = (&self.options.verbosity, self.options.task());
+        Ok(LoadRequest { plan: self.plan()?, inputs, database, verbosity, task })
     }
 
     pub(super) fn plan(&self) -> sqload::Result<Plan> {
         let table = Table {
             existing: match self {
-                Self { replace: true, .. } => Existing::Replace,
-                Self { append: true, .. } => Existing::Append,
-                Self { truncate: true, .. } => Existing::Truncate,
-                _ => Existing::Refuse,
+                Self { replace: true, .. } => IfExists::Replace,
+                Self { append: true, .. } => IfExists::Append,
+                Self { truncate: true, .. } => IfExists::Truncate,
+                _ => IfExists::Refuse,
             },
             is_strict: self.strict,
             is_without_rowid: self.without_rowid,
             on_conflict: match self {
-                Self { ignore: true, .. } => Conflict::Ignore,
-                Self { upsert: true, .. } => Conflict::Update,
-                _ => Conflict::Reject,
+                Self { ignore: true, .. } => OnConflict::Ignore,
+                Self { upsert: true, .. } => OnConflict::Update,
+                _ => OnConflict::Reject,
             },
             ..Table::new(self.table.clone().unwrap_or_else(|| table_name(&self.inputs)), Vec::new())
         };

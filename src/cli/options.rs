@@ -31,12 +31,12 @@ pub(super) struct LoadOptions {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     report: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) talk: Talk,
+    pub(super) verbosity: Verbosity,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
-pub(crate) struct Talk {
+pub(crate) struct Verbosity {
     /// Say nothing but errors.
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
@@ -238,14 +238,14 @@ impl DialectOptions {
             quote: self.quote.0,
             escape: self.escape,
             comment: self.comment,
-            trims: self.trim,
+            trim: self.trim,
         }
     }
 
     pub(super) fn head(&self) -> Head {
         Head {
-            finds_delimiter: self.delimiter.is_none() && !self.tsv,
-            skipped_lines: self.skip_lines,
+            detect_delimiter: self.delimiter.is_none() && !self.tsv,
+            skip_lines: self.skip_lines,
             ..Head::default()
         }
     }
@@ -301,7 +301,7 @@ impl DatabaseOptions {
     }
 }
 
-impl Talk {
+impl Verbosity {
     /// Sends diagnostics to standard error, as many as wanted.
     pub(crate) fn start_diagnostics(&self) {
         let level = match (self.quiet, self.verbose) {

@@ -1,6 +1,6 @@
 //! `run-pipeline`.
 
-use super::{Order, Task, options::LoadOptions};
+use super::{LoadRequest, Task, options::LoadOptions};
 use clap::{Args, ValueEnum};
 use sqload::plan::{Head, Plan};
 use sqload::{demo::people, sql::Pipeline};
@@ -43,20 +43,20 @@ enum Id {
 }
 
 impl RunPipeline {
-    pub(crate) fn order(&self) -> sqload::Result<Order<'_>> {
+    pub(crate) fn request(&self) -> sqload::Result<LoadRequest<'_>> {
         let path = self.pipeline.as_deref().unwrap_or(Path::new(BUILT_IN));
         let inputs = match self.input.as_slice() {
             [] => vec![path.with_extension("csv")],
             inputs => inputs.to_vec(),
         };
         let database = self.database.clone().unwrap_or_else(|| path.with_extension("db"));
-        let (talk, task) = (&self.options.talk, self.options.task());
-        Ok(Order { plan: self.plan()?, inputs, database, talk, task })
+        let (verbosity, task) = (&self.options.verbosity, self.options.task());
+        Ok(LoadRequest { plan: self.plan()?, inputs, database, verbosity, task })
     }
 
     /// The order of `check`.
-    pub(crate) fn check(&self) -> sqload::Result<Order<'_>> {
-        Ok(Order { task: Task::Preview, ..self.order()? })
+    pub(crate) fn check(&self) -> sqload::Result<LoadRequest<'_>> {
+        Ok(LoadRequest { task: Task::Preview, ..self.request()? })
     }
 
     fn plan(&self) -> sqload::Result<Plan> {
@@ -66,7 +66,7 @@ impl RunPipeline {
             (None, Id::V4) => Pipeline::parse(BUILT_IN, &people::SQL.replace("uuid7()", "uuid4()"))?,
         };
         let plan = self.options.plan(pipeline.plan());
-        Ok(Plan { head: Head { finds_delimiter: false, ..plan.head }, ..plan })
+        Ok(Plan { head: Head { detect_delimiter: false, ..plan.head }, ..plan })
     }
 }
 

@@ -59,17 +59,17 @@ pub(crate) fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<(), Box<dyn Erro
 }
 
 /// Says `text` on standard error, if that is there, unless `quiet`.
-pub(crate) fn say_unless(quiet: bool, text: &str) {
+pub(crate) fn print_status(quiet: bool, text: &str) {
     if !quiet {
         let _ = writeln!(std::io::stderr(), "{text}");
     }
 }
 
 /// Says an error and what caused it on standard error.
-pub(crate) fn say_error(error: &dyn Error) {
+pub(crate) fn print_error(error: &dyn Error) {
     let causes = std::iter::successors(error.source(), |&error| error.source());
     let causes = causes.map(|cause| format!("\n  because: {cause}")).collect::<String>();
-    say_unless(false, &format!("sqload: {error}{causes}"));
+    print_status(false, &format!("sqload: {error}{causes}"));
 }
 
 /// Prints `text` on standard output.

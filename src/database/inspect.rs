@@ -1,7 +1,7 @@
 //! What is at the database's place already: looked at, and left as it is.
 
 use crate::error::{Error, Kind, Result};
-use crate::plan::{Existing, Table};
+use crate::plan::{IfExists, Table};
 use crate::schema::table::KnownColumn;
 use rusqlite::ffi::SQLITE_READONLY_ROLLBACK;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
@@ -127,7 +127,7 @@ pub(super) fn refuse_name(connection: &Connection, path: &Path, table: &Table) -
     let sql = "SELECT type FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view')";
     let kind = connection.query_row(sql, [&table.name], |row| row.get::<_, String>(0)).optional();
     match (kind.map_err(|source| Error::sqlite("read", path, source))?.as_deref(), table.existing) {
-        (Some(_), Existing::Refuse) => {
+        (Some(_), IfExists::Refuse) => {
             Err(Kind::TableExists { path: path.to_owned(), table: table.name.clone() }.into())
         }
         (Some("view"), _) => {

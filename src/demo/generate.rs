@@ -1,7 +1,7 @@
 //! `create-file`: a CSV file of people, as many as wanted.
 
 use crate::error::{Error, Kind, Result};
-use crate::files::staged::Aside;
+use crate::files::staged::StagedFile;
 use crate::report::Progress;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
@@ -59,7 +59,7 @@ pub fn create_file(
     if path.is_dir() {
         return Err(failed(io::Error::other("it is a directory")));
     }
-    let mut file = Aside::create(path).map_err(failed)?;
+    let mut file = StagedFile::create(path).map_err(failed)?;
     let rng = seed.map_or_else(rand::make_rng, ChaCha8Rng::seed_from_u64);
     write_people(file.writer(), rows, rng, progress, stop).map_err(failed)?;
     if stop.load(Ordering::Relaxed) {

@@ -1,17 +1,17 @@
 //! The threads of a load: who runs, what they hand each other, and how they end.
 //!
 //! A leader thread splits the input; workers turn chunks into batches; the caller's thread writes them, in
-//! order. What bounds memory is a fixed number of [`Parts`]: the leader takes one for each chunk, in order,
+//! order. What bounds memory is a fixed number of [`ChunkBuffers`]: the leader takes one for each chunk, in order,
 //! it travels with the chunk and comes back when its rows are written. So the chunk that the writer waits for
 //! always has its parts, nothing can lock up, and no queue needs a bound of its own.
 //!
 //! Every end is the same end: whoever stops drops its ends of the channels, and the others find them closed.
 
 use super::encoded_batch::{Batch, Source};
-use super::timers::Clocks;
+use super::timers::StageTimers;
 use crate::batch::Chunk;
-use crate::batch::{Arena, Guesses, Reject, Repairs};
-use crate::engine::reorder::Order;
+use crate::batch::{Arena, Reject, Repairs, TypeFeedback};
+use crate::engine::reorder::ReorderBuffer;
 use crate::engine::worker::Worker;
 use crate::error::{Error, Kind, Result};
 use crate::format::csv::decode::{in_input_order, rejects_of_rows};
@@ -37,7 +37,7 @@ pub(crate) struct Counts {
     pub(crate) filtered: u64,
     pub(crate) ignored: u64,
     pub(crate) repairs: Repairs,
-    pub(crate) guesses: Guesses,
+    pub(crate) type_feedback: TypeFeedback,
 }
 
 impl std::ops::AddAssign for Counts {
@@ -49,19 +49,19 @@ impl std::ops::AddAssign for Counts {
         self.filtered += other.filtered;
         self.ignored += other.ignored;
         self.repairs += other.repairs;
-        self.guesses += other.guesses;
+        self.type_feedback += other.type_feedback;
     }
 }
 
 /// The memory that a chunk needs on its way, used again and again.
 #[derive(Default)]
-struct Parts<E> {
+struct ChunkBuffers<E> {
     arena: Arena,
     encoded: E,
 }
 
 /// What the writer is handed for a chunk.
-struct Parcel<'m, E> {
+struct EncodedBatch<'m, E> {
     batch: Batch<'m>,
     encoded: E,
 }
@@ -73,7 +73,7 @@ enum Step<T> {
     End,
 }
 
-type Numbered<'m, E> = (u64, Step<Parcel<'m, E>>);
+type Numbered<'m, E> = (u64, Step<EncodedBatch<'m, E>>);
 
 /// The threads of a load.
 #[derive(Clone, Copy)]
@@ -81,7 +81,7 @@ pub(crate) struct Pipeline<'l> {
     pub(crate) jobs: usize,
     pub(crate) progress: &'l Progress,
     pub(crate) stop: &'l AtomicBool,
-    pub(crate) clocks: &'l Clocks,
+    pub(crate) clocks: &'l StageTimers,
 }
 
 impl Pipeline<'_> {
@@ -101,7 +101,7 @@ impl Pipeline<'_> {
         // The end needs no parts, so it is one more.
         let (done_sender, done) = bounded(parts + 1);
         for _ in 0..parts {
-            free_sender.send(Parts::default()).expect("the receiver is in this scope");
+            free_sender.send(ChunkBuffers::default()).expect("the receiver is in this scope");
         }
         // Each end of a channel is moved to the one that uses it, so that it closes when that one stops.
         thread::scope(move |scope| {
@@ -131,8 +131,8 @@ impl Pipeline<'_> {
     fn lead<'m, E>(
         self,
         mut split: impl Iterator<Item = Result<Chunk<'m>>>,
-        free: &Receiver<Parts<E>>,
-        chunks: &Sender<(Chunk<'m>, Parts<E>)>,
+        free: &Receiver<ChunkBuffers<E>>,
+        chunks: &Sender<(Chunk<'m>, ChunkBuffers<E>)>,
         done: &Sender<Numbered<'m, E>>,
     ) {
         let mut number = 0;
@@ -159,17 +159,17 @@ impl Pipeline<'_> {
     /// A worker: makes batches of chunks until there are no more.
     fn work<'m, E: Encoder>(
         self,
-        chunks: &Receiver<(Chunk<'m>, Parts<E::Encoded>)>,
+        chunks: &Receiver<(Chunk<'m>, ChunkBuffers<E::Encoded>)>,
         done: &Sender<Numbered<'m, E::Encoded>>,
         mut worker: Worker<'_>,
         mut encoder: E,
     ) {
-        for (chunk, Parts { arena, mut encoded }) in chunks {
+        for (chunk, ChunkBuffers { arena, mut encoded }) in chunks {
             let make = || {
                 let batch =
                     Batch::new(Source { chunk, arena }, |source| worker.rows(source.chunk, &source.arena));
                 encoder.encode(batch.borrow_dependent(), &mut encoded);
-                Parcel { batch, encoded }
+                EncodedBatch { batch, encoded }
             };
             // A chunk that never comes would leave the writer waiting, so a panic is a result like others.
             let step = match catch_unwind(AssertUnwindSafe(|| self.clocks.parse.time(make))) {
@@ -187,16 +187,16 @@ impl Pipeline<'_> {
     fn write<W: Writer>(
         self,
         done: Receiver<Numbered<'_, Encoded<W>>>,
-        free: Sender<Parts<Encoded<W>>>,
+        free: Sender<ChunkBuffers<Encoded<W>>>,
         writer: &mut W,
         mut take_reject: impl FnMut(&Reject<'_>) -> Result<()>,
     ) -> Result<Counts> {
         let mut counts = Counts::default();
-        let mut order = Order::new(done.capacity().unwrap_or_default());
+        let mut order = ReorderBuffer::new(done.capacity().unwrap_or_default());
         for (number, step) in done {
             order.put(number, step);
             while let Some(step) = order.take() {
-                let Parcel { batch, mut encoded } = match step {
+                let EncodedBatch { batch, mut encoded } = match step {
                     Step::Batch(parcel) => parcel,
                     Step::Failed(error) => return Err(error),
                     Step::End => return Ok(counts),
@@ -206,9 +206,9 @@ impl Pipeline<'_> {
                 }
                 let rows = batch.borrow_dependent();
                 let chunk = batch.borrow_owner().chunk;
-                counts.guesses += rows.guesses.clone();
-                if let Some(column) = counts.guesses.misfit() {
-                    return Err(Kind::Misfit { column }.into());
+                counts.type_feedback += rows.type_feedback.clone();
+                if let Some(column) = counts.type_feedback.mismatch() {
+                    return Err(Kind::TypeMismatch { column }.into());
                 }
                 let appended = self.clocks.write.time(|| writer.append(rows, &mut encoded));
                 let Appended { refused, ignored } = match appended {
@@ -237,7 +237,7 @@ impl Pipeline<'_> {
                     filtered: rows.filtered as u64,
                     ignored,
                     repairs: rows.repairs,
-                    guesses: Guesses::default(),
+                    type_feedback: TypeFeedback::default(),
                 };
                 match refused.is_empty() {
                     true => rows.rejects.iter().try_for_each(&mut take_reject)?,
@@ -251,7 +251,7 @@ impl Pipeline<'_> {
                 let mut arena = batch.into_owner().arena;
                 arena.reset();
                 // If the leader has ended, its end is on the way.
-                let _ = free.send(Parts { arena, encoded });
+                let _ = free.send(ChunkBuffers { arena, encoded });
             }
         }
         Err(Kind::Internal("a thread ended early".to_owned()).into())
@@ -342,7 +342,8 @@ mod tests {
             let column = Column::new("a", "TEXT", Expr::Field("a".into()));
             let table = Table::new("t", vec![column]);
             let program = Program::compile(&table, &["a".to_owned()], &"in".into(), Seed::fixed(1)).unwrap();
-            let (progress, stop, clocks) = (Progress::default(), AtomicBool::new(stop), Clocks::default());
+            let (progress, stop, clocks) =
+                (Progress::default(), AtomicBool::new(stop), StageTimers::default());
             let worker = || Worker::new(&program, Dialect::default(), 1);
             let pipeline = Pipeline { jobs, progress: &progress, stop: &stop, clocks: &clocks };
             let mut writer = writer;

@@ -30,19 +30,19 @@ pub(crate) struct Rejects<'p> {
 struct Files {
     head: Vec<u8>,
     dialect: Dialect,
-    records: Kept,
+    records: RejectFile,
     /// Why each is one, a line of JSON for each, if there is a place for that.
-    reasons: Option<Kept>,
+    reasons: Option<RejectFile>,
 }
 
 /// A file that is to be written.
 #[derive(Debug)]
-struct Kept {
+struct RejectFile {
     output: Output,
     file: Option<BufWriter<File>>,
 }
 
-impl Kept {
+impl RejectFile {
     fn open(path: &Path, others: &[PathBuf]) -> Result<Self> {
         let others: Vec<_> = others.iter().map(PathBuf::as_path).collect();
         Ok(Self { output: Output::open(path, &others)?, file: None })
@@ -105,10 +105,10 @@ impl<'p> Rejects<'p> {
                 0 => path.clone(),
                 count => with_ending(path, &format!(".{}", count + 1)),
             };
-            let records = Kept::open(&path, others)?;
+            let records = RejectFile::open(&path, others)?;
             let reasons_path = path.is_file().then(|| with_ending(&path, ".reasons.jsonl"));
             others.push(path);
-            let reasons = reasons_path.as_deref().map(|path| Kept::open(path, others)).transpose()?;
+            let reasons = reasons_path.as_deref().map(|path| RejectFile::open(path, others)).transpose()?;
             others.extend(reasons_path);
             files.push(Files { head: head.clone(), dialect, records, reasons });
         }
@@ -124,7 +124,7 @@ impl<'p> Rejects<'p> {
         self.messages.clear();
         for Files { head, records, reasons, .. } in &mut self.files {
             records.start()?;
-            reasons.as_mut().map_or(Ok(()), Kept::start)?;
+            reasons.as_mut().map_or(Ok(()), RejectFile::start)?;
             if !head.is_empty() {
                 records.line(head)?;
             }
@@ -187,7 +187,7 @@ impl<'p> Rejects<'p> {
     pub(crate) fn finish(&mut self) -> Result<u64> {
         for Files { records, reasons, .. } in &mut self.files {
             records.flush()?;
-            reasons.as_mut().map_or(Ok(()), Kept::flush)?;
+            reasons.as_mut().map_or(Ok(()), RejectFile::flush)?;
         }
         Ok(self.count)
     }

@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 
 /// Holds back what came early. The one who numbers the results bounds how far ahead they may be.
 #[derive(Debug)]
-pub(crate) struct Order<T> {
+pub(crate) struct ReorderBuffer<T> {
     next: u64,
     /// Place i waits for, or holds, number `next + i`.
     waiting: VecDeque<Option<T>>,
 }
 
-impl<T> Order<T> {
+impl<T> ReorderBuffer<T> {
     /// Expects number 0 first; no result is ever `ahead` or more numbers ahead of the one that is due.
     pub(crate) fn new(ahead: usize) -> Self {
         Self { next: 0, waiting: VecDeque::with_capacity(ahead) }
@@ -46,7 +46,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_order_comes_out_in_order(numbers in Just((0..40u64).collect::<Vec<_>>()).prop_shuffle()) {
-            let mut order = Order::new(40);
+            let mut order = ReorderBuffer::new(40);
             let mut out = Vec::new();
             for &number in &numbers {
                 order.put(number, number);

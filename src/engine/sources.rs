@@ -14,11 +14,11 @@ use crate::write::Writer;
 use std::collections::{HashMap, HashSet};
 
 /// Spells the names of all inputs as the first one that has each, in whatever case (of ASCII letters, as SQLite has it), and
-/// gives each input those that only others have, if it `is_union`.
+/// gives each input those that only others have, if it `union_by_name`.
 ///
 /// # Errors
 /// [`Kind::HeaderDiffers`] if it is none, and an input does not have the columns of the first.
-pub(crate) fn agree(inputs: &mut [Source], is_union: bool) -> Result<()> {
+pub(crate) fn unify_columns(inputs: &mut [Source], union_by_name: bool) -> Result<()> {
     let Some((first, others)) = inputs.split_first() else { return Ok(()) };
     let of_first = first.names.len();
     let (first_name, mut all) = (first.name().clone(), first.names.clone());
@@ -36,7 +36,7 @@ pub(crate) fn agree(inputs: &mut [Source], is_union: bool) -> Result<()> {
                 false => extra.push(name.clone()),
             }
         }
-        if !(is_union || missing.is_empty() && extra.is_empty()) {
+        if !(union_by_name || missing.is_empty() && extra.is_empty()) {
             let input = source.name().clone();
             return Err(Kind::HeaderDiffers { input, first: first_name, missing, extra }.into());
         }
@@ -109,7 +109,7 @@ impl<'s> Sources<'s> {
     ///
     /// # Errors
     /// As those of the split.
-    pub(crate) fn have_no_more_than(&self, chunks: usize) -> Result<bool> {
+    pub(crate) fn fits_in_chunks(&self, chunks: usize) -> Result<bool> {
         for source in self.list {
             if self.chunks(source, usize::MAX, 0)?.nth(chunks).transpose()?.is_some() {
                 return Ok(false);
@@ -138,8 +138,8 @@ impl<'s> Sources<'s> {
                 writer,
                 |reject| rejects.as_mut().map_or(Ok(()), |rejects| rejects.take(reject, number, source)),
             )?;
-            if let Some(column) = counts.guesses.misfit() {
-                return Err(Kind::Misfit { column }.into());
+            if let Some(column) = counts.type_feedback.mismatch() {
+                return Err(Kind::TypeMismatch { column }.into());
             }
         }
         Ok(counts)

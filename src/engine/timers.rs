@@ -27,14 +27,14 @@ impl Stopwatch {
 
 /// How long each stage was at work.
 #[derive(Default)]
-pub(crate) struct Clocks {
+pub(crate) struct StageTimers {
     pub(super) split: Stopwatch,
     pub(super) parse: Stopwatch,
     pub(super) write: Stopwatch,
     pub(crate) finish: Stopwatch,
 }
 
-impl Clocks {
+impl StageTimers {
     pub(crate) fn read(&self) -> Stages {
         Stages {
             split_seconds: self.split.seconds(),

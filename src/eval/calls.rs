@@ -19,9 +19,9 @@ use compare::{equal, order_of, truth};
 use std::cmp::Ordering;
 
 /// What is left to SQLite.
-pub(super) struct Left;
+pub(super) struct DeferToSqlite;
 
-type Result<T> = std::result::Result<T, Left>;
+type Result<T> = std::result::Result<T, DeferToSqlite>;
 
 /// The values of a call; nothing if they are left to SQLite.
 pub(super) fn call<'a>(
@@ -226,12 +226,12 @@ fn of_texts<'a>(function: Function, of: &[Value<'a>], arena: &'a Arena) -> Resul
             (compare::Test::Order(matches, affinity), [left, right]) => {
                 Ok(flag(order_of(*left, *right, affinity)?.map(matches)))
             }
-            _ => Err(Left),
+            _ => Err(DeferToSqlite),
         };
     }
     // Where there is nothing to replace, it does not matter by what; a NUL is the end of that to SQLite.
     if matches!((function, of), (F::Replace, [_, Value::Text(b"" | [0, ..]), _])) {
-        return Err(Left);
+        return Err(DeferToSqlite);
     }
     if of.iter().any(|of| matches!(of, Value::Null)) {
         return Ok(Value::Null);
@@ -257,7 +257,7 @@ fn of_texts<'a>(function: Function, of: &[Value<'a>], arena: &'a Arena) -> Resul
         (F::Replace, [_, _, _]) => Value::Text(texts::replace(text(0)?, text(1)?, text(2)?, arena)?),
         (F::Instr, [_, _]) => Value::Integer(texts::instr(text(0)?, text(1)?)?),
         (F::Length, [_]) => Value::Integer(texts::length(text(0)?)?),
-        _ => return Err(Left),
+        _ => return Err(DeferToSqlite),
     })
 }
 

@@ -3,7 +3,7 @@
 use crate::error::{Kind, Result};
 use crate::eval::functions::utc;
 use crate::eval::sqlite::{InputColumn, Session};
-use crate::plan::{Evaluators, Expr, Function, Otherwise, Sql, Type};
+use crate::plan::{Evaluators, Expr, Function, OnMismatch, Sql, Type};
 use crate::schema::ddl::quote_name;
 use indexmap::IndexSet;
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ pub(super) enum Op {
     RecordNumber,
     LineNumber,
     NullIf(Slot, Box<[Box<[u8]>]>),
-    Typed(Slot, Type, Otherwise),
+    Typed(Slot, Type, OnMismatch),
     Upper(Slot),
     TryInteger(Slot),
     Coalesce(Box<[Slot]>),
@@ -146,7 +146,7 @@ impl<'c> Compiler<'c> {
         let Sql { text, inputs, compiled } = sql;
         let compiled = compiled.as_ref().filter(|_| self.evaluators == Evaluators::Both);
         let slot = compiled.map(|expr| self.add(expr, block)).transpose()?;
-        if slot.is_some_and(|slot| !block.leaves(slot)) {
+        if slot.is_some_and(|slot| !block.may_defer(slot)) {
             return Ok(Output { slot, text: None });
         }
         for (name, expr) in inputs {
@@ -231,9 +231,9 @@ impl Block {
     }
 
     /// Whether an operation may leave a chunk to SQLite, itself or by what it is made of.
-    fn leaves(&self, slot: Slot) -> bool {
+    fn may_defer(&self, slot: Slot) -> bool {
         let op = &self.ops[slot];
-        matches!(op, Op::Call(..)) || op.reads().iter().any(|slot| self.leaves(*slot))
+        matches!(op, Op::Call(..)) || op.reads().iter().any(|slot| self.may_defer(*slot))
     }
 }
 

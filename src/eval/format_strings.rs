@@ -27,7 +27,7 @@ pub(crate) enum Printed<'f> {
 }
 
 /// The first part of a format of `printf`, and what follows it; nothing if it is not one of those, or if there is none.
-pub(crate) fn printed(format: &str) -> Option<(Printed<'_>, &str)> {
+pub(crate) fn parse_printf_piece(format: &str) -> Option<(Printed<'_>, &str)> {
     let Some(directive) = format.strip_prefix('%') else { return literal(format, Printed::Literal) };
     let (padding, rest) = match directive.as_bytes().first()? {
         b'%' => return Some((Printed::Literal(&directive[..1]), &directive[1..])),
@@ -55,8 +55,8 @@ pub(crate) enum Dated<'f> {
     Part(Range<usize>),
 }
 
-/// As [`printed`], for `strftime`.
-pub(crate) fn dated(format: &str) -> Option<(Dated<'_>, &str)> {
+/// As [`parse_printf_piece`], for `strftime`.
+pub(crate) fn parse_strftime_piece(format: &str) -> Option<(Dated<'_>, &str)> {
     let Some(directive) = format.strip_prefix('%') else { return literal(format, Dated::Literal) };
     let piece = match directive.as_bytes().first()? {
         b'%' => Dated::Literal(&directive[..1]),

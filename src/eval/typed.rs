@@ -2,7 +2,7 @@
 
 use crate::batch::{Arena, Span, Value, Values};
 use crate::eval::functions::try_integer;
-use crate::plan::{Otherwise, Type};
+use crate::plan::{OnMismatch, Type};
 use crate::types::numbers;
 
 /// What is found among values that is not of their type, or may not be of the one that they get instead.
@@ -18,20 +18,20 @@ pub(super) enum Found {
 /// The values of this type that texts are, empty ones NULL; `found` is told of those that are none.
 pub(super) fn typed<'a>(
     of: Values<'a>,
-    (to, otherwise): (Type, Otherwise),
+    (to, otherwise): (Type, OnMismatch),
     rows: usize,
     arena: &'a Arena,
     mut found: impl FnMut(Found),
 ) -> Values<'a> {
     if to == Type::Text {
-        if otherwise == Otherwise::Misfit
+        if otherwise == OnMismatch::TypeMismatch
             && let Some(row) = only_like_numbers(of, rows)
         {
             found(Found::Other(row));
         }
         return of;
     }
-    let may_widen = otherwise == Otherwise::Widen;
+    let may_widen = otherwise == OnMismatch::Widen;
     let (mut has_real, mut has_long_integer) = (false, false);
     let number = |text: &[u8]| match to {
         Type::Integer => numbers::integer(text)

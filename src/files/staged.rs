@@ -15,9 +15,9 @@ const NEW_FILE_MODE: u32 = 0o666;
 
 /// A file that is being built. Dropped before it is put in its place, it is removed.
 #[derive(Debug)]
-pub(crate) struct Aside(NamedTempFile);
+pub(crate) struct StagedFile(NamedTempFile);
 
-impl Aside {
+impl StagedFile {
     /// A new, locked, empty file for `path`, after removing what was left there by the killed.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl Aside {
         }
     }
 
-    /// As [`Aside::create`], for the place of an `old` file, with its owner and mode.
+    /// As [`StagedFile::create`], for the place of an `old` file, with its owner and mode.
     ///
     /// # Errors
     /// What the operating system says.

@@ -12,10 +12,10 @@ impl Load<'_> {
     /// Says what would evaluate the expressions. Nothing is loaded.
     pub(crate) fn explain(self) -> Result<Explanation> {
         let list = self.open_inputs()?;
-        let described = self.describe(&list, self.jobs(), false)?;
+        let resolved = self.resolve(&list, self.jobs(), false)?;
         // All columns that are named are there.
-        Sources::new(&list, &described.plan, &described.plan.table, Seed::fixed(0))?;
-        Ok(explanation(&described.plan))
+        Sources::new(&list, &resolved.plan, &resolved.plan.table, Seed::fixed(0))?;
+        Ok(explanation(&resolved.plan))
     }
 }
 

@@ -6,11 +6,11 @@ use crate::database::Trial;
 use crate::engine::pipeline::Pipeline;
 use crate::engine::rejects::Rejects;
 use crate::engine::sources::Sources;
-use crate::engine::timers::Clocks;
+use crate::engine::timers::StageTimers;
 use crate::error::Result;
 use crate::eval::Seed;
 use crate::files::staged::directory_of;
-use crate::load::{Load, SAMPLE_CHUNKS, leaves_rows_out, total_bytes};
+use crate::load::{Load, SAMPLE_CHUNKS, skips_bad_rows, total_bytes};
 use crate::plan::{OnError, Plan, Policies};
 use crate::report::{Preview, Progress};
 use crate::write::statements::Statements;
@@ -26,15 +26,15 @@ impl Load<'_> {
     pub(crate) fn preview(self) -> Result<Preview> {
         let list = self.open_inputs()?;
         let jobs = self.jobs();
-        let described = self.describe(&list, jobs, false)?;
-        let Plan { table, tuning, .. } = &described.plan;
-        let sources = Sources::new(&list, &described.plan, table, Seed::fixed(0))?;
+        let resolved = self.resolve(&list, jobs, false)?;
+        let Plan { table, tuning, .. } = &resolved.plan;
+        let sources = Sources::new(&list, &resolved.plan, table, Seed::fixed(0))?;
         let trial = Trial::open(self.database, table, tuning)?;
         let choice = choose(tuning.writer, table, &trial.path, trial.is_new)?;
 
         // All inputs together are to fit in memory.
         let max_chunks = (SAMPLE_CHUNKS / list.len().max(1)).max(1);
-        let (progress, clocks) = (Progress::default(), Clocks::default());
+        let (progress, clocks) = (Progress::default(), StageTimers::default());
         let pipeline = Pipeline { jobs, progress: &progress, stop: self.stop, clocks: &clocks };
         let mut writer = Statements::new(&trial.connection, &trial.path, table, tuning.batch_rows)?;
         // It goes on past records that a load may end for, and keeps none.
@@ -44,7 +44,7 @@ impl Load<'_> {
         rejects.say();
         let counts = counts?;
         let choice = match choice {
-            Choice::Direct if counts.refused + counts.ignored > 0 && leaves_rows_out(self.plan) => {
+            Choice::Direct if counts.refused + counts.ignored > 0 && skips_bad_rows(self.plan) => {
                 Choice::Statements(Some("rows break a constraint".to_owned()))
             }
             choice => choice,
@@ -53,7 +53,7 @@ impl Load<'_> {
             OnError::Abort => 0,
             OnError::Skip => self.plan.policies.max_errors.unwrap_or(u64::MAX),
         };
-        let is_all = sources.have_no_more_than(max_chunks)?;
+        let is_all = sources.fits_in_chunks(max_chunks)?;
         let unfinished = pipeline.finish(writer)?;
         let rows = trial.rows(table, MAX_ROWS, MAX_CHARS)?;
         let tried_bytes = trial.finish(&unfinished)?;
@@ -67,18 +67,18 @@ impl Load<'_> {
             inputs: list.iter().map(|source| (source.name().to_string(), source.dialect)).collect(),
             database: self.database.to_owned(),
             table: table.name.clone(),
-            notes: described.notes,
+            notes: resolved.notes,
             is_there: trial.is_there,
             statements: [trial.statements, table.after.clone()].concat(),
-            explanation: (!described.plan.mentions.is_empty()).then(|| explanation(&described.plan)),
+            explanation: (!resolved.plan.mentions.is_empty()).then(|| explanation(&resolved.plan)),
             rows,
             records: counts.records,
             rejected: counts.rejected,
             filtered: counts.filtered,
             ignored: counts.ignored,
-            is_too_much: counts.rejected > allowed,
+            exceeds_limit: counts.rejected > allowed,
             is_all,
-            types_may_change: described.is_guess && !is_all,
+            types_may_change: resolved.is_guess && !is_all,
             writer: choice.name(),
             writer_reason: choice.reason(),
             estimated_bytes,

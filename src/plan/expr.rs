@@ -20,7 +20,7 @@ pub enum Expr {
         /// The type.
         to: Type,
         /// What it means that a text is none.
-        otherwise: Otherwise,
+        otherwise: OnMismatch,
     },
     /// The same TEXT for every record.
     Text(String),
@@ -232,11 +232,11 @@ pub enum Evaluators {
 
 /// What it means that a text is not of a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Otherwise {
-    /// The type was only a guess: the load ends with [`Kind::Misfit`](crate::Kind::Misfit). A guess of TEXT is that of a column
+pub enum OnMismatch {
+    /// The type was only a guess: the load ends with [`Kind::TypeMismatch`](crate::Kind::Misfit). A guess of TEXT is that of a column
     /// without values, which has to have some that look like no number, or none at all.
-    Misfit,
-    /// As `Misfit`, but an INTEGER may be a REAL too: the column is declared as that in the end.
+    TypeMismatch,
+    /// As `TypeMismatch`, but an INTEGER may be a REAL too: the column is declared as that in the end.
     Widen,
     /// The record is a reject.
     Reject,

@@ -16,12 +16,12 @@ pub struct Dialect {
     pub comment: Option<u8>,
     /// Whether blanks and tabs around a field are no part of it: those before an opening quote and behind a closing one,
     /// or around an unquoted value.
-    pub trims: bool,
+    pub trim: bool,
 }
 
 impl Default for Dialect {
     fn default() -> Self {
-        Self { delimiter: b','.into(), quote: Some(b'"'), escape: None, comment: None, trims: false }
+        Self { delimiter: b','.into(), quote: Some(b'"'), escape: None, comment: None, trim: false }
     }
 }
 
@@ -69,9 +69,9 @@ impl fmt::Debug for Delimiter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
     /// Whether the delimiter is the one that the first records agree on: a comma, a tab, a semicolon or a pipe.
-    pub finds_delimiter: bool,
+    pub detect_delimiter: bool,
     /// Lines before the header that are no part of the CSV.
-    pub skipped_lines: u64,
+    pub skip_lines: u64,
     /// Only so many records are read.
     pub max_records: Option<u64>,
     /// Records that the header is made of. The names of a column are joined with a blank. 0: there is none, and the
@@ -81,6 +81,6 @@ pub struct Head {
 
 impl Default for Head {
     fn default() -> Self {
-        Self { finds_delimiter: false, skipped_lines: 0, max_records: None, header_rows: 1 }
+        Self { detect_delimiter: false, skip_lines: 0, max_records: None, header_rows: 1 }
     }
 }

@@ -36,7 +36,7 @@ pub struct Preview {
     /// Those that give way to rows with their key.
     pub ignored: u64,
     /// Whether a load ends for those that can not be loaded.
-    pub is_too_much: bool,
+    pub exceeds_limit: bool,
     /// Whether there are no others.
     pub is_all: bool,
     /// Whether others may still change the type of a column.
@@ -70,7 +70,7 @@ impl fmt::Display for Preview {
         writeln!(f)?;
         let which = if self.is_all { "all" } else { "the first" };
         write!(f, "tried {which} {} records: {} rejected", grouped(self.records), grouped(self.rejected))?;
-        write!(f, "{}", if self.is_too_much { ", for which the load ends" } else { "" })?;
+        write!(f, "{}", if self.exceeds_limit { ", for which the load ends" } else { "" })?;
         for (count, what) in [(self.filtered, "filtered"), (self.ignored, "ignored")] {
             if count > 0 {
                 write!(f, ", {} {what}", grouped(count))?;
@@ -104,12 +104,12 @@ fn said(dialect: &Dialect) -> String {
         format!("'{}'", String::from_utf8_lossy(bytes).escape_debug().to_string().replace("\\\"", "\""))
     };
     let byte = |byte: u8| text(&[byte]);
-    let Dialect { delimiter, quote, escape, comment, trims } = dialect;
+    let Dialect { delimiter, quote, escape, comment, trim } = dialect;
     let mut said = format!("fields separated by {}", text(delimiter.as_bytes()));
     said += &quote.map_or(", no quotes".to_owned(), |quote| format!(", quoted by {}", byte(quote)));
     said += &escape.map_or(String::new(), |escape| format!(", escaped by {}", byte(escape)));
     said += &comment.map_or(String::new(), |comment| format!(", comments after {}", byte(comment)));
-    if *trims {
+    if *trim {
         said += ", trimmed";
     }
     said

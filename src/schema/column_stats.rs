@@ -2,23 +2,23 @@
 
 use crate::error::RowKey;
 use crate::plan::Type;
-use crate::types::numbers::{Doubt, MAX_REAL_DIGITS, integer, real};
+use crate::types::numbers::{MAX_REAL_DIGITS, NotANumber, integer, real};
 
 /// What is known of a column's values. Rows are counted from 0.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Seen {
+pub(crate) struct ColumnStats {
     has_values: bool,
     /// Whether the first value looks like a number.
     begins_with_number: bool,
     other_than_integer: Option<u64>,
     other_than_real: Option<u64>,
     /// The first that looks like a number and is none.
-    doubt: Option<(u64, Doubt)>,
+    not_a_number: Option<(u64, NotANumber)>,
     /// The first that does not even look like a number.
-    pub(crate) word: Option<u64>,
+    pub(crate) first_non_number: Option<u64>,
 }
 
-impl Seen {
+impl ColumnStats {
     /// Whether nothing is known, since there are no values.
     pub(crate) fn is_empty(&self) -> bool {
         !self.has_values
@@ -27,7 +27,7 @@ impl Seen {
     /// What the values are.
     pub(crate) fn column_type(&self) -> Type {
         match self {
-            Self { word: Some(_), .. } | Self { has_values: false, .. } => Type::Text,
+            Self { first_non_number: Some(_), .. } | Self { has_values: false, .. } => Type::Text,
             Self { other_than_integer: None, .. } => Type::Integer,
             Self { other_than_real: None, .. } => Type::Real,
             _ => Type::Text,
@@ -39,8 +39,12 @@ impl Seen {
         if self.column_type() != Type::Text || self.is_empty() {
             return None;
         }
-        let (row, reason) = match (self.doubt, self.word) {
-            (Some((row, doubt)), word) if word.is_none_or(|word| row < word) => (row, doubt.to_string()),
+        let (row, reason) = match (self.not_a_number, self.first_non_number) {
+            (Some((row, not_a_number)), first_non_number)
+                if first_non_number.is_none_or(|first_non_number| row < first_non_number) =>
+            {
+                (row, not_a_number.to_string())
+            }
             (_, Some(row)) => (row, "what is no number".to_owned()),
             // Of a large integer and a fraction the later one decides.
             _ => (
@@ -65,14 +69,14 @@ impl Seen {
             self.other_than_real.get_or_insert(row);
         }
         if !is_integer && !is_real {
-            match Doubt::of(text) {
-                None => self.word = Some(row),
-                Some(doubt) => self.doubt = self.doubt.or(Some((row, doubt))),
+            match NotANumber::of(text) {
+                None => self.first_non_number = Some(row),
+                Some(not_a_number) => self.not_a_number = self.not_a_number.or(Some((row, not_a_number))),
             }
         }
         if !self.has_values {
             self.has_values = true;
-            self.begins_with_number = self.word.is_none();
+            self.begins_with_number = self.first_non_number.is_none();
         }
     }
 
@@ -85,7 +89,8 @@ impl Seen {
         self.has_values |= other.has_values;
         self.other_than_integer = self.other_than_integer.or(other.other_than_integer.map(behind));
         self.other_than_real = self.other_than_real.or(other.other_than_real.map(behind));
-        self.doubt = self.doubt.or(other.doubt.map(|(row, doubt)| (behind(row), doubt)));
-        self.word = self.word.or(other.word.map(behind));
+        self.not_a_number =
+            self.not_a_number.or(other.not_a_number.map(|(row, not_a_number)| (behind(row), not_a_number)));
+        self.first_non_number = self.first_non_number.or(other.first_non_number.map(behind));
     }
 }

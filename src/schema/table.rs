@@ -1,9 +1,9 @@
 //! The table that a load's options describe: made anew, or there already.
 
-use super::column_stats::Seen;
-use super::names::names as unique_names_of;
+use super::column_stats::ColumnStats;
+use super::names::names as unique_names;
 use crate::error::{Error, Kind, Result};
-use crate::plan::{Column, Conflict, Expr, HeaderColumns, Nulls, Otherwise, Selected, Table, Type};
+use crate::plan::{Column, Expr, HeaderColumns, Nulls, OnConflict, OnMismatch, Selected, Table, Type};
 use crate::schema::ddl::{column_sql, quote_name, quote_names};
 use crate::types::Affinity;
 use std::collections::{BTreeSet, HashSet};
@@ -54,7 +54,11 @@ fn find(option: &'static str, name: &String, among: &[String]) -> Result<usize> 
 ///
 /// # Errors
 /// [`Kind::NoSuchColumn`] if an option names another column; [`Kind::Usage`] if two have the same name.
-pub(crate) fn columns(names: &[String], seen: &[Seen], options: &HeaderColumns) -> Result<Vec<Column>> {
+pub(crate) fn columns(
+    names: &[String],
+    seen: &[ColumnStats],
+    options: &HeaderColumns,
+) -> Result<Vec<Column>> {
     let mut final_names = names.to_vec();
     for (old, new) in &options.renamed {
         final_names[find("--rename", old, names)?] = new.clone();
@@ -67,12 +71,12 @@ pub(crate) fn columns(names: &[String], seen: &[Seen], options: &HeaderColumns) 
         let field = Expr::Field(names[at].clone());
         let typed = |to, otherwise| Expr::Typed { of: Box::new(field.clone()), to, otherwise };
         let (to, value) = match (given[at], seen[at].column_type()) {
-            (Some(to), _) => (to, typed(to, Otherwise::Reject)),
+            (Some(to), _) => (to, typed(to, OnMismatch::Reject)),
             (None, Type::Text) if seen[at].is_empty() && !options.all_text => {
-                (Type::Text, typed(Type::Text, Otherwise::Misfit))
+                (Type::Text, typed(Type::Text, OnMismatch::TypeMismatch))
             }
             (None, Type::Text) => (Type::Text, field),
-            (None, to) => (to, typed(to, Otherwise::Misfit)),
+            (None, to) => (to, typed(to, OnMismatch::TypeMismatch)),
         };
         Column::new(name, to.as_str(), value)
     };
@@ -120,7 +124,7 @@ pub(crate) fn made(
     }
     let names: Vec<_> = columns.iter().map(|column| column.name.clone()).collect();
     refuse_same(&names)?;
-    if table.on_conflict == Conflict::Update && options.primary_key.is_empty() {
+    if table.on_conflict == OnConflict::Update && options.primary_key.is_empty() {
         let reason =
             "--upsert finds the row to change by the primary key: name its columns with --pk".to_owned();
         return Err(Kind::Usage(reason).into());
@@ -145,16 +149,16 @@ pub(crate) fn made(
     // A key may be the rowid, which is an INTEGER, and a STRICT column takes nothing else either.
     for column in table.columns.iter_mut().filter(|column| !table.is_strict && !key.contains(&column.name)) {
         if let Expr::Typed { to: Type::Integer, otherwise, .. } = &mut column.value
-            && *otherwise == Otherwise::Misfit
+            && *otherwise == OnMismatch::TypeMismatch
         {
-            *otherwise = Otherwise::Widen;
+            *otherwise = OnMismatch::Widen;
         }
     }
     let mut index_names = there;
     for columns in &options.indexes {
         let columns = list("--index", columns)?;
         index_names.push(format!("idx_{}_{}", table.name, columns.join("_")));
-        let (unique_names, _) = unique_names_of(&index_names);
+        let (unique_names, _) = unique_names(&index_names);
         let (name, on) = (quote_name(&unique_names[index_names.len() - 1]), quote_name(&table.name));
         table.indexes.push(format!("CREATE INDEX {name} ON {on} ({})", quote_names(&columns)));
     }
@@ -162,7 +166,7 @@ pub(crate) fn made(
 }
 
 /// `table` with these columns REAL, which were taken to be INTEGER.
-pub(crate) fn widened(table: &Table, columns: &BTreeSet<usize>) -> Table {
+pub(crate) fn widen_to_real(table: &Table, columns: &BTreeSet<usize>) -> Table {
     let mut table = table.clone();
     for at in columns {
         let declaration = &mut table.columns[*at].declaration;
@@ -204,10 +208,11 @@ pub(crate) fn filled(
         )))),
         Some(known) => {
             // For one that is NULL SQLite makes a key up: in silence, a record that has that key would give way to this one.
-            let refuses_null = known.is_rowid && (known.is_not_null || table.on_conflict != Conflict::Reject);
+            let refuses_null =
+                known.is_rowid && (known.is_not_null || table.on_conflict != OnConflict::Reject);
             Ok(Column { refuses_null, ..into_known(&column, known) })
         }
-        None if options.adds_columns => {
+        None if options.add_columns => {
             let name = quote_name(&table.name);
             alterations.push(format!("ALTER TABLE {name} ADD COLUMN {}", column_sql(&column)));
             Ok(column)
@@ -256,12 +261,12 @@ fn into_known(column: &Column, known: &KnownColumn) -> Column {
     };
     let value = match (&column.value, to) {
         // What an option says holds.
-        (Expr::Typed { otherwise: Otherwise::Reject, .. }, _) => column.value.clone(),
+        (Expr::Typed { otherwise: OnMismatch::Reject, .. }, _) => column.value.clone(),
         (Expr::Typed { of, .. }, None) => (**of).clone(),
         (Expr::Typed { of, .. }, Some(to)) => {
-            Expr::Typed { of: of.clone(), to, otherwise: Otherwise::Reject }
+            Expr::Typed { of: of.clone(), to, otherwise: OnMismatch::Reject }
         }
-        (field, Some(to)) => Expr::Typed { of: Box::new(field.clone()), to, otherwise: Otherwise::Reject },
+        (field, Some(to)) => Expr::Typed { of: Box::new(field.clone()), to, otherwise: OnMismatch::Reject },
         (field, None) => field.clone(),
     };
     Column::new(&known.name, &known.declared, value)

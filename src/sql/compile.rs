@@ -5,7 +5,7 @@
 
 use super::names::{column_of, hexadecimal, name_of, of_record};
 use super::precedence::{self, EQUALITY, NOT, SIGN, Strength};
-use crate::eval::format_strings::{dated, is_known, printed};
+use crate::eval::format_strings::{is_known, parse_printf_piece, parse_strftime_piece};
 use crate::plan::{Affinity, Expr, Function};
 use sqlparser::ast::{
     self, BinaryOperator, CastKind, FunctionArg, FunctionArgExpr, FunctionArguments, InTarget, UnaryOperator,
@@ -28,7 +28,7 @@ const TRUTH: Classes = NULL | INTEGER;
 
 /// What SQLite's documentation calls the affinity of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Own {
+enum ExprAffinity {
     None,
     Text,
     Numeric,
@@ -39,7 +39,7 @@ enum Own {
 struct Compiled {
     expr: Expr,
     classes: Classes,
-    affinity: Own,
+    affinity: ExprAffinity,
     /// Whether its values depend on more than the record.
     is_volatile: bool,
     /// How many expressions it is made of, with itself.
@@ -51,7 +51,7 @@ const MAX_TWICE: usize = 1_000;
 
 impl Compiled {
     fn new(expr: Expr, classes: Classes) -> Self {
-        Self { expr, classes, affinity: Own::None, is_volatile: false, size: 1 }
+        Self { expr, classes, affinity: ExprAffinity::None, is_volatile: false, size: 1 }
     }
 
     fn call(function: Function, of: impl IntoIterator<Item = Self>, classes: Classes) -> Self {
@@ -95,7 +95,7 @@ fn has_calls(expr: &Expr) -> bool {
 fn compiled(expr: &ast::Expr) -> Option<Compiled> {
     if let Some(name) = column_of(expr) {
         let field = Compiled::new(Expr::Field(name.to_owned()), TEXT | NULL);
-        return Some(Compiled { affinity: Own::Text, ..field });
+        return Some(Compiled { affinity: ExprAffinity::Text, ..field });
     }
     match expr {
         // As IS TRUE it is another operator.
@@ -121,7 +121,7 @@ fn compiled(expr: &ast::Expr) -> Option<Compiled> {
         }
         ast::Expr::In { expr, target: InTarget::List(list), negated, global: false } if !list.is_empty() => {
             let of = operand(expr, EQUALITY)?;
-            let affinity = comparing(of.affinity, Own::None);
+            let affinity = comparing(of.affinity, ExprAffinity::None);
             let others = list.iter().map(compiled).collect::<Option<Vec<_>>>()?;
             let all = [vec![of], others].concat();
             Some(not_if(*negated, Compiled::call(Function::In(affinity), all, TRUTH)))
@@ -182,7 +182,7 @@ fn unary(op: UnaryOperator, of: &ast::Expr) -> Option<Compiled> {
             number(&format!("-{digits}"))
         }
         (UnaryOperator::Not, of) => Some(not(operand(of, NOT)?)),
-        (UnaryOperator::Plus, of) => Some(Compiled { affinity: Own::None, ..operand(of, SIGN)? }),
+        (UnaryOperator::Plus, of) => Some(Compiled { affinity: ExprAffinity::None, ..operand(of, SIGN)? }),
         (UnaryOperator::Minus, of) => {
             let zero = Compiled::new(Expr::Integer(0), INTEGER);
             Some(Compiled::call(Function::Subtract, [zero, operand(of, SIGN)?], NUMBER))
@@ -245,11 +245,11 @@ fn compare(function: impl FnOnce(Affinity) -> Function, left: Compiled, right: C
 }
 
 /// What becomes of two values of these affinities before they are compared (`sqlite3CompareAffinity`).
-fn comparing(left: Own, right: Own) -> Affinity {
+fn comparing(left: ExprAffinity, right: ExprAffinity) -> Affinity {
     match (left, right) {
-        (Own::Numeric, _) | (_, Own::Numeric) => Affinity::Numeric,
-        (Own::Text, Own::Text) | (Own::None, Own::None) => Affinity::None,
-        (Own::Text, Own::None) | (Own::None, Own::Text) => Affinity::Text,
+        (ExprAffinity::Numeric, _) | (_, ExprAffinity::Numeric) => Affinity::Numeric,
+        (ExprAffinity::Text, ExprAffinity::Text) | (ExprAffinity::None, ExprAffinity::None) => Affinity::None,
+        (ExprAffinity::Text, ExprAffinity::None) | (ExprAffinity::None, ExprAffinity::Text) => Affinity::Text,
     }
 }
 
@@ -286,11 +286,11 @@ fn choice(arguments: Vec<Compiled>) -> Compiled {
 fn cast(of: Compiled, name: &str) -> Option<Compiled> {
     let has = |part: &str| name.contains(part);
     let (function, class, affinity) = if has("INT") {
-        (Function::CastInteger, INTEGER, Own::Numeric)
+        (Function::CastInteger, INTEGER, ExprAffinity::Numeric)
     } else if has("CHAR") || has("CLOB") || has("TEXT") {
-        (Function::CastText, TEXT, Own::Text)
+        (Function::CastText, TEXT, ExprAffinity::Text)
     } else if !has("BLOB") && (has("REAL") || has("FLOA") || has("DOUB")) {
-        (Function::CastReal, REAL, Own::Numeric)
+        (Function::CastReal, REAL, ExprAffinity::Numeric)
     } else {
         return None;
     };
@@ -383,8 +383,10 @@ fn apply<'e>(name: &str, arguments: impl Iterator<Item = &'e ast::Expr>) -> Opti
         ("date", 1) => (Function::Date, TEXT | NULL),
         ("time", 1) => (Function::Time, TEXT | NULL),
         ("datetime", 1) => (Function::DateTime, TEXT | NULL),
-        ("strftime", 2) if has_format(|text| is_known(text, dated)) => (Function::StrfTime, TEXT | NULL),
-        ("printf" | "format", 1..) if has_format(|text| is_known(text, printed)) => {
+        ("strftime", 2) if has_format(|text| is_known(text, parse_strftime_piece)) => {
+            (Function::StrfTime, TEXT | NULL)
+        }
+        ("printf" | "format", 1..) if has_format(|text| is_known(text, parse_printf_piece)) => {
             (Function::Printf, TEXT | NULL)
         }
         ("hash64", _) => (Function::Hash64, INTEGER),

@@ -113,7 +113,7 @@ fn is_canonical_whole(digits: &[u8]) -> bool {
 
 /// Whether a text is a number, or looks like one.
 pub(crate) fn is_like_number(text: &[u8]) -> bool {
-    integer(text).is_some() || real(text).is_some() || Doubt::of(text).is_some()
+    integer(text).is_some() || real(text).is_some() || NotANumber::of(text).is_some()
 }
 
 /// Whether SQLite would make a number of a text in a column of numeric affinity. It reads no further than to a NUL, and a
@@ -126,7 +126,7 @@ pub(crate) fn is_number_to_sqlite(text: &[u8]) -> bool {
     let text = &text[start..end];
     integer(text).is_some()
         || real(text).is_some()
-        || Doubt::of(text).is_some_and(|doubt| doubt != Doubt::Underscore)
+        || NotANumber::of(text).is_some_and(|doubt| doubt != NotANumber::Underscore)
 }
 
 /// Whether an INTEGER has no more digits than every REAL gives back.
@@ -137,7 +137,7 @@ pub(crate) fn is_real_too(integer: i64) -> bool {
 
 /// Why a text that looks like a number is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Doubt {
+pub(crate) enum NotANumber {
     LeadingZero,
     Plus,
     Blank,
@@ -149,7 +149,7 @@ pub(crate) enum Doubt {
     TooManyDigits,
 }
 
-impl fmt::Display for Doubt {
+impl fmt::Display for NotANumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::LeadingZero => "a leading zero",
@@ -164,7 +164,7 @@ impl fmt::Display for Doubt {
     }
 }
 
-impl Doubt {
+impl NotANumber {
     /// Why `text` is no number although it looks like one; nothing if it does not look like one.
     pub(crate) fn of(text: &[u8]) -> Option<Self> {
         let trimmed = text.trim_ascii();
@@ -296,23 +296,23 @@ mod tests {
     #[test]
     fn what_looks_like_a_number_says_why_it_is_none() {
         let cases = [
-            ("007", Doubt::LeadingZero),
-            ("-01.5", Doubt::LeadingZero),
-            ("+1", Doubt::Plus),
-            (" 1", Doubt::Blank),
-            ("1\t", Doubt::Blank),
-            ("1_000", Doubt::Underscore),
-            ("1e400", Doubt::Exponent),
-            ("-0.0", Doubt::NegativeZero),
-            (".5", Doubt::BarePoint),
-            ("5.", Doubt::BarePoint),
-            ("9223372036854775808", Doubt::TooManyDigits),
+            ("007", NotANumber::LeadingZero),
+            ("-01.5", NotANumber::LeadingZero),
+            ("+1", NotANumber::Plus),
+            (" 1", NotANumber::Blank),
+            ("1\t", NotANumber::Blank),
+            ("1_000", NotANumber::Underscore),
+            ("1e400", NotANumber::Exponent),
+            ("-0.0", NotANumber::NegativeZero),
+            (".5", NotANumber::BarePoint),
+            ("5.", NotANumber::BarePoint),
+            ("9223372036854775808", NotANumber::TooManyDigits),
         ];
         for (text, expected) in cases {
-            assert_eq!(Doubt::of(text.as_bytes()), Some(expected), "{text}");
+            assert_eq!(NotANumber::of(text.as_bytes()), Some(expected), "{text}");
         }
         for text in ["", "-", "abc", "1.2.3", "e5", "1e", "12/5", "2024-01-01", "inf"] {
-            assert_eq!(Doubt::of(text.as_bytes()), None, "{text}");
+            assert_eq!(NotANumber::of(text.as_bytes()), None, "{text}");
         }
     }
 
@@ -349,7 +349,7 @@ mod tests {
             let is_number = integer(text.as_bytes()).is_some() || real(text.as_bytes()).is_some();
             // A text that is no number has a reason only if it looks like one, which Rust agrees with.
             if !is_number && text.trim().parse::<f64>().is_ok() {
-                prop_assert!(Doubt::of(text.as_bytes()).is_some());
+                prop_assert!(NotANumber::of(text.as_bytes()).is_some());
             }
         }
     }

@@ -37,9 +37,9 @@ use crate::batch::Rows;
 use crate::error::{Error, Kind, Result, RowKey};
 use crate::schema::ddl::quote_name;
 use crate::write::{self, Appended};
-use builder::{Failure, Growth};
+use builder::{Failure, TreeBuilder};
 use pages::Pages;
-use sort::Order;
+use sort::CellOrder;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ pub struct Direct {
     rows: u64,
     largest_rowid: Option<i64>,
     /// The table's tree and those of its indexes.
-    trees: Vec<Growth>,
+    trees: Vec<TreeBuilder>,
     sorting: Sorting,
 }
 
@@ -90,11 +90,12 @@ impl Direct {
     ) -> Result<Self> {
         let pages = Pages::new(file, database, schema.page_bytes, schema.page_count, lock_byte)?;
         let schema = Arc::new(schema);
-        let mut trees = vec![Growth::new(cells::Kind::Table, schema.root, Order::Rowid, schema.page_bytes)];
+        let mut trees =
+            vec![TreeBuilder::new(cells::Kind::Table, schema.root, CellOrder::Rowid, schema.page_bytes)];
         trees.extend(schema.indexes.iter().map(|index| {
             let is_descending = index.keys.iter().map(|key| key.is_descending).collect();
-            let order = Order::Key { is_descending, is_unique: index.is_unique };
-            Growth::new(cells::Kind::Index, index.root, order, schema.page_bytes)
+            let order = CellOrder::Key { is_descending, is_unique: index.is_unique };
+            TreeBuilder::new(cells::Kind::Index, index.root, order, schema.page_bytes)
         }));
         Ok(Self {
             encoder: Encoder::new(schema.clone(), Arc::default()),
@@ -171,7 +172,7 @@ impl write::Writer for Direct {
         };
         let mut left = self.schema.left.clone();
         for (number, tree) in std::mem::take(&mut self.trees).into_iter().enumerate() {
-            if let (true, Some(index)) = (tree.is_left(), number.checked_sub(1)) {
+            if let (true, Some(index)) = (tree.is_deferred(), number.checked_sub(1)) {
                 left.push(self.schema.indexes[index].name.clone());
             }
             tree.finish(&mut self.pages, pool, stop).map_err(|failure| self.error(number, failure))?;

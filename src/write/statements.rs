@@ -11,7 +11,7 @@
 
 use crate::batch::{Rows, Value};
 use crate::error::{Error, Kind, Reason, Result};
-use crate::plan::{Conflict, Table};
+use crate::plan::{OnConflict, Table};
 use crate::schema::ddl::{quote_name, quote_names};
 use crate::write::{Appended, Encoder, Writer};
 use rusqlite::{Connection, ffi};
@@ -28,7 +28,7 @@ pub struct Statements<'c> {
     database: PathBuf,
     table: String,
     columns: Vec<String>,
-    takes_back: bool,
+    keeps_journal: bool,
     /// Whether something in the database may keep what a statement has done that fails.
     may_keep: bool,
     /// Made after the rows: to sort them once is quicker than to find each one's place. UNIQUE ones are there before, so
@@ -56,7 +56,7 @@ impl<'c> Statements<'c> {
         };
         let (unique, indexes): (Vec<_>, Vec<_>) = table.indexes.iter().partition(is_unique);
         unique.into_iter().try_for_each(|sql| connection.execute_batch(sql)).map_err(failed)?;
-        let takes_back =
+        let keeps_journal =
             connection.pragma_query_value(None, "journal_mode", |row| Ok(row.get::<_, String>(0)? != "off"));
         let with_fail = "SELECT count(*) > 0 FROM sqlite_schema WHERE sql LIKE '%fail%'";
         let may_keep = connection.query_row(with_fail, [], |row| row.get(0));
@@ -76,7 +76,7 @@ impl<'c> Statements<'c> {
             database: database.to_owned(),
             table: table.name.clone(),
             columns: table.columns.iter().map(|column| column.name.clone()).collect(),
-            takes_back: takes_back.map_err(failed)?,
+            keeps_journal: keeps_journal.map_err(failed)?,
             may_keep: may_keep.map_err(failed)?,
             indexes: indexes.into_iter().cloned().collect(),
             many_rows,
@@ -125,7 +125,7 @@ impl Statements<'_> {
             Err(rusqlite::Error::SqliteFailure(error, Some(message)))
                 if is_of_row(error.code) && !self.connection.is_autocommit() =>
             {
-                match self.takes_back {
+                match self.keeps_journal {
                     true => Ok(Some(Reason::Constraint { column: self.column_of(&message), message })),
                     false => Err(Error::of_unknown_row(message)),
                 }
@@ -156,7 +156,7 @@ fn column_names(connection: &Connection, table: &Table, condition: &str) -> rusq
 
 /// The columns that a row needs, that are not loaded, and that have no default. A row that is updated keeps what it has there.
 fn kept_columns(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<String>> {
-    if table.on_conflict != Conflict::Update {
+    if table.on_conflict != OnConflict::Update {
         return Ok(Vec::new());
     }
     let needed = "\"notnull\" AND dflt_value IS NULL AND NOT pk ORDER BY cid";
@@ -172,9 +172,9 @@ fn kept_columns(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<
 fn conflict_sql(table: &Table, key: &[String]) -> Result<String> {
     let is_loaded = |name: &String| table.columns.iter().any(|column| column.name == *name);
     match table.on_conflict {
-        Conflict::Reject => Ok(String::new()),
-        Conflict::Ignore => Ok(" ON CONFLICT DO NOTHING".to_owned()),
-        Conflict::Update if key.is_empty() || !key.iter().all(is_loaded) => {
+        OnConflict::Reject => Ok(String::new()),
+        OnConflict::Ignore => Ok(" ON CONFLICT DO NOTHING".to_owned()),
+        OnConflict::Update if key.is_empty() || !key.iter().all(is_loaded) => {
             let message = match key {
                 [] => "it has none: name its columns with --pk where it is made".to_owned(),
                 _ => format!("of {}, not all are loaded", quote_names(key)),
@@ -185,7 +185,7 @@ fn conflict_sql(table: &Table, key: &[String]) -> Result<String> {
             ))
             .into())
         }
-        Conflict::Update => {
+        OnConflict::Update => {
             let others = table.columns.iter().filter(|column| !key.contains(&column.name));
             let set =
                 others.map(|column| quote_name(&column.name)).map(|name| format!("{name} = excluded.{name}"));

@@ -43,7 +43,7 @@ fn field(bytes: &[u8], at: &mut usize, dialect: Dialect) -> (Vec<u8>, Option<usi
     let ends = |at: usize| {
         at == bytes.len() || is_line_end(bytes[at]) || bytes[at..].starts_with(dialect.delimiter.as_bytes())
     };
-    while dialect.trims && !ends(*at) && is_blank(&bytes[*at]) {
+    while dialect.trim && !ends(*at) && is_blank(&bytes[*at]) {
         *at += 1;
     }
     let mut value = Vec::new();
@@ -74,7 +74,7 @@ fn field(bytes: &[u8], at: &mut usize, dialect: Dialect) -> (Vec<u8>, Option<usi
         value.push(bytes[*at]);
         *at += 1;
     }
-    while dialect.trims && value.len() > quoted && value.last().is_some_and(is_blank) {
+    while dialect.trim && value.len() > quoted && value.last().is_some_and(is_blank) {
         value.pop();
     }
     (value, None)

@@ -5,7 +5,7 @@
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
-use sqload::batch::{self, Chunk, Guesses, Repairs, RowOrigins, Rows, Span, Strings, Values};
+use sqload::batch::{self, Chunk, Repairs, RowOrigins, Rows, Span, Strings, TypeFeedback, Values};
 use sqload::plan::{Column, Expr, Table};
 use sqload::write::direct::{Direct, Encoded, Schema, Sorting};
 use sqload::write::statements::Statements;
@@ -81,8 +81,8 @@ impl Case {
         for chunk in &self.chunks {
             first_record += self.rejects;
             let made: Vec<_> =
-                (0..self.columns.len()).map(|at| Made::new(chunk.iter().map(|row| &row[at]))).collect();
-            let columns: Vec<_> = made.iter().map(Made::column).collect();
+                (0..self.columns.len()).map(|at| EvalState::new(chunk.iter().map(|row| &row[at]))).collect();
+            let columns: Vec<_> = made.iter().map(EvalState::column).collect();
             take(&Rows {
                 filtered: 0,
                 len: chunk.len(),
@@ -90,7 +90,7 @@ impl Case {
                 chunk: Chunk { first_record, ..Chunk::default() },
                 origins: RowOrigins::default(),
                 rejects: Vec::new(),
-                guesses: Guesses::default(),
+                type_feedback: TypeFeedback::default(),
                 repairs: Repairs::default(),
             })?;
             first_record += chunk.len() as u64;
@@ -239,7 +239,7 @@ fn run(path: &Path, unfinished: &[String]) -> Result<(), Error> {
 }
 
 /// What a column of a chunk borrows from.
-struct Made<'v> {
+struct EvalState<'v> {
     values: Vec<batch::Value<'v>>,
     integers: Vec<i64>,
     reals: Vec<f64>,
@@ -247,7 +247,7 @@ struct Made<'v> {
     spans: Vec<Span>,
 }
 
-impl<'v> Made<'v> {
+impl<'v> EvalState<'v> {
     fn new(values: impl Iterator<Item = &'v Value>) -> Self {
         let mut made = Self {
             values: values.map(borrowed).collect(),

@@ -1,7 +1,7 @@
 //! What is equal, what is before what, and what is true.
 
 use super::numbers::{self, Number};
-use super::{Left, Result};
+use super::{DeferToSqlite, Result};
 use crate::batch::Value;
 use crate::plan::{Affinity, Function};
 use std::borrow::Cow;
@@ -75,7 +75,7 @@ fn stringified(value: Value<'_>) -> Result<Stringified<'_>> {
         Value::Integer(integer) => {
             Ok(Stringified::Text(Cow::Owned(itoa::Buffer::new().format(integer).as_bytes().to_vec())))
         }
-        Value::Real(_) => Err(Left),
+        Value::Real(_) => Err(DeferToSqlite),
         value => Ok(Stringified::Value(value)),
     }
 }
@@ -118,6 +118,6 @@ pub(super) fn truth(value: Value<'_>) -> Result<Option<bool>> {
             Number::Integer(integer) => integer != 0,
             Number::Real(real) => real != 0.0,
         }),
-        Value::Blob(_) => return Err(Left),
+        Value::Blob(_) => return Err(DeferToSqlite),
     })
 }

@@ -1,18 +1,18 @@
 //! `printf`, `date`, `time`, `datetime` and `strftime`, of what is plain.
 
-use super::{Left, Result, numbers, texts};
+use super::{DeferToSqlite, Result, numbers, texts};
 use crate::batch::{Arena, ArenaVec, Value};
-use crate::eval::format_strings::{Dated, Padding, Printed, dated, printed};
+use crate::eval::format_strings::{Dated, Padding, Printed, parse_printf_piece, parse_strftime_piece};
 use crate::plan::Function;
 
 /// What `printf` makes of a format and its arguments; those that are not there are NULL.
 pub(super) fn print<'a>(of: &[Value<'a>], arena: &'a Arena) -> Result<Value<'a>> {
-    let [Value::Text(format), arguments @ ..] = of else { return Err(Left) };
-    let mut format = std::str::from_utf8(format).map_err(|_| Left)?;
+    let [Value::Text(format), arguments @ ..] = of else { return Err(DeferToSqlite) };
+    let mut format = std::str::from_utf8(format).map_err(|_| DeferToSqlite)?;
     let mut arguments = arguments.iter().copied();
     let mut made = arena.vec(format.len());
     while !format.is_empty() {
-        let (part, rest) = printed(format).ok_or(Left)?;
+        let (part, rest) = parse_printf_piece(format).ok_or(DeferToSqlite)?;
         match part {
             Printed::Literal(text) => made.extend_from_slice_copy(text.as_bytes()),
             Printed::Text(padding, width) => {
@@ -22,7 +22,7 @@ pub(super) fn print<'a>(of: &[Value<'a>], arena: &'a Arena) -> Result<Value<'a>>
                 };
                 // A text ends at a NUL there, and a width is one of bytes or of characters.
                 if text.contains(&0) || (width > 0 && !text.is_ascii()) {
-                    return Err(Left);
+                    return Err(DeferToSqlite);
                 }
                 pad(text, padding, width, &mut made);
             }
@@ -38,7 +38,7 @@ pub(super) fn print<'a>(of: &[Value<'a>], arena: &'a Arena) -> Result<Value<'a>>
         format = rest;
     }
     // What SQLite makes of nothing is its own.
-    if made.is_empty() { Err(Left) } else { Ok(Value::Text(made.into_bump_slice())) }
+    if made.is_empty() { Err(DeferToSqlite) } else { Ok(Value::Text(made.into_bump_slice())) }
 }
 
 fn pad(text: &[u8], padding: Padding, width: usize, made: &mut ArenaVec<'_, u8>) {
@@ -61,18 +61,18 @@ pub(super) fn date<'a>(function: Function, of: &[Value<'a>], arena: &'a Arena) -
         (Function::Time, [of]) => ("%T", of),
         (Function::DateTime, [of]) => ("%F %T", of),
         (Function::StrfTime, [Value::Text(format), of]) => {
-            (std::str::from_utf8(format).map_err(|_| Left)?, of)
+            (std::str::from_utf8(format).map_err(|_| DeferToSqlite)?, of)
         }
-        _ => return Err(Left),
+        _ => return Err(DeferToSqlite),
     };
     let moment = match time {
         Value::Null | Value::Text(b"") => return Ok(Value::Null),
-        Value::Text(text) => moment(text).ok_or(Left)?,
-        _ => return Err(Left),
+        Value::Text(text) => moment(text).ok_or(DeferToSqlite)?,
+        _ => return Err(DeferToSqlite),
     };
     let (mut made, mut format) = (arena.vec(format.len()), format);
     while !format.is_empty() {
-        let (part, rest) = dated(format).ok_or(Left)?;
+        let (part, rest) = parse_strftime_piece(format).ok_or(DeferToSqlite)?;
         match part {
             Dated::Literal(text) => made.extend_from_slice_copy(text.as_bytes()),
             Dated::Part(part) => made.extend_from_slice_copy(&moment[part]),

@@ -3,7 +3,7 @@
 //! A text is read here only if its digits are few enough that there is but one way to read them: integers of up to 18
 //! digits, and decimals of up to 15 whose exponent a 64-bit float holds without rounding. All else is left to SQLite.
 
-use super::{Left, Result};
+use super::{DeferToSqlite, Result};
 use crate::batch::Value;
 use crate::plan::Function;
 use std::cmp::Ordering;
@@ -80,8 +80,8 @@ fn parse(text: &[u8]) -> Result<Parsed> {
         let sign = usize::from(matches!(behind.first(), Some(b'-' | b'+')));
         let digits = count(&behind[sign..]);
         if digits > 0 {
-            let text = std::str::from_utf8(&behind[..sign + digits]).map_err(|_| Left)?;
-            exponent = text.parse().map_err(|_| Left)?;
+            let text = std::str::from_utf8(&behind[..sign + digits]).map_err(|_| DeferToSqlite)?;
+            exponent = text.parse().map_err(|_| DeferToSqlite)?;
             rest = &behind[sign + digits..];
             is_real = true;
         }
@@ -89,12 +89,12 @@ fn parse(text: &[u8]) -> Result<Parsed> {
     let digits = || whole.iter().chain(fraction).skip_while(|digit| **digit == b'0');
     let most = if is_real { MOST_REAL_DIGITS } else { MOST_DIGITS };
     if digits().count() > most {
-        return Err(Left);
+        return Err(DeferToSqlite);
     }
     let magnitude = digits().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
     // It may become a zero with a sign.
     if magnitude == 0 && is_negative {
-        return Err(Left);
+        return Err(DeferToSqlite);
     }
     let signed = if is_negative { -magnitude } else { magnitude };
     let number = match is_real {
@@ -106,11 +106,11 @@ fn parse(text: &[u8]) -> Result<Parsed> {
 
 /// A decimal with so many digits behind the point.
 fn scaled(digits: i64, exponent: i32, fraction_digits: usize) -> Result<f64> {
-    let fraction_digits = i32::try_from(fraction_digits).map_err(|_| Left)?;
-    let exponent = exponent.checked_sub(fraction_digits).ok_or(Left)?;
+    let fraction_digits = i32::try_from(fraction_digits).map_err(|_| DeferToSqlite)?;
+    let exponent = exponent.checked_sub(fraction_digits).ok_or(DeferToSqlite)?;
     match digits {
         0 => Ok(0.0),
-        _ if !EXPONENTS.contains(&exponent) => Err(Left),
+        _ if !EXPONENTS.contains(&exponent) => Err(DeferToSqlite),
         _ if exponent < 0 => Ok(digits as f64 / power_of_ten(-exponent)),
         _ => Ok(digits as f64 * power_of_ten(exponent)),
     }
@@ -151,7 +151,7 @@ pub(super) fn arithmetic<'a>(function: Function, left: Value<'a>, right: Value<'
         Value::Integer(integer) => Ok(Some(Number::Integer(integer))),
         Value::Real(real) => Ok(Some(Number::Real(real))),
         Value::Text(text) => prefix(text).map(Some),
-        Value::Blob(_) => Err(Left),
+        Value::Blob(_) => Err(DeferToSqlite),
     };
     let of = [left, right];
     let (Some(left), Some(right)) = (number(left)?, number(right)?) else { return Ok(Value::Null) };
@@ -176,7 +176,7 @@ pub(super) fn arithmetic<'a>(function: Function, left: Value<'a>, right: Value<'
         Function::Divide if right_real == 0.0 => return Ok(Value::Null),
         Function::Divide => left_real / right_real,
         // What follows the first digits of a text counts for SQLite, or does not.
-        _ if of.iter().any(|of| matches!(of, Value::Text(_))) => return Err(Left),
+        _ if of.iter().any(|of| matches!(of, Value::Text(_))) => return Err(DeferToSqlite),
         _ if right.integer() == 0 => return Ok(Value::Null),
         _ => left.integer().wrapping_rem(right.integer()) as f64,
     };
@@ -187,7 +187,7 @@ pub(super) fn arithmetic<'a>(function: Function, left: Value<'a>, right: Value<'
 fn real(value: Value<'_>, number: Number) -> Result<f64> {
     match (value, number) {
         (Value::Text(_), Number::Integer(integer)) if integer.unsigned_abs() >= 1 << f64::MANTISSA_DIGITS => {
-            Err(Left)
+            Err(DeferToSqlite)
         }
         _ => Ok(number.real()),
     }
@@ -201,17 +201,17 @@ pub(super) fn converted<'a>(function: Function, of: Value<'a>) -> Result<Value<'
         Value::Real(real) => Number::Real(real),
         // An integer ends before a point or an exponent, where SQLite has more to say.
         Value::Text(text) => match prefix(text)? {
-            Number::Real(_) if function == Function::CastInteger => return Err(Left),
+            Number::Real(_) if function == Function::CastInteger => return Err(DeferToSqlite),
             number => number,
         },
-        Value::Blob(_) => return Err(Left),
+        Value::Blob(_) => return Err(DeferToSqlite),
     };
     Ok(match (function, number) {
         (Function::CastInteger, number) => Value::Integer(number.integer()),
         (Function::CastReal, number) => Value::Real(real(of, number)?),
         // That of the least integer is an error.
         (Function::Abs, Number::Integer(integer)) if matches!(of, Value::Integer(_)) => {
-            Value::Integer(integer.checked_abs().ok_or(Left)?)
+            Value::Integer(integer.checked_abs().ok_or(DeferToSqlite)?)
         }
         (Function::Abs, number) => match real(of, number)? {
             real if real < 0.0 => Value::Real(-real),

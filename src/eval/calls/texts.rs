@@ -2,7 +2,7 @@
 //!
 //! SQLite ends some texts at a NUL and not others, so texts with one are left to it. Characters are code points.
 
-use super::{Left, Result};
+use super::{DeferToSqlite, Result};
 use crate::batch::{Arena, Value};
 use crate::plan::Function;
 
@@ -17,16 +17,16 @@ pub(super) fn text<'a>(value: Value<'a>, arena: &'a Arena) -> Result<&'a [u8]> {
     match value {
         Value::Text(text) => Ok(text),
         Value::Integer(integer) => Ok(arena.copy(itoa::Buffer::new().format(integer).as_bytes())),
-        Value::Null | Value::Real(_) | Value::Blob(_) => Err(Left),
+        Value::Null | Value::Real(_) | Value::Blob(_) => Err(DeferToSqlite),
     }
 }
 
 /// A text as characters, if there is no NUL in it.
 fn chars(text: &[u8]) -> Result<&str> {
     if text.contains(&0) {
-        return Err(Left);
+        return Err(DeferToSqlite);
     }
-    std::str::from_utf8(text).map_err(|_| Left)
+    std::str::from_utf8(text).map_err(|_| DeferToSqlite)
 }
 
 /// Hexadecimal digits of the bytes of a value.
@@ -62,7 +62,7 @@ pub(super) fn substr<'a>(text: &'a [u8], start: Value<'_>, count: Option<Value<'
     const FAR: i64 = 1 << 40;
     let number = |value| match value {
         Value::Integer(integer) if (-FAR..=FAR).contains(&integer) => Ok(integer),
-        _ => Err(Left),
+        _ => Err(DeferToSqlite),
     };
     let text = chars(text)?;
     let (mut start, mut count) = (number(start)?, count.map_or(Ok(2 * FAR), number)?);
@@ -94,7 +94,7 @@ pub(super) fn replace<'a>(text: &[u8], pattern: &[u8], by: &[u8], arena: &'a Are
     let (text, pattern, by) = (chars(text)?, chars(pattern)?, chars(by)?);
     let most = text.len().saturating_mul(by.len().max(1));
     if most > MAX_TEXT_BYTES {
-        return Err(Left);
+        return Err(DeferToSqlite);
     }
     Ok(arena.copy(text.replace(pattern, by).as_bytes()))
 }
@@ -118,7 +118,7 @@ pub(super) fn like(text: &[u8], pattern: &[u8]) -> Result<bool> {
 /// Whether a text is as a pattern of GLOB says: `*` for any characters, `?` for one. Those with sets are left to SQLite.
 pub(super) fn glob(text: &[u8], pattern: &[u8]) -> Result<bool> {
     if pattern.contains(&b'[') {
-        return Err(Left);
+        return Err(DeferToSqlite);
     }
     is_match(text, pattern, '*', '?', |one, other| one == other)
 }
@@ -131,7 +131,7 @@ fn is_match(
     is_same: impl Fn(char, char) -> bool,
 ) -> Result<bool> {
     if pattern.len() > MAX_PATTERN_BYTES {
-        return Err(Left);
+        return Err(DeferToSqlite);
     }
     let (mut text, mut pattern) = (chars(text)?.chars(), chars(pattern)?.chars());
     // Behind the last `any`, and where it was last tried.

@@ -66,9 +66,9 @@ impl Decoder {
         counts_lines: bool,
         arena: &'a Arena,
     ) -> (&'a [u8], Vec<Reject<'a>>) {
-        self.chunk_dialect = parse::of_chunk(chunk.bytes, self.dialect);
+        self.chunk_dialect = parse::chunk_dialect(chunk.bytes, self.dialect);
         let rejects = self.parse(chunk);
-        if self.dialect.trims {
+        if self.dialect.trim {
             parse::trim(chunk.bytes, &mut self.fields);
         }
         self.lines.clear();
@@ -138,7 +138,7 @@ impl Decoder {
             padded: self.short.len() as u64,
             cut: self.long.len() as u64,
             mended: self.invalid.len() as u64,
-            nul_values: parse::with_nul(bytes, self.chunk_dialect, &self.fields) as u64,
+            nul_values: parse::count_nul_values(bytes, self.chunk_dialect, &self.fields) as u64,
         }
     }
 
@@ -164,7 +164,8 @@ impl Decoder {
         // Most chunks are ASCII, which is faster to check.
         let chunk_is_utf8 = chunk.bytes.is_ascii() || std::str::from_utf8(chunk.bytes).is_ok();
         if chunk_is_utf8
-            && let Some(count) = parse::regular(chunk.bytes, self.chunk_dialect, self.width, &mut self.fields)
+            && let Some(count) =
+                parse::parse_rectangular(chunk.bytes, self.chunk_dialect, self.width, &mut self.fields)
         {
             self.numbers.extend(0..count as u32);
             let span = |fields: &[Span]| Span { start: fields[0].start, end: fields[fields.len() - 1].end };

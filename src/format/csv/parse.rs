@@ -94,7 +94,12 @@ impl<'a> Records<'a> {
 /// Appends where the fields of all records of `chunk` lie to `fields`, if every record has `width` of them and there is
 /// nothing between the records: then there is no need to look at each field's place in its record. Returns the number
 /// of records; nothing, and some fields appended, if that is not so.
-pub fn regular(chunk: &[u8], dialect: Dialect, width: usize, fields: &mut Vec<Span>) -> Option<usize> {
+pub fn parse_rectangular(
+    chunk: &[u8],
+    dialect: Dialect,
+    width: usize,
+    fields: &mut Vec<Span>,
+) -> Option<usize> {
     // A record of one field that is empty is no record, and a longer delimiter does not begin where it is found, which
     // nothing below would see.
     if width < 2 || dialect.delimiter.as_bytes().len() > 1 || u32::try_from(chunk.len()).is_err() {
@@ -172,13 +177,13 @@ pub fn unquote<'a>(raw: &'a [u8], dialect: Dialect, arena: &'a Arena) -> &'a [u8
 }
 
 /// The dialect without the quote, if there is none in `chunk`, and without the escape likewise.
-pub(crate) fn of_chunk(chunk: &[u8], dialect: Dialect) -> Dialect {
+pub(crate) fn chunk_dialect(chunk: &[u8], dialect: Dialect) -> Dialect {
     let is_there = |byte: &u8| memchr::memchr(*byte, chunk).is_some();
     Dialect { quote: dialect.quote.filter(is_there), escape: dialect.escape.filter(is_there), ..dialect }
 }
 
 /// How many of the fields hold a NUL byte in their values.
-pub(crate) fn with_nul(bytes: &[u8], dialect: Dialect, fields: &[Span]) -> usize {
+pub(crate) fn count_nul_values(bytes: &[u8], dialect: Dialect, fields: &[Span]) -> usize {
     /// Fewer are looked at sooner than all bytes.
     const MANY_FIELDS: usize = 256;
     let is_there = |bytes: &[u8]| memchr::memchr(0, bytes).is_some();
@@ -258,10 +263,10 @@ mod tests {
         let records = by_record(chunk);
         for width in 1..4 {
             let mut fields = Vec::new();
-            if let Some(count) = regular(chunk, Dialect::default(), width, &mut fields) {
+            if let Some(count) = parse_rectangular(chunk, Dialect::default(), width, &mut fields) {
                 assert_eq!(count, records.len(), "{:?}", chunk.escape_ascii().to_string());
-                let regular: Vec<_> = fields.chunks(width).map(<[Span]>::to_vec).collect();
-                assert_eq!(regular, records, "{:?}", chunk.escape_ascii().to_string());
+                let parse_rectangular: Vec<_> = fields.chunks(width).map(<[Span]>::to_vec).collect();
+                assert_eq!(parse_rectangular, records, "{:?}", chunk.escape_ascii().to_string());
             }
         }
     }
@@ -285,7 +290,7 @@ mod tests {
         for end in ["", "\n"] {
             let chunk = format!("{}a,\"b\n\",c{end}", "some,longer \"\" text,\n".repeat(20));
             let mut fields = Vec::new();
-            let count = regular(chunk.as_bytes(), Dialect::default(), 3, &mut fields);
+            let count = parse_rectangular(chunk.as_bytes(), Dialect::default(), 3, &mut fields);
             assert_eq!((count, fields.len()), (Some(21), 63));
         }
     }

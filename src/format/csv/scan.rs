@@ -67,7 +67,7 @@ impl Scanner {
     /// A scanner that stands at the start of a record.
     pub(crate) fn new(dialect: Dialect) -> Self {
         match (dialect.delimiter.as_bytes(), dialect) {
-            (&[delimiter], Dialect { quote, escape: None, comment: None, trims: false, .. }) => {
+            (&[delimiter], Dialect { quote, escape: None, comment: None, trim: false, .. }) => {
                 Self::Masks(Masks { delimiter, quote, inside: 0, may_open: 1 })
             }
             _ => Self::Walker(Walker::new(dialect)),

@@ -64,7 +64,7 @@ mod tests {
         let cases = [
             ("# a,b,c\na;b\n#\n1;2\n", Dialect { comment, ..usual }, b';'),
             ("a;b\n\"\\\",,;\";1\n", Dialect { escape, ..usual }, b';'),
-            ("a;b\n1; \"2;3\" \n5 ;6\n", Dialect { trims: true, ..usual }, b';'),
+            ("a;b\n1; \"2;3\" \n5 ;6\n", Dialect { trim: true, ..usual }, b';'),
             ("|a|;|b|\n|1;|;2\n", Dialect { quote: Some(b'|'), ..usual }, b';'),
         ];
         for (csv, dialect, expected) in cases {

@@ -46,7 +46,7 @@ impl Source {
 
     fn new(file: Input, plan: &Plan) -> Result<Self> {
         let mut dialect = plan.dialect;
-        if plan.head.finds_delimiter {
+        if plan.head.detect_delimiter {
             let (bytes, is_all) = split(&file, plan, dialect)?.rest(SAMPLE_BYTES)?;
             dialect = with_delimiter(bytes, is_all, dialect, plan.head.header_rows);
         }
@@ -110,7 +110,7 @@ fn split<'f>(file: &'f Input, plan: &Plan, dialect: Dialect) -> Result<Split<'f>
         plan.tuning.chunk_bytes,
         plan.policies.max_record_bytes,
     );
-    split.of(file).skip_lines(plan.head.skipped_lines)
+    split.of(file).skip_lines(plan.head.skip_lines)
 }
 
 /// How many bytes of an input are its byte order mark.
@@ -144,7 +144,7 @@ fn read_header(file: &Input, plan: &Plan, dialect: Dialect) -> Result<(Vec<u8>, 
     let arena = Arena::default();
     let (mut names, mut end) = (Vec::new(), 0);
     while let Some(range) = records.next_into(&mut fields) {
-        if dialect.trims {
+        if dialect.trim {
             trim(chunk.bytes, &mut fields);
         }
         if plan.policies.invalid_utf8 == InvalidUtf8::Reject

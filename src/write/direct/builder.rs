@@ -2,8 +2,8 @@
 
 use super::cells::{Cells, Kind, Limits};
 use super::pages::Pages;
-use super::sort::{Order, Sorter};
-use super::tree::{GivenUp, Tree};
+use super::sort::{CellOrder, Sorter};
+use super::tree::{ReclaimedPages, Tree};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Runs that must have come in order before it is believed that all will.
@@ -11,14 +11,14 @@ const TRIAL_RUNS: usize = 16;
 
 /// A tree that is being built.
 #[derive(Debug)]
-pub(super) struct Growth {
-    order: Order,
+pub(super) struct TreeBuilder {
+    order: CellOrder,
     limits: Limits,
     kind: Kind,
     root: u32,
     last_cell: Vec<u8>,
     /// Pages that this tree had before it was given up.
-    given_up: GivenUp,
+    reclaimed: ReclaimedPages,
     state: State,
 }
 
@@ -31,7 +31,7 @@ enum State {
     /// Not all of them.
     Unordered(Sorter),
     /// There were too many: it is left to SQLite.
-    Left,
+    DeferToSqlite,
 }
 
 /// Why a tree can not be built.
@@ -49,16 +49,16 @@ impl From<crate::error::Error> for Failure {
     }
 }
 
-impl Growth {
-    pub(super) fn new(kind: Kind, root: u32, order: Order, page_bytes: usize) -> Self {
+impl TreeBuilder {
+    pub(super) fn new(kind: Kind, root: u32, order: CellOrder, page_bytes: usize) -> Self {
         let limits = Limits::new(kind, page_bytes);
         let state = State::Ordered(Sorter::new(order.clone()));
-        Self { order, limits, kind, root, last_cell: Vec::new(), given_up: GivenUp::default(), state }
+        Self { order, limits, kind, root, last_cell: Vec::new(), reclaimed: ReclaimedPages::default(), state }
     }
 
     /// Whether it is left to SQLite.
-    pub(super) fn is_left(&self) -> bool {
-        matches!(self.state, State::Left)
+    pub(super) fn is_deferred(&self) -> bool {
+        matches!(self.state, State::DeferToSqlite)
     }
 
     /// Bytes of memory that wait to be sorted.
@@ -87,15 +87,15 @@ impl Growth {
         if self.kind == Kind::Table {
             pages.write_overflow(cells)?;
         }
-        self.state = match std::mem::replace(&mut self.state, State::Left) {
-            State::Left => State::Left,
+        self.state = match std::mem::replace(&mut self.state, State::DeferToSqlite) {
+            State::DeferToSqlite => State::DeferToSqlite,
             State::Growing(mut tree) if is_ordered => {
                 self.grow(&mut tree, cells, pages)?;
                 State::Growing(tree)
             }
             State::Growing(tree) => {
                 let mut sorter = Sorter::new(self.order.clone());
-                self.given_up = tree.give_up(self.limits, pages, |cells| sorter.push(cells))?;
+                self.reclaimed = tree.reclaim(self.limits, pages, |cells| sorter.push(cells))?;
                 sorter.push(cells);
                 State::Unordered(sorter)
             }
@@ -116,7 +116,7 @@ impl Growth {
         };
         match (&self.state, self.kind) {
             _ if self.sorted_bytes() <= room => {}
-            (State::Unordered(_), Kind::Index) => self.state = State::Left,
+            (State::Unordered(_), Kind::Index) => self.state = State::DeferToSqlite,
             (State::Unordered(_), Kind::Table) => return Err(Failure::TooManyToSort),
             _ => {}
         }
@@ -142,14 +142,14 @@ impl Growth {
         stop: &AtomicBool,
     ) -> Result<(), Failure> {
         let mut tree = Tree::new(self.kind, self.root);
-        pages.free().append(&mut self.given_up.pages);
-        match std::mem::replace(&mut self.state, State::Left) {
+        pages.free().append(&mut self.reclaimed.pages);
+        match std::mem::replace(&mut self.state, State::DeferToSqlite) {
             State::Growing(grown) => tree = grown,
             State::Ordered(sorter) => sorter.unsorted(|cells| self.grow(&mut tree, cells, pages))?,
             State::Unordered(sorter) => {
                 let pool = pool()?;
-                if !self.given_up.pages.is_empty() {
-                    tree.spread(sorter.cells(), sorter.cell_bytes(), self.given_up.interior_pages);
+                if !self.reclaimed.pages.is_empty() {
+                    tree.spread(sorter.cells(), sorter.cell_bytes(), self.reclaimed.interior_pages);
                 }
                 let take = |cells: &mut Cells| match stop.load(Ordering::Relaxed) {
                     true => Err(Failure::Error(crate::error::Kind::Interrupted.into())),
@@ -157,7 +157,7 @@ impl Growth {
                 };
                 sorter.sorted(&pool, take, Failure::Duplicate)?;
             }
-            State::Left => return Ok(()),
+            State::DeferToSqlite => return Ok(()),
         }
         Ok(tree.finish(pages)?)
     }

@@ -297,7 +297,7 @@ fn find_order(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::{Chunk, Guesses, RowOrigins};
+    use crate::batch::{Chunk, RowOrigins, TypeFeedback};
 
     #[test]
     fn a_tally_knows_what_all_chunks_that_were_parsed_have_lost() {
@@ -308,7 +308,7 @@ mod tests {
             origins: RowOrigins::default(),
             rejects: Vec::new(),
             filtered,
-            guesses: Guesses::default(),
+            type_feedback: TypeFeedback::default(),
             repairs: crate::batch::Repairs::default(),
         };
         let tally = Tally::default();

@@ -32,7 +32,7 @@ pub(super) fn same_prefix(order: &[(u64, u32)]) -> impl Iterator<Item = (usize, 
 
 /// What cells are sorted by.
 #[derive(Debug, Clone)]
-pub(super) enum Order {
+pub(super) enum CellOrder {
     /// Rows, by rowid.
     Rowid,
     /// Entries of an index, by key and then by rowid.
@@ -43,7 +43,7 @@ pub(super) enum Order {
     },
 }
 
-impl Order {
+impl CellOrder {
     /// The order of two whole cells.
     pub(super) fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
         match self {
@@ -123,7 +123,7 @@ impl Run {
     }
 
     /// The number of cells that come before each of `splitters`.
-    fn cuts(&self, splitters: &[Splitter<'_>], order: &Order) -> Vec<u32> {
+    fn cuts(&self, splitters: &[Splitter<'_>], order: &CellOrder) -> Vec<u32> {
         let mut cut = 0;
         let next = |splitter: &Splitter<'_>| {
             let (mut low, mut high) = (cut, self.ends.len());
@@ -150,14 +150,14 @@ struct Splitter<'c> {
 /// Sorts cells that come in sorted runs.
 #[derive(Debug)]
 pub(super) struct Sorter {
-    order: Order,
+    order: CellOrder,
     runs: Vec<Run>,
     bytes: usize,
     cells: usize,
 }
 
 impl Sorter {
-    pub(super) fn new(order: Order) -> Self {
+    pub(super) fn new(order: CellOrder) -> Self {
         Self { order, runs: Vec::new(), bytes: 0, cells: 0 }
     }
 

@@ -58,7 +58,7 @@ struct ToCome {
 
 /// The pages of a tree that was given up, which may be used again.
 #[derive(Debug, Default)]
-pub(super) struct GivenUp {
+pub(super) struct ReclaimedPages {
     pub(super) pages: Vec<u32>,
     /// How many of them were interior pages.
     pub(super) interior_pages: usize,
@@ -159,7 +159,7 @@ impl Tree {
         };
         let (child, divider) = divider.split_at(if level == 0 { 0 } else { POINTER_BYTES });
         let page = self.append(level, content, lies_at, child, pages)?;
-        self.raise(level + 1, page, divider, pages)?;
+        self.push_divider(level + 1, page, divider, pages)?;
         if let Some(ToCome { bytes, interior_pages }) = &mut self.to_come {
             if level == 0 {
                 let cells = run.lengths.len() - rest.lengths.len();
@@ -198,7 +198,7 @@ impl Tree {
     }
 
     /// Hangs a page below `level`, which gets the divider between it and the next.
-    fn raise(&mut self, level: usize, page: u32, divider: &[u8], pages: &mut Pages) -> Result<()> {
+    fn push_divider(&mut self, level: usize, page: u32, divider: &[u8], pages: &mut Pages) -> Result<()> {
         if level == self.waiting.len() {
             self.waiting.push(Cells::default());
         }
@@ -251,24 +251,24 @@ impl Tree {
     ///
     /// # Errors
     /// If the pages can not be read.
-    pub(super) fn give_up(
+    pub(super) fn reclaim(
         self,
         limits: Limits,
         pages: &Pages,
         mut take: impl FnMut(&Cells),
-    ) -> Result<GivenUp> {
+    ) -> Result<ReclaimedPages> {
         const PART_BYTES: usize = 1 << 20;
         let mut leaves = Cells::default();
-        let mut given_up = GivenUp::default();
+        let mut reclaimed = ReclaimedPages::default();
         for number in self.pages.iter().cloned().flatten() {
             let page = pages.read(number)?;
             let is_leaf = page[0] == self.page_type(0);
-            given_up.interior_pages += usize::from(!is_leaf);
-            given_up.pages.push(number);
+            reclaimed.interior_pages += usize::from(!is_leaf);
+            reclaimed.pages.push(number);
             let mut interior = Cells::default();
             let cells = if is_leaf { &mut leaves } else { &mut interior };
             for cell in cells_of(&page) {
-                self.take_back(cell, is_leaf, limits, pages, cells, &mut given_up)?;
+                self.extract_cells(cell, is_leaf, limits, pages, cells, &mut reclaimed)?;
             }
             if leaves.bytes().len() > PART_BYTES {
                 take(&leaves);
@@ -280,22 +280,22 @@ impl Tree {
         for (level, waiting) in self.waiting.iter().enumerate() {
             let mut cells = Cells::default();
             for cell in waiting.iter() {
-                self.take_back(cell, level == 0, limits, pages, &mut cells, &mut given_up)?;
+                self.extract_cells(cell, level == 0, limits, pages, &mut cells, &mut reclaimed)?;
             }
             take(&cells);
         }
-        Ok(given_up)
+        Ok(reclaimed)
     }
 
     /// Appends what a cell of a page, which may go on behind it, holds of the tree's content.
-    fn take_back(
+    fn extract_cells(
         &self,
         cell: &[u8],
         is_leaf: bool,
         limits: Limits,
         pages: &Pages,
         cells: &mut Cells,
-        given_up: &mut GivenUp,
+        reclaimed: &mut ReclaimedPages,
     ) -> Result<()> {
         let start = if is_leaf { 0 } else { POINTER_BYTES };
         let cell = &cell[start..];
@@ -316,7 +316,7 @@ impl Tree {
                 while whole.len() < read + payload_bytes as usize {
                     let page = u32::from_be_bytes(pointer);
                     let content = pages.read(page)?;
-                    given_up.pages.push(page);
+                    reclaimed.pages.push(page);
                     let missing = read + payload_bytes as usize - whole.len();
                     whole.extend(content[POINTER_BYTES..].iter().take(missing));
                     pointer = content.first_chunk().copied().unwrap_or_default();

@@ -55,13 +55,13 @@ pub(crate) struct Walker {
     quote: Option<u8>,
     escape: Option<u8>,
     comment: Option<u8>,
-    trims: bool,
+    trim: bool,
 }
 
 impl Walker {
     /// A walker that stands at the start of a record.
     pub(crate) fn new(dialect: Dialect) -> Self {
-        let Dialect { delimiter, quote, escape, comment, trims } = dialect;
+        let Dialect { delimiter, quote, escape, comment, trim } = dialect;
         let bytes = delimiter.as_bytes();
         Self {
             state: State::Record,
@@ -71,7 +71,7 @@ impl Walker {
             quote,
             escape,
             comment,
-            trims,
+            trim,
         }
     }
 
@@ -103,7 +103,7 @@ impl Walker {
             (self.state, self.recent) = (State::Field, LINE_ENDS);
             return Step::Delimiter;
         }
-        let is_before = matches!(before, State::Record | State::Field) && self.trims;
+        let is_before = matches!(before, State::Record | State::Field) && self.trim;
         self.state = if is_before && matches!(byte, b' ' | b'\t') { State::Field } else { State::Unquoted };
         Step::Other
     }
