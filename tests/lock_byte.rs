@@ -1,5 +1,6 @@
 //! The lock-byte page, moved to where a small database meets it. A process of its own, since all of SQLite moves.
 
+#[path = "integration/twin.rs"]
 mod twin;
 
 use rusqlite::ffi;

@@ -1,7 +1,8 @@
 //! A table and rows of any bytes, written as pages, are what SQLite makes of them.
 #![no_main]
 
-#[path = "../../tests/twin/mod.rs"]
+#[allow(dead_code, reason = "the integration tests use more of it")]
+#[path = "../../tests/integration/twin.rs"]
 mod twin;
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};

@@ -1,7 +1,7 @@
 //! What the fuzz targets share: the records of some bytes, once by sqload and once by its oracle, the `csv` crate, or where
 //! that knows less the plain form of the grammar.
 
-#[path = "../../tests/naive/mod.rs"]
+#[path = "../../tests/integration/naive.rs"]
 mod naive;
 
 use csv::ByteRecord;

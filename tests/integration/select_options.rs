@@ -1,13 +1,11 @@
 //! SQL in `load`, and what is said of expressions without a load.
 
-mod common;
-
-use common::{FEW, Place, rows_of};
+use crate::common::{FEW, TestDir, rows_of, text};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
 /// What `load` makes of a table `people`, but for its name: names and types of columns, and rows.
-fn loaded(place: &Place, options: &[&str]) -> (String, Vec<Vec<Value>>) {
+fn loaded(place: &TestDir, options: &[&str]) -> (String, Vec<Vec<Value>>) {
     place.run(&[&["load", "people.csv", "people.db", "--replace"], options].concat()).expect(0);
     let columns = "SELECT group_concat(name || ' ' || type, ', ') FROM pragma_table_info('people')";
     (place.query(columns), rows_of(&place.database(), "SELECT * FROM people"))
@@ -15,7 +13,7 @@ fn loaded(place: &Place, options: &[&str]) -> (String, Vec<Vec<Value>>) {
 
 #[test]
 fn load_makes_the_columns_that_are_selected() {
-    let place = Place::with_input("name,n,r,zip\nAda,1,1.5,007\nAlan,22,2,08\nNoor,,,\n");
+    let place = TestDir::with_input("name,n,r,zip\nAda,1,1.5,007\nAlan,22,2,08\nNoor,,,\n");
     let cases = [
         ("*", "name TEXT, n INTEGER, r REAL, zip TEXT"),
         ("n, name", "n INTEGER, name TEXT"),
@@ -50,8 +48,7 @@ fn load_makes_the_columns_that_are_selected() {
 
 #[test]
 fn load_leaves_out_what_is_not_asked_for() {
-    let place = Place::with_input("name,n\nAda,1\nAlan,x\nNoor,3\n");
-    let text = |text: &str| Value::Text(text.to_owned());
+    let place = TestDir::with_input("name,n\nAda,1\nAlan,x\nNoor,3\n");
     // The types are those of the records that are loaded.
     let (columns, rows) = loaded(&place, &["--where", "try_integer(n) IS NOT NULL"]);
     assert_eq!(columns, "name TEXT, n INTEGER");
@@ -84,7 +81,7 @@ fn what_evaluates_an_expression_is_said_and_nothing_is_loaded() {
     let sql = "CREATE TABLE t (a, b, c);
         INSERT INTO t (a, c) SELECT upper(first_name), strftime('%j', age) FROM input WHERE age > '1' AND (last_name GLOB '*' AND 1);
         CREATE INDEX by_a ON t (a); CREATE VIEW v AS SELECT a FROM t";
-    let place = Place::with_pipeline(FEW, sql);
+    let place = TestDir::with_pipeline(FEW, sql);
     let outcome = place.run(&["run-pipeline", "people.sql", "--explain"]).expect(0);
     let words: Vec<Vec<_>> =
         outcome.stdout.lines().map(|line| line.split_whitespace().take(3).collect()).collect();

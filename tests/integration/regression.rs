@@ -1,18 +1,15 @@
-//! What was found wrong once, from the command line.
+//! Regression tests: each is named after what broke.
 
-mod common;
-
-use common::{Place, query};
-use rusqlite::Connection;
+use crate::common::{TestDir, many, query};
 use std::io::Write;
 
-fn value(place: &Place, sql: &str) -> String {
-    query(&Connection::open(place.path("out.db")).unwrap(), sql)
+fn value(place: &TestDir, sql: &str) -> String {
+    query(&place.open("out.db"), sql)
 }
 
 #[test]
 fn rejects_of_another_encoding_are_loaded_with_the_same_options() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", b"n\xe4me,v\n\xe4,1\n\xf6\n");
     let options = ["--encoding", "windows-1252", "-t", "t", "--on-error", "skip", "--rejects", "bad.csv"];
     place.run(&[&["load", "in.csv", "out.db"], &options[..]].concat()).expect(3);
@@ -25,7 +22,7 @@ fn rejects_of_another_encoding_are_loaded_with_the_same_options() {
 
 #[test]
 fn a_header_that_is_no_utf_8_is_an_error() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", b"# note\na,n\xe4\n1,2\n");
     let load = ["load", "in.csv", "out.db", "--skip-lines", "1"];
     let parts = ["in.csv: line 2 (", "byte 10", "--encoding"];
@@ -47,7 +44,7 @@ fn two_files_of_the_same_name_in_an_archive_are_an_error() {
         archive.write_all(csv.as_bytes()).unwrap();
     }
     let mut bytes = archive.finish().unwrap().into_inner();
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.zip", &bytes);
     place.run(&["load", "in.zip", "out.db", "-t", "t"]).expect(0);
     assert_eq!(value(&place, "SELECT group_concat(a) FROM t"), "1,2");
@@ -61,7 +58,7 @@ fn two_files_of_the_same_name_in_an_archive_are_an_error() {
 
 #[test]
 fn a_limit_on_files_is_an_error_and_leaves_nothing() {
-    let place = Place::with_input(common::many(300_000));
+    let place = TestDir::with_input(many(300_000));
     let before = place.snapshot();
     // Without a trap the signal would end the program.
     place.load_after("ulimit -f 2000", &[]).expect(1).says_once(&["cannot write"]);
@@ -70,7 +67,7 @@ fn a_limit_on_files_is_an_error_and_leaves_nothing() {
 
 #[test]
 fn more_lines_are_skipped_than_there_are() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", "a\n1\n");
     let load = ["load", "in.csv", "out.db", "--skip-lines", "18446744073709551615"];
     place.run(&load).expect(1).says_once(&["in.csv", "empty"]);
@@ -78,7 +75,7 @@ fn more_lines_are_skipped_than_there_are() {
 
 #[test]
 fn a_field_too_long_is_not_said_to_be_never_closed() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", format!("a,b\n\"{}\",1\n", "y\n".repeat(5_000)));
     let load = ["load", "in.csv", "out.db", "--max-record-size", "1000"];
     place.run(&load).expect(1).says_once(&[
@@ -91,7 +88,7 @@ fn a_field_too_long_is_not_said_to_be_never_closed() {
 
 #[test]
 fn what_is_wrong_behind_the_limit_is_not_read() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", "a\n1\n2\n\"x\n");
     for limit in ["1", "2"] {
         place.run(&["load", "in.csv", "out.db", "-t", "t", "--replace", "--limit", limit]).expect(0);
@@ -102,7 +99,7 @@ fn what_is_wrong_behind_the_limit_is_not_read() {
 
 #[test]
 fn a_note_on_a_type_names_the_input_where_there_are_several() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("1.csv", "n\n1\n");
     place.write("2.csv", "n\n2\n03\n");
     let said = place.run(&["load", "1.csv", "2.csv", "out.db"]).expect(0).stderr;
@@ -111,7 +108,7 @@ fn a_note_on_a_type_names_the_input_where_there_are_several() {
 
 #[test]
 fn a_report_that_can_not_be_written_is_said_though_all_is_quiet() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", "a\n1\n");
     if !std::path::Path::new("/dev/full").exists() {
         return;
@@ -123,7 +120,7 @@ fn a_report_that_can_not_be_written_is_said_though_all_is_quiet() {
 
 #[test]
 fn no_key_is_made_up_for_a_record_that_has_none() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", "id,b\n1,x\n,y\n2,z\n");
     let new = ["load", "in.csv", "out.db", "-t", "t", "--replace", "--pk", "id"];
     let ways: [&[&str]; 5] =
@@ -148,11 +145,8 @@ fn no_key_is_made_up_for_a_record_that_has_none() {
 
 #[test]
 fn a_column_that_the_table_makes_itself_is_to_be_left_out() {
-    let place = Place::empty();
-    Connection::open(place.path("out.db"))
-        .unwrap()
-        .execute_batch("CREATE TABLE t (a, b AS (a + 1))")
-        .unwrap();
+    let place = TestDir::empty();
+    place.open("out.db").execute_batch("CREATE TABLE t (a, b AS (a + 1))").unwrap();
     place.write("in.csv", "a,b\n1,2\n");
     let load = ["load", "in.csv", "out.db", "-t", "t", "--append"];
     for more in [&[][..], &["--add-columns"]] {
@@ -168,7 +162,7 @@ fn a_column_that_the_table_makes_itself_is_to_be_left_out() {
 
 #[test]
 fn names_are_the_same_wherever_sqlite_takes_them_for_the_same() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("1.csv", "É,a\n1,2\n");
     place.write("2.csv", "é,A\n3,4\n");
     place.run(&["load", "1.csv", "2.csv", "out.db", "-t", "t"]).expect(1).says_once(&["2.csv", "É", "é"]);
@@ -180,7 +174,7 @@ fn names_are_the_same_wherever_sqlite_takes_them_for_the_same() {
 
 #[test]
 fn an_empty_input_has_no_records_where_there_is_no_header() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("a.csv", "a,b\n1,2\n");
     place.write("empty.csv", "");
     for inputs in [["a.csv", "empty.csv"], ["empty.csv", "a.csv"]] {
@@ -196,7 +190,7 @@ fn an_empty_input_has_no_records_where_there_is_no_header() {
 
 #[test]
 fn names_with_commas_and_equal_signs_can_be_given() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", "\"a,b\",\"c=d\",e\n1,2,3\n");
     let load = ["load", "in.csv", "out.db", "-t", "t", "--pk", "\"a,b\",e", "--index", "e,\"a,b\""];
     let more = ["--columns", "e,\"a,b\",c=d", "--rename", "\"c=d\"=f", "--not-null", "f,\"a,b\""];
@@ -207,7 +201,7 @@ fn names_with_commas_and_equal_signs_can_be_given() {
 
 #[test]
 fn an_index_has_a_name_that_nothing_else_has() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("sales.csv", "north_id,a\n1,2\n");
     place.write("sales_north.csv", "id,b\n1,2\n");
     place.run(&["load", "sales.csv", "out.db", "--index", "north_id"]).expect(0);
@@ -220,10 +214,10 @@ fn an_index_has_a_name_that_nothing_else_has() {
 
 #[test]
 fn what_stands_in_the_way_is_named() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("a.csv", "a,b\n1,2\n");
     // A view is no table.
-    Connection::open(place.path("out.db")).unwrap().execute_batch("CREATE VIEW a AS SELECT 1").unwrap();
+    place.open("out.db").execute_batch("CREATE VIEW a AS SELECT 1").unwrap();
     for into in ["--replace", "--append", "--truncate"] {
         place.run(&["load", "a.csv", "out.db", into]).expect(2).says_once(&["\"a\" is a view"]);
         place.run(&["load", "a.csv", "out.db", into, "--dry-run"]).expect(2).says_once(&["\"a\" is a view"]);
@@ -239,14 +233,14 @@ fn what_stands_in_the_way_is_named() {
     for into in ["--replace", "--append"] {
         place.run(&["load", "a.csv", "link.db", into]).expect(0);
     }
-    let connection = Connection::open(place.path("real.db")).unwrap();
+    let connection = place.open("real.db");
     assert_eq!(query(&connection, "SELECT count(*) FROM a"), "2");
     assert!(place.path("link.db").is_symlink());
 }
 
 #[test]
 fn a_dry_run_shows_texts_that_are_no_utf_8() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("a.csv", "a\n1\n");
     let load = ["load", "a.csv", "out.db", "--select", "CAST(x'61ff' AS TEXT) AS q", "--dry-run"];
     let said = place.run(&load).expect(0).stdout;
@@ -255,7 +249,7 @@ fn a_dry_run_shows_texts_that_are_no_utf_8() {
 
 #[test]
 fn a_column_that_begins_with_numbers_says_where_they_end() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     // Words in many chunks, which any worker may see first.
     let rows: String = (0..300_000)
         .map(|row| match row {
@@ -279,7 +273,7 @@ fn a_column_that_begins_with_numbers_says_where_they_end() {
 
 #[test]
 fn the_first_record_that_is_wrong_ends_the_load_whatever_is_wrong_with_it() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     let good = "1,2\n".repeat(3_000);
     for (wrong, kind) in [(",3\n4\n", "NOT NULL"), ("4\n,3\n", "1 fields")] {
         place.write("in.csv", format!("a,b\n{good}{wrong}{good}"));
@@ -294,8 +288,8 @@ fn the_first_record_that_is_wrong_ends_the_load_whatever_is_wrong_with_it() {
 
 #[test]
 fn what_a_killed_writer_has_left_is_taken_back() {
-    let place = Place::empty();
-    let connection = Connection::open(place.path("whole.db")).unwrap();
+    let place = TestDir::empty();
+    let connection = place.open("whole.db");
     connection.execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (1)").unwrap();
     // A writer in the middle of a transaction that is on the disk already.
     let rows = "PRAGMA cache_size = 1; BEGIN;
@@ -321,7 +315,7 @@ fn what_a_killed_writer_has_left_is_taken_back() {
 
 #[test]
 fn a_value_without_a_type_goes_into_a_strict_table() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("a.csv", "a,b\n1,x\n");
     let load =
         ["load", "a.csv", "out.db", "-t", "t", "--strict", "--select", "a, length(b) AS n, b || a AS x"];

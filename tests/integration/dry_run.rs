@@ -1,14 +1,11 @@
 //! `--dry-run`: what it says is what a load does, and nothing else comes of it.
 
-mod common;
-
-use common::{Place, query, rows_of};
-use rusqlite::Connection;
+use crate::common::{FEW, TestDir, query, rows_of};
 use rusqlite::types::Value;
 
 #[test]
 fn it_says_what_a_load_does_and_changes_nothing() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     let rows: String = (0..50_000).map(|row| format!("{row};\"a\n{row}\";1.50;007\n")).collect();
     place.write("in.csv", format!("id;te\"xt;real;zip\nbad\n{rows}"));
     let load =
@@ -40,7 +37,7 @@ id | te\"xt          | real | zip
     }
     // The rows and the schema are those of the load, and its size about that.
     place.run(&[&load[..], &more].concat()).expect(3);
-    let connection = Connection::open(place.path("out.db")).unwrap();
+    let connection = place.open("out.db");
     for row in
         rows_of(&connection, "SELECT id || ',' || quote(zip) || ',' || quote(real) FROM \"it's\" LIMIT 5")
     {
@@ -69,11 +66,11 @@ id | te\"xt          | real | zip
 #[test]
 fn a_table_that_is_there_is_tried_as_it_is() {
     for mode in ["delete", "wal"] {
-        let place = Place::empty();
+        let place = TestDir::empty();
         let schema =
             "CREATE TABLE t (b INTEGER PRIMARY KEY, a TEXT COLLATE nocase NOT NULL, c DEFAULT 'none');
             CREATE UNIQUE INDEX u ON t (a); INSERT INTO t VALUES (1, 'old', 2)";
-        let connection = Connection::open(place.path("o?t.db")).unwrap();
+        let connection = place.open("o?t.db");
         connection.pragma_update(None, "journal_mode", mode).unwrap();
         connection.execute_batch(schema).unwrap();
         connection.close().unwrap();
@@ -91,14 +88,14 @@ fn a_table_that_is_there_is_tried_as_it_is() {
         ] {
             assert!(said.contains(part), "{part} is not in {said}");
         }
-        let connection = Connection::open(place.path("o?t.db")).unwrap();
+        let connection = place.open("o?t.db");
         assert_eq!(query(&connection, "SELECT count(*) FROM t"), "1");
     }
 }
 
 #[test]
 fn it_is_for_pipes_and_pipelines_too() {
-    let place = Place::with_input(common::FEW);
+    let place = TestDir::with_input(FEW);
     let before = place.snapshot();
     let said = place.load(&["--dry-run"]).expect(0).stdout;
     place.is_as(&before);
@@ -119,7 +116,7 @@ fn it_is_for_pipes_and_pipelines_too() {
 
 #[test]
 fn the_report_has_all_that_the_summary_has() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", "a;zip;a\n1;007;x\n1;008;y\n2\n");
     let load =
         ["load", "in.csv", "out.db", "-t", "t", "-d", ";", "--pk", "a", "--ignore", "--on-error", "skip"];
@@ -150,7 +147,7 @@ fn the_report_has_all_that_the_summary_has() {
 
 #[test]
 fn it_counts_and_chooses_the_writer_as_a_load_does() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", "a,b\n1,2\n1,3\n");
     let load = ["load", "in.csv", "out.db", "--pk", "a"];
     for (options, parts) in [

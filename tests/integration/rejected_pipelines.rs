@@ -1,8 +1,6 @@
 //! What is no pipeline in SQL: refused with the reason and the place.
 
-mod common;
-
-use common::{FEW, Place};
+use crate::common::{FEW, TestDir};
 
 /// Pipelines, and what is said of each behind the name of the file.
 const REFUSED: [(&str, &str); 74] = [
@@ -118,7 +116,7 @@ const REFUSED: [(&str, &str); 74] = [
 #[test]
 fn what_is_no_pipeline_is_refused_with_place_and_reason() {
     for (sql, expected) in REFUSED {
-        let place = Place::with_input(FEW);
+        let place = TestDir::with_input(FEW);
         let sql = match sql {
             _ if sql.starts_with("INSERT") && !expected.contains("begins with") => {
                 format!("CREATE TABLE t (a);\n{sql}")
@@ -165,7 +163,7 @@ fn expressions_over_more_than_a_record_are_refused() {
         ("zip", "no column \"zip\" in the header, which has: first_name, last_name, age"),
     ];
     for (expr, expected) in cases {
-        let place = Place::with_pipeline(
+        let place = TestDir::with_pipeline(
             FEW,
             &format!("CREATE TABLE t (a);\nINSERT INTO t SELECT\n  {expr} FROM input"),
         );

@@ -1,14 +1,12 @@
 //! `run-pipeline`: the table in full, value and type, against a naive reference.
 
-mod common;
-
-use common::{FEW, Place, rows_of};
+use crate::common::{FEW, TestDir, many, rows_of};
 use rusqlite::types::Value;
 use std::collections::BTreeSet;
 
 #[track_caller]
-fn loads(csv: &str) -> Place {
-    let place = Place::with_input(csv);
+fn loads(csv: &str) -> TestDir {
+    let place = TestDir::with_input(csv);
     place.load(&[]).expect(0);
     place.holds(csv);
     assert_eq!(place.names(), ["people.csv", "people.db"]);
@@ -16,12 +14,12 @@ fn loads(csv: &str) -> Place {
 }
 
 /// One column of the table, in the order of the rows.
-fn column(place: &Place, name: &str) -> Vec<Value> {
+fn column(place: &TestDir, name: &str) -> Vec<Value> {
     let rows = rows_of(&place.database(), &format!("SELECT {name} FROM people ORDER BY rowid"));
     rows.into_iter().flatten().collect()
 }
 
-fn texts(place: &Place, name: &str) -> Vec<String> {
+fn texts(place: &TestDir, name: &str) -> Vec<String> {
     let text = |value| match value {
         Value::Text(text) => text,
         other => panic!("{other:?} is no text"),
@@ -31,7 +29,7 @@ fn texts(place: &Place, name: &str) -> Vec<String> {
 
 #[test]
 fn defaults_load_data_people_csv_into_data_people_db() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     std::fs::create_dir(place.path("data")).unwrap();
     place.write("data/people.csv", FEW);
     place.run(&["run-pipeline"]).expect(0);
@@ -45,7 +43,7 @@ fn defaults_load_data_people_csv_into_data_people_db() {
 
 #[test]
 fn a_created_file_is_loaded_as_the_reference_loads_it() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.run(&["create-file", "-o", "people.csv", "--number-rows", "60000", "--seed", "1"]).expect(0);
     place.load(&[]).expect(0);
     place.holds(place.read("people.csv"));
@@ -179,7 +177,7 @@ fn long_fields_and_records_over_many_chunks_are_whole() {
 }
 
 /// The keys in the order of the rows, each 16 bytes of a UUID of this version, all different.
-fn keys(place: &Place, version: u8, rows: usize) -> Vec<Vec<u8>> {
+fn keys(place: &TestDir, version: u8, rows: usize) -> Vec<Vec<u8>> {
     let key = |value| match value {
         Value::Blob(key) => key,
         other => panic!("{other:?} is no blob"),
@@ -196,7 +194,7 @@ const KEY_ROWS: usize = 50_000;
 
 #[test]
 fn keys_of_version_7_sort_by_row_and_carry_the_time() {
-    let place = Place::with_input(common::many(KEY_ROWS));
+    let place = TestDir::with_input(many(KEY_ROWS));
     for options in [&["-j", "1"][..], &["-j", "8"], &["--id", "v7"]] {
         place.load(options).expect(0);
         let keys = keys(&place, 7, KEY_ROWS);
@@ -209,12 +207,12 @@ fn keys_of_version_7_sort_by_row_and_carry_the_time() {
 
 #[test]
 fn keys_of_version_4_are_random() {
-    let place = Place::with_input(common::many(KEY_ROWS));
+    let place = TestDir::with_input(many(KEY_ROWS));
     let made = [(); 2].map(|()| {
         place.load(&["--id", "v4"]).expect(0);
         keys(&place, 4, KEY_ROWS)
     });
     assert!(!made[0].is_sorted());
     assert!(made[0].iter().collect::<BTreeSet<_>>().is_disjoint(&made[1].iter().collect()));
-    place.holds(common::many(KEY_ROWS));
+    place.holds(many(KEY_ROWS));
 }

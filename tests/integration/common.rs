@@ -1,8 +1,7 @@
 //! What the command-line tests share: a directory to work in, the program run with a time limit, and the
 //! naive reference that its tables are compared with.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
-
+pub(crate) use crate::twin::rows_of;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use std::collections::BTreeMap;
@@ -32,9 +31,9 @@ pub(crate) fn many(rows: usize) -> String {
 }
 
 /// A directory of a test's own, with `people.csv` to load into `people.db`.
-pub(crate) struct Place(TempDir);
+pub(crate) struct TestDir(TempDir);
 
-impl Place {
+impl TestDir {
     pub(crate) fn empty() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
@@ -109,7 +108,7 @@ impl Place {
         Running::start(self.load_command(options)).wait()
     }
 
-    /// As [`Place::load`], by a shell that has run `setup` before: `umask`, `ulimit`, `trap`.
+    /// As [`TestDir::load`], by a shell that has run `setup` before: `umask`, `ulimit`, `trap`.
     pub(crate) fn load_after(&self, setup: &str, options: &[&str]) -> Outcome {
         let load = self.load_command(options);
         let mut shell = Command::new("sh");
@@ -135,8 +134,14 @@ impl Place {
         assert!(changed.is_empty(), "{} changed", changed[0].0);
     }
 
+    /// The database `name`, which is created if it does not exist.
+    #[track_caller]
+    pub(crate) fn open(&self, name: &str) -> Connection {
+        Connection::open(self.path(name)).unwrap()
+    }
+
     pub(crate) fn database(&self) -> Connection {
-        Connection::open(self.path("people.db")).unwrap()
+        self.open("people.db")
     }
 
     /// Runs `sql` on `people.db` and returns the one value that it yields, as text.
@@ -151,7 +156,7 @@ impl Place {
         self.holds_as(csv, &csv::ReaderBuilder::new());
     }
 
-    /// As [`Place::holds`], with the csv crate told how the file is written.
+    /// As [`TestDir::holds`], with the csv crate told how the file is written.
     #[track_caller]
     pub(crate) fn holds_as(&self, csv: impl AsRef<[u8]>, dialect: &csv::ReaderBuilder) {
         let database = self.database();
@@ -199,7 +204,7 @@ impl Running {
     }
 
     /// Waits until a file whose name begins with `prefix` is in `place`; false if the program ended before.
-    pub(crate) fn reaches(&mut self, place: &Place, prefix: &str) -> bool {
+    pub(crate) fn reaches(&mut self, place: &TestDir, prefix: &str) -> bool {
         while self.child.try_wait().unwrap().is_none() {
             if place.names().iter().any(|name| name.starts_with(prefix)) {
                 return true;
@@ -279,13 +284,6 @@ fn table(connection: &Connection) -> Table {
     Table { columns: rows_of(connection, columns), rows: rows_of(connection, rows) }
 }
 
-pub(crate) fn rows_of(connection: &Connection, sql: &str) -> Vec<Vec<Value>> {
-    let mut statement = connection.prepare(sql).unwrap();
-    let width = statement.column_count();
-    let rows = statement.query_map([], |row| (0..width).map(|column| row.get(column)).collect());
-    rows.unwrap().collect::<Result<_, _>>().unwrap()
-}
-
 /// The table as the csv crate and one prepared statement make it.
 fn reference(csv: &[u8], dialect: &csv::ReaderBuilder) -> Connection {
     let connection = Connection::open_in_memory().unwrap();
@@ -310,8 +308,8 @@ pub(crate) fn text(text: &str) -> Value {
 }
 
 /// Loads `csv` with these options in both ways and hands on the database.
-pub(crate) fn each_way(csv: &str, options: &[&str], code: i32, check: impl Fn(&Connection, &Place)) {
-    let place = Place::empty();
+pub(crate) fn each_way(csv: &str, options: &[&str], code: i32, check: impl Fn(&Connection, &TestDir)) {
+    let place = TestDir::empty();
     place.write("in.csv", csv);
     for writer in ["direct", "statements"] {
         let load = ["load", "in.csv", "out.db", "-t", "t", "--verify", "--writer", writer];

@@ -1,12 +1,10 @@
 //! The command line itself, and `create-file`.
 
-mod common;
-
-use common::{FEW, Place, Running};
+use crate::common::{FEW, Running, TestDir};
 
 #[test]
 fn without_a_subcommand_help_is_printed() {
-    let outcome = Place::empty().run(&[]).expect(0);
+    let outcome = TestDir::empty().run(&[]).expect(0);
     for part in ["Usage: sqload", "create-file", "run-pipeline", "Exit codes:"] {
         assert!(outcome.stdout.contains(part), "{part:?} is not in {:?}", outcome.stdout);
     }
@@ -15,7 +13,7 @@ fn without_a_subcommand_help_is_printed() {
 
 #[test]
 fn help_and_version_are_printed_to_standard_output() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     let version = place.run(&["--version"]).expect(0);
     assert_eq!(version.stdout, concat!("sqload ", env!("CARGO_PKG_VERSION"), "\n"));
     for subcommand in ["create-file", "run-pipeline"] {
@@ -59,7 +57,7 @@ fn wrong_usage_exits_with_2_and_touches_nothing() {
         &["run-pipeline", "--ragged", "skip"],
         &["run-pipeline", "--invalid-utf8", "fix"],
     ];
-    let place = Place::empty();
+    let place = TestDir::empty();
     std::fs::create_dir(place.path("data")).unwrap();
     place.write("data/people.csv", FEW);
     for line in lines {
@@ -69,14 +67,14 @@ fn wrong_usage_exits_with_2_and_touches_nothing() {
     }
 }
 
-fn create(place: &Place, options: &[&str]) -> String {
+fn create(place: &TestDir, options: &[&str]) -> String {
     place.run(&[&["create-file", "-o", "made.csv"], options].concat()).expect(0);
     String::from_utf8(place.read("made.csv")).unwrap()
 }
 
 #[test]
 fn create_file_writes_as_many_people_as_asked_for() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     for rows in [0, 1, 12_345, 100_000] {
         let made = create(&place, &["--number-rows", &rows.to_string()]);
         let mut reader = csv::Reader::from_reader(made.as_bytes());
@@ -90,7 +88,7 @@ fn create_file_writes_as_many_people_as_asked_for() {
 
 #[test]
 fn create_file_makes_the_same_file_of_the_same_seed() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     let made = |seed: &[&str]| create(&place, &[&["--number-rows", "1000"], seed].concat());
     assert_eq!(made(&["--seed", "7"]), made(&["--seed", "7"]));
     assert_ne!(made(&["--seed", "7"]), made(&["--seed", "8"]));
@@ -99,7 +97,7 @@ fn create_file_makes_the_same_file_of_the_same_seed() {
 
 #[test]
 fn create_file_writes_to_data_people_csv_by_default() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     std::fs::create_dir(place.path("data")).unwrap();
     place.run(&["create-file", "--number-rows", "3"]).expect(0);
     assert_eq!(place.read("data/people.csv").iter().filter(|byte| **byte == b'\n').count(), 4);
@@ -108,14 +106,14 @@ fn create_file_writes_to_data_people_csv_by_default() {
 
 #[test]
 fn create_file_without_its_directory_names_it_and_leaves_nothing() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.run(&["create-file", "--number-rows", "3"]).expect(1).says_once(&["data/people.csv", "No such"]);
     assert!(place.names().is_empty());
 }
 
 #[test]
 fn create_file_refuses_a_directory_and_leaves_nothing() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     std::fs::create_dir(place.path("data")).unwrap();
     let outcome = place.run(&["create-file", "--number-rows", "3", "-o", "data"]).expect(1);
     outcome.says_once(&["data", "directory"]);
@@ -125,7 +123,7 @@ fn create_file_refuses_a_directory_and_leaves_nothing() {
 
 #[test]
 fn create_file_replaces_a_file_that_is_there() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("made.csv", "x".repeat(100_000));
     assert_eq!(create(&place, &["--number-rows", "1"]).lines().count(), 2);
     assert_eq!(place.names(), ["made.csv"]);
@@ -136,7 +134,7 @@ const ENDLESS: [&str; 5] = ["create-file", "-o", "made.csv", "--number-rows", "1
 #[test]
 fn create_file_interrupted_exits_with_130_and_leaves_the_old_file() {
     for signal in ["INT", "TERM"] {
-        let place = Place::empty();
+        let place = TestDir::empty();
         place.write("made.csv", "old");
         let before = place.snapshot();
         let mut running = Running::start(place.command(&ENDLESS));
@@ -149,7 +147,7 @@ fn create_file_interrupted_exits_with_130_and_leaves_the_old_file() {
 
 #[test]
 fn create_file_killed_leaves_no_half_file() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     let mut running = Running::start(place.command(&ENDLESS));
     assert!(running.reaches(&place, ".made.csv.sqload-"));
     running.signal("KILL");
@@ -161,7 +159,7 @@ fn create_file_killed_leaves_no_half_file() {
 
 #[test]
 fn a_standard_error_that_can_not_be_written_is_no_failure() {
-    let place = Place::with_input(FEW);
+    let place = TestDir::with_input(FEW);
     let mut load = place.load_command(&[]);
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     assert_eq!(load.stderr(full).status().unwrap().code(), Some(0));

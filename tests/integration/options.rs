@@ -1,8 +1,6 @@
 //! Every option of `run-pipeline`.
 
-mod common;
-
-use common::{FEW, Place};
+use crate::common::{FEW, TestDir, many};
 use serde_json::Value as Json;
 
 /// Two records that can not be loaded, one of them over two lines, and a good one after each.
@@ -18,7 +16,7 @@ const GOOD_OF_BAD: &str = "first_name,last_name,age\nAda,Lovelace,36\nAlan,Turin
 
 #[test]
 fn tuning_changes_nothing_in_the_table() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.run(&["create-file", "-o", "people.csv", "--number-rows", "30000", "--seed", "2"]).expect(0);
     let csv = place.read("people.csv");
     let lines: &[&[&str]] = &[
@@ -49,14 +47,14 @@ fn tuning_changes_nothing_in_the_table() {
 
 #[test]
 fn a_thousand_jobs_are_no_problem() {
-    let place = Place::with_input(FEW);
+    let place = TestDir::with_input(FEW);
     place.load(&["-j", "1000"]).expect(0);
     place.holds(FEW);
 }
 
 #[test]
 fn more_jobs_than_a_machine_has_threads_are_refused_or_made_fewer() {
-    let place = Place::with_input(FEW);
+    let place = TestDir::with_input(FEW);
     let outcome = place.load(&["-j", "1000000"]);
     match outcome.code {
         Some(0) => place.holds(FEW),
@@ -67,16 +65,16 @@ fn more_jobs_than_a_machine_has_threads_are_refused_or_made_fewer() {
 #[test]
 fn page_size_is_that_of_a_new_database() {
     for bytes in ["512", "1024", "4096", "65536"] {
-        let place = Place::with_input(common::many(5_000));
+        let place = TestDir::with_input(many(5_000));
         place.load(&["--page-size", bytes]).expect(0);
         assert_eq!(place.query("PRAGMA page_size"), bytes);
-        place.holds(common::many(5_000));
+        place.holds(many(5_000));
     }
 }
 
 #[test]
 fn page_size_of_a_replaced_database_stays_unless_another_is_asked_for() {
-    let place = Place::with_database(FEW, "PRAGMA page_size = 8192; CREATE TABLE people (x)");
+    let place = TestDir::with_database(FEW, "PRAGMA page_size = 8192; CREATE TABLE people (x)");
     for (options, bytes) in [(&[][..], "8192"), (&["--page-size", "1024"], "1024"), (&[], "1024")] {
         place.load(options).expect(0);
         assert_eq!(place.query("PRAGMA page_size"), bytes);
@@ -86,7 +84,7 @@ fn page_size_of_a_replaced_database_stays_unless_another_is_asked_for() {
 
 #[test]
 fn a_page_size_that_is_none_is_wrong_usage() {
-    let place = Place::with_input(FEW);
+    let place = TestDir::with_input(FEW);
     for bytes in ["0", "1", "256", "1000", "4095", "131072", "4294967296", "-4096", "4k"] {
         place.load(&["--page-size", bytes]).expect(2);
         assert_eq!(place.names(), ["people.csv"], "{bytes}");
@@ -95,7 +93,7 @@ fn a_page_size_that_is_none_is_wrong_usage() {
 
 #[test]
 fn bad_records_are_skipped_said_and_counted() {
-    let place = Place::with_input(BAD);
+    let place = TestDir::with_input(BAD);
     for options in [&[][..], &["--on-error", "skip"], &["--max-errors", "2"], &["-j", "1"]] {
         let outcome = place.load(options).expect(3);
         place.holds(GOOD_OF_BAD);
@@ -112,7 +110,7 @@ fn bad_records_are_skipped_said_and_counted() {
 
 #[test]
 fn of_many_rejects_only_some_are_said() {
-    let place = Place::with_input(FEW.to_owned() + &"x\n".repeat(1_000));
+    let place = TestDir::with_input(FEW.to_owned() + &"x\n".repeat(1_000));
     let outcome = place.load(&[]).expect(3);
     assert!(outcome.stderr.contains("1 000 rejected"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("more rejects follow"), "{}", outcome.stderr);
@@ -122,7 +120,7 @@ fn of_many_rejects_only_some_are_said() {
 
 #[test]
 fn rejects_are_kept_as_they_were_after_the_header() {
-    let place = Place::with_input(BAD);
+    let place = TestDir::with_input(BAD);
     place.load(&["--rejects", "rejects.csv"]).expect(3);
     place.holds(GOOD_OF_BAD);
     let expected = "first_name,\"last_name\",age\n\"too\nfew\",1\ntoo,\"many\",1,\" 2\"\n";
@@ -132,7 +130,7 @@ fn rejects_are_kept_as_they_were_after_the_header() {
 
 #[test]
 fn rejects_of_a_good_file_are_the_header_alone() {
-    let place = Place::with_input(format!("\u{feff}{FEW}"));
+    let place = TestDir::with_input(format!("\u{feff}{FEW}"));
     place.write("rejects.csv", "of yesterday\n".repeat(100));
     place.load(&["--rejects", "rejects.csv"]).expect(0);
     assert_eq!(place.read("rejects.csv"), b"first_name,last_name,age\n");
@@ -145,7 +143,7 @@ fn rejects_are_in_the_order_of_the_input_at_any_number_of_jobs() {
         |number: usize| if number.is_multiple_of(7) { bad(number) } else { "Ada,Lovelace,36\n".to_owned() };
     let csv: String = (0..60_000).map(record).collect();
     let rejects: String = (0..60_000).step_by(7).map(bad).collect();
-    let place = Place::with_input(format!("first_name,last_name,age\n{csv}"));
+    let place = TestDir::with_input(format!("first_name,last_name,age\n{csv}"));
     for jobs in ["1", "2", "8"] {
         place.load(&["--rejects", "rejects.csv", "-q", "-j", jobs]).expect(3);
         let expected = format!("first_name,last_name,age\n{rejects}");
@@ -156,7 +154,7 @@ fn rejects_are_in_the_order_of_the_input_at_any_number_of_jobs() {
 #[test]
 fn max_record_size_allows_what_fits() {
     let csv = format!("{FEW}Ada,{},1\n", "x".repeat(100_000));
-    let place = Place::with_input(&csv);
+    let place = TestDir::with_input(&csv);
     place.load(&["--max-record-size", "200000"]).expect(0);
     place.holds(&csv);
 }
@@ -169,7 +167,7 @@ fn vacuum_leaves_no_free_page() {
         "generate_series(1, 1000)",
         "json_each('[' || substr(replace(hex(zeroblob(999)), '00', ',0'), 2) || ']')",
     );
-    let place = Place::with_database(FEW, &sql);
+    let place = TestDir::with_database(FEW, &sql);
     place.load(&[]).expect(0);
     assert_ne!(place.query("PRAGMA freelist_count"), "0", "the test makes no free page");
     place.load(&["--vacuum"]).expect(0);
@@ -203,7 +201,7 @@ fn assert_report(json: &[u8]) {
 
 #[test]
 fn report_is_json_in_a_file_or_alone_on_standard_output() {
-    let place = Place::with_input(BAD);
+    let place = TestDir::with_input(BAD);
     let outcome = place.load(&["-j", "2", "--report", "report.json"]).expect(3);
     assert_eq!(outcome.stdout, "");
     assert_report(&place.read("report.json"));
@@ -215,13 +213,13 @@ fn report_is_json_in_a_file_or_alone_on_standard_output() {
 
 #[test]
 fn a_report_that_can_not_be_written_is_a_failure_that_changes_nothing() {
-    let place = Place::with_database(FEW, "CREATE TABLE people (x)");
+    let place = TestDir::with_database(FEW, "CREATE TABLE people (x)");
     place.load_fails(&["--report", "missing/report.json"], &["missing/report.json", "No such"]);
 }
 
 #[test]
 fn quiet_says_nothing_and_verbose_more() {
-    let place = Place::with_input(BAD);
+    let place = TestDir::with_input(BAD);
     let [quiet, plain, verbose] = [&["-q"][..], &[], &["-v"]].map(|options| place.load(options).expect(3));
     assert_eq!((quiet.stderr, quiet.stdout), (String::new(), String::new()));
     assert_eq!((plain.stdout, verbose.stdout), (String::new(), String::new()));
@@ -231,7 +229,7 @@ fn quiet_says_nothing_and_verbose_more() {
 
 #[test]
 fn quiet_still_says_errors() {
-    Place::empty().load(&["-q"]).expect(1).says_once(&["people.csv"]);
+    TestDir::empty().load(&["-q"]).expect(1).says_once(&["people.csv"]);
 }
 
 #[test]
@@ -259,7 +257,7 @@ fn delimiter_and_quote_are_free() {
         let delimiter =
             if delimiter.is_ascii_alphanumeric() || "\",'".contains(delimiter) { ',' } else { delimiter };
         let csv = format!("{}\n{record}\n", ["first_name", "last_name", "age"].join(&delimiter.to_string()));
-        let place = Place::with_input(&csv);
+        let place = TestDir::with_input(&csv);
         place.load(options).expect(0);
         place.holds_as(&csv, dialect);
         assert_eq!(place.query("SELECT age FROM people"), "1");
@@ -270,7 +268,7 @@ fn delimiter_and_quote_are_free() {
 #[cfg(target_os = "linux")]
 fn threads_that_can_not_be_started_are_an_error_and_no_panic() {
     // Room for some stacks of 2 MiB each, but not for 1024.
-    let place = Place::with_input(FEW);
+    let place = TestDir::with_input(FEW);
     let outcome = place.load_after("ulimit -v 3000000", &["-j", "1024"]);
     outcome.expect(1).says_once(&["cannot start 1024 worker threads", "--jobs"]);
     assert_eq!(place.names(), ["people.csv"]);

@@ -1,9 +1,6 @@
 //! Inputs that are no plain files: pipes, compressed files, other encodings. What is loaded is what they hold.
 
-mod common;
-
-use common::{Place, rows_of};
-use rusqlite::Connection;
+use crate::common::{TestDir, rows_of};
 use rusqlite::types::Value;
 use std::io::Write;
 use std::path::Path;
@@ -15,8 +12,8 @@ fn csv() -> String {
 }
 
 #[track_caller]
-fn holds_all(place: &Place, table: &str) {
-    let connection = Connection::open(place.path("out.db")).unwrap();
+fn holds_all(place: &TestDir, table: &str) {
+    let connection = place.open("out.db");
     let sql = format!("SELECT count(*), sum(id), sum(name = 'naïve ' || id) FROM \"{table}\"");
     let expected = [200_000, 19_999_900_000, 200_000].map(Value::Integer);
     assert_eq!(rows_of(&connection, &sql), [expected], "{table}");
@@ -53,7 +50,7 @@ fn compressed_files_are_known_by_their_content() {
     // Two members one behind the other, as tools make that append.
     let (front, back) = csv.split_at(1_000_000);
     let pack: [(&str, Pack); 4] = [("gz", gzip), ("zst", zstd), ("bz2", bzip2), ("xz", xz)];
-    let place = Place::empty();
+    let place = TestDir::empty();
     for (name, pack) in pack {
         for (file, members) in [
             ("one", vec![pack(csv.as_bytes())]),
@@ -82,7 +79,7 @@ fn the_files_of_a_zip_archive_are_inputs() {
     let csv = csv();
     let (front, back) = csv.split_at(csv.find("100000,").unwrap());
     let back = format!("id,name\n{back}");
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("one.csv.zip", zip(&[("a/b.csv", csv.as_bytes())]));
     let two = zip(&[("x.csv", front.as_bytes()), ("__MACOSX/._x.csv", b"\0"), ("y.csv", back.as_bytes())]);
     place.write("two.zip", &two);
@@ -90,7 +87,7 @@ fn the_files_of_a_zip_archive_are_inputs() {
         place.run(&["load", file, "out.db", "--file-column", "from"]).expect(0);
         holds_all(&place, table);
     }
-    let connection = Connection::open(place.path("out.db")).unwrap();
+    let connection = place.open("out.db");
     let from = rows_of(&connection, "SELECT \"from\", count(*) FROM two GROUP BY 1 ORDER BY 1");
     let expected = ["two.zip:x.csv", "two.zip:y.csv"].map(|name| [name.to_owned().into(), 100_000.into()]);
     assert_eq!(from, expected);
@@ -112,7 +109,7 @@ fn the_files_of_a_zip_archive_are_inputs() {
 
 #[test]
 fn loading_goes_on_while_the_input_comes_in() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     let mut child = load_from(&place, &["load", "-", "out.db", "-q", "--limit", "3"], Stdio::piped());
     let mut stdin = child.stdin.take().unwrap();
     // More than is asked for at once, and no end: what is to be read is read, and no more is waited for.
@@ -120,13 +117,13 @@ fn loading_goes_on_while_the_input_comes_in() {
     let _ = stdin.write_all(rows.as_bytes());
     assert!(child.wait().unwrap().success());
     drop(stdin);
-    let connection = Connection::open(place.path("out.db")).unwrap();
+    let connection = place.open("out.db");
     assert_eq!(rows_of(&connection, "SELECT count(*), sum(a) FROM stdin"), [[3, 3].map(Value::Integer)]);
 }
 
 #[test]
 fn a_stop_does_not_wait_for_a_pipe() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     let mut child = load_from(&place, &["load", "-", "out.db"], Stdio::piped());
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(b"a,b\n1,2\n").unwrap();
@@ -140,12 +137,12 @@ fn a_stop_does_not_wait_for_a_pipe() {
 
 #[test]
 fn many_inputs_are_one_table() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     for number in 0..1_500 {
         place.write(&format!("part-{number:04}.csv"), format!("n,file\n{number},\"{number}\"\n"));
     }
     place.run(&["load", "part-*.csv", "out.db", "-t", "parts"]).expect(0);
-    let connection = Connection::open(place.path("out.db")).unwrap();
+    let connection = place.open("out.db");
     let rows = rows_of(&connection, "SELECT count(*), sum(n = rowid - 1 AND file = n) FROM parts");
     assert_eq!(rows, [[1_500, 1_500].map(Value::Integer)]);
     place.run(&["load", "none-*.csv", "out.db"]).expect(2).says_once(&["none-*.csv"]);
@@ -153,7 +150,7 @@ fn many_inputs_are_one_table() {
 
 #[test]
 fn any_encoding_is_read_if_it_is_named() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     let text = "name,note\ncafé,5 €\n\"a\nb\",\"\"\n";
     let rows =
         [["café", "5 €"], ["a\nb", ""]].map(|row| row.map(|text| Value::Text(text.to_owned())).to_vec());
@@ -166,7 +163,7 @@ fn any_encoding_is_read_if_it_is_named() {
         for bytes in [bytes.clone(), gzip(&bytes)] {
             place.write("in.csv", bytes);
             place.run(&["load", "in.csv", "out.db", "--replace", "--encoding", name]).expect(0);
-            let connection = Connection::open(place.path("out.db")).unwrap();
+            let connection = place.open("out.db");
             assert_eq!(rows_of(&connection, "SELECT * FROM \"in\""), rows, "{name}");
         }
     }
@@ -175,7 +172,7 @@ fn any_encoding_is_read_if_it_is_named() {
 
 #[test]
 fn what_is_no_text_in_its_encoding_is_like_invalid_utf8() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("sjis.csv", b"a,b\n1,2\n3,\x82\xa0\x81\n4,\x83\x41\n");
     let units = |text: &[u16]| text.iter().flat_map(|unit| unit.to_le_bytes()).collect::<Vec<_>>();
     let text: Vec<u16> = "\u{feff}a,b\n1,2\n3,あ".encode_utf16().collect();
@@ -194,7 +191,7 @@ fn what_is_no_text_in_its_encoding_is_like_invalid_utf8() {
             "--encoding",
             "--invalid-utf8 replace",
         ]);
-        let rows = || rows_of(&Connection::open(place.path("out.db")).unwrap(), "SELECT a, b FROM t");
+        let rows = || rows_of(&place.open("out.db"), "SELECT a, b FROM t");
         let expected = |rows: &[[&str; 2]]| -> Vec<Vec<Value>> {
             rows.iter().map(|row| row.map(|text| Value::Text(text.to_owned())).to_vec()).collect()
         };
@@ -209,7 +206,7 @@ fn what_is_no_text_in_its_encoding_is_like_invalid_utf8() {
 #[test]
 fn a_compressed_file_that_is_cut_or_damaged_is_an_error() {
     let csv = csv();
-    let place = Place::empty();
+    let place = TestDir::empty();
     for (name, packed) in [
         ("gz", gzip(csv.as_bytes())),
         ("zst", zstd(csv.as_bytes())),
@@ -230,7 +227,7 @@ fn a_compressed_file_that_is_cut_or_damaged_is_an_error() {
 }
 
 /// Runs `load` with standard input as told.
-fn load_from(place: &Place, arguments: &[&str], stdin: impl Into<Stdio>) -> std::process::Child {
+fn load_from(place: &TestDir, arguments: &[&str], stdin: impl Into<Stdio>) -> std::process::Child {
     let mut command = place.command(arguments);
     command.stdin(stdin).spawn().unwrap()
 }
@@ -238,7 +235,7 @@ fn load_from(place: &Place, arguments: &[&str], stdin: impl Into<Stdio>) -> std:
 #[test]
 fn standard_input_may_be_a_pipe_or_a_file() {
     let csv = csv();
-    let place = Place::empty();
+    let place = TestDir::empty();
     for (packed, table) in [(csv.as_bytes().to_vec(), "stdin"), (gzip(csv.as_bytes()), "packed")] {
         let mut child = load_from(&place, &["load", "-", "out.db", "-t", table, "-q"], Stdio::piped());
         child.stdin.take().unwrap().write_all(&packed).unwrap();
@@ -259,12 +256,12 @@ fn standard_input_may_be_a_pipe_or_a_file() {
 
 #[test]
 fn a_pipe_is_read_once_though_a_type_changes_late() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     let csv = format!("a\n{}007\n", "1\n".repeat(1_000_000));
     let mut child = load_from(&place, &["load", "-", "out.db", "-q"], Stdio::piped());
     child.stdin.take().unwrap().write_all(csv.as_bytes()).unwrap();
     assert!(child.wait().unwrap().success());
-    let connection = Connection::open(place.path("out.db")).unwrap();
+    let connection = place.open("out.db");
     let rows = rows_of(&connection, "SELECT count(*), max(rowid), max(a = '007'), max(typeof(a)) FROM stdin");
     let expected = [1_000_001.into(), 1_000_001.into(), 1.into(), Value::Text("text".to_owned())];
     assert_eq!(rows, [expected]);
@@ -272,7 +269,7 @@ fn a_pipe_is_read_once_though_a_type_changes_late() {
 
 #[test]
 fn a_fifo_is_read_to_its_end() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     let fifo = place.path("in.csv");
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let writer = std::thread::spawn(move || std::fs::write(fifo, csv()).unwrap());
@@ -285,7 +282,7 @@ fn a_fifo_is_read_to_its_end() {
 fn utf_16_is_known_by_its_mark() {
     let csv = csv();
     let units: Vec<u16> = format!("\u{feff}{csv}").encode_utf16().collect();
-    let place = Place::empty();
+    let place = TestDir::empty();
     let bytes: [(&str, BytesOf); 2] = [("le", |unit| unit.to_le_bytes()), ("be", |unit| unit.to_be_bytes())];
     for (name, bytes) in bytes {
         let text: Vec<u8> = units.iter().flat_map(bytes).collect();

@@ -1,8 +1,6 @@
 //! `load`: the columns that an input describes itself, against the csv crate and a plain reading of the rules.
 
-mod common;
-
-use common::{Place, each_way, rows_of, text};
+use crate::common::{TestDir, each_way, rows_of, text};
 use proptest::prelude::*;
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -123,7 +121,7 @@ fn what_comes_late_changes_a_type() {
     for (last, note) in [("x", ""), ("1.5", ""), ("007", "a leading zero at line 5002")] {
         let csv = format!("a,b\n{}{last},1\n", "12,1\n".repeat(5_000));
         check(csv.as_bytes(), &[(1, 64), (2, 100)]);
-        let place = Place::empty();
+        let place = TestDir::empty();
         place.write("in.csv", &csv);
         let said = place.run(&["load", "in.csv", "out.db"]).expect(0).stderr;
         assert!(said.contains(note) && said.contains("5 001 loaded"), "{said}");
@@ -138,7 +136,7 @@ fn a_column_that_is_empty_at_first_gets_its_type_from_the_rest() {
 
 #[test]
 fn abort_is_the_default_and_nothing_changes() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", "a,b\n1,2\n3\n");
     place.run(&["load", "in.csv", "out.db"]).expect(1).says_once(&["line 3", "1 fields", "--on-error skip"]);
     assert_eq!(place.names(), ["in.csv"]);
@@ -147,7 +145,7 @@ fn abort_is_the_default_and_nothing_changes() {
 
 #[test]
 fn several_inputs_are_one_table() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("1.csv", "a,b\n1,x\n2,y\n");
     place.write("2.csv", "b,a\nz,3\n");
     place.write("3.csv", "a,b\n");
@@ -157,7 +155,7 @@ fn several_inputs_are_one_table() {
         let options = ["--verify", "--replace", "--writer", writer, "--jobs", "3"];
         let said = place.run(&[&inputs[..], &options].concat()).expect(0).stderr;
         assert!(said.contains("4 inputs -> out.db") && said.contains("4 loaded"), "{said}");
-        let connection = Connection::open(place.path("out.db")).unwrap();
+        let connection = place.open("out.db");
         let rows = rows_of(&connection, "SELECT rowid, a, b FROM t ORDER BY rowid");
         let expected = [(1, "x"), (2, "y"), (3, "z"), (4, "w\n")];
         let row = |(a, b): (i64, &str)| vec![a.into(), a.into(), Value::Text(b.to_owned())];
@@ -169,20 +167,20 @@ fn several_inputs_are_one_table() {
 
 #[test]
 fn a_type_is_that_of_all_inputs() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("1.csv", "a,b\n1,1\n");
     place.write("2.csv", "a,b\n2,1.5\n");
     place.write("3.csv", format!("a,b\n{}007,1\n", "1,1\n".repeat(500_000)));
     let said = place.run(&["load", "1.csv", "2.csv", "3.csv", "out.db", "-t", "t"]).expect(0).stderr;
     assert!(said.contains("a: TEXT, a leading zero at line 500002"), "{said}");
-    let connection = Connection::open(place.path("out.db")).unwrap();
+    let connection = place.open("out.db");
     let types = rows_of(&connection, "SELECT DISTINCT typeof(a), typeof(b) FROM t");
     assert_eq!(types, [["text", "real"].map(|name| Value::Text(name.to_owned()))]);
 }
 
 #[test]
 fn the_input_of_a_bad_record_is_named() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("1.csv", "a,b\n1,x\n");
     place.write("2.csv", "a,b\n2,y\n3\n");
     let load = ["load", "1.csv", "2.csv", "out.db"];
@@ -198,7 +196,7 @@ fn the_input_of_a_bad_record_is_named() {
 
 #[test]
 fn the_columns_of_all_inputs_are_those_of_the_table_if_asked_for() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("1.csv", "id,Name\n1,a\n2,b\n");
     place.write("2.csv", "extra,name,ID\n2.5,c,3\n,d,4\n");
     place.write("3.csv", "id,other\n5,\"\"\n");
@@ -206,7 +204,7 @@ fn the_columns_of_all_inputs_are_those_of_the_table_if_asked_for() {
         let inputs = ["load", "1.csv", "2.csv", "3.csv", "out.db", "-t", "t", "--replace", "--union-by-name"];
         let options: &[&str] = if writer == "direct" { &[] } else { &["--writer", writer] };
         place.run(&[&inputs, options].concat()).expect(0);
-        let connection = Connection::open(place.path("out.db")).unwrap();
+        let connection = place.open("out.db");
         let declared = rows_of(&connection, "SELECT name, type FROM pragma_table_info('t') ORDER BY cid");
         let expected = [("id", "INTEGER"), ("Name", "TEXT"), ("extra", "REAL"), ("other", "TEXT")];
         assert_eq!(declared, expected.map(|(name, of)| [text(name), text(of)]));
@@ -223,7 +221,7 @@ fn the_columns_of_all_inputs_are_those_of_the_table_if_asked_for() {
     // Names in another case are the same, and need no union.
     place.write("4.csv", "NAME,id\nd,6\n");
     place.run(&["load", "1.csv", "4.csv", "case.db", "-t", "t"]).expect(0);
-    let connection = Connection::open(place.path("case.db")).unwrap();
+    let connection = place.open("case.db");
     assert_eq!(rows_of(&connection, "SELECT sum(id), max(Name) FROM t"), [[9.into(), text("d")]]);
 }
 
@@ -248,26 +246,26 @@ fn keys_of_several_inputs_differ() {
 
 #[test]
 fn the_delimiter_is_found_and_said() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     for (name, delimiter) in [("semicolon", ';'), ("tab", '\t'), ("pipe", '|'), ("comma", ',')] {
         let row = |fields: [&str; 3]| format!("{}\n", fields.join(&delimiter.to_string()));
         place.write("in.csv", row(["a", "b", "c"]) + &row(["1", "\"x,;|\ty\"", "2.5"]));
         let said = place.run(&["load", "in.csv", "out.db", "-t", name]).expect(0).stderr;
         assert_eq!(said.contains("separated by"), delimiter != ',', "{said}");
-        let connection = Connection::open(place.path("out.db")).unwrap();
+        let connection = place.open("out.db");
         let rows = rows_of(&connection, &format!("SELECT a, b, c FROM {name}"));
         assert_eq!(rows, [[Value::Integer(1), Value::Text("x,;|\ty".to_owned()), Value::Real(2.5)]]);
     }
     // Who says it is believed.
     place.write("in.csv", "a;b\n1;2\n");
     place.run(&["load", "in.csv", "out.db", "-d", ","]).expect(0);
-    let connection = Connection::open(place.path("out.db")).unwrap();
+    let connection = place.open("out.db");
     assert_eq!(rows_of(&connection, "SELECT \"a;b\" FROM \"in\""), [[Value::Text("1;2".to_owned())]]);
 }
 
 #[test]
 fn lines_before_the_header_are_skipped_and_counted() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     for line_end in ["\n", "\r\n", "\r"] {
         let lines = ["a report; of \"things", "", "a;b", "1;2", "3"];
         let more = format!("1;2{line_end}").repeat(20);
@@ -275,7 +273,7 @@ fn lines_before_the_header_are_skipped_and_counted() {
         let load = ["load", "in.csv", "out.db", "--replace", "--skip-lines", "2"];
         place.run(&load).expect(1).says_once(&["line 5 (record 2, byte", "1 fields where the header has 2"]);
         place.run(&[&load[..], &["--on-error", "skip"]].concat()).expect(3);
-        let connection = Connection::open(place.path("out.db")).unwrap();
+        let connection = place.open("out.db");
         assert_eq!(rows_of(&connection, "SELECT DISTINCT a, b FROM \"in\""), [[1, 2].map(Value::Integer)]);
     }
     let past_the_end = ["load", "in.csv", "other.db", "--skip-lines", "99"];
@@ -284,11 +282,11 @@ fn lines_before_the_header_are_skipped_and_counted() {
 
 #[test]
 fn without_a_header_columns_have_numbers() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", "1,x\n2,y\n3\n");
     let load = ["load", "in.csv", "out.db", "--no-headers", "--on-error", "skip", "--rejects", "bad.csv"];
     place.run(&load).expect(3);
-    let connection = Connection::open(place.path("out.db")).unwrap();
+    let connection = place.open("out.db");
     let rows = rows_of(&connection, "SELECT column1, column2 FROM \"in\" ORDER BY rowid");
     assert_eq!(rows, [(1, "x"), (2, "y")].map(|(a, b)| vec![Value::Integer(a), Value::Text(b.to_owned())]));
     assert_eq!(place.read("bad.csv"), b"3\n");
@@ -309,7 +307,7 @@ fn a_value_that_is_not_of_the_type_given_is_a_reject() {
         let rejects = "id,price,hex\n2,x,\n\"3\n\",2,zz\n4\n6,7,123\n";
         assert_eq!(String::from_utf8(place.read("bad.csv")).unwrap(), rejects);
     });
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", csv);
     let load = ["load", "in.csv", "out.db", "--type", "price=INTEGER"];
     place.run(&load).expect(1).says_once(&[
@@ -376,27 +374,27 @@ fn odd_csv_is_read_as_the_readme_says() {
             assert_eq!(names, [[text("a")]]);
         });
     }
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", "a,b\n1,2\n3,\"4\n5,6\n");
     place.run(&["load", "in.csv", "out.db"]).expect(1).says_once(&["line 3 (record 2, byte 10)", "quote"]);
 }
 
 #[test]
 fn the_input_of_a_row_is_a_column() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("1.csv", "a\n1\n2\n");
     place.write("2.csv", "a\n3\n");
     place
         .run(&["load", "1.csv", "2.csv", "out.db", "-t", "t", "--file-column", "from", "--index", "from"])
         .expect(0);
-    let connection = Connection::open(place.path("out.db")).unwrap();
+    let connection = place.open("out.db");
     let rows = rows_of(&connection, "SELECT a, \"from\" FROM t ORDER BY rowid");
     assert_eq!(rows, [(1, "1.csv"), (2, "1.csv"), (3, "2.csv")].map(|(a, from)| vec![a.into(), text(from)]));
 }
 
 #[test]
 fn a_limit_is_of_records_read() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     let many = (1..=30_000).fold("a,b\n".to_owned(), |csv, row| csv + &format!("{row},\"x\n\"\n\n"));
     place.write("1.csv", &many);
     place.write("2.csv", "a,b\n-1,y\n-2,y\n");
@@ -421,7 +419,7 @@ fn a_limit_is_of_records_read() {
             "--limit",
         ];
         let said = place.run(&[&load[..], &[&limit.to_string()]].concat()).expect(0).stderr;
-        let connection = Connection::open(place.path("out.db")).unwrap();
+        let connection = place.open("out.db");
         let rows = rows_of(&connection, "SELECT count(*), sum(a) FROM t");
         assert_eq!(rows, [[Value::Integer(loaded), sum.map_or(Value::Null, Value::Integer)]], "{said}");
     }
@@ -429,7 +427,7 @@ fn a_limit_is_of_records_read() {
 
 #[test]
 fn why_a_record_is_a_reject_is_kept_beside_it() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", b"a,b\n1,\"x\n\"\n2\ny,z\n3,\xff\n");
     let load =
         ["load", "in.csv", "out.db", "--type", "a=INTEGER", "--on-error", "skip", "--rejects", "bad.csv"];
@@ -455,7 +453,7 @@ fn why_a_record_is_a_reject_is_kept_beside_it() {
 
 #[test]
 fn the_line_that_makes_a_column_text_is_that_of_its_input() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     // More than is looked at of one input before the load.
     place.write("1.csv", format!("a,b\n{}", "1,1\n".repeat(500_000)));
     place.write("2.csv", "a,b\n1,1\n1,+1\n007,1\n");

@@ -1,80 +1,75 @@
 //! Inputs that are written in another way than most: what a load makes of them, against a plain form of the grammar.
 
-mod common;
-mod naive;
-
-use common::{Place, rows_of};
+use crate::common::{TestDir, each_way, rows_of, text};
+use crate::naive;
 use proptest::prelude::*;
-use rusqlite::Connection;
 use rusqlite::types::Value;
 use sqload::Loader;
 use sqload::plan::{Delimiter, Dialect, HeaderColumns, OnError, Plan, Table, WriterChoice};
 use std::num::NonZeroUsize;
 
-fn text(text: &str) -> Value {
-    Value::Text(text.to_owned())
-}
-
-/// Loads `csv` with these options in both ways and compares all of the table, the names first.
-fn each_way(csv: &str, options: &[&str], expected: &[&[&str]]) {
-    let place = Place::empty();
-    place.write("in.csv", csv);
-    for writer in ["direct", "statements"] {
-        let load = ["load", "in.csv", "out.db", "-t", "t", "--all-text", "--replace", "--writer", writer];
-        place.run(&[&load[..], options].concat()).expect(0);
-        let connection = Connection::open(place.path("out.db")).unwrap();
-        let names = rows_of(&connection, "SELECT name FROM pragma_table_info('t') ORDER BY cid");
+/// Asserts that both writers make this table of `csv`: the names of its columns, then its rows, all of them texts.
+#[track_caller]
+fn assert_loads_as(csv: &str, options: &[&str], expected: &[&[&str]]) {
+    each_way(csv, &[&["--all-text"], options].concat(), 0, |connection, _| {
+        let names = rows_of(connection, "SELECT name FROM pragma_table_info('t') ORDER BY cid");
         let mut found = vec![names.concat()];
-        found.extend(rows_of(&connection, "SELECT * FROM t ORDER BY rowid"));
+        found.extend(rows_of(connection, "SELECT * FROM t ORDER BY rowid"));
         let expected: Vec<Vec<_>> =
             expected.iter().map(|row| row.iter().map(|value| text(value)).collect()).collect();
         assert_eq!(found, expected, "{csv:?} {options:?}");
-        drop(connection);
-        std::fs::remove_file(place.path("out.db")).unwrap();
-    }
+    });
 }
 
 #[test]
 fn a_delimiter_can_have_several_bytes() {
     let names: &[&str] = &["a", "b"];
-    each_way("a, b\n1, \"x, y\"\n2,3, 4\n", &["-d", ", "], &[names, &["1", "x, y"], &["2,3", "4"]]);
-    each_way("a||b\n|x|||\n\"y||\"\"\"||\"z\"\n", &["-d", "||"], &[names, &["|x", "|"], &["y||\"", "z"]]);
-    each_way("a§b\n1§\"§\"\n", &["-d", "§"], &[names, &["1", "§"]]);
-    each_way("a\tb\n1\t2\n", &["-d", "tab"], &[names, &["1", "2"]]);
-    each_way("a\tb\n1\t2\n", &["-d", "\\t"], &[names, &["1", "2"]]);
-    each_way("a12345678b\n112345678\n", &["-d", "12345678"], &[names, &["1", ""]]);
+    assert_loads_as("a, b\n1, \"x, y\"\n2,3, 4\n", &["-d", ", "], &[names, &["1", "x, y"], &["2,3", "4"]]);
+    assert_loads_as(
+        "a||b\n|x|||\n\"y||\"\"\"||\"z\"\n",
+        &["-d", "||"],
+        &[names, &["|x", "|"], &["y||\"", "z"]],
+    );
+    assert_loads_as("a§b\n1§\"§\"\n", &["-d", "§"], &[names, &["1", "§"]]);
+    assert_loads_as("a\tb\n1\t2\n", &["-d", "tab"], &[names, &["1", "2"]]);
+    assert_loads_as("a\tb\n1\t2\n", &["-d", "\\t"], &[names, &["1", "2"]]);
+    assert_loads_as("a12345678b\n112345678\n", &["-d", "12345678"], &[names, &["1", ""]]);
 }
 
 #[test]
 fn an_escape_means_something_inside_quotes() {
     let csv = "a,b\n\"5\\\" pipe\",\"c:\\\\d\"\n\"x\"\"\\,\",\\\"\n\"\\n\",\"y\"\\z\n";
     let rows: &[&[&str]] = &[&["a", "b"], &["5\" pipe", "c:\\d"], &["x\",", "\\\""], &["n", "y\\z"]];
-    each_way(csv, &["--escape", "\\"], rows);
+    assert_loads_as(csv, &["--escape", "\\"], rows);
 }
 
 #[test]
 fn comments_are_no_records_but_lines() {
     let csv = "# made \"by hand\na,b\n#1,2\r\n1,#2\n \n#\n\"#\",4\n#the end";
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", csv);
     let load = ["load", "in.csv", "out.db", "-t", "t", "--comment", "#"];
     place.run(&load).expect(1).says_once(&["line 5 (record 2, byte 31)", "1 fields"]);
-    each_way(&csv.replace(" \n", "\n"), &["--comment", "#"], &[&["a", "b"], &["1", "#2"], &["#", "4"]]);
+    assert_loads_as(
+        &csv.replace(" \n", "\n"),
+        &["--comment", "#"],
+        &[&["a", "b"], &["1", "#2"], &["#", "4"]],
+    );
     // A comment with a CR in it has another line behind it.
-    each_way("a\r#x\ry\r", &["--comment", "#"], &[&["a"], &["y"]]);
+    assert_loads_as("a\r#x\ry\r", &["--comment", "#"], &[&["a"], &["y"]]);
 }
 
 #[test]
 fn blanks_around_fields_are_trimmed() {
     let csv = " a ,\"b \"\t, c\n 1\t, \"x, \"\"y\" ,\n  ,\" 2 \",\"z\" w \n";
     let names: &[&str] = &["a", "b ", "c"];
-    each_way(csv, &["--trim", "-d", ","], &[names, &["1", "x, \"y", ""], &["", " 2 ", "z w"]]);
-    each_way("a | b\n 1 |\" 2\"\n", &["--trim", "-d", "|"], &[&["a", "b"], &["1", " 2"]]);
+    assert_loads_as(csv, &["--trim", "-d", ","], &[names, &["1", "x, \"y", ""], &["", " 2 ", "z w"]]);
+    assert_loads_as("a | b\n 1 |\" 2\"\n", &["--trim", "-d", "|"], &[&["a", "b"], &["1", " 2"]]);
     // Numbers are numbers then.
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", "a, b\n1 , 2.5\n 3,\" 4\"\n");
     place.run(&["load", "in.csv", "out.db", "-t", "t", "--trim"]).expect(0);
-    let connection = Connection::open(place.path("out.db")).unwrap();
+    let connection = place.open("out.db");
     let rows = rows_of(&connection, "SELECT a, b FROM t");
     assert_eq!(rows, [[Value::Integer(1), text("2.5")], [Value::Integer(3), text(" 4")]]);
 }
@@ -83,12 +78,12 @@ fn blanks_around_fields_are_trimmed() {
 fn a_header_can_have_several_rows() {
     let csv = "sales,,2024;q1\n north , south,\"\"\n\"n,1\",n2\n1,2,3\n";
     let names: &[&str] = &["sales  north  n,1", " south n2", "2024;q1"];
-    each_way(csv, &["--header-rows", "3"], &[names, &["1", "2", "3"]]);
+    assert_loads_as(csv, &["--header-rows", "3"], &[names, &["1", "2", "3"]]);
     let names: &[&str] = &["sales north n,1", "south n2", "2024;q1"];
-    each_way(csv, &["--header-rows", "3", "--trim"], &[names, &["1", "2", "3"]]);
-    each_way("x\na;b\n1;2\n", &["--header-rows", "2"], &[&["x a", "b"], &["1", "2"]]);
-    each_way("1,2\n", &["--header-rows", "0"], &[&["column1", "column2"], &["1", "2"]]);
-    let place = Place::empty();
+    assert_loads_as(csv, &["--header-rows", "3", "--trim"], &[names, &["1", "2", "3"]]);
+    assert_loads_as("x\na;b\n1;2\n", &["--header-rows", "2"], &[&["x a", "b"], &["1", "2"]]);
+    assert_loads_as("1,2\n", &["--header-rows", "0"], &[&["column1", "column2"], &["1", "2"]]);
+    let place = TestDir::empty();
     place.write("in.csv", "a\nb\n");
     let load = ["load", "in.csv", "out.db", "--header-rows"];
     place.run(&[&load[..], &["3"]].concat()).expect(1).says_once(&["in.csv", "3 records", "--header-rows"]);
@@ -104,7 +99,7 @@ fn rejects_can_be_loaded_with_the_same_options() {
         ("1\n2,3\n", &["--no-headers"], "2,3\n"),
     ];
     for (csv, options, rejects) in cases {
-        let place = Place::empty();
+        let place = TestDir::empty();
         place.write("in.csv", csv);
         let options = [options, &["-d", ",", "-t", "t"]].concat();
         let skip = ["load", "in.csv", "out.db", "--on-error", "skip", "--rejects", "bad.csv"];
@@ -112,14 +107,14 @@ fn rejects_can_be_loaded_with_the_same_options() {
         assert_eq!(String::from_utf8(place.read("bad.csv")).unwrap(), rejects);
         place.write("mended.csv", rejects.replace(",", ""));
         place.run(&[&["load", "mended.csv", "out.db", "--append"], &options[..]].concat()).expect(0);
-        let connection = Connection::open(place.path("out.db")).unwrap();
+        let connection = place.open("out.db");
         assert_eq!(rows_of(&connection, "SELECT count(*) FROM t"), [[Value::Integer(2)]]);
     }
 }
 
 #[test]
 fn what_contradicts_itself_is_refused() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", "a\n1\n");
     let cases: [(&[&str], &str); 7] = [
         (&["--escape", "\""], "must differ"),
@@ -175,7 +170,7 @@ proptest! {
             .filter(|record| record.len() == 3)
             .map(|record| record.iter().map(|value| text(&String::from_utf8_lossy(value))).collect())
             .collect();
-        let place = Place::empty();
+        let place = TestDir::empty();
         place.write("in.csv", &csv);
         for (writer, jobs, chunk_bytes) in
             [(WriterChoice::Direct, 1, 1), (WriterChoice::Statements, 2, 100), (WriterChoice::Direct, 8, 1 << 16)]
@@ -191,7 +186,7 @@ proptest! {
             match (open, loaded) {
                 (None, Ok(report)) => {
                     prop_assert_eq!(report.records as usize, records.len() - 1);
-                    let connection = Connection::open(place.path("out.db")).unwrap();
+                    let connection = place.open("out.db");
                     prop_assert_eq!(&rows_of(&connection, "SELECT * FROM t ORDER BY rowid"), &expected);
                     drop(connection);
                     std::fs::remove_file(place.path("out.db")).unwrap();

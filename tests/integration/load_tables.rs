@@ -1,14 +1,11 @@
 //! `load`: the table that is made, and the one that is there already.
 
-mod common;
-
-use common::{Place, each_way, rows_of, text};
-use rusqlite::Connection;
+use crate::common::{TestDir, each_way, rows_of, text};
 use rusqlite::types::Value;
 
 #[test]
 fn a_table_that_is_there_is_replaced_only_if_asked() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", "a\n1\n");
     place.run(&["load", "in.csv", "out.db"]).expect(0);
     place.write("in.csv", "a\nx\n");
@@ -17,7 +14,7 @@ fn a_table_that_is_there_is_replaced_only_if_asked() {
     place.is_as(&before);
     place.run(&["load", "in.csv", "out.db", "-t", "other"]).expect(0);
     place.run(&["load", "in.csv", "out.db", "--replace"]).expect(0);
-    let connection = Connection::open(place.path("out.db")).unwrap();
+    let connection = place.open("out.db");
     for table in ["\"in\"", "other"] {
         let rows = rows_of(&connection, &format!("SELECT * FROM {table}"));
         assert_eq!(rows, [[Value::Text("x".to_owned())]], "{table}");
@@ -65,7 +62,7 @@ fn any_name_is_a_name() {
     writer.write_record(names.iter().map(|_| "1")).unwrap();
     writer.write_record(names.iter().map(|_| "2")).unwrap();
     let csv = writer.into_inner().unwrap();
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", &csv);
     let columns: Vec<_> = names.iter().map(|name| vec![text(name)]).collect();
     for table in &names {
@@ -85,7 +82,7 @@ fn any_name_is_a_name() {
                 "main,temp",
             ];
             place.run(&[&load[..], &keys].concat()).expect(0);
-            let connection = Connection::open(place.path("out.db")).unwrap();
+            let connection = place.open("out.db");
             let literal = table.replace('\'', "''");
             let sql = format!("SELECT name FROM pragma_table_info('{literal}') ORDER BY cid");
             assert_eq!(rows_of(&connection, &sql), columns, "{table}");
@@ -106,7 +103,7 @@ fn any_name_is_a_name() {
 
 #[test]
 fn names_that_can_not_be_are_refused() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", "a,b\n1,2\n");
     place.write("sqlite_x.csv", "a,b\n1,2\n");
     let before = place.snapshot();
@@ -141,7 +138,7 @@ fn more_columns_than_sqlite_allows_are_refused() {
     each_way(&csv(2_000), &[], 0, |connection, _| {
         assert_eq!(rows_of(connection, "SELECT c0, c1999 FROM t"), [[0, 1999].map(Value::Integer)]);
     });
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", csv(2_001));
     let parts = ["2001 columns", "2000", "--columns"];
     place.run(&["load", "in.csv", "out.db"]).expect(1).says_once(&parts);
@@ -153,7 +150,7 @@ fn more_columns_than_sqlite_allows_are_refused() {
 
 #[test]
 fn of_a_hundred_thousand_columns_some_are_soon_chosen() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     let line = |field: &dyn Fn(usize) -> String| (0..100_000).map(field).collect::<Vec<_>>().join(",");
     let header = line(&|at| format!("c{at}"));
     place.write("in.csv", format!("{header}\n{}\n", line(&|at| at.to_string())));
@@ -186,13 +183,13 @@ fn rows_are_numbered_if_asked_for() {
 
 #[test]
 fn a_table_without_rowid_is_made() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", "a,b\ny,1\nx,2\n");
     for (options, wr) in [(&["--without-rowid"][..], "1 0"), (&["--without-rowid", "--strict"], "1 1")] {
         let load = ["load", "in.csv", "out.db", "--pk", "a", "--replace", "--verify"];
         let said = place.run(&[&load[..], options].concat()).expect(0).stderr;
         assert!(said.contains("statements writer: the table is WITHOUT ROWID"), "{said}");
-        let connection = Connection::open(place.path("out.db")).unwrap();
+        let connection = place.open("out.db");
         let sql = "SELECT wr || ' ' || strict FROM pragma_table_list('in')";
         assert_eq!(rows_of(&connection, sql), [[text(wr)]]);
         assert_eq!(rows_of(&connection, "SELECT a FROM \"in\""), [[text("x")], [text("y")]]);
@@ -203,8 +200,8 @@ fn a_table_without_rowid_is_made() {
 #[test]
 fn columns_that_a_table_lacks_are_added() {
     let schema = "CREATE TABLE t (a TEXT); INSERT INTO t VALUES ('old')";
-    let place = Place::empty();
-    Connection::open(place.path("out.db")).unwrap().execute_batch(schema).unwrap();
+    let place = TestDir::empty();
+    place.open("out.db").execute_batch(schema).unwrap();
     // The last record says what the first do not.
     let rows = "007,1,1.5,x\n".repeat(400_000);
     place.write("in.csv", format!("A,n,r,late\"\n{rows}008,2,3,\n").replace("late\"", "\"late\"\"\""));
@@ -214,7 +211,7 @@ fn columns_that_a_table_lacks_are_added() {
     place.run(&[&load[..], &["--add-columns", "--type", "late\"=INTEGER"]].concat()).expect(1);
     place.is_as(&before);
     place.run(&[&load[..], &["--add-columns"]].concat()).expect(0);
-    let connection = Connection::open(place.path("out.db")).unwrap();
+    let connection = place.open("out.db");
     let types = rows_of(&connection, "SELECT name || ' ' || type FROM pragma_table_info('t')");
     assert_eq!(types, ["a TEXT", "n INTEGER", "r REAL", "late\" TEXT"].map(|column| [text(column)]));
     let rows = rows_of(&connection, "SELECT * FROM t ORDER BY rowid");
@@ -233,8 +230,8 @@ fn columns_that_a_table_lacks_are_added() {
 
 #[test]
 fn a_view_is_not_filled() {
-    let place = Place::empty();
-    Connection::open(place.path("out.db")).unwrap().execute_batch("CREATE VIEW t AS SELECT 1 AS a").unwrap();
+    let place = TestDir::empty();
+    place.open("out.db").execute_batch("CREATE VIEW t AS SELECT 1 AS a").unwrap();
     place.write("in.csv", "a\n1\n");
     place.run(&["load", "in.csv", "out.db", "-t", "T", "--append"]).expect(2).says_once(&["is a view"]);
 }
@@ -251,13 +248,13 @@ fn a_table_has_the_keys_and_indexes_that_are_asked_for() {
         let sql = "SELECT group_concat(name || \"notnull\" || pk, ' ') FROM pragma_table_info('t')";
         assert_eq!(rows_of(connection, sql), [[text("b10 a01 c10")]]);
     });
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", csv);
     let twice = place.run(&["load", "in.csv", "out.db", "--pk", "c"]).expect(1);
     twice.says_once(&["UNIQUE constraint failed: in.c", "line 2", "line 4"]);
     place.run(&["load", "in.csv", "out.db", "--pk", "d"]).expect(1).says_once(&["--pk", "b, a, c"]);
     place.run(&["load", "in.csv", "out.db", "--pk", "c,b", "--strict"]).expect(0);
-    let connection = Connection::open(place.path("out.db")).unwrap();
+    let connection = place.open("out.db");
     let strict = rows_of(&connection, "SELECT strict FROM pragma_table_list('in')");
     assert_eq!(strict, [[Value::Integer(1)]]);
 }
@@ -279,11 +276,11 @@ fn a_table_that_is_there_is_filled_further() {
         INSERT INTO t (name) VALUES ('old')";
     let csv = "Name,id,when,price\n007,5,2024-01-02,1\nx,,12,2.5\n";
     for (option, old_rows) in [("--append", 1), ("--truncate", 0)] {
-        let place = Place::empty();
-        Connection::open(place.path("out.db")).unwrap().execute_batch(schema).unwrap();
+        let place = TestDir::empty();
+        place.open("out.db").execute_batch(schema).unwrap();
         place.write("in.csv", csv);
         place.run(&["load", "in.csv", "out.db", "-t", "T", option, "--verify"]).expect(0);
-        let connection = Connection::open(place.path("out.db")).unwrap();
+        let connection = place.open("out.db");
         let rows = rows_of(&connection, "SELECT * FROM t ORDER BY id");
         let (n, none) = (Value::Null, text("none"));
         let mut expected = vec![
@@ -298,9 +295,9 @@ fn a_table_that_is_there_is_filled_further() {
 
 #[test]
 fn what_a_table_that_is_there_would_bend_is_a_reject() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     let schema = "CREATE TABLE t (n INTEGER, r REAL, d DECIMAL(10, 2), s TEXT)";
-    Connection::open(place.path("out.db")).unwrap().execute_batch(schema).unwrap();
+    place.open("out.db").execute_batch(schema).unwrap();
     let bent = [
         "007",
         "+1",
@@ -353,7 +350,7 @@ fn what_a_table_that_is_there_would_bend_is_a_reject() {
             "bad.csv",
         ];
         place.run(&load).expect(if *name == "s" { 0 } else { 3 });
-        let connection = Connection::open(place.path("out.db")).unwrap();
+        let connection = place.open("out.db");
         let found = rows_of(&connection, &format!("SELECT {name} || '', {name} FROM t ORDER BY rowid"));
         let expected: Vec<_> =
             if *name == "s" { bent.iter().chain(&kept).collect() } else { kept.iter().collect() };
@@ -368,7 +365,7 @@ fn what_a_table_that_is_there_would_bend_is_a_reject() {
 #[test]
 fn a_column_of_any_type_takes_what_is_there() {
     for (strict, code, loaded) in [("STRICT", 0, "007 +1 x"), ("", 3, "x")] {
-        let place = Place::empty();
+        let place = TestDir::empty();
         place.database().execute_batch(&format!("CREATE TABLE t (v ANY) {strict}")).unwrap();
         place.write("in.csv", "v\n007\n+1\nx\n");
         place.run(&["load", "in.csv", "people.db", "-t", "t", "--append", "--on-error", "skip"]).expect(code);
@@ -378,7 +375,7 @@ fn a_column_of_any_type_takes_what_is_there() {
 
 #[test]
 fn what_can_not_be_appended_is_an_error() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", "a,b\n1,2\n");
     place.run(&["load", "in.csv", "out.db", "-t", "t", "--append"]).expect(0);
     place.write("more.csv", "a,c\n1,2\n");
@@ -390,7 +387,7 @@ fn what_can_not_be_appended_is_an_error() {
     place.run(&[&load[..], &["--columns", "a", "--writer", "direct"]].concat()).expect(1);
     place.is_as(&before);
     place.run(&[&load[..], &["--rename", "c=b"]].concat()).expect(0);
-    let connection = Connection::open(place.path("out.db")).unwrap();
+    let connection = place.open("out.db");
     assert_eq!(rows_of(&connection, "SELECT count(*), sum(b) FROM t"), [[2, 4].map(Value::Integer)]);
 }
 

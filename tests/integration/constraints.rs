@@ -1,8 +1,6 @@
 //! Rows that break a constraint: rejects like others, or rows that give way.
 
-mod common;
-
-use common::{Place, each_way, query, rows_of, text};
+use crate::common::{TestDir, each_way, query, rows_of, text};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -10,7 +8,7 @@ use rusqlite::types::Value;
 const SKIP: [&str; 4] = ["--on-error", "skip", "--rejects", "bad.csv"];
 
 /// The reasons that are kept beside `bad.csv`: record, line, offset, kind, column and message of each.
-fn reasons(place: &Place) -> Vec<(u64, u64, u64, String, Option<String>, String)> {
+fn reasons(place: &TestDir) -> Vec<(u64, u64, u64, String, Option<String>, String)> {
     let lines = String::from_utf8(place.read("bad.csv.reasons.jsonl")).unwrap();
     let reason = |line: &str| {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -67,13 +65,13 @@ fn rows_that_break_a_constraint_are_rejects() {
         "t",
         "--verify",
     ];
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", &csv);
     for jobs in ["1", "3"] {
         for more in [&["--writer", "auto"][..], &["--writer", "statements", "--batch-rows", "7"]] {
             let load = ["load", "in.csv", "out.db", "--jobs", jobs, "--replace"];
             let said = place.run(&[&load[..], &options, &SKIP, more].concat()).expect(3).stderr;
-            let connection = Connection::open(place.path("out.db")).unwrap();
+            let connection = place.open("out.db");
             assert_eq!(rows_of(&connection, "SELECT * FROM t ORDER BY rowid"), expected, "{said}");
             assert_eq!(String::from_utf8(place.read("bad.csv")).unwrap(), bad);
             let reasons = reasons(&place);
@@ -92,7 +90,7 @@ fn rows_that_break_a_constraint_are_rejects() {
 fn a_reject_says_which_constraint_and_where() {
     let csv = "a,b\n1,x\n1,y\n2,\n\n3,\"z\n\"\n3,w\n4\n";
     let options = ["--pk", "a", "--not-null", "b", "--empty-null"];
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", csv);
     place.run(&[&["load", "in.csv", "out.db"][..], &options, &SKIP].concat()).expect(3);
     let expected = [
@@ -110,7 +108,7 @@ fn a_reject_says_which_constraint_and_where() {
     place.write("bad.csv", String::from_utf8(place.read("bad.csv")).unwrap().replace("1,y", "9,y"));
     let again = ["load", "bad.csv", "out.db", "-t", "in", "--append", "--on-error", "skip", "--empty-null"];
     place.run(&again).expect(3);
-    let connection = Connection::open(place.path("out.db")).unwrap();
+    let connection = place.open("out.db");
     assert_eq!(query(&connection, "SELECT group_concat(a || b, ' ') FROM \"in\""), "1x 3z\n 9y");
 }
 
@@ -120,8 +118,8 @@ fn constraints_of_a_table_that_is_there_make_rejects() {
         "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT CHECK (b <> 'no'), c ANY) STRICT, WITHOUT ROWID;
         CREATE UNIQUE INDEX u ON t (b, c); INSERT INTO t VALUES (1, 'old', '2')";
     let csv = "a,b,c\n1,x,1\n2,no,1\n3,old,2\n4,old,3\nq,r,s\n,null,1\n5,ok,5\n";
-    let place = Place::empty();
-    Connection::open(place.path("out.db")).unwrap().execute_batch(schema).unwrap();
+    let place = TestDir::empty();
+    place.open("out.db").execute_batch(schema).unwrap();
     place.write("in.csv", csv);
     let load = ["load", "in.csv", "out.db", "-t", "T", "--append"];
     let before = place.snapshot();
@@ -129,7 +127,7 @@ fn constraints_of_a_table_that_is_there_make_rejects() {
     place.run(&[&load[..], &SKIP, &["--max-errors", "4"]].concat()).expect(1).says_once(&["more than 4"]);
     assert_eq!(before["out.db"].as_deref(), Some(place.read("out.db").as_slice()));
     place.run(&[&load[..], &SKIP, &["--max-errors", "5", "--verify"]].concat()).expect(3);
-    let connection = Connection::open(place.path("out.db")).unwrap();
+    let connection = place.open("out.db");
     let rows = rows_of(&connection, "SELECT * FROM t ORDER BY a");
     assert_eq!(rows.len(), 3);
     assert_eq!(place.read("bad.csv"), b"a,b,c\n1,x,1\n2,no,1\n3,old,2\nq,r,s\n,null,1\n");
@@ -147,7 +145,7 @@ fn constraints_of_a_table_that_is_there_make_rejects() {
 #[test]
 fn abort_names_the_record_whichever_writer_runs() {
     let csv = format!("a,b\n{}7,x\n1\n", (0..5_000).map(|row| format!("{row},y\n")).collect::<String>());
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", &csv);
     let before = place.snapshot();
     for (writer, jobs) in [("direct", "1"), ("direct", "4"), ("statements", "1"), ("statements", "4")] {
@@ -166,14 +164,14 @@ fn abort_names_the_record_whichever_writer_runs() {
 
 #[test]
 fn a_constraint_that_ends_the_transaction_ends_the_load() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     let schema = "CREATE TABLE t (a UNIQUE ON CONFLICT ROLLBACK); INSERT INTO t VALUES (1)";
-    Connection::open(place.path("out.db")).unwrap().execute_batch(schema).unwrap();
+    place.open("out.db").execute_batch(schema).unwrap();
     place.write("in.csv", "a\n0\n1\n2\n");
     let load =
         ["load", "in.csv", "out.db", "-t", "t", "--append", "--type", "a=INTEGER", "--on-error", "skip"];
     place.run(&load).expect(1).says_once(&["UNIQUE constraint failed: t.a"]);
-    let connection = Connection::open(place.path("out.db")).unwrap();
+    let connection = place.open("out.db");
     assert_eq!(query(&connection, "SELECT group_concat(a) FROM t"), "1");
     // One that leaves the row out is no reject, but counted.
     let schema = "DROP TABLE t; CREATE TABLE t (a UNIQUE ON CONFLICT IGNORE); INSERT INTO t VALUES (1)";
@@ -186,7 +184,7 @@ fn a_constraint_that_ends_the_transaction_ends_the_load() {
 fn a_pipeline_whose_table_replaces_rows_is_whole() {
     let sql = "CREATE TABLE t (x, y UNIQUE ON CONFLICT REPLACE);
         INSERT INTO t SELECT first_name, age FROM input";
-    let place = Place::with_pipeline("first_name,age\nAda,1\nAlan,2\nGrace,1\n", sql);
+    let place = TestDir::with_pipeline("first_name,age\nAda,1\nAlan,2\nGrace,1\n", sql);
     let run = ["run-pipeline", "people.sql", "-i", "people.csv", "--database", "people.db", "--verify"];
     place.run(&run).expect(0);
     assert_eq!(place.query("SELECT group_concat(x) FROM t"), "Alan,Grace");
@@ -196,7 +194,7 @@ fn a_pipeline_whose_table_replaces_rows_is_whole() {
 fn rejects_are_said_once_however_often_a_load_is_tried() {
     // The first chunks say INTEGER, the last record says otherwise: all is loaded once more.
     let csv = format!("a,b\n1\n{}x,1\n", "12,1\n".repeat(400_000));
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", csv);
     let said = place.run(&[&["load", "in.csv", "out.db"][..], &SKIP].concat()).expect(3).stderr;
     assert_eq!(said.matches("rejected: ").count(), 1, "{said}");
@@ -205,7 +203,7 @@ fn rejects_are_said_once_however_often_a_load_is_tried() {
 
 #[test]
 fn rejects_lie_behind_the_header_of_their_input() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("1.csv", "a,b\n1,x\n2\n");
     place.write("2.csv", "b,a\ny,3\nz\n");
     place.write("3.csv", format!("a;b\n{}5\n", "4;w\n".repeat(20)));
@@ -235,14 +233,14 @@ fn a_text_where_the_rowid_belongs_is_a_reject() {
     each_way("a,b\n1,x\n2,y\n", &["--pk", "a"], 0, |connection, _| {
         assert_eq!(rows_of(connection, "SELECT a FROM t"), [[Value::Integer(1)], [Value::Integer(2)]]);
     });
-    let place = Place::empty();
+    let place = TestDir::empty();
     let schema = "CREATE TABLE t (a INTEGER PRIMARY KEY, b)";
-    Connection::open(place.path("out.db")).unwrap().execute_batch(schema).unwrap();
+    place.open("out.db").execute_batch(schema).unwrap();
     place.write("in.csv", "a,b\n1,x\nword,y\n3,z\n");
     place.run(&[&["load", "in.csv", "out.db", "-t", "t", "--append"][..], &SKIP].concat()).expect(3);
     assert_eq!(place.read("bad.csv"), b"a,b\nword,y\n");
     assert_eq!(reasons(&place)[0].5, "datatype mismatch");
-    let connection = Connection::open(place.path("out.db")).unwrap();
+    let connection = place.open("out.db");
     assert_eq!(rows_of(&connection, "SELECT b FROM t"), [[text("x")], [text("z")]]);
 }
 
@@ -250,13 +248,13 @@ fn a_text_where_the_rowid_belongs_is_a_reject() {
 fn rows_with_a_key_that_is_there_give_way() {
     let csv = "a,b\n1,x\n2,y\n1,z\n3,\n2,w\n4,v\n";
     let options = ["--pk", "a", "--not-null", "b", "--empty-null", "--ignore"];
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", csv);
     for more in [&[][..], &["--batch-rows", "1"], &["--writer", "statements"]] {
         let load = ["load", "in.csv", "out.db", "--replace", "--verify"];
         let said = place.run(&[&load[..], &options, &SKIP, more].concat()).expect(3).stderr;
         assert!(said.contains("read 6 records: 3 loaded, 1 rejected, 2 ignored"), "{said}");
-        let connection = Connection::open(place.path("out.db")).unwrap();
+        let connection = place.open("out.db");
         assert_eq!(query(&connection, "SELECT group_concat(a || b, ' ') FROM \"in\""), "1x 2y 4v");
         assert_eq!(place.read("bad.csv"), b"a,b\n3,\n");
     }
@@ -276,7 +274,7 @@ fn rows_with_a_key_that_is_there_give_way() {
     let report = place.run(&append).expect(0).stdout;
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     assert_eq!([&report["loaded"], &report["ignored"]], [1, 1]);
-    let connection = Connection::open(place.path("out.db")).unwrap();
+    let connection = place.open("out.db");
     assert_eq!(query(&connection, "SELECT group_concat(a || b, ' ') FROM \"in\""), "1x 2y 5r");
 }
 
@@ -284,13 +282,13 @@ fn rows_with_a_key_that_is_there_give_way() {
 fn rows_with_a_key_that_is_there_change_the_row() {
     let schema = "CREATE TABLE t (a, b, c DEFAULT 'c', d, PRIMARY KEY (b, a)) WITHOUT ROWID;
         INSERT INTO t VALUES (1, 'x', 'old', 'old'), (2, 'x', 'old', 'old')";
-    let place = Place::empty();
-    Connection::open(place.path("out.db")).unwrap().execute_batch(schema).unwrap();
+    let place = TestDir::empty();
+    place.open("out.db").execute_batch(schema).unwrap();
     let rows: String = (3..500).map(|a| format!("first,{a},x\nsecond,{a},x\n")).collect();
     place.write("in.csv", format!("d,a,b\nnew,2,x\nnewer,2,x\nnew,2,y\n{rows}"));
     let load = ["load", "in.csv", "out.db", "-t", "t", "--append", "--upsert", "--verify"];
     place.run(&[&load[..], &["--type", "a=INTEGER"]].concat()).expect(0);
-    let connection = Connection::open(place.path("out.db")).unwrap();
+    let connection = place.open("out.db");
     let few = "SELECT group_concat(a || b || c || d, ' ') FROM t WHERE a < 3 OR a = 499";
     assert_eq!(query(&connection, few), "1xoldold 2xoldnewer 499xcsecond 2ycnew");
     assert_eq!(query(&connection, "SELECT count(*) FROM t WHERE d = 'second'"), "497");
@@ -323,8 +321,8 @@ fn a_constraint_that_keeps_what_a_statement_did_loads_no_row_twice() {
         "CREATE TABLE t (a INTEGER, b); CREATE TRIGGER g AFTER INSERT ON t WHEN new.b IS NULL BEGIN SELECT RAISE(FAIL, 'no b'); END",
     ];
     for (table, bad) in tables.into_iter().flat_map(|table| [1, 31, 120].map(|bad| (table, bad))) {
-        let place = Place::empty();
-        let connection = Connection::open(place.path("out.db")).unwrap();
+        let place = TestDir::empty();
+        let connection = place.open("out.db");
         connection.execute_batch(table).unwrap();
         // A key that is there before the record whose own it is.
         let bad = if bad == 1 && table.contains("KEY") { 2 } else { bad };
@@ -350,8 +348,8 @@ fn a_row_that_is_changed_keeps_what_is_not_loaded() {
         WITH RECURSIVE s (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 200)
         INSERT INTO t SELECT i, 'k', 'pen' || i, 10, 'old' FROM s";
     let rows: String = (1..=200).map(|row| format!("k,{},{row}\n", row * 2)).collect();
-    let place = Place::empty();
-    let connection = Connection::open(place.path("out.db")).unwrap();
+    let place = TestDir::empty();
+    let connection = place.open("out.db");
     connection.execute_batch(schema).unwrap();
     place.write("in.csv", format!("k,price,id\n{rows}k,1,999\n"));
     let load = ["load", "in.csv", "out.db", "-t", "t", "--append", "--upsert", "--verify"];
@@ -370,8 +368,8 @@ fn a_function_that_fails_in_the_table_makes_a_reject() {
         "CREATE TABLE t (a INTEGER, b); CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT json(new.b); END",
     ];
     for table in tables {
-        let place = Place::empty();
-        let connection = Connection::open(place.path("out.db")).unwrap();
+        let place = TestDir::empty();
+        let connection = place.open("out.db");
         connection.execute_batch(table).unwrap();
         let value = |row| if row == 77 { "{bad" } else { "[]" };
         let rows: String = (0..200).map(|row| format!("{row},{}\n", value(row))).collect();
@@ -388,7 +386,7 @@ fn a_function_that_fails_in_the_table_makes_a_reject() {
 #[test]
 fn a_duplicate_among_keys_that_sqlite_sorts_is_a_reject() {
     let rows: String = (0..60_000).map(|row| format!("{}\n", row * 7_919 % 59_999)).collect();
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", format!("id\n{rows}"));
     for key in [&["--unique", "id"][..], &["--type", "id=TEXT", "--pk", "id"]] {
         let load = [&["load", "in.csv", "out.db", "--replace", "--memory", "1"], key].concat();

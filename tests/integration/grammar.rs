@@ -1,8 +1,7 @@
 //! The records of every small input, and of random larger ones, against the csv crate, and a plain form of the grammar
 //! where that knows less; and every cut of them.
 
-mod naive;
-
+use crate::naive;
 use proptest::prelude::*;
 use sqload::Kind;
 use sqload::batch::Arena;

@@ -1,13 +1,11 @@
 //! The direct path against the statement path: tables, rows, indexes and pages of all kinds.
 
-mod twin;
-
+use crate::twin::Case;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rusqlite::types::Value;
 use sqload::write::direct::Sorting;
-use twin::Case;
 
 const PAGE_BYTES: [u32; 8] = [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536];
 

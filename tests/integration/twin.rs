@@ -1,8 +1,6 @@
 //! Two databases made of the same rows, one by the direct path and one through statements, and how they are
 //! compared: the second is the oracle of the first.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
-
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use sqload::batch::{self, Chunk, Repairs, RowOrigins, Rows, Span, Strings, TypeFeedback, Values};
@@ -200,13 +198,17 @@ impl Case {
     #[track_caller]
     fn same_content(&self, direct: &Connection, statements: &Connection) {
         for database in [direct, statements] {
-            assert_eq!(rows(database, "PRAGMA integrity_check"), [[Value::Text("ok".into())]], "{self:#?}");
+            assert_eq!(
+                rows_of(database, "PRAGMA integrity_check"),
+                [[Value::Text("ok".into())]],
+                "{self:#?}"
+            );
         }
         let select = "SELECT rowid, * FROM t NOT INDEXED ORDER BY rowid";
         assert_same(direct, statements, select);
-        for index in rows(direct, "SELECT name FROM pragma_index_list('t') WHERE NOT partial") {
+        for index in rows_of(direct, "SELECT name FROM pragma_index_list('t') WHERE NOT partial") {
             let Value::Text(index) = &index[0] else { panic!("{index:?}") };
-            let keys = rows(
+            let keys = rows_of(
                 direct,
                 &format!(
                     "SELECT '\"' || name || '\"' || iif(\"desc\", ' DESC', '') FROM pragma_index_xinfo('{index}') WHERE key AND name IS NOT NULL"
@@ -303,7 +305,7 @@ fn borrowed(value: &Value) -> batch::Value<'_> {
     }
 }
 
-pub(crate) fn rows(connection: &Connection, sql: &str) -> Vec<Vec<Value>> {
+pub(crate) fn rows_of(connection: &Connection, sql: &str) -> Vec<Vec<Value>> {
     let mut statement = connection.prepare(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
     let width = statement.column_count();
     let rows = statement.query_map([], |row| (0..width).map(|column| row.get(column)).collect());
@@ -312,7 +314,7 @@ pub(crate) fn rows(connection: &Connection, sql: &str) -> Vec<Vec<Value>> {
 
 #[track_caller]
 fn assert_same(direct: &Connection, statements: &Connection, sql: &str) {
-    let (direct, statements) = (rows(direct, sql), rows(statements, sql));
+    let (direct, statements) = (rows_of(direct, sql), rows_of(statements, sql));
     assert_eq!(direct.len(), statements.len(), "{sql}");
     for (direct, statements) in direct.iter().zip(&statements) {
         // As texts, which tell -0.0 from 0.0 and one infinity from another.

@@ -1,7 +1,7 @@
 //! Expressions have the same value and type whoever evaluates them: compiled code, SQLite in the workers, or SQLite over
 //! an ordinary table.
 //!
-//! `SQLOAD_EXPRESSIONS=100000 cargo test --release --test expressions` looks at so many.
+//! `SQLOAD_EXPRESSIONS=100000 cargo test --release --test integration expressions::` looks at so many.
 
 use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;

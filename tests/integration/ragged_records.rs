@@ -1,11 +1,8 @@
 //! Records that are loaded although there is something about them: too short, too long, not UTF-8, with NUL bytes.
 
-mod common;
-mod naive;
-
-use common::{Place, rows_of};
+use crate::common::{TestDir, rows_of, text};
+use crate::naive;
 use proptest::prelude::*;
-use rusqlite::Connection;
 use rusqlite::types::Value;
 use serde_json::Value as Json;
 use sqload::Loader;
@@ -13,18 +10,14 @@ use sqload::plan::{Dialect, HeaderColumns, InvalidUtf8, OnError, Plan, Ragged, T
 use sqload::report::Report;
 use std::num::NonZeroUsize;
 
-fn text(text: &str) -> Value {
-    Value::Text(text.to_owned())
-}
-
 /// Loads `csv` with these options in both ways, and hands on the rows, the report and what was said.
-fn each_way(csv: &[u8], options: &[&str], code: i32, check: impl Fn(Vec<Vec<Value>>, Json, &str)) {
-    let place = Place::empty();
+fn load_and_report(csv: &[u8], options: &[&str], code: i32, check: impl Fn(Vec<Vec<Value>>, Json, &str)) {
+    let place = TestDir::empty();
     place.write("in.csv", csv);
     for writer in ["direct", "statements"] {
         let load = ["load", "in.csv", "out.db", "-t", "t", "--report", "-", "--writer", writer];
         let outcome = place.run(&[&load[..], options].concat()).expect(code);
-        let connection = Connection::open(place.path("out.db")).unwrap();
+        let connection = place.open("out.db");
         let rows = rows_of(&connection, "SELECT * FROM t ORDER BY rowid");
         check(rows, serde_json::from_str(&outcome.stdout).unwrap(), &outcome.stderr);
         std::fs::remove_file(place.path("out.db")).unwrap();
@@ -45,18 +38,18 @@ fn ragged_records_are_padded_or_made_to_fit() {
         row(3, Value::Null, Value::Null),
         row(5, text(""), text("")),
     ];
-    each_way(csv, &["--ragged", "pad", "--on-error", "skip"], 3, |rows, report, said| {
+    load_and_report(csv, &["--ragged", "pad", "--on-error", "skip"], 3, |rows, report, said| {
         assert_eq!(rows, padded);
         assert_eq!(counts(&report), [4, 1, 2, 0, 0, 0]);
         assert!(said.contains("2 too short, padded with NULL\n") && said.contains("4 fields"), "{said}");
     });
-    each_way(csv, &["--ragged", "fit"], 0, |rows, report, said| {
+    load_and_report(csv, &["--ragged", "fit"], 0, |rows, report, said| {
         let expected = [&padded[..3], &[row(4, text("v"), text("w"))], &padded[3..]].concat();
         assert_eq!(rows, expected);
         assert_eq!(counts(&report), [5, 0, 2, 1, 0, 0]);
         assert!(said.contains("2 too short, padded with NULL; 1 too long, cut off\n"), "{said}");
     });
-    each_way(csv, &["--on-error", "skip"], 3, |rows, report, said| {
+    load_and_report(csv, &["--on-error", "skip"], 3, |rows, report, said| {
         assert_eq!(rows.len(), 2);
         assert_eq!(counts(&report), [2, 3, 0, 0, 0, 0]);
         assert!(!said.contains("padded"), "{said}");
@@ -68,13 +61,13 @@ fn a_missing_field_is_null_whatever_an_empty_one_is() {
     let csv = b"a,b,c\n,,\n-\n";
     let (empty, null) = (text(""), Value::Null);
     let options = ["--ragged", "pad", "--null", "-", "--rename", "b=x"];
-    each_way(csv, &options, 0, |rows, _, _| {
+    load_and_report(csv, &options, 0, |rows, _, _| {
         assert_eq!(
             rows,
             [[empty.clone(), empty.clone(), empty.clone()], [null.clone(), null.clone(), null.clone()]]
         );
     });
-    each_way(csv, &[&options[..], &["--empty-null"]].concat(), 0, |rows, _, _| {
+    load_and_report(csv, &[&options[..], &["--empty-null"]].concat(), 0, |rows, _, _| {
         assert_eq!(
             rows,
             [[null.clone(), null.clone(), null.clone()], [null.clone(), null.clone(), null.clone()]]
@@ -87,7 +80,7 @@ fn only_what_is_loaded_is_counted() {
     let csv = b"n,a,b\n1,\xff\nx,\xff\ny,1,2,3\nz,\0,\xff\n4,\0,\"\0\"\n";
     let options =
         ["--ragged", "fit", "--invalid-utf8", "replace", "--type", "n=INTEGER", "--on-error", "skip"];
-    each_way(csv, &options, 3, |rows, report, said| {
+    load_and_report(csv, &options, 3, |rows, report, said| {
         let expected =
             [[Value::Integer(1), text("\u{fffd}"), Value::Null], [Value::Integer(4), text("\0"), text("\0")]];
         assert_eq!(rows, expected);
@@ -104,19 +97,19 @@ fn what_is_not_utf8_is_mended_as_the_standard_library_does_it() {
         [b"caf\xe9", b"\xf0\x9f\x98", b"\xed\xa0\x80x", b"\xc0\x80", b"\xff\xfe", "plain é".as_bytes()];
     let quoted = |value: &&[u8]| [b"\"", *value, b"\",", *value, b"\n"].concat();
     let csv = [b"a,b\n".to_vec(), values.iter().map(quoted).collect::<Vec<_>>().concat()].concat();
-    each_way(&csv, &["--invalid-utf8", "replace"], 0, |rows, report, _| {
+    load_and_report(&csv, &["--invalid-utf8", "replace"], 0, |rows, report, _| {
         let mended = values.map(|value| vec![text(&String::from_utf8_lossy(value)); 2]);
         assert_eq!(rows, mended);
         assert_eq!(counts(&report), [6, 0, 0, 0, 5, 0]);
     });
-    each_way(&csv, &["--on-error", "skip"], 3, |_, report, _| {
+    load_and_report(&csv, &["--on-error", "skip"], 3, |_, report, _| {
         assert_eq!(counts(&report), [1, 5, 0, 0, 0, 0]);
     });
 }
 
 #[test]
 fn rejects_are_as_they_were_read_where_others_are_mended() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", b"a,b\n\xff,1\n\xff\xfe\n");
     let load =
         ["load", "in.csv", "out.db", "--invalid-utf8", "replace", "--on-error", "skip", "--rejects", "bad"];
@@ -127,7 +120,7 @@ fn rejects_are_as_they_were_read_where_others_are_mended() {
 
 #[test]
 fn a_nul_that_is_the_quote_or_the_delimiter_is_not_in_a_value() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("in.csv", "a\0b\n1\0\"\0\"\n");
     let columns = Some(HeaderColumns::default());
     let mut plan = Plan { columns, ..Plan::new(Table::new("t", Vec::new())) };
@@ -138,7 +131,7 @@ fn a_nul_that_is_the_quote_or_the_delimiter_is_not_in_a_value() {
 
 #[test]
 fn people_that_are_cut_short_have_nulls() {
-    let place = Place::with_input("first_name,last_name,age\nAda\nAlan,Turing\n");
+    let place = TestDir::with_input("first_name,last_name,age\nAda\nAlan,Turing\n");
     place.load(&["--ragged", "pad"]).expect(0);
     let rows = rows_of(&place.database(), "SELECT first_name, last_name, age, email FROM people ORDER BY id");
     let ada = vec![text("Ada"), Value::Null, Value::Integer(0), Value::Null];
@@ -178,7 +171,7 @@ fn reference(body: &[u8], ragged: Ragged, invalid_utf8: InvalidUtf8) -> (Vec<Vec
     (rows, counts)
 }
 
-fn load(place: &Place, ragged: Ragged, utf8: InvalidUtf8, way: (WriterChoice, usize, usize)) -> Report {
+fn load(place: &TestDir, ragged: Ragged, utf8: InvalidUtf8, way: (WriterChoice, usize, usize)) -> Report {
     let (writer, jobs, chunk_bytes) = way;
     let columns = Some(HeaderColumns { all_text: true, ..HeaderColumns::default() });
     let loader = Loader::from(Plan { columns, ..Plan::new(Table::new("t", Vec::new())) });
@@ -192,7 +185,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn odd_records_become_what_the_rules_say(body in csv_body()) {
-        let place = Place::empty();
+        let place = TestDir::empty();
         place.write("in.csv", [b"a,b,c\n", &body[..]].concat());
         let ways = [(WriterChoice::Direct, 1, 1), (WriterChoice::Statements, 2, 100), (WriterChoice::Direct, 8, 1 << 16)];
         for ragged in [Ragged::Reject, Ragged::Pad, Ragged::Fit] {
@@ -201,7 +194,7 @@ proptest! {
                 let report = load(&place, ragged, utf8, way);
                 let odd = report.repairs;
                 prop_assert_eq!([odd.padded, odd.cut, odd.mended, odd.nul_values], counts);
-                let connection = Connection::open(place.path("out.db")).unwrap();
+                let connection = place.open("out.db");
                 prop_assert_eq!(rows_of(&connection, "SELECT * FROM t ORDER BY rowid"), rows);
                 drop(connection);
                 std::fs::remove_file(place.path("out.db")).unwrap();

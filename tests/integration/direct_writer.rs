@@ -1,14 +1,13 @@
 //! The direct path where its pages come to an end: full pages, full levels, the lock-byte page, trees whose keys stop
 //! coming in order; and what it refuses, says and rejects.
 
-mod twin;
-
+use crate::common::rows_of;
+use crate::twin::Case;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use sqload::plan::{Column, Expr, Table, WriterChoice};
 use sqload::{Kind, Loader};
 use std::path::Path;
-use twin::Case;
 
 fn text(number: i64, bytes: usize) -> Value {
     Value::Text(format!("{number:0bytes$}"))
@@ -186,7 +185,7 @@ fn rejects_leave_no_gap() {
             load(directory.path(), csv, &["TEXT", "TEXT UNIQUE"], |loader| loader.writer(writer)).unwrap();
         assert_eq!((report.records, report.loaded, report.rejected), (6, 3, 3));
         let connection = Connection::open(directory.path().join("out.db")).unwrap();
-        let rowids = twin::rows(&connection, "SELECT group_concat(rowid || ':' || a) FROM t");
+        let rowids = rows_of(&connection, "SELECT group_concat(rowid || ':' || a) FROM t");
         assert_eq!(rowids, [[Value::Text("1:1,2:3,3:6".to_owned())]]);
     }
 }

@@ -1,8 +1,6 @@
 //! A table written as CSV and loaded is the same table: values and types, through both writers.
 
-mod common;
-
-use common::rows_of;
+use crate::common::rows_of;
 use proptest::prelude::*;
 use rusqlite::Connection;
 use rusqlite::types::Value;

@@ -1,8 +1,6 @@
 //! The database that a load goes into: what survives, what is refused, what takes whose place.
 
-mod common;
-
-use common::{FEW, Place, query, rows_of};
+use crate::common::{FEW, Running, TestDir, many, query, rows_of};
 use rusqlite::Connection;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
@@ -42,7 +40,7 @@ fn everything_else_in_a_database_survives() {
     for sql in settings {
         for options in [&[][..], &["--vacuum", "--verify", "--synchronous", "full"]] {
             println!("{sql} {options:?}");
-            let place = Place::with_database(FEW, &format!("{sql}{OTHERS}"));
+            let place = TestDir::with_database(FEW, &format!("{sql}{OTHERS}"));
             let before = others(&place.database());
             place.load(options).expect(0);
             assert_eq!(others(&place.database()), before);
@@ -55,10 +53,10 @@ fn everything_else_in_a_database_survives() {
 
 #[test]
 fn a_database_of_people_alone_is_replaced() {
-    let place = Place::with_database(common::many(50_000), "CREATE TABLE people (x)");
+    let place = TestDir::with_database(many(50_000), "CREATE TABLE people (x)");
     let inode = place.path("people.db").metadata().unwrap().ino();
     place.load(&[]).expect(0);
-    place.holds(common::many(50_000));
+    place.holds(many(50_000));
     assert_ne!(place.path("people.db").metadata().unwrap().ino(), inode, "another file takes its place");
     place.write("people.csv", FEW);
     place.load(&["--verify"]).expect(0);
@@ -68,7 +66,7 @@ fn a_database_of_people_alone_is_replaced() {
 
 #[test]
 fn an_empty_file_is_an_empty_database() {
-    let place = Place::with_input(FEW);
+    let place = TestDir::with_input(FEW);
     place.write("people.db", "");
     place.load(&[]).expect(0);
     place.holds(FEW);
@@ -77,7 +75,7 @@ fn an_empty_file_is_an_empty_database() {
 #[test]
 fn a_table_people_of_other_case_is_replaced() {
     for sql in ["CREATE TABLE PeoPle (x)", "CREATE TABLE \"PEOPLE\" (x); CREATE TABLE other (x)"] {
-        let place = Place::with_database(FEW, sql);
+        let place = TestDir::with_database(FEW, sql);
         place.load(&[]).expect(0);
         place.holds(FEW);
         let names = "SELECT group_concat(name) FROM sqlite_schema WHERE name LIKE 'people'";
@@ -95,7 +93,7 @@ fn settings_of_a_database_of_people_alone_are_kept() {
         ("PRAGMA journal_mode = WAL", "journal_mode", "wal"),
         ("PRAGMA page_size = 512", "page_size", "512"),
     ] {
-        let place = Place::with_database(FEW, &format!("{sql}; CREATE TABLE people (x)"));
+        let place = TestDir::with_database(FEW, &format!("{sql}; CREATE TABLE people (x)"));
         place.load(&[]).expect(0);
         assert_eq!(place.query(&format!("PRAGMA {pragma}")), value);
         place.holds(FEW);
@@ -103,9 +101,9 @@ fn settings_of_a_database_of_people_alone_are_kept() {
 }
 
 /// Copies a WAL database and its log while it is open, as they would be found after a crash.
-fn with_log(sql: &str) -> Place {
-    let place = Place::with_input(FEW);
-    let open = Connection::open(place.path("open.db")).unwrap();
+fn with_log(sql: &str) -> TestDir {
+    let place = TestDir::with_input(FEW);
+    let open = place.open("open.db");
     open.execute_batch(&format!("PRAGMA journal_mode = WAL; {sql}")).unwrap();
     for (from, to) in [("open.db", "people.db"), ("open.db-wal", "people.db-wal")] {
         std::fs::copy(place.path(from), place.path(to)).unwrap();
@@ -135,7 +133,7 @@ fn a_log_that_is_not_yet_in_its_database_is_kept() {
 #[test]
 fn a_stray_journal_beside_a_missing_database_is_refused() {
     for journal in ["people.db-wal", "people.db-journal"] {
-        let place = Place::with_input(FEW);
+        let place = TestDir::with_input(FEW);
         place.write(journal, "of a database that is gone");
         place.load_fails(&[], &[journal, "move it away"]);
         std::fs::remove_file(place.path(journal)).unwrap();
@@ -150,7 +148,7 @@ fn a_locked_database_is_reported() {
         ("CREATE TABLE people (x)", "BEGIN; SELECT * FROM people"),
         (OTHERS, "BEGIN IMMEDIATE"),
     ] {
-        let place = Place::with_database(FEW, sql);
+        let place = TestDir::with_database(FEW, sql);
         let before = place.snapshot();
         let other = place.database();
         other.execute_batch(lock).unwrap();
@@ -165,10 +163,10 @@ fn a_locked_database_is_reported() {
 
 #[test]
 fn a_lock_that_is_soon_released_is_waited_for() {
-    let place = Place::with_database(FEW, "CREATE TABLE people (x)");
+    let place = TestDir::with_database(FEW, "CREATE TABLE people (x)");
     let other = place.database();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    let load = common::Running::start(place.load_command(&[]));
+    let load = Running::start(place.load_command(&[]));
     std::thread::sleep(std::time::Duration::from_millis(300));
     other.execute_batch("ROLLBACK").unwrap();
     load.wait().expect(0);
@@ -177,7 +175,7 @@ fn a_lock_that_is_soon_released_is_waited_for() {
 
 #[test]
 fn a_file_that_is_no_database_is_refused() {
-    let place = Place::with_input(FEW);
+    let place = TestDir::with_input(FEW);
     for bytes in [FEW.repeat(100), "xy".to_owned(), "\0".repeat(5_000)] {
         place.write("people.db", bytes);
         place.load_fails(&[], &["people.db", "not a database"]);
@@ -186,7 +184,7 @@ fn a_file_that_is_no_database_is_refused() {
 
 #[test]
 fn the_input_as_its_own_database_is_refused() {
-    let place = Place::with_input(FEW);
+    let place = TestDir::with_input(FEW);
     let before = place.snapshot();
     place
         .run(&["run-pipeline", "-i", "people.csv", "--database", "people.csv"])
@@ -198,7 +196,7 @@ fn the_input_as_its_own_database_is_refused() {
 #[test]
 fn a_view_named_people_is_not_dropped() {
     let place =
-        Place::with_database(FEW, "CREATE TABLE other (x); CREATE VIEW people AS SELECT x FROM other");
+        TestDir::with_database(FEW, "CREATE TABLE other (x); CREATE VIEW people AS SELECT x FROM other");
     let before = place.snapshot();
     place.load(&[]).expect(2).says_once(&["people.db", "\"people\" is a view"]);
     place.is_as(&before);
@@ -206,14 +204,14 @@ fn a_view_named_people_is_not_dropped() {
 
 #[test]
 fn a_directory_is_no_database() {
-    let place = Place::with_input(FEW);
+    let place = TestDir::with_input(FEW);
     std::fs::create_dir(place.path("people.db")).unwrap();
     place.load_fails(&[], &["people.db", "directory"]);
 }
 
 #[test]
 fn a_database_without_its_directory_is_refused() {
-    let place = Place::with_input(FEW);
+    let place = TestDir::with_input(FEW);
     let before = place.snapshot();
     let outcome = place.run(&["run-pipeline", "-i", "people.csv", "--database", "missing/people.db"]);
     outcome.expect(1).says_once(&["missing/people.db", "No such file"]);
@@ -222,11 +220,11 @@ fn a_database_without_its_directory_is_refused() {
 
 #[test]
 fn a_symbolic_link_stays_one() {
-    let place = Place::with_input(FEW);
+    let place = TestDir::with_input(FEW);
     std::fs::create_dir(place.path("real")).unwrap();
     std::os::unix::fs::symlink("real/real.db", place.path("people.db")).unwrap();
     for sql in ["CREATE TABLE people (x)", "CREATE TABLE other (x)"] {
-        Connection::open(place.path("real/real.db")).unwrap().execute_batch(sql).unwrap();
+        place.open("real/real.db").execute_batch(sql).unwrap();
         place.load(&[]).expect(0);
         place.holds(FEW);
         assert_eq!(place.path("people.db").read_link().unwrap().to_str(), Some("real/real.db"));
@@ -236,7 +234,7 @@ fn a_symbolic_link_stays_one() {
 
 #[test]
 fn a_link_to_nothing_stays_one() {
-    let place = Place::with_input(FEW);
+    let place = TestDir::with_input(FEW);
     std::os::unix::fs::symlink("nothing.db", place.path("people.db")).unwrap();
     let outcome = place.load(&[]);
     assert_eq!(place.path("people.db").read_link().unwrap().to_str(), Some("nothing.db"));
@@ -248,7 +246,7 @@ fn a_link_to_nothing_stays_one() {
 
 #[test]
 fn hard_links_stay_in_step() {
-    let place = Place::with_database(FEW, "CREATE TABLE people (x)");
+    let place = TestDir::with_database(FEW, "CREATE TABLE people (x)");
     std::fs::hard_link(place.path("people.db"), place.path("same.db")).unwrap();
     place.load(&[]).expect(0);
     place.holds(FEW);
@@ -256,14 +254,14 @@ fn hard_links_stay_in_step() {
     assert_eq!(place.path("people.db").metadata().unwrap().nlink(), 2);
 }
 
-fn mode(place: &Place) -> u32 {
+fn mode(place: &TestDir) -> u32 {
     place.path("people.db").metadata().unwrap().permissions().mode() & 0o777
 }
 
 #[test]
 fn the_mode_of_a_replaced_database_is_kept() {
     for bits in [0o600, 0o640, 0o666] {
-        let place = Place::with_database(FEW, "CREATE TABLE people (x)");
+        let place = TestDir::with_database(FEW, "CREATE TABLE people (x)");
         std::fs::set_permissions(place.path("people.db"), PermissionsExt::from_mode(bits)).unwrap();
         place.load_after("umask 022", &[]).expect(0);
         assert_eq!(mode(&place), bits);
@@ -274,7 +272,7 @@ fn the_mode_of_a_replaced_database_is_kept() {
 #[test]
 fn the_mode_of_a_new_database_respects_the_umask() {
     for (umask, bits) in [("022", 0o644), ("027", 0o640), ("077", 0o600), ("000", 0o666)] {
-        let place = Place::with_input(FEW);
+        let place = TestDir::with_input(FEW);
         place.load_after(&format!("umask {umask}"), &[]).expect(0);
         assert_eq!(mode(&place), bits, "umask {umask}");
     }
@@ -282,7 +280,7 @@ fn the_mode_of_a_new_database_respects_the_umask() {
 
 #[test]
 fn rows_that_refer_to_people_survive() {
-    let place = Place::with_database(
+    let place = TestDir::with_database(
         FEW,
         "PRAGMA foreign_keys = ON;
         CREATE TABLE people (id BLOB PRIMARY KEY);
@@ -300,7 +298,7 @@ fn rejects_and_reports_are_never_written_over_the_database() {
     for (sql, option) in
         [(OTHERS, "--rejects"), (OTHERS, "--report"), ("CREATE TABLE people (x)", "--report")]
     {
-        let place = Place::with_database(format!("{FEW}bad\n"), sql);
+        let place = TestDir::with_database(format!("{FEW}bad\n"), sql);
         let before = place.snapshot();
         let outcome = place.load(&[option, "people.db"]);
         assert!(matches!(outcome.code, Some(1 | 2)), "{option}: {outcome:?}");
@@ -311,13 +309,13 @@ fn rejects_and_reports_are_never_written_over_the_database() {
 #[test]
 fn names_of_any_bytes_will_do() {
     use std::os::unix::ffi::OsStrExt;
-    let place = Place::with_input(FEW);
+    let place = TestDir::with_input(FEW);
     let names: [&[u8]; 5] = [b":memory:", b"file:x?mode=memory", b"-x", b"a b'\"%\n.db", b"\xff.db"];
     for name in names {
         let name = std::ffi::OsStr::from_bytes(name);
         let mut command = place.command(&["run-pipeline", "-i", "people.csv"]);
         command.arg("--database").arg(std::path::Path::new(".").join(name));
-        common::Running::start(command).wait().expect(0);
+        Running::start(command).wait().expect(0);
         std::fs::rename(place.path(".").join(name), place.path("people.db")).unwrap();
         place.holds(FEW);
     }
@@ -326,10 +324,10 @@ fn names_of_any_bytes_will_do() {
 #[test]
 fn a_report_can_name_files_of_any_bytes() {
     use std::os::unix::ffi::OsStrExt;
-    let place = Place::with_input(FEW);
+    let place = TestDir::with_input(FEW);
     let mut command = place.command(&["run-pipeline", "-q", "-i", "people.csv", "--report", "-"]);
     command.arg("--database").arg(std::ffi::OsStr::from_bytes(b"\xff.db"));
-    let outcome = common::Running::start(command).wait().expect(0);
+    let outcome = Running::start(command).wait().expect(0);
     let report: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(report["loaded"], 2);
 }

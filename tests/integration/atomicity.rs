@@ -1,8 +1,6 @@
 //! Loads that are stopped: killed, interrupted, out of disk. All or nothing, always.
 
-mod common;
-
-use common::{FEW, Place, Running, many};
+use crate::common::{FEW, Running, TestDir, many};
 use std::time::{Duration, Instant};
 
 const ROWS: usize = 300_000;
@@ -19,14 +17,14 @@ const ASIDE: &str = ".people.db.sqload-";
 /// How long after the start of a load to kill it, in parts of the time that a whole load takes.
 const MOMENTS: u32 = 8;
 
-fn time_of_a_load(place: &Place) -> Duration {
+fn time_of_a_load(place: &TestDir) -> Duration {
     let started = Instant::now();
     place.load(&SPILLING).expect(0);
     started.elapsed()
 }
 
 /// Kills a load after `delay`; false if it had ended before.
-fn kill_after(place: &Place, delay: Duration) -> bool {
+fn kill_after(place: &TestDir, delay: Duration) -> bool {
     let running = Running::start(place.load_command(&SPILLING));
     std::thread::sleep(delay);
     running.signal("KILL");
@@ -34,13 +32,13 @@ fn kill_after(place: &Place, delay: Duration) -> bool {
 }
 
 /// Whether the database holds the rows of a whole load.
-fn is_new(place: &Place) -> bool {
+fn is_new(place: &TestDir) -> bool {
     place.query("SELECT count(*) FROM people") == ROWS.to_string()
 }
 
 #[test]
 fn killed_at_any_moment_a_new_database_is_whole_or_absent() {
-    let place = Place::with_input(many(ROWS));
+    let place = TestDir::with_input(many(ROWS));
     let whole = time_of_a_load(&place);
     let (mut kills, mut leftovers) = (0, 0);
     for moment in 0..MOMENTS {
@@ -57,7 +55,7 @@ fn killed_at_any_moment_a_new_database_is_whole_or_absent() {
 
 #[test]
 fn killed_at_any_moment_an_existing_database_is_as_it_was() {
-    let place = Place::with_database(many(ROWS), OLD);
+    let place = TestDir::with_database(many(ROWS), OLD);
     let old = place.read("people.db");
     let whole = time_of_a_load(&place);
     let (mut kills, mut journals) = (0, 0);
@@ -76,7 +74,7 @@ fn killed_at_any_moment_an_existing_database_is_as_it_was() {
 
 #[test]
 fn killed_at_any_moment_a_database_in_wal_mode_is_as_it_was() {
-    let place = Place::with_database(many(ROWS), &format!("PRAGMA journal_mode = WAL; {OLD}"));
+    let place = TestDir::with_database(many(ROWS), &format!("PRAGMA journal_mode = WAL; {OLD}"));
     let whole = time_of_a_load(&place);
     let (mut kills, mut logs) = (0, 0);
     for moment in 0..MOMENTS {
@@ -92,7 +90,7 @@ fn killed_at_any_moment_a_database_in_wal_mode_is_as_it_was() {
 
 #[test]
 fn the_next_load_removes_what_a_killed_one_left() {
-    let place = Place::with_input(many(ROWS));
+    let place = TestDir::with_input(many(ROWS));
     let mut running = Running::start(place.load_command(&[]));
     assert!(running.reaches(&place, ASIDE));
     running.signal("KILL");
@@ -107,7 +105,7 @@ fn the_next_load_removes_what_a_killed_one_left() {
 
 #[test]
 fn a_load_leaves_alone_what_another_is_building() {
-    let place = Place::with_input(many(ROWS));
+    let place = TestDir::with_input(many(ROWS));
     let mut first = Running::start(place.load_command(&[]));
     assert!(first.reaches(&place, ASIDE));
     let second = place.load(&[]);
@@ -120,7 +118,7 @@ fn a_load_leaves_alone_what_another_is_building() {
 
 /// Interrupts a load of many rows when a file that begins with `sign` shows that it is on its way.
 #[track_caller]
-fn interrupted(place: &Place, sign: &str, signal: &str) {
+fn interrupted(place: &TestDir, sign: &str, signal: &str) {
     const PROMPT: Duration = Duration::from_secs(3);
     let before = place.snapshot();
     let mut running = Running::start(place.load_command(&SPILLING));
@@ -135,7 +133,7 @@ fn interrupted(place: &Place, sign: &str, signal: &str) {
 #[test]
 fn an_interrupt_leaves_no_new_database() {
     for signal in ["INT", "TERM"] {
-        interrupted(&Place::with_input(many(3 * ROWS)), ASIDE, signal);
+        interrupted(&TestDir::with_input(many(3 * ROWS)), ASIDE, signal);
     }
 }
 
@@ -143,14 +141,14 @@ fn an_interrupt_leaves_no_new_database() {
 fn an_interrupt_leaves_a_replaced_database_as_it_was() {
     let sql = "CREATE TABLE people (x); INSERT INTO people VALUES ('old')";
     for signal in ["INT", "TERM"] {
-        interrupted(&Place::with_database(many(3 * ROWS), sql), ASIDE, signal);
+        interrupted(&TestDir::with_database(many(3 * ROWS), sql), ASIDE, signal);
     }
 }
 
 #[test]
 fn an_interrupt_leaves_a_changed_database_as_it_was() {
     for signal in ["INT", "TERM"] {
-        interrupted(&Place::with_database(many(3 * ROWS), OLD), "people.db-journal", signal);
+        interrupted(&TestDir::with_database(many(3 * ROWS), OLD), "people.db-journal", signal);
     }
 }
 
@@ -159,7 +157,7 @@ fn an_interrupt_ends_the_wait_for_a_pipe() {
     const PROMPT: Duration = Duration::from_secs(3);
     // Nothing has come yet; a header and a record; the beginning of a zip archive.
     for come in ["", "a,b\\n1,2\\n", "PK\\003\\004 and more"] {
-        let place = Place::with_input(FEW);
+        let place = TestDir::with_input(FEW);
         let before = place.snapshot();
         let mut shell = std::process::Command::new("sh");
         // The pipe is open for writing too, so it does not end.
@@ -182,7 +180,7 @@ const NO_SPACE: &str = "ulimit -f 2000; trap '' XFSZ";
 
 /// A load that meets a full disk.
 #[track_caller]
-fn runs_out_of_space(place: &Place, options: &[&str]) {
+fn runs_out_of_space(place: &TestDir, options: &[&str]) {
     let before = place.snapshot();
     place.load_after(NO_SPACE, options).expect(1).says_once(&["people.db", "because"]);
     place.is_as(&before);
@@ -190,32 +188,32 @@ fn runs_out_of_space(place: &Place, options: &[&str]) {
 
 #[test]
 fn a_full_disk_leaves_no_new_database() {
-    runs_out_of_space(&Place::with_input(many(ROWS)), &[]);
-    runs_out_of_space(&Place::with_input(many(ROWS)), &SPILLING);
+    runs_out_of_space(&TestDir::with_input(many(ROWS)), &[]);
+    runs_out_of_space(&TestDir::with_input(many(ROWS)), &SPILLING);
 }
 
 #[test]
 fn a_full_disk_leaves_a_replaced_database_as_it_was() {
     let sql = "CREATE TABLE people (x); INSERT INTO people VALUES ('old')";
-    runs_out_of_space(&Place::with_database(many(ROWS), sql), &[]);
-    runs_out_of_space(&Place::with_database(many(ROWS), sql), &SPILLING);
+    runs_out_of_space(&TestDir::with_database(many(ROWS), sql), &[]);
+    runs_out_of_space(&TestDir::with_database(many(ROWS), sql), &SPILLING);
 }
 
 #[test]
 fn a_full_disk_at_the_commit_leaves_a_changed_database_as_it_was() {
-    runs_out_of_space(&Place::with_database(many(ROWS), OLD), &[]);
+    runs_out_of_space(&TestDir::with_database(many(ROWS), OLD), &[]);
 }
 
 #[test]
 fn a_full_disk_before_the_commit_leaves_a_changed_database_as_it_was() {
-    runs_out_of_space(&Place::with_database(many(ROWS), OLD), &SPILLING);
+    runs_out_of_space(&TestDir::with_database(many(ROWS), OLD), &SPILLING);
 }
 
 #[test]
 fn a_full_disk_leaves_a_database_in_wal_mode_as_it_was() {
     let sql = format!("PRAGMA journal_mode = WAL; {OLD}");
-    runs_out_of_space(&Place::with_database(many(ROWS), &sql), &[]);
-    runs_out_of_space(&Place::with_database(many(ROWS), &sql), &SPILLING);
+    runs_out_of_space(&TestDir::with_database(many(ROWS), &sql), &[]);
+    runs_out_of_space(&TestDir::with_database(many(ROWS), &sql), &SPILLING);
 }
 
 /// VACUUM comes after the commit, so its failure is either no failure of the load, or has to undo it.
@@ -225,7 +223,7 @@ fn a_vacuum_that_runs_out_of_space_leaves_what_the_exit_code_says() {
     const BLOCK_BYTES: usize = 512;
     const SPARE_BLOCKS: usize = 8;
     const COLUMNS: &str = "SELECT group_concat(name) FROM pragma_table_info('people')";
-    let place = Place::with_database(FEW, "CREATE TABLE other (x); CREATE TABLE people (x)");
+    let place = TestDir::with_database(FEW, "CREATE TABLE other (x); CREATE TABLE people (x)");
     let database = place.database();
     database.execute_batch("BEGIN; INSERT INTO people VALUES (1)").unwrap();
     let mut insert = database.prepare("INSERT INTO other VALUES (randomblob(4050))").unwrap();
@@ -244,14 +242,14 @@ fn a_vacuum_that_runs_out_of_space_leaves_what_the_exit_code_says() {
 
 #[test]
 fn a_limit_that_is_not_reached_is_no_matter() {
-    let place = Place::with_input(many(1_000));
+    let place = TestDir::with_input(many(1_000));
     place.load_after(NO_SPACE, &[]).expect(0);
     place.holds(many(1_000));
 }
 
 #[test]
 fn a_full_disk_leaves_no_created_file() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     let program = env!("CARGO_BIN_EXE_sqload");
     let line = format!("{NO_SPACE}; exec {program} create-file --number-rows 1000000 -o made.csv");
     let mut shell = std::process::Command::new("sh");

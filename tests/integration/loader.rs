@@ -1,6 +1,7 @@
 //! What a load puts into a database, against the csv crate and plain rusqlite; the same for any chunk size and
 //! any number of jobs.
 
+use crate::common::rows_of;
 use proptest::prelude::*;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -12,10 +13,7 @@ use std::path::Path;
 /// The rows of `table`, with rowid, in its order.
 fn content(database: &Path, table: &str) -> Vec<Vec<Value>> {
     let connection = Connection::open(database).unwrap();
-    let mut select = connection.prepare(&format!("SELECT rowid, * FROM {table} ORDER BY rowid")).unwrap();
-    let columns = select.column_count();
-    let row = |row: &rusqlite::Row<'_>| (0..columns).map(|column| row.get(column)).collect();
-    select.query_map([], row).unwrap().collect::<Result<_, _>>().unwrap()
+    rows_of(&connection, &format!("SELECT rowid, * FROM {table} ORDER BY rowid"))
 }
 
 /// A table of three columns as they are and one that is computed.

@@ -1,22 +1,20 @@
 //! The worked examples in data/examples, each with what is to come out.
 
-mod common;
-
-use common::{Place, query, rows_of};
+use crate::common::{TestDir, query, rows_of};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use std::path::Path;
 
 /// Runs an example where nothing else is, with both writers, and returns its database.
-fn run(name: &str, writer: &str) -> (Place, Connection) {
-    let place = Place::empty();
+fn run(name: &str, writer: &str) -> (TestDir, Connection) {
+    let place = TestDir::empty();
     for ending in ["sql", "csv"] {
         let file = format!("{name}.{ending}");
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/examples").join(&file);
         std::fs::copy(path, place.path(&file)).unwrap();
     }
     place.run(&["run-pipeline", &format!("{name}.sql"), "--writer", writer, "--verify"]).expect(0);
-    let database = Connection::open(place.path(&format!("{name}.db"))).unwrap();
+    let database = place.open(&format!("{name}.db"));
     (place, database)
 }
 
@@ -95,7 +93,7 @@ fn slugs() {
 
 #[test]
 fn the_built_in_pipeline_is_as_documented() {
-    assert!(include_str!("../README.md").contains(sqload::demo::people::SQL));
+    assert!(include_str!("../../README.md").contains(sqload::demo::people::SQL));
 }
 
 #[test]

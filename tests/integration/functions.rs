@@ -1,5 +1,6 @@
 //! The functions that sqload adds to SQL, and what becomes of expressions that fail.
 
+use crate::common::{rows_of, text};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use sqload::plan::{Evaluators, OnError, Plan, Tuning, WriterChoice};
@@ -9,12 +10,12 @@ use sqload::{Loader, Result};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-struct Place {
+struct Inputs {
     directory: tempfile::TempDir,
     inputs: Vec<PathBuf>,
 }
 
-impl Place {
+impl Inputs {
     fn with(csvs: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = |at: usize| directory.path().join(format!("{at}.csv"));
@@ -29,16 +30,8 @@ impl Place {
         change(&mut plan);
         let report = Loader::from(plan).load_all(&self.inputs, &database)?;
         let connection = Connection::open(database).unwrap();
-        let mut statement = connection.prepare("SELECT * FROM t ORDER BY rowid").unwrap();
-        let columns = statement.column_count();
-        let values = |row: &rusqlite::Row<'_>| (0..columns).map(|at| row.get(at)).collect();
-        let rows = statement.query_map([], values).unwrap().collect::<std::result::Result<_, _>>().unwrap();
-        Ok((rows, report))
+        Ok((rows_of(&connection, "SELECT * FROM t ORDER BY rowid"), report))
     }
-}
-
-fn text(text: &str) -> Value {
-    Value::Text(text.to_owned())
 }
 
 fn pipeline(exprs: &[&str]) -> String {
@@ -93,7 +86,7 @@ fn values_depend_on_the_record_alone_whoever_evaluates() {
     let csv = |rows: std::ops::Range<usize>| {
         rows.fold("a,b\n".to_owned(), |csv, row| format!("{csv}{row},{}\n", field(row)))
     };
-    let place = Place::with(&[&csv(0..150), &csv(150..170)]);
+    let place = Inputs::with(&[&csv(0..150), &csv(150..170)]);
     let sql = pipeline(&exprs);
     let of = |evaluators, jobs, chunk_bytes| {
         let tuning = Tuning {
@@ -143,7 +136,7 @@ fn values_depend_on_the_record_alone_whoever_evaluates() {
 #[test]
 fn an_expression_that_fails_makes_a_reject() {
     let csv = "a,b\n1,\"{\"\"x\"\": 1}\"\n2,oops\n3,\"{\"\"x\"\": 3}\"\n4,\n-9223372036854775808,{}\n";
-    let place = Place::with(&[csv]);
+    let place = Inputs::with(&[csv]);
     let sql = pipeline(&["try_integer(a)", "json_extract(b, '$.x')", "abs(try_integer(a))"]);
     for writer in [WriterChoice::Direct, WriterChoice::Statements] {
         for evaluators in [Evaluators::Both, Evaluators::Sqlite] {
@@ -185,7 +178,7 @@ fn an_expression_that_fails_makes_a_reject() {
 
 #[test]
 fn sqlite_has_its_mathematical_functions() {
-    let place = Place::with(&["a\n4\n"]);
+    let place = Inputs::with(&["a\n4\n"]);
     let (rows, _) =
         place.load(&pipeline(&["sqrt(a)", "ceil(a / 3.0)", "pow(a, 2)", "mod(a, 3)"]), |_| {}).unwrap();
     assert_eq!(rows, [[2.0, 2.0, 16.0, 1.0].map(Value::Real)]);
@@ -193,7 +186,7 @@ fn sqlite_has_its_mathematical_functions() {
 
 #[test]
 fn a_condition_that_fails_makes_a_reject_and_one_that_is_not_true_leaves_out() {
-    let place = Place::with(&[
+    let place = Inputs::with(&[
         "a\n\"{\"\"keep\"\": 1}\"\n{}\n\"{\"\"keep\"\": 0}\"\n{\n\"{\"\"keep\"\": \"\"x\"\"}\"\n",
     ]);
     let sql = pipeline(&["record_number()"]) + " WHERE a ->> '$.keep'";
@@ -209,7 +202,7 @@ fn a_condition_that_fails_makes_a_reject_and_one_that_is_not_true_leaves_out() {
 
 #[test]
 fn a_constant_that_fails_rejects_every_record() {
-    let place = Place::with(&["a\n1\n2\n3\n"]);
+    let place = Inputs::with(&["a\n1\n2\n3\n"]);
     let (rows, report) = place.load(&pipeline(&["a", "json('oops')"]), |_| {}).unwrap();
     assert_eq!((rows.len(), report.rejected), (0, 3));
 }
@@ -217,7 +210,7 @@ fn a_constant_that_fails_rejects_every_record() {
 #[test]
 fn rows_that_are_left_out_do_not_change_the_numbers_of_others() {
     let csv = (0..5_000).fold("a\n".to_owned(), |csv, row| format!("{csv}{row}\n"));
-    let place = Place::with(&[&csv]);
+    let place = Inputs::with(&[&csv]);
     let sql = "CREATE TABLE t (a TEXT PRIMARY KEY, n, id BLOB UNIQUE);
         INSERT INTO t SELECT a, record_number(), uuid7() FROM input WHERE try_integer(a) % 3 = 0";
     for writer in [WriterChoice::Direct, WriterChoice::Statements] {
@@ -239,7 +232,7 @@ fn rows_that_are_left_out_do_not_change_the_numbers_of_others() {
 #[test]
 fn the_clock_stands_still_while_a_load_runs() {
     let csv = (0..300).fold("now,n\n".to_owned(), |csv, row| format!("{csv}now,{row}\n"));
-    let place = Place::with(&[&csv]);
+    let place = Inputs::with(&[&csv]);
     let exprs = [
         "current_timestamp",
         "current_date || ' ' || current_time",

@@ -1,8 +1,6 @@
 //! Pipelines in SQL: what their statements mean, which SQLite says itself, and what is refused.
 
-mod common;
-
-use common::{FEW, Place, query, rows_of};
+use crate::common::{FEW, TestDir, query, rows_of};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -52,7 +50,7 @@ fn content(connection: &Connection) -> Vec<(String, Vec<Vec<Value>>)> {
 fn is_as_sqlite(script: &str, csv: &str) {
     let expected = content(&sqlite(script, csv));
     for options in [&["-j", "1"][..], &["-j", "3", "--writer", "statements"]] {
-        let place = Place::empty();
+        let place = TestDir::empty();
         place.write("people.csv", csv);
         place.write("people.sql", script);
         place.run(&[&["run-pipeline", "people.sql"], options].concat()).expect(0);
@@ -152,7 +150,7 @@ fn quotes_in_texts_and_names_are_as_they_are_written() {
 
 #[test]
 fn a_column_that_is_called_true_is_to_be_named() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     place.write("people.csv", "a,true\n1,no\n2,yes\n");
     for (sql, is_refused) in
         [("true", true), ("a + TRUE", true), ("\"true\"", false), ("input.true", false), ("false", false)]
@@ -179,7 +177,7 @@ fn expressions_may_be_as_deep_as_sqlite_has_them() {
     };
     is_as_sqlite(&script(&row), PEOPLE);
     for operands in [1001, 100_000] {
-        let place = Place::empty();
+        let place = TestDir::empty();
         place.write("people.csv", PEOPLE);
         place.write("people.sql", script(&vec!["age"; operands].join(" || ")));
         let refused = place.run(&["run-pipeline", "people.sql"]).expect(1).stderr.to_lowercase();
@@ -192,7 +190,7 @@ fn expressions_may_be_as_deep_as_sqlite_has_them() {
 
 #[test]
 fn people_in_a_file_are_the_built_in_people() {
-    let place = Place::with_input(FEW);
+    let place = TestDir::with_input(FEW);
     place.write("people.sql", sqload::demo::people::SQL);
     for options in [&[][..], &["--writer", "statements"]] {
         place.run(&[&["run-pipeline", "people.sql"], options].concat()).expect(0);
@@ -204,14 +202,14 @@ fn people_in_a_file_are_the_built_in_people() {
 
 #[test]
 fn inputs_and_the_database_are_called_as_the_pipeline_if_nothing_is_said() {
-    let place = Place::empty();
+    let place = TestDir::empty();
     std::fs::create_dir(place.path("jobs")).unwrap();
     place.write("jobs/ages.sql", "CREATE TABLE ages (age INT); INSERT INTO ages SELECT age FROM input");
     place.write("jobs/ages.csv", "age\n1\n");
     place.write("a.csv", "x,age\n0,2\n");
     place.write("b.csv", "AGE\n3\n");
     let ages = |path: &str| {
-        let database = Connection::open(place.path(path)).unwrap();
+        let database = place.open(path);
         query(&database, "SELECT group_concat(age) FROM (SELECT age FROM ages ORDER BY rowid)")
     };
     place.run(&["run-pipeline", "jobs/ages.sql"]).expect(0);
@@ -225,7 +223,7 @@ fn inputs_and_the_database_are_called_as_the_pipeline_if_nothing_is_said() {
 
 #[test]
 fn tables_and_views_that_are_there_are_replaced_and_all_else_stays() {
-    let place = Place::with_pipeline(
+    let place = TestDir::with_pipeline(
         FEW,
         "CREATE TABLE t (a); INSERT INTO t SELECT age FROM input;
         CREATE INDEX by_a ON t (a); CREATE VIEW v AS SELECT max(a) FROM t; ANALYZE t",
@@ -246,7 +244,7 @@ fn tables_and_views_that_are_there_are_replaced_and_all_else_stays() {
 
 #[test]
 fn a_table_that_may_exist_is_filled_further() {
-    let place = Place::with_pipeline(
+    let place = TestDir::with_pipeline(
         FEW,
         "CREATE TABLE IF NOT EXISTS t (a INTEGER, b DEFAULT 'x'); INSERT INTO t (a) SELECT age FROM input;
         CREATE INDEX IF NOT EXISTS by_a ON t (a); CREATE VIEW IF NOT EXISTS v AS SELECT sum(a) FROM t",
@@ -271,7 +269,7 @@ fn what_fails_behind_the_rows_changes_nothing() {
     let twice = "age\n1\n1\n";
     let sql = "CREATE TABLE t (a); INSERT INTO t SELECT age FROM input; CREATE UNIQUE INDEX by_a ON t (a)";
     for options in [&[][..], &["--writer", "statements"]] {
-        let place = Place::with_pipeline(twice, sql);
+        let place = TestDir::with_pipeline(twice, sql);
         let before = place.snapshot();
         let run = [&["run-pipeline", "people.sql", "--on-error", "abort"], options].concat();
         place.run(&run).expect(1).says_once(&["UNIQUE constraint failed"]);
@@ -281,7 +279,7 @@ fn what_fails_behind_the_rows_changes_nothing() {
         place.run(&run).expect(1);
         place.is_as(&before);
     }
-    let place = Place::with_pipeline(
+    let place = TestDir::with_pipeline(
         FEW,
         "CREATE TABLE t (a); INSERT INTO t SELECT age FROM input; CREATE VIEW v AS SELECT 1",
     );
@@ -300,7 +298,7 @@ fn columns_without_a_value_have_their_default() {
     );
     // Those that have none leave the direct path open.
     let place =
-        Place::with_pipeline(FEW, &format!("CREATE TABLE t (x, id INTEGER PRIMARY KEY, name); {insert}"));
+        TestDir::with_pipeline(FEW, &format!("CREATE TABLE t (x, id INTEGER PRIMARY KEY, name); {insert}"));
     let outcome = place.run(&["run-pipeline", "people.sql"]).expect(0);
     assert!(outcome.stderr.contains("direct writer"), "{}", outcome.stderr);
     assert_eq!(place.query("SELECT group_concat(id || name || typeof(x)) FROM t"), "1Adanull,2Alannull");
@@ -316,7 +314,7 @@ fn records_that_are_left_out_are_counted() {
         PEOPLE,
     );
     let sql = "CREATE TABLE t (a); INSERT INTO t SELECT age FROM input WHERE age = '41'";
-    let place = Place::with_pipeline(FEW, sql);
+    let place = TestDir::with_pipeline(FEW, sql);
     for options in [&[][..], &["--writer", "statements"]] {
         let run = [&["run-pipeline", "people.sql", "--report", "-"], options].concat();
         let outcome = place.run(&run).expect(0);
@@ -330,7 +328,7 @@ fn records_that_are_left_out_are_counted() {
 fn a_record_whose_expression_fails_is_a_reject() {
     let csv = "x\n{}\nnix\n[1]\n";
     let sql = "CREATE TABLE t (a); INSERT INTO t SELECT json_type(x) FROM input";
-    let place = Place::with_pipeline(csv, sql);
+    let place = TestDir::with_pipeline(csv, sql);
     for options in [&[][..], &["--writer", "statements"]] {
         let run = [&["run-pipeline", "people.sql", "--rejects", "bad.csv"], options].concat();
         let outcome = place.run(&run).expect(3);
@@ -352,7 +350,7 @@ fn a_record_whose_expression_fails_is_a_reject() {
 
 #[test]
 fn fields_are_null_where_options_say_so() {
-    let place = Place::with_pipeline(
+    let place = TestDir::with_pipeline(
         "a,b\n,NA\n\"\",-\nx,y\n",
         "CREATE TABLE t (a, b); INSERT INTO t SELECT * FROM input",
     );

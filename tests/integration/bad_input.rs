@@ -1,12 +1,10 @@
 //! Input that can not be loaded: one clear message, and every file as it was.
 
-mod common;
-
-use common::{FEW, Place, Running, many};
+use crate::common::{FEW, Running, TestDir, many};
 
 /// A place with a database of people that is to stay as it is.
-fn place_with(csv: impl AsRef<[u8]>) -> Place {
-    Place::with_database(csv, "CREATE TABLE people (x); INSERT INTO people VALUES ('old')")
+fn place_with(csv: impl AsRef<[u8]>) -> TestDir {
+    TestDir::with_database(csv, "CREATE TABLE people (x); INSERT INTO people VALUES ('old')")
 }
 
 /// Enough records that every queue between the threads is full.
@@ -123,7 +121,7 @@ fn invalid_utf_8_is_rejected_with_its_offset_and_kept_as_it_is() {
     let places = [(1, 3), (2, 2), (2, 2), (2, 3)];
     for (bad, (field, offset)) in bad.into_iter().zip(places) {
         let csv = [FEW.as_bytes(), bad, b"\nGr\xc3\xa4ce,Hopper,85\n"].concat();
-        let place = Place::with_input(csv);
+        let place = TestDir::with_input(csv);
         let outcome = place.load(&["--rejects", "rejects.csv"]).expect(3);
         let offset = FEW.len() + offset;
         let said = format!(
@@ -138,7 +136,7 @@ fn invalid_utf_8_is_rejected_with_its_offset_and_kept_as_it_is() {
 #[test]
 fn lines_of_rejects_are_right_after_quoted_line_ends_and_blank_lines() {
     let csv = "\nfirst_name,last_name,age\n\"a\nb\r\nc\rd\",x,1\n\r\n\rfew\nA,B,1\n\"\n\n\",few\nlast";
-    let place = Place::with_input(csv);
+    let place = TestDir::with_input(csv);
     let outcome = place.load(&[]).expect(3);
     for position in
         ["line 9 (record 2, byte 44)", "line 11 (record 4, byte 54)", "line 14 (record 5, byte 63)"]
@@ -151,7 +149,7 @@ fn lines_of_rejects_are_right_after_quoted_line_ends_and_blank_lines() {
 #[test]
 fn lines_of_rejects_are_right_far_into_a_large_file() {
     let csv = format!("{}few\n", "\"Gr\nace\",Hopper,85\n".repeat(100_000));
-    let place = Place::with_input(format!("first_name,last_name,age\r\n{csv}"));
+    let place = TestDir::with_input(format!("first_name,last_name,age\r\n{csv}"));
     for jobs in ["1", "2", "8"] {
         let outcome = place.load(&["-j", jobs]).expect(3);
         assert!(outcome.stderr.contains("line 200002 (record 100001, byte 1900026)"), "{}", outcome.stderr);
@@ -216,7 +214,7 @@ fn rejects_that_can_not_be_written_are_a_failure() {
 }
 
 /// A load that has just begun to build its database, of an input that takes a while.
-fn started(place: &Place) -> Option<Running> {
+fn started(place: &TestDir) -> Option<Running> {
     let mut running = Running::start(place.load_command(&[]));
     running.reaches(place, ".people.db.sqload-").then_some(running)
 }
