@@ -216,7 +216,7 @@ fn rejects_that_can_not_be_written_are_a_failure() {
 /// A load that has just begun to build its database, of an input that takes a while.
 fn started(place: &TestDir) -> Option<Running> {
     let mut running = Running::start(place.load_command(&[]));
-    running.reaches(place, ".people.db.sqload-").then_some(running)
+    running.wait_for_file(place, ".people.db.sqload-").then_some(running)
 }
 
 /// Changes the length of the input while it is loaded. If the load wins that race, another is tried.

@@ -138,7 +138,7 @@ fn create_file_interrupted_exits_with_130_and_leaves_the_old_file() {
         place.write("made.csv", "old");
         let before = place.snapshot();
         let mut running = Running::start(place.command(&ENDLESS));
-        assert!(running.reaches(&place, ".made.csv.sqload-"));
+        assert!(running.wait_for_file(&place, ".made.csv.sqload-"));
         running.signal(signal);
         running.wait().expect(130).says_once(&["interrupted"]);
         place.is_as(&before);
@@ -149,9 +149,8 @@ fn create_file_interrupted_exits_with_130_and_leaves_the_old_file() {
 fn create_file_killed_leaves_no_half_file() {
     let place = TestDir::empty();
     let mut running = Running::start(place.command(&ENDLESS));
-    assert!(running.reaches(&place, ".made.csv.sqload-"));
-    running.signal("KILL");
-    assert_eq!(running.wait().signal, Some(9));
+    assert!(running.wait_for_file(&place, ".made.csv.sqload-"));
+    assert!(running.kill());
     assert!(!place.path("made.csv").exists());
     create(&place, &["--number-rows", "1"]);
     assert_eq!(place.names(), ["made.csv"], "the next one removes what was left");

@@ -1,22 +1,17 @@
 //! What the command-line tests share: a directory to work in, the program run with a time limit, and the
 //! naive reference that its tables are compared with.
 
+mod process;
+
+pub(crate) use self::process::{Outcome, Running};
 pub(crate) use crate::twin::rows_of;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read, Seek};
-use std::os::unix::process::ExitStatusExt;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 use tempfile::TempDir;
-
-/// Nothing in these tests takes longer but a hang.
-const TIME_LIMIT: Duration = Duration::from_secs(30);
-
-const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// A file that most tests are content with.
 pub(crate) const FEW: &str = "first_name,last_name,age\nAda,Lovelace,36\nAlan,Turing,41\n";
@@ -77,6 +72,13 @@ impl TestDir {
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+
+    /// The size of all files in it.
+    pub(crate) fn bytes(&self) -> u64 {
+        let entries = self.0.path().read_dir().unwrap();
+        // A file may disappear while the directory is read.
+        entries.filter_map(|entry| entry.unwrap().metadata().ok()).map(|metadata| metadata.len()).sum()
     }
 
     /// Every name in it, and the bytes of those that are files.
@@ -165,98 +167,9 @@ impl TestDir {
     }
 }
 
-/// The program while it runs; killed if the test goes on without it.
-pub(crate) struct Running {
-    child: Child,
-    stdout: File,
-    stderr: File,
-}
-
-/// How a run of the program ended.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) code: Option<i32>,
-    pub(crate) signal: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Running {
-    pub(crate) fn start(mut command: Command) -> Self {
-        let [stdout, stderr] = [(); 2].map(|()| tempfile::tempfile().unwrap());
-        command.stdin(Stdio::null());
-        command.stdout(stdout.try_clone().unwrap()).stderr(stderr.try_clone().unwrap());
-        Self { child: command.spawn().unwrap(), stdout, stderr }
-    }
-
-    #[track_caller]
-    pub(crate) fn wait(mut self) -> Outcome {
-        let started = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(started.elapsed() < TIME_LIMIT, "it hangs, having said {:?}", text_of(&mut self.stderr));
-            std::thread::sleep(POLL_INTERVAL);
-        };
-        let (stdout, stderr) = (text_of(&mut self.stdout), text_of(&mut self.stderr));
-        Outcome { code: status.code(), signal: status.signal(), stdout, stderr }
-    }
-
-    /// Waits until a file whose name begins with `prefix` is in `place`; false if the program ended before.
-    pub(crate) fn reaches(&mut self, place: &TestDir, prefix: &str) -> bool {
-        while self.child.try_wait().unwrap().is_none() {
-            if place.names().iter().any(|name| name.starts_with(prefix)) {
-                return true;
-            }
-            std::thread::sleep(POLL_INTERVAL);
-        }
-        false
-    }
-
-    /// Sends a signal: `INT`, `TERM`, `KILL`.
-    pub(crate) fn signal(&self, name: &str) {
-        let kill = format!("kill -{name} {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success(), "{kill}");
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Both fail if it has ended, as it should have.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Outcome {
-    #[track_caller]
-    pub(crate) fn expect(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "{self:?}");
-        self
-    }
-
-    /// Whether there is one message, all of `parts` in it. Warnings of rejects may precede it.
-    #[track_caller]
-    pub(crate) fn says_once(&self, parts: &[&str]) {
-        const LONGEST_MESSAGE_BYTES: usize = 1_000;
-        let said: Vec<_> = self.stderr.lines().filter(|line| !line.contains("WARN")).collect();
-        let is_message = said.first().is_some_and(|line| line.starts_with("sqload: "))
-            && said[1..].iter().all(|line| line.starts_with("  because: "));
-        let message = said.join("\n");
-        assert!(is_message, "no single message: {:?}", self.stderr);
-        assert!(message.len() <= LONGEST_MESSAGE_BYTES, "a message of {} bytes", message.len());
-        for part in parts {
-            assert!(message.contains(part), "{part:?} is not in {message:?}");
-        }
-    }
-}
-
-fn text_of(file: &mut File) -> String {
-    let mut bytes = Vec::new();
-    file.rewind().unwrap();
-    file.read_to_end(&mut bytes).unwrap();
-    String::from_utf8_lossy(&bytes).into_owned()
+/// Whether everything that was written to a pipe has been read.
+pub(crate) fn is_drained(pipe: impl AsFd) -> bool {
+    rustix::io::ioctl_fionread(pipe).unwrap() == 0
 }
 
 /// The one value that `sql` yields, as text.

@@ -1,6 +1,6 @@
 //! Inputs that are no plain files: pipes, compressed files, other encodings. What is loaded is what they hold.
 
-use crate::common::{TestDir, rows_of};
+use crate::common::{Running, TestDir, is_drained, rows_of};
 use rusqlite::types::Value;
 use std::io::Write;
 use std::path::Path;
@@ -92,9 +92,9 @@ fn the_files_of_a_zip_archive_are_inputs() {
     let expected = ["two.zip:x.csv", "two.zip:y.csv"].map(|name| [name.to_owned().into(), 100_000.into()]);
     assert_eq!(from, expected);
 
-    let mut child = load_from(&place, &["load", "-", "out.db", "-q"], Stdio::piped());
-    child.stdin.take().unwrap().write_all(&two).unwrap();
-    assert!(child.wait().unwrap().success());
+    let mut load = load_from(&place, &["load", "-", "out.db", "-q"], Stdio::piped());
+    load.take_stdin().write_all(&two).unwrap();
+    load.wait().expect(0);
     holds_all(&place, "stdin");
 
     let mut damaged = two.clone();
@@ -110,12 +110,12 @@ fn the_files_of_a_zip_archive_are_inputs() {
 #[test]
 fn loading_goes_on_while_the_input_comes_in() {
     let place = TestDir::empty();
-    let mut child = load_from(&place, &["load", "-", "out.db", "-q", "--limit", "3"], Stdio::piped());
-    let mut stdin = child.stdin.take().unwrap();
+    let mut load = load_from(&place, &["load", "-", "out.db", "-q", "--limit", "3"], Stdio::piped());
+    let mut stdin = load.take_stdin();
     // More than is asked for at once, and no end: what is to be read is read, and no more is waited for.
     let rows = (0..400_000).fold("a,b\n".to_owned(), |rows, row| rows + &format!("{row},x\n"));
     let _ = stdin.write_all(rows.as_bytes());
-    assert!(child.wait().unwrap().success());
+    load.wait().expect(0);
     drop(stdin);
     let connection = place.open("out.db");
     assert_eq!(rows_of(&connection, "SELECT count(*), sum(a) FROM stdin"), [[3, 3].map(Value::Integer)]);
@@ -124,13 +124,12 @@ fn loading_goes_on_while_the_input_comes_in() {
 #[test]
 fn a_stop_does_not_wait_for_a_pipe() {
     let place = TestDir::empty();
-    let mut child = load_from(&place, &["load", "-", "out.db"], Stdio::piped());
-    let mut stdin = child.stdin.take().unwrap();
+    let mut load = load_from(&place, &["load", "-", "out.db"], Stdio::piped());
+    let mut stdin = load.take_stdin();
     stdin.write_all(b"a,b\n1,2\n").unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(killed.unwrap().success());
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(load.wait_until(|load| load.handles_interrupts() && is_drained(&stdin)));
+    load.signal("INT");
+    load.wait().expect(130);
     assert!(!place.path("out.db").exists());
     drop(stdin);
 }
@@ -227,9 +226,8 @@ fn a_compressed_file_that_is_cut_or_damaged_is_an_error() {
 }
 
 /// Runs `load` with standard input as told.
-fn load_from(place: &TestDir, arguments: &[&str], stdin: impl Into<Stdio>) -> std::process::Child {
-    let mut command = place.command(arguments);
-    command.stdin(stdin).spawn().unwrap()
+fn load_from(place: &TestDir, arguments: &[&str], stdin: impl Into<Stdio>) -> Running {
+    Running::start_with_stdin(place.command(arguments), stdin)
 }
 
 #[test]
@@ -237,20 +235,20 @@ fn standard_input_may_be_a_pipe_or_a_file() {
     let csv = csv();
     let place = TestDir::empty();
     for (packed, table) in [(csv.as_bytes().to_vec(), "stdin"), (gzip(csv.as_bytes()), "packed")] {
-        let mut child = load_from(&place, &["load", "-", "out.db", "-t", table, "-q"], Stdio::piped());
-        child.stdin.take().unwrap().write_all(&packed).unwrap();
-        assert!(child.wait().unwrap().success());
+        let mut load = load_from(&place, &["load", "-", "out.db", "-t", table, "-q"], Stdio::piped());
+        load.take_stdin().write_all(&packed).unwrap();
+        load.wait().expect(0);
         holds_all(&place, table);
     }
     place.write("in.csv", &csv);
     let file = std::fs::File::open(place.path("in.csv")).unwrap();
-    assert!(load_from(&place, &["load", "-", "out.db", "-q", "--replace"], file).wait().unwrap().success());
+    load_from(&place, &["load", "-", "out.db", "-q", "--replace"], file).wait().expect(0);
     holds_all(&place, "stdin");
     // A file of which somebody has read the first line already.
     place.write("read.csv", format!("a line before\n{csv}"));
     let mut file = std::fs::File::open(place.path("read.csv")).unwrap();
     std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(14)).unwrap();
-    assert!(load_from(&place, &["load", "-", "out.db", "-q", "--replace"], file).wait().unwrap().success());
+    load_from(&place, &["load", "-", "out.db", "-q", "--replace"], file).wait().expect(0);
     holds_all(&place, "stdin");
 }
 
@@ -258,9 +256,9 @@ fn standard_input_may_be_a_pipe_or_a_file() {
 fn a_pipe_is_read_once_though_a_type_changes_late() {
     let place = TestDir::empty();
     let csv = format!("a\n{}007\n", "1\n".repeat(1_000_000));
-    let mut child = load_from(&place, &["load", "-", "out.db", "-q"], Stdio::piped());
-    child.stdin.take().unwrap().write_all(csv.as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success());
+    let mut load = load_from(&place, &["load", "-", "out.db", "-q"], Stdio::piped());
+    load.take_stdin().write_all(csv.as_bytes()).unwrap();
+    load.wait().expect(0);
     let connection = place.open("out.db");
     let rows = rows_of(&connection, "SELECT count(*), max(rowid), max(a = '007'), max(typeof(a)) FROM stdin");
     let expected = [1_000_001.into(), 1_000_001.into(), 1.into(), Value::Text("text".to_owned())];

@@ -166,8 +166,8 @@ fn a_lock_that_is_soon_released_is_waited_for() {
     let place = TestDir::with_database(FEW, "CREATE TABLE people (x)");
     let other = place.database();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    let load = Running::start(place.load_command(&[]));
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    let mut load = Running::start(place.load_command(&[]));
+    assert!(load.wait_until(|load| load.has_open(&place.path("people.db"))), "the load did not wait");
     other.execute_batch("ROLLBACK").unwrap();
     load.wait().expect(0);
     place.holds(FEW);
