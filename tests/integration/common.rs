@@ -14,14 +14,14 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// A file that most tests are content with.
-pub(crate) const FEW: &str = "first_name,last_name,age\nAda,Lovelace,36\nAlan,Turing,41\n";
+pub(crate) const TWO_PEOPLE: &str = "first_name,last_name,age\nAda,Lovelace,36\nAlan,Turing,41\n";
 
 /// What the table is to be.
 const PEOPLE_SQL: &str =
     "CREATE TABLE people (id BLOB PRIMARY KEY, first_name TEXT, last_name TEXT, age INTEGER, email TEXT)";
 
 /// `rows` records, the header before them.
-pub(crate) fn many(rows: usize) -> String {
+pub(crate) fn people_csv(rows: usize) -> String {
     format!("first_name,last_name,age\n{}", "Grace,Hopper,85\n".repeat(rows))
 }
 
@@ -29,28 +29,28 @@ pub(crate) fn many(rows: usize) -> String {
 pub(crate) struct TestDir(TempDir);
 
 impl TestDir {
-    pub(crate) fn empty() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
     pub(crate) fn with_input(csv: impl AsRef<[u8]>) -> Self {
-        let place = Self::empty();
-        place.write("people.csv", csv);
-        place
+        let dir = Self::new();
+        dir.write("people.csv", csv);
+        dir
     }
 
     /// With an input, and a database that `sql` has made.
     pub(crate) fn with_database(csv: impl AsRef<[u8]>, sql: &str) -> Self {
-        let place = Self::with_input(csv);
-        place.database().execute_batch(sql).unwrap();
-        place
+        let dir = Self::with_input(csv);
+        dir.database().execute_batch(sql).unwrap();
+        dir
     }
 
     /// With an input, and a pipeline `people.sql`.
     pub(crate) fn with_pipeline(csv: &str, sql: &str) -> Self {
-        let place = Self::with_input(csv);
-        place.write("people.sql", sql);
-        place
+        let dir = Self::with_input(csv);
+        dir.write("people.sql", sql);
+        dir
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -66,7 +66,7 @@ impl TestDir {
     }
 
     /// The names in it, sorted.
-    pub(crate) fn names(&self) -> Vec<String> {
+    pub(crate) fn file_names(&self) -> Vec<String> {
         let entries = self.0.path().read_dir().unwrap();
         let mut names: Vec<_> =
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -75,7 +75,7 @@ impl TestDir {
     }
 
     /// The size of all files in it.
-    pub(crate) fn bytes(&self) -> u64 {
+    pub(crate) fn total_bytes(&self) -> u64 {
         let entries = self.0.path().read_dir().unwrap();
         // A file may disappear while the directory is read.
         entries.filter_map(|entry| entry.unwrap().metadata().ok()).map(|metadata| metadata.len()).sum()
@@ -87,7 +87,7 @@ impl TestDir {
             let path = self.path(name);
             path.symlink_metadata().unwrap().is_file().then(|| std::fs::read(path).unwrap())
         };
-        self.names().into_iter().map(|name| (name.clone(), bytes_of(&name))).collect()
+        self.file_names().into_iter().map(|name| (name.clone(), bytes_of(&name))).collect()
     }
 
     /// The program, in this directory.
@@ -111,7 +111,7 @@ impl TestDir {
     }
 
     /// As [`TestDir::load`], by a shell that has run `setup` before: `umask`, `ulimit`, `trap`.
-    pub(crate) fn load_after(&self, setup: &str, options: &[&str]) -> Outcome {
+    pub(crate) fn load_after_setup(&self, setup: &str, options: &[&str]) -> Outcome {
         let load = self.load_command(options);
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("{setup}; exec \"$0\" \"$@\"")]).arg(load.get_program());
@@ -121,16 +121,16 @@ impl TestDir {
 
     /// A load that has to fail with one message that has all of `parts`, and to leave every file as it was.
     #[track_caller]
-    pub(crate) fn load_fails(&self, options: &[&str], parts: &[&str]) {
+    pub(crate) fn assert_load_fails(&self, options: &[&str], parts: &[&str]) {
         let before = self.snapshot();
-        let outcome = self.load(options).expect(1);
-        outcome.says_once(parts);
-        self.is_as(&before);
+        let outcome = self.load(options).expect_code(1);
+        outcome.assert_single_message(parts);
+        self.assert_unchanged(&before);
     }
 
     #[track_caller]
-    pub(crate) fn is_as(&self, before: &BTreeMap<String, Option<Vec<u8>>>) {
-        assert_eq!(self.names(), before.keys().cloned().collect::<Vec<_>>(), "files came or went");
+    pub(crate) fn assert_unchanged(&self, before: &BTreeMap<String, Option<Vec<u8>>>) {
+        assert_eq!(self.file_names(), before.keys().cloned().collect::<Vec<_>>(), "files came or went");
         let changed: Vec<_> =
             self.snapshot().into_iter().filter(|(name, now)| before[name] != *now).collect();
         assert!(changed.is_empty(), "{} changed", changed[0].0);
@@ -154,13 +154,13 @@ impl TestDir {
 
     /// Whether `people.db` is sound and holds what a naive load of `csv` gives.
     #[track_caller]
-    pub(crate) fn holds(&self, csv: impl AsRef<[u8]>) {
-        self.holds_as(csv, &csv::ReaderBuilder::new());
+    pub(crate) fn assert_holds(&self, csv: impl AsRef<[u8]>) {
+        self.assert_holds_as_parsed_by(csv, &csv::ReaderBuilder::new());
     }
 
     /// As [`TestDir::holds`], with the csv crate told how the file is written.
     #[track_caller]
-    pub(crate) fn holds_as(&self, csv: impl AsRef<[u8]>, dialect: &csv::ReaderBuilder) {
+    pub(crate) fn assert_holds_as_parsed_by(&self, csv: impl AsRef<[u8]>, dialect: &csv::ReaderBuilder) {
         let database = self.database();
         assert_eq!(query(&database, "PRAGMA integrity_check"), "ok");
         assert_eq!(table(&database), table(&reference(csv.as_ref(), dialect)));
@@ -221,13 +221,18 @@ pub(crate) fn text(text: &str) -> Value {
 }
 
 /// Loads `csv` with these options in both ways and hands on the database.
-pub(crate) fn each_way(csv: &str, options: &[&str], code: i32, check: impl Fn(&Connection, &TestDir)) {
-    let place = TestDir::empty();
-    place.write("in.csv", csv);
+pub(crate) fn load_with_each_writer(
+    csv: &str,
+    options: &[&str],
+    code: i32,
+    check: impl Fn(&Connection, &TestDir),
+) {
+    let dir = TestDir::new();
+    dir.write("in.csv", csv);
     for writer in ["direct", "statements"] {
         let load = ["load", "in.csv", "out.db", "-t", "t", "--verify", "--writer", writer];
-        place.run(&[&load[..], options].concat()).expect(code);
-        check(&Connection::open(place.path("out.db")).unwrap(), &place);
-        std::fs::remove_file(place.path("out.db")).unwrap();
+        dir.run(&[&load[..], options].concat()).expect_code(code);
+        check(&Connection::open(dir.path("out.db")).unwrap(), &dir);
+        std::fs::remove_file(dir.path("out.db")).unwrap();
     }
 }

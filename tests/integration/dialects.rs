@@ -1,6 +1,6 @@
 //! Inputs that are written in another way than most: what a load makes of them, against a plain form of the grammar.
 
-use crate::common::{TestDir, each_way, rows_of, text};
+use crate::common::{TestDir, load_with_each_writer, rows_of, text};
 use crate::naive;
 use proptest::prelude::*;
 use rusqlite::types::Value;
@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 /// Asserts that both writers make this table of `csv`: the names of its columns, then its rows, all of them texts.
 #[track_caller]
 fn assert_loads_as(csv: &str, options: &[&str], expected: &[&[&str]]) {
-    each_way(csv, &[&["--all-text"], options].concat(), 0, |connection, _| {
+    load_with_each_writer(csv, &[&["--all-text"], options].concat(), 0, |connection, _| {
         let names = rows_of(connection, "SELECT name FROM pragma_table_info('t') ORDER BY cid");
         let mut found = vec![names.concat()];
         found.extend(rows_of(connection, "SELECT * FROM t ORDER BY rowid"));
@@ -46,10 +46,10 @@ fn an_escape_means_something_inside_quotes() {
 #[test]
 fn comments_are_no_records_but_lines() {
     let csv = "# made \"by hand\na,b\n#1,2\r\n1,#2\n \n#\n\"#\",4\n#the end";
-    let place = TestDir::empty();
-    place.write("in.csv", csv);
+    let dir = TestDir::new();
+    dir.write("in.csv", csv);
     let load = ["load", "in.csv", "out.db", "-t", "t", "--comment", "#"];
-    place.run(&load).expect(1).says_once(&["line 5 (record 2, byte 31)", "1 fields"]);
+    dir.run(&load).expect_code(1).assert_single_message(&["line 5 (record 2, byte 31)", "1 fields"]);
     assert_loads_as(
         &csv.replace(" \n", "\n"),
         &["--comment", "#"],
@@ -66,10 +66,10 @@ fn blanks_around_fields_are_trimmed() {
     assert_loads_as(csv, &["--trim", "-d", ","], &[names, &["1", "x, \"y", ""], &["", " 2 ", "z w"]]);
     assert_loads_as("a | b\n 1 |\" 2\"\n", &["--trim", "-d", "|"], &[&["a", "b"], &["1", " 2"]]);
     // Numbers are numbers then.
-    let place = TestDir::empty();
-    place.write("in.csv", "a, b\n1 , 2.5\n 3,\" 4\"\n");
-    place.run(&["load", "in.csv", "out.db", "-t", "t", "--trim"]).expect(0);
-    let connection = place.open("out.db");
+    let dir = TestDir::new();
+    dir.write("in.csv", "a, b\n1 , 2.5\n 3,\" 4\"\n");
+    dir.run(&["load", "in.csv", "out.db", "-t", "t", "--trim"]).expect_code(0);
+    let connection = dir.open("out.db");
     let rows = rows_of(&connection, "SELECT a, b FROM t");
     assert_eq!(rows, [[Value::Integer(1), text("2.5")], [Value::Integer(3), text(" 4")]]);
 }
@@ -83,11 +83,15 @@ fn a_header_can_have_several_rows() {
     assert_loads_as(csv, &["--header-rows", "3", "--trim"], &[names, &["1", "2", "3"]]);
     assert_loads_as("x\na;b\n1;2\n", &["--header-rows", "2"], &[&["x a", "b"], &["1", "2"]]);
     assert_loads_as("1,2\n", &["--header-rows", "0"], &[&["column1", "column2"], &["1", "2"]]);
-    let place = TestDir::empty();
-    place.write("in.csv", "a\nb\n");
+    let dir = TestDir::new();
+    dir.write("in.csv", "a\nb\n");
     let load = ["load", "in.csv", "out.db", "--header-rows"];
-    place.run(&[&load[..], &["3"]].concat()).expect(1).says_once(&["in.csv", "3 records", "--header-rows"]);
-    place.run(&[&load[..], &["1", "--no-headers"]].concat()).expect(2);
+    dir.run(&[&load[..], &["3"]].concat()).expect_code(1).assert_single_message(&[
+        "in.csv",
+        "3 records",
+        "--header-rows",
+    ]);
+    dir.run(&[&load[..], &["1", "--no-headers"]].concat()).expect_code(2);
 }
 
 #[test]
@@ -99,23 +103,23 @@ fn rejects_can_be_loaded_with_the_same_options() {
         ("1\n2,3\n", &["--no-headers"], "2,3\n"),
     ];
     for (csv, options, rejects) in cases {
-        let place = TestDir::empty();
-        place.write("in.csv", csv);
+        let dir = TestDir::new();
+        dir.write("in.csv", csv);
         let options = [options, &["-d", ",", "-t", "t"]].concat();
         let skip = ["load", "in.csv", "out.db", "--on-error", "skip", "--rejects", "bad.csv"];
-        place.run(&[&skip, &options[..]].concat()).expect(3);
-        assert_eq!(String::from_utf8(place.read("bad.csv")).unwrap(), rejects);
-        place.write("mended.csv", rejects.replace(",", ""));
-        place.run(&[&["load", "mended.csv", "out.db", "--append"], &options[..]].concat()).expect(0);
-        let connection = place.open("out.db");
+        dir.run(&[&skip, &options[..]].concat()).expect_code(3);
+        assert_eq!(String::from_utf8(dir.read("bad.csv")).unwrap(), rejects);
+        dir.write("mended.csv", rejects.replace(",", ""));
+        dir.run(&[&["load", "mended.csv", "out.db", "--append"], &options[..]].concat()).expect_code(0);
+        let connection = dir.open("out.db");
         assert_eq!(rows_of(&connection, "SELECT count(*) FROM t"), [[Value::Integer(2)]]);
     }
 }
 
 #[test]
 fn what_contradicts_itself_is_refused() {
-    let place = TestDir::empty();
-    place.write("in.csv", "a\n1\n");
+    let dir = TestDir::new();
+    dir.write("in.csv", "a\n1\n");
     let cases: [(&[&str], &str); 7] = [
         (&["--escape", "\""], "must differ"),
         (&["--comment", ",", "-d", ","], "must differ"),
@@ -125,11 +129,11 @@ fn what_contradicts_itself_is_refused() {
         (&["--trim", "--quote", " "], "trimmed"),
         (&["-d", "123456789"], "1 to 8 bytes"),
     ];
-    for (options, said) in cases {
-        let outcome = place.run(&[&["load", "in.csv", "out.db"], options].concat()).expect(2);
-        assert!(outcome.stderr.contains(said), "{options:?}: {}", outcome.stderr);
+    for (options, message) in cases {
+        let outcome = dir.run(&[&["load", "in.csv", "out.db"], options].concat()).expect_code(2);
+        assert!(outcome.stderr.contains(message), "{options:?}: {}", outcome.stderr);
     }
-    assert_eq!(place.names(), ["in.csv"]);
+    assert_eq!(dir.file_names(), ["in.csv"]);
 }
 
 /// What a dialect can be, and a text that it gives a meaning to.
@@ -170,8 +174,8 @@ proptest! {
             .filter(|record| record.len() == 3)
             .map(|record| record.iter().map(|value| text(&String::from_utf8_lossy(value))).collect())
             .collect();
-        let place = TestDir::empty();
-        place.write("in.csv", &csv);
+        let dir = TestDir::new();
+        dir.write("in.csv", &csv);
         for (writer, jobs, chunk_bytes) in
             [(WriterChoice::Direct, 1, 1), (WriterChoice::Statements, 2, 100), (WriterChoice::Direct, 8, 1 << 16)]
         {
@@ -182,14 +186,14 @@ proptest! {
                 .on_error(OnError::Skip)
                 .jobs(NonZeroUsize::new(jobs).unwrap())
                 .chunk_bytes(NonZeroUsize::new(chunk_bytes).unwrap());
-            let loaded = loader.load(place.path("in.csv"), place.path("out.db"));
+            let loaded = loader.load(dir.path("in.csv"), dir.path("out.db"));
             match (open, loaded) {
                 (None, Ok(report)) => {
                     prop_assert_eq!(report.records as usize, records.len() - 1);
-                    let connection = place.open("out.db");
+                    let connection = dir.open("out.db");
                     prop_assert_eq!(&rows_of(&connection, "SELECT * FROM t ORDER BY rowid"), &expected);
                     drop(connection);
-                    std::fs::remove_file(place.path("out.db")).unwrap();
+                    std::fs::remove_file(dir.path("out.db")).unwrap();
                 }
                 (Some(offset), Err(error)) => {
                     prop_assert_eq!(error.position().map(|position| position.offset as usize), Some(offset));

@@ -1,21 +1,21 @@
 //! `--dry-run`: what it says is what a load does, and nothing else comes of it.
 
-use crate::common::{FEW, TestDir, query, rows_of};
+use crate::common::{TWO_PEOPLE, TestDir, query, rows_of};
 use rusqlite::types::Value;
 
 #[test]
 fn it_says_what_a_load_does_and_changes_nothing() {
-    let place = TestDir::empty();
+    let dir = TestDir::new();
     let rows: String = (0..50_000).map(|row| format!("{row};\"a\n{row}\";1.50;007\n")).collect();
-    place.write("in.csv", format!("id;te\"xt;real;zip\nbad\n{rows}"));
+    dir.write("in.csv", format!("id;te\"xt;real;zip\nbad\n{rows}"));
     let load =
         ["load", "in.csv", "out.db", "-t", "it's", "--pk", "id", "--index", "zip", "--on-error", "skip"];
     let more = ["--rejects", "bad.csv", "--report", "report.json"];
-    let before = place.snapshot();
-    let said = place.run(&[&load[..], &more, &["--dry-run"]].concat()).expect(0);
-    place.is_as(&before);
+    let before = dir.snapshot();
+    let preview = dir.run(&[&load[..], &more, &["--dry-run"]].concat()).expect_code(0);
+    dir.assert_unchanged(&before);
     assert_eq!(
-        said.stderr,
+        preview.stderr,
         " WARN in.csv: line 2 (record 1, byte 18): rejected: 1 fields where the header has 4\n"
     );
     let expected = "\
@@ -30,14 +30,14 @@ id | te\"xt          | real | zip
 0  | 'a\\n0'        | 1.5  | '007'
 ";
     let lines = |text: &str, count: usize| text.lines().take(count).map(str::to_owned).collect::<Vec<_>>();
-    let (found, expected) = (lines(&said.stdout, 7), lines(expected, 7));
-    assert_eq!(found, expected, "{}", said.stdout);
+    let (found, expected) = (lines(&preview.stdout, 7), lines(expected, 7));
+    assert_eq!(found, expected, "{}", preview.stdout);
     for part in ["1 rejected; others may still change a column's type", "direct writer", "are free there"] {
-        assert!(said.stdout.contains(part), "{part}: {}", said.stdout);
+        assert!(preview.stdout.contains(part), "{part}: {}", preview.stdout);
     }
     // The rows and the schema are those of the load, and its size about that.
-    place.run(&[&load[..], &more].concat()).expect(3);
-    let connection = place.open("out.db");
+    dir.run(&[&load[..], &more].concat()).expect_code(3);
+    let connection = dir.open("out.db");
     for row in
         rows_of(&connection, "SELECT id || ',' || quote(zip) || ',' || quote(real) FROM \"it's\" LIMIT 5")
     {
@@ -49,36 +49,46 @@ id | te\"xt          | real | zip
                     &format!("{} | {}", fields[2].trim_end(), fields[1]).replace("1.5 |", "1.5  |"),
                 )
         };
-        assert!(said.stdout.lines().any(is_shown), "{row}: {}", said.stdout);
+        assert!(preview.stdout.lines().any(is_shown), "{row}: {}", preview.stdout);
     }
     for sql in rows_of(&connection, "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL") {
         let Value::Text(sql) = &sql[0] else { panic!("{sql:?}") };
-        assert!(said.stdout.contains(&format!("{sql};\n")), "{sql}");
+        assert!(preview.stdout.contains(&format!("{sql};\n")), "{sql}");
     }
-    let size: f64 =
-        said.stdout.split("the rows take about ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
-    let real = place.read("out.db").len() as f64 / 1e6;
+    let size: f64 = preview
+        .stdout
+        .split("the rows take about ")
+        .nth(1)
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let real = dir.read("out.db").len() as f64 / 1e6;
     assert!((size / real - 1.0).abs() < 0.1, "{size} MB estimated, {real} MB are there");
     // As for a load, a table that is there needs a word.
-    place.run(&[&load[..], &["--dry-run"]].concat()).expect(1).says_once(&["already", "--replace"]);
+    dir.run(&[&load[..], &["--dry-run"]].concat())
+        .expect_code(1)
+        .assert_single_message(&["already", "--replace"]);
 }
 
 #[test]
 fn a_table_that_is_there_is_tried_as_it_is() {
     for mode in ["delete", "wal"] {
-        let place = TestDir::empty();
+        let dir = TestDir::new();
         let schema =
             "CREATE TABLE t (b INTEGER PRIMARY KEY, a TEXT COLLATE nocase NOT NULL, c DEFAULT 'none');
             CREATE UNIQUE INDEX u ON t (a); INSERT INTO t VALUES (1, 'old', 2)";
-        let connection = place.open("o?t.db");
+        let connection = dir.open("o?t.db");
         connection.pragma_update(None, "journal_mode", mode).unwrap();
         connection.execute_batch(schema).unwrap();
         connection.close().unwrap();
-        place.write("in.csv", "a,d\n007,1.5\nx,2\nX,3\n");
+        dir.write("in.csv", "a,d\n007,1.5\nx,2\nX,3\n");
         let load = ["load", "in.csv", "o?t.db", "-t", "T", "--append", "--add-columns", "--dry-run"];
-        let before = place.snapshot();
-        let said = place.run(&load).expect(0).stdout;
-        place.is_as(&before);
+        let before = dir.snapshot();
+        let stdout = dir.run(&load).expect_code(0).stdout;
+        dir.assert_unchanged(&before);
         for part in [
             "table T, which is there already:\nCREATE TABLE t (b INTEGER",
             "CREATE UNIQUE INDEX u ON t (a);\nALTER TABLE \"T\" ADD COLUMN \"d\" REAL;\n",
@@ -86,41 +96,41 @@ fn a_table_that_is_there_is_tried_as_it_is() {
             "tried all 3 records: 1 rejected, for which the load ends\n",
             "statements writer: the database has other content\n",
         ] {
-            assert!(said.contains(part), "{part} is not in {said}");
+            assert!(stdout.contains(part), "{part} is not in {stdout}");
         }
-        let connection = place.open("o?t.db");
+        let connection = dir.open("o?t.db");
         assert_eq!(query(&connection, "SELECT count(*) FROM t"), "1");
     }
 }
 
 #[test]
 fn it_is_for_pipes_and_pipelines_too() {
-    let place = TestDir::with_input(FEW);
-    let before = place.snapshot();
-    let said = place.load(&["--dry-run"]).expect(0).stdout;
-    place.is_as(&before);
+    let dir = TestDir::with_input(TWO_PEOPLE);
+    let before = dir.snapshot();
+    let stdout = dir.load(&["--dry-run"]).expect_code(0).stdout;
+    dir.assert_unchanged(&before);
     assert!(
-        said.contains("'Ada.Lovelace_36@somemail.com'") && said.contains("tried all 2 records"),
-        "{said}"
+        stdout.contains("'Ada.Lovelace_36@somemail.com'") && stdout.contains("tried all 2 records"),
+        "{stdout}"
     );
-    assert!(said.contains("CREATE TABLE people (id BLOB PRIMARY KEY"), "{said}");
+    assert!(stdout.contains("CREATE TABLE people (id BLOB PRIMARY KEY"), "{stdout}");
     for option in [&["--replace"][..], &["--limit", "1"], &["--pk", "age", "--without-rowid"]] {
         let load = ["load", "people.csv", "out.db", "--dry-run"];
-        place.run(&[&load[..], option].concat()).expect(0);
-        place.is_as(&before);
+        dir.run(&[&load[..], option].concat()).expect_code(0);
+        dir.assert_unchanged(&before);
     }
-    place.run(&["load", "people.csv", "missing/out.db", "--dry-run"]).expect(1);
-    place.run(&["load", "people.csv", "out.db", "--dry-run", "--strict", "--writer", "direct"]).expect(1);
-    place.is_as(&before);
+    dir.run(&["load", "people.csv", "missing/out.db", "--dry-run"]).expect_code(1);
+    dir.run(&["load", "people.csv", "out.db", "--dry-run", "--strict", "--writer", "direct"]).expect_code(1);
+    dir.assert_unchanged(&before);
 }
 
 #[test]
 fn the_report_has_all_that_the_summary_has() {
-    let place = TestDir::empty();
-    place.write("in.csv", "a;zip;a\n1;007;x\n1;008;y\n2\n");
+    let dir = TestDir::new();
+    dir.write("in.csv", "a;zip;a\n1;007;x\n1;008;y\n2\n");
     let load =
         ["load", "in.csv", "out.db", "-t", "t", "-d", ";", "--pk", "a", "--ignore", "--on-error", "skip"];
-    let outcome = place.run(&[&load[..], &["--report", "-"]].concat()).expect(3);
+    let outcome = dir.run(&[&load[..], &["--report", "-"]].concat()).expect_code(3);
     let report: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
     let columns = serde_json::json!([
         { "name": "a", "declaration": "INTEGER" },
@@ -147,8 +157,8 @@ fn the_report_has_all_that_the_summary_has() {
 
 #[test]
 fn it_counts_and_chooses_the_writer_as_a_load_does() {
-    let place = TestDir::empty();
-    place.write("in.csv", "a,b\n1,2\n1,3\n");
+    let dir = TestDir::new();
+    dir.write("in.csv", "a,b\n1,2\n1,3\n");
     let load = ["load", "in.csv", "out.db", "--pk", "a"];
     for (options, parts) in [
         (&["--where", "b > 2"][..], ["0 rejected, 1 filtered\n", "direct writer\n"]),
@@ -156,7 +166,7 @@ fn it_counts_and_chooses_the_writer_as_a_load_does() {
         (&["--on-error", "skip"], ["1 rejected\n", "statements writer: rows break a constraint"]),
         (&[], ["1 rejected, for which the load ends\n", "direct writer\n"]),
     ] {
-        let said = place.run(&[&load[..], options, &["--dry-run"]].concat()).expect(0).stdout;
-        assert!(parts.iter().all(|part| said.contains(part)), "{parts:?} are not in {said}");
+        let stdout = dir.run(&[&load[..], options, &["--dry-run"]].concat()).expect_code(0).stdout;
+        assert!(parts.iter().all(|part| stdout.contains(part)), "{parts:?} are not in {stdout}");
     }
 }

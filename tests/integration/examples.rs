@@ -7,20 +7,20 @@ use std::path::Path;
 
 /// Runs an example where nothing else is, with both writers, and returns its database.
 fn run(name: &str, writer: &str) -> (TestDir, Connection) {
-    let place = TestDir::empty();
+    let dir = TestDir::new();
     for ending in ["sql", "csv"] {
         let file = format!("{name}.{ending}");
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/examples").join(&file);
-        std::fs::copy(path, place.path(&file)).unwrap();
+        std::fs::copy(path, dir.path(&file)).unwrap();
     }
-    place.run(&["run-pipeline", &format!("{name}.sql"), "--writer", writer, "--verify"]).expect(0);
-    let database = place.open(&format!("{name}.db"));
-    (place, database)
+    dir.run(&["run-pipeline", &format!("{name}.sql"), "--writer", writer, "--verify"]).expect_code(0);
+    let database = dir.open(&format!("{name}.db"));
+    (dir, database)
 }
 
 /// Whether `sql` yields these rows, each value as SQL writes it.
 #[track_caller]
-fn yields(name: &str, sql: &str, expected: &[&str]) {
+fn assert_yields(name: &str, sql: &str, expected: &[&str]) {
     for writer in ["auto", "statements"] {
         let (_place, database) = run(name, writer);
         let quoted = |row: &Vec<Value>| -> String {
@@ -42,20 +42,20 @@ fn dates() {
         "2 '2024-02-29' NULL '2024-02' NULL",
         "3 NULL '2024-03-01T00:00:00' NULL NULL",
     ];
-    yields("dates", "SELECT * FROM orders", &expected);
+    assert_yields("dates", "SELECT * FROM orders", &expected);
 }
 
 #[test]
 fn json() {
-    yields("json", "SELECT * FROM events", &["1 'Ada' 2 12.0", "2 'Alan' NULL 7.5"]);
+    assert_yields("json", "SELECT * FROM events", &["1 'Ada' 2 12.0", "2 'Alan' NULL 7.5"]);
 }
 
 #[test]
 fn filter() {
     let expected = ["'10:02' '/api/orders' 500", "'10:03' '/api/users' 404", "'10:04' '/health' 503"];
-    yields("filter", "SELECT * FROM failures", &expected);
-    yields("filter", "SELECT * FROM worst", &["503 1", "500 1", "404 1"]);
-    yields(
+    assert_yields("filter", "SELECT * FROM failures", &expected);
+    assert_yields("filter", "SELECT * FROM worst", &["503 1", "500 1", "404 1"]);
+    assert_yields(
         "filter",
         "SELECT path FROM failures INDEXED BY failures_by_status WHERE status = 404",
         &["'/api/users'"],
@@ -69,8 +69,12 @@ fn hash_keys() {
         "'Berlin' 'pear' 0.7 'hash_keys.csv' 3",
         "'Paris' 'apple' 0.6 'hash_keys.csv' 4",
     ];
-    yields("hash_keys", "SELECT store, item, price, source, line FROM prices ORDER BY line", &expected);
-    yields("hash_keys", "SELECT count(DISTINCT id), min(typeof(id)) FROM prices", &["3 'integer'"]);
+    assert_yields(
+        "hash_keys",
+        "SELECT store, item, price, source, line FROM prices ORDER BY line",
+        &expected,
+    );
+    assert_yields("hash_keys", "SELECT count(DISTINCT id), min(typeof(id)) FROM prices", &["3 'integer'"]);
     let keys = |writer| rows_of(&run("hash_keys", writer).1, "SELECT id FROM prices ORDER BY line");
     assert_eq!(keys("auto"), keys("statements"), "they are the same in each load");
 }
@@ -78,7 +82,7 @@ fn hash_keys() {
 #[test]
 fn cleaning() {
     let expected = ["1 'Ada' 36 1.65", "2 'Alan' NULL 1.8", "3 NULL 41 NULL", "4 NULL NULL 2.0"];
-    yields("cleaning", "SELECT * FROM people", &expected);
+    assert_yields("cleaning", "SELECT * FROM people", &expected);
 }
 
 #[test]
@@ -88,7 +92,7 @@ fn slugs() {
         "'ca-va-paris' 'Ça va, Paris?' 'ÇA VA, PARIS? / zoé' 'ÇZ' 3",
         "'strasse-7' 'Straße 7' 'STRASSE 7 / öz' ' Ö' 2",
     ];
-    yields("slugs", "SELECT * FROM articles ORDER BY rowid", &expected);
+    assert_yields("slugs", "SELECT * FROM articles ORDER BY rowid", &expected);
 }
 
 #[test]
@@ -105,6 +109,6 @@ fn there_is_a_test_of_each_example() {
     assert!(files.len() >= 12);
     for file in files {
         let name = file.file_stem().unwrap().to_str().unwrap();
-        assert!(tests.contains(&format!("yields(\"{name}\"")), "{}", file.display());
+        assert!(tests.contains(&format!("assert_yields(\"{name}\"")), "{}", file.display());
     }
 }

@@ -148,11 +148,11 @@ const LITERALS: [&str; 43] = [
 ];
 
 /// Makes expressions.
-struct Maker(ChaCha8Rng);
+struct ExpressionGenerator(ChaCha8Rng);
 
-impl Maker {
-    fn pick(&mut self, of: &[&'static str]) -> &'static str {
-        of.choose(&mut self.0).unwrap()
+impl ExpressionGenerator {
+    fn pick(&mut self, choices: &[&'static str]) -> &'static str {
+        choices.choose(&mut self.0).unwrap()
     }
 
     fn leaf(&mut self) -> String {
@@ -178,11 +178,11 @@ impl Maker {
         if depth == 0 || self.0.random_ratio(1, 8) {
             return self.leaf();
         }
-        let made = self.made(depth - 1);
-        if self.0.random_ratio(3, 4) { format!("({made})") } else { made }
+        let compound = self.compound(depth - 1);
+        if self.0.random_ratio(3, 4) { format!("({compound})") } else { compound }
     }
 
-    fn made(&mut self, depth: usize) -> String {
+    fn compound(&mut self, depth: usize) -> String {
         let x = self.expr(depth);
         let y = self.expr(depth);
         match self.0.random_range(0..22) {
@@ -223,10 +223,10 @@ impl Maker {
             }
             13 => {
                 let (z, w) = (self.expr(depth), self.expr(depth));
-                let (of, otherwise) =
+                let (operand, otherwise) =
                     (self.pick(&["", "a", "1", "CAST(b AS INTEGER)"]), self.pick(&["", "ELSE"]));
                 let otherwise = if otherwise.is_empty() { String::new() } else { format!("ELSE {w}") };
-                format!("CASE {of} WHEN {x} THEN {y} WHEN {z} THEN {x} {otherwise} END")
+                format!("CASE {operand} WHEN {x} THEN {y} WHEN {z} THEN {x} {otherwise} END")
             }
             14 | 15 => {
                 let name = self.pick(&[
@@ -435,12 +435,13 @@ fn every_evaluator_gives_the_same_values() {
     let (mut seen, mut compiled, mut filtered, mut round) = (0, 0, 0, seed);
     while seen < wanted {
         round += 1;
-        let mut maker = Maker(ChaCha8Rng::seed_from_u64(round));
-        let rows = rows(&mut maker.0);
+        let mut generator = ExpressionGenerator(ChaCha8Rng::seed_from_u64(round));
+        let rows = rows(&mut generator.0);
         write_csv(&csv, &rows);
         let connection = oracle(&rows);
-        let exprs: Vec<_> = (0..COLUMNS).map(|_| maker.valid(&connection)).collect();
-        let conditions = (0..maker.0.random_range(0..4)).map(|_| format!("({})", maker.valid(&connection)));
+        let exprs: Vec<_> = (0..COLUMNS).map(|_| generator.valid(&connection)).collect();
+        let conditions =
+            (0..generator.0.random_range(0..4)).map(|_| format!("({})", generator.valid(&connection)));
         let filter = std::iter::once("1".to_owned()).chain(conditions).collect::<Vec<_>>().join(" AND ");
         let names: Vec<_> = (0..COLUMNS).map(|at| format!("c{at}")).collect();
         let (names, values) = (names.join(", "), exprs.join(", "));
@@ -460,9 +461,9 @@ fn every_evaluator_gives_the_same_values() {
         for evaluators in [Evaluators::Both, Evaluators::Sqlite] {
             let tuning = Tuning {
                 evaluators,
-                jobs: NonZeroUsize::new(maker.0.random_range(1..4)),
-                chunk_bytes: *[1, 100, 1 << 20].choose(&mut maker.0).unwrap(),
-                writer: *[WriterChoice::Direct, WriterChoice::Statements].choose(&mut maker.0).unwrap(),
+                jobs: NonZeroUsize::new(generator.0.random_range(1..4)),
+                chunk_bytes: *[1, 100, 1 << 20].choose(&mut generator.0).unwrap(),
+                writer: *[WriterChoice::Direct, WriterChoice::Statements].choose(&mut generator.0).unwrap(),
                 ..Tuning::default()
             };
             let (found, report) = load(&csv, &sql, tuning);

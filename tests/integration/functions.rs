@@ -12,23 +12,23 @@ use std::path::PathBuf;
 
 struct Inputs {
     directory: tempfile::TempDir,
-    inputs: Vec<PathBuf>,
+    paths: Vec<PathBuf>,
 }
 
 impl Inputs {
-    fn with(csvs: &[&str]) -> Self {
+    fn new(csvs: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = |at: usize| directory.path().join(format!("{at}.csv"));
-        let inputs = (0..csvs.len()).map(path).collect();
+        let paths = (0..csvs.len()).map(path).collect();
         csvs.iter().enumerate().for_each(|(at, csv)| std::fs::write(path(at), csv).unwrap());
-        Self { directory, inputs }
+        Self { directory, paths }
     }
 
     fn load(&self, sql: &str, change: impl FnOnce(&mut Plan)) -> Result<(Vec<Vec<Value>>, Report)> {
         let database = self.directory.path().join("out.db");
         let mut plan = Pipeline::parse("test", sql)?.plan();
         change(&mut plan);
-        let report = Loader::from(plan).load_all(&self.inputs, &database)?;
+        let report = Loader::from(plan).load_all(&self.paths, &database)?;
         let connection = Connection::open(database).unwrap();
         Ok((rows_of(&connection, "SELECT * FROM t ORDER BY rowid"), report))
     }
@@ -86,9 +86,9 @@ fn values_depend_on_the_record_alone_whoever_evaluates() {
     let csv = |rows: std::ops::Range<usize>| {
         rows.fold("a,b\n".to_owned(), |csv, row| format!("{csv}{row},{}\n", field(row)))
     };
-    let place = Inputs::with(&[&csv(0..150), &csv(150..170)]);
+    let inputs = Inputs::new(&[&csv(0..150), &csv(150..170)]);
     let sql = pipeline(&exprs);
-    let of = |evaluators, jobs, chunk_bytes| {
+    let load = |evaluators, jobs, chunk_bytes| {
         let tuning = Tuning {
             evaluators,
             jobs: NonZeroUsize::new(jobs),
@@ -96,12 +96,12 @@ fn values_depend_on_the_record_alone_whoever_evaluates() {
             seed: Some(7),
             ..Tuning::default()
         };
-        place.load(&sql, |plan| plan.tuning = tuning).unwrap().0
+        inputs.load(&sql, |plan| plan.tuning = tuning).unwrap().0
     };
-    let rows = of(Evaluators::Both, 1, 1 << 20);
+    let rows = load(Evaluators::Both, 1, 1 << 20);
     for evaluators in [Evaluators::Both, Evaluators::Sqlite] {
         for (jobs, chunk_bytes) in [(1, 1 << 20), (2, 1), (8, 100), (3, 1_000)] {
-            let others = of(evaluators, jobs, chunk_bytes);
+            let others = load(evaluators, jobs, chunk_bytes);
             for (row, (values, others)) in rows.iter().zip(&others).enumerate() {
                 for (at, expr) in exprs.iter().enumerate() {
                     assert_eq!(values[at], others[at], "{evaluators:?}, {jobs} jobs: {expr} in row {row}");
@@ -118,13 +118,13 @@ fn values_depend_on_the_record_alone_whoever_evaluates() {
         assert_eq!(seen.len(), rows.len());
     }
     // `field` has a line more in one of nine.
-    let place_of = |row: usize| {
+    let position_of = |row: usize| {
         let (input, first) = if row < 150 { (0, 0) } else { (1, 150) };
         let lines = 2 + (row - first) + (first..row).filter(|row| row % 9 == 4).count();
-        format!("{}:{}:{lines}", place.inputs[input].display(), row - first + 1)
+        format!("{}:{}:{lines}", inputs.paths[input].display(), row - first + 1)
     };
     for (row, values) in rows.iter().enumerate() {
-        assert_eq!(values[7], text(&place_of(row)));
+        assert_eq!(values[7], text(&position_of(row)));
         assert_eq!(values[9], Value::Integer(row as i64));
     }
     assert_eq!(rows[2][14], text("2024-01-31"));
@@ -136,12 +136,12 @@ fn values_depend_on_the_record_alone_whoever_evaluates() {
 #[test]
 fn an_expression_that_fails_makes_a_reject() {
     let csv = "a,b\n1,\"{\"\"x\"\": 1}\"\n2,oops\n3,\"{\"\"x\"\": 3}\"\n4,\n-9223372036854775808,{}\n";
-    let place = Inputs::with(&[csv]);
+    let inputs = Inputs::new(&[csv]);
     let sql = pipeline(&["try_integer(a)", "json_extract(b, '$.x')", "abs(try_integer(a))"]);
     for writer in [WriterChoice::Direct, WriterChoice::Statements] {
         for evaluators in [Evaluators::Both, Evaluators::Sqlite] {
-            let rejects = place.directory.path().join("rejects.csv");
-            let (rows, report) = place
+            let rejects = inputs.directory.path().join("rejects.csv");
+            let (rows, report) = inputs
                 .load(&sql, |plan| {
                     plan.tuning = Tuning { writer, evaluators, ..Tuning::default() };
                     plan.policies.rejects = Some(rejects.clone());
@@ -170,7 +170,7 @@ fn an_expression_that_fails_makes_a_reject() {
             assert_eq!(reasons.len(), expected.len());
         }
     }
-    let error = place.load(&sql, |plan| plan.policies.on_error = OnError::Abort).unwrap_err();
+    let error = inputs.load(&sql, |plan| plan.policies.on_error = OnError::Abort).unwrap_err();
     let message =
         "line 3 (record 2, byte 19): the expression of column \"c1\": malformed JSON; fix the input";
     assert!(error.to_string().contains(message), "{error}");
@@ -178,22 +178,22 @@ fn an_expression_that_fails_makes_a_reject() {
 
 #[test]
 fn sqlite_has_its_mathematical_functions() {
-    let place = Inputs::with(&["a\n4\n"]);
+    let inputs = Inputs::new(&["a\n4\n"]);
     let (rows, _) =
-        place.load(&pipeline(&["sqrt(a)", "ceil(a / 3.0)", "pow(a, 2)", "mod(a, 3)"]), |_| {}).unwrap();
+        inputs.load(&pipeline(&["sqrt(a)", "ceil(a / 3.0)", "pow(a, 2)", "mod(a, 3)"]), |_| {}).unwrap();
     assert_eq!(rows, [[2.0, 2.0, 16.0, 1.0].map(Value::Real)]);
 }
 
 #[test]
 fn a_condition_that_fails_makes_a_reject_and_one_that_is_not_true_leaves_out() {
-    let place = Inputs::with(&[
+    let inputs = Inputs::new(&[
         "a\n\"{\"\"keep\"\": 1}\"\n{}\n\"{\"\"keep\"\": 0}\"\n{\n\"{\"\"keep\"\": \"\"x\"\"}\"\n",
     ]);
     let sql = pipeline(&["record_number()"]) + " WHERE a ->> '$.keep'";
-    let (rows, report) = place.load(&sql, |_| {}).unwrap();
+    let (rows, report) = inputs.load(&sql, |_| {}).unwrap();
     assert_eq!(rows, [[Value::Integer(1)]]);
     assert_eq!((report.records, report.loaded, report.rejected, report.filtered), (5, 1, 1, 3));
-    let error = place.load(&sql, |plan| plan.policies.on_error = OnError::Abort).unwrap_err();
+    let error = inputs.load(&sql, |plan| plan.policies.on_error = OnError::Abort).unwrap_err();
     assert!(
         error.to_string().contains("record 4") && error.to_string().contains("WHERE: malformed JSON"),
         "{error}"
@@ -202,20 +202,20 @@ fn a_condition_that_fails_makes_a_reject_and_one_that_is_not_true_leaves_out() {
 
 #[test]
 fn a_constant_that_fails_rejects_every_record() {
-    let place = Inputs::with(&["a\n1\n2\n3\n"]);
-    let (rows, report) = place.load(&pipeline(&["a", "json('oops')"]), |_| {}).unwrap();
+    let inputs = Inputs::new(&["a\n1\n2\n3\n"]);
+    let (rows, report) = inputs.load(&pipeline(&["a", "json('oops')"]), |_| {}).unwrap();
     assert_eq!((rows.len(), report.rejected), (0, 3));
 }
 
 #[test]
 fn rows_that_are_left_out_do_not_change_the_numbers_of_others() {
     let csv = (0..5_000).fold("a\n".to_owned(), |csv, row| format!("{csv}{row}\n"));
-    let place = Inputs::with(&[&csv]);
+    let inputs = Inputs::new(&[&csv]);
     let sql = "CREATE TABLE t (a TEXT PRIMARY KEY, n, id BLOB UNIQUE);
         INSERT INTO t SELECT a, record_number(), uuid7() FROM input WHERE try_integer(a) % 3 = 0";
     for writer in [WriterChoice::Direct, WriterChoice::Statements] {
         for chunk_bytes in [1, 1_000] {
-            let (rows, report) = place
+            let (rows, report) = inputs
                 .load(sql, |plan| {
                     plan.tuning = Tuning { writer, chunk_bytes, verify: true, ..Tuning::default() };
                 })
@@ -232,7 +232,7 @@ fn rows_that_are_left_out_do_not_change_the_numbers_of_others() {
 #[test]
 fn the_clock_stands_still_while_a_load_runs() {
     let csv = (0..300).fold("now,n\n".to_owned(), |csv, row| format!("{csv}now,{row}\n"));
-    let place = Inputs::with(&[&csv]);
+    let inputs = Inputs::new(&[&csv]);
     let exprs = [
         "current_timestamp",
         "current_date || ' ' || current_time",
@@ -249,7 +249,7 @@ fn the_clock_stands_still_while_a_load_runs() {
             chunk_bytes: 100,
             ..Tuning::default()
         };
-        let rows = place.load(&pipeline(&exprs), |plan| plan.tuning = tuning).unwrap().0;
+        let rows = inputs.load(&pipeline(&exprs), |plan| plan.tuning = tuning).unwrap().0;
         for (number, row) in rows.iter().enumerate() {
             let expected = [
                 text("2024-01-31 18:30:00"),

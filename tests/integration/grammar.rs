@@ -18,7 +18,7 @@ const ALPHABET: &[u8; 5] = b"\",\n\ra";
 const LONGEST: usize = 8;
 const ANY_SIZE: usize = 1 << 20;
 
-fn ours(bytes: &[u8], dialect: Dialect) -> Vec<Fields> {
+fn sqload_records(bytes: &[u8], dialect: Dialect) -> Vec<Fields> {
     let arena = Arena::default();
     let mut records = Records::new(bytes, dialect);
     let mut all = Vec::new();
@@ -33,7 +33,7 @@ fn ours(bytes: &[u8], dialect: Dialect) -> Vec<Fields> {
     all
 }
 
-fn theirs(bytes: &[u8], dialect: Dialect) -> Vec<Fields> {
+fn csv_crate_records(bytes: &[u8], dialect: Dialect) -> Vec<Fields> {
     let mut builder = csv::ReaderBuilder::new();
     builder.has_headers(false).flexible(true).buffer_capacity(64);
     let mut reader = builder.escape(dialect.escape).comment(dialect.comment).from_reader(bytes);
@@ -69,7 +69,8 @@ fn check_split(bytes: &[u8], dialect: Dialect, whole: &[Fields], chunk_bytes: us
     }
     if let (_, Some(opening)) = naive::records(bytes, dialect) {
         let error = error.expect("an unclosed quote is an error");
-        let records = chunks.iter().flat_map(|chunk| ours(chunk.bytes, dialect)).collect::<Vec<_>>();
+        let records =
+            chunks.iter().flat_map(|chunk| sqload_records(chunk.bytes, dialect)).collect::<Vec<_>>();
         assert_eq!(records, whole[..whole.len() - 1], "all records but the last come before the error");
         assert!(matches!(error.kind(), Kind::UnclosedQuote { .. }), "{error}");
         let position = error.position().expect("it has a position");
@@ -85,7 +86,7 @@ fn check_split(bytes: &[u8], dialect: Dialect, whole: &[Fields], chunk_bytes: us
         assert_eq!(chunk.bytes, &bytes[at..at + chunk.bytes.len()]);
         assert_eq!(chunk.first_record, record as u64);
         assert_eq!(chunk.first_line, lines(&bytes[..at]));
-        let records = ours(chunk.bytes, dialect);
+        let records = sqload_records(chunk.bytes, dialect);
         assert_eq!(records.len(), chunk.records);
         assert_eq!(records, whole[record..record + chunk.records]);
         assert!(number == 0 || chunk.records > 0, "only an input without records has a chunk without");
@@ -149,7 +150,12 @@ fn every_small_input_parses_as_the_csv_crate_reads_it() {
     let mut count = 0;
     let dialect = Dialect::default();
     every_string(ALPHABET, LONGEST, |bytes| {
-        assert_eq!(ours(bytes, dialect), theirs(bytes, dialect), "{:?}", String::from_utf8_lossy(bytes));
+        assert_eq!(
+            sqload_records(bytes, dialect),
+            csv_crate_records(bytes, dialect),
+            "{:?}",
+            String::from_utf8_lossy(bytes)
+        );
         count += 1;
     });
     assert_eq!(count, (5usize.pow(9) - 1) / 4);
@@ -163,7 +169,7 @@ fn every_small_input_with_escapes_and_comments_parses_as_the_csv_crate_reads_it(
     {
         let dialect = Dialect { escape, comment, ..Dialect::default() };
         every_string(alphabet.as_bytes(), longest, |bytes| {
-            let mut read = ours(bytes, dialect);
+            let mut read = sqload_records(bytes, dialect);
             let (expected, open) = naive::records(bytes, dialect);
             assert_eq!(read, expected, "{:?}", String::from_utf8_lossy(bytes));
             // In the csv crate nothing but LF ends a comment, and one that nothing ends is a record of an empty field. To all
@@ -174,7 +180,7 @@ fn every_small_input_with_escapes_and_comments_parses_as_the_csv_crate_reads_it(
                 values.chain(&mut bytes).filter(|byte| **byte == b'\r').for_each(|byte| *byte = b'\n');
                 bytes.extend(open.is_none().then_some(b'\n'));
             }
-            assert_eq!(read, theirs(&bytes, dialect), "{:?}", String::from_utf8_lossy(&bytes));
+            assert_eq!(read, csv_crate_records(&bytes, dialect), "{:?}", String::from_utf8_lossy(&bytes));
         });
     }
 }
@@ -202,7 +208,7 @@ fn every_small_input_of_other_dialects_parses_as_the_plain_grammar_says() {
     for (dialect, alphabet) in other_dialects() {
         let check = |bytes: &[u8]| {
             let (mut expected, open) = naive::records(bytes, dialect);
-            let mut read = ours(bytes, dialect);
+            let mut read = sqload_records(bytes, dialect);
             assert_eq!(read.len(), expected.len(), "{dialect:?} {}", bytes.escape_ascii());
             // A record that ends inside quotes is an error, and has no values.
             if open.is_some() {
@@ -234,8 +240,8 @@ fn every_small_input_parses_alike_across_a_block_boundary() {
             input.truncate(before);
             input.extend_from_slice(bytes);
             assert_eq!(
-                ours(&input, dialect),
-                theirs(&input, dialect),
+                sqload_records(&input, dialect),
+                csv_crate_records(&input, dialect),
                 "{:?}",
                 String::from_utf8_lossy(&input)
             );
@@ -247,7 +253,7 @@ fn every_small_input_parses_alike_across_a_block_boundary() {
 fn every_cut_of_every_small_input_gives_the_records_of_the_whole() {
     let dialect = Dialect::default();
     every_string(ALPHABET, LONGEST, |bytes| {
-        let whole = theirs(bytes, dialect);
+        let whole = csv_crate_records(bytes, dialect);
         (1..=bytes.len()).for_each(|chunk_bytes| check_split(bytes, dialect, &whole, chunk_bytes));
     });
 }
@@ -275,13 +281,13 @@ fn csv_like(longest: usize) -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn random_inputs_parse_as_the_csv_crate_reads_them(bytes in csv_like(200)) {
-        prop_assert_eq!(ours(&bytes, Dialect::default()), theirs(&bytes, Dialect::default()));
+        prop_assert_eq!(sqload_records(&bytes, Dialect::default()), csv_crate_records(&bytes, Dialect::default()));
     }
 
     #[test]
     fn random_cuts_give_the_records_of_the_whole(bytes in csv_like(200), chunk_bytes in 1..1000usize) {
         let dialect = Dialect::default();
-        check_split(&bytes, dialect, &theirs(&bytes, dialect), chunk_bytes);
+        check_split(&bytes, dialect, &csv_crate_records(&bytes, dialect), chunk_bytes);
     }
 
     #[test]
@@ -290,9 +296,9 @@ proptest! {
         let dialect = Dialect { delimiter: Delimiter::new("§|".as_bytes()).unwrap(), ..Dialect::default() };
         let longer = text.replace(',', "§|");
         let back = |value: &Vec<u8>| String::from_utf8_lossy(value).replace("§|", ",").into_bytes();
-        let whole = ours(longer.as_bytes(), dialect);
+        let whole = sqload_records(longer.as_bytes(), dialect);
         let values: Vec<Fields> = whole.iter().map(|record| record.iter().map(back).collect()).collect();
-        prop_assert_eq!(values, theirs(text.as_bytes(), Dialect::default()));
+        prop_assert_eq!(values, csv_crate_records(text.as_bytes(), Dialect::default()));
         check_split(longer.as_bytes(), dialect, &whole, chunk_bytes);
     }
 }
@@ -301,7 +307,7 @@ proptest! {
 fn a_header_is_taken_off_whatever_blank_lines_precede_it() {
     let mut split = split(b"\r\n\n\"a\nb\",c\r\n\r\n1,2\n3,4", Dialect::default(), ANY_SIZE);
     let header = split.take_header(1).unwrap().unwrap();
-    assert_eq!(ours(header.bytes, Dialect::default()), [[b"a\nb".to_vec(), b"c".to_vec()]]);
+    assert_eq!(sqload_records(header.bytes, Dialect::default()), [[b"a\nb".to_vec(), b"c".to_vec()]]);
     let chunk = split.next().unwrap().unwrap();
     let expected = Chunk {
         records_before_input: 0,

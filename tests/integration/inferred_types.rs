@@ -8,8 +8,8 @@ const LONG: &str = "a field that only takes room so that few records fill many c
 const MANY: usize = 20_000;
 
 /// The statements of the schema, and the rows with their types.
-fn content(place: &TestDir) -> Vec<Vec<Value>> {
-    let connection = place.open("out.db");
+fn content(dir: &TestDir) -> Vec<Vec<Value>> {
+    let connection = dir.open("out.db");
     let check: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(check, "ok");
     let mut content = rows_of(&connection, "SELECT name, sql FROM sqlite_schema ORDER BY name");
@@ -19,27 +19,27 @@ fn content(place: &TestDir) -> Vec<Vec<Value>> {
 }
 
 /// Loads `inputs` through `writer`, and returns the content, and whether it took more than one attempt.
-fn load(place: &TestDir, inputs: &[&str], writer: &str, options: &[&str]) -> (Vec<Vec<Value>>, bool) {
-    let _ = std::fs::remove_file(place.path("out.db"));
+fn load(dir: &TestDir, inputs: &[&str], writer: &str, options: &[&str]) -> (Vec<Vec<Value>>, bool) {
+    let _ = std::fs::remove_file(dir.path("out.db"));
     let rest = ["out.db", "-t", "t", "--writer", writer, "-v"];
     let arguments = [&["load"], inputs, &rest, options].concat();
-    let said = place.run(&arguments).expect(0).stderr;
-    (content(place), said.contains("once more"))
+    let stderr = dir.run(&arguments).expect_code(0).stderr;
+    (content(dir), stderr.contains("once more"))
 }
 
 #[test]
 fn integers_that_are_reals_in_the_end_need_no_second_load() {
     let integers = |count: usize| (0..count).map(|number| format!("{number},{LONG}\n")).collect::<String>();
-    let place = TestDir::empty();
+    let dir = TestDir::new();
     // The last is one that a REAL column holds as an INTEGER of eight bytes.
-    place.write("in.csv", format!("a,b\n{}0.5,x\n-2.0,y\n999999999999999,z\n", integers(MANY)));
+    dir.write("in.csv", format!("a,b\n{}0.5,x\n-2.0,y\n999999999999999,z\n", integers(MANY)));
     for writer in ["direct", "statements"] {
         let cases: [&[&str]; 3] =
             [&[], &["--index", "a", "--not-null", "a"], &["--unique", "a", "--index", "b,a"]];
         for options in cases {
-            let (guessed, is_again) = load(&place, &["in.csv"], writer, options);
+            let (guessed, is_again) = load(&dir, &["in.csv"], writer, options);
             assert!(!is_again, "{writer} {options:?}");
-            let (given, _) = load(&place, &["in.csv"], writer, &[options, &["--type", "a=REAL"]].concat());
+            let (given, _) = load(&dir, &["in.csv"], writer, &[options, &["--type", "a=REAL"]].concat());
             assert!(guessed == given, "{writer} {options:?}");
             assert!(guessed.contains(&vec![Value::Real(-2.0), Value::Text("real".to_owned())]));
         }
@@ -48,9 +48,9 @@ fn integers_that_are_reals_in_the_end_need_no_second_load() {
             if writer == "direct" && options == ["--strict"] {
                 continue;
             }
-            let (guessed, is_again) = load(&place, &["in.csv"], writer, options);
+            let (guessed, is_again) = load(&dir, &["in.csv"], writer, options);
             assert!(is_again, "{writer} {options:?}");
-            let (given, _) = load(&place, &["in.csv"], writer, &[options, &["--type", "a=REAL"]].concat());
+            let (given, _) = load(&dir, &["in.csv"], writer, &[options, &["--type", "a=REAL"]].concat());
             assert!(guessed == given, "{writer} {options:?}");
         }
     }
@@ -58,28 +58,28 @@ fn integers_that_are_reals_in_the_end_need_no_second_load() {
 
 #[test]
 fn the_report_and_every_column_of_such_values_say_real() {
-    let place = TestDir::empty();
-    place.write("in.csv", format!("a,b,c\n{}0.5,1,\n", format!("1,1,{LONG}\n").repeat(MANY)));
+    let dir = TestDir::new();
+    dir.write("in.csv", format!("a,b,c\n{}0.5,1,\n", format!("1,1,{LONG}\n").repeat(MANY)));
     let select = ["--select", "a, b, a AS d", "--report", "-"];
     let report =
-        place.run(&[&["load", "in.csv", "out.db", "-t", "t"], &select[..]].concat()).expect(0).stdout;
+        dir.run(&[&["load", "in.csv", "out.db", "-t", "t"], &select[..]].concat()).expect_code(0).stdout;
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();
     let declared = |at: usize| report["columns"][at]["declaration"].as_str().unwrap().to_owned();
     assert_eq!([declared(0), declared(1), declared(2)], ["REAL", "INTEGER", "REAL"]);
-    let connection = place.open("out.db");
+    let connection = dir.open("out.db");
     let types = rows_of(&connection, "SELECT DISTINCT typeof(a), typeof(b), typeof(d) FROM t");
     assert_eq!(types, [["real", "integer", "real"].map(|name| Value::Text(name.to_owned()))]);
 }
 
 #[test]
 fn integers_of_more_digits_than_a_real_holds_stay_whole() {
-    let place = TestDir::empty();
-    place.write("1.csv", "a,b\n1234567890123456,\n");
-    place.write("2.csv", format!("a,b\n{}0.5,\n", format!("1,{LONG}\n").repeat(MANY)));
-    place.write("3.csv", "a,b\n-1234567890123456,\n");
+    let dir = TestDir::new();
+    dir.write("1.csv", "a,b\n1234567890123456,\n");
+    dir.write("2.csv", format!("a,b\n{}0.5,\n", format!("1,{LONG}\n").repeat(MANY)));
+    dir.write("3.csv", "a,b\n-1234567890123456,\n");
     for inputs in [["1.csv", "2.csv"], ["2.csv", "3.csv"]] {
         for writer in ["direct", "statements"] {
-            let (content, _) = load(&place, &inputs, writer, &[]);
+            let (content, _) = load(&dir, &inputs, writer, &[]);
             let sign = if inputs[0] == "1.csv" { "" } else { "-" };
             let long = format!("{sign}1234567890123456");
             assert!(content.contains(&vec![text(&long), text("text")]), "{inputs:?} {writer}");
@@ -90,12 +90,12 @@ fn integers_of_more_digits_than_a_real_holds_stay_whole() {
 
 #[test]
 fn a_column_without_values_at_first_is_read_again_only_for_numbers() {
-    let place = TestDir::empty();
+    let dir = TestDir::new();
     let cases = [("", false, "TEXT"), ("x", false, "TEXT"), ("7", true, "INTEGER"), ("007", true, "TEXT")];
     for (last, is_read_again, declared) in cases {
-        place.write("in.csv", format!("a,b,c\n{}{last},1,\n", format!(",1,{LONG}\n").repeat(MANY)));
+        dir.write("in.csv", format!("a,b,c\n{}{last},1,\n", format!(",1,{LONG}\n").repeat(MANY)));
         for writer in ["direct", "statements"] {
-            let (content, is_again) = load(&place, &["in.csv"], writer, &[]);
+            let (content, is_again) = load(&dir, &["in.csv"], writer, &[]);
             assert_eq!(is_again, is_read_again, "{last:?} {writer}");
             let sql = format!("CREATE TABLE \"t\" (\"a\" {declared}, \"b\" INTEGER, \"c\" TEXT)");
             assert!(

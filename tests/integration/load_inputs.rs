@@ -1,6 +1,6 @@
 //! `load`: the columns that an input describes itself, against the csv crate and a plain reading of the rules.
 
-use crate::common::{TestDir, each_way, rows_of, text};
+use crate::common::{TestDir, load_with_each_writer, rows_of, text};
 use proptest::prelude::*;
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -67,7 +67,7 @@ fn check(csv: &[u8], ways: &[(usize, usize)]) {
             load(csv, *jobs, *chunk_bytes, writer, &database);
             let connection = Connection::open(&database).unwrap();
             let declared = rows_of(&connection, "SELECT type FROM pragma_table_info('t') ORDER BY cid");
-            let expected: Vec<_> = types.iter().map(|of| vec![Value::Text((*of).to_owned())]).collect();
+            let expected: Vec<_> = types.iter().map(|name| vec![text(name)]).collect();
             assert_eq!(declared, expected, "{}", String::from_utf8_lossy(csv));
             let way = format!("{jobs} jobs, chunks of {chunk_bytes}, {writer:?}");
             assert_eq!(rows_of(&connection, "SELECT * FROM t ORDER BY rowid"), rows, "{way}");
@@ -121,10 +121,10 @@ fn what_comes_late_changes_a_type() {
     for (last, note) in [("x", ""), ("1.5", ""), ("007", "a leading zero at line 5002")] {
         let csv = format!("a,b\n{}{last},1\n", "12,1\n".repeat(5_000));
         check(csv.as_bytes(), &[(1, 64), (2, 100)]);
-        let place = TestDir::empty();
-        place.write("in.csv", &csv);
-        let said = place.run(&["load", "in.csv", "out.db"]).expect(0).stderr;
-        assert!(said.contains(note) && said.contains("5 001 loaded"), "{said}");
+        let dir = TestDir::new();
+        dir.write("in.csv", &csv);
+        let stderr = dir.run(&["load", "in.csv", "out.db"]).expect_code(0).stderr;
+        assert!(stderr.contains(note) && stderr.contains("5 001 loaded"), "{stderr}");
     }
 }
 
@@ -136,78 +136,84 @@ fn a_column_that_is_empty_at_first_gets_its_type_from_the_rest() {
 
 #[test]
 fn abort_is_the_default_and_nothing_changes() {
-    let place = TestDir::empty();
-    place.write("in.csv", "a,b\n1,2\n3\n");
-    place.run(&["load", "in.csv", "out.db"]).expect(1).says_once(&["line 3", "1 fields", "--on-error skip"]);
-    assert_eq!(place.names(), ["in.csv"]);
-    place.run(&["load", "in.csv", "out.db", "--on-error", "skip"]).expect(3);
+    let dir = TestDir::new();
+    dir.write("in.csv", "a,b\n1,2\n3\n");
+    dir.run(&["load", "in.csv", "out.db"]).expect_code(1).assert_single_message(&[
+        "line 3",
+        "1 fields",
+        "--on-error skip",
+    ]);
+    assert_eq!(dir.file_names(), ["in.csv"]);
+    dir.run(&["load", "in.csv", "out.db", "--on-error", "skip"]).expect_code(3);
 }
 
 #[test]
 fn several_inputs_are_one_table() {
-    let place = TestDir::empty();
-    place.write("1.csv", "a,b\n1,x\n2,y\n");
-    place.write("2.csv", "b,a\nz,3\n");
-    place.write("3.csv", "a,b\n");
-    place.write("4.csv", "a,b\n4,\"w\n\"\n");
+    let dir = TestDir::new();
+    dir.write("1.csv", "a,b\n1,x\n2,y\n");
+    dir.write("2.csv", "b,a\nz,3\n");
+    dir.write("3.csv", "a,b\n");
+    dir.write("4.csv", "a,b\n4,\"w\n\"\n");
     for writer in ["direct", "statements"] {
         let inputs = ["load", "1.csv", "2.csv", "3.csv", "4.csv", "out.db", "-t", "t"];
         let options = ["--verify", "--replace", "--writer", writer, "--jobs", "3"];
-        let said = place.run(&[&inputs[..], &options].concat()).expect(0).stderr;
-        assert!(said.contains("4 inputs -> out.db") && said.contains("4 loaded"), "{said}");
-        let connection = place.open("out.db");
+        let stderr = dir.run(&[&inputs[..], &options].concat()).expect_code(0).stderr;
+        assert!(stderr.contains("4 inputs -> out.db") && stderr.contains("4 loaded"), "{stderr}");
+        let connection = dir.open("out.db");
         let rows = rows_of(&connection, "SELECT rowid, a, b FROM t ORDER BY rowid");
         let expected = [(1, "x"), (2, "y"), (3, "z"), (4, "w\n")];
         let row = |(a, b): (i64, &str)| vec![a.into(), a.into(), Value::Text(b.to_owned())];
         assert_eq!(rows, expected.map(row));
         drop(connection);
-        std::fs::remove_file(place.path("out.db")).unwrap();
+        std::fs::remove_file(dir.path("out.db")).unwrap();
     }
 }
 
 #[test]
 fn a_type_is_that_of_all_inputs() {
-    let place = TestDir::empty();
-    place.write("1.csv", "a,b\n1,1\n");
-    place.write("2.csv", "a,b\n2,1.5\n");
-    place.write("3.csv", format!("a,b\n{}007,1\n", "1,1\n".repeat(500_000)));
-    let said = place.run(&["load", "1.csv", "2.csv", "3.csv", "out.db", "-t", "t"]).expect(0).stderr;
-    assert!(said.contains("a: TEXT, a leading zero at line 500002"), "{said}");
-    let connection = place.open("out.db");
+    let dir = TestDir::new();
+    dir.write("1.csv", "a,b\n1,1\n");
+    dir.write("2.csv", "a,b\n2,1.5\n");
+    dir.write("3.csv", format!("a,b\n{}007,1\n", "1,1\n".repeat(500_000)));
+    let stderr = dir.run(&["load", "1.csv", "2.csv", "3.csv", "out.db", "-t", "t"]).expect_code(0).stderr;
+    assert!(stderr.contains("a: TEXT, a leading zero at line 500002"), "{stderr}");
+    let connection = dir.open("out.db");
     let types = rows_of(&connection, "SELECT DISTINCT typeof(a), typeof(b) FROM t");
     assert_eq!(types, [["text", "real"].map(|name| Value::Text(name.to_owned()))]);
 }
 
 #[test]
 fn the_input_of_a_bad_record_is_named() {
-    let place = TestDir::empty();
-    place.write("1.csv", "a,b\n1,x\n");
-    place.write("2.csv", "a,b\n2,y\n3\n");
+    let dir = TestDir::new();
+    dir.write("1.csv", "a,b\n1,x\n");
+    dir.write("2.csv", "a,b\n2,y\n3\n");
     let load = ["load", "1.csv", "2.csv", "out.db"];
-    place.run(&load).expect(1).says_once(&["2.csv: line 3 (record 2, byte 8)"]);
+    dir.run(&load).expect_code(1).assert_single_message(&["2.csv: line 3 (record 2, byte 8)"]);
     let skip = ["--on-error", "skip", "--rejects", "bad.csv"];
-    place.run(&[&load[..], &skip].concat()).expect(3);
-    assert_eq!(place.read("bad.csv"), b"a,b\n3\n");
-    place.write("3.csv", "a,c\n1,2\n");
+    dir.run(&[&load[..], &skip].concat()).expect_code(3);
+    assert_eq!(dir.read("bad.csv"), b"a,b\n3\n");
+    dir.write("3.csv", "a,c\n1,2\n");
     let parts = ["3.csv: its columns are not those of 1.csv", "it lacks b", "it also has c"];
-    place.run(&["load", "1.csv", "3.csv", "other.db"]).expect(1).says_once(&parts);
-    place.run(&["load", "1.csv", "missing.csv", "other.db"]).expect(1).says_once(&["missing.csv"]);
+    dir.run(&["load", "1.csv", "3.csv", "other.db"]).expect_code(1).assert_single_message(&parts);
+    dir.run(&["load", "1.csv", "missing.csv", "other.db"])
+        .expect_code(1)
+        .assert_single_message(&["missing.csv"]);
 }
 
 #[test]
 fn the_columns_of_all_inputs_are_those_of_the_table_if_asked_for() {
-    let place = TestDir::empty();
-    place.write("1.csv", "id,Name\n1,a\n2,b\n");
-    place.write("2.csv", "extra,name,ID\n2.5,c,3\n,d,4\n");
-    place.write("3.csv", "id,other\n5,\"\"\n");
+    let dir = TestDir::new();
+    dir.write("1.csv", "id,Name\n1,a\n2,b\n");
+    dir.write("2.csv", "extra,name,ID\n2.5,c,3\n,d,4\n");
+    dir.write("3.csv", "id,other\n5,\"\"\n");
     for writer in ["direct", "statements"] {
         let inputs = ["load", "1.csv", "2.csv", "3.csv", "out.db", "-t", "t", "--replace", "--union-by-name"];
         let options: &[&str] = if writer == "direct" { &[] } else { &["--writer", writer] };
-        place.run(&[&inputs, options].concat()).expect(0);
-        let connection = place.open("out.db");
+        dir.run(&[&inputs, options].concat()).expect_code(0);
+        let connection = dir.open("out.db");
         let declared = rows_of(&connection, "SELECT name, type FROM pragma_table_info('t') ORDER BY cid");
         let expected = [("id", "INTEGER"), ("Name", "TEXT"), ("extra", "REAL"), ("other", "TEXT")];
-        assert_eq!(declared, expected.map(|(name, of)| [text(name), text(of)]));
+        assert_eq!(declared, expected.map(|(name, column_type)| [text(name), text(column_type)]));
         let null = || Value::Null;
         let rows = [
             [1.into(), text("a"), null(), null()],
@@ -219,9 +225,9 @@ fn the_columns_of_all_inputs_are_those_of_the_table_if_asked_for() {
         assert_eq!(rows_of(&connection, "SELECT * FROM t ORDER BY rowid"), rows, "{writer}");
     }
     // Names in another case are the same, and need no union.
-    place.write("4.csv", "NAME,id\nd,6\n");
-    place.run(&["load", "1.csv", "4.csv", "case.db", "-t", "t"]).expect(0);
-    let connection = place.open("case.db");
+    dir.write("4.csv", "NAME,id\nd,6\n");
+    dir.run(&["load", "1.csv", "4.csv", "case.db", "-t", "t"]).expect_code(0);
+    let connection = dir.open("case.db");
     assert_eq!(rows_of(&connection, "SELECT sum(id), max(Name) FROM t"), [[9.into(), text("d")]]);
 }
 
@@ -246,50 +252,52 @@ fn keys_of_several_inputs_differ() {
 
 #[test]
 fn the_delimiter_is_found_and_said() {
-    let place = TestDir::empty();
+    let dir = TestDir::new();
     for (name, delimiter) in [("semicolon", ';'), ("tab", '\t'), ("pipe", '|'), ("comma", ',')] {
         let row = |fields: [&str; 3]| format!("{}\n", fields.join(&delimiter.to_string()));
-        place.write("in.csv", row(["a", "b", "c"]) + &row(["1", "\"x,;|\ty\"", "2.5"]));
-        let said = place.run(&["load", "in.csv", "out.db", "-t", name]).expect(0).stderr;
-        assert_eq!(said.contains("separated by"), delimiter != ',', "{said}");
-        let connection = place.open("out.db");
+        dir.write("in.csv", row(["a", "b", "c"]) + &row(["1", "\"x,;|\ty\"", "2.5"]));
+        let stderr = dir.run(&["load", "in.csv", "out.db", "-t", name]).expect_code(0).stderr;
+        assert_eq!(stderr.contains("separated by"), delimiter != ',', "{stderr}");
+        let connection = dir.open("out.db");
         let rows = rows_of(&connection, &format!("SELECT a, b, c FROM {name}"));
         assert_eq!(rows, [[Value::Integer(1), Value::Text("x,;|\ty".to_owned()), Value::Real(2.5)]]);
     }
     // Who says it is believed.
-    place.write("in.csv", "a;b\n1;2\n");
-    place.run(&["load", "in.csv", "out.db", "-d", ","]).expect(0);
-    let connection = place.open("out.db");
+    dir.write("in.csv", "a;b\n1;2\n");
+    dir.run(&["load", "in.csv", "out.db", "-d", ","]).expect_code(0);
+    let connection = dir.open("out.db");
     assert_eq!(rows_of(&connection, "SELECT \"a;b\" FROM \"in\""), [[Value::Text("1;2".to_owned())]]);
 }
 
 #[test]
 fn lines_before_the_header_are_skipped_and_counted() {
-    let place = TestDir::empty();
+    let dir = TestDir::new();
     for line_end in ["\n", "\r\n", "\r"] {
         let lines = ["a report; of \"things", "", "a;b", "1;2", "3"];
         let more = format!("1;2{line_end}").repeat(20);
-        place.write("in.csv", lines.map(|line| format!("{line}{line_end}")).concat() + &more);
+        dir.write("in.csv", lines.map(|line| format!("{line}{line_end}")).concat() + &more);
         let load = ["load", "in.csv", "out.db", "--replace", "--skip-lines", "2"];
-        place.run(&load).expect(1).says_once(&["line 5 (record 2, byte", "1 fields where the header has 2"]);
-        place.run(&[&load[..], &["--on-error", "skip"]].concat()).expect(3);
-        let connection = place.open("out.db");
+        dir.run(&load)
+            .expect_code(1)
+            .assert_single_message(&["line 5 (record 2, byte", "1 fields where the header has 2"]);
+        dir.run(&[&load[..], &["--on-error", "skip"]].concat()).expect_code(3);
+        let connection = dir.open("out.db");
         assert_eq!(rows_of(&connection, "SELECT DISTINCT a, b FROM \"in\""), [[1, 2].map(Value::Integer)]);
     }
     let past_the_end = ["load", "in.csv", "other.db", "--skip-lines", "99"];
-    place.run(&past_the_end).expect(1).says_once(&["empty"]);
+    dir.run(&past_the_end).expect_code(1).assert_single_message(&["empty"]);
 }
 
 #[test]
 fn without_a_header_columns_have_numbers() {
-    let place = TestDir::empty();
-    place.write("in.csv", "1,x\n2,y\n3\n");
+    let dir = TestDir::new();
+    dir.write("in.csv", "1,x\n2,y\n3\n");
     let load = ["load", "in.csv", "out.db", "--no-headers", "--on-error", "skip", "--rejects", "bad.csv"];
-    place.run(&load).expect(3);
-    let connection = place.open("out.db");
+    dir.run(&load).expect_code(3);
+    let connection = dir.open("out.db");
     let rows = rows_of(&connection, "SELECT column1, column2 FROM \"in\" ORDER BY rowid");
     assert_eq!(rows, [(1, "x"), (2, "y")].map(|(a, b)| vec![Value::Integer(a), Value::Text(b.to_owned())]));
-    assert_eq!(place.read("bad.csv"), b"3\n");
+    assert_eq!(dir.read("bad.csv"), b"3\n");
 }
 
 #[test]
@@ -297,7 +305,7 @@ fn a_value_that_is_not_of_the_type_given_is_a_reject() {
     let csv = "id,price,hex\n1,1.5,00ff\n2,x,\n\"3\n\",2,zz\n4\n5,,0F\n6,7,123\n";
     let types = ["--type", "ID=integer", "--type", "price=REAL", "--type", "hex=BLOB"];
     let skip = ["--on-error", "skip", "--rejects", "bad.csv", "--jobs", "2"];
-    each_way(csv, &[&types[..], &skip].concat(), 3, |connection, place| {
+    load_with_each_writer(csv, &[&types[..], &skip].concat(), 3, |connection, dir| {
         let rows = rows_of(connection, "SELECT rowid, * FROM t ORDER BY rowid");
         let expected = [
             vec![1.into(), 1.into(), 1.5.into(), Value::Blob(vec![0, 255])],
@@ -305,29 +313,29 @@ fn a_value_that_is_not_of_the_type_given_is_a_reject() {
         ];
         assert_eq!(rows, expected);
         let rejects = "id,price,hex\n2,x,\n\"3\n\",2,zz\n4\n6,7,123\n";
-        assert_eq!(String::from_utf8(place.read("bad.csv")).unwrap(), rejects);
+        assert_eq!(String::from_utf8(dir.read("bad.csv")).unwrap(), rejects);
     });
-    let place = TestDir::empty();
-    place.write("in.csv", csv);
+    let dir = TestDir::new();
+    dir.write("in.csv", csv);
     let load = ["load", "in.csv", "out.db", "--type", "price=INTEGER"];
-    place.run(&load).expect(1).says_once(&[
+    dir.run(&load).expect_code(1).assert_single_message(&[
         "line 2 (record 1, byte 13)",
         "\"price\"",
         "canonical 64-bit INTEGER",
     ]);
-    place.run(&["load", "in.csv", "out.db", "--type", "prize=REAL"]).expect(1).says_once(&[
+    dir.run(&["load", "in.csv", "out.db", "--type", "prize=REAL"]).expect_code(1).assert_single_message(&[
         "--type",
         "\"prize\"",
         "id, price, hex",
     ]);
-    place.run(&["load", "in.csv", "out.db", "--type", "price=MONEY"]).expect(2);
+    dir.run(&["load", "in.csv", "out.db", "--type", "price=MONEY"]).expect_code(2);
 }
 
 #[test]
 fn what_is_null_is_said_by_options() {
     let csv = "n,t\n1,\n,\"\"\nNA,NA\n-,x\n";
     let rows = |connection: &Connection| rows_of(connection, "SELECT n, t FROM t ORDER BY rowid");
-    each_way(csv, &["--null", "NA", "--null", "-"], 0, |connection, _| {
+    load_with_each_writer(csv, &["--null", "NA", "--null", "-"], 0, |connection, _| {
         let expected = [
             [1.into(), text("")],
             [Value::Null, text("")],
@@ -336,7 +344,7 @@ fn what_is_null_is_said_by_options() {
         ];
         assert_eq!(rows(connection), expected);
     });
-    each_way(csv, &["--null", "NA", "--null", "-", "--empty-null"], 0, |connection, _| {
+    load_with_each_writer(csv, &["--null", "NA", "--null", "-", "--empty-null"], 0, |connection, _| {
         let expected = [
             [1.into(), Value::Null],
             [Value::Null, text("")],
@@ -345,7 +353,7 @@ fn what_is_null_is_said_by_options() {
         ];
         assert_eq!(rows(connection), expected);
     });
-    each_way(csv, &["--all-text"], 0, |connection, _| {
+    load_with_each_writer(csv, &["--all-text"], 0, |connection, _| {
         let expected = [["1", ""], ["", ""], ["NA", "NA"], ["-", "x"]];
         assert_eq!(rows(connection), expected.map(|row| row.map(text)));
     });
@@ -365,7 +373,7 @@ fn odd_csv_is_read_as_the_readme_says() {
         ("\u{feff}a,b\n1,2\n", &[&["1", "2"]]),
     ];
     for (csv, expected) in cases {
-        each_way(csv, &["--all-text", "-d", ","], 0, |connection, _| {
+        load_with_each_writer(csv, &["--all-text", "-d", ","], 0, |connection, _| {
             let rows = rows_of(connection, "SELECT * FROM t ORDER BY rowid");
             let expected: Vec<Vec<_>> =
                 expected.iter().map(|row| row.iter().map(|field| text(field)).collect()).collect();
@@ -374,30 +382,31 @@ fn odd_csv_is_read_as_the_readme_says() {
             assert_eq!(names, [[text("a")]]);
         });
     }
-    let place = TestDir::empty();
-    place.write("in.csv", "a,b\n1,2\n3,\"4\n5,6\n");
-    place.run(&["load", "in.csv", "out.db"]).expect(1).says_once(&["line 3 (record 2, byte 10)", "quote"]);
+    let dir = TestDir::new();
+    dir.write("in.csv", "a,b\n1,2\n3,\"4\n5,6\n");
+    dir.run(&["load", "in.csv", "out.db"])
+        .expect_code(1)
+        .assert_single_message(&["line 3 (record 2, byte 10)", "quote"]);
 }
 
 #[test]
 fn the_input_of_a_row_is_a_column() {
-    let place = TestDir::empty();
-    place.write("1.csv", "a\n1\n2\n");
-    place.write("2.csv", "a\n3\n");
-    place
-        .run(&["load", "1.csv", "2.csv", "out.db", "-t", "t", "--file-column", "from", "--index", "from"])
-        .expect(0);
-    let connection = place.open("out.db");
+    let dir = TestDir::new();
+    dir.write("1.csv", "a\n1\n2\n");
+    dir.write("2.csv", "a\n3\n");
+    dir.run(&["load", "1.csv", "2.csv", "out.db", "-t", "t", "--file-column", "from", "--index", "from"])
+        .expect_code(0);
+    let connection = dir.open("out.db");
     let rows = rows_of(&connection, "SELECT a, \"from\" FROM t ORDER BY rowid");
     assert_eq!(rows, [(1, "1.csv"), (2, "1.csv"), (3, "2.csv")].map(|(a, from)| vec![a.into(), text(from)]));
 }
 
 #[test]
 fn a_limit_is_of_records_read() {
-    let place = TestDir::empty();
+    let dir = TestDir::new();
     let many = (1..=30_000).fold("a,b\n".to_owned(), |csv, row| csv + &format!("{row},\"x\n\"\n\n"));
-    place.write("1.csv", &many);
-    place.write("2.csv", "a,b\n-1,y\n-2,y\n");
+    dir.write("1.csv", &many);
+    dir.write("2.csv", "a,b\n-1,y\n-2,y\n");
     for (limit, loaded, sum) in [
         (0, 0, None),
         (1, 1, Some(1)),
@@ -418,22 +427,22 @@ fn a_limit_is_of_records_read() {
             "--replace",
             "--limit",
         ];
-        let said = place.run(&[&load[..], &[&limit.to_string()]].concat()).expect(0).stderr;
-        let connection = place.open("out.db");
+        let stderr = dir.run(&[&load[..], &[&limit.to_string()]].concat()).expect_code(0).stderr;
+        let connection = dir.open("out.db");
         let rows = rows_of(&connection, "SELECT count(*), sum(a) FROM t");
-        assert_eq!(rows, [[Value::Integer(loaded), sum.map_or(Value::Null, Value::Integer)]], "{said}");
+        assert_eq!(rows, [[Value::Integer(loaded), sum.map_or(Value::Null, Value::Integer)]], "{stderr}");
     }
 }
 
 #[test]
 fn why_a_record_is_a_reject_is_kept_beside_it() {
-    let place = TestDir::empty();
-    place.write("in.csv", b"a,b\n1,\"x\n\"\n2\ny,z\n3,\xff\n");
+    let dir = TestDir::new();
+    dir.write("in.csv", b"a,b\n1,\"x\n\"\n2\ny,z\n3,\xff\n");
     let load =
         ["load", "in.csv", "out.db", "--type", "a=INTEGER", "--on-error", "skip", "--rejects", "bad.csv"];
-    place.run(&load).expect(3);
-    assert_eq!(place.read("bad.csv"), b"a,b\n2\ny,z\n3,\xff\n");
-    let reasons = String::from_utf8(place.read("bad.csv.reasons.jsonl")).unwrap();
+    dir.run(&load).expect_code(3);
+    assert_eq!(dir.read("bad.csv"), b"a,b\n2\ny,z\n3,\xff\n");
+    let reasons = String::from_utf8(dir.read("bad.csv.reasons.jsonl")).unwrap();
     let reasons: Vec<serde_json::Value> =
         reasons.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let expected = [
@@ -448,16 +457,16 @@ fn why_a_record_is_a_reject_is_kept_beside_it() {
         assert_eq!((&reason["offset"], &reason["column"]), (&offset.into(), &column.into()));
         assert!(reason["message"].as_str().is_some_and(|message| !message.is_empty()));
     }
-    place.run(&["load", "in.csv", "out.db", "--rejects", "r", "--report", "r.reasons.jsonl"]).expect(2);
+    dir.run(&["load", "in.csv", "out.db", "--rejects", "r", "--report", "r.reasons.jsonl"]).expect_code(2);
 }
 
 #[test]
 fn the_line_that_makes_a_column_text_is_that_of_its_input() {
-    let place = TestDir::empty();
+    let dir = TestDir::new();
     // More than is looked at of one input before the load.
-    place.write("1.csv", format!("a,b\n{}", "1,1\n".repeat(500_000)));
-    place.write("2.csv", "a,b\n1,1\n1,+1\n007,1\n");
-    let said = place.run(&["load", "1.csv", "2.csv", "out.db"]).expect(0).stderr;
-    assert!(said.contains("a: TEXT, a leading zero at line 4"), "{said}");
-    assert!(said.contains("b: TEXT, a plus sign at line 3"), "{said}");
+    dir.write("1.csv", format!("a,b\n{}", "1,1\n".repeat(500_000)));
+    dir.write("2.csv", "a,b\n1,1\n1,+1\n007,1\n");
+    let stderr = dir.run(&["load", "1.csv", "2.csv", "out.db"]).expect_code(0).stderr;
+    assert!(stderr.contains("a: TEXT, a leading zero at line 4"), "{stderr}");
+    assert!(stderr.contains("b: TEXT, a plus sign at line 3"), "{stderr}");
 }

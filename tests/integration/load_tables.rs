@@ -1,20 +1,22 @@
 //! `load`: the table that is made, and the one that is there already.
 
-use crate::common::{TestDir, each_way, rows_of, text};
+use crate::common::{TestDir, load_with_each_writer, rows_of, text};
 use rusqlite::types::Value;
 
 #[test]
 fn a_table_that_is_there_is_replaced_only_if_asked() {
-    let place = TestDir::empty();
-    place.write("in.csv", "a\n1\n");
-    place.run(&["load", "in.csv", "out.db"]).expect(0);
-    place.write("in.csv", "a\nx\n");
-    let before = place.snapshot();
-    place.run(&["load", "in.csv", "out.db"]).expect(1).says_once(&["table \"in\" already", "--replace"]);
-    place.is_as(&before);
-    place.run(&["load", "in.csv", "out.db", "-t", "other"]).expect(0);
-    place.run(&["load", "in.csv", "out.db", "--replace"]).expect(0);
-    let connection = place.open("out.db");
+    let dir = TestDir::new();
+    dir.write("in.csv", "a\n1\n");
+    dir.run(&["load", "in.csv", "out.db"]).expect_code(0);
+    dir.write("in.csv", "a\nx\n");
+    let before = dir.snapshot();
+    dir.run(&["load", "in.csv", "out.db"])
+        .expect_code(1)
+        .assert_single_message(&["table \"in\" already", "--replace"]);
+    dir.assert_unchanged(&before);
+    dir.run(&["load", "in.csv", "out.db", "-t", "other"]).expect_code(0);
+    dir.run(&["load", "in.csv", "out.db", "--replace"]).expect_code(0);
+    let connection = dir.open("out.db");
     for table in ["\"in\"", "other"] {
         let rows = rows_of(&connection, &format!("SELECT * FROM {table}"));
         assert_eq!(rows, [[Value::Text("x".to_owned())]], "{table}");
@@ -22,7 +24,7 @@ fn a_table_that_is_there_is_replaced_only_if_asked() {
 }
 
 /// Names that have to be quoted, and some that try to be more than names.
-fn odd_names() -> Vec<String> {
+fn unusual_names() -> Vec<String> {
     let names = [
         "select",
         "a b",
@@ -56,18 +58,18 @@ fn odd_names() -> Vec<String> {
 
 #[test]
 fn any_name_is_a_name() {
-    let names = odd_names();
+    let names = unusual_names();
     let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
     writer.write_record(&names).unwrap();
     writer.write_record(names.iter().map(|_| "1")).unwrap();
     writer.write_record(names.iter().map(|_| "2")).unwrap();
     let csv = writer.into_inner().unwrap();
-    let place = TestDir::empty();
-    place.write("in.csv", &csv);
+    let dir = TestDir::new();
+    dir.write("in.csv", &csv);
     let columns: Vec<_> = names.iter().map(|name| vec![text(name)]).collect();
     for table in &names {
         for writer in ["direct", "statements"] {
-            let _ = std::fs::remove_file(place.path("out.db"));
+            let _ = std::fs::remove_file(dir.path("out.db"));
             let load = ["load", "in.csv", "out.db", "-t", table, "--writer", writer, "--verify", "--analyze"];
             let keys = [
                 "--pk",
@@ -81,8 +83,8 @@ fn any_name_is_a_name() {
                 "--index",
                 "main,temp",
             ];
-            place.run(&[&load[..], &keys].concat()).expect(0);
-            let connection = place.open("out.db");
+            dir.run(&[&load[..], &keys].concat()).expect_code(0);
+            let connection = dir.open("out.db");
             let literal = table.replace('\'', "''");
             let sql = format!("SELECT name FROM pragma_table_info('{literal}') ORDER BY cid");
             assert_eq!(rows_of(&connection, &sql), columns, "{table}");
@@ -93,20 +95,20 @@ fn any_name_is_a_name() {
             assert_eq!(rows, [1, 2].map(|row| vec![Value::Integer(row); names.len()]));
             drop(connection);
             let again = ["load", "in.csv", "out.db", "-t", table, "--append", "--upsert"];
-            let said = place.run(&again).expect(0).stderr;
-            assert!(said.contains("2 loaded"), "{said}");
+            let stderr = dir.run(&again).expect_code(0).stderr;
+            assert!(stderr.contains("2 loaded"), "{stderr}");
             let again = ["load", "in.csv", "out.db", "-t", table, "--replace", "--auto-id=\"; id"];
-            place.run(&again).expect(0);
+            dir.run(&again).expect_code(0);
         }
     }
 }
 
 #[test]
 fn names_that_can_not_be_are_refused() {
-    let place = TestDir::empty();
-    place.write("in.csv", "a,b\n1,2\n");
-    place.write("sqlite_x.csv", "a,b\n1,2\n");
-    let before = place.snapshot();
+    let dir = TestDir::new();
+    dir.write("in.csv", "a,b\n1,2\n");
+    dir.write("sqlite_x.csv", "a,b\n1,2\n");
+    let before = dir.snapshot();
     for (load, parts) in [
         (&["load", "in.csv", "out.db", "-t", ""][..], &["no name", "--table"][..]),
         (&["load", "in.csv", "out.db", "-t", "SQLite_x"], &["sqlite_", "--table"]),
@@ -119,11 +121,11 @@ fn names_that_can_not_be_are_refused() {
         ),
         (&["load", "in.csv", "out.db", "--file-column", "A"], &["two columns", "--file-column"]),
     ] {
-        place.run(load).expect(2).says_once(parts);
-        place.is_as(&before);
+        dir.run(load).expect_code(2).assert_single_message(parts);
+        dir.assert_unchanged(&before);
     }
     // A NUL ends a name for SQLite.
-    each_way("a\0b,a\0b,c\n1,2,3\n", &["--pk", "a_b"], 0, |connection, _| {
+    load_with_each_writer("a\0b,a\0b,c\n1,2,3\n", &["--pk", "a_b"], 0, |connection, _| {
         let names = rows_of(connection, "SELECT name FROM pragma_table_info('t')");
         assert_eq!(names, ["a_b", "a_b_2", "c"].map(|name| [text(name)]));
     });
@@ -135,83 +137,92 @@ fn more_columns_than_sqlite_allows_are_refused() {
         (0..width).map(cell).collect::<Vec<_>>().join(",") + "\n"
     };
     let csv = |width: usize| row(width, &|at| format!("c{at}")) + &row(width, &|at| at.to_string());
-    each_way(&csv(2_000), &[], 0, |connection, _| {
+    load_with_each_writer(&csv(2_000), &[], 0, |connection, _| {
         assert_eq!(rows_of(connection, "SELECT c0, c1999 FROM t"), [[0, 1999].map(Value::Integer)]);
     });
-    let place = TestDir::empty();
-    place.write("in.csv", csv(2_001));
+    let dir = TestDir::new();
+    dir.write("in.csv", csv(2_001));
     let parts = ["2001 columns", "2000", "--columns"];
-    place.run(&["load", "in.csv", "out.db"]).expect(1).says_once(&parts);
-    place.run(&["load", "in.csv", "out.db", "--columns", "c2000,c7"]).expect(0);
-    let before = place.snapshot();
-    place.run(&["load", "in.csv", "out.db", "--append", "--add-columns"]).expect(1).says_once(&parts);
-    place.is_as(&before);
+    dir.run(&["load", "in.csv", "out.db"]).expect_code(1).assert_single_message(&parts);
+    dir.run(&["load", "in.csv", "out.db", "--columns", "c2000,c7"]).expect_code(0);
+    let before = dir.snapshot();
+    dir.run(&["load", "in.csv", "out.db", "--append", "--add-columns"])
+        .expect_code(1)
+        .assert_single_message(&parts);
+    dir.assert_unchanged(&before);
 }
 
 #[test]
 fn of_a_hundred_thousand_columns_some_are_soon_chosen() {
-    let place = TestDir::empty();
+    let dir = TestDir::new();
     let line = |field: &dyn Fn(usize) -> String| (0..100_000).map(field).collect::<Vec<_>>().join(",");
     let header = line(&|at| format!("c{at}"));
-    place.write("in.csv", format!("{header}\n{}\n", line(&|at| at.to_string())));
+    dir.write("in.csv", format!("{header}\n{}\n", line(&|at| at.to_string())));
     // Nothing may look through all names for each of them: that would take longer than a test may.
-    place.run(&["load", "in.csv", "people.db", "--columns", "c99999,C7", "-t", "t"]).expect(0);
-    assert_eq!(place.query("SELECT c99999 || ' ' || c7 FROM t"), "99999 7");
+    dir.run(&["load", "in.csv", "people.db", "--columns", "c99999,C7", "-t", "t"]).expect_code(0);
+    assert_eq!(dir.query("SELECT c99999 || ' ' || c7 FROM t"), "99999 7");
 }
 
 #[test]
 fn rows_are_numbered_if_asked_for() {
     let csv = format!("a,b\n{}", "x,1\ny\nz,2\n".repeat(20_000));
-    each_way(&csv, &["--auto-id", "--index", "b,id", "--on-error", "skip"], 3, |connection, place| {
-        let rows =
-            rows_of(connection, "SELECT min(id), max(id), count(DISTINCT id), sum(id % 2 = b % 2) FROM t");
-        assert_eq!(rows, [[1, 40_000, 40_000, 40_000].map(Value::Integer)]);
-        let sql = "SELECT name || ' ' || type || ' ' || pk FROM pragma_table_info('t') WHERE cid = 0";
-        assert_eq!(rows_of(connection, sql), [[text("id INTEGER 1")]]);
-        // It goes on where it stopped, and the column may be named again or not.
-        place.write("more.csv", "b,a\n7,w\n");
-        for more in [&[][..], &["--auto-id"], &["--auto-id=ID"]] {
-            let append = ["load", "more.csv", "out.db", "-t", "t", "--append"];
-            place.run(&[&append[..], more].concat()).expect(0);
-        }
-        let rows = rows_of(connection, "SELECT group_concat(id) FROM t WHERE a = 'w'");
-        assert_eq!(rows, [[text("40001,40002,40003")]]);
-        let other = ["load", "more.csv", "out.db", "-t", "t", "--append", "--auto-id=b"];
-        place.run(&other).expect(2).says_once(&["primary key", "(id)"]);
-    });
+    load_with_each_writer(
+        &csv,
+        &["--auto-id", "--index", "b,id", "--on-error", "skip"],
+        3,
+        |connection, dir| {
+            let rows = rows_of(
+                connection,
+                "SELECT min(id), max(id), count(DISTINCT id), sum(id % 2 = b % 2) FROM t",
+            );
+            assert_eq!(rows, [[1, 40_000, 40_000, 40_000].map(Value::Integer)]);
+            let sql = "SELECT name || ' ' || type || ' ' || pk FROM pragma_table_info('t') WHERE cid = 0";
+            assert_eq!(rows_of(connection, sql), [[text("id INTEGER 1")]]);
+            // It goes on where it stopped, and the column may be named again or not.
+            dir.write("more.csv", "b,a\n7,w\n");
+            for more in [&[][..], &["--auto-id"], &["--auto-id=ID"]] {
+                let append = ["load", "more.csv", "out.db", "-t", "t", "--append"];
+                dir.run(&[&append[..], more].concat()).expect_code(0);
+            }
+            let rows = rows_of(connection, "SELECT group_concat(id) FROM t WHERE a = 'w'");
+            assert_eq!(rows, [[text("40001,40002,40003")]]);
+            let other = ["load", "more.csv", "out.db", "-t", "t", "--append", "--auto-id=b"];
+            dir.run(&other).expect_code(2).assert_single_message(&["primary key", "(id)"]);
+        },
+    );
 }
 
 #[test]
 fn a_table_without_rowid_is_made() {
-    let place = TestDir::empty();
-    place.write("in.csv", "a,b\ny,1\nx,2\n");
+    let dir = TestDir::new();
+    dir.write("in.csv", "a,b\ny,1\nx,2\n");
     for (options, wr) in [(&["--without-rowid"][..], "1 0"), (&["--without-rowid", "--strict"], "1 1")] {
         let load = ["load", "in.csv", "out.db", "--pk", "a", "--replace", "--verify"];
-        let said = place.run(&[&load[..], options].concat()).expect(0).stderr;
-        assert!(said.contains("statements writer: the table is WITHOUT ROWID"), "{said}");
-        let connection = place.open("out.db");
+        let stderr = dir.run(&[&load[..], options].concat()).expect_code(0).stderr;
+        assert!(stderr.contains("statements writer: the table is WITHOUT ROWID"), "{stderr}");
+        let connection = dir.open("out.db");
         let sql = "SELECT wr || ' ' || strict FROM pragma_table_list('in')";
         assert_eq!(rows_of(&connection, sql), [[text(wr)]]);
         assert_eq!(rows_of(&connection, "SELECT a FROM \"in\""), [[text("x")], [text("y")]]);
     }
-    place.run(&["load", "in.csv", "other.db", "--without-rowid"]).expect(2);
+    dir.run(&["load", "in.csv", "other.db", "--without-rowid"]).expect_code(2);
 }
 
 #[test]
 fn columns_that_a_table_lacks_are_added() {
     let schema = "CREATE TABLE t (a TEXT); INSERT INTO t VALUES ('old')";
-    let place = TestDir::empty();
-    place.open("out.db").execute_batch(schema).unwrap();
+    let dir = TestDir::new();
+    dir.open("out.db").execute_batch(schema).unwrap();
     // The last record says what the first do not.
     let rows = "007,1,1.5,x\n".repeat(400_000);
-    place.write("in.csv", format!("A,n,r,late\"\n{rows}008,2,3,\n").replace("late\"", "\"late\"\"\""));
+    dir.write("in.csv", format!("A,n,r,late\"\n{rows}008,2,3,\n").replace("late\"", "\"late\"\"\""));
     let load = ["load", "in.csv", "out.db", "-t", "t", "--append", "--verify"];
-    let before = place.snapshot();
-    place.run(&load).expect(1).says_once(&["no column \"n\"", "--add-columns"]);
-    place.run(&[&load[..], &["--add-columns", "--type", "late\"=INTEGER"]].concat()).expect(1);
-    place.is_as(&before);
-    place.run(&[&load[..], &["--add-columns"]].concat()).expect(0);
-    let connection = place.open("out.db");
+    let before = dir.snapshot();
+    dir.run(&load).expect_code(1).assert_single_message(&["no column \"n\"", "--add-columns"]);
+    dir.run(&[&load[..], &["--add-columns", "--type", "late\"=INTEGER"]].concat()).expect_code(1);
+    dir.assert_unchanged(&before);
+    dir.run(&[&load[..], &["--add-columns"]].concat()).expect_code(0);
+    let connection = dir.open("out.db");
     let types = rows_of(&connection, "SELECT name || ' ' || type FROM pragma_table_info('t')");
     assert_eq!(types, ["a TEXT", "n INTEGER", "r REAL", "late\" TEXT"].map(|column| [text(column)]));
     let rows = rows_of(&connection, "SELECT * FROM t ORDER BY rowid");
@@ -219,8 +230,8 @@ fn columns_that_a_table_lacks_are_added() {
     assert_eq!(rows[0], [text("old"), null.clone(), null.clone(), null]);
     assert_eq!(rows[400_001], [text("008"), 2.into(), 3.0.into(), text("")]);
     // A guess that does not hold is taken back with all that was done.
-    place.write("in.csv", format!("a,z\n{}1,no\n", "1,1\n".repeat(400_000)));
-    place.run(&[&load[..], &["--add-columns"]].concat()).expect(0);
+    dir.write("in.csv", format!("a,z\n{}1,no\n", "1,1\n".repeat(400_000)));
+    dir.run(&[&load[..], &["--add-columns"]].concat()).expect_code(0);
     let types = rows_of(
         &connection,
         "SELECT type, (SELECT count(*) FROM t) FROM pragma_table_info('t') WHERE name = 'z'",
@@ -230,17 +241,19 @@ fn columns_that_a_table_lacks_are_added() {
 
 #[test]
 fn a_view_is_not_filled() {
-    let place = TestDir::empty();
-    place.open("out.db").execute_batch("CREATE VIEW t AS SELECT 1 AS a").unwrap();
-    place.write("in.csv", "a\n1\n");
-    place.run(&["load", "in.csv", "out.db", "-t", "T", "--append"]).expect(2).says_once(&["is a view"]);
+    let dir = TestDir::new();
+    dir.open("out.db").execute_batch("CREATE VIEW t AS SELECT 1 AS a").unwrap();
+    dir.write("in.csv", "a\n1\n");
+    dir.run(&["load", "in.csv", "out.db", "-t", "T", "--append"])
+        .expect_code(2)
+        .assert_single_message(&["is a view"]);
 }
 
 #[test]
 fn a_table_has_the_keys_and_indexes_that_are_asked_for() {
     let csv = "b,a,c\nx,2,1\ny,1,2\nz,3,1\n";
     let options = ["--pk", "a", "--unique", "b,c", "--index", "c", "--index", "c,b", "--not-null", "b,c"];
-    each_way(csv, &options, 0, |connection, _| {
+    load_with_each_writer(csv, &options, 0, |connection, _| {
         let rows = rows_of(connection, "SELECT rowid, b FROM t ORDER BY rowid");
         assert_eq!(rows, [(1, "y"), (2, "x"), (3, "z")].map(|(rowid, b)| vec![rowid.into(), text(b)]));
         let names = rows_of(connection, "SELECT name FROM pragma_index_list('t') ORDER BY name");
@@ -248,13 +261,15 @@ fn a_table_has_the_keys_and_indexes_that_are_asked_for() {
         let sql = "SELECT group_concat(name || \"notnull\" || pk, ' ') FROM pragma_table_info('t')";
         assert_eq!(rows_of(connection, sql), [[text("b10 a01 c10")]]);
     });
-    let place = TestDir::empty();
-    place.write("in.csv", csv);
-    let twice = place.run(&["load", "in.csv", "out.db", "--pk", "c"]).expect(1);
-    twice.says_once(&["UNIQUE constraint failed: in.c", "line 2", "line 4"]);
-    place.run(&["load", "in.csv", "out.db", "--pk", "d"]).expect(1).says_once(&["--pk", "b, a, c"]);
-    place.run(&["load", "in.csv", "out.db", "--pk", "c,b", "--strict"]).expect(0);
-    let connection = place.open("out.db");
+    let dir = TestDir::new();
+    dir.write("in.csv", csv);
+    let twice = dir.run(&["load", "in.csv", "out.db", "--pk", "c"]).expect_code(1);
+    twice.assert_single_message(&["UNIQUE constraint failed: in.c", "line 2", "line 4"]);
+    dir.run(&["load", "in.csv", "out.db", "--pk", "d"])
+        .expect_code(1)
+        .assert_single_message(&["--pk", "b, a, c"]);
+    dir.run(&["load", "in.csv", "out.db", "--pk", "c,b", "--strict"]).expect_code(0);
+    let connection = dir.open("out.db");
     let strict = rows_of(&connection, "SELECT strict FROM pragma_table_list('in')");
     assert_eq!(strict, [[Value::Integer(1)]]);
 }
@@ -262,10 +277,15 @@ fn a_table_has_the_keys_and_indexes_that_are_asked_for() {
 #[test]
 fn columns_are_selected_and_renamed() {
     let csv = "a,b,c\n1,x,2\n3,y,4\n";
-    each_way(csv, &["--columns", "c,a", "--rename", "a=first \"one\"", "--pk", "c"], 0, |connection, _| {
-        let rows = rows_of(connection, "SELECT c, \"first \"\"one\"\"\" FROM t ORDER BY rowid");
-        assert_eq!(rows, [[2, 1], [4, 3]].map(|row| row.map(Value::Integer)));
-    });
+    load_with_each_writer(
+        csv,
+        &["--columns", "c,a", "--rename", "a=first \"one\"", "--pk", "c"],
+        0,
+        |connection, _| {
+            let rows = rows_of(connection, "SELECT c, \"first \"\"one\"\"\" FROM t ORDER BY rowid");
+            assert_eq!(rows, [[2, 1], [4, 3]].map(|row| row.map(Value::Integer)));
+        },
+    );
 }
 
 #[test]
@@ -276,11 +296,11 @@ fn a_table_that_is_there_is_filled_further() {
         INSERT INTO t (name) VALUES ('old')";
     let csv = "Name,id,when,price\n007,5,2024-01-02,1\nx,,12,2.5\n";
     for (option, old_rows) in [("--append", 1), ("--truncate", 0)] {
-        let place = TestDir::empty();
-        place.open("out.db").execute_batch(schema).unwrap();
-        place.write("in.csv", csv);
-        place.run(&["load", "in.csv", "out.db", "-t", "T", option, "--verify"]).expect(0);
-        let connection = place.open("out.db");
+        let dir = TestDir::new();
+        dir.open("out.db").execute_batch(schema).unwrap();
+        dir.write("in.csv", csv);
+        dir.run(&["load", "in.csv", "out.db", "-t", "T", option, "--verify"]).expect_code(0);
+        let connection = dir.open("out.db");
         let rows = rows_of(&connection, "SELECT * FROM t ORDER BY id");
         let (n, none) = (Value::Null, text("none"));
         let mut expected = vec![
@@ -295,9 +315,9 @@ fn a_table_that_is_there_is_filled_further() {
 
 #[test]
 fn what_a_table_that_is_there_would_bend_is_a_reject() {
-    let place = TestDir::empty();
+    let dir = TestDir::new();
     let schema = "CREATE TABLE t (n INTEGER, r REAL, d DECIMAL(10, 2), s TEXT)";
-    place.open("out.db").execute_batch(schema).unwrap();
+    dir.open("out.db").execute_batch(schema).unwrap();
     let bent = [
         "007",
         "+1",
@@ -336,7 +356,7 @@ fn what_a_table_that_is_there_would_bend_is_a_reject() {
         bent.iter().chain(&kept).map(row).collect::<Vec<_>>().join("\n")
     };
     for (column, name) in ["n", "r", "d", "s"].iter().enumerate() {
-        place.write("in.csv", format!("n,r,d,s\n{}\n", rows(column)));
+        dir.write("in.csv", format!("n,r,d,s\n{}\n", rows(column)));
         let load = [
             "load",
             "in.csv",
@@ -349,8 +369,8 @@ fn what_a_table_that_is_there_would_bend_is_a_reject() {
             "--rejects",
             "bad.csv",
         ];
-        place.run(&load).expect(if *name == "s" { 0 } else { 3 });
-        let connection = place.open("out.db");
+        dir.run(&load).expect_code(if *name == "s" { 0 } else { 3 });
+        let connection = dir.open("out.db");
         let found = rows_of(&connection, &format!("SELECT {name} || '', {name} FROM t ORDER BY rowid"));
         let expected: Vec<_> =
             if *name == "s" { bent.iter().chain(&kept).collect() } else { kept.iter().collect() };
@@ -365,35 +385,36 @@ fn what_a_table_that_is_there_would_bend_is_a_reject() {
 #[test]
 fn a_column_of_any_type_takes_what_is_there() {
     for (strict, code, loaded) in [("STRICT", 0, "007 +1 x"), ("", 3, "x")] {
-        let place = TestDir::empty();
-        place.database().execute_batch(&format!("CREATE TABLE t (v ANY) {strict}")).unwrap();
-        place.write("in.csv", "v\n007\n+1\nx\n");
-        place.run(&["load", "in.csv", "people.db", "-t", "t", "--append", "--on-error", "skip"]).expect(code);
-        assert_eq!(place.query("SELECT group_concat(v, ' ') FROM t"), loaded);
+        let dir = TestDir::new();
+        dir.database().execute_batch(&format!("CREATE TABLE t (v ANY) {strict}")).unwrap();
+        dir.write("in.csv", "v\n007\n+1\nx\n");
+        dir.run(&["load", "in.csv", "people.db", "-t", "t", "--append", "--on-error", "skip"])
+            .expect_code(code);
+        assert_eq!(dir.query("SELECT group_concat(v, ' ') FROM t"), loaded);
     }
 }
 
 #[test]
 fn what_can_not_be_appended_is_an_error() {
-    let place = TestDir::empty();
-    place.write("in.csv", "a,b\n1,2\n");
-    place.run(&["load", "in.csv", "out.db", "-t", "t", "--append"]).expect(0);
-    place.write("more.csv", "a,c\n1,2\n");
+    let dir = TestDir::new();
+    dir.write("in.csv", "a,b\n1,2\n");
+    dir.run(&["load", "in.csv", "out.db", "-t", "t", "--append"]).expect_code(0);
+    dir.write("more.csv", "a,c\n1,2\n");
     let load = ["load", "more.csv", "out.db", "-t", "t", "--append"];
-    let before = place.snapshot();
-    place.run(&load).expect(1).says_once(&["\"t\" has no column \"c\"", "a, b", "--rename"]);
-    place.run(&[&load[..], &["--columns", "a", "--pk", "a"]].concat()).expect(2);
-    place.run(&[&load[..], &["--replace"]].concat()).expect(2);
-    place.run(&[&load[..], &["--columns", "a", "--writer", "direct"]].concat()).expect(1);
-    place.is_as(&before);
-    place.run(&[&load[..], &["--rename", "c=b"]].concat()).expect(0);
-    let connection = place.open("out.db");
+    let before = dir.snapshot();
+    dir.run(&load).expect_code(1).assert_single_message(&["\"t\" has no column \"c\"", "a, b", "--rename"]);
+    dir.run(&[&load[..], &["--columns", "a", "--pk", "a"]].concat()).expect_code(2);
+    dir.run(&[&load[..], &["--replace"]].concat()).expect_code(2);
+    dir.run(&[&load[..], &["--columns", "a", "--writer", "direct"]].concat()).expect_code(1);
+    dir.assert_unchanged(&before);
+    dir.run(&[&load[..], &["--rename", "c=b"]].concat()).expect_code(0);
+    let connection = dir.open("out.db");
     assert_eq!(rows_of(&connection, "SELECT count(*), sum(b) FROM t"), [[2, 4].map(Value::Integer)]);
 }
 
 #[test]
 fn statistics_are_made_if_asked_for() {
-    each_way("a,b\n1,2\n3,4\n", &["--analyze", "--index", "a"], 0, |connection, _| {
+    load_with_each_writer("a,b\n1,2\n3,4\n", &["--analyze", "--index", "a"], 0, |connection, _| {
         let rows = rows_of(connection, "SELECT tbl, idx, stat FROM sqlite_stat1");
         assert_eq!(rows, [["t", "idx_t_a", "2 1"].map(text)]);
     });

@@ -205,8 +205,8 @@ fn a_constraint_of_the_table_ends_the_load() {
         [(WriterChoice::Statements, second.clone()), (WriterChoice::Direct, format!("{first} and {second}"))]
     {
         let error = loader.clone().writer(writer).load(path("in.csv"), path("out.db")).unwrap_err();
-        let said = format!("{places}: UNIQUE constraint failed: t.a; fix the input");
-        assert!(error.to_string().starts_with(&said), "{error}");
+        let expected = format!("{places}: UNIQUE constraint failed: t.a; fix the input");
+        assert!(error.to_string().starts_with(&expected), "{error}");
         assert!(!path("out.db").exists());
     }
 }

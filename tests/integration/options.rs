@@ -1,6 +1,6 @@
 //! Every option of `run-pipeline`.
 
-use crate::common::{FEW, TestDir, many};
+use crate::common::{TWO_PEOPLE, TestDir, people_csv};
 use serde_json::Value as Json;
 
 /// Two records that can not be loaded, one of them over two lines, and a good one after each.
@@ -16,9 +16,9 @@ const GOOD_OF_BAD: &str = "first_name,last_name,age\nAda,Lovelace,36\nAlan,Turin
 
 #[test]
 fn tuning_changes_nothing_in_the_table() {
-    let place = TestDir::empty();
-    place.run(&["create-file", "-o", "people.csv", "--number-rows", "30000", "--seed", "2"]).expect(0);
-    let csv = place.read("people.csv");
+    let dir = TestDir::new();
+    dir.run(&["create-file", "-o", "people.csv", "--number-rows", "30000", "--seed", "2"]).expect_code(0);
+    let csv = dir.read("people.csv");
     let lines: &[&[&str]] = &[
         &["-j", "1"],
         &["-j", "2"],
@@ -38,65 +38,65 @@ fn tuning_changes_nothing_in_the_table() {
     ];
     for options in lines {
         println!("{options:?}");
-        place.load(options).expect(0);
-        place.holds(&csv);
-        assert_eq!(place.names(), ["people.csv", "people.db"]);
-        std::fs::remove_file(place.path("people.db")).unwrap();
+        dir.load(options).expect_code(0);
+        dir.assert_holds(&csv);
+        assert_eq!(dir.file_names(), ["people.csv", "people.db"]);
+        std::fs::remove_file(dir.path("people.db")).unwrap();
     }
 }
 
 #[test]
 fn a_thousand_jobs_are_no_problem() {
-    let place = TestDir::with_input(FEW);
-    place.load(&["-j", "1000"]).expect(0);
-    place.holds(FEW);
+    let dir = TestDir::with_input(TWO_PEOPLE);
+    dir.load(&["-j", "1000"]).expect_code(0);
+    dir.assert_holds(TWO_PEOPLE);
 }
 
 #[test]
 fn more_jobs_than_a_machine_has_threads_are_refused_or_made_fewer() {
-    let place = TestDir::with_input(FEW);
-    let outcome = place.load(&["-j", "1000000"]);
+    let dir = TestDir::with_input(TWO_PEOPLE);
+    let outcome = dir.load(&["-j", "1000000"]);
     match outcome.code {
-        Some(0) => place.holds(FEW),
-        code => assert!(matches!(code, Some(1 | 2)) && place.names() == ["people.csv"], "{outcome:?}"),
+        Some(0) => dir.assert_holds(TWO_PEOPLE),
+        code => assert!(matches!(code, Some(1 | 2)) && dir.file_names() == ["people.csv"], "{outcome:?}"),
     }
 }
 
 #[test]
 fn page_size_is_that_of_a_new_database() {
     for bytes in ["512", "1024", "4096", "65536"] {
-        let place = TestDir::with_input(many(5_000));
-        place.load(&["--page-size", bytes]).expect(0);
-        assert_eq!(place.query("PRAGMA page_size"), bytes);
-        place.holds(many(5_000));
+        let dir = TestDir::with_input(people_csv(5_000));
+        dir.load(&["--page-size", bytes]).expect_code(0);
+        assert_eq!(dir.query("PRAGMA page_size"), bytes);
+        dir.assert_holds(people_csv(5_000));
     }
 }
 
 #[test]
 fn page_size_of_a_replaced_database_stays_unless_another_is_asked_for() {
-    let place = TestDir::with_database(FEW, "PRAGMA page_size = 8192; CREATE TABLE people (x)");
+    let dir = TestDir::with_database(TWO_PEOPLE, "PRAGMA page_size = 8192; CREATE TABLE people (x)");
     for (options, bytes) in [(&[][..], "8192"), (&["--page-size", "1024"], "1024"), (&[], "1024")] {
-        place.load(options).expect(0);
-        assert_eq!(place.query("PRAGMA page_size"), bytes);
-        place.holds(FEW);
+        dir.load(options).expect_code(0);
+        assert_eq!(dir.query("PRAGMA page_size"), bytes);
+        dir.assert_holds(TWO_PEOPLE);
     }
 }
 
 #[test]
 fn a_page_size_that_is_none_is_wrong_usage() {
-    let place = TestDir::with_input(FEW);
+    let dir = TestDir::with_input(TWO_PEOPLE);
     for bytes in ["0", "1", "256", "1000", "4095", "131072", "4294967296", "-4096", "4k"] {
-        place.load(&["--page-size", bytes]).expect(2);
-        assert_eq!(place.names(), ["people.csv"], "{bytes}");
+        dir.load(&["--page-size", bytes]).expect_code(2);
+        assert_eq!(dir.file_names(), ["people.csv"], "{bytes}");
     }
 }
 
 #[test]
 fn bad_records_are_skipped_said_and_counted() {
-    let place = TestDir::with_input(BAD);
+    let dir = TestDir::with_input(BAD);
     for options in [&[][..], &["--on-error", "skip"], &["--max-errors", "2"], &["-j", "1"]] {
-        let outcome = place.load(options).expect(3);
-        place.holds(GOOD_OF_BAD);
+        let outcome = dir.load(options).expect_code(3);
+        dir.assert_holds(GOOD_OF_BAD);
         let parts = [
             "people.csv: line 3 (record 2, byte 45): rejected: 2 fields where the header has 3",
             "people.csv: line 6 (record 4, byte 74): rejected: 4 fields where the header has 3",
@@ -110,30 +110,30 @@ fn bad_records_are_skipped_said_and_counted() {
 
 #[test]
 fn of_many_rejects_only_some_are_said() {
-    let place = TestDir::with_input(FEW.to_owned() + &"x\n".repeat(1_000));
-    let outcome = place.load(&[]).expect(3);
+    let dir = TestDir::with_input(TWO_PEOPLE.to_owned() + &"x\n".repeat(1_000));
+    let outcome = dir.load(&[]).expect_code(3);
     assert!(outcome.stderr.contains("1 000 rejected"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("more rejects follow"), "{}", outcome.stderr);
     assert!(outcome.stderr.lines().count() < 20);
-    place.holds(FEW);
+    dir.assert_holds(TWO_PEOPLE);
 }
 
 #[test]
 fn rejects_are_kept_as_they_were_after_the_header() {
-    let place = TestDir::with_input(BAD);
-    place.load(&["--rejects", "rejects.csv"]).expect(3);
-    place.holds(GOOD_OF_BAD);
+    let dir = TestDir::with_input(BAD);
+    dir.load(&["--rejects", "rejects.csv"]).expect_code(3);
+    dir.assert_holds(GOOD_OF_BAD);
     let expected = "first_name,\"last_name\",age\n\"too\nfew\",1\ntoo,\"many\",1,\" 2\"\n";
-    assert_eq!(String::from_utf8(place.read("rejects.csv")).unwrap(), expected);
-    assert_eq!(place.names(), ["people.csv", "people.db", "rejects.csv", "rejects.csv.reasons.jsonl"]);
+    assert_eq!(String::from_utf8(dir.read("rejects.csv")).unwrap(), expected);
+    assert_eq!(dir.file_names(), ["people.csv", "people.db", "rejects.csv", "rejects.csv.reasons.jsonl"]);
 }
 
 #[test]
 fn rejects_of_a_good_file_are_the_header_alone() {
-    let place = TestDir::with_input(format!("\u{feff}{FEW}"));
-    place.write("rejects.csv", "of yesterday\n".repeat(100));
-    place.load(&["--rejects", "rejects.csv"]).expect(0);
-    assert_eq!(place.read("rejects.csv"), b"first_name,last_name,age\n");
+    let dir = TestDir::with_input(format!("\u{feff}{TWO_PEOPLE}"));
+    dir.write("rejects.csv", "of yesterday\n".repeat(100));
+    dir.load(&["--rejects", "rejects.csv"]).expect_code(0);
+    assert_eq!(dir.read("rejects.csv"), b"first_name,last_name,age\n");
 }
 
 #[test]
@@ -143,20 +143,20 @@ fn rejects_are_in_the_order_of_the_input_at_any_number_of_jobs() {
         |number: usize| if number.is_multiple_of(7) { bad(number) } else { "Ada,Lovelace,36\n".to_owned() };
     let csv: String = (0..60_000).map(record).collect();
     let rejects: String = (0..60_000).step_by(7).map(bad).collect();
-    let place = TestDir::with_input(format!("first_name,last_name,age\n{csv}"));
+    let dir = TestDir::with_input(format!("first_name,last_name,age\n{csv}"));
     for jobs in ["1", "2", "8"] {
-        place.load(&["--rejects", "rejects.csv", "-q", "-j", jobs]).expect(3);
+        dir.load(&["--rejects", "rejects.csv", "-q", "-j", jobs]).expect_code(3);
         let expected = format!("first_name,last_name,age\n{rejects}");
-        assert!(place.read("rejects.csv") == expected.as_bytes(), "-j {jobs}");
+        assert!(dir.read("rejects.csv") == expected.as_bytes(), "-j {jobs}");
     }
 }
 
 #[test]
 fn max_record_size_allows_what_fits() {
-    let csv = format!("{FEW}Ada,{},1\n", "x".repeat(100_000));
-    let place = TestDir::with_input(&csv);
-    place.load(&["--max-record-size", "200000"]).expect(0);
-    place.holds(&csv);
+    let csv = format!("{TWO_PEOPLE}Ada,{},1\n", "x".repeat(100_000));
+    let dir = TestDir::with_input(&csv);
+    dir.load(&["--max-record-size", "200000"]).expect_code(0);
+    dir.assert_holds(&csv);
 }
 
 #[test]
@@ -167,13 +167,13 @@ fn vacuum_leaves_no_free_page() {
         "generate_series(1, 1000)",
         "json_each('[' || substr(replace(hex(zeroblob(999)), '00', ',0'), 2) || ']')",
     );
-    let place = TestDir::with_database(FEW, &sql);
-    place.load(&[]).expect(0);
-    assert_ne!(place.query("PRAGMA freelist_count"), "0", "the test makes no free page");
-    place.load(&["--vacuum"]).expect(0);
-    assert_eq!(place.query("PRAGMA freelist_count"), "0");
-    assert_eq!(place.query("SELECT x FROM other"), "1");
-    place.holds(FEW);
+    let dir = TestDir::with_database(TWO_PEOPLE, &sql);
+    dir.load(&[]).expect_code(0);
+    assert_ne!(dir.query("PRAGMA freelist_count"), "0", "the test makes no free page");
+    dir.load(&["--vacuum"]).expect_code(0);
+    assert_eq!(dir.query("PRAGMA freelist_count"), "0");
+    assert_eq!(dir.query("SELECT x FROM other"), "1");
+    dir.assert_holds(TWO_PEOPLE);
 }
 
 /// Whether `json` is the report of a load of [`BAD`].
@@ -201,26 +201,26 @@ fn assert_report(json: &[u8]) {
 
 #[test]
 fn report_is_json_in_a_file_or_alone_on_standard_output() {
-    let place = TestDir::with_input(BAD);
-    let outcome = place.load(&["-j", "2", "--report", "report.json"]).expect(3);
+    let dir = TestDir::with_input(BAD);
+    let outcome = dir.load(&["-j", "2", "--report", "report.json"]).expect_code(3);
     assert_eq!(outcome.stdout, "");
-    assert_report(&place.read("report.json"));
-    for talk in ["-q", "-v"] {
-        assert_report(place.load(&["-j", "2", "--report", "-", talk]).expect(3).stdout.as_bytes());
+    assert_report(&dir.read("report.json"));
+    for verbosity in ["-q", "-v"] {
+        assert_report(dir.load(&["-j", "2", "--report", "-", verbosity]).expect_code(3).stdout.as_bytes());
     }
-    assert_eq!(place.names(), ["people.csv", "people.db", "report.json"]);
+    assert_eq!(dir.file_names(), ["people.csv", "people.db", "report.json"]);
 }
 
 #[test]
 fn a_report_that_can_not_be_written_is_a_failure_that_changes_nothing() {
-    let place = TestDir::with_database(FEW, "CREATE TABLE people (x)");
-    place.load_fails(&["--report", "missing/report.json"], &["missing/report.json", "No such"]);
+    let dir = TestDir::with_database(TWO_PEOPLE, "CREATE TABLE people (x)");
+    dir.assert_load_fails(&["--report", "missing/report.json"], &["missing/report.json", "No such"]);
 }
 
 #[test]
 fn quiet_says_nothing_and_verbose_more() {
-    let place = TestDir::with_input(BAD);
-    let [quiet, plain, verbose] = [&["-q"][..], &[], &["-v"]].map(|options| place.load(options).expect(3));
+    let dir = TestDir::with_input(BAD);
+    let [quiet, plain, verbose] = [&["-q"][..], &[], &["-v"]].map(|options| dir.load(options).expect_code(3));
     assert_eq!((quiet.stderr, quiet.stdout), (String::new(), String::new()));
     assert_eq!((plain.stdout, verbose.stdout), (String::new(), String::new()));
     assert!(!plain.stderr.contains("DEBUG") && verbose.stderr.contains("DEBUG"), "{}", verbose.stderr);
@@ -229,26 +229,26 @@ fn quiet_says_nothing_and_verbose_more() {
 
 #[test]
 fn quiet_still_says_errors() {
-    TestDir::empty().load(&["-q"]).expect(1).says_once(&["people.csv"]);
+    TestDir::new().load(&["-q"]).expect_code(1).assert_single_message(&["people.csv"]);
 }
 
 #[test]
 fn delimiter_and_quote_are_free() {
-    let of = |delimiter: u8, quote: u8| {
+    let dialect = |delimiter: u8, quote: u8| {
         let mut builder = csv::ReaderBuilder::new();
         builder.delimiter(delimiter).quote(quote);
         builder
     };
-    let mut unquoted = of(b',', b'"');
+    let mut unquoted = dialect(b',', b'"');
     unquoted.quoting(false);
     let cases: &[(&[&str], &str, csv::ReaderBuilder)] = &[
-        (&["-d", ";"], "a,b;\"c;d\";1", of(b';', b'"')),
-        (&["-d", "tab"], "a,b\t\"c\td\"\t1", of(b'\t', b'"')),
-        (&["-d", "\\t"], "a,b\t\"c\td\"\t1", of(b'\t', b'"')),
-        (&["-d", "\t"], "a,b\t\"c\td\"\t1", of(b'\t', b'"')),
-        (&["--tsv"], "a,b\t\"c\td\"\t1", of(b'\t', b'"')),
-        (&["--delimiter", "|"], "a,b|\"c|d\"|1", of(b'|', b'"')),
-        (&["--quote", "'"], "\"a',',''b\n','1'", of(b',', b'\'')),
+        (&["-d", ";"], "a,b;\"c;d\";1", dialect(b';', b'"')),
+        (&["-d", "tab"], "a,b\t\"c\td\"\t1", dialect(b'\t', b'"')),
+        (&["-d", "\\t"], "a,b\t\"c\td\"\t1", dialect(b'\t', b'"')),
+        (&["-d", "\t"], "a,b\t\"c\td\"\t1", dialect(b'\t', b'"')),
+        (&["--tsv"], "a,b\t\"c\td\"\t1", dialect(b'\t', b'"')),
+        (&["--delimiter", "|"], "a,b|\"c|d\"|1", dialect(b'|', b'"')),
+        (&["--quote", "'"], "\"a',',''b\n','1'", dialect(b',', b'\'')),
         (&["--quote", "none"], "\"a,\"\"b\"\",1", unquoted),
     ];
     for (options, record, dialect) in cases {
@@ -257,10 +257,10 @@ fn delimiter_and_quote_are_free() {
         let delimiter =
             if delimiter.is_ascii_alphanumeric() || "\",'".contains(delimiter) { ',' } else { delimiter };
         let csv = format!("{}\n{record}\n", ["first_name", "last_name", "age"].join(&delimiter.to_string()));
-        let place = TestDir::with_input(&csv);
-        place.load(options).expect(0);
-        place.holds_as(&csv, dialect);
-        assert_eq!(place.query("SELECT age FROM people"), "1");
+        let dir = TestDir::with_input(&csv);
+        dir.load(options).expect_code(0);
+        dir.assert_holds_as_parsed_by(&csv, dialect);
+        assert_eq!(dir.query("SELECT age FROM people"), "1");
     }
 }
 
@@ -268,8 +268,8 @@ fn delimiter_and_quote_are_free() {
 #[cfg(target_os = "linux")]
 fn threads_that_can_not_be_started_are_an_error_and_no_panic() {
     // Room for some stacks of 2 MiB each, but not for 1024.
-    let place = TestDir::with_input(FEW);
-    let outcome = place.load_after("ulimit -v 3000000", &["-j", "1024"]);
-    outcome.expect(1).says_once(&["cannot start 1024 worker threads", "--jobs"]);
-    assert_eq!(place.names(), ["people.csv"]);
+    let dir = TestDir::with_input(TWO_PEOPLE);
+    let outcome = dir.load_after_setup("ulimit -v 3000000", &["-j", "1024"]);
+    outcome.expect_code(1).assert_single_message(&["cannot start 1024 worker threads", "--jobs"]);
+    assert_eq!(dir.file_names(), ["people.csv"]);
 }

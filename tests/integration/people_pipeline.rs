@@ -1,53 +1,53 @@
 //! `run-pipeline`: the table in full, value and type, against a naive reference.
 
-use crate::common::{FEW, TestDir, many, rows_of};
+use crate::common::{TWO_PEOPLE, TestDir, people_csv, rows_of};
 use rusqlite::types::Value;
 use std::collections::BTreeSet;
 
 #[track_caller]
 fn loads(csv: &str) -> TestDir {
-    let place = TestDir::with_input(csv);
-    place.load(&[]).expect(0);
-    place.holds(csv);
-    assert_eq!(place.names(), ["people.csv", "people.db"]);
-    place
+    let dir = TestDir::with_input(csv);
+    dir.load(&[]).expect_code(0);
+    dir.assert_holds(csv);
+    assert_eq!(dir.file_names(), ["people.csv", "people.db"]);
+    dir
 }
 
 /// One column of the table, in the order of the rows.
-fn column(place: &TestDir, name: &str) -> Vec<Value> {
-    let rows = rows_of(&place.database(), &format!("SELECT {name} FROM people ORDER BY rowid"));
+fn column(dir: &TestDir, name: &str) -> Vec<Value> {
+    let rows = rows_of(&dir.database(), &format!("SELECT {name} FROM people ORDER BY rowid"));
     rows.into_iter().flatten().collect()
 }
 
-fn texts(place: &TestDir, name: &str) -> Vec<String> {
+fn texts(dir: &TestDir, name: &str) -> Vec<String> {
     let text = |value| match value {
         Value::Text(text) => text,
         other => panic!("{other:?} is no text"),
     };
-    column(place, name).into_iter().map(text).collect()
+    column(dir, name).into_iter().map(text).collect()
 }
 
 #[test]
 fn defaults_load_data_people_csv_into_data_people_db() {
-    let place = TestDir::empty();
-    std::fs::create_dir(place.path("data")).unwrap();
-    place.write("data/people.csv", FEW);
-    place.run(&["run-pipeline"]).expect(0);
-    std::fs::rename(place.path("data/people.db"), place.path("people.db")).unwrap();
-    place.holds(FEW);
+    let dir = TestDir::new();
+    std::fs::create_dir(dir.path("data")).unwrap();
+    dir.write("data/people.csv", TWO_PEOPLE);
+    dir.run(&["run-pipeline"]).expect_code(0);
+    std::fs::rename(dir.path("data/people.db"), dir.path("people.db")).unwrap();
+    dir.assert_holds(TWO_PEOPLE);
     let row =
         "SELECT first_name || '|' || last_name || '|' || age || '|' || email FROM people WHERE rowid = 1";
-    assert_eq!(place.query(row), "Ada|LOVELACE|36|Ada.Lovelace_36@somemail.com");
-    assert_eq!(place.path("data").read_dir().unwrap().count(), 1, "nothing but the input is left");
+    assert_eq!(dir.query(row), "Ada|LOVELACE|36|Ada.Lovelace_36@somemail.com");
+    assert_eq!(dir.path("data").read_dir().unwrap().count(), 1, "nothing but the input is left");
 }
 
 #[test]
 fn a_created_file_is_loaded_as_the_reference_loads_it() {
-    let place = TestDir::empty();
-    place.run(&["create-file", "-o", "people.csv", "--number-rows", "60000", "--seed", "1"]).expect(0);
-    place.load(&[]).expect(0);
-    place.holds(place.read("people.csv"));
-    assert_eq!(place.query("SELECT count(*) FROM people"), "60000");
+    let dir = TestDir::new();
+    dir.run(&["create-file", "-o", "people.csv", "--number-rows", "60000", "--seed", "1"]).expect_code(0);
+    dir.load(&[]).expect_code(0);
+    dir.assert_holds(dir.read("people.csv"));
+    assert_eq!(dir.query("SELECT count(*) FROM people"), "60000");
 }
 
 #[test]
@@ -77,9 +77,9 @@ fn ages_are_integers_or_0() {
         ("00000000000000000000000000042", 42),
     ];
     let records: String = cases.iter().map(|(age, _)| format!("Ada,Lovelace,{age}\n")).collect();
-    let place = loads(&format!("first_name,last_name,age\n{records}"));
-    assert_eq!(column(&place, "age"), cases.map(|(_, age)| Value::Integer(age)));
-    assert_eq!(texts(&place, "email"), cases.map(|(_, age)| format!("Ada.Lovelace_{age}@somemail.com")));
+    let dir = loads(&format!("first_name,last_name,age\n{records}"));
+    assert_eq!(column(&dir, "age"), cases.map(|(_, age)| Value::Integer(age)));
+    assert_eq!(texts(&dir, "email"), cases.map(|(_, age)| format!("Ada.Lovelace_{age}@somemail.com")));
 }
 
 #[test]
@@ -97,14 +97,14 @@ fn last_names_are_in_unicode_capitals_but_not_in_the_address() {
         ("007", "007"),
     ];
     let records: String = cases.iter().map(|(name, _)| format!("é,{name},1\n")).collect();
-    let place = loads(&format!("first_name,last_name,age\n{records}"));
-    assert_eq!(texts(&place, "last_name"), cases.map(|(_, upper)| upper.to_owned()));
-    assert_eq!(texts(&place, "email"), cases.map(|(name, _)| format!("é.{name}_1@somemail.com")));
+    let dir = loads(&format!("first_name,last_name,age\n{records}"));
+    assert_eq!(texts(&dir, "last_name"), cases.map(|(_, upper)| upper.to_owned()));
+    assert_eq!(texts(&dir, "email"), cases.map(|(name, _)| format!("é.{name}_1@somemail.com")));
 }
 
 #[test]
 fn quoted_fields_keep_delimiters_quotes_line_ends_and_nul() {
-    let place = loads(concat!(
+    let dir = loads(concat!(
         "\"first_name\",\"last_name\",\"age\"\n",
         "\"a,b\",\"say \"\"hi\"\"\",1\n",
         "\"two\nlines\",\"cr\rlf\r\nend\",2\n",
@@ -115,8 +115,8 @@ fn quoted_fields_keep_delimiters_quotes_line_ends_and_nul() {
     ));
     let first = ["a,b", "two\nlines", "\"", "in\"side", "nul\0nul", "  spaces  "];
     let last = ["SAY \"HI\"", "CR\rLF\r\nEND", "", "X\"\"Y", "\0", "\tTAB\t"];
-    assert_eq!(texts(&place, "first_name"), first);
-    assert_eq!(texts(&place, "last_name"), last);
+    assert_eq!(texts(&dir, "first_name"), first);
+    assert_eq!(texts(&dir, "last_name"), last);
 }
 
 #[test]
@@ -132,9 +132,9 @@ fn any_line_end_will_do() {
     for (what, end) in ends {
         for last in ["", end] {
             println!("{what}, {last:?} at the end");
-            let place = loads(&(records.join(end) + last));
-            assert_eq!(texts(&place, "last_name"), ["LOVELACE", "TURING"]);
-            assert_eq!(column(&place, "age"), [36, 41].map(Value::Integer));
+            let dir = loads(&(records.join(end) + last));
+            assert_eq!(texts(&dir, "last_name"), ["LOVELACE", "TURING"]);
+            assert_eq!(column(&dir, "age"), [36, 41].map(Value::Integer));
         }
     }
 }
@@ -142,8 +142,8 @@ fn any_line_end_will_do() {
 #[test]
 fn a_byte_order_mark_and_blank_lines_before_the_header_are_skipped() {
     for start in ["\u{feff}", "\n\r\n", "\u{feff}\n\n"] {
-        let place = loads(&format!("{start}{FEW}"));
-        assert_eq!(texts(&place, "first_name"), ["Ada", "Alan"], "{start:?}");
+        let dir = loads(&format!("{start}{TWO_PEOPLE}"));
+        assert_eq!(texts(&dir, "first_name"), ["Ada", "Alan"], "{start:?}");
     }
 }
 
@@ -152,37 +152,37 @@ fn a_header_alone_makes_an_empty_table() {
     for csv in
         ["first_name,last_name,age\n", "first_name,last_name,age", "\u{feff}first_name,last_name,age\r\n"]
     {
-        let place = loads(csv);
-        assert_eq!(place.query("SELECT count(*) FROM people"), "0");
+        let dir = loads(csv);
+        assert_eq!(dir.query("SELECT count(*) FROM people"), "0");
     }
 }
 
 #[test]
 fn columns_are_found_by_name_in_any_order_among_others() {
-    let place = loads(concat!(
+    let dir = loads(concat!(
         "x,age,FIRST_NAME,last_name,,first_name,x\n",
         "1,36,no,Lovelace,,Ada,\"2,3\"\n",
         "\"\n\",41,no,Turing,a,Alan,\n",
     ));
-    assert_eq!(texts(&place, "first_name"), ["Ada", "Alan"]);
-    assert_eq!(texts(&place, "last_name"), ["LOVELACE", "TURING"]);
+    assert_eq!(texts(&dir, "first_name"), ["Ada", "Alan"]);
+    assert_eq!(texts(&dir, "last_name"), ["LOVELACE", "TURING"]);
 }
 
 #[test]
 fn long_fields_and_records_over_many_chunks_are_whole() {
     let long = "ä\"\"\n,".repeat(60_000);
     let csv = format!("first_name,last_name,age\n{}", format!("Ada,\"{long}\",1\nb,c,2\n").repeat(4));
-    let place = loads(&csv);
-    assert_eq!(place.query("SELECT length(last_name) FROM people LIMIT 1"), "240000");
+    let dir = loads(&csv);
+    assert_eq!(dir.query("SELECT length(last_name) FROM people LIMIT 1"), "240000");
 }
 
 /// The keys in the order of the rows, each 16 bytes of a UUID of this version, all different.
-fn keys(place: &TestDir, version: u8, rows: usize) -> Vec<Vec<u8>> {
+fn keys(dir: &TestDir, version: u8, rows: usize) -> Vec<Vec<u8>> {
     let key = |value| match value {
         Value::Blob(key) => key,
         other => panic!("{other:?} is no blob"),
     };
-    let keys: Vec<_> = column(place, "id").into_iter().map(key).collect();
+    let keys: Vec<_> = column(dir, "id").into_iter().map(key).collect();
     assert_eq!(keys.len(), rows);
     assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), rows, "every key is another");
     let is_uuid = |key: &Vec<u8>| key.len() == 16 && key[6] >> 4 == version && key[8] >> 6 == 0b10;
@@ -194,12 +194,12 @@ const KEY_ROWS: usize = 50_000;
 
 #[test]
 fn keys_of_version_7_sort_by_row_and_carry_the_time() {
-    let place = TestDir::with_input(many(KEY_ROWS));
+    let dir = TestDir::with_input(people_csv(KEY_ROWS));
     for options in [&["-j", "1"][..], &["-j", "8"], &["--id", "v7"]] {
         let now = || std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
         let started = now();
-        place.load(options).expect(0);
-        let keys = keys(&place, 7, KEY_ROWS);
+        dir.load(options).expect_code(0);
+        let keys = keys(&dir, 7, KEY_ROWS);
         assert!(keys.is_sorted(), "{options:?}");
         let millis = keys[0][..6].iter().fold(0, |millis, byte| millis << 8 | u128::from(*byte));
         assert!((started..=now()).contains(&millis), "{millis} is not the time of the load");
@@ -208,12 +208,12 @@ fn keys_of_version_7_sort_by_row_and_carry_the_time() {
 
 #[test]
 fn keys_of_version_4_are_random() {
-    let place = TestDir::with_input(many(KEY_ROWS));
-    let made = [(); 2].map(|()| {
-        place.load(&["--id", "v4"]).expect(0);
-        keys(&place, 4, KEY_ROWS)
+    let dir = TestDir::with_input(people_csv(KEY_ROWS));
+    let runs = [(); 2].map(|()| {
+        dir.load(&["--id", "v4"]).expect_code(0);
+        keys(&dir, 4, KEY_ROWS)
     });
-    assert!(!made[0].is_sorted());
-    assert!(made[0].iter().collect::<BTreeSet<_>>().is_disjoint(&made[1].iter().collect()));
-    place.holds(many(KEY_ROWS));
+    assert!(!runs[0].is_sorted());
+    assert!(runs[0].iter().collect::<BTreeSet<_>>().is_disjoint(&runs[1].iter().collect()));
+    dir.assert_holds(people_csv(KEY_ROWS));
 }

@@ -12,15 +12,15 @@ use std::num::NonZeroUsize;
 
 /// Loads `csv` with these options in both ways, and hands on the rows, the report and what was said.
 fn load_and_report(csv: &[u8], options: &[&str], code: i32, check: impl Fn(Vec<Vec<Value>>, Json, &str)) {
-    let place = TestDir::empty();
-    place.write("in.csv", csv);
+    let dir = TestDir::new();
+    dir.write("in.csv", csv);
     for writer in ["direct", "statements"] {
         let load = ["load", "in.csv", "out.db", "-t", "t", "--report", "-", "--writer", writer];
-        let outcome = place.run(&[&load[..], options].concat()).expect(code);
-        let connection = place.open("out.db");
+        let outcome = dir.run(&[&load[..], options].concat()).expect_code(code);
+        let connection = dir.open("out.db");
         let rows = rows_of(&connection, "SELECT * FROM t ORDER BY rowid");
         check(rows, serde_json::from_str(&outcome.stdout).unwrap(), &outcome.stderr);
-        std::fs::remove_file(place.path("out.db")).unwrap();
+        std::fs::remove_file(dir.path("out.db")).unwrap();
     }
 }
 
@@ -38,21 +38,24 @@ fn ragged_records_are_padded_or_made_to_fit() {
         row(3, Value::Null, Value::Null),
         row(5, text(""), text("")),
     ];
-    load_and_report(csv, &["--ragged", "pad", "--on-error", "skip"], 3, |rows, report, said| {
+    load_and_report(csv, &["--ragged", "pad", "--on-error", "skip"], 3, |rows, report, stderr| {
         assert_eq!(rows, padded);
         assert_eq!(counts(&report), [4, 1, 2, 0, 0, 0]);
-        assert!(said.contains("2 too short, padded with NULL\n") && said.contains("4 fields"), "{said}");
+        assert!(
+            stderr.contains("2 too short, padded with NULL\n") && stderr.contains("4 fields"),
+            "{stderr}"
+        );
     });
-    load_and_report(csv, &["--ragged", "fit"], 0, |rows, report, said| {
+    load_and_report(csv, &["--ragged", "fit"], 0, |rows, report, stderr| {
         let expected = [&padded[..3], &[row(4, text("v"), text("w"))], &padded[3..]].concat();
         assert_eq!(rows, expected);
         assert_eq!(counts(&report), [5, 0, 2, 1, 0, 0]);
-        assert!(said.contains("2 too short, padded with NULL; 1 too long, cut off\n"), "{said}");
+        assert!(stderr.contains("2 too short, padded with NULL; 1 too long, cut off\n"), "{stderr}");
     });
-    load_and_report(csv, &["--on-error", "skip"], 3, |rows, report, said| {
+    load_and_report(csv, &["--on-error", "skip"], 3, |rows, report, stderr| {
         assert_eq!(rows.len(), 2);
         assert_eq!(counts(&report), [2, 3, 0, 0, 0, 0]);
-        assert!(!said.contains("padded"), "{said}");
+        assert!(!stderr.contains("padded"), "{stderr}");
     });
 }
 
@@ -80,14 +83,14 @@ fn only_what_is_loaded_is_counted() {
     let csv = b"n,a,b\n1,\xff\nx,\xff\ny,1,2,3\nz,\0,\xff\n4,\0,\"\0\"\n";
     let options =
         ["--ragged", "fit", "--invalid-utf8", "replace", "--type", "n=INTEGER", "--on-error", "skip"];
-    load_and_report(csv, &options, 3, |rows, report, said| {
+    load_and_report(csv, &options, 3, |rows, report, stderr| {
         let expected =
             [[Value::Integer(1), text("\u{fffd}"), Value::Null], [Value::Integer(4), text("\0"), text("\0")]];
         assert_eq!(rows, expected);
         assert_eq!(counts(&report), [2, 3, 1, 0, 1, 2]);
-        let odd =
+        let counts_line =
             "1 too short, padded with NULL; 1 not UTF-8, mended with U+FFFD; 2 values with a NUL byte\n";
-        assert!(said.contains(odd), "{said}");
+        assert!(stderr.contains(counts_line), "{stderr}");
     });
 }
 
@@ -109,31 +112,34 @@ fn what_is_not_utf8_is_mended_as_the_standard_library_does_it() {
 
 #[test]
 fn rejects_are_as_they_were_read_where_others_are_mended() {
-    let place = TestDir::empty();
-    place.write("in.csv", b"a,b\n\xff,1\n\xff\xfe\n");
+    let dir = TestDir::new();
+    dir.write("in.csv", b"a,b\n\xff,1\n\xff\xfe\n");
     let load =
         ["load", "in.csv", "out.db", "--invalid-utf8", "replace", "--on-error", "skip", "--rejects", "bad"];
-    let said = place.run(&load).expect(3).stderr;
-    assert!(said.contains("line 3 (record 2, byte 8): rejected: 1 fields where the header has 2"), "{said}");
-    assert_eq!(place.read("bad"), b"a,b\n\xff\xfe\n");
+    let stderr = dir.run(&load).expect_code(3).stderr;
+    assert!(
+        stderr.contains("line 3 (record 2, byte 8): rejected: 1 fields where the header has 2"),
+        "{stderr}"
+    );
+    assert_eq!(dir.read("bad"), b"a,b\n\xff\xfe\n");
 }
 
 #[test]
 fn a_nul_that_is_the_quote_or_the_delimiter_is_not_in_a_value() {
-    let place = TestDir::empty();
-    place.write("in.csv", "a\0b\n1\0\"\0\"\n");
+    let dir = TestDir::new();
+    dir.write("in.csv", "a\0b\n1\0\"\0\"\n");
     let columns = Some(HeaderColumns::default());
     let mut plan = Plan { columns, ..Plan::new(Table::new("t", Vec::new())) };
     plan.dialect.delimiter = 0.into();
-    let report = Loader::from(plan).load(place.path("in.csv"), place.path("out.db")).unwrap();
+    let report = Loader::from(plan).load(dir.path("in.csv"), dir.path("out.db")).unwrap();
     assert_eq!((report.loaded, report.repairs.nul_values), (1, 1));
 }
 
 #[test]
 fn people_that_are_cut_short_have_nulls() {
-    let place = TestDir::with_input("first_name,last_name,age\nAda\nAlan,Turing\n");
-    place.load(&["--ragged", "pad"]).expect(0);
-    let rows = rows_of(&place.database(), "SELECT first_name, last_name, age, email FROM people ORDER BY id");
+    let dir = TestDir::with_input("first_name,last_name,age\nAda\nAlan,Turing\n");
+    dir.load(&["--ragged", "pad"]).expect_code(0);
+    let rows = rows_of(&dir.database(), "SELECT first_name, last_name, age, email FROM people ORDER BY id");
     let ada = vec![text("Ada"), Value::Null, Value::Integer(0), Value::Null];
     let alan = vec![text("Alan"), text("TURING"), Value::Integer(0), text("Alan.Turing_0@somemail.com")];
     assert_eq!(rows, [ada, alan]);
@@ -171,33 +177,33 @@ fn reference(body: &[u8], ragged: Ragged, invalid_utf8: InvalidUtf8) -> (Vec<Vec
     (rows, counts)
 }
 
-fn load(place: &TestDir, ragged: Ragged, utf8: InvalidUtf8, way: (WriterChoice, usize, usize)) -> Report {
+fn load(dir: &TestDir, ragged: Ragged, utf8: InvalidUtf8, way: (WriterChoice, usize, usize)) -> Report {
     let (writer, jobs, chunk_bytes) = way;
     let columns = Some(HeaderColumns { all_text: true, ..HeaderColumns::default() });
     let loader = Loader::from(Plan { columns, ..Plan::new(Table::new("t", Vec::new())) });
     let loader = loader.ragged(ragged).invalid_utf8(utf8).on_error(OnError::Skip).writer(writer);
     let number = |number| NonZeroUsize::new(number).unwrap();
     let loader = loader.jobs(number(jobs)).chunk_bytes(number(chunk_bytes));
-    loader.load(place.path("in.csv"), place.path("out.db")).unwrap()
+    loader.load(dir.path("in.csv"), dir.path("out.db")).unwrap()
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn odd_records_become_what_the_rules_say(body in csv_body()) {
-        let place = TestDir::empty();
-        place.write("in.csv", [b"a,b,c\n", &body[..]].concat());
+        let dir = TestDir::new();
+        dir.write("in.csv", [b"a,b,c\n", &body[..]].concat());
         let ways = [(WriterChoice::Direct, 1, 1), (WriterChoice::Statements, 2, 100), (WriterChoice::Direct, 8, 1 << 16)];
         for ragged in [Ragged::Reject, Ragged::Pad, Ragged::Fit] {
             for (utf8, way) in [InvalidUtf8::Reject, InvalidUtf8::Replace].into_iter().flat_map(|utf8| ways.map(|way| (utf8, way))) {
                 let (rows, counts) = reference(&body, ragged, utf8);
-                let report = load(&place, ragged, utf8, way);
-                let odd = report.repairs;
-                prop_assert_eq!([odd.padded, odd.cut, odd.mended, odd.nul_values], counts);
-                let connection = place.open("out.db");
+                let report = load(&dir, ragged, utf8, way);
+                let repairs = report.repairs;
+                prop_assert_eq!([repairs.padded, repairs.cut, repairs.mended, repairs.nul_values], counts);
+                let connection = dir.open("out.db");
                 prop_assert_eq!(rows_of(&connection, "SELECT * FROM t ORDER BY rowid"), rows);
                 drop(connection);
-                std::fs::remove_file(place.path("out.db")).unwrap();
+                std::fs::remove_file(dir.path("out.db")).unwrap();
             }
         }
     }

@@ -1,9 +1,9 @@
 //! What is no pipeline in SQL: refused with the reason and the place.
 
-use crate::common::{FEW, TestDir};
+use crate::common::{TWO_PEOPLE, TestDir};
 
 /// Pipelines, and what is said of each behind the name of the file.
-const REFUSED: [(&str, &str); 74] = [
+const REJECTED_PIPELINES: [(&str, &str); 74] = [
     ("", "line 1, column 1: CREATE TABLE is missing"),
     ("-- nothing\n;", "line 2, column 1: CREATE TABLE is missing"),
     ("CREATE TABLE t (a);\n", "line 1, column 20: INSERT INTO ... SELECT ... FROM input is missing"),
@@ -115,20 +115,20 @@ const REFUSED: [(&str, &str); 74] = [
 
 #[test]
 fn what_is_no_pipeline_is_refused_with_place_and_reason() {
-    for (sql, expected) in REFUSED {
-        let place = TestDir::with_input(FEW);
+    for (sql, expected) in REJECTED_PIPELINES {
+        let dir = TestDir::with_input(TWO_PEOPLE);
         let sql = match sql {
             _ if sql.starts_with("INSERT") && !expected.contains("begins with") => {
                 format!("CREATE TABLE t (a);\n{sql}")
             }
             _ => sql.replace("T;", "CREATE TABLE t (a); INSERT INTO t SELECT 1 FROM input;"),
         };
-        place.write("people.sql", &sql);
+        dir.write("people.sql", &sql);
         println!("{sql}");
-        let outcome = place.run(&["run-pipeline", "people.sql"]).expect(1);
+        let outcome = dir.run(&["run-pipeline", "people.sql"]).expect_code(1);
         println!("{}", outcome.stderr);
-        outcome.says_once(&["people.sql: line ", expected.trim_start_matches("I ")]);
-        assert_eq!(place.names(), ["people.csv", "people.sql"]);
+        outcome.assert_single_message(&["people.sql: line ", expected.trim_start_matches("I ")]);
+        assert_eq!(dir.file_names(), ["people.csv", "people.sql"]);
     }
 }
 
@@ -163,12 +163,12 @@ fn expressions_over_more_than_a_record_are_refused() {
         ("zip", "no column \"zip\" in the header, which has: first_name, last_name, age"),
     ];
     for (expr, expected) in cases {
-        let place = TestDir::with_pipeline(
-            FEW,
+        let dir = TestDir::with_pipeline(
+            TWO_PEOPLE,
             &format!("CREATE TABLE t (a);\nINSERT INTO t SELECT\n  {expr} FROM input"),
         );
-        let outcome = place.run(&["run-pipeline", "people.sql"]).expect(1);
-        outcome.says_once(&["people.sql: line 3, column ", expected]);
-        assert_eq!(place.names(), ["people.csv", "people.sql"]);
+        let outcome = dir.run(&["run-pipeline", "people.sql"]).expect_code(1);
+        outcome.assert_single_message(&["people.sql: line 3, column ", expected]);
+        assert_eq!(dir.file_names(), ["people.csv", "people.sql"]);
     }
 }

@@ -12,8 +12,8 @@ use std::num::NonZeroUsize;
 const NULL: &str = "\\N";
 
 /// Values of one type.
-fn value(of: Type) -> BoxedStrategy<Value> {
-    match of {
+fn value(column_type: Type) -> BoxedStrategy<Value> {
+    match column_type {
         Type::Integer => prop_oneof![
             4 => any::<i64>(),
             2 => -1_000..1_000_i64,
@@ -49,9 +49,9 @@ fn written(value: &Value) -> String {
 
 /// Types of columns, and rows of values of those, some of them NULL.
 fn table() -> impl Strategy<Value = (Vec<Type>, Vec<Vec<Value>>)> {
-    let of = prop_oneof![Just(Type::Integer), Just(Type::Real), Just(Type::Text), Just(Type::Blob)];
-    proptest::collection::vec(of, 1..7).prop_flat_map(|types| {
-        let or_null = |of: &Type| prop_oneof![5 => value(*of), 1 => Just(Value::Null)];
+    let column_type = prop_oneof![Just(Type::Integer), Just(Type::Real), Just(Type::Text), Just(Type::Blob)];
+    proptest::collection::vec(column_type, 1..7).prop_flat_map(|types| {
+        let or_null = |column_type: &Type| prop_oneof![5 => value(*column_type), 1 => Just(Value::Null)];
         let row: Vec<_> = types.iter().map(or_null).collect();
         (Just(types), proptest::collection::vec(row, 1..60))
     })
@@ -74,8 +74,8 @@ proptest! {
         // Only a BLOB has to be said. A column of nothing but NULL has no type to be found.
         let has_values = |at: usize| rows.iter().any(|row| row[at] != Value::Null);
         let given = types.iter().enumerate();
-        let given = given.filter(|(at, of)| **of == Type::Blob || !has_values(*at));
-        let given = given.map(|(at, of)| (format!("c{at}"), *of)).collect();
+        let given = given.filter(|(at, column_type)| **column_type == Type::Blob || !has_values(*at));
+        let given = given.map(|(at, column_type)| (format!("c{at}"), *column_type)).collect();
         let columns = HeaderColumns { types: given, ..HeaderColumns::default() };
         let nulls = Nulls { texts: vec![NULL.to_owned()], ..Nulls::default() };
         let mut contents = Vec::new();
@@ -92,19 +92,19 @@ proptest! {
             contents.push((report.columns, found));
         }
         for (declared, found) in &contents {
-            for (at, of) in types.iter().enumerate() {
+            for (at, column_type) in types.iter().enumerate() {
                 let texts: Vec<_> = rows.iter().map(|row| written(&row[at])).filter(|text| text != NULL).collect();
                 // What is written of REALs that are all whole, and of TEXTs that are all numbers, is taken for what it is.
                 let (all_whole, all_numbers) = (
                     texts.iter().all(|text| text.parse::<i64>().is_ok()),
                     texts.iter().all(|text| text.parse::<f64>().is_ok()),
                 );
-                match of {
+                match column_type {
                     Type::Real if has_values(at) && all_whole => continue,
                     Type::Text if has_values(at) && all_numbers => continue,
                     _ => {}
                 }
-                prop_assert_eq!(declared[at].declaration.as_str(), of.as_str());
+                prop_assert_eq!(declared[at].declaration.as_str(), column_type.as_str());
                 let column = |rows: &[Vec<Value>]| rows.iter().map(|row| row[at].clone()).collect::<Vec<_>>();
                 prop_assert_eq!(column(found), column(&rows));
             }

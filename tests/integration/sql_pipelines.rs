@@ -1,6 +1,6 @@
 //! Pipelines in SQL: what their statements mean, which SQLite says itself, and what is refused.
 
-use crate::common::{FEW, TestDir, query, rows_of};
+use crate::common::{TWO_PEOPLE, TestDir, query, rows_of};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -47,15 +47,15 @@ fn content(connection: &Connection) -> Vec<(String, Vec<Vec<Value>>)> {
 
 /// Runs `script` over `csv` in all ways, and compares what it makes with what SQLite makes of it.
 #[track_caller]
-fn is_as_sqlite(script: &str, csv: &str) {
+fn assert_same_as_sqlite(script: &str, csv: &str) {
     let expected = content(&sqlite(script, csv));
     for options in [&["-j", "1"][..], &["-j", "3", "--writer", "statements"]] {
-        let place = TestDir::empty();
-        place.write("people.csv", csv);
-        place.write("people.sql", script);
-        place.run(&[&["run-pipeline", "people.sql"], options].concat()).expect(0);
-        assert_eq!(query(&place.database(), "PRAGMA integrity_check"), "ok");
-        assert_eq!(content(&place.database()), expected, "{options:?}");
+        let dir = TestDir::new();
+        dir.write("people.csv", csv);
+        dir.write("people.sql", script);
+        dir.run(&[&["run-pipeline", "people.sql"], options].concat()).expect_code(0);
+        assert_eq!(query(&dir.database(), "PRAGMA integrity_check"), "ok");
+        assert_eq!(content(&dir.database()), expected, "{options:?}");
     }
 }
 
@@ -76,7 +76,7 @@ fn tables_are_what_sqlite_makes_of_them() {
     for table in tables {
         println!("{table}");
         let script = format!("{table};\nINSERT INTO t (a, b) SELECT first_name, age FROM input;");
-        is_as_sqlite(&script, PEOPLE);
+        assert_same_as_sqlite(&script, PEOPLE);
     }
 }
 
@@ -97,13 +97,13 @@ fn names_and_columns_are_found_as_sqlite_finds_them() {
     ];
     for insert in inserts {
         println!("{insert}");
-        is_as_sqlite(&format!("CREATE TABLE t (a, b, c);\r\n{insert}"), PEOPLE);
+        assert_same_as_sqlite(&format!("CREATE TABLE t (a, b, c);\r\n{insert}"), PEOPLE);
     }
 }
 
 #[test]
 fn indexes_and_views_are_made_behind_the_rows() {
-    is_as_sqlite(
+    assert_same_as_sqlite(
         "CREATE TABLE t (a TEXT, b INTEGER, c TEXT);
         INSERT INTO t SELECT first_name, age, last_name FROM input;
         CREATE UNIQUE INDEX by_a ON t (a);
@@ -118,7 +118,7 @@ fn indexes_and_views_are_made_behind_the_rows() {
 #[test]
 fn words_that_sqlite_has_no_keyword_for_are_names() {
     let csv = "top,any,some,localtime,interval,position,substring,xor\n1,2,3,4,5,6,7,8\n,b,c,d,e,f,g,h\n";
-    is_as_sqlite(
+    assert_same_as_sqlite(
         "CREATE TABLE local (a, b, c, d, e, f, g, h);
         INSERT INTO local SELECT top, 1 = any, some + any * any, localtime, interval || position, top || '',
             substr(substring, 1, 1) || trim(top), xor xor FROM input WHERE some IS NOT any",
@@ -128,7 +128,7 @@ fn words_that_sqlite_has_no_keyword_for_are_names() {
 
 #[test]
 fn what_is_compiled_reads_odd_arguments_as_sqlite_does() {
-    is_as_sqlite(
+    assert_same_as_sqlite(
         "CREATE TABLE t (a, b, c, d);
         INSERT INTO t SELECT replace(b, a, NULL), replace(b, char(0), NULL), printf('%-05d|%05d|%-5d', c, c, c), replace(b, a, c)
         FROM input",
@@ -139,7 +139,7 @@ fn what_is_compiled_reads_odd_arguments_as_sqlite_does() {
 #[test]
 fn quotes_in_texts_and_names_are_as_they_are_written() {
     // Some are compiled here, some left to SQLite there, some both.
-    is_as_sqlite(
+    assert_same_as_sqlite(
         r#"CREATE TABLE t (a, b, c, d, e, f, g, h);
         INSERT INTO t SELECT 'it''''s', quote('it''''s'), replace(quote("a""b"), '''', ''''''), "a""""b" || quote("a""b"),
             json_array("a""""b", '\''', 'x\'), quote('\''''\'''), coalesce(date("a""b"), '-') || '''''', c LIKE '%''''' ESCAPE ''''
@@ -150,17 +150,19 @@ fn quotes_in_texts_and_names_are_as_they_are_written() {
 
 #[test]
 fn a_column_that_is_called_true_is_to_be_named() {
-    let place = TestDir::empty();
-    place.write("people.csv", "a,true\n1,no\n2,yes\n");
+    let dir = TestDir::new();
+    dir.write("people.csv", "a,true\n1,no\n2,yes\n");
     for (sql, is_refused) in
         [("true", true), ("a + TRUE", true), ("\"true\"", false), ("input.true", false), ("false", false)]
     {
-        place.write("people.sql", format!("CREATE TABLE t (x); INSERT INTO t SELECT {sql} FROM input"));
-        let outcome = place.run(&["run-pipeline", "people.sql"]);
+        dir.write("people.sql", format!("CREATE TABLE t (x); INSERT INTO t SELECT {sql} FROM input"));
+        let outcome = dir.run(&["run-pipeline", "people.sql"]);
         if is_refused {
-            outcome.expect(1).says_once(&["people.sql: line 1, column", "a column is called true"]);
+            outcome
+                .expect_code(1)
+                .assert_single_message(&["people.sql: line 1, column", "a column is called true"]);
         } else {
-            outcome.expect(0);
+            outcome.expect_code(0);
         }
     }
 }
@@ -175,12 +177,12 @@ fn expressions_may_be_as_deep_as_sqlite_has_them() {
             "CREATE TABLE t (a, b, c); INSERT INTO t SELECT {row}, {calls}, hex({calls}) FROM input WHERE {condition};"
         )
     };
-    is_as_sqlite(&script(&row), PEOPLE);
+    assert_same_as_sqlite(&script(&row), PEOPLE);
     for operands in [1001, 100_000] {
-        let place = TestDir::empty();
-        place.write("people.csv", PEOPLE);
-        place.write("people.sql", script(&vec!["age"; operands].join(" || ")));
-        let refused = place.run(&["run-pipeline", "people.sql"]).expect(1).stderr.to_lowercase();
+        let dir = TestDir::new();
+        dir.write("people.csv", PEOPLE);
+        dir.write("people.sql", script(&vec!["age"; operands].join(" || ")));
+        let refused = dir.run(&["run-pipeline", "people.sql"]).expect_code(1).stderr.to_lowercase();
         assert!(
             refused.contains("too large (maximum depth 1000)") || refused.contains("too deep"),
             "{refused}"
@@ -190,77 +192,79 @@ fn expressions_may_be_as_deep_as_sqlite_has_them() {
 
 #[test]
 fn people_in_a_file_are_the_built_in_people() {
-    let place = TestDir::with_input(FEW);
-    place.write("people.sql", sqload::demo::people::SQL);
+    let dir = TestDir::with_input(TWO_PEOPLE);
+    dir.write("people.sql", sqload::demo::people::SQL);
     for options in [&[][..], &["--writer", "statements"]] {
-        place.run(&[&["run-pipeline", "people.sql"], options].concat()).expect(0);
-        place.holds(FEW);
-        assert_eq!(place.names(), ["people.csv", "people.db", "people.sql"]);
+        dir.run(&[&["run-pipeline", "people.sql"], options].concat()).expect_code(0);
+        dir.assert_holds(TWO_PEOPLE);
+        assert_eq!(dir.file_names(), ["people.csv", "people.db", "people.sql"]);
     }
-    place.run(&["run-pipeline", "people.sql", "--id", "v4"]).expect(2);
+    dir.run(&["run-pipeline", "people.sql", "--id", "v4"]).expect_code(2);
 }
 
 #[test]
 fn inputs_and_the_database_are_called_as_the_pipeline_if_nothing_is_said() {
-    let place = TestDir::empty();
-    std::fs::create_dir(place.path("jobs")).unwrap();
-    place.write("jobs/ages.sql", "CREATE TABLE ages (age INT); INSERT INTO ages SELECT age FROM input");
-    place.write("jobs/ages.csv", "age\n1\n");
-    place.write("a.csv", "x,age\n0,2\n");
-    place.write("b.csv", "AGE\n3\n");
+    let dir = TestDir::new();
+    std::fs::create_dir(dir.path("jobs")).unwrap();
+    dir.write("jobs/ages.sql", "CREATE TABLE ages (age INT); INSERT INTO ages SELECT age FROM input");
+    dir.write("jobs/ages.csv", "age\n1\n");
+    dir.write("a.csv", "x,age\n0,2\n");
+    dir.write("b.csv", "AGE\n3\n");
     let ages = |path: &str| {
-        let database = place.open(path);
+        let database = dir.open(path);
         query(&database, "SELECT group_concat(age) FROM (SELECT age FROM ages ORDER BY rowid)")
     };
-    place.run(&["run-pipeline", "jobs/ages.sql"]).expect(0);
+    dir.run(&["run-pipeline", "jobs/ages.sql"]).expect_code(0);
     assert_eq!(ages("jobs/ages.db"), "1");
-    place.run(&["run-pipeline", "jobs/ages.sql", "-i", "a.csv", "--input", "b.csv"]).expect(0);
+    dir.run(&["run-pipeline", "jobs/ages.sql", "-i", "a.csv", "--input", "b.csv"]).expect_code(0);
     assert_eq!(ages("jobs/ages.db"), "2,3");
-    place.run(&["run-pipeline", "jobs/ages.sql", "--database", "other.db"]).expect(0);
+    dir.run(&["run-pipeline", "jobs/ages.sql", "--database", "other.db"]).expect_code(0);
     assert_eq!((ages("other.db").as_str(), ages("jobs/ages.db").as_str()), ("1", "2,3"));
-    place.run(&["run-pipeline", "none.sql"]).expect(1).says_once(&["cannot read none.sql", "No such file"]);
+    dir.run(&["run-pipeline", "none.sql"])
+        .expect_code(1)
+        .assert_single_message(&["cannot read none.sql", "No such file"]);
 }
 
 #[test]
 fn tables_and_views_that_are_there_are_replaced_and_all_else_stays() {
-    let place = TestDir::with_pipeline(
-        FEW,
+    let dir = TestDir::with_pipeline(
+        TWO_PEOPLE,
         "CREATE TABLE t (a); INSERT INTO t SELECT age FROM input;
         CREATE INDEX by_a ON t (a); CREATE VIEW v AS SELECT max(a) FROM t; ANALYZE t",
     );
     let writers = ["direct", "direct", "statements"];
     for (run, writer) in writers.iter().enumerate() {
         if run == 2 {
-            place.database().execute_batch("CREATE TABLE other (x); INSERT INTO other VALUES (1)").unwrap();
+            dir.database().execute_batch("CREATE TABLE other (x); INSERT INTO other VALUES (1)").unwrap();
         }
-        place.write("people.csv", format!("age\n{run}\n"));
-        let outcome = place.run(&["run-pipeline", "people.sql"]).expect(0);
+        dir.write("people.csv", format!("age\n{run}\n"));
+        let outcome = dir.run(&["run-pipeline", "people.sql"]).expect_code(0);
         assert!(outcome.stderr.contains(&format!("{writer} writer")), "{run}: {}", outcome.stderr);
-        assert_eq!(place.query("SELECT * FROM v"), run.to_string());
-        assert_eq!(place.query("SELECT count(*) FROM t INDEXED BY by_a"), "1");
+        assert_eq!(dir.query("SELECT * FROM v"), run.to_string());
+        assert_eq!(dir.query("SELECT count(*) FROM t INDEXED BY by_a"), "1");
     }
-    assert_eq!(place.query("SELECT x FROM other"), "1");
+    assert_eq!(dir.query("SELECT x FROM other"), "1");
 }
 
 #[test]
 fn a_table_that_may_exist_is_filled_further() {
-    let place = TestDir::with_pipeline(
-        FEW,
+    let dir = TestDir::with_pipeline(
+        TWO_PEOPLE,
         "CREATE TABLE IF NOT EXISTS t (a INTEGER, b DEFAULT 'x'); INSERT INTO t (a) SELECT age FROM input;
         CREATE INDEX IF NOT EXISTS by_a ON t (a); CREATE VIEW IF NOT EXISTS v AS SELECT sum(a) FROM t",
     );
     for sum in ["77", "154", "231"] {
-        place.run(&["run-pipeline", "people.sql"]).expect(0);
-        assert_eq!(place.query("SELECT * FROM v"), sum);
+        dir.run(&["run-pipeline", "people.sql"]).expect_code(0);
+        assert_eq!(dir.query("SELECT * FROM v"), sum);
     }
-    assert_eq!(place.query("SELECT group_concat(DISTINCT b) FROM t"), "x");
+    assert_eq!(dir.query("SELECT group_concat(DISTINCT b) FROM t"), "x");
     // What is not filled is as the table that is there has it.
     for (table, b) in
         [("a, b DEFAULT 9", "9,9"), ("a, b NOT NULL DEFAULT 8", "8,8"), ("a, b AS (a + 1)", "37,42")]
     {
-        place.database().execute_batch(&format!("DROP TABLE t; CREATE TABLE t ({table})")).unwrap();
-        place.run(&["run-pipeline", "people.sql"]).expect(0);
-        assert_eq!(place.query("SELECT group_concat(b) FROM t"), b);
+        dir.database().execute_batch(&format!("DROP TABLE t; CREATE TABLE t ({table})")).unwrap();
+        dir.run(&["run-pipeline", "people.sql"]).expect_code(0);
+        assert_eq!(dir.query("SELECT group_concat(b) FROM t"), b);
     }
 }
 
@@ -269,44 +273,46 @@ fn what_fails_behind_the_rows_changes_nothing() {
     let twice = "age\n1\n1\n";
     let sql = "CREATE TABLE t (a); INSERT INTO t SELECT age FROM input; CREATE UNIQUE INDEX by_a ON t (a)";
     for options in [&[][..], &["--writer", "statements"]] {
-        let place = TestDir::with_pipeline(twice, sql);
-        let before = place.snapshot();
+        let dir = TestDir::with_pipeline(twice, sql);
+        let before = dir.snapshot();
         let run = [&["run-pipeline", "people.sql", "--on-error", "abort"], options].concat();
-        place.run(&run).expect(1).says_once(&["UNIQUE constraint failed"]);
-        place.is_as(&before);
-        place.database().execute_batch("CREATE TABLE t (old); CREATE TABLE v (x)").unwrap();
-        let before = place.snapshot();
-        place.run(&run).expect(1);
-        place.is_as(&before);
+        dir.run(&run).expect_code(1).assert_single_message(&["UNIQUE constraint failed"]);
+        dir.assert_unchanged(&before);
+        dir.database().execute_batch("CREATE TABLE t (old); CREATE TABLE v (x)").unwrap();
+        let before = dir.snapshot();
+        dir.run(&run).expect_code(1);
+        dir.assert_unchanged(&before);
     }
-    let place = TestDir::with_pipeline(
-        FEW,
+    let dir = TestDir::with_pipeline(
+        TWO_PEOPLE,
         "CREATE TABLE t (a); INSERT INTO t SELECT age FROM input; CREATE VIEW v AS SELECT 1",
     );
-    place.database().execute_batch("CREATE TABLE t (old); CREATE TABLE v (x)").unwrap();
-    let before = place.snapshot();
-    place.run(&["run-pipeline", "people.sql"]).expect(1).says_once(&["people.db", "v"]);
-    place.is_as(&before);
+    dir.database().execute_batch("CREATE TABLE t (old); CREATE TABLE v (x)").unwrap();
+    let before = dir.snapshot();
+    dir.run(&["run-pipeline", "people.sql"]).expect_code(1).assert_single_message(&["people.db", "v"]);
+    dir.assert_unchanged(&before);
 }
 
 #[test]
 fn columns_without_a_value_have_their_default() {
     let insert = "INSERT INTO t (name) SELECT first_name FROM input";
-    is_as_sqlite(
+    assert_same_as_sqlite(
         &format!("CREATE TABLE t (x, id INTEGER PRIMARY KEY, name, y INT DEFAULT 7); {insert}"),
         PEOPLE,
     );
     // Those that have none leave the direct path open.
-    let place =
-        TestDir::with_pipeline(FEW, &format!("CREATE TABLE t (x, id INTEGER PRIMARY KEY, name); {insert}"));
-    let outcome = place.run(&["run-pipeline", "people.sql"]).expect(0);
+    let dir = TestDir::with_pipeline(
+        TWO_PEOPLE,
+        &format!("CREATE TABLE t (x, id INTEGER PRIMARY KEY, name); {insert}"),
+    );
+    let outcome = dir.run(&["run-pipeline", "people.sql"]).expect_code(0);
     assert!(outcome.stderr.contains("direct writer"), "{}", outcome.stderr);
-    assert_eq!(place.query("SELECT group_concat(id || name || typeof(x)) FROM t"), "1Adanull,2Alannull");
+    assert_eq!(dir.query("SELECT group_concat(id || name || typeof(x)) FROM t"), "1Adanull,2Alannull");
 }
 
 #[test]
 fn records_that_are_left_out_are_counted() {
-    is_as_sqlite(
+    assert_same_as_sqlite(
         "CREATE TABLE t (a, b INTEGER); INSERT INTO t SELECT last_name, age FROM input AS i
         WHERE i.age > '2' AND (input.first_name LIKE 'a%' OR age = '-7')"
             .replace("input.f", "f")
@@ -314,13 +320,13 @@ fn records_that_are_left_out_are_counted() {
         PEOPLE,
     );
     let sql = "CREATE TABLE t (a); INSERT INTO t SELECT age FROM input WHERE age = '41'";
-    let place = TestDir::with_pipeline(FEW, sql);
+    let dir = TestDir::with_pipeline(TWO_PEOPLE, sql);
     for options in [&[][..], &["--writer", "statements"]] {
         let run = [&["run-pipeline", "people.sql", "--report", "-"], options].concat();
-        let outcome = place.run(&run).expect(0);
+        let outcome = dir.run(&run).expect_code(0);
         assert!(outcome.stderr.contains("read 2 records: 1 loaded, 0 rejected, 1 filtered"), "{outcome:?}");
         assert!(outcome.stdout.contains("\"filtered\": 1,"), "{}", outcome.stdout);
-        assert_eq!(place.query("SELECT group_concat(a) FROM t"), "41");
+        assert_eq!(dir.query("SELECT group_concat(a) FROM t"), "41");
     }
 }
 
@@ -328,29 +334,29 @@ fn records_that_are_left_out_are_counted() {
 fn a_record_whose_expression_fails_is_a_reject() {
     let csv = "x\n{}\nnix\n[1]\n";
     let sql = "CREATE TABLE t (a); INSERT INTO t SELECT json_type(x) FROM input";
-    let place = TestDir::with_pipeline(csv, sql);
+    let dir = TestDir::with_pipeline(csv, sql);
     for options in [&[][..], &["--writer", "statements"]] {
         let run = [&["run-pipeline", "people.sql", "--rejects", "bad.csv"], options].concat();
-        let outcome = place.run(&run).expect(3);
+        let outcome = dir.run(&run).expect_code(3);
         for part in ["line 3 (record 2", "\"a\"", "malformed JSON", "2 loaded, 1 rejected"] {
             assert!(outcome.stderr.contains(part), "{part} is not in {}", outcome.stderr);
         }
-        assert_eq!(place.query("SELECT group_concat(a) FROM t"), "object,array");
-        assert_eq!(place.read("bad.csv"), b"x\nnix\n");
+        assert_eq!(dir.query("SELECT group_concat(a) FROM t"), "object,array");
+        assert_eq!(dir.read("bad.csv"), b"x\nnix\n");
     }
-    let before = place.snapshot();
+    let before = dir.snapshot();
     let abort = ["run-pipeline", "people.sql", "--on-error", "abort"];
-    place.run(&abort).expect(1).says_once(&[
+    dir.run(&abort).expect_code(1).assert_single_message(&[
         "people.csv: line 3 (record 2",
         "malformed JSON",
         "--on-error skip",
     ]);
-    place.is_as(&before);
+    dir.assert_unchanged(&before);
 }
 
 #[test]
 fn fields_are_null_where_options_say_so() {
-    let place = TestDir::with_pipeline(
+    let dir = TestDir::with_pipeline(
         "a,b\n,NA\n\"\",-\nx,y\n",
         "CREATE TABLE t (a, b); INSERT INTO t SELECT * FROM input",
     );
@@ -360,8 +366,8 @@ fn fields_are_null_where_options_say_so() {
         (&["--null", "NA", "--null", "-"], "'',NULL '',NULL 'x','y'"),
     ];
     for (options, expected) in cases {
-        place.run(&[&["run-pipeline", "people.sql"], options].concat()).expect(0);
+        dir.run(&[&["run-pipeline", "people.sql"], options].concat()).expect_code(0);
         let rows = "SELECT group_concat(quote(a) || ',' || quote(b), ' ') FROM t";
-        assert_eq!(place.query(rows), expected, "{options:?}");
+        assert_eq!(dir.query(rows), expected, "{options:?}");
     }
 }

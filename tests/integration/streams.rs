@@ -12,14 +12,14 @@ fn csv() -> String {
 }
 
 #[track_caller]
-fn holds_all(place: &TestDir, table: &str) {
-    let connection = place.open("out.db");
+fn assert_holds_all_rows(dir: &TestDir, table: &str) {
+    let connection = dir.open("out.db");
     let sql = format!("SELECT count(*), sum(id), sum(name = 'naïve ' || id) FROM \"{table}\"");
     let expected = [200_000, 19_999_900_000, 200_000].map(Value::Integer);
     assert_eq!(rows_of(&connection, &sql), [expected], "{table}");
 }
 
-type Pack = fn(&[u8]) -> Vec<u8>;
+type Compress = fn(&[u8]) -> Vec<u8>;
 type BytesOf = fn(&u16) -> [u8; 2];
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -49,17 +49,17 @@ fn compressed_files_are_known_by_their_content() {
     let csv = csv();
     // Two members one behind the other, as tools make that append.
     let (front, back) = csv.split_at(1_000_000);
-    let pack: [(&str, Pack); 4] = [("gz", gzip), ("zst", zstd), ("bz2", bzip2), ("xz", xz)];
-    let place = TestDir::empty();
-    for (name, pack) in pack {
+    let compress: [(&str, Compress); 4] = [("gz", gzip), ("zst", zstd), ("bz2", bzip2), ("xz", xz)];
+    let dir = TestDir::new();
+    for (name, compress) in compress {
         for (file, members) in [
-            ("one", vec![pack(csv.as_bytes())]),
-            ("two", vec![front, back].into_iter().map(|part| pack(part.as_bytes())).collect()),
+            ("one", vec![compress(csv.as_bytes())]),
+            ("two", vec![front, back].into_iter().map(|part| compress(part.as_bytes())).collect()),
         ] {
             let file = format!("{file}_{name}.csv");
-            place.write(&file, members.concat());
-            place.run(&["load", &file, "out.db"]).expect(0);
-            holds_all(&place, file.trim_end_matches(".csv"));
+            dir.write(&file, members.concat());
+            dir.run(&["load", &file, "out.db"]).expect_code(0);
+            assert_holds_all_rows(&dir, file.trim_end_matches(".csv"));
         }
     }
 }
@@ -79,77 +79,77 @@ fn the_files_of_a_zip_archive_are_inputs() {
     let csv = csv();
     let (front, back) = csv.split_at(csv.find("100000,").unwrap());
     let back = format!("id,name\n{back}");
-    let place = TestDir::empty();
-    place.write("one.csv.zip", zip(&[("a/b.csv", csv.as_bytes())]));
+    let dir = TestDir::new();
+    dir.write("one.csv.zip", zip(&[("a/b.csv", csv.as_bytes())]));
     let two = zip(&[("x.csv", front.as_bytes()), ("__MACOSX/._x.csv", b"\0"), ("y.csv", back.as_bytes())]);
-    place.write("two.zip", &two);
+    dir.write("two.zip", &two);
     for (file, table) in [("one.csv.zip", "one"), ("two.zip", "two")] {
-        place.run(&["load", file, "out.db", "--file-column", "from"]).expect(0);
-        holds_all(&place, table);
+        dir.run(&["load", file, "out.db", "--file-column", "from"]).expect_code(0);
+        assert_holds_all_rows(&dir, table);
     }
-    let connection = place.open("out.db");
+    let connection = dir.open("out.db");
     let from = rows_of(&connection, "SELECT \"from\", count(*) FROM two GROUP BY 1 ORDER BY 1");
     let expected = ["two.zip:x.csv", "two.zip:y.csv"].map(|name| [name.to_owned().into(), 100_000.into()]);
     assert_eq!(from, expected);
 
-    let mut load = load_from(&place, &["load", "-", "out.db", "-q"], Stdio::piped());
+    let mut load = load_from(&dir, &["load", "-", "out.db", "-q"], Stdio::piped());
     load.take_stdin().write_all(&two).unwrap();
-    load.wait().expect(0);
-    holds_all(&place, "stdin");
+    load.wait().expect_code(0);
+    assert_holds_all_rows(&dir, "stdin");
 
     let mut damaged = two.clone();
     damaged[two.len() / 4] ^= 1;
     for (name, bytes) in [("cut", &two[..two.len() - 9]), ("damaged", &damaged), ("empty", &zip(&[]))] {
-        place.write("in.csv", bytes);
-        let before = place.snapshot();
-        place.run(&["load", "in.csv", "bad.db"]).expect(1).says_once(&["cannot read in.csv"]);
-        assert!(place.snapshot() == before, "{name}");
+        dir.write("in.csv", bytes);
+        let before = dir.snapshot();
+        dir.run(&["load", "in.csv", "bad.db"]).expect_code(1).assert_single_message(&["cannot read in.csv"]);
+        assert!(dir.snapshot() == before, "{name}");
     }
 }
 
 #[test]
 fn loading_goes_on_while_the_input_comes_in() {
-    let place = TestDir::empty();
-    let mut load = load_from(&place, &["load", "-", "out.db", "-q", "--limit", "3"], Stdio::piped());
+    let dir = TestDir::new();
+    let mut load = load_from(&dir, &["load", "-", "out.db", "-q", "--limit", "3"], Stdio::piped());
     let mut stdin = load.take_stdin();
     // More than is asked for at once, and no end: what is to be read is read, and no more is waited for.
     let rows = (0..400_000).fold("a,b\n".to_owned(), |rows, row| rows + &format!("{row},x\n"));
     let _ = stdin.write_all(rows.as_bytes());
-    load.wait().expect(0);
+    load.wait().expect_code(0);
     drop(stdin);
-    let connection = place.open("out.db");
+    let connection = dir.open("out.db");
     assert_eq!(rows_of(&connection, "SELECT count(*), sum(a) FROM stdin"), [[3, 3].map(Value::Integer)]);
 }
 
 #[test]
 fn a_stop_does_not_wait_for_a_pipe() {
-    let place = TestDir::empty();
-    let mut load = load_from(&place, &["load", "-", "out.db"], Stdio::piped());
+    let dir = TestDir::new();
+    let mut load = load_from(&dir, &["load", "-", "out.db"], Stdio::piped());
     let mut stdin = load.take_stdin();
     stdin.write_all(b"a,b\n1,2\n").unwrap();
     assert!(load.wait_until(|load| load.handles_interrupts() && is_drained(&stdin)));
     load.signal("INT");
-    load.wait().expect(130);
-    assert!(!place.path("out.db").exists());
+    load.wait().expect_code(130);
+    assert!(!dir.path("out.db").exists());
     drop(stdin);
 }
 
 #[test]
 fn many_inputs_are_one_table() {
-    let place = TestDir::empty();
+    let dir = TestDir::new();
     for number in 0..1_500 {
-        place.write(&format!("part-{number:04}.csv"), format!("n,file\n{number},\"{number}\"\n"));
+        dir.write(&format!("part-{number:04}.csv"), format!("n,file\n{number},\"{number}\"\n"));
     }
-    place.run(&["load", "part-*.csv", "out.db", "-t", "parts"]).expect(0);
-    let connection = place.open("out.db");
+    dir.run(&["load", "part-*.csv", "out.db", "-t", "parts"]).expect_code(0);
+    let connection = dir.open("out.db");
     let rows = rows_of(&connection, "SELECT count(*), sum(n = rowid - 1 AND file = n) FROM parts");
     assert_eq!(rows, [[1_500, 1_500].map(Value::Integer)]);
-    place.run(&["load", "none-*.csv", "out.db"]).expect(2).says_once(&["none-*.csv"]);
+    dir.run(&["load", "none-*.csv", "out.db"]).expect_code(2).assert_single_message(&["none-*.csv"]);
 }
 
 #[test]
 fn any_encoding_is_read_if_it_is_named() {
-    let place = TestDir::empty();
+    let dir = TestDir::new();
     let text = "name,note\ncafé,5 €\n\"a\nb\",\"\"\n";
     let rows =
         [["café", "5 €"], ["a\nb", ""]].map(|row| row.map(|text| Value::Text(text.to_owned())).to_vec());
@@ -160,43 +160,45 @@ fn any_encoding_is_read_if_it_is_named() {
             _ => encoding.encode(text).0.into_owned(),
         };
         for bytes in [bytes.clone(), gzip(&bytes)] {
-            place.write("in.csv", bytes);
-            place.run(&["load", "in.csv", "out.db", "--replace", "--encoding", name]).expect(0);
-            let connection = place.open("out.db");
+            dir.write("in.csv", bytes);
+            dir.run(&["load", "in.csv", "out.db", "--replace", "--encoding", name]).expect_code(0);
+            let connection = dir.open("out.db");
             assert_eq!(rows_of(&connection, "SELECT * FROM \"in\""), rows, "{name}");
         }
     }
-    place.run(&["load", "in.csv", "new.db", "--encoding", "klingon"]).expect(2).says_once(&["klingon"]);
+    dir.run(&["load", "in.csv", "new.db", "--encoding", "klingon"])
+        .expect_code(2)
+        .assert_single_message(&["klingon"]);
 }
 
 #[test]
 fn what_is_no_text_in_its_encoding_is_like_invalid_utf8() {
-    let place = TestDir::empty();
-    place.write("sjis.csv", b"a,b\n1,2\n3,\x82\xa0\x81\n4,\x83\x41\n");
+    let dir = TestDir::new();
+    dir.write("sjis.csv", b"a,b\n1,2\n3,\x82\xa0\x81\n4,\x83\x41\n");
     let units = |text: &[u16]| text.iter().flat_map(|unit| unit.to_le_bytes()).collect::<Vec<_>>();
     let text: Vec<u16> = "\u{feff}a,b\n1,2\n3,あ".encode_utf16().collect();
     let end: Vec<u16> = "\n4,ア\n".encode_utf16().collect();
-    place.write("utf16.csv", units(&[&text[..], &[0xd800], &end].concat()));
+    dir.write("utf16.csv", units(&[&text[..], &[0xd800], &end].concat()));
     for (input, encoding) in [("sjis.csv", &["--encoding", "shift_jis"][..]), ("utf16.csv", &[])] {
         let load = |options: &[&str]| {
-            place.run(
+            dir.run(
                 &[&["load", input, "out.db", "-t", "t", "--replace", "--all-text"], encoding, options]
                     .concat(),
             )
         };
-        load(&[]).expect(1).says_once(&[
+        load(&[]).expect_code(1).assert_single_message(&[
             "line 3 (record 2",
             "field 2",
             "--encoding",
             "--invalid-utf8 replace",
         ]);
-        let rows = || rows_of(&place.open("out.db"), "SELECT a, b FROM t");
+        let rows = || rows_of(&dir.open("out.db"), "SELECT a, b FROM t");
         let expected = |rows: &[[&str; 2]]| -> Vec<Vec<Value>> {
             rows.iter().map(|row| row.map(|text| Value::Text(text.to_owned())).to_vec()).collect()
         };
-        load(&["--on-error", "skip", "--rejects", "bad.csv"]).expect(3);
+        load(&["--on-error", "skip", "--rejects", "bad.csv"]).expect_code(3);
         assert_eq!(rows(), expected(&[["1", "2"], ["4", "ア"]]), "{input}");
-        let loaded = load(&["--invalid-utf8", "replace"]).expect(0);
+        let loaded = load(&["--invalid-utf8", "replace"]).expect_code(0);
         assert_eq!(rows(), expected(&[["1", "2"], ["3", "あ\u{fffd}"], ["4", "ア"]]), "{input}");
         assert!(loaded.stderr.contains("mended"), "{}", loaded.stderr);
     }
@@ -205,7 +207,7 @@ fn what_is_no_text_in_its_encoding_is_like_invalid_utf8() {
 #[test]
 fn a_compressed_file_that_is_cut_or_damaged_is_an_error() {
     let csv = csv();
-    let place = TestDir::empty();
+    let dir = TestDir::new();
     for (name, packed) in [
         ("gz", gzip(csv.as_bytes())),
         ("zst", zstd(csv.as_bytes())),
@@ -217,49 +219,51 @@ fn a_compressed_file_that_is_cut_or_damaged_is_an_error() {
             *byte ^= 0x5a;
         }
         for bytes in [&packed[..packed.len() - 5], &packed[..packed.len() / 2], &damaged] {
-            place.write("in.csv", bytes);
-            let before = place.snapshot();
-            place.run(&["load", "in.csv", "out.db"]).expect(1).says_once(&["cannot read in.csv"]);
-            assert!(place.snapshot() == before, "{name}");
+            dir.write("in.csv", bytes);
+            let before = dir.snapshot();
+            dir.run(&["load", "in.csv", "out.db"])
+                .expect_code(1)
+                .assert_single_message(&["cannot read in.csv"]);
+            assert!(dir.snapshot() == before, "{name}");
         }
     }
 }
 
 /// Runs `load` with standard input as told.
-fn load_from(place: &TestDir, arguments: &[&str], stdin: impl Into<Stdio>) -> Running {
-    Running::start_with_stdin(place.command(arguments), stdin)
+fn load_from(dir: &TestDir, arguments: &[&str], stdin: impl Into<Stdio>) -> Running {
+    Running::start_with_stdin(dir.command(arguments), stdin)
 }
 
 #[test]
 fn standard_input_may_be_a_pipe_or_a_file() {
     let csv = csv();
-    let place = TestDir::empty();
+    let dir = TestDir::new();
     for (packed, table) in [(csv.as_bytes().to_vec(), "stdin"), (gzip(csv.as_bytes()), "packed")] {
-        let mut load = load_from(&place, &["load", "-", "out.db", "-t", table, "-q"], Stdio::piped());
+        let mut load = load_from(&dir, &["load", "-", "out.db", "-t", table, "-q"], Stdio::piped());
         load.take_stdin().write_all(&packed).unwrap();
-        load.wait().expect(0);
-        holds_all(&place, table);
+        load.wait().expect_code(0);
+        assert_holds_all_rows(&dir, table);
     }
-    place.write("in.csv", &csv);
-    let file = std::fs::File::open(place.path("in.csv")).unwrap();
-    load_from(&place, &["load", "-", "out.db", "-q", "--replace"], file).wait().expect(0);
-    holds_all(&place, "stdin");
+    dir.write("in.csv", &csv);
+    let file = std::fs::File::open(dir.path("in.csv")).unwrap();
+    load_from(&dir, &["load", "-", "out.db", "-q", "--replace"], file).wait().expect_code(0);
+    assert_holds_all_rows(&dir, "stdin");
     // A file of which somebody has read the first line already.
-    place.write("read.csv", format!("a line before\n{csv}"));
-    let mut file = std::fs::File::open(place.path("read.csv")).unwrap();
+    dir.write("read.csv", format!("a line before\n{csv}"));
+    let mut file = std::fs::File::open(dir.path("read.csv")).unwrap();
     std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(14)).unwrap();
-    load_from(&place, &["load", "-", "out.db", "-q", "--replace"], file).wait().expect(0);
-    holds_all(&place, "stdin");
+    load_from(&dir, &["load", "-", "out.db", "-q", "--replace"], file).wait().expect_code(0);
+    assert_holds_all_rows(&dir, "stdin");
 }
 
 #[test]
 fn a_pipe_is_read_once_though_a_type_changes_late() {
-    let place = TestDir::empty();
+    let dir = TestDir::new();
     let csv = format!("a\n{}007\n", "1\n".repeat(1_000_000));
-    let mut load = load_from(&place, &["load", "-", "out.db", "-q"], Stdio::piped());
+    let mut load = load_from(&dir, &["load", "-", "out.db", "-q"], Stdio::piped());
     load.take_stdin().write_all(csv.as_bytes()).unwrap();
-    load.wait().expect(0);
-    let connection = place.open("out.db");
+    load.wait().expect_code(0);
+    let connection = dir.open("out.db");
     let rows = rows_of(&connection, "SELECT count(*), max(rowid), max(a = '007'), max(typeof(a)) FROM stdin");
     let expected = [1_000_001.into(), 1_000_001.into(), 1.into(), Value::Text("text".to_owned())];
     assert_eq!(rows, [expected]);
@@ -267,35 +271,37 @@ fn a_pipe_is_read_once_though_a_type_changes_late() {
 
 #[test]
 fn a_fifo_is_read_to_its_end() {
-    let place = TestDir::empty();
-    let fifo = place.path("in.csv");
+    let dir = TestDir::new();
+    let fifo = dir.path("in.csv");
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let writer = std::thread::spawn(move || std::fs::write(fifo, csv()).unwrap());
-    place.run(&["load", "in.csv", "out.db"]).expect(0);
+    dir.run(&["load", "in.csv", "out.db"]).expect_code(0);
     writer.join().unwrap();
-    holds_all(&place, "in");
+    assert_holds_all_rows(&dir, "in");
 }
 
 #[test]
 fn utf_16_is_known_by_its_mark() {
     let csv = csv();
     let units: Vec<u16> = format!("\u{feff}{csv}").encode_utf16().collect();
-    let place = TestDir::empty();
+    let dir = TestDir::new();
     let bytes: [(&str, BytesOf); 2] = [("le", |unit| unit.to_le_bytes()), ("be", |unit| unit.to_be_bytes())];
     for (name, bytes) in bytes {
         let text: Vec<u8> = units.iter().flat_map(bytes).collect();
         for (file, content) in
             [(format!("{name}.csv"), text.clone()), (format!("{name}_gz.csv"), gzip(&text))]
         {
-            place.write(&file, content);
-            place.run(&["load", &file, "out.db"]).expect(0);
-            holds_all(&place, Path::new(&file).file_stem().unwrap().to_str().unwrap());
+            dir.write(&file, content);
+            dir.run(&["load", &file, "out.db"]).expect_code(0);
+            assert_holds_all_rows(&dir, Path::new(&file).file_stem().unwrap().to_str().unwrap());
         }
         // Half of a character, and half of a pair of surrogates.
         for rest in [&[0x61][..], &bytes(&0xd800), &[bytes(&0xdc00), bytes(&0x61)].concat()] {
             let fields: Vec<u8> = "1,".encode_utf16().flat_map(|unit| bytes(&unit)).collect();
-            place.write("bad.csv", [text.as_slice(), &fields, rest].concat());
-            place.run(&["load", "bad.csv", "bad.db"]).expect(1).says_once(&["bad.csv", "--encoding"]);
+            dir.write("bad.csv", [text.as_slice(), &fields, rest].concat());
+            dir.run(&["load", "bad.csv", "bad.db"])
+                .expect_code(1)
+                .assert_single_message(&["bad.csv", "--encoding"]);
         }
     }
 }

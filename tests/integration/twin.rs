@@ -78,9 +78,9 @@ impl Case {
         let mut first_record = 0;
         for chunk in &self.chunks {
             first_record += self.rejects;
-            let made: Vec<_> =
-                (0..self.columns.len()).map(|at| EvalState::new(chunk.iter().map(|row| &row[at]))).collect();
-            let columns: Vec<_> = made.iter().map(EvalState::column).collect();
+            let data: Vec<_> =
+                (0..self.columns.len()).map(|at| ColumnData::new(chunk.iter().map(|row| &row[at]))).collect();
+            let columns: Vec<_> = data.iter().map(ColumnData::column).collect();
             take(&Rows {
                 filtered: 0,
                 len: chunk.len(),
@@ -241,7 +241,7 @@ fn run(path: &Path, unfinished: &[String]) -> Result<(), Error> {
 }
 
 /// What a column of a chunk borrows from.
-struct EvalState<'v> {
+struct ColumnData<'v> {
     values: Vec<batch::Value<'v>>,
     integers: Vec<i64>,
     reals: Vec<f64>,
@@ -249,28 +249,28 @@ struct EvalState<'v> {
     spans: Vec<Span>,
 }
 
-impl<'v> EvalState<'v> {
+impl<'v> ColumnData<'v> {
     fn new(values: impl Iterator<Item = &'v Value>) -> Self {
-        let mut made = Self {
+        let mut data = Self {
             values: values.map(borrowed).collect(),
             integers: Vec::new(),
             reals: Vec::new(),
             bytes: Vec::new(),
             spans: Vec::new(),
         };
-        for value in &made.values {
+        for value in &data.values {
             match value {
-                batch::Value::Integer(integer) => made.integers.push(*integer),
+                batch::Value::Integer(integer) => data.integers.push(*integer),
                 batch::Value::Text(bytes) | batch::Value::Blob(bytes) => {
-                    let start = made.bytes.len() as u32;
-                    made.bytes.extend_from_slice(bytes);
-                    made.spans.push(Span { start, end: made.bytes.len() as u32 });
+                    let start = data.bytes.len() as u32;
+                    data.bytes.extend_from_slice(bytes);
+                    data.spans.push(Span { start, end: data.bytes.len() as u32 });
                 }
-                batch::Value::Real(real) => made.reals.push(*real),
+                batch::Value::Real(real) => data.reals.push(*real),
                 batch::Value::Null => {}
             }
         }
-        made
+        data
     }
 
     /// The column, in the form that says most of its values.

@@ -71,7 +71,7 @@ impl Running {
     /// Waits until `dir` has a file whose name starts with `prefix`; false if the program ended first.
     #[track_caller]
     pub(crate) fn wait_for_file(&mut self, dir: &TestDir, prefix: &str) -> bool {
-        self.wait_until(|_| dir.names().iter().any(|name| name.starts_with(prefix)))
+        self.wait_until(|_| dir.file_names().iter().any(|name| name.starts_with(prefix)))
     }
 
     /// Whether the program has a handler for SIGINT.
@@ -117,19 +117,19 @@ impl Drop for Running {
 
 impl Outcome {
     #[track_caller]
-    pub(crate) fn expect(self, code: i32) -> Self {
+    pub(crate) fn expect_code(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self:?}");
         self
     }
 
     /// Whether there is one message, all of `parts` in it. Warnings of rejects may precede it.
     #[track_caller]
-    pub(crate) fn says_once(&self, parts: &[&str]) {
+    pub(crate) fn assert_single_message(&self, parts: &[&str]) {
         const LONGEST_MESSAGE_BYTES: usize = 1_000;
-        let said: Vec<_> = self.stderr.lines().filter(|line| !line.contains("WARN")).collect();
-        let is_message = said.first().is_some_and(|line| line.starts_with("sqload: "))
-            && said[1..].iter().all(|line| line.starts_with("  because: "));
-        let message = said.join("\n");
+        let lines: Vec<_> = self.stderr.lines().filter(|line| !line.contains("WARN")).collect();
+        let is_message = lines.first().is_some_and(|line| line.starts_with("sqload: "))
+            && lines[1..].iter().all(|line| line.starts_with("  because: "));
+        let message = lines.join("\n");
         assert!(is_message, "no single message: {:?}", self.stderr);
         assert!(message.len() <= LONGEST_MESSAGE_BYTES, "a message of {} bytes", message.len());
         for part in parts {
