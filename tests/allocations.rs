@@ -55,7 +55,7 @@ fn allocations(writer: WriterChoice, chunks: usize, record_bytes: usize) -> u64 
 
 // One test, so that nothing else allocates meanwhile.
 #[test]
-fn allocations_grow_with_chunks_and_not_with_records() {
+fn allocations_grow_with_chunks_not_with_records() {
     /// Threads that wait for each other allocate now and then.
     const NOISE: u64 = 150;
     // The pages of a chunk's table and index are written from lists of them.

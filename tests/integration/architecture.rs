@@ -75,12 +75,12 @@ fn each_dependency_has_one_home() {
 }
 
 #[test]
-fn unsafe_has_three_rooms() {
+fn unsafe_code_is_confined() {
     only_in("unsafe ", &["input", "write/statements.rs", "evaluate/table.rs"]);
 }
 
 #[test]
-fn the_pure_rooms_do_no_input_and_output() {
+fn pure_modules_do_no_io() {
     for (name, code) in sources() {
         let pure = [
             "scan",
@@ -134,13 +134,13 @@ fn pages_are_big_endian() {
 }
 
 #[test]
-fn the_table_of_contents_is_short() {
+fn main_is_short() {
     let (_, main) = sources().into_iter().find(|(name, _)| name == "main.rs").unwrap();
     assert!(main.lines().count() <= 60, "main.rs has {} lines of code", main.lines().count());
 }
 
 #[test]
-fn nothing_in_the_engine_knows_people() {
+fn only_the_demo_knows_people() {
     for (name, code) in sources() {
         let may_know =
             ["people.rs", "generate.rs", "cli.rs", "cli/pipeline.rs", "lib.rs"].contains(&name.as_str());

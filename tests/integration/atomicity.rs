@@ -38,7 +38,7 @@ fn is_new(dir: &TestDir) -> bool {
 }
 
 #[test]
-fn killed_at_any_moment_a_new_database_is_whole_or_absent() {
+fn a_new_database_is_complete_or_absent_after_a_kill_at_any_moment() {
     let dir = TestDir::with_input(people_csv(ROWS));
     let whole = bytes_of_a_load(&dir);
     let (mut kills, mut leftovers) = (0, 0);
@@ -55,7 +55,7 @@ fn killed_at_any_moment_a_new_database_is_whole_or_absent() {
 }
 
 #[test]
-fn killed_at_any_moment_an_existing_database_is_as_it_was() {
+fn an_existing_database_is_old_or_new_after_a_kill_at_any_moment() {
     let dir = TestDir::with_database(people_csv(ROWS), OLD_DATABASE);
     let old = dir.read("people.db");
     let whole = bytes_of_a_load(&dir);
@@ -74,7 +74,7 @@ fn killed_at_any_moment_an_existing_database_is_as_it_was() {
 }
 
 #[test]
-fn killed_at_any_moment_a_database_in_wal_mode_is_as_it_was() {
+fn a_wal_database_is_old_or_new_after_a_kill_at_any_moment() {
     let dir = TestDir::with_database(people_csv(ROWS), &format!("PRAGMA journal_mode = WAL; {OLD_DATABASE}"));
     let whole = bytes_of_a_load(&dir);
     let (mut kills, mut logs) = (0, 0);
@@ -90,7 +90,7 @@ fn killed_at_any_moment_a_database_in_wal_mode_is_as_it_was() {
 }
 
 #[test]
-fn the_next_load_removes_what_a_killed_one_left() {
+fn the_next_load_removes_the_staged_file_of_a_killed_load() {
     let dir = TestDir::with_input(people_csv(ROWS));
     let mut running = Running::start(dir.load_command(&[]));
     assert!(running.wait_for_file(&dir, STAGED_PREFIX));
@@ -104,7 +104,7 @@ fn the_next_load_removes_what_a_killed_one_left() {
 }
 
 #[test]
-fn a_load_leaves_alone_what_another_is_building() {
+fn a_load_does_not_remove_the_staged_file_of_a_running_load() {
     let dir = TestDir::with_input(people_csv(ROWS));
     let mut first = Running::start(dir.load_command(&[]));
     assert!(first.wait_for_file(&dir, STAGED_PREFIX));
@@ -135,7 +135,7 @@ fn an_interrupt_leaves_no_new_database() {
 }
 
 #[test]
-fn an_interrupt_leaves_a_replaced_database_as_it_was() {
+fn an_interrupt_leaves_a_database_to_be_replaced_unchanged() {
     let sql = "CREATE TABLE people (x); INSERT INTO people VALUES ('old')";
     for signal in ["INT", "TERM"] {
         interrupted(&TestDir::with_database(people_csv(3 * ROWS), sql), STAGED_PREFIX, signal);
@@ -143,14 +143,14 @@ fn an_interrupt_leaves_a_replaced_database_as_it_was() {
 }
 
 #[test]
-fn an_interrupt_leaves_a_changed_database_as_it_was() {
+fn an_interrupt_rolls_back_a_load_into_an_existing_database() {
     for signal in ["INT", "TERM"] {
         interrupted(&TestDir::with_database(people_csv(3 * ROWS), OLD_DATABASE), "people.db-journal", signal);
     }
 }
 
 #[test]
-fn an_interrupt_ends_the_wait_for_a_pipe() {
+fn an_interrupt_ends_a_wait_for_pipe_input() {
     // Nothing has come yet; a header and a record; the beginning of a zip archive.
     for come in ["", "a,b\n1,2\n", "PK\u{3}\u{4} and more"] {
         let dir = TestDir::with_input(TWO_PEOPLE);
@@ -186,24 +186,24 @@ fn a_full_disk_leaves_no_new_database() {
 }
 
 #[test]
-fn a_full_disk_leaves_a_replaced_database_as_it_was() {
+fn a_full_disk_leaves_a_database_to_be_replaced_unchanged() {
     let sql = "CREATE TABLE people (x); INSERT INTO people VALUES ('old')";
     runs_out_of_space(&TestDir::with_database(people_csv(ROWS), sql), &[]);
     runs_out_of_space(&TestDir::with_database(people_csv(ROWS), sql), &SMALL_CACHE);
 }
 
 #[test]
-fn a_full_disk_at_the_commit_leaves_a_changed_database_as_it_was() {
+fn a_full_disk_at_commit_rolls_back_the_load() {
     runs_out_of_space(&TestDir::with_database(people_csv(ROWS), OLD_DATABASE), &[]);
 }
 
 #[test]
-fn a_full_disk_before_the_commit_leaves_a_changed_database_as_it_was() {
+fn a_full_disk_before_commit_rolls_back_the_load() {
     runs_out_of_space(&TestDir::with_database(people_csv(ROWS), OLD_DATABASE), &SMALL_CACHE);
 }
 
 #[test]
-fn a_full_disk_leaves_a_database_in_wal_mode_as_it_was() {
+fn a_full_disk_rolls_back_a_load_into_a_wal_database() {
     let sql = format!("PRAGMA journal_mode = WAL; {OLD_DATABASE}");
     runs_out_of_space(&TestDir::with_database(people_csv(ROWS), &sql), &[]);
     runs_out_of_space(&TestDir::with_database(people_csv(ROWS), &sql), &SMALL_CACHE);
@@ -211,7 +211,7 @@ fn a_full_disk_leaves_a_database_in_wal_mode_as_it_was() {
 
 /// VACUUM comes after the commit, so its failure is either no failure of the load, or has to undo it.
 #[test]
-fn a_vacuum_that_runs_out_of_space_leaves_what_the_exit_code_says() {
+fn a_failed_vacuum_leaves_the_state_that_the_exit_code_reports() {
     const ROWS: usize = 8_000;
     const BLOCK_BYTES: usize = 512;
     const SPARE_BLOCKS: usize = 8;
@@ -234,14 +234,14 @@ fn a_vacuum_that_runs_out_of_space_leaves_what_the_exit_code_says() {
 }
 
 #[test]
-fn a_limit_that_is_not_reached_is_no_matter() {
+fn a_file_size_limit_that_is_not_reached_has_no_effect() {
     let dir = TestDir::with_input(people_csv(1_000));
     dir.load_after_setup(FILE_SIZE_LIMIT, &[]).expect_code(0);
     dir.assert_holds(people_csv(1_000));
 }
 
 #[test]
-fn a_full_disk_leaves_no_created_file() {
+fn create_file_leaves_nothing_on_a_full_disk() {
     let dir = TestDir::new();
     let program = env!("CARGO_BIN_EXE_sqload");
     let line = format!("{FILE_SIZE_LIMIT}; exec {program} create-file --number-rows 1000000 -o made.csv");

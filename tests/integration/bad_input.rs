@@ -11,14 +11,14 @@ fn dir_with_old_people(csv: impl AsRef<[u8]>) -> TestDir {
 const MANY: usize = 300_000;
 
 #[test]
-fn a_missing_file_is_named() {
+fn a_missing_input_is_named() {
     let dir = dir_with_old_people(TWO_PEOPLE);
     std::fs::remove_file(dir.path("people.csv")).unwrap();
     dir.assert_load_fails(&[], &["people.csv", "No such file"]);
 }
 
 #[test]
-fn a_directory_is_no_input() {
+fn rejects_a_directory_as_input() {
     let dir = dir_with_old_people(TWO_PEOPLE);
     std::fs::remove_file(dir.path("people.csv")).unwrap();
     std::fs::create_dir(dir.path("people.csv")).unwrap();
@@ -26,7 +26,7 @@ fn a_directory_is_no_input() {
 }
 
 #[test]
-fn a_device_may_be_empty() {
+fn an_empty_device_is_reported_as_empty() {
     let dir = dir_with_old_people(TWO_PEOPLE);
     let before = dir.snapshot();
     let outcome = dir.run(&["run-pipeline", "-i", "/dev/null", "--database", "people.db"]).expect_code(1);
@@ -35,14 +35,14 @@ fn a_device_may_be_empty() {
 }
 
 #[test]
-fn an_empty_file_lacks_a_header() {
+fn an_input_without_a_header_is_an_error() {
     for csv in ["", "\u{feff}", "\n", "\r\n\r\n\n"] {
         dir_with_old_people(csv).assert_load_fails(&[], &["people.csv", "empty", "header"]);
     }
 }
 
 #[test]
-fn a_missing_column_is_named_and_the_header_listed() {
+fn a_missing_column_is_reported_with_the_header() {
     let cases = [
         ("first_name,surname,age\n", "last_name", "first_name, surname, age"),
         ("first_name;last_name;age\n", "first_name", "first_name;last_name;age"),
@@ -56,14 +56,14 @@ fn a_missing_column_is_named_and_the_header_listed() {
 }
 
 #[test]
-fn names_are_columns_in_any_case_but_in_their_own_first() {
+fn column_names_ignore_case_but_prefer_an_exact_match() {
     dir_with_old_people("first_name,LAST_NAME,Age,AGE,age\na,b,1,2,3\n").load(&[]);
     dir_with_old_people("first_name,last_name,Age,AGE\na,b,1,2\n")
         .assert_load_fails(&[], &["\"age\"", "more than once"]);
 }
 
 #[test]
-fn a_header_of_very_many_columns_is_not_listed_in_full() {
+fn a_very_wide_header_is_not_listed_in_full() {
     let header: String = (0..50_000).map(|number| format!("column{number},")).collect();
     dir_with_old_people(header)
         .assert_load_fails(&[], &["people.csv", "no column \"first_name\"", "column0, column1"]);
@@ -76,7 +76,7 @@ fn a_duplicate_column_is_named() {
 }
 
 #[test]
-fn an_unclosed_quote_is_reported_where_it_opened() {
+fn an_unclosed_quote_is_reported_where_it_opens() {
     let header = "first_name,last_name,age\n";
     let cases = [
         (format!("{TWO_PEOPLE}\"Grace,Hopper,85\nA,B,1\n"), "line 4 (record 3, byte 56)"),
@@ -98,28 +98,28 @@ fn an_unclosed_quote_is_reported_where_it_opened() {
 }
 
 #[test]
-fn a_quote_open_past_the_largest_record_is_reported_where_it_opened() {
+fn a_quote_open_beyond_the_record_size_limit_is_reported_where_it_opens() {
     let csv = format!("{TWO_PEOPLE}\"Grace,Hopper,85\n{}", "A,B,1\n".repeat(1_000));
     let parts = ["people.csv: line 4 (record 3, byte 56)", "quote", "--quote none"];
     dir_with_old_people(csv).assert_load_fails(&["--max-record-size", "1000"], &parts);
 }
 
 #[test]
-fn a_record_too_large_is_reported_where_it_begins() {
+fn an_oversized_record_is_reported_where_it_starts() {
     let csv = format!("{TWO_PEOPLE}A,{},1\nA,B,2\n", "x".repeat(5_000));
     let parts = ["people.csv: line 4 (record 3, byte 56)", "1000 bytes", "--max-record-size"];
     dir_with_old_people(csv).assert_load_fails(&["--max-record-size", "1000"], &parts);
 }
 
 #[test]
-fn a_last_record_too_large_is_reported_like_any_other() {
+fn an_oversized_last_record_is_reported_where_it_starts() {
     let csv = format!("{TWO_PEOPLE}A,{},1", "x".repeat(5_000));
     dir_with_old_people(csv)
         .assert_load_fails(&["--max-record-size", "1000"], &["people.csv: line 4 (record 3", "1000 bytes"]);
 }
 
 #[test]
-fn invalid_utf_8_is_rejected_with_its_offset_and_kept_as_it_is() {
+fn invalid_utf8_is_rejected_with_its_offset_and_kept_unchanged() {
     let bad: [&[u8]; 4] = [b"Jos\xe9,B,1", b"A,\xc3,\xa9", b"A,\xed\xa0\x80,1", b"A,B\xf0\x9f\x98,1"];
     let places = [(1, 3), (2, 2), (2, 2), (2, 3)];
     for (bad, (field, offset)) in bad.into_iter().zip(places) {
@@ -137,7 +137,7 @@ fn invalid_utf_8_is_rejected_with_its_offset_and_kept_as_it_is() {
 }
 
 #[test]
-fn lines_of_rejects_are_right_after_quoted_line_ends_and_blank_lines() {
+fn line_numbers_of_rejects_count_quoted_line_ends_and_blank_lines() {
     let csv = "\nfirst_name,last_name,age\n\"a\nb\r\nc\rd\",x,1\n\r\n\rfew\nA,B,1\n\"\n\n\",few\nlast";
     let dir = TestDir::with_input(csv);
     let outcome = dir.load(&[]).expect_code(3);
@@ -150,7 +150,7 @@ fn lines_of_rejects_are_right_after_quoted_line_ends_and_blank_lines() {
 }
 
 #[test]
-fn lines_of_rejects_are_right_far_into_a_large_file() {
+fn line_numbers_of_rejects_are_exact_in_a_large_file() {
     let csv = format!("{}few\n", "\"Gr\nace\",Hopper,85\n".repeat(100_000));
     let dir = TestDir::with_input(format!("first_name,last_name,age\r\n{csv}"));
     for jobs in ["1", "2", "8"] {
@@ -169,7 +169,7 @@ fn on_error_abort_reports_the_first_bad_record() {
 }
 
 #[test]
-fn max_errors_are_allowed_but_not_one_more() {
+fn max_errors_is_the_number_of_rejects_allowed() {
     let dir = dir_with_old_people(format!("{TWO_PEOPLE}bad\nworse\nworst\n"));
     for max in ["0", "1", "2"] {
         let limit = format!("more than {max} records");
@@ -181,7 +181,7 @@ fn max_errors_are_allowed_but_not_one_more() {
 }
 
 #[test]
-fn an_early_end_of_a_large_file_does_not_hang() {
+fn an_early_error_in_a_large_file_does_not_hang() {
     let dir =
         dir_with_old_people(format!("first_name,last_name,age\nbad\n{}", "Grace,Hopper,85\n".repeat(MANY)));
     for jobs in ["1", "2", "8"] {
@@ -197,7 +197,7 @@ fn an_early_end_of_a_large_file_does_not_hang() {
 }
 
 #[test]
-fn the_first_error_in_the_input_is_reported_at_any_number_of_jobs() {
+fn reports_the_first_error_at_any_number_of_jobs() {
     let csv = format!("{}bad\n{}\"", people_csv(MANY), "Grace,Hopper,85\n".repeat(MANY / 10));
     let dir = dir_with_old_people(csv);
     for jobs in ["1", "2", "8"] {
@@ -207,7 +207,7 @@ fn the_first_error_in_the_input_is_reported_at_any_number_of_jobs() {
 }
 
 #[test]
-fn rejects_are_never_written_over_the_input() {
+fn rejects_never_overwrite_the_input() {
     let dir = dir_with_old_people(format!("{TWO_PEOPLE}bad\n"));
     let before = dir.snapshot();
     let outcome = dir.load(&["--rejects", "people.csv"]);
@@ -217,7 +217,7 @@ fn rejects_are_never_written_over_the_input() {
 }
 
 #[test]
-fn rejects_that_can_not_be_written_are_a_failure() {
+fn unwritable_rejects_fail_the_load() {
     let dir = dir_with_old_people(format!("{TWO_PEOPLE}bad\n"));
     dir.assert_load_fails(&["--rejects", "missing/rejects.csv"], &["missing/rejects.csv", "No such file"]);
     dir.assert_load_fails(&["--rejects", "/dev/full"], &["/dev/full", "No space left"]);
@@ -254,16 +254,16 @@ fn input_changes(length: impl Fn(u64) -> u64) {
 }
 
 #[test]
-fn an_input_cut_short_while_it_is_read_is_an_error_and_no_signal() {
+fn an_input_truncated_during_the_load_is_an_error_not_a_signal() {
     input_changes(|_| 100_000);
 }
 
 #[test]
-fn an_input_emptied_while_it_is_read_is_an_error_and_no_signal() {
+fn an_input_emptied_during_the_load_is_an_error_not_a_signal() {
     input_changes(|_| 0);
 }
 
 #[test]
-fn an_input_that_grows_while_it_is_read_is_an_error() {
+fn an_input_that_grows_during_the_load_is_an_error() {
     input_changes(|bytes| bytes + 1);
 }

@@ -3,7 +3,7 @@
 use crate::common::{Running, TWO_PEOPLE, TestDir};
 
 #[test]
-fn without_a_subcommand_help_is_printed() {
+fn prints_help_without_a_subcommand() {
     let outcome = TestDir::new().run(&[]).expect_code(0);
     for part in ["Usage: sqload", "create-file", "run-pipeline", "Exit codes:"] {
         assert!(outcome.stdout.contains(part), "{part:?} is not in {:?}", outcome.stdout);
@@ -12,7 +12,7 @@ fn without_a_subcommand_help_is_printed() {
 }
 
 #[test]
-fn help_and_version_are_printed_to_standard_output() {
+fn prints_help_and_version_to_stdout() {
     let dir = TestDir::new();
     let version = dir.run(&["--version"]).expect_code(0);
     assert_eq!(version.stdout, concat!("sqload ", env!("CARGO_PKG_VERSION"), "\n"));
@@ -23,7 +23,7 @@ fn help_and_version_are_printed_to_standard_output() {
 }
 
 #[test]
-fn wrong_usage_exits_with_2_and_touches_nothing() {
+fn usage_errors_exit_with_2_and_change_nothing() {
     let lines: &[&[&str]] = &[
         &["--nonsense"],
         &["nonsense"],
@@ -73,7 +73,7 @@ fn create(dir: &TestDir, options: &[&str]) -> String {
 }
 
 #[test]
-fn create_file_writes_as_many_people_as_asked_for() {
+fn create_file_writes_the_requested_number_of_people() {
     let dir = TestDir::new();
     for rows in [0, 1, 12_345, 100_000] {
         let created = create(&dir, &["--number-rows", &rows.to_string()]);
@@ -87,7 +87,7 @@ fn create_file_writes_as_many_people_as_asked_for() {
 }
 
 #[test]
-fn create_file_makes_the_same_file_of_the_same_seed() {
+fn create_file_is_reproducible_with_a_seed() {
     let dir = TestDir::new();
     let created = |seed: &[&str]| create(&dir, &[&["--number-rows", "1000"], seed].concat());
     assert_eq!(created(&["--seed", "7"]), created(&["--seed", "7"]));
@@ -96,7 +96,7 @@ fn create_file_makes_the_same_file_of_the_same_seed() {
 }
 
 #[test]
-fn create_file_writes_to_data_people_csv_by_default() {
+fn create_file_writes_data_people_csv_by_default() {
     let dir = TestDir::new();
     std::fs::create_dir(dir.path("data")).unwrap();
     dir.run(&["create-file", "--number-rows", "3"]).expect_code(0);
@@ -105,7 +105,7 @@ fn create_file_writes_to_data_people_csv_by_default() {
 }
 
 #[test]
-fn create_file_without_its_directory_names_it_and_leaves_nothing() {
+fn create_file_reports_a_missing_directory() {
     let dir = TestDir::new();
     dir.run(&["create-file", "--number-rows", "3"])
         .expect_code(1)
@@ -114,7 +114,7 @@ fn create_file_without_its_directory_names_it_and_leaves_nothing() {
 }
 
 #[test]
-fn create_file_refuses_a_directory_and_leaves_nothing() {
+fn create_file_does_not_write_to_a_directory() {
     let dir = TestDir::new();
     std::fs::create_dir(dir.path("data")).unwrap();
     let outcome = dir.run(&["create-file", "--number-rows", "3", "-o", "data"]).expect_code(1);
@@ -124,7 +124,7 @@ fn create_file_refuses_a_directory_and_leaves_nothing() {
 }
 
 #[test]
-fn create_file_replaces_a_file_that_is_there() {
+fn create_file_replaces_an_existing_file() {
     let dir = TestDir::new();
     dir.write("made.csv", "x".repeat(100_000));
     assert_eq!(create(&dir, &["--number-rows", "1"]).lines().count(), 2);
@@ -134,7 +134,7 @@ fn create_file_replaces_a_file_that_is_there() {
 const ENDLESS_CREATE_FILE: [&str; 5] = ["create-file", "-o", "made.csv", "--number-rows", "100000000000"];
 
 #[test]
-fn create_file_interrupted_exits_with_130_and_leaves_the_old_file() {
+fn interrupted_create_file_exits_with_130_and_keeps_the_old_file() {
     for signal in ["INT", "TERM"] {
         let dir = TestDir::new();
         dir.write("made.csv", "old");
@@ -148,7 +148,7 @@ fn create_file_interrupted_exits_with_130_and_leaves_the_old_file() {
 }
 
 #[test]
-fn create_file_killed_leaves_no_half_file() {
+fn killed_create_file_leaves_no_partial_file() {
     let dir = TestDir::new();
     let mut running = Running::start(dir.command(&ENDLESS_CREATE_FILE));
     assert!(running.wait_for_file(&dir, ".made.csv.sqload-"));
@@ -159,7 +159,7 @@ fn create_file_killed_leaves_no_half_file() {
 }
 
 #[test]
-fn a_standard_error_that_can_not_be_written_is_no_failure() {
+fn an_unwritable_stderr_is_not_a_failure() {
     let dir = TestDir::with_input(TWO_PEOPLE);
     let mut load = dir.load_command(&[]);
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();

@@ -30,7 +30,7 @@ fn reference(create: &str, rows: &[[Value; 3]]) -> (Vec<Vec<Value>>, Vec<Option<
 }
 
 #[test]
-fn rows_that_break_a_constraint_are_rejects() {
+fn rows_that_violate_a_constraint_are_rejected() {
     // Every constraint, and more rows than a statement carries.
     let row = |number: i64| {
         let a = if number % 7 == 3 { number - 3 } else { number };
@@ -87,7 +87,7 @@ fn rows_that_break_a_constraint_are_rejects() {
 }
 
 #[test]
-fn a_reject_says_which_constraint_and_where() {
+fn the_reason_of_a_reject_names_the_constraint_and_the_position() {
     let csv = "a,b\n1,x\n1,y\n2,\n\n3,\"z\n\"\n3,w\n4\n";
     let options = ["--pk", "a", "--not-null", "b", "--empty-null"];
     let dir = TestDir::new();
@@ -113,7 +113,7 @@ fn a_reject_says_which_constraint_and_where() {
 }
 
 #[test]
-fn constraints_of_a_table_that_is_there_make_rejects() {
+fn constraints_of_an_existing_table_reject_rows() {
     let schema =
         "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT CHECK (b <> 'no'), c ANY) STRICT, WITHOUT ROWID;
         CREATE UNIQUE INDEX u ON t (b, c); INSERT INTO t VALUES (1, 'old', '2')";
@@ -147,7 +147,7 @@ fn constraints_of_a_table_that_is_there_make_rejects() {
 }
 
 #[test]
-fn abort_names_the_record_whichever_writer_runs() {
+fn abort_names_the_record_with_either_writer() {
     let csv = format!("a,b\n{}7,x\n1\n", (0..5_000).map(|row| format!("{row},y\n")).collect::<String>());
     let dir = TestDir::new();
     dir.write("in.csv", &csv);
@@ -167,7 +167,7 @@ fn abort_names_the_record_whichever_writer_runs() {
 }
 
 #[test]
-fn a_constraint_that_ends_the_transaction_ends_the_load() {
+fn a_constraint_that_rolls_back_fails_the_load() {
     let dir = TestDir::new();
     let schema = "CREATE TABLE t (a UNIQUE ON CONFLICT ROLLBACK); INSERT INTO t VALUES (1)";
     dir.open("out.db").execute_batch(schema).unwrap();
@@ -185,7 +185,7 @@ fn a_constraint_that_ends_the_transaction_ends_the_load() {
 }
 
 #[test]
-fn a_pipeline_whose_table_replaces_rows_is_whole() {
+fn a_pipeline_loads_a_table_with_on_conflict_replace() {
     let sql = "CREATE TABLE t (x, y UNIQUE ON CONFLICT REPLACE);
         INSERT INTO t SELECT first_name, age FROM input";
     let dir = TestDir::with_pipeline("first_name,age\nAda,1\nAlan,2\nGrace,1\n", sql);
@@ -195,7 +195,7 @@ fn a_pipeline_whose_table_replaces_rows_is_whole() {
 }
 
 #[test]
-fn rejects_are_said_once_however_often_a_load_is_tried() {
+fn rejects_are_reported_once_when_a_load_is_retried() {
     // The first chunks say INTEGER, the last record says otherwise: all is loaded once more.
     let csv = format!("a,b\n1\n{}x,1\n", "12,1\n".repeat(400_000));
     let dir = TestDir::new();
@@ -206,7 +206,7 @@ fn rejects_are_said_once_however_often_a_load_is_tried() {
 }
 
 #[test]
-fn rejects_lie_behind_the_header_of_their_input() {
+fn rejects_follow_the_header_of_their_input() {
     let dir = TestDir::new();
     dir.write("1.csv", "a,b\n1,x\n2\n");
     dir.write("2.csv", "b,a\ny,3\nz\n");
@@ -233,7 +233,7 @@ fn rejects_lie_behind_the_header_of_their_input() {
 }
 
 #[test]
-fn a_text_where_the_rowid_belongs_is_a_reject() {
+fn text_in_a_rowid_column_is_rejected() {
     load_with_each_writer("a,b\n1,x\n2,y\n", &["--pk", "a"], 0, |connection, _| {
         assert_eq!(rows_of(connection, "SELECT a FROM t"), [[Value::Integer(1)], [Value::Integer(2)]]);
     });
@@ -250,7 +250,7 @@ fn a_text_where_the_rowid_belongs_is_a_reject() {
 }
 
 #[test]
-fn rows_with_a_key_that_is_there_give_way() {
+fn ignore_skips_rows_whose_key_exists() {
     let csv = "a,b\n1,x\n2,y\n1,z\n3,\n2,w\n4,v\n";
     let options = ["--pk", "a", "--not-null", "b", "--empty-null", "--ignore"];
     let dir = TestDir::new();
@@ -283,7 +283,7 @@ fn rows_with_a_key_that_is_there_give_way() {
 }
 
 #[test]
-fn rows_with_a_key_that_is_there_change_the_row() {
+fn upsert_updates_rows_whose_key_exists() {
     let schema = "CREATE TABLE t (a, b, c DEFAULT 'c', d, PRIMARY KEY (b, a)) WITHOUT ROWID;
         INSERT INTO t VALUES (1, 'x', 'old', 'old'), (2, 'x', 'old', 'old')";
     let dir = TestDir::new();
@@ -310,7 +310,7 @@ fn rows_with_a_key_that_is_there_change_the_row() {
 }
 
 #[test]
-fn a_constraint_that_keeps_what_a_statement_did_loads_no_row_twice() {
+fn on_conflict_fail_loads_no_row_twice() {
     let rows = |bad: usize| -> String {
         (1..=120)
             .map(|row| if row == bad { format!("{},\n", row - 1) } else { format!("{row},x\n") })
@@ -345,7 +345,7 @@ fn a_constraint_that_keeps_what_a_statement_did_loads_no_row_twice() {
 }
 
 #[test]
-fn a_row_that_is_changed_keeps_what_is_not_loaded() {
+fn upsert_keeps_the_columns_that_are_not_loaded() {
     let schema = "CREATE TABLE t (id INTEGER, k TEXT, name TEXT NOT NULL, price INT, note NOT NULL DEFAULT 'n', PRIMARY KEY (id, k));
         WITH RECURSIVE s (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 200)
         INSERT INTO t SELECT i, 'k', 'pen' || i, 10, 'old' FROM s";
@@ -365,7 +365,7 @@ fn a_row_that_is_changed_keeps_what_is_not_loaded() {
 }
 
 #[test]
-fn a_function_that_fails_in_the_table_makes_a_reject() {
+fn a_function_that_fails_in_the_schema_rejects_the_row() {
     let tables = [
         "CREATE TABLE t (a INTEGER, b CHECK (json_type(b) <> 'x'))",
         "CREATE TABLE t (a INTEGER, b, c AS (json_type(b)) STORED)",
@@ -388,7 +388,7 @@ fn a_function_that_fails_in_the_table_makes_a_reject() {
 }
 
 #[test]
-fn a_duplicate_among_keys_that_sqlite_sorts_is_a_reject() {
+fn a_duplicate_key_is_rejected_when_sqlite_builds_the_index() {
     let rows: String = (0..60_000).map(|row| format!("{}\n", row * 7_919 % 59_999)).collect();
     let dir = TestDir::new();
     dir.write("in.csv", format!("id\n{rows}"));

@@ -22,7 +22,7 @@ fn assert_loads_as(csv: &str, options: &[&str], expected: &[&[&str]]) {
 }
 
 #[test]
-fn a_delimiter_can_have_several_bytes() {
+fn a_delimiter_may_have_several_bytes() {
     let names: &[&str] = &["a", "b"];
     assert_loads_as("a, b\n1, \"x, y\"\n2,3, 4\n", &["-d", ", "], &[names, &["1", "x, y"], &["2,3", "4"]]);
     assert_loads_as(
@@ -37,14 +37,14 @@ fn a_delimiter_can_have_several_bytes() {
 }
 
 #[test]
-fn an_escape_means_something_inside_quotes() {
+fn an_escape_applies_only_inside_quotes() {
     let csv = "a,b\n\"5\\\" pipe\",\"c:\\\\d\"\n\"x\"\"\\,\",\\\"\n\"\\n\",\"y\"\\z\n";
     let rows: &[&[&str]] = &[&["a", "b"], &["5\" pipe", "c:\\d"], &["x\",", "\\\""], &["n", "y\\z"]];
     assert_loads_as(csv, &["--escape", "\\"], rows);
 }
 
 #[test]
-fn comments_are_no_records_but_lines() {
+fn comments_count_as_lines_but_not_as_records() {
     let csv = "# made \"by hand\na,b\n#1,2\r\n1,#2\n \n#\n\"#\",4\n#the end";
     let dir = TestDir::new();
     dir.write("in.csv", csv);
@@ -60,7 +60,7 @@ fn comments_are_no_records_but_lines() {
 }
 
 #[test]
-fn blanks_around_fields_are_trimmed() {
+fn trim_removes_blanks_around_fields() {
     let csv = " a ,\"b \"\t, c\n 1\t, \"x, \"\"y\" ,\n  ,\" 2 \",\"z\" w \n";
     let names: &[&str] = &["a", "b ", "c"];
     assert_loads_as(csv, &["--trim", "-d", ","], &[names, &["1", "x, \"y", ""], &["", " 2 ", "z w"]]);
@@ -75,7 +75,7 @@ fn blanks_around_fields_are_trimmed() {
 }
 
 #[test]
-fn a_header_can_have_several_rows() {
+fn a_header_may_span_several_rows() {
     let csv = "sales,,2024;q1\n north , south,\"\"\n\"n,1\",n2\n1,2,3\n";
     let names: &[&str] = &["sales  north  n,1", " south n2", "2024;q1"];
     assert_loads_as(csv, &["--header-rows", "3"], &[names, &["1", "2", "3"]]);
@@ -95,7 +95,7 @@ fn a_header_can_have_several_rows() {
 }
 
 #[test]
-fn rejects_can_be_loaded_with_the_same_options() {
+fn rejects_load_with_the_options_of_their_input() {
     let cases: [(&str, &[&str], &str); 4] = [
         ("a\n# b\n\n\"c\"\n1,2\n3\n", &["--header-rows", "2", "--comment", "#"], "a\n# b\n\n\"c\"\n1,2\n"),
         ("\u{feff}two\r\nlines\r\na\r\n1,2\r\n3\r\n", &["--skip-lines", "2"], "two\r\nlines\r\na\n1,2\n"),
@@ -117,7 +117,7 @@ fn rejects_can_be_loaded_with_the_same_options() {
 }
 
 #[test]
-fn what_contradicts_itself_is_refused() {
+fn contradictory_dialects_are_usage_errors() {
     let dir = TestDir::new();
     dir.write("in.csv", "a\n1\n");
     let cases: [(&[&str], &str); 7] = [
@@ -165,7 +165,7 @@ fn dialect_and_csv() -> impl Strategy<Value = (Dialect, String)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
-    fn a_load_holds_the_records_of_the_plain_grammar((dialect, body) in dialect_and_csv()) {
+    fn random_dialects_load_the_records_of_the_naive_parser((dialect, body) in dialect_and_csv()) {
         let delimiter = String::from_utf8_lossy(dialect.delimiter.as_bytes()).into_owned();
         let csv = format!("n1{delimiter}n2{delimiter}n3\n{body}");
         let (records, open) = naive::records(csv.as_bytes(), dialect);

@@ -19,7 +19,7 @@ fn few_a_page(rows: i64) -> Vec<Vec<Value>> {
 }
 
 #[test]
-fn every_number_of_rows_up_to_four_levels() {
+fn trees_of_up_to_four_levels_match_sqlite() {
     for rows in (0..150).chain([3_540, 3_541, 3_599, 3_600, 3_601, 3_720, 3_721]) {
         let case = Case::new(512, &[("a", "TEXT"), ("b", "TEXT")], few_a_page(rows), 10);
         case.index("CREATE INDEX i ON t (b)").index("CREATE UNIQUE INDEX u ON t (a DESC)").check();
@@ -27,7 +27,7 @@ fn every_number_of_rows_up_to_four_levels() {
 }
 
 #[test]
-fn pages_that_are_just_full() {
+fn exactly_full_pages_match_sqlite() {
     for page_bytes in [512, 4_096, 65_536] {
         let fitting = page_bytes as i64 / 6;
         for rows in (fitting - 30..fitting + 30).step_by(3).chain([2 * fitting]) {
@@ -38,7 +38,7 @@ fn pages_that_are_just_full() {
 }
 
 #[test]
-fn values_around_every_limit_of_a_cell() {
+fn values_around_every_cell_size_limit_match_sqlite() {
     for page_bytes in [512, 1_024, 4_096] {
         let page = page_bytes as usize;
         let limits =
@@ -60,7 +60,7 @@ fn ascending_until(count: i64, late: i64, bytes: usize) -> Vec<Vec<Value>> {
 }
 
 #[test]
-fn keys_that_stop_coming_in_order() {
+fn keys_that_stop_ascending_match_sqlite() {
     for page_bytes in [512, 1_024, 4_096] {
         for (count, late) in [(100, 1), (200, 1), (200, 40), (400, 3), (401, 300), (1_500, 1)] {
             for bytes in [5, 60, 300, 700] {
@@ -78,7 +78,7 @@ fn keys_that_stop_coming_in_order() {
 }
 
 #[test]
-fn what_does_not_fit_in_memory_is_left_to_sqlite() {
+fn keys_beyond_the_memory_limit_are_left_to_sqlite() {
     for max_bytes in [0, 2_000, 20_000] {
         let columns = [("a", "INTEGER"), ("b", "TEXT UNIQUE"), ("c", "TEXT")];
         let mut case =
@@ -102,7 +102,7 @@ fn what_does_not_fit_in_memory_is_left_to_sqlite() {
 }
 
 #[test]
-fn a_stop_ends_the_sorting_of_keys() {
+fn a_stop_interrupts_the_sorting_of_keys() {
     let directory = tempfile::tempdir().unwrap();
     let case = Case::new(4_096, &[("a", "TEXT"), ("b", "TEXT")], few_a_page(100), 10);
     let sorted =
@@ -133,7 +133,7 @@ fn load(
 }
 
 #[test]
-fn what_a_constraint_forbids_is_named() {
+fn constraint_violations_name_the_records() {
     let many =
         |ids: &[u32]| ids.iter().fold("a,b\n".to_owned(), |csv, id| csv + &format!("{id},\"{id}\n\"\n"));
     let ascending: Vec<u32> = (100..200).collect();
@@ -177,7 +177,7 @@ fn what_a_constraint_forbids_is_named() {
 }
 
 #[test]
-fn rejects_leave_no_gap() {
+fn rejects_leave_no_gap_in_the_rowids() {
     let directory = tempfile::tempdir().unwrap();
     let csv = "a,b\n1,1\n2\n3,3\n4,4,4\n5\n6,6\n";
     for writer in [WriterChoice::Direct, WriterChoice::Statements] {
@@ -191,7 +191,7 @@ fn rejects_leave_no_gap() {
 }
 
 #[test]
-fn what_it_can_not_do_is_refused_and_left_to_statements() {
+fn unsupported_tables_are_left_to_the_statement_writer() {
     for (declarations, reason) in [
         (["TEXT PRIMARY KEY", "TEXT) WITHOUT ROWID --"], "the table is WITHOUT ROWID"),
         (["TEXT", "TEXT) STRICT --"], "the table is STRICT"),
@@ -233,7 +233,7 @@ fn what_it_can_not_do_is_refused_and_left_to_statements() {
 }
 
 #[test]
-fn an_old_database_with_other_content_gets_statements() {
+fn a_database_with_other_content_takes_statements() {
     let directory = tempfile::tempdir().unwrap();
     let connection = Connection::open(directory.path().join("out.db")).unwrap();
     connection.execute_batch("CREATE TABLE other (x)").unwrap();
@@ -246,7 +246,7 @@ fn an_old_database_with_other_content_gets_statements() {
 }
 
 #[test]
-fn rows_in_no_order_that_are_too_many_are_loaded_through_statements() {
+fn unsorted_rows_beyond_the_memory_limit_take_statements() {
     let directory = tempfile::tempdir().unwrap();
     let csv = (0..2_000)
         .fold("a,b\n".to_owned(), |csv, row| csv + &format!("{},{row}\nbad\n", row * 7919 % 10_007));

@@ -4,7 +4,7 @@ use crate::common::{TWO_PEOPLE, TestDir, query, rows_of};
 use rusqlite::types::Value;
 
 #[test]
-fn it_says_what_a_load_does_and_changes_nothing() {
+fn dry_run_predicts_the_load_and_changes_nothing() {
     let dir = TestDir::new();
     let rows: String = (0..50_000).map(|row| format!("{row};\"a\n{row}\";1.50;007\n")).collect();
     dir.write("in.csv", format!("id;te\"xt;real;zip\nbad\n{rows}"));
@@ -74,7 +74,7 @@ id | te\"xt          | real | zip
 }
 
 #[test]
-fn a_table_that_is_there_is_tried_as_it_is() {
+fn dry_run_tries_an_existing_table() {
     for mode in ["delete", "wal"] {
         let dir = TestDir::new();
         let schema =
@@ -104,7 +104,7 @@ fn a_table_that_is_there_is_tried_as_it_is() {
 }
 
 #[test]
-fn it_is_for_pipes_and_pipelines_too() {
+fn dry_run_accepts_pipelines_and_table_options() {
     let dir = TestDir::with_input(TWO_PEOPLE);
     let before = dir.snapshot();
     let stdout = dir.load(&["--dry-run"]).expect_code(0).stdout;
@@ -125,7 +125,7 @@ fn it_is_for_pipes_and_pipelines_too() {
 }
 
 #[test]
-fn the_report_has_all_that_the_summary_has() {
+fn the_report_contains_everything_in_the_summary() {
     let dir = TestDir::new();
     dir.write("in.csv", "a;zip;a\n1;007;x\n1;008;y\n2\n");
     let load =
@@ -156,7 +156,7 @@ fn the_report_has_all_that_the_summary_has() {
 }
 
 #[test]
-fn it_counts_and_chooses_the_writer_as_a_load_does() {
+fn dry_run_counts_rows_and_chooses_the_writer_like_a_load() {
     let dir = TestDir::new();
     dir.write("in.csv", "a,b\n1,2\n1,3\n");
     let load = ["load", "in.csv", "out.db", "--pk", "a"];

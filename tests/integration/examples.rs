@@ -96,12 +96,12 @@ fn slugs() {
 }
 
 #[test]
-fn the_built_in_pipeline_is_as_documented() {
+fn the_readme_shows_the_built_in_pipeline() {
     assert!(include_str!("../../README.md").contains(sqload::demo::people::SQL));
 }
 
 #[test]
-fn there_is_a_test_of_each_example() {
+fn every_example_has_a_test() {
     let tests = include_str!("examples.rs");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/examples");
     let mut files: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -427,7 +427,7 @@ fn is_expression(connection: &Connection, expr: &str) -> bool {
 }
 
 #[test]
-fn every_evaluator_gives_the_same_values() {
+fn all_evaluators_agree() {
     let wanted = std::env::var("SQLOAD_EXPRESSIONS").map_or(3_000, |count| count.parse().unwrap());
     let seed = std::env::var("SQLOAD_SEED").map_or(0, |seed| seed.parse().unwrap());
     let directory = tempfile::tempdir().unwrap();
@@ -489,7 +489,7 @@ fn every_evaluator_gives_the_same_values() {
 }
 
 #[test]
-fn a_filter_looks_no_further_than_it_must() {
+fn filters_short_circuit_like_sqlite() {
     let directory = tempfile::tempdir().unwrap();
     let csv = directory.path().join("in.csv");
     std::fs::write(&csv, "a,b\nno JSON,1\n{},2\n").unwrap();

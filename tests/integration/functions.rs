@@ -40,7 +40,7 @@ fn pipeline(exprs: &[&str]) -> String {
 }
 
 #[test]
-fn values_depend_on_the_record_alone_whoever_evaluates() {
+fn values_depend_only_on_the_record_with_any_evaluator() {
     let exprs = [
         "uuid4()",
         "uuid7()",
@@ -134,7 +134,7 @@ fn values_depend_on_the_record_alone_whoever_evaluates() {
 }
 
 #[test]
-fn an_expression_that_fails_makes_a_reject() {
+fn a_failing_expression_rejects_the_record() {
     let csv = "a,b\n1,\"{\"\"x\"\": 1}\"\n2,oops\n3,\"{\"\"x\"\": 3}\"\n4,\n-9223372036854775808,{}\n";
     let inputs = Inputs::new(&[csv]);
     let sql = pipeline(&["try_integer(a)", "json_extract(b, '$.x')", "abs(try_integer(a))"]);
@@ -177,7 +177,7 @@ fn an_expression_that_fails_makes_a_reject() {
 }
 
 #[test]
-fn sqlite_has_its_mathematical_functions() {
+fn sqlite_math_functions_are_available() {
     let inputs = Inputs::new(&["a\n4\n"]);
     let (rows, _) =
         inputs.load(&pipeline(&["sqrt(a)", "ceil(a / 3.0)", "pow(a, 2)", "mod(a, 3)"]), |_| {}).unwrap();
@@ -185,7 +185,7 @@ fn sqlite_has_its_mathematical_functions() {
 }
 
 #[test]
-fn a_condition_that_fails_makes_a_reject_and_one_that_is_not_true_leaves_out() {
+fn a_failing_condition_rejects_and_a_false_one_filters() {
     let inputs = Inputs::new(&[
         "a\n\"{\"\"keep\"\": 1}\"\n{}\n\"{\"\"keep\"\": 0}\"\n{\n\"{\"\"keep\"\": \"\"x\"\"}\"\n",
     ]);
@@ -201,14 +201,14 @@ fn a_condition_that_fails_makes_a_reject_and_one_that_is_not_true_leaves_out() {
 }
 
 #[test]
-fn a_constant_that_fails_rejects_every_record() {
+fn a_failing_constant_rejects_every_record() {
     let inputs = Inputs::new(&["a\n1\n2\n3\n"]);
     let (rows, report) = inputs.load(&pipeline(&["a", "json('oops')"]), |_| {}).unwrap();
     assert_eq!((rows.len(), report.rejected), (0, 3));
 }
 
 #[test]
-fn rows_that_are_left_out_do_not_change_the_numbers_of_others() {
+fn filtered_rows_do_not_change_record_numbers() {
     let csv = (0..5_000).fold("a\n".to_owned(), |csv, row| format!("{csv}{row}\n"));
     let inputs = Inputs::new(&[&csv]);
     let sql = "CREATE TABLE t (a TEXT PRIMARY KEY, n, id BLOB UNIQUE);
@@ -230,7 +230,7 @@ fn rows_that_are_left_out_do_not_change_the_numbers_of_others() {
 }
 
 #[test]
-fn the_clock_stands_still_while_a_load_runs() {
+fn the_current_time_is_constant_during_a_load() {
     let csv = (0..300).fold("now,n\n".to_owned(), |csv, row| format!("{csv}now,{row}\n"));
     let inputs = Inputs::new(&[&csv]);
     let exprs = [

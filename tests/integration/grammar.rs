@@ -146,7 +146,7 @@ fn every_string(alphabet: &[u8], longest: usize, mut check: impl FnMut(&[u8])) {
 }
 
 #[test]
-fn every_small_input_parses_as_the_csv_crate_reads_it() {
+fn every_small_input_parses_like_the_csv_crate() {
     let mut count = 0;
     let dialect = Dialect::default();
     every_string(ALPHABET, LONGEST, |bytes| {
@@ -162,7 +162,7 @@ fn every_small_input_parses_as_the_csv_crate_reads_it() {
 }
 
 #[test]
-fn every_small_input_with_escapes_and_comments_parses_as_the_csv_crate_reads_it() {
+fn every_small_input_with_escapes_and_comments_parses_like_the_csv_crate() {
     let (escape, comment) = (Some(b'\\'), Some(b'#'));
     for (alphabet, longest, escape, comment) in
         [("\",\n\ra\\", 7, escape, None), ("\",\n\ra#", 7, None, comment), ("\",\na\\#", 6, escape, comment)]
@@ -204,7 +204,7 @@ fn other_dialects() -> Vec<(Dialect, &'static [u8])> {
 }
 
 #[test]
-fn every_small_input_of_other_dialects_parses_as_the_plain_grammar_says() {
+fn every_small_input_of_other_dialects_parses_like_the_naive_parser() {
     for (dialect, alphabet) in other_dialects() {
         let check = |bytes: &[u8]| {
             let (mut expected, open) = naive::records(bytes, dialect);
@@ -230,7 +230,7 @@ fn every_small_input_of_other_dialects_parses_as_the_plain_grammar_says() {
 }
 
 #[test]
-fn every_small_input_parses_alike_across_a_block_boundary() {
+fn every_small_input_parses_the_same_across_a_block_boundary() {
     let prefixes = ["a", "\n", "\"a", "\"a\"\"", "a\"", "\"a\"a"];
     let dialect = Dialect::default();
     for (prefix, before) in prefixes.iter().flat_map(|prefix| (58..64).map(move |before| (prefix, before))) {
@@ -250,7 +250,7 @@ fn every_small_input_parses_alike_across_a_block_boundary() {
 }
 
 #[test]
-fn every_cut_of_every_small_input_gives_the_records_of_the_whole() {
+fn every_split_of_every_small_input_preserves_the_records() {
     let dialect = Dialect::default();
     every_string(ALPHABET, LONGEST, |bytes| {
         let whole = csv_crate_records(bytes, dialect);
@@ -259,7 +259,7 @@ fn every_cut_of_every_small_input_gives_the_records_of_the_whole() {
 }
 
 #[test]
-fn every_cut_of_every_small_input_of_other_dialects_gives_the_records_of_the_whole() {
+fn every_split_of_every_small_input_of_other_dialects_preserves_the_records() {
     for (dialect, alphabet) in other_dialects() {
         every_string(alphabet, if alphabet.len() > 5 { 5 } else { 6 }, |bytes| {
             let (whole, _) = naive::records(bytes, dialect);
@@ -280,18 +280,18 @@ fn csv_like(longest: usize) -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn random_inputs_parse_as_the_csv_crate_reads_them(bytes in csv_like(200)) {
+    fn random_inputs_parse_like_the_csv_crate(bytes in csv_like(200)) {
         prop_assert_eq!(sqload_records(&bytes, Dialect::default()), csv_crate_records(&bytes, Dialect::default()));
     }
 
     #[test]
-    fn random_cuts_give_the_records_of_the_whole(bytes in csv_like(200), chunk_bytes in 1..1000usize) {
+    fn random_splits_preserve_the_records(bytes in csv_like(200), chunk_bytes in 1..1000usize) {
         let dialect = Dialect::default();
         check_split(&bytes, dialect, &csv_crate_records(&bytes, dialect), chunk_bytes);
     }
 
     #[test]
-    fn a_delimiter_of_several_bytes_is_as_good_as_one(bytes in csv_like(200), chunk_bytes in 1..1000usize) {
+    fn a_multi_byte_delimiter_parses_like_a_single_byte(bytes in csv_like(200), chunk_bytes in 1..1000usize) {
         let text = String::from_utf8_lossy(&bytes);
         let dialect = Dialect { delimiter: Delimiter::new("§|".as_bytes()).unwrap(), ..Dialect::default() };
         let longer = text.replace(',', "§|");
@@ -304,7 +304,7 @@ proptest! {
 }
 
 #[test]
-fn a_header_is_taken_off_whatever_blank_lines_precede_it() {
+fn takes_a_header_after_blank_lines() {
     let mut split = split(b"\r\n\n\"a\nb\",c\r\n\r\n1,2\n3,4", Dialect::default(), ANY_SIZE);
     let header = split.take_header(1).unwrap().unwrap();
     assert_eq!(sqload_records(header.bytes, Dialect::default()), [[b"a\nb".to_vec(), b"c".to_vec()]]);
@@ -323,7 +323,7 @@ fn a_header_is_taken_off_whatever_blank_lines_precede_it() {
 }
 
 #[test]
-fn a_header_of_several_records_is_taken_off() {
+fn takes_a_header_of_several_records() {
     let bytes = b"a,b\n\n\"c\nd\",e\r\n1,2\n";
     let mut whole = split(bytes, Dialect::default(), ANY_SIZE);
     let header = whole.take_header(2).unwrap().unwrap();
@@ -335,7 +335,7 @@ fn a_header_of_several_records_is_taken_off() {
 }
 
 #[test]
-fn no_header_is_none() {
+fn an_input_without_records_has_no_header() {
     for bytes in ["", "\n", "\r\n\r\n"] {
         assert!(
             split(bytes.as_bytes(), Dialect::default(), 1).take_header(1).unwrap().is_none(),
@@ -345,7 +345,7 @@ fn no_header_is_none() {
 }
 
 #[test]
-fn the_search_for_the_end_of_a_record_is_bounded() {
+fn the_search_for_a_record_end_is_bounded() {
     let too_large = [b"a,b\n".as_slice(), &[b'x'; 5_000], b"\n"].concat();
     let error =
         Split::new("in".into(), &too_large, 0, Dialect::default(), 1, 1_000).last().unwrap().unwrap_err();
@@ -362,7 +362,7 @@ fn the_search_for_the_end_of_a_record_is_bounded() {
 }
 
 #[test]
-fn the_search_is_bounded_with_comments_and_escapes_too() {
+fn the_search_for_a_record_end_is_bounded_with_comments_and_escapes() {
     let dialect = Dialect { escape: Some(b'\\'), comment: Some(b'#'), ..Dialect::default() };
     let comment = [b"#\"".as_slice(), &b"x".repeat(5_000), b"\n"].concat();
     let swallowed = [b"a,b\nc,\"d\\\"\n".as_slice(), &b"#e,f\n".repeat(2_000)].concat();
@@ -380,7 +380,7 @@ fn the_search_is_bounded_with_comments_and_escapes_too() {
 }
 
 #[test]
-fn blank_lines_are_no_part_of_a_record_and_have_no_bound() {
+fn blank_lines_do_not_count_towards_the_record_size() {
     let bytes = [b"\n".repeat(5_000), b"a,b".to_vec(), b"\r\n".repeat(5_000), b"c\n".to_vec()].concat();
     let chunks: Vec<_> =
         Split::new("in".into(), &bytes, 0, Dialect::default(), 1, 100).map(Result::unwrap).collect();
@@ -388,7 +388,7 @@ fn blank_lines_are_no_part_of_a_record_and_have_no_bound() {
 }
 
 #[test]
-fn a_nul_can_be_the_quote() {
+fn the_quote_may_be_a_nul_byte() {
     let dialect = Dialect { quote: Some(0), ..Dialect::default() };
     for (bytes, is_whole) in [("a,\0b,c\0", true), ("a,b", true), ("a,\0b", false)] {
         let chunks = Split::new("in".into(), bytes.as_bytes(), 0, dialect, ANY_SIZE, ANY_SIZE);
@@ -397,7 +397,7 @@ fn a_nul_can_be_the_quote() {
 }
 
 #[test]
-fn a_header_may_come_in_bit_by_bit() {
+fn a_header_may_arrive_byte_by_byte() {
     let bytes = b"a,b\n\"c\n\",d\n1,2\n";
     for rows in 1..3 {
         let mut whole = split(bytes, Dialect::default(), 1);

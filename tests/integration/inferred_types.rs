@@ -28,7 +28,7 @@ fn load(dir: &TestDir, inputs: &[&str], writer: &str, options: &[&str]) -> (Vec<
 }
 
 #[test]
-fn integers_that_are_reals_in_the_end_need_no_second_load() {
+fn an_integer_column_becomes_real_without_a_second_load() {
     let integers = |count: usize| (0..count).map(|number| format!("{number},{LONG}\n")).collect::<String>();
     let dir = TestDir::new();
     // The last is one that a REAL column holds as an INTEGER of eight bytes.
@@ -57,7 +57,7 @@ fn integers_that_are_reals_in_the_end_need_no_second_load() {
 }
 
 #[test]
-fn the_report_and_every_column_of_such_values_say_real() {
+fn the_report_declares_a_late_real_column_as_real() {
     let dir = TestDir::new();
     dir.write("in.csv", format!("a,b,c\n{}0.5,1,\n", format!("1,1,{LONG}\n").repeat(MANY)));
     let select = ["--select", "a, b, a AS d", "--report", "-"];
@@ -72,7 +72,7 @@ fn the_report_and_every_column_of_such_values_say_real() {
 }
 
 #[test]
-fn integers_of_more_digits_than_a_real_holds_stay_whole() {
+fn integers_with_too_many_digits_for_a_real_become_text() {
     let dir = TestDir::new();
     dir.write("1.csv", "a,b\n1234567890123456,\n");
     dir.write("2.csv", format!("a,b\n{}0.5,\n", format!("1,{LONG}\n").repeat(MANY)));
@@ -89,7 +89,7 @@ fn integers_of_more_digits_than_a_real_holds_stay_whole() {
 }
 
 #[test]
-fn a_column_without_values_at_first_is_read_again_only_for_numbers() {
+fn an_initially_empty_column_is_reloaded_only_for_numbers() {
     let dir = TestDir::new();
     let cases = [("", false, "TEXT"), ("x", false, "TEXT"), ("7", true, "INTEGER"), ("007", true, "TEXT")];
     for (last, is_read_again, declared) in cases {

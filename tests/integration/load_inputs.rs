@@ -110,13 +110,13 @@ fn csv_file() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
     #[test]
-    fn types_and_values_are_those_of_the_rules(csv in csv_file()) {
+    fn inferred_types_and_values_match_the_reference(csv in csv_file()) {
         check(&csv, &[(1, 1), (2, 20), (8, 1 << 16)]);
     }
 }
 
 #[test]
-fn what_comes_late_changes_a_type() {
+fn a_late_value_changes_the_type() {
     // The guess from the first chunks does not hold: the last record says otherwise.
     for (last, note) in [("x", ""), ("1.5", ""), ("007", "a leading zero at line 5002")] {
         let csv = format!("a,b\n{}{last},1\n", "12,1\n".repeat(5_000));
@@ -129,13 +129,13 @@ fn what_comes_late_changes_a_type() {
 }
 
 #[test]
-fn a_column_that_is_empty_at_first_gets_its_type_from_the_rest() {
+fn an_initially_empty_column_gets_its_type_from_later_records() {
     let csv = format!("a,b,c\n{}1,2.5,\n", ",,\n".repeat(5_000));
     check(csv.as_bytes(), &[(2, 64)]);
 }
 
 #[test]
-fn abort_is_the_default_and_nothing_changes() {
+fn aborts_by_default_and_changes_nothing() {
     let dir = TestDir::new();
     dir.write("in.csv", "a,b\n1,2\n3\n");
     dir.run(&["load", "in.csv", "out.db"]).expect_code(1).assert_single_message(&[
@@ -148,7 +148,7 @@ fn abort_is_the_default_and_nothing_changes() {
 }
 
 #[test]
-fn several_inputs_are_one_table() {
+fn several_inputs_load_into_one_table() {
     let dir = TestDir::new();
     dir.write("1.csv", "a,b\n1,x\n2,y\n");
     dir.write("2.csv", "b,a\nz,3\n");
@@ -170,7 +170,7 @@ fn several_inputs_are_one_table() {
 }
 
 #[test]
-fn a_type_is_that_of_all_inputs() {
+fn types_are_inferred_from_all_inputs() {
     let dir = TestDir::new();
     dir.write("1.csv", "a,b\n1,1\n");
     dir.write("2.csv", "a,b\n2,1.5\n");
@@ -183,7 +183,7 @@ fn a_type_is_that_of_all_inputs() {
 }
 
 #[test]
-fn the_input_of_a_bad_record_is_named() {
+fn errors_name_the_input_of_the_record() {
     let dir = TestDir::new();
     dir.write("1.csv", "a,b\n1,x\n");
     dir.write("2.csv", "a,b\n2,y\n3\n");
@@ -201,7 +201,7 @@ fn the_input_of_a_bad_record_is_named() {
 }
 
 #[test]
-fn the_columns_of_all_inputs_are_those_of_the_table_if_asked_for() {
+fn union_by_name_combines_the_columns_of_all_inputs() {
     let dir = TestDir::new();
     dir.write("1.csv", "id,Name\n1,a\n2,b\n");
     dir.write("2.csv", "extra,name,ID\n2.5,c,3\n,d,4\n");
@@ -232,7 +232,7 @@ fn the_columns_of_all_inputs_are_those_of_the_table_if_asked_for() {
 }
 
 #[test]
-fn keys_of_several_inputs_differ() {
+fn keys_are_unique_across_inputs() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     let inputs = ["1.csv", "2.csv", "3.csv"].map(path);
@@ -251,7 +251,7 @@ fn keys_of_several_inputs_differ() {
 }
 
 #[test]
-fn the_delimiter_is_found_and_said() {
+fn the_delimiter_is_detected_and_reported() {
     let dir = TestDir::new();
     for (name, delimiter) in [("semicolon", ';'), ("tab", '\t'), ("pipe", '|'), ("comma", ',')] {
         let row = |fields: [&str; 3]| format!("{}\n", fields.join(&delimiter.to_string()));
@@ -270,7 +270,7 @@ fn the_delimiter_is_found_and_said() {
 }
 
 #[test]
-fn lines_before_the_header_are_skipped_and_counted() {
+fn skipped_lines_count_as_lines() {
     let dir = TestDir::new();
     for line_end in ["\n", "\r\n", "\r"] {
         let lines = ["a report; of \"things", "", "a;b", "1;2", "3"];
@@ -289,7 +289,7 @@ fn lines_before_the_header_are_skipped_and_counted() {
 }
 
 #[test]
-fn without_a_header_columns_have_numbers() {
+fn columns_are_numbered_without_a_header() {
     let dir = TestDir::new();
     dir.write("in.csv", "1,x\n2,y\n3\n");
     let load = ["load", "in.csv", "out.db", "--no-headers", "--on-error", "skip", "--rejects", "bad.csv"];
@@ -301,7 +301,7 @@ fn without_a_header_columns_have_numbers() {
 }
 
 #[test]
-fn a_value_that_is_not_of_the_type_given_is_a_reject() {
+fn a_value_that_does_not_fit_the_given_type_is_rejected() {
     let csv = "id,price,hex\n1,1.5,00ff\n2,x,\n\"3\n\",2,zz\n4\n5,,0F\n6,7,123\n";
     let types = ["--type", "ID=integer", "--type", "price=REAL", "--type", "hex=BLOB"];
     let skip = ["--on-error", "skip", "--rejects", "bad.csv", "--jobs", "2"];
@@ -332,7 +332,7 @@ fn a_value_that_is_not_of_the_type_given_is_a_reject() {
 }
 
 #[test]
-fn what_is_null_is_said_by_options() {
+fn options_define_which_fields_are_null() {
     let csv = "n,t\n1,\n,\"\"\nNA,NA\n-,x\n";
     let rows = |connection: &Connection| rows_of(connection, "SELECT n, t FROM t ORDER BY rowid");
     load_with_each_writer(csv, &["--null", "NA", "--null", "-"], 0, |connection, _| {
@@ -361,7 +361,7 @@ fn what_is_null_is_said_by_options() {
 
 /// The table of the README where readers of CSV disagree.
 #[test]
-fn odd_csv_is_read_as_the_readme_says() {
+fn ambiguous_csv_is_read_as_documented() {
     let cases: [(&str, &[&[&str]]); 8] = [
         ("a,b,c\r1,2,3\n4,5,6\r\n7,8,9", &[&["1", "2", "3"], &["4", "5", "6"], &["7", "8", "9"]]),
         ("a,b\n\n\r\n1,2\n\n", &[&["1", "2"]]),
@@ -390,7 +390,7 @@ fn odd_csv_is_read_as_the_readme_says() {
 }
 
 #[test]
-fn the_input_of_a_row_is_a_column() {
+fn file_column_stores_the_input_of_each_row() {
     let dir = TestDir::new();
     dir.write("1.csv", "a\n1\n2\n");
     dir.write("2.csv", "a\n3\n");
@@ -402,7 +402,7 @@ fn the_input_of_a_row_is_a_column() {
 }
 
 #[test]
-fn a_limit_is_of_records_read() {
+fn limit_counts_the_records_read() {
     let dir = TestDir::new();
     let many = (1..=30_000).fold("a,b\n".to_owned(), |csv, row| csv + &format!("{row},\"x\n\"\n\n"));
     dir.write("1.csv", &many);
@@ -435,7 +435,7 @@ fn a_limit_is_of_records_read() {
 }
 
 #[test]
-fn why_a_record_is_a_reject_is_kept_beside_it() {
+fn reasons_are_kept_next_to_the_rejects() {
     let dir = TestDir::new();
     dir.write("in.csv", b"a,b\n1,\"x\n\"\n2\ny,z\n3,\xff\n");
     let load =
@@ -461,7 +461,7 @@ fn why_a_record_is_a_reject_is_kept_beside_it() {
 }
 
 #[test]
-fn the_line_that_makes_a_column_text_is_that_of_its_input() {
+fn the_note_on_a_text_column_counts_lines_per_input() {
     let dir = TestDir::new();
     // More than is looked at of one input before the load.
     dir.write("1.csv", format!("a,b\n{}", "1,1\n".repeat(500_000)));

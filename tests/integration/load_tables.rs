@@ -4,7 +4,7 @@ use crate::common::{TestDir, load_with_each_writer, rows_of, text};
 use rusqlite::types::Value;
 
 #[test]
-fn a_table_that_is_there_is_replaced_only_if_asked() {
+fn an_existing_table_is_replaced_only_on_request() {
     let dir = TestDir::new();
     dir.write("in.csv", "a\n1\n");
     dir.run(&["load", "in.csv", "out.db"]).expect_code(0);
@@ -57,7 +57,7 @@ fn unusual_names() -> Vec<String> {
 }
 
 #[test]
-fn any_name_is_a_name() {
+fn any_name_is_accepted_for_tables_and_columns() {
     let names = unusual_names();
     let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
     writer.write_record(&names).unwrap();
@@ -104,7 +104,7 @@ fn any_name_is_a_name() {
 }
 
 #[test]
-fn names_that_can_not_be_are_refused() {
+fn impossible_names_are_usage_errors() {
     let dir = TestDir::new();
     dir.write("in.csv", "a,b\n1,2\n");
     dir.write("sqlite_x.csv", "a,b\n1,2\n");
@@ -132,7 +132,7 @@ fn names_that_can_not_be_are_refused() {
 }
 
 #[test]
-fn more_columns_than_sqlite_allows_are_refused() {
+fn rejects_more_columns_than_sqlite_allows() {
     let row = |width: usize, cell: &dyn Fn(usize) -> String| {
         (0..width).map(cell).collect::<Vec<_>>().join(",") + "\n"
     };
@@ -153,7 +153,7 @@ fn more_columns_than_sqlite_allows_are_refused() {
 }
 
 #[test]
-fn of_a_hundred_thousand_columns_some_are_soon_chosen() {
+fn selects_columns_of_a_very_wide_input_quickly() {
     let dir = TestDir::new();
     let line = |field: &dyn Fn(usize) -> String| (0..100_000).map(field).collect::<Vec<_>>().join(",");
     let header = line(&|at| format!("c{at}"));
@@ -164,7 +164,7 @@ fn of_a_hundred_thousand_columns_some_are_soon_chosen() {
 }
 
 #[test]
-fn rows_are_numbered_if_asked_for() {
+fn auto_id_numbers_the_rows() {
     let csv = format!("a,b\n{}", "x,1\ny\nz,2\n".repeat(20_000));
     load_with_each_writer(
         &csv,
@@ -193,7 +193,7 @@ fn rows_are_numbered_if_asked_for() {
 }
 
 #[test]
-fn a_table_without_rowid_is_made() {
+fn creates_a_table_without_rowid() {
     let dir = TestDir::new();
     dir.write("in.csv", "a,b\ny,1\nx,2\n");
     for (options, wr) in [(&["--without-rowid"][..], "1 0"), (&["--without-rowid", "--strict"], "1 1")] {
@@ -209,7 +209,7 @@ fn a_table_without_rowid_is_made() {
 }
 
 #[test]
-fn columns_that_a_table_lacks_are_added() {
+fn add_columns_adds_missing_columns() {
     let schema = "CREATE TABLE t (a TEXT); INSERT INTO t VALUES ('old')";
     let dir = TestDir::new();
     dir.open("out.db").execute_batch(schema).unwrap();
@@ -240,7 +240,7 @@ fn columns_that_a_table_lacks_are_added() {
 }
 
 #[test]
-fn a_view_is_not_filled() {
+fn does_not_load_into_a_view() {
     let dir = TestDir::new();
     dir.open("out.db").execute_batch("CREATE VIEW t AS SELECT 1 AS a").unwrap();
     dir.write("in.csv", "a\n1\n");
@@ -250,7 +250,7 @@ fn a_view_is_not_filled() {
 }
 
 #[test]
-fn a_table_has_the_keys_and_indexes_that_are_asked_for() {
+fn creates_the_requested_keys_and_indexes() {
     let csv = "b,a,c\nx,2,1\ny,1,2\nz,3,1\n";
     let options = ["--pk", "a", "--unique", "b,c", "--index", "c", "--index", "c,b", "--not-null", "b,c"];
     load_with_each_writer(csv, &options, 0, |connection, _| {
@@ -275,7 +275,7 @@ fn a_table_has_the_keys_and_indexes_that_are_asked_for() {
 }
 
 #[test]
-fn columns_are_selected_and_renamed() {
+fn selects_and_renames_columns() {
     let csv = "a,b,c\n1,x,2\n3,y,4\n";
     load_with_each_writer(
         csv,
@@ -289,7 +289,7 @@ fn columns_are_selected_and_renamed() {
 }
 
 #[test]
-fn a_table_that_is_there_is_filled_further() {
+fn append_and_truncate_load_into_an_existing_table() {
     let schema =
         "CREATE TABLE t (ID INTEGER PRIMARY KEY, name TEXT, \"when\" DATE, price REAL, note DEFAULT 'none');
         CREATE TABLE other (x); INSERT INTO other VALUES (1);
@@ -314,7 +314,7 @@ fn a_table_that_is_there_is_filled_further() {
 }
 
 #[test]
-fn what_a_table_that_is_there_would_bend_is_a_reject() {
+fn values_that_an_existing_table_would_alter_are_rejected() {
     let dir = TestDir::new();
     let schema = "CREATE TABLE t (n INTEGER, r REAL, d DECIMAL(10, 2), s TEXT)";
     dir.open("out.db").execute_batch(schema).unwrap();
@@ -383,7 +383,7 @@ fn what_a_table_that_is_there_would_bend_is_a_reject() {
 }
 
 #[test]
-fn a_column_of_any_type_takes_what_is_there() {
+fn an_any_column_takes_the_original_text_only_if_strict() {
     for (strict, code, loaded) in [("STRICT", 0, "007 +1 x"), ("", 3, "x")] {
         let dir = TestDir::new();
         dir.database().execute_batch(&format!("CREATE TABLE t (v ANY) {strict}")).unwrap();
@@ -395,7 +395,7 @@ fn a_column_of_any_type_takes_what_is_there() {
 }
 
 #[test]
-fn what_can_not_be_appended_is_an_error() {
+fn append_reports_unknown_columns_and_conflicting_options() {
     let dir = TestDir::new();
     dir.write("in.csv", "a,b\n1,2\n");
     dir.run(&["load", "in.csv", "out.db", "-t", "t", "--append"]).expect_code(0);
@@ -413,7 +413,7 @@ fn what_can_not_be_appended_is_an_error() {
 }
 
 #[test]
-fn statistics_are_made_if_asked_for() {
+fn analyze_collects_statistics() {
     load_with_each_writer("a,b\n1,2\n3,4\n", &["--analyze", "--index", "a"], 0, |connection, _| {
         let rows = rows_of(connection, "SELECT tbl, idx, stat FROM sqlite_stat1");
         assert_eq!(rows, [["t", "idx_t_a", "2 1"].map(text)]);

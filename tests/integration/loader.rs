@@ -76,7 +76,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn content_is_that_of_plain_rusqlite(csv in csv_file(), chunk_bytes in 1..5_000usize, batch_rows in 1..60usize) {
+    fn content_matches_plain_rusqlite(csv in csv_file(), chunk_bytes in 1..5_000usize, batch_rows in 1..60usize) {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         std::fs::write(path("in.csv"), &csv).unwrap();
@@ -96,7 +96,7 @@ proptest! {
 }
 
 #[test]
-fn any_chunk_size_and_number_of_jobs_gives_the_same_people() {
+fn rows_and_keys_do_not_depend_on_chunk_size_or_jobs() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     sqload::demo::generate::create_file(&path("in.csv"), 3_000, Some(5), &Default::default(), &false.into())
@@ -119,7 +119,7 @@ fn any_chunk_size_and_number_of_jobs_gives_the_same_people() {
 }
 
 #[test]
-fn the_error_is_the_first_at_any_number_of_jobs() {
+fn returns_the_first_error_at_any_number_of_jobs() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     let mut csv = b"a,b,c\n".to_vec();
@@ -152,7 +152,7 @@ fn the_error_is_the_first_at_any_number_of_jobs() {
 }
 
 #[test]
-fn settings_that_make_no_sense_are_refused() {
+fn contradictory_settings_are_usage_errors() {
     let loader = || Loader::new(table());
     let no_columns = Table::new("t", Vec::new());
     for loader in [
@@ -175,7 +175,7 @@ fn settings_that_make_no_sense_are_refused() {
 }
 
 #[test]
-fn names_are_quoted() {
+fn quotes_table_and_column_names() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     let name = "select \"; DROP TABLE x; --";
@@ -192,7 +192,7 @@ fn names_are_quoted() {
 }
 
 #[test]
-fn a_constraint_of_the_table_ends_the_load() {
+fn a_constraint_violation_fails_the_load() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("in.csv"), "a\n1\n2\n1\n").unwrap();

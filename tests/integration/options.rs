@@ -15,7 +15,7 @@ const BAD: &str = concat!(
 const GOOD_OF_BAD: &str = "first_name,last_name,age\nAda,Lovelace,36\nAlan,Turing,41\nGrace,Hopper,85\n";
 
 #[test]
-fn tuning_changes_nothing_in_the_table() {
+fn tuning_options_do_not_change_the_table() {
     let dir = TestDir::new();
     dir.run(&["create-file", "-o", "people.csv", "--number-rows", "30000", "--seed", "2"]).expect_code(0);
     let csv = dir.read("people.csv");
@@ -46,14 +46,14 @@ fn tuning_changes_nothing_in_the_table() {
 }
 
 #[test]
-fn a_thousand_jobs_are_no_problem() {
+fn accepts_a_thousand_jobs() {
     let dir = TestDir::with_input(TWO_PEOPLE);
     dir.load(&["-j", "1000"]).expect_code(0);
     dir.assert_holds(TWO_PEOPLE);
 }
 
 #[test]
-fn more_jobs_than_a_machine_has_threads_are_refused_or_made_fewer() {
+fn too_many_jobs_are_refused_or_reduced() {
     let dir = TestDir::with_input(TWO_PEOPLE);
     let outcome = dir.load(&["-j", "1000000"]);
     match outcome.code {
@@ -63,7 +63,7 @@ fn more_jobs_than_a_machine_has_threads_are_refused_or_made_fewer() {
 }
 
 #[test]
-fn page_size_is_that_of_a_new_database() {
+fn page_size_sets_the_page_size_of_a_new_database() {
     for bytes in ["512", "1024", "4096", "65536"] {
         let dir = TestDir::with_input(people_csv(5_000));
         dir.load(&["--page-size", bytes]).expect_code(0);
@@ -73,7 +73,7 @@ fn page_size_is_that_of_a_new_database() {
 }
 
 #[test]
-fn page_size_of_a_replaced_database_stays_unless_another_is_asked_for() {
+fn a_replaced_database_keeps_its_page_size_by_default() {
     let dir = TestDir::with_database(TWO_PEOPLE, "PRAGMA page_size = 8192; CREATE TABLE people (x)");
     for (options, bytes) in [(&[][..], "8192"), (&["--page-size", "1024"], "1024"), (&[], "1024")] {
         dir.load(options).expect_code(0);
@@ -83,7 +83,7 @@ fn page_size_of_a_replaced_database_stays_unless_another_is_asked_for() {
 }
 
 #[test]
-fn a_page_size_that_is_none_is_wrong_usage() {
+fn an_invalid_page_size_is_a_usage_error() {
     let dir = TestDir::with_input(TWO_PEOPLE);
     for bytes in ["0", "1", "256", "1000", "4095", "131072", "4294967296", "-4096", "4k"] {
         dir.load(&["--page-size", bytes]).expect_code(2);
@@ -92,7 +92,7 @@ fn a_page_size_that_is_none_is_wrong_usage() {
 }
 
 #[test]
-fn bad_records_are_skipped_said_and_counted() {
+fn bad_records_are_skipped_reported_and_counted() {
     let dir = TestDir::with_input(BAD);
     for options in [&[][..], &["--on-error", "skip"], &["--max-errors", "2"], &["-j", "1"]] {
         let outcome = dir.load(options).expect_code(3);
@@ -109,7 +109,7 @@ fn bad_records_are_skipped_said_and_counted() {
 }
 
 #[test]
-fn of_many_rejects_only_some_are_said() {
+fn only_the_first_of_many_rejects_are_reported() {
     let dir = TestDir::with_input(TWO_PEOPLE.to_owned() + &"x\n".repeat(1_000));
     let outcome = dir.load(&[]).expect_code(3);
     assert!(outcome.stderr.contains("1 000 rejected"), "{}", outcome.stderr);
@@ -119,7 +119,7 @@ fn of_many_rejects_only_some_are_said() {
 }
 
 #[test]
-fn rejects_are_kept_as_they_were_after_the_header() {
+fn rejects_are_kept_unchanged_after_the_header() {
     let dir = TestDir::with_input(BAD);
     dir.load(&["--rejects", "rejects.csv"]).expect_code(3);
     dir.assert_holds(GOOD_OF_BAD);
@@ -129,7 +129,7 @@ fn rejects_are_kept_as_they_were_after_the_header() {
 }
 
 #[test]
-fn rejects_of_a_good_file_are_the_header_alone() {
+fn the_rejects_of_a_valid_input_are_only_the_header() {
     let dir = TestDir::with_input(format!("\u{feff}{TWO_PEOPLE}"));
     dir.write("rejects.csv", "of yesterday\n".repeat(100));
     dir.load(&["--rejects", "rejects.csv"]).expect_code(0);
@@ -137,7 +137,7 @@ fn rejects_of_a_good_file_are_the_header_alone() {
 }
 
 #[test]
-fn rejects_are_in_the_order_of_the_input_at_any_number_of_jobs() {
+fn rejects_keep_the_input_order_at_any_number_of_jobs() {
     let bad = |number: usize| format!("bad{number}\n");
     let record =
         |number: usize| if number.is_multiple_of(7) { bad(number) } else { "Ada,Lovelace,36\n".to_owned() };
@@ -152,7 +152,7 @@ fn rejects_are_in_the_order_of_the_input_at_any_number_of_jobs() {
 }
 
 #[test]
-fn max_record_size_allows_what_fits() {
+fn max_record_size_allows_records_that_fit() {
     let csv = format!("{TWO_PEOPLE}Ada,{},1\n", "x".repeat(100_000));
     let dir = TestDir::with_input(&csv);
     dir.load(&["--max-record-size", "200000"]).expect_code(0);
@@ -200,7 +200,7 @@ fn assert_report(json: &[u8]) {
 }
 
 #[test]
-fn report_is_json_in_a_file_or_alone_on_standard_output() {
+fn the_report_is_json_in_a_file_or_alone_on_stdout() {
     let dir = TestDir::with_input(BAD);
     let outcome = dir.load(&["-j", "2", "--report", "report.json"]).expect_code(3);
     assert_eq!(outcome.stdout, "");
@@ -212,13 +212,13 @@ fn report_is_json_in_a_file_or_alone_on_standard_output() {
 }
 
 #[test]
-fn a_report_that_can_not_be_written_is_a_failure_that_changes_nothing() {
+fn a_report_in_a_missing_directory_fails_without_changes() {
     let dir = TestDir::with_database(TWO_PEOPLE, "CREATE TABLE people (x)");
     dir.assert_load_fails(&["--report", "missing/report.json"], &["missing/report.json", "No such"]);
 }
 
 #[test]
-fn quiet_says_nothing_and_verbose_more() {
+fn quiet_prints_nothing_and_verbose_prints_more() {
     let dir = TestDir::with_input(BAD);
     let [quiet, plain, verbose] = [&["-q"][..], &[], &["-v"]].map(|options| dir.load(options).expect_code(3));
     assert_eq!((quiet.stderr, quiet.stdout), (String::new(), String::new()));
@@ -228,12 +228,12 @@ fn quiet_says_nothing_and_verbose_more() {
 }
 
 #[test]
-fn quiet_still_says_errors() {
+fn quiet_still_reports_errors() {
     TestDir::new().load(&["-q"]).expect_code(1).assert_single_message(&["people.csv"]);
 }
 
 #[test]
-fn delimiter_and_quote_are_free() {
+fn delimiter_and_quote_are_configurable() {
     let dialect = |delimiter: u8, quote: u8| {
         let mut builder = csv::ReaderBuilder::new();
         builder.delimiter(delimiter).quote(quote);
@@ -266,7 +266,7 @@ fn delimiter_and_quote_are_free() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn threads_that_can_not_be_started_are_an_error_and_no_panic() {
+fn a_failure_to_start_threads_is_an_error_not_a_panic() {
     // Room for some stacks of 2 MiB each, but not for 1024.
     let dir = TestDir::with_input(TWO_PEOPLE);
     let outcome = dir.load_after_setup("ulimit -v 3000000", &["-j", "1024"]);

@@ -28,7 +28,7 @@ fn texts(dir: &TestDir, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn defaults_load_data_people_csv_into_data_people_db() {
+fn loads_data_people_csv_into_data_people_db_by_default() {
     let dir = TestDir::new();
     std::fs::create_dir(dir.path("data")).unwrap();
     dir.write("data/people.csv", TWO_PEOPLE);
@@ -42,7 +42,7 @@ fn defaults_load_data_people_csv_into_data_people_db() {
 }
 
 #[test]
-fn a_created_file_is_loaded_as_the_reference_loads_it() {
+fn a_created_file_loads_like_the_reference() {
     let dir = TestDir::new();
     dir.run(&["create-file", "-o", "people.csv", "--number-rows", "60000", "--seed", "1"]).expect_code(0);
     dir.load(&[]).expect_code(0);
@@ -83,7 +83,7 @@ fn ages_are_integers_or_0() {
 }
 
 #[test]
-fn last_names_are_in_unicode_capitals_but_not_in_the_address() {
+fn last_names_are_uppercased_except_in_the_email_address() {
     let cases = [
         ("straße", "STRASSE"),
         ("Béla", "BÉLA"),
@@ -103,7 +103,7 @@ fn last_names_are_in_unicode_capitals_but_not_in_the_address() {
 }
 
 #[test]
-fn quoted_fields_keep_delimiters_quotes_line_ends_and_nul() {
+fn quoted_fields_keep_delimiters_quotes_line_ends_and_nul_bytes() {
     let dir = loads(concat!(
         "\"first_name\",\"last_name\",\"age\"\n",
         "\"a,b\",\"say \"\"hi\"\"\",1\n",
@@ -120,7 +120,7 @@ fn quoted_fields_keep_delimiters_quotes_line_ends_and_nul() {
 }
 
 #[test]
-fn any_line_end_will_do() {
+fn accepts_any_line_end() {
     let records = ["first_name,last_name,age", "Ada,Lovelace,36", "Alan,Turing,41"];
     let ends = [
         ("LF", "\n"),
@@ -140,7 +140,7 @@ fn any_line_end_will_do() {
 }
 
 #[test]
-fn a_byte_order_mark_and_blank_lines_before_the_header_are_skipped() {
+fn skips_a_byte_order_mark_and_blank_lines_before_the_header() {
     for start in ["\u{feff}", "\n\r\n", "\u{feff}\n\n"] {
         let dir = loads(&format!("{start}{TWO_PEOPLE}"));
         assert_eq!(texts(&dir, "first_name"), ["Ada", "Alan"], "{start:?}");
@@ -148,7 +148,7 @@ fn a_byte_order_mark_and_blank_lines_before_the_header_are_skipped() {
 }
 
 #[test]
-fn a_header_alone_makes_an_empty_table() {
+fn a_header_without_records_creates_an_empty_table() {
     for csv in
         ["first_name,last_name,age\n", "first_name,last_name,age", "\u{feff}first_name,last_name,age\r\n"]
     {
@@ -158,7 +158,7 @@ fn a_header_alone_makes_an_empty_table() {
 }
 
 #[test]
-fn columns_are_found_by_name_in_any_order_among_others() {
+fn finds_columns_by_name_in_any_order() {
     let dir = loads(concat!(
         "x,age,FIRST_NAME,last_name,,first_name,x\n",
         "1,36,no,Lovelace,,Ada,\"2,3\"\n",
@@ -169,7 +169,7 @@ fn columns_are_found_by_name_in_any_order_among_others() {
 }
 
 #[test]
-fn long_fields_and_records_over_many_chunks_are_whole() {
+fn long_records_that_span_chunks_are_complete() {
     let long = "ä\"\"\n,".repeat(60_000);
     let csv = format!("first_name,last_name,age\n{}", format!("Ada,\"{long}\",1\nb,c,2\n").repeat(4));
     let dir = loads(&csv);
@@ -193,7 +193,7 @@ fn keys(dir: &TestDir, version: u8, rows: usize) -> Vec<Vec<u8>> {
 const KEY_ROWS: usize = 50_000;
 
 #[test]
-fn keys_of_version_7_sort_by_row_and_carry_the_time() {
+fn version_7_keys_sort_by_row_and_contain_the_time() {
     let dir = TestDir::with_input(people_csv(KEY_ROWS));
     for options in [&["-j", "1"][..], &["-j", "8"], &["--id", "v7"]] {
         let now = || std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
@@ -207,7 +207,7 @@ fn keys_of_version_7_sort_by_row_and_carry_the_time() {
 }
 
 #[test]
-fn keys_of_version_4_are_random() {
+fn version_4_keys_are_random() {
     let dir = TestDir::with_input(people_csv(KEY_ROWS));
     let runs = [(); 2].map(|()| {
         dir.load(&["--id", "v4"]).expect_code(0);

@@ -29,7 +29,7 @@ fn counts(report: &Json) -> [u64; 6] {
 }
 
 #[test]
-fn ragged_records_are_padded_or_made_to_fit() {
+fn ragged_pads_or_truncates_records() {
     let csv = b"n,a,b\n1,x,y\n2,z\n3\n4,v,w,too much\n\"5\",,\n";
     let row = |n: i64, a: Value, b: Value| vec![Value::Integer(n), a, b];
     let padded = [
@@ -60,7 +60,7 @@ fn ragged_records_are_padded_or_made_to_fit() {
 }
 
 #[test]
-fn a_missing_field_is_null_whatever_an_empty_one_is() {
+fn a_missing_field_is_null_even_if_empty_fields_are_not() {
     let csv = b"a,b,c\n,,\n-\n";
     let (empty, null) = (text(""), Value::Null);
     let options = ["--ragged", "pad", "--null", "-", "--rename", "b=x"];
@@ -79,7 +79,7 @@ fn a_missing_field_is_null_whatever_an_empty_one_is() {
 }
 
 #[test]
-fn only_what_is_loaded_is_counted() {
+fn repairs_of_rejected_records_are_not_counted() {
     let csv = b"n,a,b\n1,\xff\nx,\xff\ny,1,2,3\nz,\0,\xff\n4,\0,\"\0\"\n";
     let options =
         ["--ragged", "fit", "--invalid-utf8", "replace", "--type", "n=INTEGER", "--on-error", "skip"];
@@ -95,7 +95,7 @@ fn only_what_is_loaded_is_counted() {
 }
 
 #[test]
-fn what_is_not_utf8_is_mended_as_the_standard_library_does_it() {
+fn invalid_utf8_is_replaced_like_the_standard_library_does() {
     let values: [&[u8]; 6] =
         [b"caf\xe9", b"\xf0\x9f\x98", b"\xed\xa0\x80x", b"\xc0\x80", b"\xff\xfe", "plain é".as_bytes()];
     let quoted = |value: &&[u8]| [b"\"", *value, b"\",", *value, b"\n"].concat();
@@ -111,7 +111,7 @@ fn what_is_not_utf8_is_mended_as_the_standard_library_does_it() {
 }
 
 #[test]
-fn rejects_are_as_they_were_read_where_others_are_mended() {
+fn rejects_keep_their_invalid_utf8() {
     let dir = TestDir::new();
     dir.write("in.csv", b"a,b\n\xff,1\n\xff\xfe\n");
     let load =
@@ -125,7 +125,7 @@ fn rejects_are_as_they_were_read_where_others_are_mended() {
 }
 
 #[test]
-fn a_nul_that_is_the_quote_or_the_delimiter_is_not_in_a_value() {
+fn a_nul_delimiter_is_not_counted_as_part_of_a_value() {
     let dir = TestDir::new();
     dir.write("in.csv", "a\0b\n1\0\"\0\"\n");
     let columns = Some(HeaderColumns::default());
@@ -136,7 +136,7 @@ fn a_nul_that_is_the_quote_or_the_delimiter_is_not_in_a_value() {
 }
 
 #[test]
-fn people_that_are_cut_short_have_nulls() {
+fn missing_fields_of_people_are_null() {
     let dir = TestDir::with_input("first_name,last_name,age\nAda\nAlan,Turing\n");
     dir.load(&["--ragged", "pad"]).expect_code(0);
     let rows = rows_of(&dir.database(), "SELECT first_name, last_name, age, email FROM people ORDER BY id");
@@ -190,7 +190,7 @@ fn load(dir: &TestDir, ragged: Ragged, utf8: InvalidUtf8, way: (WriterChoice, us
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn odd_records_become_what_the_rules_say(body in csv_body()) {
+    fn random_ragged_records_match_the_reference(body in csv_body()) {
         let dir = TestDir::new();
         dir.write("in.csv", [b"a,b,c\n", &body[..]].concat());
         let ways = [(WriterChoice::Direct, 1, 1), (WriterChoice::Statements, 2, 100), (WriterChoice::Direct, 8, 1 << 16)];

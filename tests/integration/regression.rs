@@ -8,7 +8,7 @@ fn value(dir: &TestDir, sql: &str) -> String {
 }
 
 #[test]
-fn rejects_of_another_encoding_are_loaded_with_the_same_options() {
+fn rejects_of_another_encoding_load_with_the_same_options() {
     let dir = TestDir::new();
     dir.write("in.csv", b"n\xe4me,v\n\xe4,1\n\xf6\n");
     let options = ["--encoding", "windows-1252", "-t", "t", "--on-error", "skip", "--rejects", "bad.csv"];
@@ -21,7 +21,7 @@ fn rejects_of_another_encoding_are_loaded_with_the_same_options() {
 }
 
 #[test]
-fn a_header_that_is_no_utf_8_is_an_error() {
+fn a_header_with_invalid_utf8_is_an_error() {
     let dir = TestDir::new();
     dir.write("in.csv", b"# note\na,n\xe4\n1,2\n");
     let load = ["load", "in.csv", "out.db", "--skip-lines", "1"];
@@ -37,7 +37,7 @@ fn a_header_that_is_no_utf_8_is_an_error() {
 }
 
 #[test]
-fn two_files_of_the_same_name_in_an_archive_are_an_error() {
+fn duplicate_names_in_an_archive_are_an_error() {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, csv) in [("x.csv", "a\n1\n"), ("y.csv", "a\n2\n")] {
         archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
@@ -59,7 +59,7 @@ fn two_files_of_the_same_name_in_an_archive_are_an_error() {
 }
 
 #[test]
-fn a_limit_on_files_is_an_error_and_leaves_nothing() {
+fn a_file_size_limit_fails_the_load_and_leaves_nothing() {
     let dir = TestDir::with_input(people_csv(300_000));
     let before = dir.snapshot();
     // Without a trap the signal would end the program.
@@ -68,7 +68,7 @@ fn a_limit_on_files_is_an_error_and_leaves_nothing() {
 }
 
 #[test]
-fn more_lines_are_skipped_than_there_are() {
+fn skipping_more_lines_than_exist_is_an_empty_input() {
     let dir = TestDir::new();
     dir.write("in.csv", "a\n1\n");
     let load = ["load", "in.csv", "out.db", "--skip-lines", "18446744073709551615"];
@@ -76,7 +76,7 @@ fn more_lines_are_skipped_than_there_are() {
 }
 
 #[test]
-fn a_field_too_long_is_not_said_to_be_never_closed() {
+fn an_oversized_quoted_field_is_not_reported_as_unclosed() {
     let dir = TestDir::new();
     dir.write("in.csv", format!("a,b\n\"{}\",1\n", "y\n".repeat(5_000)));
     let load = ["load", "in.csv", "out.db", "--max-record-size", "1000"];
@@ -89,7 +89,7 @@ fn a_field_too_long_is_not_said_to_be_never_closed() {
 }
 
 #[test]
-fn what_is_wrong_behind_the_limit_is_not_read() {
+fn errors_beyond_the_limit_are_not_reported() {
     let dir = TestDir::new();
     dir.write("in.csv", "a\n1\n2\n\"x\n");
     for limit in ["1", "2"] {
@@ -100,7 +100,7 @@ fn what_is_wrong_behind_the_limit_is_not_read() {
 }
 
 #[test]
-fn a_note_on_a_type_names_the_input_where_there_are_several() {
+fn a_type_note_names_the_input_if_there_are_several() {
     let dir = TestDir::new();
     dir.write("1.csv", "n\n1\n");
     dir.write("2.csv", "n\n2\n03\n");
@@ -109,7 +109,7 @@ fn a_note_on_a_type_names_the_input_where_there_are_several() {
 }
 
 #[test]
-fn a_report_that_can_not_be_written_is_said_though_all_is_quiet() {
+fn quiet_still_reports_an_unwritable_report() {
     let dir = TestDir::new();
     dir.write("in.csv", "a\n1\n");
     if !std::path::Path::new("/dev/full").exists() {
@@ -121,7 +121,7 @@ fn a_report_that_can_not_be_written_is_said_though_all_is_quiet() {
 }
 
 #[test]
-fn no_key_is_made_up_for_a_record_that_has_none() {
+fn a_record_without_a_key_is_not_given_one() {
     let dir = TestDir::new();
     dir.write("in.csv", "id,b\n1,x\n,y\n2,z\n");
     let new = ["load", "in.csv", "out.db", "-t", "t", "--replace", "--pk", "id"];
@@ -148,7 +148,7 @@ fn no_key_is_made_up_for_a_record_that_has_none() {
 }
 
 #[test]
-fn a_column_that_the_table_makes_itself_is_to_be_left_out() {
+fn a_generated_column_must_be_left_out() {
     let dir = TestDir::new();
     dir.open("out.db").execute_batch("CREATE TABLE t (a, b AS (a + 1))").unwrap();
     dir.write("in.csv", "a,b\n1,2\n");
@@ -165,7 +165,7 @@ fn a_column_that_the_table_makes_itself_is_to_be_left_out() {
 }
 
 #[test]
-fn names_are_the_same_wherever_sqlite_takes_them_for_the_same() {
+fn column_names_compare_like_in_sqlite() {
     let dir = TestDir::new();
     dir.write("1.csv", "É,a\n1,2\n");
     dir.write("2.csv", "é,A\n3,4\n");
@@ -179,7 +179,7 @@ fn names_are_the_same_wherever_sqlite_takes_them_for_the_same() {
 }
 
 #[test]
-fn an_empty_input_has_no_records_where_there_is_no_header() {
+fn an_empty_input_without_a_header_has_no_records() {
     let dir = TestDir::new();
     dir.write("a.csv", "a,b\n1,2\n");
     dir.write("empty.csv", "");
@@ -198,7 +198,7 @@ fn an_empty_input_has_no_records_where_there_is_no_header() {
 }
 
 #[test]
-fn names_with_commas_and_equal_signs_can_be_given() {
+fn options_accept_names_with_commas_and_equal_signs() {
     let dir = TestDir::new();
     dir.write("in.csv", "\"a,b\",\"c=d\",e\n1,2,3\n");
     let load = ["load", "in.csv", "out.db", "-t", "t", "--pk", "\"a,b\",e", "--index", "e,\"a,b\""];
@@ -209,7 +209,7 @@ fn names_with_commas_and_equal_signs_can_be_given() {
 }
 
 #[test]
-fn an_index_has_a_name_that_nothing_else_has() {
+fn index_names_are_unique() {
     let dir = TestDir::new();
     dir.write("sales.csv", "north_id,a\n1,2\n");
     dir.write("sales_north.csv", "id,b\n1,2\n");
@@ -222,7 +222,7 @@ fn an_index_has_a_name_that_nothing_else_has() {
 }
 
 #[test]
-fn what_stands_in_the_way_is_named() {
+fn obstacles_in_the_target_are_named() {
     let dir = TestDir::new();
     dir.write("a.csv", "a,b\n1,2\n");
     // A view is no table.
@@ -254,7 +254,7 @@ fn what_stands_in_the_way_is_named() {
 }
 
 #[test]
-fn a_dry_run_shows_texts_that_are_no_utf_8() {
+fn a_dry_run_shows_text_with_invalid_utf8() {
     let dir = TestDir::new();
     dir.write("a.csv", "a\n1\n");
     let load = ["load", "a.csv", "out.db", "--select", "CAST(x'61ff' AS TEXT) AS q", "--dry-run"];
@@ -263,7 +263,7 @@ fn a_dry_run_shows_texts_that_are_no_utf_8() {
 }
 
 #[test]
-fn a_column_that_begins_with_numbers_says_where_they_end() {
+fn a_type_note_names_the_first_non_number_at_any_number_of_jobs() {
     let dir = TestDir::new();
     // Words in many chunks, which any worker may see first.
     let rows: String = (0..300_000)
@@ -287,7 +287,7 @@ fn a_column_that_begins_with_numbers_says_where_they_end() {
 }
 
 #[test]
-fn the_first_record_that_is_wrong_ends_the_load_whatever_is_wrong_with_it() {
+fn the_first_bad_record_fails_the_load_whatever_its_error() {
     let dir = TestDir::new();
     let good = "1,2\n".repeat(3_000);
     for (wrong, kind) in [(",3\n4\n", "NOT NULL"), ("4\n,3\n", "1 fields")] {
@@ -304,7 +304,7 @@ fn the_first_record_that_is_wrong_ends_the_load_whatever_is_wrong_with_it() {
 }
 
 #[test]
-fn what_a_killed_writer_has_left_is_taken_back() {
+fn the_hot_journal_of_a_killed_writer_is_rolled_back() {
     let dir = TestDir::new();
     let connection = dir.open("whole.db");
     connection.execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (1)").unwrap();
@@ -331,7 +331,7 @@ fn what_a_killed_writer_has_left_is_taken_back() {
 }
 
 #[test]
-fn a_value_without_a_type_goes_into_a_strict_table() {
+fn an_untyped_value_loads_into_a_strict_table() {
     let dir = TestDir::new();
     dir.write("a.csv", "a,b\n1,x\n");
     let load =

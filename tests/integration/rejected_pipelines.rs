@@ -114,7 +114,7 @@ const REJECTED_PIPELINES: [(&str, &str); 74] = [
 ];
 
 #[test]
-fn what_is_no_pipeline_is_refused_with_place_and_reason() {
+fn an_invalid_pipeline_is_rejected_with_position_and_reason() {
     for (sql, expected) in REJECTED_PIPELINES {
         let dir = TestDir::with_input(TWO_PEOPLE);
         let sql = match sql {
@@ -133,7 +133,7 @@ fn what_is_no_pipeline_is_refused_with_place_and_reason() {
 }
 
 #[test]
-fn expressions_over_more_than_a_record_are_refused() {
+fn expressions_over_more_than_one_record_are_rejected() {
     let cases = [
         ("count(*)", "count() is an aggregate"),
         ("sum(age)", "sum() is an aggregate"),

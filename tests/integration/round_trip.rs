@@ -67,7 +67,7 @@ fn csv_of(types: &[Type], rows: &[Vec<Value>]) -> Vec<u8> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
     #[test]
-    fn a_table_comes_back_as_it_was((types, rows) in table(), chunk_bytes in 1..400_usize, jobs in 1..4_usize) {
+    fn a_table_survives_the_round_trip((types, rows) in table(), chunk_bytes in 1..400_usize, jobs in 1..4_usize) {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         std::fs::write(path("in.csv"), csv_of(&types, &rows)).unwrap();

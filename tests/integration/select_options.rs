@@ -12,7 +12,7 @@ fn loaded(dir: &TestDir, options: &[&str]) -> (String, Vec<Vec<Value>>) {
 }
 
 #[test]
-fn load_makes_the_columns_that_are_selected() {
+fn select_determines_the_columns() {
     let dir = TestDir::with_input("name,n,r,zip\nAda,1,1.5,007\nAlan,22,2,08\nNoor,,,\n");
     let cases = [
         ("*", "name TEXT, n INTEGER, r REAL, zip TEXT"),
@@ -45,7 +45,7 @@ fn load_makes_the_columns_that_are_selected() {
 }
 
 #[test]
-fn load_leaves_out_what_is_not_asked_for() {
+fn where_filters_the_records() {
     let dir = TestDir::with_input("name,n\nAda,1\nAlan,x\nNoor,3\n");
     // The types are those of the records that are loaded.
     let (columns, rows) = loaded(&dir, &["--where", "try_integer(n) IS NOT NULL"]);
@@ -75,7 +75,7 @@ fn load_leaves_out_what_is_not_asked_for() {
 }
 
 #[test]
-fn what_evaluates_an_expression_is_said_and_nothing_is_loaded() {
+fn explain_names_the_evaluators_without_loading() {
     let sql = "CREATE TABLE t (a, b, c);
         INSERT INTO t (a, c) SELECT upper(first_name), strftime('%j', age) FROM input WHERE age > '1' AND (last_name GLOB '*' AND 1);
         CREATE INDEX by_a ON t (a); CREATE VIEW v AS SELECT a FROM t";

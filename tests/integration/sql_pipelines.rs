@@ -60,7 +60,7 @@ fn assert_same_as_sqlite(script: &str, csv: &str) {
 }
 
 #[test]
-fn tables_are_what_sqlite_makes_of_them() {
+fn tables_match_sqlite() {
     let tables = [
         "CREATE TABLE t (a, b)",
         "create table \"t\" (a INTEGER, [b] REAL -- a comment, with a comma\n)",
@@ -81,7 +81,7 @@ fn tables_are_what_sqlite_makes_of_them() {
 }
 
 #[test]
-fn names_and_columns_are_found_as_sqlite_finds_them() {
+fn names_and_columns_resolve_like_in_sqlite() {
     let inserts = [
         "INSERT INTO t SELECT first_name, age, last_name FROM input",
         "INSERT INTO T (c, A) SELECT First_Name, \"age\" FROM input",
@@ -102,7 +102,7 @@ fn names_and_columns_are_found_as_sqlite_finds_them() {
 }
 
 #[test]
-fn indexes_and_views_are_made_behind_the_rows() {
+fn indexes_and_views_match_sqlite() {
     assert_same_as_sqlite(
         "CREATE TABLE t (a TEXT, b INTEGER, c TEXT);
         INSERT INTO t SELECT first_name, age, last_name FROM input;
@@ -116,7 +116,7 @@ fn indexes_and_views_are_made_behind_the_rows() {
 }
 
 #[test]
-fn words_that_sqlite_has_no_keyword_for_are_names() {
+fn words_that_are_not_sqlite_keywords_are_names() {
     let csv = "top,any,some,localtime,interval,position,substring,xor\n1,2,3,4,5,6,7,8\n,b,c,d,e,f,g,h\n";
     assert_same_as_sqlite(
         "CREATE TABLE local (a, b, c, d, e, f, g, h);
@@ -127,7 +127,7 @@ fn words_that_sqlite_has_no_keyword_for_are_names() {
 }
 
 #[test]
-fn what_is_compiled_reads_odd_arguments_as_sqlite_does() {
+fn compiled_functions_read_unusual_arguments_like_sqlite() {
     assert_same_as_sqlite(
         "CREATE TABLE t (a, b, c, d);
         INSERT INTO t SELECT replace(b, a, NULL), replace(b, char(0), NULL), printf('%-05d|%05d|%-5d', c, c, c), replace(b, a, c)
@@ -137,7 +137,7 @@ fn what_is_compiled_reads_odd_arguments_as_sqlite_does() {
 }
 
 #[test]
-fn quotes_in_texts_and_names_are_as_they_are_written() {
+fn quotes_in_literals_and_names_are_preserved() {
     // Some are compiled here, some left to SQLite there, some both.
     assert_same_as_sqlite(
         r#"CREATE TABLE t (a, b, c, d, e, f, g, h);
@@ -149,7 +149,7 @@ fn quotes_in_texts_and_names_are_as_they_are_written() {
 }
 
 #[test]
-fn a_column_that_is_called_true_is_to_be_named() {
+fn a_column_called_true_must_be_quoted() {
     let dir = TestDir::new();
     dir.write("people.csv", "a,true\n1,no\n2,yes\n");
     for (sql, is_refused) in
@@ -168,7 +168,7 @@ fn a_column_that_is_called_true_is_to_be_named() {
 }
 
 #[test]
-fn expressions_may_be_as_deep_as_sqlite_has_them() {
+fn expressions_may_be_as_deep_as_in_sqlite() {
     let row = ["first_name"; 999].join(" || ");
     let calls = format!("{}first_name{}", "replace(".repeat(400), ", 'A', 'a')".repeat(400));
     let condition = vec!["age <> '1.5'"; 900].join(" AND ");
@@ -191,7 +191,7 @@ fn expressions_may_be_as_deep_as_sqlite_has_them() {
 }
 
 #[test]
-fn people_in_a_file_are_the_built_in_people() {
+fn the_people_pipeline_in_a_file_loads_like_the_built_in_one() {
     let dir = TestDir::with_input(TWO_PEOPLE);
     dir.write("people.sql", sqload::demo::people::SQL);
     for options in [&[][..], &["--writer", "statements"]] {
@@ -203,7 +203,7 @@ fn people_in_a_file_are_the_built_in_people() {
 }
 
 #[test]
-fn inputs_and_the_database_are_called_as_the_pipeline_if_nothing_is_said() {
+fn input_and_database_default_to_the_name_of_the_pipeline() {
     let dir = TestDir::new();
     std::fs::create_dir(dir.path("jobs")).unwrap();
     dir.write("jobs/ages.sql", "CREATE TABLE ages (age INT); INSERT INTO ages SELECT age FROM input");
@@ -226,7 +226,7 @@ fn inputs_and_the_database_are_called_as_the_pipeline_if_nothing_is_said() {
 }
 
 #[test]
-fn tables_and_views_that_are_there_are_replaced_and_all_else_stays() {
+fn replaces_its_tables_and_views_and_nothing_else() {
     let dir = TestDir::with_pipeline(
         TWO_PEOPLE,
         "CREATE TABLE t (a); INSERT INTO t SELECT age FROM input;
@@ -247,7 +247,7 @@ fn tables_and_views_that_are_there_are_replaced_and_all_else_stays() {
 }
 
 #[test]
-fn a_table_that_may_exist_is_filled_further() {
+fn if_not_exists_appends_to_the_table() {
     let dir = TestDir::with_pipeline(
         TWO_PEOPLE,
         "CREATE TABLE IF NOT EXISTS t (a INTEGER, b DEFAULT 'x'); INSERT INTO t (a) SELECT age FROM input;
@@ -269,7 +269,7 @@ fn a_table_that_may_exist_is_filled_further() {
 }
 
 #[test]
-fn what_fails_behind_the_rows_changes_nothing() {
+fn a_failure_after_the_rows_changes_nothing() {
     let twice = "age\n1\n1\n";
     let sql = "CREATE TABLE t (a); INSERT INTO t SELECT age FROM input; CREATE UNIQUE INDEX by_a ON t (a)";
     for options in [&[][..], &["--writer", "statements"]] {
@@ -294,7 +294,7 @@ fn what_fails_behind_the_rows_changes_nothing() {
 }
 
 #[test]
-fn columns_without_a_value_have_their_default() {
+fn unassigned_columns_have_their_default() {
     let insert = "INSERT INTO t (name) SELECT first_name FROM input";
     assert_same_as_sqlite(
         &format!("CREATE TABLE t (x, id INTEGER PRIMARY KEY, name, y INT DEFAULT 7); {insert}"),
@@ -311,7 +311,7 @@ fn columns_without_a_value_have_their_default() {
 }
 
 #[test]
-fn records_that_are_left_out_are_counted() {
+fn filtered_records_are_counted() {
     assert_same_as_sqlite(
         "CREATE TABLE t (a, b INTEGER); INSERT INTO t SELECT last_name, age FROM input AS i
         WHERE i.age > '2' AND (input.first_name LIKE 'a%' OR age = '-7')"
@@ -331,7 +331,7 @@ fn records_that_are_left_out_are_counted() {
 }
 
 #[test]
-fn a_record_whose_expression_fails_is_a_reject() {
+fn a_record_with_a_failing_expression_is_rejected() {
     let csv = "x\n{}\nnix\n[1]\n";
     let sql = "CREATE TABLE t (a); INSERT INTO t SELECT json_type(x) FROM input";
     let dir = TestDir::with_pipeline(csv, sql);
@@ -355,7 +355,7 @@ fn a_record_whose_expression_fails_is_a_reject() {
 }
 
 #[test]
-fn fields_are_null_where_options_say_so() {
+fn null_options_apply_to_pipelines() {
     let dir = TestDir::with_pipeline(
         "a,b\n,NA\n\"\",-\nx,y\n",
         "CREATE TABLE t (a, b); INSERT INTO t SELECT * FROM input",

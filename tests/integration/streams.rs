@@ -45,7 +45,7 @@ fn xz(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn compressed_files_are_known_by_their_content() {
+fn compression_is_detected_by_content() {
     let csv = csv();
     // Two members one behind the other, as tools make that append.
     let (front, back) = csv.split_at(1_000_000);
@@ -75,7 +75,7 @@ fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 #[test]
-fn the_files_of_a_zip_archive_are_inputs() {
+fn zip_members_are_inputs() {
     let csv = csv();
     let (front, back) = csv.split_at(csv.find("100000,").unwrap());
     let back = format!("id,name\n{back}");
@@ -108,7 +108,7 @@ fn the_files_of_a_zip_archive_are_inputs() {
 }
 
 #[test]
-fn loading_goes_on_while_the_input_comes_in() {
+fn a_load_does_not_wait_for_the_end_of_a_pipe() {
     let dir = TestDir::new();
     let mut load = load_from(&dir, &["load", "-", "out.db", "-q", "--limit", "3"], Stdio::piped());
     let mut stdin = load.take_stdin();
@@ -122,7 +122,7 @@ fn loading_goes_on_while_the_input_comes_in() {
 }
 
 #[test]
-fn a_stop_does_not_wait_for_a_pipe() {
+fn an_interrupt_does_not_wait_for_a_pipe() {
     let dir = TestDir::new();
     let mut load = load_from(&dir, &["load", "-", "out.db"], Stdio::piped());
     let mut stdin = load.take_stdin();
@@ -135,7 +135,7 @@ fn a_stop_does_not_wait_for_a_pipe() {
 }
 
 #[test]
-fn many_inputs_are_one_table() {
+fn a_glob_pattern_loads_many_inputs() {
     let dir = TestDir::new();
     for number in 0..1_500 {
         dir.write(&format!("part-{number:04}.csv"), format!("n,file\n{number},\"{number}\"\n"));
@@ -148,7 +148,7 @@ fn many_inputs_are_one_table() {
 }
 
 #[test]
-fn any_encoding_is_read_if_it_is_named() {
+fn reads_any_encoding_that_is_named() {
     let dir = TestDir::new();
     let text = "name,note\ncafé,5 €\n\"a\nb\",\"\"\n";
     let rows =
@@ -172,7 +172,7 @@ fn any_encoding_is_read_if_it_is_named() {
 }
 
 #[test]
-fn what_is_no_text_in_its_encoding_is_like_invalid_utf8() {
+fn malformed_text_of_any_encoding_is_treated_as_invalid_utf8() {
     let dir = TestDir::new();
     dir.write("sjis.csv", b"a,b\n1,2\n3,\x82\xa0\x81\n4,\x83\x41\n");
     let units = |text: &[u16]| text.iter().flat_map(|unit| unit.to_le_bytes()).collect::<Vec<_>>();
@@ -205,7 +205,7 @@ fn what_is_no_text_in_its_encoding_is_like_invalid_utf8() {
 }
 
 #[test]
-fn a_compressed_file_that_is_cut_or_damaged_is_an_error() {
+fn a_truncated_or_damaged_compressed_file_is_an_error() {
     let csv = csv();
     let dir = TestDir::new();
     for (name, packed) in [
@@ -235,7 +235,7 @@ fn load_from(dir: &TestDir, arguments: &[&str], stdin: impl Into<Stdio>) -> Runn
 }
 
 #[test]
-fn standard_input_may_be_a_pipe_or_a_file() {
+fn stdin_may_be_a_pipe_or_a_file() {
     let csv = csv();
     let dir = TestDir::new();
     for (packed, table) in [(csv.as_bytes().to_vec(), "stdin"), (gzip(csv.as_bytes()), "packed")] {
@@ -257,7 +257,7 @@ fn standard_input_may_be_a_pipe_or_a_file() {
 }
 
 #[test]
-fn a_pipe_is_read_once_though_a_type_changes_late() {
+fn a_pipe_is_read_once_even_if_a_type_changes_late() {
     let dir = TestDir::new();
     let csv = format!("a\n{}007\n", "1\n".repeat(1_000_000));
     let mut load = load_from(&dir, &["load", "-", "out.db", "-q"], Stdio::piped());
@@ -281,7 +281,7 @@ fn a_fifo_is_read_to_its_end() {
 }
 
 #[test]
-fn utf_16_is_known_by_its_mark() {
+fn utf_16_is_detected_by_its_byte_order_mark() {
     let csv = csv();
     let units: Vec<u16> = format!("\u{feff}{csv}").encode_utf16().collect();
     let dir = TestDir::new();

@@ -27,7 +27,7 @@ fn others(connection: &Connection) -> String {
 }
 
 #[test]
-fn everything_else_in_a_database_survives() {
+fn other_objects_in_the_database_survive() {
     let settings = [
         "",
         "CREATE TABLE people (x);",
@@ -53,7 +53,7 @@ fn everything_else_in_a_database_survives() {
 }
 
 #[test]
-fn a_database_of_people_alone_is_replaced() {
+fn a_database_with_only_people_is_replaced() {
     let dir = TestDir::with_database(people_csv(50_000), "CREATE TABLE people (x)");
     let inode = dir.path("people.db").metadata().unwrap().ino();
     dir.load(&[]).expect_code(0);
@@ -74,7 +74,7 @@ fn an_empty_file_is_an_empty_database() {
 }
 
 #[test]
-fn a_table_people_of_other_case_is_replaced() {
+fn a_people_table_in_another_case_is_replaced() {
     for sql in ["CREATE TABLE PeoPle (x)", "CREATE TABLE \"PEOPLE\" (x); CREATE TABLE other (x)"] {
         let dir = TestDir::with_database(TWO_PEOPLE, sql);
         dir.load(&[]).expect_code(0);
@@ -85,7 +85,7 @@ fn a_table_people_of_other_case_is_replaced() {
 }
 
 #[test]
-fn settings_of_a_database_of_people_alone_are_kept() {
+fn a_replaced_database_keeps_its_settings() {
     for (sql, pragma, value) in [
         ("PRAGMA user_version = 7", "user_version", "7"),
         ("PRAGMA application_id = 9", "application_id", "9"),
@@ -116,7 +116,7 @@ fn dir_with_wal(sql: &str) -> TestDir {
 }
 
 #[test]
-fn a_log_that_is_not_yet_in_its_database_does_not_resurrect_old_rows() {
+fn an_old_wal_does_not_resurrect_old_rows() {
     let dir = dir_with_wal("CREATE TABLE people (first_name); INSERT INTO people VALUES ('old')");
     dir.load(&[]).expect_code(0);
     dir.assert_holds(TWO_PEOPLE);
@@ -124,7 +124,7 @@ fn a_log_that_is_not_yet_in_its_database_does_not_resurrect_old_rows() {
 }
 
 #[test]
-fn a_log_that_is_not_yet_in_its_database_is_kept() {
+fn the_content_of_an_old_wal_is_kept() {
     let dir = dir_with_wal(OTHER_OBJECTS);
     dir.load(&[]).expect_code(0);
     dir.assert_holds(TWO_PEOPLE);
@@ -132,7 +132,7 @@ fn a_log_that_is_not_yet_in_its_database_is_kept() {
 }
 
 #[test]
-fn a_stray_journal_beside_a_missing_database_is_refused() {
+fn a_stray_journal_without_its_database_is_an_error() {
     for journal in ["people.db-wal", "people.db-journal"] {
         let dir = TestDir::with_input(TWO_PEOPLE);
         dir.write(journal, "of a database that is gone");
@@ -163,7 +163,7 @@ fn a_locked_database_is_reported() {
 }
 
 #[test]
-fn a_lock_that_is_soon_released_is_waited_for() {
+fn waits_for_a_short_lock() {
     let dir = TestDir::with_database(TWO_PEOPLE, "CREATE TABLE people (x)");
     let other = dir.database();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
@@ -175,7 +175,7 @@ fn a_lock_that_is_soon_released_is_waited_for() {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_refused() {
+fn a_file_that_is_not_a_database_is_an_error() {
     let dir = TestDir::with_input(TWO_PEOPLE);
     for bytes in [TWO_PEOPLE.repeat(100), "xy".to_owned(), "\0".repeat(5_000)] {
         dir.write("people.db", bytes);
@@ -184,7 +184,7 @@ fn a_file_that_is_no_database_is_refused() {
 }
 
 #[test]
-fn the_input_as_its_own_database_is_refused() {
+fn the_input_as_the_database_is_an_error() {
     let dir = TestDir::with_input(TWO_PEOPLE);
     let before = dir.snapshot();
     dir.run(&["run-pipeline", "-i", "people.csv", "--database", "people.csv"])
@@ -194,7 +194,7 @@ fn the_input_as_its_own_database_is_refused() {
 }
 
 #[test]
-fn a_view_named_people_is_not_dropped() {
+fn does_not_drop_a_view_named_people() {
     let dir = TestDir::with_database(
         TWO_PEOPLE,
         "CREATE TABLE other (x); CREATE VIEW people AS SELECT x FROM other",
@@ -205,14 +205,14 @@ fn a_view_named_people_is_not_dropped() {
 }
 
 #[test]
-fn a_directory_is_no_database() {
+fn a_directory_as_the_database_is_an_error() {
     let dir = TestDir::with_input(TWO_PEOPLE);
     std::fs::create_dir(dir.path("people.db")).unwrap();
     dir.assert_load_fails(&[], &["people.db", "directory"]);
 }
 
 #[test]
-fn a_database_without_its_directory_is_refused() {
+fn a_database_in_a_missing_directory_is_an_error() {
     let dir = TestDir::with_input(TWO_PEOPLE);
     let before = dir.snapshot();
     let outcome = dir.run(&["run-pipeline", "-i", "people.csv", "--database", "missing/people.db"]);
@@ -221,7 +221,7 @@ fn a_database_without_its_directory_is_refused() {
 }
 
 #[test]
-fn a_symbolic_link_stays_one() {
+fn a_symbolic_link_stays_a_link() {
     let dir = TestDir::with_input(TWO_PEOPLE);
     std::fs::create_dir(dir.path("real")).unwrap();
     std::os::unix::fs::symlink("real/real.db", dir.path("people.db")).unwrap();
@@ -235,7 +235,7 @@ fn a_symbolic_link_stays_one() {
 }
 
 #[test]
-fn a_link_to_nothing_stays_one() {
+fn a_dangling_link_stays_a_link() {
     let dir = TestDir::with_input(TWO_PEOPLE);
     std::os::unix::fs::symlink("nothing.db", dir.path("people.db")).unwrap();
     let outcome = dir.load(&[]);
@@ -247,7 +247,7 @@ fn a_link_to_nothing_stays_one() {
 }
 
 #[test]
-fn hard_links_stay_in_step() {
+fn hard_links_stay_in_sync() {
     let dir = TestDir::with_database(TWO_PEOPLE, "CREATE TABLE people (x)");
     std::fs::hard_link(dir.path("people.db"), dir.path("same.db")).unwrap();
     dir.load(&[]).expect_code(0);
@@ -261,7 +261,7 @@ fn mode(dir: &TestDir) -> u32 {
 }
 
 #[test]
-fn the_mode_of_a_replaced_database_is_kept() {
+fn a_replaced_database_keeps_its_mode() {
     for bits in [0o600, 0o640, 0o666] {
         let dir = TestDir::with_database(TWO_PEOPLE, "CREATE TABLE people (x)");
         std::fs::set_permissions(dir.path("people.db"), PermissionsExt::from_mode(bits)).unwrap();
@@ -272,7 +272,7 @@ fn the_mode_of_a_replaced_database_is_kept() {
 }
 
 #[test]
-fn the_mode_of_a_new_database_respects_the_umask() {
+fn a_new_database_respects_the_umask() {
     for (umask, bits) in [("022", 0o644), ("027", 0o640), ("077", 0o600), ("000", 0o666)] {
         let dir = TestDir::with_input(TWO_PEOPLE);
         dir.load_after_setup(&format!("umask {umask}"), &[]).expect_code(0);
@@ -281,7 +281,7 @@ fn the_mode_of_a_new_database_respects_the_umask() {
 }
 
 #[test]
-fn rows_that_refer_to_people_survive() {
+fn rows_that_reference_people_survive() {
     let dir = TestDir::with_database(
         TWO_PEOPLE,
         "PRAGMA foreign_keys = ON;
@@ -296,7 +296,7 @@ fn rows_that_refer_to_people_survive() {
 }
 
 #[test]
-fn rejects_and_reports_are_never_written_over_the_database() {
+fn rejects_and_reports_never_overwrite_the_database() {
     for (sql, option) in
         [(OTHER_OBJECTS, "--rejects"), (OTHER_OBJECTS, "--report"), ("CREATE TABLE people (x)", "--report")]
     {
@@ -309,7 +309,7 @@ fn rejects_and_reports_are_never_written_over_the_database() {
 }
 
 #[test]
-fn names_of_any_bytes_will_do() {
+fn accepts_database_names_of_any_bytes() {
     use std::os::unix::ffi::OsStrExt;
     let dir = TestDir::with_input(TWO_PEOPLE);
     let names: [&[u8]; 5] = [b":memory:", b"file:x?mode=memory", b"-x", b"a b'\"%\n.db", b"\xff.db"];
@@ -324,7 +324,7 @@ fn names_of_any_bytes_will_do() {
 }
 
 #[test]
-fn a_report_can_name_files_of_any_bytes() {
+fn the_report_accepts_file_names_of_any_bytes() {
     use std::os::unix::ffi::OsStrExt;
     let dir = TestDir::with_input(TWO_PEOPLE);
     let mut command = dir.command(&["run-pipeline", "-q", "-i", "people.csv", "--report", "-"]);

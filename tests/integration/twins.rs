@@ -169,7 +169,7 @@ fn cases() -> u64 {
 }
 
 #[test]
-fn random_tables_are_what_sqlite_makes_them() {
+fn random_tables_match_sqlite() {
     let first: u64 = std::env::var("SQLOAD_TWINS_FROM").map_or(0, |from| from.parse().expect("a seed"));
     for seed in first..first + cases() {
         let case = case(seed);
