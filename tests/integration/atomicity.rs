@@ -1,30 +1,30 @@
-//! Loads that are stopped: killed, interrupted, out of disk. All or nothing, always.
+//! Loads that are killed, interrupted or run out of disk space load everything or nothing.
 
 use crate::common::{Running, TWO_PEOPLE, TestDir, is_drained, people_csv};
 use std::io::Write;
 
 const ROWS: usize = 300_000;
 
-/// The database that a load changes in place, since it holds more than people.
+/// A database that a load changes in place, because it contains more than people.
 const OLD_DATABASE: &str = "CREATE TABLE other (x); INSERT INTO other VALUES ('kept');
     CREATE TABLE people (x); INSERT INTO people VALUES ('old')";
 
-/// A small cache, so that an existing database is written to long before the commit.
+/// With a small cache SQLite writes to an existing database long before the commit.
 const SMALL_CACHE: [&str; 2] = ["--cache-size", "200"];
 
 const STAGED_PREFIX: &str = ".people.db.sqload-";
 
-/// Loads are killed when they have written 0, 1 ... [`MOMENTS`] parts of what a whole load writes.
+/// Loads are killed after they have written 0, 1/[`MOMENTS`], 2/[`MOMENTS`] ... of the output of a complete load.
 const MOMENTS: u64 = 8;
 
-/// The bytes by which a whole load makes the directory grow.
-fn bytes_of_a_load(dir: &TestDir) -> u64 {
+/// The number of bytes by which a complete load grows the directory.
+fn load_bytes(dir: &TestDir) -> u64 {
     let before = dir.total_bytes();
     dir.load(&SMALL_CACHE).expect_code(0);
     dir.total_bytes() - before
 }
 
-/// Kills a load that has written `bytes`; false if it ended first.
+/// Kills a load after it has written `bytes`; false if it ended first.
 fn kill_after(dir: &TestDir, bytes: u64) -> bool {
     let before = dir.total_bytes();
     let mut running = Running::start(dir.load_command(&SMALL_CACHE));
@@ -32,7 +32,7 @@ fn kill_after(dir: &TestDir, bytes: u64) -> bool {
     running.kill()
 }
 
-/// Whether the database holds the rows of a whole load.
+/// Whether the database contains the rows of a complete load.
 fn is_new(dir: &TestDir) -> bool {
     dir.query("SELECT count(*) FROM people") == ROWS.to_string()
 }
@@ -40,11 +40,11 @@ fn is_new(dir: &TestDir) -> bool {
 #[test]
 fn a_new_database_is_complete_or_absent_after_a_kill_at_any_moment() {
     let dir = TestDir::with_input(people_csv(ROWS));
-    let whole = bytes_of_a_load(&dir);
+    let total_bytes = load_bytes(&dir);
     let (mut kills, mut leftovers) = (0, 0);
     for moment in 0..=MOMENTS {
         let _ = std::fs::remove_file(dir.path("people.db"));
-        kills += u64::from(kill_after(&dir, whole * moment / MOMENTS));
+        kills += u64::from(kill_after(&dir, total_bytes * moment / MOMENTS));
         leftovers += u64::from(dir.file_names().iter().any(|name| name.starts_with(STAGED_PREFIX)));
         if dir.path("people.db").exists() {
             assert_eq!(dir.query("PRAGMA integrity_check"), "ok");
@@ -58,11 +58,11 @@ fn a_new_database_is_complete_or_absent_after_a_kill_at_any_moment() {
 fn an_existing_database_is_old_or_new_after_a_kill_at_any_moment() {
     let dir = TestDir::with_database(people_csv(ROWS), OLD_DATABASE);
     let old = dir.read("people.db");
-    let whole = bytes_of_a_load(&dir);
+    let total_bytes = load_bytes(&dir);
     let (mut kills, mut journals) = (0, 0);
     for moment in 0..=MOMENTS {
         dir.write("people.db", &old);
-        let was_killed = kill_after(&dir, whole * moment / MOMENTS);
+        let was_killed = kill_after(&dir, total_bytes * moment / MOMENTS);
         kills += u64::from(was_killed);
         journals += u64::from(dir.path("people.db-journal").exists());
         assert_eq!(dir.query("PRAGMA integrity_check"), "ok");
@@ -76,11 +76,11 @@ fn an_existing_database_is_old_or_new_after_a_kill_at_any_moment() {
 #[test]
 fn a_wal_database_is_old_or_new_after_a_kill_at_any_moment() {
     let dir = TestDir::with_database(people_csv(ROWS), &format!("PRAGMA journal_mode = WAL; {OLD_DATABASE}"));
-    let whole = bytes_of_a_load(&dir);
+    let total_bytes = load_bytes(&dir);
     let (mut kills, mut logs) = (0, 0);
     for moment in 0..=MOMENTS {
         dir.database().execute_batch("DELETE FROM people WHERE rowid > 1").unwrap();
-        kills += u64::from(kill_after(&dir, whole * moment / MOMENTS));
+        kills += u64::from(kill_after(&dir, total_bytes * moment / MOMENTS));
         logs += u64::from(dir.path("people.db-wal").exists());
         assert_eq!(dir.query("PRAGMA integrity_check"), "ok");
         assert_eq!(dir.query("SELECT x FROM other"), "kept");
@@ -116,12 +116,12 @@ fn a_load_does_not_remove_the_staged_file_of_a_running_load() {
     assert_eq!(dir.file_names(), ["people.csv", "people.db"]);
 }
 
-/// Interrupts a load of many rows when a file that begins with `sign` shows that it is on its way.
+/// Interrupts a load of many rows once a file whose name starts with `prefix` shows that it has started to write.
 #[track_caller]
-fn interrupted(dir: &TestDir, sign: &str, signal: &str) {
+fn assert_interrupt_changes_nothing(dir: &TestDir, prefix: &str, signal: &str) {
     let before = dir.snapshot();
     let mut running = Running::start(dir.load_command(&SMALL_CACHE));
-    assert!(running.wait_for_file(dir, sign), "the load ended without {sign}");
+    assert!(running.wait_for_file(dir, prefix), "the load ended without {prefix}");
     running.signal(signal);
     running.wait().expect_code(130).assert_single_message(&["interrupted"]);
     dir.assert_unchanged(&before);
@@ -130,7 +130,7 @@ fn interrupted(dir: &TestDir, sign: &str, signal: &str) {
 #[test]
 fn an_interrupt_leaves_no_new_database() {
     for signal in ["INT", "TERM"] {
-        interrupted(&TestDir::with_input(people_csv(3 * ROWS)), STAGED_PREFIX, signal);
+        assert_interrupt_changes_nothing(&TestDir::with_input(people_csv(3 * ROWS)), STAGED_PREFIX, signal);
     }
 }
 
@@ -138,25 +138,33 @@ fn an_interrupt_leaves_no_new_database() {
 fn an_interrupt_leaves_a_database_to_be_replaced_unchanged() {
     let sql = "CREATE TABLE people (x); INSERT INTO people VALUES ('old')";
     for signal in ["INT", "TERM"] {
-        interrupted(&TestDir::with_database(people_csv(3 * ROWS), sql), STAGED_PREFIX, signal);
+        assert_interrupt_changes_nothing(
+            &TestDir::with_database(people_csv(3 * ROWS), sql),
+            STAGED_PREFIX,
+            signal,
+        );
     }
 }
 
 #[test]
 fn an_interrupt_rolls_back_a_load_into_an_existing_database() {
     for signal in ["INT", "TERM"] {
-        interrupted(&TestDir::with_database(people_csv(3 * ROWS), OLD_DATABASE), "people.db-journal", signal);
+        assert_interrupt_changes_nothing(
+            &TestDir::with_database(people_csv(3 * ROWS), OLD_DATABASE),
+            "people.db-journal",
+            signal,
+        );
     }
 }
 
 #[test]
 fn an_interrupt_ends_a_wait_for_pipe_input() {
-    // Nothing has come yet; a header and a record; the beginning of a zip archive.
-    for come in ["", "a,b\n1,2\n", "PK\u{3}\u{4} and more"] {
+    // The pipe has delivered nothing, a header and a record, or the start of a zip archive.
+    for received in ["", "a,b\n1,2\n", "PK\u{3}\u{4} and more"] {
         let dir = TestDir::with_input(TWO_PEOPLE);
         let before = dir.snapshot();
         let (reader, mut writer) = std::io::pipe().unwrap();
-        writer.write_all(come.as_bytes()).unwrap();
+        writer.write_all(received.as_bytes()).unwrap();
         let load = dir.command(&["load", "-", "people.db"]);
         let mut running = Running::start_with_stdin(load, reader);
         assert!(running.wait_until(|running| running.handles_interrupts() && is_drained(&writer)));
@@ -166,12 +174,12 @@ fn an_interrupt_ends_a_wait_for_pipe_input() {
     }
 }
 
-/// Files can not grow beyond this many blocks, of 512 bytes or of 1024, in the shells that there are.
+/// Limits the size of files. Depending on the shell, a block has 512 or 1024 bytes.
 const FILE_SIZE_LIMIT: &str = "ulimit -f 2000; trap '' XFSZ";
 
-/// A load that meets a full disk.
+/// A load that reaches the file size limit must fail and leave every file unchanged.
 #[track_caller]
-fn runs_out_of_space(dir: &TestDir, options: &[&str]) {
+fn assert_full_disk_changes_nothing(dir: &TestDir, options: &[&str]) {
     let before = dir.snapshot();
     dir.load_after_setup(FILE_SIZE_LIMIT, options)
         .expect_code(1)
@@ -181,35 +189,35 @@ fn runs_out_of_space(dir: &TestDir, options: &[&str]) {
 
 #[test]
 fn a_full_disk_leaves_no_new_database() {
-    runs_out_of_space(&TestDir::with_input(people_csv(ROWS)), &[]);
-    runs_out_of_space(&TestDir::with_input(people_csv(ROWS)), &SMALL_CACHE);
+    assert_full_disk_changes_nothing(&TestDir::with_input(people_csv(ROWS)), &[]);
+    assert_full_disk_changes_nothing(&TestDir::with_input(people_csv(ROWS)), &SMALL_CACHE);
 }
 
 #[test]
 fn a_full_disk_leaves_a_database_to_be_replaced_unchanged() {
     let sql = "CREATE TABLE people (x); INSERT INTO people VALUES ('old')";
-    runs_out_of_space(&TestDir::with_database(people_csv(ROWS), sql), &[]);
-    runs_out_of_space(&TestDir::with_database(people_csv(ROWS), sql), &SMALL_CACHE);
+    assert_full_disk_changes_nothing(&TestDir::with_database(people_csv(ROWS), sql), &[]);
+    assert_full_disk_changes_nothing(&TestDir::with_database(people_csv(ROWS), sql), &SMALL_CACHE);
 }
 
 #[test]
 fn a_full_disk_at_commit_rolls_back_the_load() {
-    runs_out_of_space(&TestDir::with_database(people_csv(ROWS), OLD_DATABASE), &[]);
+    assert_full_disk_changes_nothing(&TestDir::with_database(people_csv(ROWS), OLD_DATABASE), &[]);
 }
 
 #[test]
 fn a_full_disk_before_commit_rolls_back_the_load() {
-    runs_out_of_space(&TestDir::with_database(people_csv(ROWS), OLD_DATABASE), &SMALL_CACHE);
+    assert_full_disk_changes_nothing(&TestDir::with_database(people_csv(ROWS), OLD_DATABASE), &SMALL_CACHE);
 }
 
 #[test]
 fn a_full_disk_rolls_back_a_load_into_a_wal_database() {
     let sql = format!("PRAGMA journal_mode = WAL; {OLD_DATABASE}");
-    runs_out_of_space(&TestDir::with_database(people_csv(ROWS), &sql), &[]);
-    runs_out_of_space(&TestDir::with_database(people_csv(ROWS), &sql), &SMALL_CACHE);
+    assert_full_disk_changes_nothing(&TestDir::with_database(people_csv(ROWS), &sql), &[]);
+    assert_full_disk_changes_nothing(&TestDir::with_database(people_csv(ROWS), &sql), &SMALL_CACHE);
 }
 
-/// VACUUM comes after the commit, so its failure is either no failure of the load, or has to undo it.
+/// VACUUM runs after the commit: if it fails, either the load still succeeds or it is undone.
 #[test]
 fn a_failed_vacuum_leaves_the_state_that_the_exit_code_reports() {
     const ROWS: usize = 8_000;

@@ -1,13 +1,13 @@
-//! Input that can not be loaded: one clear message, and every file as it was.
+//! Input that cannot be loaded: one clear message, and every file stays unchanged.
 
 use crate::common::{Running, TWO_PEOPLE, TestDir, people_csv};
 
-/// A place with a database of people that is to stay as it is.
+/// A directory with a database of people that a failed load must not change.
 fn dir_with_old_people(csv: impl AsRef<[u8]>) -> TestDir {
     TestDir::with_database(csv, "CREATE TABLE people (x); INSERT INTO people VALUES ('old')")
 }
 
-/// Enough records that every queue between the threads is full.
+/// Enough records to fill every queue between the threads.
 const MANY: usize = 300_000;
 
 #[test]
@@ -223,14 +223,14 @@ fn unwritable_rejects_fail_the_load() {
     dir.assert_load_fails(&["--rejects", "/dev/full"], &["/dev/full", "No space left"]);
 }
 
-/// A load that has just begun to build its database, of an input that takes a while.
-fn started(dir: &TestDir) -> Option<Running> {
+/// Starts a load and waits until it has created its staged file.
+fn start_load(dir: &TestDir) -> Option<Running> {
     let mut running = Running::start(dir.load_command(&[]));
     running.wait_for_file(dir, ".people.db.sqload-").then_some(running)
 }
 
-/// Changes the length of the input while it is loaded. If the load wins that race, another is tried.
-fn input_changes(length: impl Fn(u64) -> u64) {
+/// Asserts that a load notices that its input changes its length. If the load ends first, tries another one.
+fn assert_change_is_noticed(length: impl Fn(u64) -> u64) {
     const ROWS: &str = "3000000";
     const TRIES: u32 = 5;
     let dir = dir_with_old_people(TWO_PEOPLE);
@@ -238,7 +238,7 @@ fn input_changes(length: impl Fn(u64) -> u64) {
     let is_noticed = |_| {
         dir.write("people.db", &database);
         dir.run(&["create-file", "-o", "people.csv", "--number-rows", ROWS]).expect_code(0);
-        let running = started(&dir).expect("a database is built aside");
+        let running = start_load(&dir).expect("the load builds a staged file");
         let input = std::fs::OpenOptions::new().write(true).open(dir.path("people.csv")).unwrap();
         input.set_len(length(input.metadata().unwrap().len())).unwrap();
         let outcome = running.wait();
@@ -255,15 +255,15 @@ fn input_changes(length: impl Fn(u64) -> u64) {
 
 #[test]
 fn an_input_truncated_during_the_load_is_an_error_not_a_signal() {
-    input_changes(|_| 100_000);
+    assert_change_is_noticed(|_| 100_000);
 }
 
 #[test]
 fn an_input_emptied_during_the_load_is_an_error_not_a_signal() {
-    input_changes(|_| 0);
+    assert_change_is_noticed(|_| 0);
 }
 
 #[test]
 fn an_input_that_grows_during_the_load_is_an_error() {
-    input_changes(|bytes| bytes + 1);
+    assert_change_is_noticed(|bytes| bytes + 1);
 }

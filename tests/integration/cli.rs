@@ -1,4 +1,4 @@
-//! The command line itself, and `create-file`.
+//! The command line in general, and `create-file`.
 
 use crate::common::{Running, TWO_PEOPLE, TestDir};
 
@@ -62,7 +62,7 @@ fn usage_errors_exit_with_2_and_change_nothing() {
     dir.write("data/people.csv", TWO_PEOPLE);
     for line in lines {
         let outcome = dir.run(line).expect_code(2);
-        assert!(!outcome.stderr.is_empty(), "{line:?} is refused without a word");
+        assert!(!outcome.stderr.is_empty(), "{line:?} fails without a message");
         assert!(!dir.path("data/people.db").exists(), "{line:?}");
     }
 }
@@ -155,7 +155,7 @@ fn killed_create_file_leaves_no_partial_file() {
     assert!(running.kill());
     assert!(!dir.path("made.csv").exists());
     create(&dir, &["--number-rows", "1"]);
-    assert_eq!(dir.file_names(), ["made.csv"], "the next one removes what was left");
+    assert_eq!(dir.file_names(), ["made.csv"], "the next run removes the staged file");
 }
 
 #[test]

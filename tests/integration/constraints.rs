@@ -1,13 +1,13 @@
-//! Rows that break a constraint: rejects like others, or rows that give way.
+//! Rows that violate a constraint are rejected, ignored, or update the existing row.
 
 use crate::common::{TestDir, load_with_each_writer, query, rows_of, text};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-/// Rejects are kept.
+/// Options that skip rejects and keep them in a file.
 const KEEP_REJECTS: [&str; 4] = ["--on-error", "skip", "--rejects", "bad.csv"];
 
-/// The reasons that are kept beside `bad.csv`: record, line, offset, kind, column and message of each.
+/// The reasons stored next to `bad.csv`: record, line, offset, kind, column and message.
 fn reasons(dir: &TestDir) -> Vec<(u64, u64, u64, String, Option<String>, String)> {
     let lines = String::from_utf8(dir.read("bad.csv.reasons.jsonl")).unwrap();
     let reason = |line: &str| {
@@ -20,7 +20,7 @@ fn reasons(dir: &TestDir) -> Vec<(u64, u64, u64, String, Option<String>, String)
     lines.lines().map(reason).collect()
 }
 
-/// What rows come to through plain SQL: they go in one by one. The table, and what is said of those that fail.
+/// Inserts the rows one by one with plain SQL. Returns the table and the error of each row, if any.
 fn reference(create: &str, rows: &[[Value; 3]]) -> (Vec<Vec<Value>>, Vec<Option<String>>) {
     let connection = Connection::open_in_memory().unwrap();
     connection.execute_batch(create).unwrap();
@@ -31,7 +31,7 @@ fn reference(create: &str, rows: &[[Value; 3]]) -> (Vec<Vec<Value>>, Vec<Option<
 
 #[test]
 fn rows_that_violate_a_constraint_are_rejected() {
-    // Every constraint, and more rows than a statement carries.
+    // Every kind of constraint, and more rows than one statement inserts.
     let row = |number: i64| {
         let a = if number % 7 == 3 { number - 3 } else { number };
         let b = if number % 11 == 5 { String::new() } else { format!("b\n{number}") };
@@ -44,7 +44,7 @@ fn rows_that_violate_a_constraint_are_rejected() {
     let (expected, errors) = reference(create, &rows);
     let messages: Vec<_> = errors.iter().flatten().cloned().collect();
     assert!(messages.len() > 100);
-    // With records between that are bad in another way.
+    // Interleave records that are bad for another reason.
     let (mut csv, mut bad) = ("a,b,c\n".to_owned(), "a,b,c\n".to_owned());
     for (number, (record, error)) in records.iter().zip(&errors).enumerate() {
         let other = if number % 17 == 0 { "x\n" } else { "" };
@@ -104,7 +104,7 @@ fn the_reason_of_a_reject_names_the_constraint_and_the_position() {
     });
     assert_eq!(reasons(&dir), expected);
     assert_eq!(dir.read("bad.csv"), b"a,b\n1,y\n2,\n3,w\n4\n");
-    // Mended they can be loaded as they are.
+    // Once corrected, the rejects load unchanged.
     dir.write("bad.csv", String::from_utf8(dir.read("bad.csv")).unwrap().replace("1,y", "9,y"));
     let again = ["load", "bad.csv", "out.db", "-t", "in", "--append", "--on-error", "skip", "--empty-null"];
     dir.run(&again).expect_code(3);
@@ -160,7 +160,7 @@ fn abort_names_the_record_with_either_writer() {
         dir.run(&load).expect_code(1).assert_single_message(&parts);
         dir.assert_unchanged(&before);
     }
-    // Nobody but the statement path can leave a row out.
+    // Only the statement path can skip a row.
     let load = ["load", "in.csv", "out.db", "--pk", "a", "--writer", "direct", "--on-error", "skip"];
     dir.run(&load).expect_code(1).assert_single_message(&["UNIQUE constraint failed: in.a", "--writer auto"]);
     dir.assert_unchanged(&before);
@@ -177,7 +177,7 @@ fn a_constraint_that_rolls_back_fails_the_load() {
     dir.run(&load).expect_code(1).assert_single_message(&["UNIQUE constraint failed: t.a"]);
     let connection = dir.open("out.db");
     assert_eq!(query(&connection, "SELECT group_concat(a) FROM t"), "1");
-    // One that leaves the row out is no reject, but counted.
+    // A row that ON CONFLICT IGNORE skips is not a reject, but it is counted.
     let schema = "DROP TABLE t; CREATE TABLE t (a UNIQUE ON CONFLICT IGNORE); INSERT INTO t VALUES (1)";
     connection.execute_batch(schema).unwrap();
     let stderr = dir.run(&[&load[..], &["--verify"]].concat()).expect_code(0).stderr;
@@ -196,7 +196,7 @@ fn a_pipeline_loads_a_table_with_on_conflict_replace() {
 
 #[test]
 fn rejects_are_reported_once_when_a_load_is_retried() {
-    // The first chunks say INTEGER, the last record says otherwise: all is loaded once more.
+    // The first chunks suggest INTEGER and the last record does not fit, so the load starts over.
     let csv = format!("a,b\n1\n{}x,1\n", "12,1\n".repeat(400_000));
     let dir = TestDir::new();
     dir.write("in.csv", csv);
@@ -227,7 +227,7 @@ fn rejects_follow_the_header_of_their_input() {
             .collect();
         assert_eq!(found, inputs, "{name}");
     }
-    // None of them is an input.
+    // A rejects file cannot also be an input.
     let over = ["load", "1.csv", "bad.csv.2", "out.db", "-t", "t", "--rejects", "bad.csv"];
     dir.run(&over).expect_code(2).assert_single_message(&["would be written over"]);
 }
@@ -263,16 +263,16 @@ fn ignore_skips_rows_whose_key_exists() {
         assert_eq!(query(&connection, "SELECT group_concat(a || b, ' ') FROM \"in\""), "1x 2y 4v");
         assert_eq!(dir.read("bad.csv"), b"a,b\n3,\n");
     }
-    // What breaks another constraint is not hidden by that.
+    // Violations of other constraints are still errors.
     let load = ["load", "in.csv", "out.db", "--replace"];
     dir.run(&[&load[..], &options].concat())
         .expect_code(1)
         .assert_single_message(&["line 5", "NOT NULL constraint failed: in.b"]);
-    // Without duplicates nothing keeps it from the direct path.
+    // Without duplicates the direct path is used.
     dir.write("in.csv", "a,b\n1,x\n2,y\n");
     let stderr = dir.run(&[&load[..], &options].concat()).expect_code(0).stderr;
     assert!(stderr.contains("(direct writer)"), "{stderr}");
-    // The same command again, into the table that is there.
+    // The same command again, with the existing table.
     dir.write("in.csv", "b,A\nq,2\nr,5\n");
     let append = ["load", "in.csv", "out.db", "--append", "--pk", "a", "--ignore", "--report", "-"];
     let report = dir.run(&append).expect_code(0).stdout;
@@ -326,7 +326,7 @@ fn on_conflict_fail_loads_no_row_twice() {
         let dir = TestDir::new();
         let connection = dir.open("out.db");
         connection.execute_batch(table).unwrap();
-        // A key that is there before the record whose own it is.
+        // The duplicate of an earlier key needs an earlier record.
         let bad = if bad == 1 && table.contains("KEY") { 2 } else { bad };
         dir.write("in.csv", format!("a,b\n{}", rows(bad)));
         let load = ["load", "in.csv", "out.db", "-t", "t", "--append", "--empty-null", "--verify"];

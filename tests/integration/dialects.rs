@@ -1,4 +1,4 @@
-//! Inputs that are written in another way than most: what a load makes of them, against a plain form of the grammar.
+//! Inputs in unusual dialects: loads compared with a naive parser.
 
 use crate::common::{TestDir, load_with_each_writer, rows_of, text};
 use crate::naive;
@@ -8,7 +8,7 @@ use sqload::Loader;
 use sqload::plan::{Delimiter, Dialect, HeaderColumns, OnError, Plan, Table, WriterChoice};
 use std::num::NonZeroUsize;
 
-/// Asserts that both writers make this table of `csv`: the names of its columns, then its rows, all of them texts.
+/// Asserts that both writers load `csv` as `expected`: the column names, then the rows, all of type TEXT.
 #[track_caller]
 fn assert_loads_as(csv: &str, options: &[&str], expected: &[&[&str]]) {
     load_with_each_writer(csv, &[&["--all-text"], options].concat(), 0, |connection, _| {
@@ -55,7 +55,7 @@ fn comments_count_as_lines_but_not_as_records() {
         &["--comment", "#"],
         &[&["a", "b"], &["1", "#2"], &["#", "4"]],
     );
-    // A comment with a CR in it has another line behind it.
+    // A CR ends a comment.
     assert_loads_as("a\r#x\ry\r", &["--comment", "#"], &[&["a"], &["y"]]);
 }
 
@@ -65,7 +65,7 @@ fn trim_removes_blanks_around_fields() {
     let names: &[&str] = &["a", "b ", "c"];
     assert_loads_as(csv, &["--trim", "-d", ","], &[names, &["1", "x, \"y", ""], &["", " 2 ", "z w"]]);
     assert_loads_as("a | b\n 1 |\" 2\"\n", &["--trim", "-d", "|"], &[&["a", "b"], &["1", " 2"]]);
-    // Numbers are numbers then.
+    // Trimmed numbers are numbers.
     let dir = TestDir::new();
     dir.write("in.csv", "a, b\n1 , 2.5\n 3,\" 4\"\n");
     dir.run(&["load", "in.csv", "out.db", "-t", "t", "--trim"]).expect_code(0);
@@ -136,7 +136,7 @@ fn contradictory_dialects_are_usage_errors() {
     assert_eq!(dir.file_names(), ["in.csv"]);
 }
 
-/// What a dialect can be, and a text that it gives a meaning to.
+/// A dialect, and a text of characters that are special in it.
 fn dialect_and_csv() -> impl Strategy<Value = (Dialect, String)> {
     let delimiters = prop::sample::select(vec![",", ", ", "||", "§", "::", "\t"]);
     let byte = |byte| prop::option::of(Just(byte));

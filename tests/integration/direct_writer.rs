@@ -1,5 +1,5 @@
-//! The direct path where its pages come to an end: full pages, full levels, the lock-byte page, trees whose keys stop
-//! coming in order; and what it refuses, says and rejects.
+//! The direct path at its limits: full pages, full levels of a tree, keys that stop ascending, too little memory; and the
+//! tables that it does not support.
 
 use crate::common::rows_of;
 use crate::twin::Case;
@@ -9,19 +9,19 @@ use sqload::plan::{Column, Expr, Table, WriterChoice};
 use sqload::{Kind, Loader};
 use std::path::Path;
 
-fn text(number: i64, bytes: usize) -> Value {
+fn padded_number(number: i64, bytes: usize) -> Value {
     Value::Text(format!("{number:0bytes$}"))
 }
 
-/// Rows of one a page, and keys of four a page.
-fn few_a_page(rows: i64) -> Vec<Vec<Value>> {
-    (0..rows).map(|row| vec![text(row, 400), text(row * 7919 % 10_007, 80)]).collect()
+/// Rows that fill a page each, with keys of which four fill a page.
+fn page_sized_rows(rows: i64) -> Vec<Vec<Value>> {
+    (0..rows).map(|row| vec![padded_number(row, 400), padded_number(row * 7919 % 10_007, 80)]).collect()
 }
 
 #[test]
 fn trees_of_up_to_four_levels_match_sqlite() {
     for rows in (0..150).chain([3_540, 3_541, 3_599, 3_600, 3_601, 3_720, 3_721]) {
-        let case = Case::new(512, &[("a", "TEXT"), ("b", "TEXT")], few_a_page(rows), 10);
+        let case = Case::new(512, &[("a", "TEXT"), ("b", "TEXT")], page_sized_rows(rows), 10);
         case.index("CREATE INDEX i ON t (b)").index("CREATE UNIQUE INDEX u ON t (a DESC)").check();
     }
 }
@@ -44,7 +44,7 @@ fn values_around_every_cell_size_limit_match_sqlite() {
         let limits =
             [100, 116, (page - 12) * 32 / 255 - 23, (page - 12) * 64 / 255 - 23, page - 35, page, 2 * page];
         let rows = limits.iter().flat_map(|limit| limit - 20..limit + 20);
-        let rows = rows.map(|bytes| vec![text(0, bytes), Value::Blob(vec![7; bytes])]).collect();
+        let rows = rows.map(|bytes| vec![padded_number(0, bytes), Value::Blob(vec![7; bytes])]).collect();
         Case::new(page_bytes, &[("a", "TEXT"), ("b", "")], rows, 7)
             .index("CREATE INDEX i ON t (a)")
             .index("CREATE INDEX j ON t (b DESC, a)")
@@ -52,11 +52,11 @@ fn values_around_every_cell_size_limit_match_sqlite() {
     }
 }
 
-/// Ascending keys with some at the end that are not.
-fn ascending_until(count: i64, late: i64, bytes: usize) -> Vec<Vec<Value>> {
+/// Rows with `count` ascending keys, followed by `late` keys that belong between them.
+fn mostly_ascending_rows(count: i64, late: i64, bytes: usize) -> Vec<Vec<Value>> {
     let ascending = (0..count).map(|row| row * 10);
     let ids = ascending.chain((0..late).map(|row| row * 20 + 5));
-    ids.map(|id| vec![Value::Integer(id), text(id, bytes), text(id, 3 * bytes)]).collect()
+    ids.map(|id| vec![Value::Integer(id), padded_number(id, bytes), padded_number(id, 3 * bytes)]).collect()
 }
 
 #[test]
@@ -66,7 +66,8 @@ fn keys_that_stop_ascending_match_sqlite() {
             for bytes in [5, 60, 300, 700] {
                 for id in ["INTEGER PRIMARY KEY", "INTEGER"] {
                     let columns = [("a", id), ("b", "TEXT UNIQUE"), ("c", "TEXT")];
-                    let mut case = Case::new(page_bytes, &columns, ascending_until(count, late, bytes), 5);
+                    let mut case =
+                        Case::new(page_bytes, &columns, mostly_ascending_rows(count, late, bytes), 5);
                     if bytes < 700 || count < 400 {
                         case = case.index("CREATE INDEX i ON t (c, a)");
                     }
@@ -81,22 +82,22 @@ fn keys_that_stop_ascending_match_sqlite() {
 fn keys_beyond_the_memory_limit_are_left_to_sqlite() {
     for max_bytes in [0, 2_000, 20_000] {
         let columns = [("a", "INTEGER"), ("b", "TEXT UNIQUE"), ("c", "TEXT")];
-        let mut case =
-            Case::new(1_024, &columns, ascending_until(300, 100, 30), 5).index("CREATE INDEX i ON t (c)");
+        let mut case = Case::new(1_024, &columns, mostly_ascending_rows(300, 100, 30), 5)
+            .index("CREATE INDEX i ON t (c)");
         case.sorting.max_bytes = max_bytes;
         case.check();
     }
     let mut case = Case::new(
         512,
         &[("a", "INTEGER PRIMARY KEY"), ("b", ""), ("c", "")],
-        ascending_until(300, 100, 9),
+        mostly_ascending_rows(300, 100, 9),
         5,
     );
     case.sorting.max_bytes = 2_000;
     let directory = tempfile::tempdir().unwrap();
     let error = case.direct(&directory.path().join("direct.db")).unwrap_err();
     assert!(matches!(error.kind(), Kind::TooManyToSort { max_bytes: 2_000 }), "{error}");
-    // 400 rows of less than 60 bytes.
+    // There are 400 rows of less than 60 bytes each.
     case.sorting.max_bytes = 24_000;
     case.check();
 }
@@ -104,15 +105,15 @@ fn keys_beyond_the_memory_limit_are_left_to_sqlite() {
 #[test]
 fn a_stop_interrupts_the_sorting_of_keys() {
     let directory = tempfile::tempdir().unwrap();
-    let case = Case::new(4_096, &[("a", "TEXT"), ("b", "TEXT")], few_a_page(100), 10);
+    let case = Case::new(4_096, &[("a", "TEXT"), ("b", "TEXT")], page_sized_rows(100), 10);
     let sorted =
         case.clone().index("CREATE INDEX i ON t (b)").direct_until(&directory.path().join("sorted.db"), true);
     assert!(matches!(sorted.unwrap_err().kind(), Kind::Interrupted));
-    // Without anything to sort the end is near.
+    // With nothing to sort, the load completes.
     case.direct_until(&directory.path().join("plain.db"), true).unwrap();
 }
 
-/// Loads `csv` into a table of columns with these declarations, named as those of the CSV.
+/// Loads `csv` into a table whose columns have the names of the header and these declarations.
 fn load(
     directory: &Path,
     csv: &str,
@@ -134,20 +135,20 @@ fn load(
 
 #[test]
 fn constraint_violations_name_the_records() {
-    let many =
+    let rows =
         |ids: &[u32]| ids.iter().fold("a,b\n".to_owned(), |csv, id| csv + &format!("{id},\"{id}\n\"\n"));
     let ascending: Vec<u32> = (100..200).collect();
     let early = [&[150], &ascending[..]].concat();
     let late = [&ascending[..], &[150]].concat();
     for (csv, declaration, places, message) in [
-        (many(&[1, 1]), "TEXT UNIQUE", &[1, 2][..], "UNIQUE constraint failed: t.a"),
-        (many(&[1, 2, 3, 2]), "TEXT UNIQUE", &[2, 4], "UNIQUE constraint failed: t.a"),
-        (many(&[1, 2, 3, 3]), "INTEGER PRIMARY KEY", &[3, 4], "UNIQUE constraint failed: t.a"),
-        (many(&[3, 2, 1, 3]), "INTEGER PRIMARY KEY", &[1, 4], "UNIQUE constraint failed: t.a"),
-        (many(&early), "INTEGER PRIMARY KEY", &[1, 52], "UNIQUE constraint failed: t.a"),
-        (many(&late), "INTEGER PRIMARY KEY", &[51, 101], "UNIQUE constraint failed: t.a"),
-        (many(&early), "TEXT PRIMARY KEY", &[1, 52], "UNIQUE constraint failed: t.a"),
-        (many(&late), "INTEGER UNIQUE", &[51, 101], "UNIQUE constraint failed: t.a"),
+        (rows(&[1, 1]), "TEXT UNIQUE", &[1, 2][..], "UNIQUE constraint failed: t.a"),
+        (rows(&[1, 2, 3, 2]), "TEXT UNIQUE", &[2, 4], "UNIQUE constraint failed: t.a"),
+        (rows(&[1, 2, 3, 3]), "INTEGER PRIMARY KEY", &[3, 4], "UNIQUE constraint failed: t.a"),
+        (rows(&[3, 2, 1, 3]), "INTEGER PRIMARY KEY", &[1, 4], "UNIQUE constraint failed: t.a"),
+        (rows(&early), "INTEGER PRIMARY KEY", &[1, 52], "UNIQUE constraint failed: t.a"),
+        (rows(&late), "INTEGER PRIMARY KEY", &[51, 101], "UNIQUE constraint failed: t.a"),
+        (rows(&early), "TEXT PRIMARY KEY", &[1, 52], "UNIQUE constraint failed: t.a"),
+        (rows(&late), "INTEGER UNIQUE", &[51, 101], "UNIQUE constraint failed: t.a"),
         ("a,b\n1,1\n\"\n\",x\nx,2\n".to_owned(), "INTEGER NOT NULL", &[2], "NOT NULL constraint failed: t.a"),
         (
             "a,b\n1,1\nx,2\n".to_owned(),
@@ -166,7 +167,7 @@ fn constraint_violations_name_the_records() {
         let records: Vec<_> = positions.iter().map(|position| position.record).collect();
         assert_eq!(records, places, "{error}");
         for position in positions {
-            // Each record's first field stands where its position says.
+            // The position is that of the first field of the record.
             let line = csv.split('\n').nth(position.line as usize - 1).unwrap();
             assert!(csv[position.offset as usize..].starts_with(line), "{error}");
             assert!(error.to_string().contains(&format!("{}: line {}", path.display(), position.line)));
@@ -220,7 +221,7 @@ fn unsupported_tables_are_left_to_the_statement_writer() {
             ("statements", Some(reason), 2)
         );
     }
-    // A collation that no index has, and names that only look like clauses, are no reason.
+    // A collation without an index, and names that look like clauses, do not prevent the direct path.
     for declarations in
         [["TEXT COLLATE NOCASE", "TEXT"], ["TEXT", "\"CHECK\""], ["TEXT NOT NULL", "TEXT UNIQUE"]]
     {

@@ -1,4 +1,4 @@
-//! `--dry-run`: what it says is what a load does, and nothing else comes of it.
+//! `--dry-run` predicts what a load does, and changes nothing.
 
 use crate::common::{TWO_PEOPLE, TestDir, query, rows_of};
 use rusqlite::types::Value;
@@ -35,7 +35,7 @@ id | te\"xt          | real | zip
     for part in ["1 rejected; others may still change a column's type", "direct writer", "are free there"] {
         assert!(preview.stdout.contains(part), "{part}: {}", preview.stdout);
     }
-    // The rows and the schema are those of the load, and its size about that.
+    // The load has the predicted rows and schema, and about the predicted size.
     dir.run(&[&load[..], &more].concat()).expect_code(3);
     let connection = dir.open("out.db");
     for row in
@@ -66,8 +66,8 @@ id | te\"xt          | real | zip
         .parse()
         .unwrap();
     let real = dir.read("out.db").len() as f64 / 1e6;
-    assert!((size / real - 1.0).abs() < 0.1, "{size} MB estimated, {real} MB are there");
-    // As for a load, a table that is there needs a word.
+    assert!((size / real - 1.0).abs() < 0.1, "estimated {size} MB, got {real} MB");
+    // As in a load, an existing table needs an option.
     dir.run(&[&load[..], &["--dry-run"]].concat())
         .expect_code(1)
         .assert_single_message(&["already", "--replace"]);

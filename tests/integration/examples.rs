@@ -1,11 +1,11 @@
-//! The worked examples in data/examples, each with what is to come out.
+//! The worked examples in data/examples, with their expected results.
 
 use crate::common::{TestDir, query, rows_of};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use std::path::Path;
 
-/// Runs an example where nothing else is, with both writers, and returns its database.
+/// Runs an example in an empty directory, and returns the directory and the database.
 fn run(name: &str, writer: &str) -> (TestDir, Connection) {
     let dir = TestDir::new();
     for ending in ["sql", "csv"] {
@@ -18,7 +18,7 @@ fn run(name: &str, writer: &str) -> (TestDir, Connection) {
     (dir, database)
 }
 
-/// Whether `sql` yields these rows, each value as SQL writes it.
+/// Asserts that `sql` yields these rows with each writer. Values are written as SQL literals.
 #[track_caller]
 fn assert_yields(name: &str, sql: &str, expected: &[&str]) {
     for writer in ["auto", "statements"] {
@@ -76,7 +76,7 @@ fn hash_keys() {
     );
     assert_yields("hash_keys", "SELECT count(DISTINCT id), min(typeof(id)) FROM prices", &["3 'integer'"]);
     let keys = |writer| rows_of(&run("hash_keys", writer).1, "SELECT id FROM prices ORDER BY line");
-    assert_eq!(keys("auto"), keys("statements"), "they are the same in each load");
+    assert_eq!(keys("auto"), keys("statements"), "keys do not depend on the writer");
 }
 
 #[test]

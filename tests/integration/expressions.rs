@@ -1,7 +1,7 @@
-//! Expressions have the same value and type whoever evaluates them: compiled code, SQLite in the workers, or SQLite over
-//! an ordinary table.
+//! Expressions have the same value and type whether compiled code, SQLite in the workers, or SQLite over an ordinary table
+//! evaluates them.
 //!
-//! `SQLOAD_EXPRESSIONS=100000 cargo test --release --test integration expressions::` looks at so many.
+//! `SQLOAD_EXPRESSIONS=100000 cargo test --release --test integration expressions::` tests 100 000 random expressions.
 
 use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
@@ -16,13 +16,13 @@ use sqload::sql::Pipeline;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-/// The text that means NULL.
+/// The text that stands for NULL.
 const NULL: &str = "NULL";
 
-/// Expressions of one load.
+/// The number of expressions in each load.
 const COLUMNS: usize = 12;
 
-/// What columns of `input` hold: what is nearly a number, or a number at a limit, or no text that is simple.
+/// Values of the columns of `input`: almost numbers, numbers at a limit, dates, and unusual text.
 const TEXTS: [&str; 75] = [
     "",
     " ",
@@ -147,7 +147,7 @@ const LITERALS: [&str; 43] = [
     "'9223372036854775808'",
 ];
 
-/// Makes expressions.
+/// Generates random expressions.
 struct ExpressionGenerator(ChaCha8Rng);
 
 impl ExpressionGenerator {
@@ -162,7 +162,7 @@ impl ExpressionGenerator {
         }
     }
 
-    /// An expression that both SQLite and the parser take.
+    /// An expression that both SQLite and the parser accept.
     fn valid(&mut self, connection: &Connection) -> String {
         loop {
             let depth = self.0.random_range(1..4);
@@ -173,7 +173,7 @@ impl ExpressionGenerator {
         }
     }
 
-    /// An expression of at most this depth, mostly in brackets: what binds how strongly is to be tested, too.
+    /// An expression of at most this depth, mostly in parentheses; without them it tests precedence as well.
     fn expr(&mut self, depth: usize) -> String {
         if depth == 0 || self.0.random_ratio(1, 8) {
             return self.leaf();
@@ -203,7 +203,7 @@ impl ExpressionGenerator {
                 let tests = ["IS NULL", "IS NOT NULL", "IS TRUE", "IS NOT TRUE", "IS FALSE"];
                 let nulls = ["ISNULL", "NOTNULL", "NOT NULL"];
                 let test = self.pick(&[&tests[..], &nulls].concat());
-                // What follows one of the latter does not belong to the NULL.
+                // An operator after one of `nulls` applies to the result of the test.
                 let behind =
                     if nulls.contains(&test) { self.pick(&["", " + 1", " || 'x'", " < 1"]) } else { "" };
                 format!("{x} {test}{behind}")
@@ -261,7 +261,7 @@ impl ExpressionGenerator {
                     self.pick(&["0", "1", "2", "-1", "-2", "9", "-9223372036854775808", "NULL", "'1'"]);
                 format!("substr({x}, {start}, {count})")
             }
-            // Ours take a text, and a text of a REAL is SQLite's.
+            // The compiled functions take text, and only SQLite converts a REAL to text like SQLite.
             8 | 9 => format!("{}(CAST({x} AS TEXT))", self.pick(&["upper", "lower"])),
             10 => format!("{}(a)", self.pick(&["upper", "lower", "trim", "abs", "length", "hex"])),
             11 => format!("hex({x})"),
@@ -298,11 +298,11 @@ impl ExpressionGenerator {
     }
 }
 
-/// Rows of up to three texts; those that are not there are NULL, and those that say so.
+/// Rows of up to three texts. Missing texts and [`NULL`] are NULL.
 fn rows(rng: &mut ChaCha8Rng) -> Vec<Vec<&'static str>> {
     let count = rng.random_range(1..40);
     let text = |rng: &mut ChaCha8Rng| *TEXTS.choose(rng).unwrap();
-    // All of a kind now and then, as they mostly are in practice.
+    // Columns with values of one kind, as is common in practice.
     let dates = ["2024-02-29", "1999-12-31 23:59:59", "2001-02-03T04:05", "0001-01-01", "", NULL];
     let kinds = [&TEXTS[..], &["1", "2", "10", "-1", "007"], &["a", "abc", "é", "ABC"], &dates];
     let kind = *kinds.choose(rng).unwrap();
@@ -318,7 +318,7 @@ fn rows(rng: &mut ChaCha8Rng) -> Vec<Vec<&'static str>> {
         .collect()
 }
 
-/// A TEXT that may be no UTF-8, or NULL.
+/// A TEXT that may be invalid UTF-8, or NULL.
 struct SqlText(Option<Vec<u8>>);
 
 impl ToSql for SqlText {
@@ -327,22 +327,22 @@ impl ToSql for SqlText {
     }
 }
 
-/// A connection with an ordinary table `input`, and `upper` and `lower` as ours are.
+/// A connection with an ordinary table `input`, and sqload's definitions of `upper` and `lower`.
 fn oracle(rows: &[Vec<&str>]) -> Connection {
-    /// To put a constant for the column that is equal to it (`SQLITE_PropagateConst`). Which of two conditions fails would be
-    /// a matter of what the planner makes of both.
-    const PUTS_CONSTANTS: std::ffi::c_uint = 0x8000;
+    /// Replaces a column by a constant that it equals (`SQLITE_PropagateConst`). With this optimization, the planner would
+    /// decide which of two conditions fails.
+    const PROPAGATE_CONSTANTS: std::ffi::c_uint = 0x8000;
     let connection = Connection::open_in_memory().unwrap();
-    // SAFETY: the call takes a connection, which is open, and the optimizations that are turned off.
+    // SAFETY: the connection is open, and the last argument is the set of optimizations to turn off.
     unsafe {
         let handle = connection.handle();
-        ffi::sqlite3_test_control(ffi::SQLITE_TESTCTRL_OPTIMIZATIONS, handle, PUTS_CONSTANTS);
+        ffi::sqlite3_test_control(ffi::SQLITE_TESTCTRL_OPTIMIZATIONS, handle, PROPAGATE_CONSTANTS);
     }
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     let map = |name, map: fn(&str) -> String| {
         let call = move |context: &rusqlite::functions::Context<'_>| {
             let ValueRef::Text(text) = context.get_raw(0) else { return Ok(SqlText(None)) };
-            // What is no UTF-8, which CAST can make of a BLOB, stays.
+            // Invalid UTF-8, which CAST can produce from a BLOB, is kept.
             let mapped = text
                 .utf8_chunks()
                 .flat_map(|chunk| [map(chunk.valid()).as_bytes(), chunk.invalid()].concat());
@@ -360,14 +360,14 @@ fn oracle(rows: &[Vec<&str>]) -> Connection {
     connection
 }
 
-/// What becomes of a row.
+/// The expected fate of a record.
 enum Expected {
     Row(Vec<Value>),
     Rejected,
     Filtered,
 }
 
-/// What becomes of each row, by SQLite. Where an expression fails the row is none.
+/// The fate of each record according to SQLite. A record with a failing expression is rejected.
 fn expected(connection: &Connection, exprs: &[String], filter: &str) -> Vec<Expected> {
     let count: i64 = connection.query_row("SELECT count(*) FROM input", [], |row| row.get(0)).unwrap();
     let sql = format!("SELECT {} FROM input WHERE rowid = ?", exprs.join(", "));
@@ -383,7 +383,7 @@ fn expected(connection: &Connection, exprs: &[String], filter: &str) -> Vec<Expe
     (1..=count).map(&mut fate).collect()
 }
 
-/// The values of a row; a TEXT that is not UTF-8, which CAST can make of a BLOB, as its bytes.
+/// The values of a row. Text that is invalid UTF-8, which CAST can produce from a BLOB, is returned as its bytes.
 fn values_of(row: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Result<Vec<Value>> {
     let value = |at| {
         Ok(match row.get_ref(at)? {
@@ -419,7 +419,7 @@ fn write_csv(path: &Path, rows: &[Vec<&str>]) {
     std::fs::write(path, csv).unwrap();
 }
 
-/// Whether SQLite, and the parser, take an expression at all.
+/// Whether both SQLite and the parser accept the expression.
 fn is_expression(connection: &Connection, expr: &str) -> bool {
     let pipeline = format!("CREATE TABLE t (x); INSERT INTO t SELECT {expr} FROM input");
     connection.prepare(&format!("SELECT {expr} FROM input")).is_ok()
@@ -432,8 +432,8 @@ fn all_evaluators_agree() {
     let seed = std::env::var("SQLOAD_SEED").map_or(0, |seed| seed.parse().unwrap());
     let directory = tempfile::tempdir().unwrap();
     let csv = directory.path().join("in.csv");
-    let (mut seen, mut compiled, mut filtered, mut round) = (0, 0, 0, seed);
-    while seen < wanted {
+    let (mut tested, mut compiled, mut filtered, mut round) = (0, 0, 0, seed);
+    while tested < wanted {
         round += 1;
         let mut generator = ExpressionGenerator(ChaCha8Rng::seed_from_u64(round));
         let rows = rows(&mut generator.0);
@@ -449,15 +449,15 @@ fn all_evaluators_agree() {
             format!("CREATE TABLE t ({names}); INSERT INTO t SELECT {values} FROM input WHERE {filter}");
         let plan = Pipeline::parse("test", &sql).unwrap().plan();
         compiled += plan.table.columns.iter().filter(|column| column.value.evaluator() == "compiled").count();
-        let all = expected(&connection, &exprs, &filter);
-        let rejected = all.iter().filter(|row| matches!(row, Expected::Rejected)).count() as u64;
-        let left_out = all.iter().filter(|row| matches!(row, Expected::Filtered)).count() as u64;
-        filtered += left_out;
+        let fates = expected(&connection, &exprs, &filter);
+        let rejected = fates.iter().filter(|row| matches!(row, Expected::Rejected)).count() as u64;
+        let filtered_rows = fates.iter().filter(|row| matches!(row, Expected::Filtered)).count() as u64;
+        filtered += filtered_rows;
         let row = |row| match row {
             Expected::Row(values) => Some(values),
             _ => None,
         };
-        let expected: Vec<_> = all.into_iter().filter_map(row).collect();
+        let expected: Vec<_> = fates.into_iter().filter_map(row).collect();
         for evaluators in [Evaluators::Both, Evaluators::Sqlite] {
             let tuning = Tuning {
                 evaluators,
@@ -477,14 +477,14 @@ fn all_evaluators_agree() {
             }
             assert_eq!(
                 (found.len(), report.rejected, report.filtered),
-                (expected.len(), rejected, left_out),
+                (expected.len(), rejected, filtered_rows),
                 "round {round}, {evaluators:?}: {sql}, {rows:?}"
             );
         }
-        seen += COLUMNS;
+        tested += COLUMNS;
     }
-    // Or else this test tests less than it says.
-    assert!(compiled * 2 > seen, "{compiled} of {seen} are compiled");
+    // Otherwise the test covers less than it claims.
+    assert!(compiled * 2 > tested, "{compiled} of {tested} expressions are compiled");
     assert!(filtered > 0);
 }
 
@@ -496,13 +496,13 @@ fn filters_short_circuit_like_sqlite() {
     let connection = oracle(&[]);
     connection.execute_batch("INSERT INTO input (a, b) VALUES ('no JSON', '1'), ('{}', '2')").unwrap();
     let filters = [
-        // What is less than the one end is not compared with the other, for which there is no value.
+        // A value below the lower bound is not compared with the upper bound, which would fail.
         ("0 NOT BETWEEN b AND json_extract(a, '$.x')", 2),
         ("b = '2' AND json_extract(a, '$.x') IS NULL", 1),
-        // Neither where the first is not false but NULL.
+        // The same if the first condition is NULL instead of false.
         ("nullif(b, '1') AND (json_extract(a, '$.x') IS NULL AND b)", 1),
         ("nullif(b, '1') AND +b AND json_type(a) = 'object'", 1),
-        // What is the same for all is asked first.
+        // Constant conditions are evaluated first.
         ("json_extract(a, '$.x') IS NULL AND 'a' = 'b'", 0),
         ("json_extract(a, '$.x') AND 'x'", 0),
         ("0 AND json_extract('no JSON', '$.x')", 0),

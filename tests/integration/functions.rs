@@ -1,4 +1,4 @@
-//! The functions that sqload adds to SQL, and what becomes of expressions that fail.
+//! The functions that sqload adds to SQL, and expressions that fail.
 
 use crate::common::{rows_of, text};
 use rusqlite::Connection;
@@ -110,14 +110,14 @@ fn values_depend_only_on_the_record_with_any_evaluator() {
             assert_eq!(rows.len(), others.len());
         }
     }
-    // Each occurrence in each row is another.
+    // Every call in every row returns another value.
     for column in [0, 1, 4] {
         let mut seen: Vec<_> = rows.iter().map(|row| format!("{:?}", row[column])).collect();
         seen.sort();
         seen.dedup();
         assert_eq!(seen.len(), rows.len());
     }
-    // `field` has a line more in one of nine.
+    // One field in nine contains a line end.
     let position_of = |row: usize| {
         let (input, first) = if row < 150 { (0, 0) } else { (1, 150) };
         let lines = 2 + (row - first) + (first..row).filter(|row| row % 9 == 4).count();
