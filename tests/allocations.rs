@@ -1,5 +1,4 @@
-//! The heap is asked for memory while a load starts and once for each chunk (the cell that ties rows to their
-//! arena), never for a record.
+//! A load allocates memory when it starts and for each chunk, but never for a record.
 
 use sqload::plan::{Expr, Plan, Tuning, WriterChoice};
 use sqload::{Loader, demo::people};
@@ -11,22 +10,22 @@ struct Counting;
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 
-// SAFETY: every call goes on to the system's allocator as it is.
+// SAFETY: every call is forwarded unchanged to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller upholds the contract of `GlobalAlloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller upholds the contract of `GlobalAlloc`.
         unsafe { System.dealloc(memory, layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller upholds the contract of `GlobalAlloc`.
         unsafe { System.realloc(memory, layout, bytes) }
     }
 }
@@ -36,7 +35,7 @@ static ALLOCATOR: Counting = Counting;
 
 const CHUNK_BYTES: usize = 16 << 10;
 
-/// Allocations of a load of `chunks` chunks whose records have `record_bytes` bytes each.
+/// The number of allocations in a load of `chunks` chunks with records of `record_bytes`.
 fn allocations(writer: WriterChoice, chunks: usize, record_bytes: usize) -> u64 {
     let directory = tempfile::tempdir().unwrap();
     let (input, database) = (directory.path().join("in.csv"), directory.path().join("out.db"));
@@ -53,12 +52,12 @@ fn allocations(writer: WriterChoice, chunks: usize, record_bytes: usize) -> u64 
     ALLOCATIONS.load(Ordering::Relaxed) - before
 }
 
-// One test, so that nothing else allocates meanwhile.
+// A single test, so that nothing else allocates at the same time.
 #[test]
 fn allocations_grow_with_chunks_not_with_records() {
-    /// Threads that wait for each other allocate now and then.
+    /// Threads that wait for each other allocate occasionally.
     const NOISE: u64 = 150;
-    // The pages of a chunk's table and index are written from lists of them.
+    // The direct writer builds lists of the table and index pages of a chunk.
     for (writer, per_chunk) in [(WriterChoice::Statements, 1), (WriterChoice::Direct, 5)] {
         for record_bytes in [16, 512] {
             let few_chunks = allocations(writer, 200, record_bytes);

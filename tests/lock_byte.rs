@@ -1,4 +1,5 @@
-//! The lock-byte page, moved to where a small database meets it. A process of its own, since all of SQLite moves.
+//! The lock-byte page, moved so that a small database reaches it. A separate binary, because the move affects every connection
+//! of the process.
 
 #[path = "integration/twin.rs"]
 mod twin;
@@ -8,21 +9,21 @@ use rusqlite::types::Value;
 use std::ffi::c_uint;
 use twin::Case;
 
-/// Moves the lock byte of every connection that is opened from now on.
+/// Moves the lock byte for all connections that are opened from now on.
 fn move_lock_byte(to: u64) {
-    // SAFETY: the call takes one number, and no connection is open.
+    // SAFETY: the call takes one integer, and no connection is open.
     unsafe { ffi::sqlite3_test_control(ffi::SQLITE_TESTCTRL_PENDING_BYTE, to as c_uint) };
 }
 
 #[test]
 fn the_lock_byte_page_is_skipped_wherever_it_is() {
     let text = |number: i64, bytes: usize| Value::Text(format!("{number:0bytes$}"));
-    // Leaves and interior pages of all trees, overflow pages of both kinds, and keys in order and in none.
+    // These rows give leaf and interior pages of all trees, overflow pages of both kinds, and sorted and unsorted keys.
     let rows = |row: i64| {
         vec![text(row, 300), text(row * 7919 % 10_007, 150), text(row, 700 + row as usize * 7 % 1_000)]
     };
     let rows: Vec<_> = (0..120).map(rows).collect();
-    // Below 64 KiB SQLite takes its own databases for corrupt.
+    // With a lock byte below 64 KiB, SQLite reports its own databases as corrupt.
     for (page_bytes, pages) in [(512, 128..215), (4_096, 16..50), (65_536, 1..5)] {
         for page in pages {
             let columns = [("a", "TEXT UNIQUE"), ("b", "TEXT"), ("c", "TEXT")];

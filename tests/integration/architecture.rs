@@ -1,9 +1,9 @@
-//! The structure that the documentation promises, as what is absent from the sources.
+//! The architecture of the sources: dependencies, imports and calls that must be absent.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Every source file below src, as its path there and its text without its tests.
+/// The path of every file below `src`, and its code.
 fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
@@ -18,11 +18,11 @@ fn sources() -> Vec<(String, String)> {
             }
         }
     }
-    assert!(found.len() > 15, "the sources were found");
+    assert!(found.len() > 15, "only {} source files found", found.len());
     found
 }
 
-/// The code of a file, without comments and without its tests.
+/// The code of a file, without comments and unit tests.
 fn code(path: &PathBuf) -> String {
     let text = fs::read_to_string(path).unwrap();
     let text = text.split("#[cfg(test)]").next().unwrap();
@@ -30,15 +30,15 @@ fn code(path: &PathBuf) -> String {
     text.lines().filter(is_code).collect::<Vec<_>>().join("\n")
 }
 
-/// Asserts that `word` stands only in files whose name begins with one of `rooms`.
-fn only_in(word: &str, rooms: &[&str]) {
+/// Asserts that `word` occurs only in files whose path starts with one of `homes`.
+fn only_in(word: &str, homes: &[&str]) {
     let mut seen = false;
     for (name, code) in sources() {
         let is_there = code.contains(word);
         seen |= is_there;
-        assert!(!is_there || rooms.iter().any(|room| name.starts_with(room)), "{word} in {name}");
+        assert!(!is_there || homes.iter().any(|home| name.starts_with(home)), "{word} in {name}");
     }
-    assert!(seen, "{word} is somewhere, or this test tests nothing");
+    assert!(seen, "{word} is not used anywhere");
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn pure_modules_do_no_io() {
             "dialect.rs",
             "columns",
         ];
-        if pure.iter().any(|room| name.starts_with(room)) {
+        if pure.iter().any(|home| name.starts_with(home)) {
             for word in ["std::fs", "std::io", "std::thread", "std::net", "std::env"] {
                 assert!(!code.contains(word), "{word} in {name}");
             }
@@ -114,10 +114,10 @@ fn imports_point_one_way() {
         ("input", &["parse", "batch", "transform", "work", "write", "load"]),
     ];
     for (name, code) in sources() {
-        for (_, rooms) in forbidden.iter().filter(|(room, _)| name.starts_with(room)) {
-            for room in *rooms {
+        for (_, others) in forbidden.iter().filter(|(module, _)| name.starts_with(module)) {
+            for other in *others {
                 let import =
-                    if room.ends_with(':') { (*room).to_owned() } else { format!("crate::{room}::") };
+                    if other.ends_with(':') { (*other).to_owned() } else { format!("crate::{other}::") };
                 assert!(!code.contains(&import), "{import} in {name}");
             }
         }

@@ -1,5 +1,5 @@
-//! What the command-line tests share: a directory to work in, the program run with a time limit, and the
-//! naive reference that its tables are compared with.
+//! Shared by the tests of the command line: a directory to work in, the program as a child process, and a naive reference
+//! for the people table.
 
 mod process;
 
@@ -13,19 +13,19 @@ use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// A file that most tests are content with.
+/// An input that is sufficient for most tests.
 pub(crate) const TWO_PEOPLE: &str = "first_name,last_name,age\nAda,Lovelace,36\nAlan,Turing,41\n";
 
-/// What the table is to be.
+/// The expected declaration of the table.
 const PEOPLE_SQL: &str =
     "CREATE TABLE people (id BLOB PRIMARY KEY, first_name TEXT, last_name TEXT, age INTEGER, email TEXT)";
 
-/// `rows` records, the header before them.
+/// A header and `rows` records.
 pub(crate) fn people_csv(rows: usize) -> String {
     format!("first_name,last_name,age\n{}", "Grace,Hopper,85\n".repeat(rows))
 }
 
-/// A directory of a test's own, with `people.csv` to load into `people.db`.
+/// The temporary directory of a test. Most tests load `people.csv` into `people.db`.
 pub(crate) struct TestDir(TempDir);
 
 impl TestDir {
@@ -39,14 +39,14 @@ impl TestDir {
         dir
     }
 
-    /// With an input, and a database that `sql` has made.
+    /// A directory with an input, and a database created by `sql`.
     pub(crate) fn with_database(csv: impl AsRef<[u8]>, sql: &str) -> Self {
         let dir = Self::with_input(csv);
         dir.database().execute_batch(sql).unwrap();
         dir
     }
 
-    /// With an input, and a pipeline `people.sql`.
+    /// A directory with an input, and a pipeline `people.sql`.
     pub(crate) fn with_pipeline(csv: &str, sql: &str) -> Self {
         let dir = Self::with_input(csv);
         dir.write("people.sql", sql);
@@ -65,7 +65,7 @@ impl TestDir {
         std::fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// The names in it, sorted.
+    /// The names of its entries, sorted.
     pub(crate) fn file_names(&self) -> Vec<String> {
         let entries = self.0.path().read_dir().unwrap();
         let mut names: Vec<_> =
@@ -74,14 +74,14 @@ impl TestDir {
         names
     }
 
-    /// The size of all files in it.
+    /// The total size of its files.
     pub(crate) fn total_bytes(&self) -> u64 {
         let entries = self.0.path().read_dir().unwrap();
         // A file may disappear while the directory is read.
         entries.filter_map(|entry| entry.unwrap().metadata().ok()).map(|metadata| metadata.len()).sum()
     }
 
-    /// Every name in it, and the bytes of those that are files.
+    /// The names of its entries, and the bytes of those that are files.
     pub(crate) fn snapshot(&self) -> BTreeMap<String, Option<Vec<u8>>> {
         let bytes_of = |name: &String| {
             let path = self.path(name);
@@ -90,7 +90,7 @@ impl TestDir {
         self.file_names().into_iter().map(|name| (name.clone(), bytes_of(&name))).collect()
     }
 
-    /// The program, in this directory.
+    /// A command that runs the program in this directory.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sqload"));
         command.args(arguments).current_dir(self.0.path());
@@ -110,7 +110,7 @@ impl TestDir {
         Running::start(self.load_command(options)).wait()
     }
 
-    /// As [`TestDir::load`], by a shell that has run `setup` before: `umask`, `ulimit`, `trap`.
+    /// Like [`TestDir::load`], from a shell that runs `setup` first: `umask`, `ulimit`, `trap`.
     pub(crate) fn load_after_setup(&self, setup: &str, options: &[&str]) -> Outcome {
         let load = self.load_command(options);
         let mut shell = Command::new("sh");
@@ -119,7 +119,7 @@ impl TestDir {
         Running::start(shell).wait()
     }
 
-    /// A load that has to fail with one message that has all of `parts`, and to leave every file as it was.
+    /// Asserts that a load fails with a single message that contains all `parts`, and leaves every file unchanged.
     #[track_caller]
     pub(crate) fn assert_load_fails(&self, options: &[&str], parts: &[&str]) {
         let before = self.snapshot();
@@ -130,13 +130,17 @@ impl TestDir {
 
     #[track_caller]
     pub(crate) fn assert_unchanged(&self, before: &BTreeMap<String, Option<Vec<u8>>>) {
-        assert_eq!(self.file_names(), before.keys().cloned().collect::<Vec<_>>(), "files came or went");
+        assert_eq!(
+            self.file_names(),
+            before.keys().cloned().collect::<Vec<_>>(),
+            "files were created or deleted"
+        );
         let changed: Vec<_> =
             self.snapshot().into_iter().filter(|(name, now)| before[name] != *now).collect();
         assert!(changed.is_empty(), "{} changed", changed[0].0);
     }
 
-    /// The database `name`, which is created if it does not exist.
+    /// Opens the database `name`, and creates it if it does not exist.
     #[track_caller]
     pub(crate) fn open(&self, name: &str) -> Connection {
         Connection::open(self.path(name)).unwrap()
@@ -146,19 +150,19 @@ impl TestDir {
         self.open("people.db")
     }
 
-    /// Runs `sql` on `people.db` and returns the one value that it yields, as text.
+    /// The only value that `sql` returns for `people.db`, as text.
     #[track_caller]
     pub(crate) fn query(&self, sql: &str) -> String {
         query(&self.database(), sql)
     }
 
-    /// Whether `people.db` is sound and holds what a naive load of `csv` gives.
+    /// Asserts that `people.db` is intact and equals a naive load of `csv`.
     #[track_caller]
     pub(crate) fn assert_holds(&self, csv: impl AsRef<[u8]>) {
         self.assert_holds_as_parsed_by(csv, &csv::ReaderBuilder::new());
     }
 
-    /// As [`TestDir::holds`], with the csv crate told how the file is written.
+    /// Like [`TestDir::assert_holds`], with the dialect of `csv`.
     #[track_caller]
     pub(crate) fn assert_holds_as_parsed_by(&self, csv: impl AsRef<[u8]>, dialect: &csv::ReaderBuilder) {
         let database = self.database();
@@ -172,7 +176,7 @@ pub(crate) fn is_drained(pipe: impl AsFd) -> bool {
     rustix::io::ioctl_fionread(pipe).unwrap() == 0
 }
 
-/// The one value that `sql` yields, as text.
+/// The only value that `sql` returns, as text.
 #[track_caller]
 pub(crate) fn query(connection: &Connection, sql: &str) -> String {
     let value = connection.query_row(sql, [], |row| row.get(0));
@@ -183,7 +187,7 @@ pub(crate) fn query(connection: &Connection, sql: &str) -> String {
     }
 }
 
-/// A table `people`: what it is declared as, and what it holds but for the keys, in order, with types.
+/// The declared columns of the table `people`, and its rows in order with types, without the keys.
 #[derive(Debug, PartialEq)]
 struct Table {
     columns: Vec<Vec<Value>>,
@@ -197,7 +201,7 @@ fn table(connection: &Connection) -> Table {
     Table { columns: rows_of(connection, columns), rows: rows_of(connection, rows) }
 }
 
-/// The table as the csv crate and one prepared statement make it.
+/// The people table, read by the csv crate and inserted with one prepared statement.
 fn reference(csv: &[u8], dialect: &csv::ReaderBuilder) -> Connection {
     let connection = Connection::open_in_memory().unwrap();
     connection.execute_batch(&format!("{PEOPLE_SQL}; BEGIN")).unwrap();
@@ -220,7 +224,7 @@ pub(crate) fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
 }
 
-/// Loads `csv` with these options in both ways and hands on the database.
+/// Loads `csv` with these options and each writer, and passes the database to `check`.
 pub(crate) fn load_with_each_writer(
     csv: &str,
     options: &[&str],

@@ -1,5 +1,5 @@
-//! The records of every small input, and of random larger ones, against the csv crate, and a plain form of the grammar
-//! where that knows less; and every cut of them.
+//! The parser and the splitter on every small input and on random larger ones, compared with the csv crate, and with the
+//! naive parser where the csv crate lacks the dialect.
 
 use crate::naive;
 use proptest::prelude::*;
@@ -49,13 +49,13 @@ fn split(bytes: &[u8], dialect: Dialect, chunk_bytes: usize) -> Split<'_> {
     Split::new("test".into(), bytes, 0, dialect, chunk_bytes, ANY_SIZE)
 }
 
-/// Line ends in `bytes`; CRLF is one.
+/// The number of line ends in `bytes`; CRLF counts once.
 fn lines(bytes: &[u8]) -> u64 {
     let pairs = bytes.windows(2).filter(|pair| pair == b"\r\n").count();
     (bytes.iter().filter(|byte| b"\r\n".contains(byte)).count() - pairs) as u64
 }
 
-/// Checks that the chunks of `bytes` are those of a whole, and gives the same records.
+/// Asserts that the chunks of `bytes` are consecutive, have correct positions, and contain the records `whole`.
 fn check_split(bytes: &[u8], dialect: Dialect, whole: &[Fields], chunk_bytes: usize) {
     check_trickle(bytes, dialect, chunk_bytes);
     let mut chunks = Vec::new();
@@ -98,7 +98,7 @@ fn check_split(bytes: &[u8], dialect: Dialect, whole: &[Fields], chunk_bytes: us
     assert_eq!((at, record), (bytes.len(), whole.len()));
 }
 
-/// An input of which a byte more is there whenever somebody looks.
+/// An input that receives one more byte each time it is read.
 #[derive(Debug)]
 struct Trickle<'b> {
     bytes: &'b [u8],
@@ -112,7 +112,7 @@ impl Incoming for Trickle<'_> {
     }
 }
 
-/// Checks that the chunks of `bytes` do not depend on when these come in.
+/// Asserts that the chunks of `bytes` do not depend on when the bytes arrive.
 fn check_trickle(bytes: &[u8], dialect: Dialect, chunk_bytes: usize) {
     let trickle = Trickle { bytes, there: AtomicUsize::new(0) };
     let mut coming = Split::new("test".into(), &[], 0, dialect, chunk_bytes, ANY_SIZE).of(&trickle);
@@ -125,7 +125,7 @@ fn check_trickle(bytes: &[u8], dialect: Dialect, chunk_bytes: usize) {
     assert!(coming.next().is_none());
 }
 
-/// Bytes that the longest of `records` can take, quotes and line ends included, generously.
+/// An upper bound for the size of the longest record, including quotes and line ends.
 fn longest_record(records: &[Fields]) -> usize {
     let bytes = |record: &Fields| record.iter().map(|field| 2 * field.len() + 3).sum::<usize>();
     records.iter().map(bytes).max().unwrap_or(0) + 16
@@ -172,8 +172,8 @@ fn every_small_input_with_escapes_and_comments_parses_like_the_csv_crate() {
             let mut read = sqload_records(bytes, dialect);
             let (expected, open) = naive::records(bytes, dialect);
             assert_eq!(read, expected, "{:?}", String::from_utf8_lossy(bytes));
-            // In the csv crate nothing but LF ends a comment, and one that nothing ends is a record of an empty field. To all
-            // else LF and CR are the same.
+            // In the csv crate only LF ends a comment, and an unterminated comment is a record with an empty field. Otherwise it
+            // treats LF and CR alike.
             let mut bytes = bytes.to_vec();
             if comment.is_some() {
                 let values = read.iter_mut().flatten().flatten();
@@ -185,7 +185,7 @@ fn every_small_input_with_escapes_and_comments_parses_like_the_csv_crate() {
     }
 }
 
-/// Dialects that are more than the csv crate knows, with letters that are all they give a meaning to.
+/// Dialects that the csv crate does not support, each with an alphabet of its special characters.
 fn other_dialects() -> Vec<(Dialect, &'static [u8])> {
     let usual = Dialect::default();
     let with =
@@ -210,14 +210,14 @@ fn every_small_input_of_other_dialects_parses_like_the_naive_parser() {
             let (mut expected, open) = naive::records(bytes, dialect);
             let mut read = sqload_records(bytes, dialect);
             assert_eq!(read.len(), expected.len(), "{dialect:?} {}", bytes.escape_ascii());
-            // A record that ends inside quotes is an error, and has no values.
+            // A record that ends inside quotes is an error; its values are undefined.
             if open.is_some() {
                 (_, _) = (read.pop(), expected.pop());
             }
             assert_eq!(read, expected, "{dialect:?} {}", bytes.escape_ascii());
         };
         every_string(alphabet, if alphabet.len() > 5 { 6 } else { 7 }, check);
-        // The same across the end of a block.
+        // The same inputs across a block boundary.
         for before in 60..64 {
             let mut input = b"\n".repeat(before);
             every_string(alphabet, 5, |bytes| {

@@ -1,13 +1,13 @@
-//! Types that are guessed from the first chunks: what the rest makes of them, and when all is read a second time for that.
+//! Types inferred from the first chunks of an input that later records contradict, and which of those need a second load.
 
 use crate::common::{TestDir, rows_of, text};
 use rusqlite::types::Value;
 
-/// A field so long that [`MANY`] records are more than are looked at before the load.
+/// A field so long that [`MANY`] records exceed the sample that types are inferred from.
 const LONG: &str = "a field that only takes room so that few records fill many chunks";
 const MANY: usize = 20_000;
 
-/// The statements of the schema, and the rows with their types.
+/// The schema, and the rows with their types.
 fn content(dir: &TestDir) -> Vec<Vec<Value>> {
     let connection = dir.open("out.db");
     let check: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
@@ -18,7 +18,7 @@ fn content(dir: &TestDir) -> Vec<Vec<Value>> {
     content
 }
 
-/// Loads `inputs` through `writer`, and returns the content, and whether it took more than one attempt.
+/// Loads `inputs` with `writer`. Returns the content, and whether the load started over.
 fn load(dir: &TestDir, inputs: &[&str], writer: &str, options: &[&str]) -> (Vec<Vec<Value>>, bool) {
     let _ = std::fs::remove_file(dir.path("out.db"));
     let rest = ["out.db", "-t", "t", "--writer", writer, "-v"];
@@ -31,27 +31,27 @@ fn load(dir: &TestDir, inputs: &[&str], writer: &str, options: &[&str]) -> (Vec<
 fn an_integer_column_becomes_real_without_a_second_load() {
     let integers = |count: usize| (0..count).map(|number| format!("{number},{LONG}\n")).collect::<String>();
     let dir = TestDir::new();
-    // The last is one that a REAL column holds as an INTEGER of eight bytes.
+    // A REAL column stores the last value as an INTEGER of eight bytes.
     dir.write("in.csv", format!("a,b\n{}0.5,x\n-2.0,y\n999999999999999,z\n", integers(MANY)));
     for writer in ["direct", "statements"] {
         let cases: [&[&str]; 3] =
             [&[], &["--index", "a", "--not-null", "a"], &["--unique", "a", "--index", "b,a"]];
         for options in cases {
-            let (guessed, is_again) = load(&dir, &["in.csv"], writer, options);
-            assert!(!is_again, "{writer} {options:?}");
+            let (inferred, is_reloaded) = load(&dir, &["in.csv"], writer, options);
+            assert!(!is_reloaded, "{writer} {options:?}");
             let (given, _) = load(&dir, &["in.csv"], writer, &[options, &["--type", "a=REAL"]].concat());
-            assert!(guessed == given, "{writer} {options:?}");
-            assert!(guessed.contains(&vec![Value::Real(-2.0), Value::Text("real".to_owned())]));
+            assert!(inferred == given, "{writer} {options:?}");
+            assert!(inferred.contains(&vec![Value::Real(-2.0), Value::Text("real".to_owned())]));
         }
-        // What can not be declared anew is loaded anew.
+        // A table whose declaration cannot be changed is loaded again.
         for options in [["--pk", "a"].as_slice(), &["--strict"]] {
             if writer == "direct" && options == ["--strict"] {
                 continue;
             }
-            let (guessed, is_again) = load(&dir, &["in.csv"], writer, options);
-            assert!(is_again, "{writer} {options:?}");
+            let (inferred, is_reloaded) = load(&dir, &["in.csv"], writer, options);
+            assert!(is_reloaded, "{writer} {options:?}");
             let (given, _) = load(&dir, &["in.csv"], writer, &[options, &["--type", "a=REAL"]].concat());
-            assert!(guessed == given, "{writer} {options:?}");
+            assert!(inferred == given, "{writer} {options:?}");
         }
     }
 }
@@ -92,11 +92,11 @@ fn integers_with_too_many_digits_for_a_real_become_text() {
 fn an_initially_empty_column_is_reloaded_only_for_numbers() {
     let dir = TestDir::new();
     let cases = [("", false, "TEXT"), ("x", false, "TEXT"), ("7", true, "INTEGER"), ("007", true, "TEXT")];
-    for (last, is_read_again, declared) in cases {
+    for (last, expects_reload, declared) in cases {
         dir.write("in.csv", format!("a,b,c\n{}{last},1,\n", format!(",1,{LONG}\n").repeat(MANY)));
         for writer in ["direct", "statements"] {
-            let (content, is_again) = load(&dir, &["in.csv"], writer, &[]);
-            assert_eq!(is_again, is_read_again, "{last:?} {writer}");
+            let (content, is_reloaded) = load(&dir, &["in.csv"], writer, &[]);
+            assert_eq!(is_reloaded, expects_reload, "{last:?} {writer}");
             let sql = format!("CREATE TABLE \"t\" (\"a\" {declared}, \"b\" INTEGER, \"c\" TEXT)");
             assert!(
                 content.contains(&vec![Value::Text("t".to_owned()), Value::Text(sql)]),

@@ -1,4 +1,4 @@
-//! `load`: the columns that an input describes itself, against the csv crate and a plain reading of the rules.
+//! `load`: columns, types and values of inputs, compared with the csv crate and a naive form of the inference rules.
 
 use crate::common::{TestDir, load_with_each_writer, rows_of, text};
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ use sqload::plan::WriterChoice;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-/// Declared types and rows, as the rules say them: whatever does not come back as it was is TEXT.
+/// The declared types and the rows according to the rules: a column is TEXT unless every value can be given back.
 fn reference(csv: &[u8]) -> (Vec<&'static str>, Vec<Vec<Value>>) {
     let mut reader = csv::ReaderBuilder::new().from_reader(csv);
     let width = reader.headers().unwrap().len();
@@ -48,7 +48,7 @@ fn reference(csv: &[u8]) -> (Vec<&'static str>, Vec<Vec<Value>>) {
     (types, rows)
 }
 
-/// Loads `csv` in one way.
+/// Loads `csv` with these settings.
 fn load(csv: &[u8], jobs: usize, chunk_bytes: usize, writer: WriterChoice, database: &Path) {
     let input = database.with_extension("csv");
     std::fs::write(&input, csv).unwrap();
@@ -58,41 +58,41 @@ fn load(csv: &[u8], jobs: usize, chunk_bytes: usize, writer: WriterChoice, datab
     loader.verify(true).load(&input, database).unwrap();
 }
 
-fn check(csv: &[u8], ways: &[(usize, usize)]) {
+fn check(csv: &[u8], settings: &[(usize, usize)]) {
     let directory = tempfile::tempdir().unwrap();
     let database = directory.path().join("out.db");
     let (types, rows) = reference(csv);
-    for (jobs, chunk_bytes) in ways {
+    for (jobs, chunk_bytes) in settings {
         for writer in [WriterChoice::Direct, WriterChoice::Statements] {
             load(csv, *jobs, *chunk_bytes, writer, &database);
             let connection = Connection::open(&database).unwrap();
             let declared = rows_of(&connection, "SELECT type FROM pragma_table_info('t') ORDER BY cid");
             let expected: Vec<_> = types.iter().map(|name| vec![text(name)]).collect();
             assert_eq!(declared, expected, "{}", String::from_utf8_lossy(csv));
-            let way = format!("{jobs} jobs, chunks of {chunk_bytes}, {writer:?}");
-            assert_eq!(rows_of(&connection, "SELECT * FROM t ORDER BY rowid"), rows, "{way}");
+            let setting = format!("{jobs} jobs, chunks of {chunk_bytes}, {writer:?}");
+            assert_eq!(rows_of(&connection, "SELECT * FROM t ORDER BY rowid"), rows, "{setting}");
         }
     }
 }
 
-/// Fields of one kind, and of any kind.
+/// Fields of one of seven kinds: numbers, optional numbers, numbers with exceptions, empty fields, anything.
 fn field(kind: usize) -> BoxedStrategy<String> {
     let integer = || prop_oneof![any::<i64>().prop_map(|number| number.to_string()), "-?[1-9][0-9]{0,3}"];
     let real = || "-?(0|[1-9][0-9]{0,6})\\.[0-9]{1,8}";
-    let odd = "(0[0-9]{1,3}|\\+1|1e5|-0|-0\\.0|\\.5|5\\.| 1|1_0|9223372036854775808|0\\.1234567890123456|nan|inf|0x1f)";
+    let unusual = "(0[0-9]{1,3}|\\+1|1e5|-0|-0\\.0|\\.5|5\\.| 1|1_0|9223372036854775808|0\\.1234567890123456|nan|inf|0x1f)";
     let text = "[a-z\", \n]{0,6}";
     match kind {
         0 => integer().boxed(),
         1 => prop_oneof![real(), "-?[1-9][0-9]{0,8}"].boxed(),
         2 => prop_oneof![3 => integer().boxed(), 1 => Just(String::new()).boxed()].boxed(),
         3 => prop_oneof![3 => real().boxed(), 1 => Just(String::new()).boxed()].boxed(),
-        4 => prop_oneof![30 => integer().boxed(), 1 => odd.boxed()].boxed(),
+        4 => prop_oneof![30 => integer().boxed(), 1 => unusual.boxed()].boxed(),
         5 => Just(String::new()).boxed(),
-        _ => prop_oneof![integer().boxed(), real().boxed(), odd.boxed(), text.boxed()].boxed(),
+        _ => prop_oneof![integer().boxed(), real().boxed(), unusual.boxed(), text.boxed()].boxed(),
     }
 }
 
-/// A CSV file; each column has fields of one kind.
+/// A CSV file whose columns have fields of one kind each.
 fn csv_file() -> impl Strategy<Value = Vec<u8>> {
     let kinds = proptest::collection::vec(0..7_usize, 1..6);
     let table = kinds.prop_flat_map(|kinds| {
@@ -117,7 +117,7 @@ proptest! {
 
 #[test]
 fn a_late_value_changes_the_type() {
-    // The guess from the first chunks does not hold: the last record says otherwise.
+    // The last record contradicts the type inferred from the first chunks.
     for (last, note) in [("x", ""), ("1.5", ""), ("007", "a leading zero at line 5002")] {
         let csv = format!("a,b\n{}{last},1\n", "12,1\n".repeat(5_000));
         check(csv.as_bytes(), &[(1, 64), (2, 100)]);
@@ -224,7 +224,7 @@ fn union_by_name_combines_the_columns_of_all_inputs() {
         ];
         assert_eq!(rows_of(&connection, "SELECT * FROM t ORDER BY rowid"), rows, "{writer}");
     }
-    // Names in another case are the same, and need no union.
+    // Names that differ only in case are equal, and need no union.
     dir.write("4.csv", "NAME,id\nd,6\n");
     dir.run(&["load", "1.csv", "4.csv", "case.db", "-t", "t"]).expect_code(0);
     let connection = dir.open("case.db");
@@ -262,7 +262,7 @@ fn the_delimiter_is_detected_and_reported() {
         let rows = rows_of(&connection, &format!("SELECT a, b, c FROM {name}"));
         assert_eq!(rows, [[Value::Integer(1), Value::Text("x,;|\ty".to_owned()), Value::Real(2.5)]]);
     }
-    // Who says it is believed.
+    // A delimiter that is given is not detected.
     dir.write("in.csv", "a;b\n1;2\n");
     dir.run(&["load", "in.csv", "out.db", "-d", ","]).expect_code(0);
     let connection = dir.open("out.db");
@@ -359,7 +359,7 @@ fn options_define_which_fields_are_null() {
     });
 }
 
-/// The table of the README where readers of CSV disagree.
+/// The cases in the README in which CSV readers disagree.
 #[test]
 fn ambiguous_csv_is_read_as_documented() {
     let cases: [(&str, &[&[&str]]); 8] = [
@@ -463,7 +463,7 @@ fn reasons_are_kept_next_to_the_rejects() {
 #[test]
 fn the_note_on_a_text_column_counts_lines_per_input() {
     let dir = TestDir::new();
-    // More than is looked at of one input before the load.
+    // More records than the sample that types are inferred from.
     dir.write("1.csv", format!("a,b\n{}", "1,1\n".repeat(500_000)));
     dir.write("2.csv", "a,b\n1,1\n1,+1\n007,1\n");
     let stderr = dir.run(&["load", "1.csv", "2.csv", "out.db"]).expect_code(0).stderr;

@@ -1,4 +1,4 @@
-//! `load`: the table that is made, and the one that is there already.
+//! `load`: new tables and existing ones.
 
 use crate::common::{TestDir, load_with_each_writer, rows_of, text};
 use rusqlite::types::Value;
@@ -23,7 +23,7 @@ fn an_existing_table_is_replaced_only_on_request() {
     }
 }
 
-/// Names that have to be quoted, and some that try to be more than names.
+/// Names that must be quoted, and some that look like SQL injection.
 fn unusual_names() -> Vec<String> {
     let names = [
         "select",
@@ -124,7 +124,7 @@ fn impossible_names_are_usage_errors() {
         dir.run(load).expect_code(2).assert_single_message(parts);
         dir.assert_unchanged(&before);
     }
-    // A NUL ends a name for SQLite.
+    // SQLite names end at a NUL, so NULs are replaced.
     load_with_each_writer("a\0b,a\0b,c\n1,2,3\n", &["--pk", "a_b"], 0, |connection, _| {
         let names = rows_of(connection, "SELECT name FROM pragma_table_info('t')");
         assert_eq!(names, ["a_b", "a_b_2", "c"].map(|name| [text(name)]));
@@ -158,7 +158,7 @@ fn selects_columns_of_a_very_wide_input_quickly() {
     let line = |field: &dyn Fn(usize) -> String| (0..100_000).map(field).collect::<Vec<_>>().join(",");
     let header = line(&|at| format!("c{at}"));
     dir.write("in.csv", format!("{header}\n{}\n", line(&|at| at.to_string())));
-    // Nothing may look through all names for each of them: that would take longer than a test may.
+    // A search through all names for each name would exceed the time limit.
     dir.run(&["load", "in.csv", "people.db", "--columns", "c99999,C7", "-t", "t"]).expect_code(0);
     assert_eq!(dir.query("SELECT c99999 || ' ' || c7 FROM t"), "99999 7");
 }
@@ -178,7 +178,7 @@ fn auto_id_numbers_the_rows() {
             assert_eq!(rows, [[1, 40_000, 40_000, 40_000].map(Value::Integer)]);
             let sql = "SELECT name || ' ' || type || ' ' || pk FROM pragma_table_info('t') WHERE cid = 0";
             assert_eq!(rows_of(connection, sql), [[text("id INTEGER 1")]]);
-            // It goes on where it stopped, and the column may be named again or not.
+            // Numbering continues, whether the option is given again or not.
             dir.write("more.csv", "b,a\n7,w\n");
             for more in [&[][..], &["--auto-id"], &["--auto-id=ID"]] {
                 let append = ["load", "more.csv", "out.db", "-t", "t", "--append"];
@@ -213,7 +213,7 @@ fn add_columns_adds_missing_columns() {
     let schema = "CREATE TABLE t (a TEXT); INSERT INTO t VALUES ('old')";
     let dir = TestDir::new();
     dir.open("out.db").execute_batch(schema).unwrap();
-    // The last record says what the first do not.
+    // The last record contradicts the types inferred from the first.
     let rows = "007,1,1.5,x\n".repeat(400_000);
     dir.write("in.csv", format!("A,n,r,late\"\n{rows}008,2,3,\n").replace("late\"", "\"late\"\"\""));
     let load = ["load", "in.csv", "out.db", "-t", "t", "--append", "--verify"];
@@ -229,7 +229,7 @@ fn add_columns_adds_missing_columns() {
     let null = Value::Null;
     assert_eq!(rows[0], [text("old"), null.clone(), null.clone(), null]);
     assert_eq!(rows[400_001], [text("008"), 2.into(), 3.0.into(), text("")]);
-    // A guess that does not hold is taken back with all that was done.
+    // A wrongly inferred type is rolled back together with the rows.
     dir.write("in.csv", format!("a,z\n{}1,no\n", "1,1\n".repeat(400_000)));
     dir.run(&[&load[..], &["--add-columns"]].concat()).expect_code(0);
     let types = rows_of(
@@ -318,7 +318,7 @@ fn values_that_an_existing_table_would_alter_are_rejected() {
     let dir = TestDir::new();
     let schema = "CREATE TABLE t (n INTEGER, r REAL, d DECIMAL(10, 2), s TEXT)";
     dir.open("out.db").execute_batch(schema).unwrap();
-    let bent = [
+    let altered = [
         "007",
         "+1",
         " 1",
@@ -353,7 +353,7 @@ fn values_that_an_existing_table_would_alter_are_rejected() {
         let row = |value: &&str| {
             (0..4).map(|at| if at == column { value } else { "" }).collect::<Vec<_>>().join(",")
         };
-        bent.iter().chain(&kept).map(row).collect::<Vec<_>>().join("\n")
+        altered.iter().chain(&kept).map(row).collect::<Vec<_>>().join("\n")
     };
     for (column, name) in ["n", "r", "d", "s"].iter().enumerate() {
         dir.write("in.csv", format!("n,r,d,s\n{}\n", rows(column)));
@@ -373,7 +373,7 @@ fn values_that_an_existing_table_would_alter_are_rejected() {
         let connection = dir.open("out.db");
         let found = rows_of(&connection, &format!("SELECT {name} || '', {name} FROM t ORDER BY rowid"));
         let expected: Vec<_> =
-            if *name == "s" { bent.iter().chain(&kept).collect() } else { kept.iter().collect() };
+            if *name == "s" { altered.iter().chain(&kept).collect() } else { kept.iter().collect() };
         for (row, expected) in found.iter().zip(&expected) {
             let is_same = row[0] == text(expected) || row[0] == text(&format!("{expected}.0"));
             assert!(is_same, "{name}: {expected:?} is {row:?}");

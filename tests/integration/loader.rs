@@ -1,5 +1,4 @@
-//! What a load puts into a database, against the csv crate and plain rusqlite; the same for any chunk size and
-//! any number of jobs.
+//! The library interface: loads compared with the csv crate and plain rusqlite, for any chunk size and any number of jobs.
 
 use crate::common::rows_of;
 use proptest::prelude::*;
@@ -10,13 +9,13 @@ use sqload::{Kind, Loader, demo::people};
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-/// The rows of `table`, with rowid, in its order.
+/// The rows of `table` with their rowids, in rowid order.
 fn content(database: &Path, table: &str) -> Vec<Vec<Value>> {
     let connection = Connection::open(database).unwrap();
     rows_of(&connection, &format!("SELECT rowid, * FROM {table} ORDER BY rowid"))
 }
 
-/// A table of three columns as they are and one that is computed.
+/// A table with plain and computed columns.
 fn table() -> Table {
     let field = |name: &str| Expr::Field(name.into());
     let number = Expr::TryInteger(Box::new(field("b")));
@@ -32,7 +31,7 @@ fn table() -> Table {
     )
 }
 
-/// The same rows put in by plain rusqlite from the csv crate's records.
+/// The same rows, read by the csv crate and inserted by plain rusqlite.
 fn reference(csv: &[u8], database: &Path) -> Vec<Vec<Value>> {
     let connection = Connection::open(database).unwrap();
     connection.execute_batch("CREATE TABLE t (a TEXT, number, upper TEXT, joined TEXT)").unwrap();

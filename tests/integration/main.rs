@@ -1,6 +1,6 @@
-//! All integration tests, in one binary: a module for each subject, and three that they share.
+//! The integration tests: one module per subject, and the modules `common`, `naive` and `twin` that they share.
 //!
-//! Tests that change their process (its allocator, SQLite's test controls) are binaries of their own, beside this folder.
+//! Tests that change the state of their process, such as its allocator, are separate binaries next to this directory.
 
 mod common;
 mod naive;

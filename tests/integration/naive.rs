@@ -1,9 +1,9 @@
-//! The grammar in its plainest form: slices in, slices of what is left out. Slow, and right to look at.
+//! A naive parser: slow, and simple enough to be seen to be correct.
 
 use sqload::plan::Dialect;
 
-/// The values of each record, and where the quote stands that is never closed.
-pub(crate) type Naive = (Vec<Vec<Vec<u8>>>, Option<usize>);
+/// The values of each record, and the offset of a quote that is never closed.
+pub(crate) type Parsed = (Vec<Vec<Vec<u8>>>, Option<usize>);
 
 pub(crate) fn is_line_end(byte: u8) -> bool {
     matches!(byte, b'\n' | b'\r')
@@ -13,24 +13,24 @@ fn is_blank(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// The records of `bytes`.
-pub(crate) fn records(bytes: &[u8], dialect: Dialect) -> Naive {
-    let (mut records, mut open, mut at) = (Vec::new(), None, 0);
-    while at < bytes.len() {
-        if is_line_end(bytes[at]) {
-            at += 1;
-        } else if Some(bytes[at]) == dialect.comment {
-            at += bytes[at..].iter().take_while(|byte| !is_line_end(**byte)).count();
+/// Parses the records of `bytes`.
+pub(crate) fn records(bytes: &[u8], dialect: Dialect) -> Parsed {
+    let (mut records, mut open, mut position) = (Vec::new(), None, 0);
+    while position < bytes.len() {
+        if is_line_end(bytes[position]) {
+            position += 1;
+        } else if Some(bytes[position]) == dialect.comment {
+            position += bytes[position..].iter().take_while(|byte| !is_line_end(**byte)).count();
         } else {
             let mut record = Vec::new();
             loop {
                 let value;
-                (value, open) = field(bytes, &mut at, dialect);
+                (value, open) = field(bytes, &mut position, dialect);
                 record.push(value);
-                if !bytes[at..].starts_with(dialect.delimiter.as_bytes()) {
+                if !bytes[position..].starts_with(dialect.delimiter.as_bytes()) {
                     break;
                 }
-                at += dialect.delimiter.as_bytes().len();
+                position += dialect.delimiter.as_bytes().len();
             }
             records.push(record);
         }
@@ -38,41 +38,44 @@ pub(crate) fn records(bytes: &[u8], dialect: Dialect) -> Naive {
     (records, open)
 }
 
-/// The field that begins at `at`, which is moved to its end, and where its quote stands if that is not closed.
-fn field(bytes: &[u8], at: &mut usize, dialect: Dialect) -> (Vec<u8>, Option<usize>) {
-    let ends = |at: usize| {
-        at == bytes.len() || is_line_end(bytes[at]) || bytes[at..].starts_with(dialect.delimiter.as_bytes())
+/// Parses the field at `position` and moves `position` to its end. Returns the value, and the offset of its quote if that is
+/// never closed.
+fn field(bytes: &[u8], position: &mut usize, dialect: Dialect) -> (Vec<u8>, Option<usize>) {
+    let ends = |position: usize| {
+        position == bytes.len()
+            || is_line_end(bytes[position])
+            || bytes[position..].starts_with(dialect.delimiter.as_bytes())
     };
-    while dialect.trim && !ends(*at) && is_blank(&bytes[*at]) {
-        *at += 1;
+    while dialect.trim && !ends(*position) && is_blank(&bytes[*position]) {
+        *position += 1;
     }
     let mut value = Vec::new();
-    if bytes.get(*at).copied() == dialect.quote && !ends(*at) {
-        let opening = *at;
+    if bytes.get(*position).copied() == dialect.quote && !ends(*position) {
+        let opening = *position;
         loop {
-            *at += 1;
-            let Some(&byte) = bytes.get(*at) else {
-                *at = bytes.len();
+            *position += 1;
+            let Some(&byte) = bytes.get(*position) else {
+                *position = bytes.len();
                 return (value, Some(opening));
             };
             if Some(byte) == dialect.escape {
-                *at += 1;
-                value.extend(bytes.get(*at));
+                *position += 1;
+                value.extend(bytes.get(*position));
             } else if Some(byte) != dialect.quote {
                 value.push(byte);
-            } else if bytes.get(*at + 1) == Some(&byte) {
-                *at += 1;
+            } else if bytes.get(*position + 1) == Some(&byte) {
+                *position += 1;
                 value.push(byte);
             } else {
-                *at += 1;
+                *position += 1;
                 break;
             }
         }
     }
     let quoted = value.len();
-    while !ends(*at) {
-        value.push(bytes[*at]);
-        *at += 1;
+    while !ends(*position) {
+        value.push(bytes[*position]);
+        *position += 1;
     }
     while dialect.trim && value.len() > quoted && value.last().is_some_and(is_blank) {
         value.pop();

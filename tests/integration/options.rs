@@ -1,9 +1,9 @@
-//! Every option of `run-pipeline`.
+//! The options of `run-pipeline`.
 
 use crate::common::{TWO_PEOPLE, TestDir, people_csv};
 use serde_json::Value as Json;
 
-/// Two records that can not be loaded, one of them over two lines, and a good one after each.
+/// Two bad records, one of which spans two lines, each followed by a good one.
 const BAD: &str = concat!(
     "first_name,\"last_name\",age\r\n",
     "Ada,Lovelace,36\r\n",
@@ -169,14 +169,14 @@ fn vacuum_leaves_no_free_page() {
     );
     let dir = TestDir::with_database(TWO_PEOPLE, &sql);
     dir.load(&[]).expect_code(0);
-    assert_ne!(dir.query("PRAGMA freelist_count"), "0", "the test makes no free page");
+    assert_ne!(dir.query("PRAGMA freelist_count"), "0", "the first load leaves no free page");
     dir.load(&["--vacuum"]).expect_code(0);
     assert_eq!(dir.query("PRAGMA freelist_count"), "0");
     assert_eq!(dir.query("SELECT x FROM other"), "1");
     dir.assert_holds(TWO_PEOPLE);
 }
 
-/// Whether `json` is the report of a load of [`BAD`].
+/// Asserts that `json` is the report of a load of [`BAD`].
 fn assert_report(json: &[u8]) {
     let report: Json = serde_json::from_slice(json).unwrap();
     let count = |key: &str| report[key].as_u64().unwrap_or_else(|| panic!("{key} in {report}"));
@@ -224,7 +224,7 @@ fn quiet_prints_nothing_and_verbose_prints_more() {
     assert_eq!((quiet.stderr, quiet.stdout), (String::new(), String::new()));
     assert_eq!((plain.stdout, verbose.stdout), (String::new(), String::new()));
     assert!(!plain.stderr.contains("DEBUG") && verbose.stderr.contains("DEBUG"), "{}", verbose.stderr);
-    assert!(!plain.stderr.contains('\u{1b}'), "no colours in a file");
+    assert!(!plain.stderr.contains('\u{1b}'), "a file has no colours");
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn delimiter_and_quote_are_configurable() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_failure_to_start_threads_is_an_error_not_a_panic() {
-    // Room for some stacks of 2 MiB each, but not for 1024.
+    // Enough memory for some stacks of 2 MiB, but not for 1024.
     let dir = TestDir::with_input(TWO_PEOPLE);
     let outcome = dir.load_after_setup("ulimit -v 3000000", &["-j", "1024"]);
     outcome.expect_code(1).assert_single_message(&["cannot start 1024 worker threads", "--jobs"]);

@@ -1,11 +1,11 @@
-//! `run-pipeline`: the table in full, value and type, against a naive reference.
+//! `run-pipeline`: the values and types of the people table, compared with a naive reference.
 
 use crate::common::{TWO_PEOPLE, TestDir, people_csv, rows_of};
 use rusqlite::types::Value;
 use std::collections::BTreeSet;
 
 #[track_caller]
-fn loads(csv: &str) -> TestDir {
+fn load_csv(csv: &str) -> TestDir {
     let dir = TestDir::with_input(csv);
     dir.load(&[]).expect_code(0);
     dir.assert_holds(csv);
@@ -13,7 +13,7 @@ fn loads(csv: &str) -> TestDir {
     dir
 }
 
-/// One column of the table, in the order of the rows.
+/// The values of a column in row order.
 fn column(dir: &TestDir, name: &str) -> Vec<Value> {
     let rows = rows_of(&dir.database(), &format!("SELECT {name} FROM people ORDER BY rowid"));
     rows.into_iter().flatten().collect()
@@ -22,7 +22,7 @@ fn column(dir: &TestDir, name: &str) -> Vec<Value> {
 fn texts(dir: &TestDir, name: &str) -> Vec<String> {
     let text = |value| match value {
         Value::Text(text) => text,
-        other => panic!("{other:?} is no text"),
+        other => panic!("{other:?} is not text"),
     };
     column(dir, name).into_iter().map(text).collect()
 }
@@ -38,7 +38,7 @@ fn loads_data_people_csv_into_data_people_db_by_default() {
     let row =
         "SELECT first_name || '|' || last_name || '|' || age || '|' || email FROM people WHERE rowid = 1";
     assert_eq!(dir.query(row), "Ada|LOVELACE|36|Ada.Lovelace_36@somemail.com");
-    assert_eq!(dir.path("data").read_dir().unwrap().count(), 1, "nothing but the input is left");
+    assert_eq!(dir.path("data").read_dir().unwrap().count(), 1, "other files than the input are left");
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn ages_are_integers_or_0() {
         ("00000000000000000000000000042", 42),
     ];
     let records: String = cases.iter().map(|(age, _)| format!("Ada,Lovelace,{age}\n")).collect();
-    let dir = loads(&format!("first_name,last_name,age\n{records}"));
+    let dir = load_csv(&format!("first_name,last_name,age\n{records}"));
     assert_eq!(column(&dir, "age"), cases.map(|(_, age)| Value::Integer(age)));
     assert_eq!(texts(&dir, "email"), cases.map(|(_, age)| format!("Ada.Lovelace_{age}@somemail.com")));
 }
@@ -97,14 +97,14 @@ fn last_names_are_uppercased_except_in_the_email_address() {
         ("007", "007"),
     ];
     let records: String = cases.iter().map(|(name, _)| format!("é,{name},1\n")).collect();
-    let dir = loads(&format!("first_name,last_name,age\n{records}"));
+    let dir = load_csv(&format!("first_name,last_name,age\n{records}"));
     assert_eq!(texts(&dir, "last_name"), cases.map(|(_, upper)| upper.to_owned()));
     assert_eq!(texts(&dir, "email"), cases.map(|(name, _)| format!("é.{name}_1@somemail.com")));
 }
 
 #[test]
 fn quoted_fields_keep_delimiters_quotes_line_ends_and_nul_bytes() {
-    let dir = loads(concat!(
+    let dir = load_csv(concat!(
         "\"first_name\",\"last_name\",\"age\"\n",
         "\"a,b\",\"say \"\"hi\"\"\",1\n",
         "\"two\nlines\",\"cr\rlf\r\nend\",2\n",
@@ -129,10 +129,10 @@ fn accepts_any_line_end() {
         ("blank lines", "\n\n\n"),
         ("blank lines of CRLF", "\r\n\r\n"),
     ];
-    for (what, end) in ends {
+    for (name, end) in ends {
         for last in ["", end] {
-            println!("{what}, {last:?} at the end");
-            let dir = loads(&(records.join(end) + last));
+            println!("{name}, {last:?} at the end");
+            let dir = load_csv(&(records.join(end) + last));
             assert_eq!(texts(&dir, "last_name"), ["LOVELACE", "TURING"]);
             assert_eq!(column(&dir, "age"), [36, 41].map(Value::Integer));
         }
@@ -142,7 +142,7 @@ fn accepts_any_line_end() {
 #[test]
 fn skips_a_byte_order_mark_and_blank_lines_before_the_header() {
     for start in ["\u{feff}", "\n\r\n", "\u{feff}\n\n"] {
-        let dir = loads(&format!("{start}{TWO_PEOPLE}"));
+        let dir = load_csv(&format!("{start}{TWO_PEOPLE}"));
         assert_eq!(texts(&dir, "first_name"), ["Ada", "Alan"], "{start:?}");
     }
 }
@@ -152,14 +152,14 @@ fn a_header_without_records_creates_an_empty_table() {
     for csv in
         ["first_name,last_name,age\n", "first_name,last_name,age", "\u{feff}first_name,last_name,age\r\n"]
     {
-        let dir = loads(csv);
+        let dir = load_csv(csv);
         assert_eq!(dir.query("SELECT count(*) FROM people"), "0");
     }
 }
 
 #[test]
 fn finds_columns_by_name_in_any_order() {
-    let dir = loads(concat!(
+    let dir = load_csv(concat!(
         "x,age,FIRST_NAME,last_name,,first_name,x\n",
         "1,36,no,Lovelace,,Ada,\"2,3\"\n",
         "\"\n\",41,no,Turing,a,Alan,\n",
@@ -172,21 +172,21 @@ fn finds_columns_by_name_in_any_order() {
 fn long_records_that_span_chunks_are_complete() {
     let long = "ä\"\"\n,".repeat(60_000);
     let csv = format!("first_name,last_name,age\n{}", format!("Ada,\"{long}\",1\nb,c,2\n").repeat(4));
-    let dir = loads(&csv);
+    let dir = load_csv(&csv);
     assert_eq!(dir.query("SELECT length(last_name) FROM people LIMIT 1"), "240000");
 }
 
-/// The keys in the order of the rows, each 16 bytes of a UUID of this version, all different.
+/// The keys in row order. Asserts that they are distinct UUIDs of this version.
 fn keys(dir: &TestDir, version: u8, rows: usize) -> Vec<Vec<u8>> {
     let key = |value| match value {
         Value::Blob(key) => key,
-        other => panic!("{other:?} is no blob"),
+        other => panic!("{other:?} is not a blob"),
     };
     let keys: Vec<_> = column(dir, "id").into_iter().map(key).collect();
     assert_eq!(keys.len(), rows);
-    assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), rows, "every key is another");
+    assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), rows, "the keys are not unique");
     let is_uuid = |key: &Vec<u8>| key.len() == 16 && key[6] >> 4 == version && key[8] >> 6 == 0b10;
-    assert!(keys.iter().all(is_uuid), "every key is a UUID of version {version}");
+    assert!(keys.iter().all(is_uuid), "some keys are not UUIDs of version {version}");
     keys
 }
 

@@ -1,4 +1,4 @@
-//! Records that are loaded although there is something about them: too short, too long, not UTF-8, with NUL bytes.
+//! Imperfect records that can be loaded: too short, too long, invalid UTF-8, NUL bytes.
 
 use crate::common::{TestDir, rows_of, text};
 use crate::naive;
@@ -10,7 +10,7 @@ use sqload::plan::{Dialect, HeaderColumns, InvalidUtf8, OnError, Plan, Ragged, T
 use sqload::report::Report;
 use std::num::NonZeroUsize;
 
-/// Loads `csv` with these options in both ways, and hands on the rows, the report and what was said.
+/// Loads `csv` with these options and each writer, and passes the rows, the report and stderr to `check`.
 fn load_and_report(csv: &[u8], options: &[&str], code: i32, check: impl Fn(Vec<Vec<Value>>, Json, &str)) {
     let dir = TestDir::new();
     dir.write("in.csv", csv);
@@ -145,7 +145,7 @@ fn missing_fields_of_people_are_null() {
     assert_eq!(rows, [ada, alan]);
 }
 
-/// Records of one to four fields, some of them not UTF-8.
+/// Records of one to four fields, some of them invalid UTF-8.
 fn csv_body() -> impl Strategy<Value = Vec<u8>> {
     let field = prop_oneof![
         6 => "[a-zé]{0,8}".prop_map(String::into_bytes),
@@ -156,7 +156,7 @@ fn csv_body() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(record, 0..60).prop_map(|records| records.join(&b'\n'))
 }
 
-/// What a load must come to: the rows, and how many are padded, cut, mended and hold a NUL.
+/// The expected rows, and how many records are padded, cut and mended, and how many values contain a NUL.
 fn reference(body: &[u8], ragged: Ragged, invalid_utf8: InvalidUtf8) -> (Vec<Vec<Value>>, [u64; 4]) {
     let (mut rows, mut counts) = (Vec::new(), [0; 4]);
     for mut record in naive::records(body, Dialect::default()).0 {
@@ -167,8 +167,8 @@ fn reference(body: &[u8], ragged: Ragged, invalid_utf8: InvalidUtf8) -> (Vec<Vec
             continue;
         }
         record.truncate(3);
-        let is_odd = [width < 3, width > 3, !is_utf8];
-        counts.iter_mut().zip(is_odd).for_each(|(count, is_odd)| *count += u64::from(is_odd));
+        let is_repaired = [width < 3, width > 3, !is_utf8];
+        counts.iter_mut().zip(is_repaired).for_each(|(count, is_repaired)| *count += u64::from(is_repaired));
         counts[3] += record.iter().filter(|value| value.contains(&0)).count() as u64;
         let mut row: Vec<_> = record.iter().map(|value| text(&String::from_utf8_lossy(value))).collect();
         row.resize(3, Value::Null);
@@ -177,8 +177,8 @@ fn reference(body: &[u8], ragged: Ragged, invalid_utf8: InvalidUtf8) -> (Vec<Vec
     (rows, counts)
 }
 
-fn load(dir: &TestDir, ragged: Ragged, utf8: InvalidUtf8, way: (WriterChoice, usize, usize)) -> Report {
-    let (writer, jobs, chunk_bytes) = way;
+fn load(dir: &TestDir, ragged: Ragged, utf8: InvalidUtf8, setting: (WriterChoice, usize, usize)) -> Report {
+    let (writer, jobs, chunk_bytes) = setting;
     let columns = Some(HeaderColumns { all_text: true, ..HeaderColumns::default() });
     let loader = Loader::from(Plan { columns, ..Plan::new(Table::new("t", Vec::new())) });
     let loader = loader.ragged(ragged).invalid_utf8(utf8).on_error(OnError::Skip).writer(writer);
@@ -193,11 +193,11 @@ proptest! {
     fn random_ragged_records_match_the_reference(body in csv_body()) {
         let dir = TestDir::new();
         dir.write("in.csv", [b"a,b,c\n", &body[..]].concat());
-        let ways = [(WriterChoice::Direct, 1, 1), (WriterChoice::Statements, 2, 100), (WriterChoice::Direct, 8, 1 << 16)];
+        let settings = [(WriterChoice::Direct, 1, 1), (WriterChoice::Statements, 2, 100), (WriterChoice::Direct, 8, 1 << 16)];
         for ragged in [Ragged::Reject, Ragged::Pad, Ragged::Fit] {
-            for (utf8, way) in [InvalidUtf8::Reject, InvalidUtf8::Replace].into_iter().flat_map(|utf8| ways.map(|way| (utf8, way))) {
+            for (utf8, setting) in [InvalidUtf8::Reject, InvalidUtf8::Replace].into_iter().flat_map(|utf8| settings.map(|setting| (utf8, setting))) {
                 let (rows, counts) = reference(&body, ragged, utf8);
-                let report = load(&dir, ragged, utf8, way);
+                let report = load(&dir, ragged, utf8, setting);
                 let repairs = report.repairs;
                 prop_assert_eq!([repairs.padded, repairs.cut, repairs.mended, repairs.nul_values], counts);
                 let connection = dir.open("out.db");

@@ -3,7 +3,7 @@
 use crate::common::{TestDir, people_csv, query};
 use std::io::Write;
 
-fn value(dir: &TestDir, sql: &str) -> String {
+fn query_out(dir: &TestDir, sql: &str) -> String {
     query(&dir.open("out.db"), sql)
 }
 
@@ -17,7 +17,7 @@ fn rejects_of_another_encoding_load_with_the_same_options() {
     assert_eq!(bad, "\u{feff}näme,v\nö\n".as_bytes());
     dir.write("mended.csv", String::from_utf8(bad).unwrap().replace("ö", "ö,2"));
     dir.run(&[&["load", "mended.csv", "out.db", "--append"], &options[..4]].concat()).expect_code(0);
-    assert_eq!(value(&dir, "SELECT group_concat(\"näme\" || v) FROM t"), "ä1,ö2");
+    assert_eq!(query_out(&dir, "SELECT group_concat(\"näme\" || v) FROM t"), "ä1,ö2");
 }
 
 #[test]
@@ -30,10 +30,10 @@ fn a_header_with_invalid_utf8_is_an_error() {
     assert!(!dir.path("out.db").exists());
     let mended = dir.run(&[&load[..], &["--invalid-utf8", "replace"]].concat()).expect_code(0);
     assert!(mended.stderr.contains("the header is not UTF-8"), "{}", mended.stderr);
-    assert_eq!(value(&dir, "SELECT name FROM pragma_table_info('in') WHERE cid = 1"), "n\u{fffd}");
+    assert_eq!(query_out(&dir, "SELECT name FROM pragma_table_info('in') WHERE cid = 1"), "n\u{fffd}");
     std::fs::remove_file(dir.path("out.db")).unwrap();
     dir.run(&[&load[..], &["--encoding", "latin1"]].concat()).expect_code(0);
-    assert_eq!(value(&dir, "SELECT name FROM pragma_table_info('in') WHERE cid = 1"), "nä");
+    assert_eq!(query_out(&dir, "SELECT name FROM pragma_table_info('in') WHERE cid = 1"), "nä");
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn duplicate_names_in_an_archive_are_an_error() {
     let dir = TestDir::new();
     dir.write("in.zip", &bytes);
     dir.run(&["load", "in.zip", "out.db", "-t", "t"]).expect_code(0);
-    assert_eq!(value(&dir, "SELECT group_concat(a) FROM t"), "1,2");
+    assert_eq!(query_out(&dir, "SELECT group_concat(a) FROM t"), "1,2");
     while let Some(at) = bytes.windows(5).position(|name| name == b"y.csv") {
         bytes[at] = b'x';
     }
@@ -62,7 +62,7 @@ fn duplicate_names_in_an_archive_are_an_error() {
 fn a_file_size_limit_fails_the_load_and_leaves_nothing() {
     let dir = TestDir::with_input(people_csv(300_000));
     let before = dir.snapshot();
-    // Without a trap the signal would end the program.
+    // Unless the program handles SIGXFSZ, the signal kills it.
     dir.load_after_setup("ulimit -f 2000", &[]).expect_code(1).assert_single_message(&["cannot write"]);
     dir.assert_unchanged(&before);
 }
@@ -94,7 +94,7 @@ fn errors_beyond_the_limit_are_not_reported() {
     dir.write("in.csv", "a\n1\n2\n\"x\n");
     for limit in ["1", "2"] {
         dir.run(&["load", "in.csv", "out.db", "-t", "t", "--replace", "--limit", limit]).expect_code(0);
-        assert_eq!(value(&dir, "SELECT max(a) FROM t"), limit);
+        assert_eq!(query_out(&dir, "SELECT max(a) FROM t"), limit);
     }
     dir.run(&["load", "in.csv", "out.db", "-t", "t", "--replace", "--limit", "3"]).expect_code(1);
 }
@@ -133,18 +133,18 @@ fn a_record_without_a_key_is_not_given_one() {
             .expect_code(1)
             .assert_single_message(&["line 3 (record 2", "NOT NULL constraint failed: t.id"]);
         dir.run(&[&load[..], &["--on-error", "skip"]].concat()).expect_code(3);
-        assert_eq!(value(&dir, "SELECT group_concat(id || b) FROM t"), "1x,2z", "{way:?}");
+        assert_eq!(query_out(&dir, "SELECT group_concat(id || b) FROM t"), "1x,2z", "{way:?}");
     }
     for into in [&["--append", "--upsert"][..], &["--append", "--ignore"]] {
         let load = [&["load", "in.csv", "out.db", "-t", "t", "--on-error", "skip"], into].concat();
         let stderr = dir.run(&load).expect_code(3).stderr;
         assert!(stderr.contains("rejected: NOT NULL constraint failed: t.id"), "{stderr}");
-        assert_eq!(value(&dir, "SELECT group_concat(id || b) FROM t"), "1x,2z", "{into:?}");
+        assert_eq!(query_out(&dir, "SELECT group_concat(id || b) FROM t"), "1x,2z", "{into:?}");
     }
-    // A column that is not there at all is numbered.
+    // If the input lacks the key column, SQLite numbers the rows.
     dir.write("in.csv", "b\ny\n");
     dir.run(&["load", "in.csv", "out.db", "-t", "t", "--append"]).expect_code(0);
-    assert_eq!(value(&dir, "SELECT group_concat(id || b) FROM t"), "1x,2z,3y");
+    assert_eq!(query_out(&dir, "SELECT group_concat(id || b) FROM t"), "1x,2z,3y");
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_generated_column_must_be_left_out() {
         ]);
     }
     dir.run(&[&load[..], &["--columns", "a"]].concat()).expect_code(0);
-    assert_eq!(value(&dir, "SELECT b FROM t"), "2");
+    assert_eq!(query_out(&dir, "SELECT b FROM t"), "2");
 }
 
 #[test]
@@ -174,8 +174,8 @@ fn column_names_compare_like_in_sqlite() {
         .assert_single_message(&["2.csv", "É", "é"]);
     dir.run(&["load", "1.csv", "2.csv", "out.db", "-t", "t", "--union-by-name"]).expect_code(0);
     dir.run(&["load", "1.csv", "2.csv", "out.db", "-t", "t", "--union-by-name", "--append"]).expect_code(0);
-    assert_eq!(value(&dir, "SELECT group_concat(name) FROM pragma_table_info('t')"), "É,a,é");
-    assert_eq!(value(&dir, "SELECT count(É) || count(a) || count(é) FROM t"), "242");
+    assert_eq!(query_out(&dir, "SELECT group_concat(name) FROM pragma_table_info('t')"), "É,a,é");
+    assert_eq!(query_out(&dir, "SELECT count(É) || count(a) || count(é) FROM t"), "242");
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn an_empty_input_without_a_header_has_no_records() {
     for inputs in [["a.csv", "empty.csv"], ["empty.csv", "a.csv"]] {
         dir.run(&[&["load"], &inputs[..], &["out.db", "-t", "t", "--no-headers", "--replace"]].concat())
             .expect_code(0);
-        assert_eq!(value(&dir, "SELECT group_concat(column1 || column2) FROM t"), "ab,12");
+        assert_eq!(query_out(&dir, "SELECT group_concat(column1 || column2) FROM t"), "ab,12");
     }
     let load = ["load", "empty.csv", "out.db", "-t", "t", "--no-headers", "--replace"];
     dir.run(&load).expect_code(1).assert_single_message(&[
@@ -194,7 +194,7 @@ fn an_empty_input_without_a_header_has_no_records() {
         "the input is empty",
         "how many columns",
     ]);
-    assert_eq!(value(&dir, "SELECT count(*) FROM t"), "2");
+    assert_eq!(query_out(&dir, "SELECT count(*) FROM t"), "2");
 }
 
 #[test]
@@ -204,8 +204,8 @@ fn options_accept_names_with_commas_and_equal_signs() {
     let load = ["load", "in.csv", "out.db", "-t", "t", "--pk", "\"a,b\",e", "--index", "e,\"a,b\""];
     let more = ["--columns", "e,\"a,b\",c=d", "--rename", "\"c=d\"=f", "--not-null", "f,\"a,b\""];
     dir.run(&[&load[..], &more].concat()).expect_code(0);
-    assert_eq!(value(&dir, "SELECT group_concat(name) FROM pragma_table_info('t')"), "e,a,b,f");
-    assert_eq!(value(&dir, "SELECT group_concat(name) FROM pragma_table_info('t') WHERE pk"), "e,a,b");
+    assert_eq!(query_out(&dir, "SELECT group_concat(name) FROM pragma_table_info('t')"), "e,a,b,f");
+    assert_eq!(query_out(&dir, "SELECT group_concat(name) FROM pragma_table_info('t') WHERE pk"), "e,a,b");
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn index_names_are_unique() {
     for _ in 0..2 {
         dir.run(&["load", "sales_north.csv", "out.db", "--index", "id", "--replace"]).expect_code(0);
         let names = "SELECT group_concat(name, ' ') FROM sqlite_schema WHERE type = 'index' ORDER BY name";
-        assert_eq!(value(&dir, names), "idx_sales_north_id idx_sales_north_id_2");
+        assert_eq!(query_out(&dir, names), "idx_sales_north_id idx_sales_north_id_2");
     }
 }
 
@@ -225,7 +225,7 @@ fn index_names_are_unique() {
 fn obstacles_in_the_target_are_named() {
     let dir = TestDir::new();
     dir.write("a.csv", "a,b\n1,2\n");
-    // A view is no table.
+    // The name belongs to a view.
     dir.open("out.db").execute_batch("CREATE VIEW a AS SELECT 1").unwrap();
     for into in ["--replace", "--append", "--truncate"] {
         dir.run(&["load", "a.csv", "out.db", into])
@@ -235,7 +235,7 @@ fn obstacles_in_the_target_are_named() {
             .expect_code(2)
             .assert_single_message(&["\"a\" is a view"]);
     }
-    // There is no key to find a row by, on this day as on the next.
+    // Upsert needs a key, in the first load and in later ones.
     for _ in 0..2 {
         let load = ["load", "a.csv", "out.db", "-t", "t", "--append", "--upsert"];
         dir.run(&load).expect_code(2).assert_single_message(&["--upsert", "--pk"]);
@@ -243,7 +243,7 @@ fn obstacles_in_the_target_are_named() {
     dir.run(&["load", "a.csv", "out.db", "--file-column", ""])
         .expect_code(2)
         .assert_single_message(&["needs a name"]);
-    // A link to a database that is not there yet.
+    // The database is a link to a file that does not exist yet.
     std::os::unix::fs::symlink("real.db", dir.path("link.db")).unwrap();
     for into in ["--replace", "--append"] {
         dir.run(&["load", "a.csv", "link.db", into]).expect_code(0);
@@ -265,7 +265,7 @@ fn a_dry_run_shows_text_with_invalid_utf8() {
 #[test]
 fn a_type_note_names_the_first_non_number_at_any_number_of_jobs() {
     let dir = TestDir::new();
-    // Words in many chunks, which any worker may see first.
+    // Many chunks contain words, and any worker may find the first.
     let rows: String = (0..300_000)
         .map(|row| match row {
             250_000.. if row % 7 == 0 => format!("N/A,x{row},0{row},9223372036854775807\n"),
@@ -308,7 +308,7 @@ fn the_hot_journal_of_a_killed_writer_is_rolled_back() {
     let dir = TestDir::new();
     let connection = dir.open("whole.db");
     connection.execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (1)").unwrap();
-    // A writer in the middle of a transaction that is on the disk already.
+    // A writer in the middle of a transaction that has already been written to disk.
     let rows = "PRAGMA cache_size = 1; BEGIN;
         WITH RECURSIVE s (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 5000)
         INSERT INTO t SELECT hex(randomblob(200)) FROM s";
@@ -324,8 +324,8 @@ fn the_hot_journal_of_a_killed_writer_is_rolled_back() {
         std::fs::copy(dir.path("whole.db"), dir.path("out.db")).unwrap();
         std::fs::copy(dir.path("whole.db-journal"), dir.path("out.db-journal")).unwrap();
         dir.run(&[&["load", "a.csv", "out.db"], load].concat()).expect_code(0);
-        assert_eq!(value(&dir, "PRAGMA integrity_check"), "ok");
-        assert_eq!(value(&dir, "SELECT group_concat(a, ' ') FROM t"), rows, "{load:?}");
+        assert_eq!(query_out(&dir, "PRAGMA integrity_check"), "ok");
+        assert_eq!(query_out(&dir, "SELECT group_concat(a, ' ') FROM t"), rows, "{load:?}");
         std::fs::remove_file(dir.path("out.db")).unwrap();
     }
 }
@@ -337,5 +337,5 @@ fn an_untyped_value_loads_into_a_strict_table() {
     let load =
         ["load", "a.csv", "out.db", "-t", "t", "--strict", "--select", "a, length(b) AS n, b || a AS x"];
     dir.run(&load).expect_code(0);
-    assert_eq!(value(&dir, "SELECT typeof(a) || typeof(n) || n || x FROM t"), "integerinteger1x1");
+    assert_eq!(query_out(&dir, "SELECT typeof(a) || typeof(n) || n || x FROM t"), "integerinteger1x1");
 }

@@ -1,8 +1,8 @@
-//! What is no pipeline in SQL: refused with the reason and the place.
+//! Invalid SQL pipelines are rejected with the position and the reason.
 
 use crate::common::{TWO_PEOPLE, TestDir};
 
-/// Pipelines, and what is said of each behind the name of the file.
+/// Invalid pipelines and their messages, without the file name.
 const REJECTED_PIPELINES: [(&str, &str); 74] = [
     ("", "line 1, column 1: CREATE TABLE is missing"),
     ("-- nothing\n;", "line 2, column 1: CREATE TABLE is missing"),

@@ -1,4 +1,4 @@
-//! A table written as CSV and loaded is the same table: values and types, through both writers.
+//! A table that is written as CSV and loaded again keeps its values and types, with both writers.
 
 use crate::common::rows_of;
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use sqload::Loader;
 use sqload::plan::{HeaderColumns, Nulls, OnError, Plan, Table, Type, WriterChoice};
 use std::num::NonZeroUsize;
 
-/// What stands for NULL; no value below is written like this.
+/// The text that stands for NULL; no generated value equals it.
 const NULL: &str = "\\N";
 
 /// Values of one type.
@@ -21,7 +21,7 @@ fn value(column_type: Type) -> BoxedStrategy<Value> {
         ]
         .prop_map(Value::Integer)
         .boxed(),
-        // At most 15 significant digits: so many times a power of ten.
+        // At most 15 significant digits: an integer times a power of ten.
         Type::Real => (-999_999_999_999_999..=999_999_999_999_999_i64, 0..=20_u32, 0..16_u32)
             .prop_map(|(digits, decimals, fewer)| {
                 let digits = digits / 10_i64.pow(fewer);
@@ -36,8 +36,8 @@ fn value(column_type: Type) -> BoxedStrategy<Value> {
     }
 }
 
-/// How a value is written: of several ways to write a REAL, that without an exponent.
-fn written(value: &Value) -> String {
+/// The CSV text of a value; a REAL is written without an exponent.
+fn csv_text(value: &Value) -> String {
     match value {
         Value::Null => NULL.to_owned(),
         Value::Integer(integer) => integer.to_string(),
@@ -47,7 +47,7 @@ fn written(value: &Value) -> String {
     }
 }
 
-/// Types of columns, and rows of values of those, some of them NULL.
+/// Column types, and rows of values of these types, some of which are NULL.
 fn table() -> impl Strategy<Value = (Vec<Type>, Vec<Vec<Value>>)> {
     let column_type = prop_oneof![Just(Type::Integer), Just(Type::Real), Just(Type::Text), Just(Type::Blob)];
     proptest::collection::vec(column_type, 1..7).prop_flat_map(|types| {
@@ -60,7 +60,7 @@ fn table() -> impl Strategy<Value = (Vec<Type>, Vec<Vec<Value>>)> {
 fn csv_of(types: &[Type], rows: &[Vec<Value>]) -> Vec<u8> {
     let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
     writer.write_record((0..types.len()).map(|at| format!("c{at}"))).unwrap();
-    rows.iter().for_each(|row| writer.write_record(row.iter().map(written)).unwrap());
+    rows.iter().for_each(|row| writer.write_record(row.iter().map(csv_text)).unwrap());
     writer.into_inner().unwrap()
 }
 
@@ -71,7 +71,7 @@ proptest! {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         std::fs::write(path("in.csv"), csv_of(&types, &rows)).unwrap();
-        // Only a BLOB has to be said. A column of nothing but NULL has no type to be found.
+        // BLOB columns need an explicit type, and so do columns that contain only NULL.
         let has_values = |at: usize| rows.iter().any(|row| row[at] != Value::Null);
         let given = types.iter().enumerate();
         let given = given.filter(|(at, column_type)| **column_type == Type::Blob || !has_values(*at));
@@ -93,8 +93,8 @@ proptest! {
         }
         for (declared, found) in &contents {
             for (at, column_type) in types.iter().enumerate() {
-                let texts: Vec<_> = rows.iter().map(|row| written(&row[at])).filter(|text| text != NULL).collect();
-                // What is written of REALs that are all whole, and of TEXTs that are all numbers, is taken for what it is.
+                let texts: Vec<_> = rows.iter().map(|row| csv_text(&row[at])).filter(|text| text != NULL).collect();
+                // REALs that are all whole numbers, and texts that are all numbers, are inferred as such.
                 let (all_whole, all_numbers) = (
                     texts.iter().all(|text| text.parse::<i64>().is_ok()),
                     texts.iter().all(|text| text.parse::<f64>().is_ok()),

@@ -1,11 +1,11 @@
-//! SQL in `load`, and what is said of expressions without a load.
+//! SQL in `load`: --select and --where, and what `check` and --explain say about expressions.
 
 use crate::common::{TWO_PEOPLE, TestDir, rows_of, text};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-/// What `load` makes of a table `people`, but for its name: names and types of columns, and rows.
-fn loaded(dir: &TestDir, options: &[&str]) -> (String, Vec<Vec<Value>>) {
+/// Loads the table `people`. Returns the names and types of its columns, and its rows.
+fn load_people(dir: &TestDir, options: &[&str]) -> (String, Vec<Vec<Value>>) {
     dir.run(&[&["load", "people.csv", "people.db", "--replace"], options].concat()).expect_code(0);
     let columns = "SELECT group_concat(name || ' ' || type, ', ') FROM pragma_table_info('people')";
     (dir.query(columns), rows_of(&dir.database(), "SELECT * FROM people"))
@@ -25,9 +25,9 @@ fn select_determines_the_columns() {
     ];
     for (list, columns) in cases {
         for writer in ["direct", "statements"] {
-            let (found, rows) = loaded(&dir, &["--select", list, "--writer", writer]);
+            let (found, rows) = load_people(&dir, &["--select", list, "--writer", writer]);
             assert_eq!(found, columns, "{list}");
-            // SQLite itself selects from a table of the types that load finds.
+            // The reference: SQLite selects from a table with the inferred types.
             let typed = Connection::open_in_memory().unwrap();
             typed.execute_batch(
                 "CREATE TABLE input (name TEXT, n INTEGER, r REAL, zip TEXT);
@@ -38,20 +38,22 @@ fn select_determines_the_columns() {
             }
         }
     }
-    // In expressions columns are TEXT.
-    let (_, rows) =
-        loaded(&dir, &["--select", "typeof(n) a, typeof(r) b, typeof(CAST(n AS INTEGER)) c", "--limit", "1"]);
+    // In expressions the columns are TEXT.
+    let (_, rows) = load_people(
+        &dir,
+        &["--select", "typeof(n) a, typeof(r) b, typeof(CAST(n AS INTEGER)) c", "--limit", "1"],
+    );
     assert_eq!(rows, [["text", "text", "integer"].map(|name| Value::Text(name.to_owned()))]);
 }
 
 #[test]
 fn where_filters_the_records() {
     let dir = TestDir::with_input("name,n\nAda,1\nAlan,x\nNoor,3\n");
-    // The types are those of the records that are loaded.
-    let (columns, rows) = loaded(&dir, &["--where", "try_integer(n) IS NOT NULL"]);
+    // Types are inferred from the records that are loaded.
+    let (columns, rows) = load_people(&dir, &["--where", "try_integer(n) IS NOT NULL"]);
     assert_eq!(columns, "name TEXT, n INTEGER");
     assert_eq!(rows, [[text("Ada"), Value::Integer(1)], [text("Noor"), Value::Integer(3)]]);
-    let (columns, rows) = loaded(&dir, &["--where", "n IS NULL", "--null", "x", "--select", "name"]);
+    let (columns, rows) = load_people(&dir, &["--where", "n IS NULL", "--null", "x", "--select", "name"]);
     assert_eq!((columns.as_str(), rows), ("name TEXT", vec![vec![text("Alan")]]));
     let before = dir.snapshot();
     let cases = [

@@ -1,4 +1,4 @@
-//! Pipelines in SQL: what their statements mean, which SQLite says itself, and what is refused.
+//! SQL pipelines: their results are compared with those of SQLite.
 
 use crate::common::{TWO_PEOPLE, TestDir, query, rows_of};
 use rusqlite::Connection;
@@ -7,7 +7,7 @@ use rusqlite::types::Value;
 const PEOPLE: &str =
     "first_name,last_name,age\nAda,Lovelace,36\nAlan,Turing,041\n,\"\",1.5\n\"a\nb\",O'Hara,-7\n";
 
-/// SQLite itself: the script over a table `input` of texts.
+/// The reference: SQLite runs the script with a table `input` whose columns are TEXT.
 fn sqlite(script: &str, csv: &str) -> Connection {
     let connection = Connection::open_in_memory().unwrap();
     connection.pragma_update(None, "foreign_keys", false).unwrap();
@@ -19,10 +19,10 @@ fn sqlite(script: &str, csv: &str) -> Connection {
         .map(|name| format!("\"{}\" TEXT", name.replace('"', "\"\"")))
         .collect();
     connection.execute_batch(&format!("CREATE TABLE input ({})", names.join(","))).unwrap();
-    let places = vec!["?"; names.len()].join(",");
+    let parameters = vec!["?"; names.len()].join(",");
     for record in reader.records() {
         let record = record.unwrap();
-        let insert = format!("INSERT INTO input VALUES ({places})");
+        let insert = format!("INSERT INTO input VALUES ({parameters})");
         connection.execute(&insert, rusqlite::params_from_iter(record.iter())).unwrap();
     }
     connection.execute_batch(script).unwrap();
@@ -30,7 +30,7 @@ fn sqlite(script: &str, csv: &str) -> Connection {
     connection
 }
 
-/// All that is in a database, but for statistics: declarations as they are written, and rows with types.
+/// Everything in a database except statistics: declarations as written, and rows with types.
 fn content(connection: &Connection) -> Vec<(String, Vec<Vec<Value>>)> {
     let sql = "SELECT sql, name, type FROM sqlite_schema
         WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_stat%' ORDER BY type, name";
@@ -45,7 +45,7 @@ fn content(connection: &Connection) -> Vec<(String, Vec<Vec<Value>>)> {
     rows_of(connection, sql).into_iter().map(object).collect()
 }
 
-/// Runs `script` over `csv` in all ways, and compares what it makes with what SQLite makes of it.
+/// Asserts that each writer gives the database that SQLite gives for `script` and `csv`.
 #[track_caller]
 fn assert_same_as_sqlite(script: &str, csv: &str) {
     let expected = content(&sqlite(script, csv));
@@ -138,7 +138,7 @@ fn compiled_functions_read_unusual_arguments_like_sqlite() {
 
 #[test]
 fn quotes_in_literals_and_names_are_preserved() {
-    // Some are compiled here, some left to SQLite there, some both.
+    // Some of these expressions are compiled, some run in SQLite, some are split between both.
     assert_same_as_sqlite(
         r#"CREATE TABLE t (a, b, c, d, e, f, g, h);
         INSERT INTO t SELECT 'it''''s', quote('it''''s'), replace(quote("a""b"), '''', ''''''), "a""""b" || quote("a""b"),
@@ -152,12 +152,12 @@ fn quotes_in_literals_and_names_are_preserved() {
 fn a_column_called_true_must_be_quoted() {
     let dir = TestDir::new();
     dir.write("people.csv", "a,true\n1,no\n2,yes\n");
-    for (sql, is_refused) in
+    for (sql, is_rejected) in
         [("true", true), ("a + TRUE", true), ("\"true\"", false), ("input.true", false), ("false", false)]
     {
         dir.write("people.sql", format!("CREATE TABLE t (x); INSERT INTO t SELECT {sql} FROM input"));
         let outcome = dir.run(&["run-pipeline", "people.sql"]);
-        if is_refused {
+        if is_rejected {
             outcome
                 .expect_code(1)
                 .assert_single_message(&["people.sql: line 1, column", "a column is called true"]);
@@ -182,11 +182,8 @@ fn expressions_may_be_as_deep_as_in_sqlite() {
         let dir = TestDir::new();
         dir.write("people.csv", PEOPLE);
         dir.write("people.sql", script(&vec!["age"; operands].join(" || ")));
-        let refused = dir.run(&["run-pipeline", "people.sql"]).expect_code(1).stderr.to_lowercase();
-        assert!(
-            refused.contains("too large (maximum depth 1000)") || refused.contains("too deep"),
-            "{refused}"
-        );
+        let stderr = dir.run(&["run-pipeline", "people.sql"]).expect_code(1).stderr.to_lowercase();
+        assert!(stderr.contains("too large (maximum depth 1000)") || stderr.contains("too deep"), "{stderr}");
     }
 }
 
@@ -258,7 +255,7 @@ fn if_not_exists_appends_to_the_table() {
         assert_eq!(dir.query("SELECT * FROM v"), sum);
     }
     assert_eq!(dir.query("SELECT group_concat(DISTINCT b) FROM t"), "x");
-    // What is not filled is as the table that is there has it.
+    // Columns that are not assigned follow the existing table.
     for (table, b) in
         [("a, b DEFAULT 9", "9,9"), ("a, b NOT NULL DEFAULT 8", "8,8"), ("a, b AS (a + 1)", "37,42")]
     {
@@ -300,7 +297,7 @@ fn unassigned_columns_have_their_default() {
         &format!("CREATE TABLE t (x, id INTEGER PRIMARY KEY, name, y INT DEFAULT 7); {insert}"),
         PEOPLE,
     );
-    // Those that have none leave the direct path open.
+    // Columns without a default do not prevent the direct path.
     let dir = TestDir::with_pipeline(
         TWO_PEOPLE,
         &format!("CREATE TABLE t (x, id INTEGER PRIMARY KEY, name); {insert}"),

@@ -1,4 +1,4 @@
-//! Inputs that are no plain files: pipes, compressed files, other encodings. What is loaded is what they hold.
+//! Inputs other than plain UTF-8 files: pipes, compressed files, archives, other encodings.
 
 use crate::common::{Running, TestDir, is_drained, rows_of};
 use rusqlite::types::Value;
@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 
-/// Rows, with more than a buffer of them.
+/// More rows than fit in a buffer.
 fn csv() -> String {
     (0..200_000).fold("id,name\n".to_owned(), |csv, row| csv + &format!("{row},\"naïve {row}\"\n"))
 }
@@ -47,7 +47,7 @@ fn xz(bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn compression_is_detected_by_content() {
     let csv = csv();
-    // Two members one behind the other, as tools make that append.
+    // Two concatenated members, as written by tools that append.
     let (front, back) = csv.split_at(1_000_000);
     let compress: [(&str, Compress); 4] = [("gz", gzip), ("zst", zstd), ("bz2", bzip2), ("xz", xz)];
     let dir = TestDir::new();
@@ -112,7 +112,7 @@ fn a_load_does_not_wait_for_the_end_of_a_pipe() {
     let dir = TestDir::new();
     let mut load = load_from(&dir, &["load", "-", "out.db", "-q", "--limit", "3"], Stdio::piped());
     let mut stdin = load.take_stdin();
-    // More than is asked for at once, and no end: what is to be read is read, and no more is waited for.
+    // The pipe delivers more than the limit and then stays open: the load must not wait for its end.
     let rows = (0..400_000).fold("a,b\n".to_owned(), |rows, row| rows + &format!("{row},x\n"));
     let _ = stdin.write_all(rows.as_bytes());
     load.wait().expect_code(0);
@@ -229,7 +229,7 @@ fn a_truncated_or_damaged_compressed_file_is_an_error() {
     }
 }
 
-/// Runs `load` with standard input as told.
+/// Starts the program with this standard input.
 fn load_from(dir: &TestDir, arguments: &[&str], stdin: impl Into<Stdio>) -> Running {
     Running::start_with_stdin(dir.command(arguments), stdin)
 }
@@ -248,7 +248,7 @@ fn stdin_may_be_a_pipe_or_a_file() {
     let file = std::fs::File::open(dir.path("in.csv")).unwrap();
     load_from(&dir, &["load", "-", "out.db", "-q", "--replace"], file).wait().expect_code(0);
     assert_holds_all_rows(&dir, "stdin");
-    // A file of which somebody has read the first line already.
+    // A file whose first line has already been read.
     dir.write("read.csv", format!("a line before\n{csv}"));
     let mut file = std::fs::File::open(dir.path("read.csv")).unwrap();
     std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(14)).unwrap();
@@ -295,7 +295,7 @@ fn utf_16_is_detected_by_its_byte_order_mark() {
             dir.run(&["load", &file, "out.db"]).expect_code(0);
             assert_holds_all_rows(&dir, Path::new(&file).file_stem().unwrap().to_str().unwrap());
         }
-        // Half of a character, and half of a pair of surrogates.
+        // Half a code unit, a lone high surrogate, and a lone low surrogate.
         for rest in [&[0x61][..], &bytes(&0xd800), &[bytes(&0xdc00), bytes(&0x61)].concat()] {
             let fields: Vec<u8> = "1,".encode_utf16().flat_map(|unit| bytes(&unit)).collect();
             dir.write("bad.csv", [text.as_slice(), &fields, rest].concat());

@@ -1,4 +1,4 @@
-//! The database that a load goes into: what survives, what is refused, what takes whose place.
+//! The target database: what survives a load, what is replaced, and which targets are errors.
 
 use crate::common::{Running, TWO_PEOPLE, TestDir, people_csv, query, rows_of};
 use rusqlite::Connection;
@@ -12,18 +12,18 @@ const OTHER_OBJECTS: &str =
     CREATE TABLE log (message);
     CREATE TRIGGER logged AFTER DELETE ON \"other table\" BEGIN INSERT INTO log VALUES (old.x); END;";
 
-/// All of a database but for the table `people`, as text.
-fn others(connection: &Connection) -> String {
+/// Everything in a database except the table `people`, as text.
+fn other_content(connection: &Connection) -> String {
     let schema = "SELECT type, name, tbl_name, sql FROM sqlite_schema
         WHERE tbl_name <> 'people' COLLATE NOCASE ORDER BY type, name";
-    let mut others = format!("{:?}", rows_of(connection, schema));
+    let mut content = format!("{:?}", rows_of(connection, schema));
     for table in ["\"other table\"", "log", "sqlite_sequence"] {
-        others += &format!("{:?}", rows_of(connection, &format!("SELECT rowid, * FROM {table}")));
+        content += &format!("{:?}", rows_of(connection, &format!("SELECT rowid, * FROM {table}")));
     }
     for pragma in ["user_version", "application_id", "encoding", "auto_vacuum", "page_size", "journal_mode"] {
-        others += &format!("{pragma} = {}\n", query(connection, &format!("PRAGMA {pragma}")));
+        content += &format!("{pragma} = {}\n", query(connection, &format!("PRAGMA {pragma}")));
     }
-    others
+    content
 }
 
 #[test]
@@ -42,9 +42,9 @@ fn other_objects_in_the_database_survive() {
         for options in [&[][..], &["--vacuum", "--verify", "--synchronous", "full"]] {
             println!("{sql} {options:?}");
             let dir = TestDir::with_database(TWO_PEOPLE, &format!("{sql}{OTHER_OBJECTS}"));
-            let before = others(&dir.database());
+            let before = other_content(&dir.database());
             dir.load(options).expect_code(0);
-            assert_eq!(others(&dir.database()), before);
+            assert_eq!(other_content(&dir.database()), before);
             dir.assert_holds(TWO_PEOPLE);
             assert_eq!(dir.query("SELECT group_concat(last_name) FROM names"), "LOVELACE,TURING");
             assert_eq!(dir.file_names(), ["people.csv", "people.db"]);
@@ -62,7 +62,7 @@ fn a_database_with_only_people_is_replaced() {
     dir.write("people.csv", TWO_PEOPLE);
     dir.load(&["--verify"]).expect_code(0);
     dir.assert_holds(TWO_PEOPLE);
-    assert!(dir.read("people.db").len() < 100_000, "nothing of the old is left");
+    assert!(dir.read("people.db").len() < 100_000, "old pages are left");
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_replaced_database_keeps_its_settings() {
     }
 }
 
-/// Copies a WAL database and its log while it is open, as they would be found after a crash.
+/// A directory with a WAL database and its log, copied while open, as a crash would leave them.
 fn dir_with_wal(sql: &str) -> TestDir {
     let dir = TestDir::with_input(TWO_PEOPLE);
     let open = dir.open("open.db");
@@ -153,7 +153,7 @@ fn a_locked_database_is_reported() {
         let before = dir.snapshot();
         let other = dir.database();
         other.execute_batch(lock).unwrap();
-        // To read the file here and now would end the lock: it is this process's, whichever handle it used.
+        // Do not read the file here: closing it would drop the lock, because POSIX locks belong to the process.
         dir.load(&[]).expect_code(1).assert_single_message(&["people.db", "locked"]);
         other.execute_batch("ROLLBACK").unwrap();
         dir.assert_unchanged(&before);

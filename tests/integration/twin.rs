@@ -1,5 +1,5 @@
-//! Two databases made of the same rows, one by the direct path and one through statements, and how they are
-//! compared: the second is the oracle of the first.
+//! Two databases with the same rows, one written by the direct path and one by statements. The second is the oracle for
+//! the first.
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -12,7 +12,7 @@ use sqload::{Error, Kind};
 use std::fs::File;
 use std::path::Path;
 
-/// A table, and rows for it.
+/// A table and its rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
     pub(crate) page_bytes: u32,
@@ -20,16 +20,16 @@ pub(crate) struct Case {
     pub(crate) columns: Vec<(String, String)>,
     /// CREATE INDEX statements.
     pub(crate) indexes: Vec<String>,
-    /// Rows in chunks.
+    /// The rows of each chunk.
     pub(crate) chunks: Vec<Vec<Vec<Value>>>,
-    /// Records before each chunk that became no row.
+    /// The number of rejected records before each chunk.
     pub(crate) rejects: u64,
     pub(crate) lock_byte: u64,
     pub(crate) sorting: Sorting,
 }
 
 impl Case {
-    /// A table `t` with these columns, all rows in chunks of `chunk_rows`.
+    /// A table `t` with these columns and rows, in chunks of `chunk_rows`.
     pub(crate) fn new(
         page_bytes: u32,
         columns: &[(&str, &str)],
@@ -62,7 +62,7 @@ impl Case {
         Table { indexes: self.indexes.clone(), ..Table::new("t", columns) }
     }
 
-    /// An empty database with the table.
+    /// Creates a database with the empty table.
     fn create(&self, path: &Path) -> Connection {
         let connection = Connection::open(path).unwrap();
         let columns: Vec<_> =
@@ -73,7 +73,7 @@ impl Case {
         connection
     }
 
-    /// Hands on each chunk's rows.
+    /// Calls `take` with the rows of each chunk.
     fn each_chunk<E>(&self, mut take: impl FnMut(&Rows<'_>) -> Result<(), E>) -> Result<(), E> {
         let mut first_record = 0;
         for chunk in &self.chunks {
@@ -96,12 +96,12 @@ impl Case {
         Ok(())
     }
 
-    /// Fills a new database by the direct path.
+    /// Writes a new database with the direct path.
     pub(crate) fn direct(&self, path: &Path) -> Result<(), Error> {
         self.direct_until(path, false)
     }
 
-    /// As [`Case::direct`], but if `is_stopped` a stop comes before the end.
+    /// Like [`Case::direct`]; if `is_stopped`, the load is interrupted before it finishes.
     pub(crate) fn direct_until(&self, path: &Path, is_stopped: bool) -> Result<(), Error> {
         let connection = self.create(path);
         self.indexes.iter().for_each(|sql| connection.execute_batch(sql).unwrap());
@@ -115,10 +115,10 @@ impl Case {
             encoder.encode(rows, &mut encoded);
             writer.append(rows, &mut encoded).map(drop)
         })?;
-        run(path, &writer.finish(&is_stopped.into())?)
+        execute_all(path, &writer.finish(&is_stopped.into())?)
     }
 
-    /// Fills a new database through statements.
+    /// Writes a new database with statements.
     pub(crate) fn statements(&self, path: &Path) -> Result<(), Error> {
         let connection = self.create(path);
         connection.execute_batch("BEGIN").unwrap();
@@ -136,17 +136,17 @@ impl Case {
         let unfinished = writer.finish(&false.into())?;
         connection.execute_batch("COMMIT").unwrap();
         connection.close().unwrap();
-        run(path, &unfinished)
+        execute_all(path, &unfinished)
     }
 
-    /// Makes both databases and compares them, before and after changes.
+    /// Writes both databases and asserts that they are equal, before and after changes.
     #[track_caller]
     pub(crate) fn check(&self) {
         let directory = tempfile::tempdir().unwrap();
         let [direct, statements] = ["direct.db", "statements.db"].map(|name| directory.path().join(name));
         match (self.direct(&direct), self.statements(&statements)) {
             (Ok(()), Ok(())) => self.compare(&direct, &statements),
-            // If there are several reasons, they may name different ones.
+            // If several constraints are violated, the errors may differ.
             (Err(direct), Err(_))
                 if matches!(direct.kind(), Kind::Constraint { .. } | Kind::Sqlite { .. }) => {}
             (direct, statements) => panic!("direct: {direct:?}\nstatements: {statements:?}\n{self:#?}"),
@@ -155,9 +155,9 @@ impl Case {
 
     #[track_caller]
     fn compare(&self, direct: &Path, statements: &Path) {
-        assert_plain(direct);
+        assert_valid_header(direct);
         let [direct, statements] = [direct, statements].map(|path| Connection::open(path).unwrap());
-        self.same_content(&direct, &statements);
+        self.assert_same_content(&direct, &statements);
         let copy = tempfile::tempdir().unwrap();
         let copy = copy.path().join("copy.db");
         direct.execute("VACUUM INTO ?", [copy.to_str()]).unwrap();
@@ -173,13 +173,13 @@ impl Case {
                 "{sql}"
             );
         }
-        self.same_content(&direct, &statements);
-        // Rowids that no column holds are given anew.
+        self.assert_same_content(&direct, &statements);
+        // VACUUM renumbers rowids that are not a column.
         [&direct, &statements].iter().for_each(|database| database.execute_batch("VACUUM").unwrap());
-        self.same_content(&direct, &statements);
+        self.assert_same_content(&direct, &statements);
     }
 
-    /// Statements that change the table all over.
+    /// Statements that change rows throughout the table.
     fn changes(&self) -> Vec<String> {
         let names: Vec<_> = self.columns.iter().map(|(name, _)| format!("\"{name}\"")).collect();
         let (last, all) = (&names[names.len() - 1], names.join(", "));
@@ -196,7 +196,7 @@ impl Case {
     }
 
     #[track_caller]
-    fn same_content(&self, direct: &Connection, statements: &Connection) {
+    fn assert_same_content(&self, direct: &Connection, statements: &Connection) {
         for database in [direct, statements] {
             assert_eq!(
                 rows_of(database, "PRAGMA integrity_check"),
@@ -205,7 +205,7 @@ impl Case {
             );
         }
         let select = "SELECT rowid, * FROM t NOT INDEXED ORDER BY rowid";
-        assert_same(direct, statements, select);
+        assert_same_rows(direct, statements, select);
         for index in rows_of(direct, "SELECT name FROM pragma_index_list('t') WHERE NOT partial") {
             let Value::Text(index) = &index[0] else { panic!("{index:?}") };
             let keys = rows_of(
@@ -221,7 +221,7 @@ impl Case {
             if !keys.is_empty() {
                 let keys = keys.join(", ");
                 let values = keys.replace(" DESC", "");
-                assert_same(
+                assert_same_rows(
                     direct,
                     statements,
                     &format!("SELECT {values}, rowid FROM t INDEXED BY \"{index}\" ORDER BY {keys}"),
@@ -231,7 +231,7 @@ impl Case {
     }
 }
 
-fn run(path: &Path, unfinished: &[String]) -> Result<(), Error> {
+fn execute_all(path: &Path, unfinished: &[String]) -> Result<(), Error> {
     let connection = Connection::open(path).unwrap();
     for sql in unfinished {
         let failed = |source| Kind::Sqlite { action: "index".to_owned(), path: path.to_owned(), source };
@@ -240,7 +240,7 @@ fn run(path: &Path, unfinished: &[String]) -> Result<(), Error> {
     Ok(())
 }
 
-/// What a column of a chunk borrows from.
+/// The values of a column of a chunk, in every representation that it may have.
 struct ColumnData<'v> {
     values: Vec<batch::Value<'v>>,
     integers: Vec<i64>,
@@ -273,7 +273,7 @@ impl<'v> ColumnData<'v> {
         data
     }
 
-    /// The column, in the form that says most of its values.
+    /// The column in its most specific representation.
     fn column(&self) -> Values<'_> {
         let all = |is_one: fn(&batch::Value<'_>) -> bool| self.values.iter().all(is_one);
         let strings = Strings { bytes: &self.bytes, spans: &self.spans };
@@ -313,17 +313,17 @@ pub(crate) fn rows_of(connection: &Connection, sql: &str) -> Vec<Vec<Value>> {
 }
 
 #[track_caller]
-fn assert_same(direct: &Connection, statements: &Connection, sql: &str) {
+fn assert_same_rows(direct: &Connection, statements: &Connection, sql: &str) {
     let (direct, statements) = (rows_of(direct, sql), rows_of(statements, sql));
     assert_eq!(direct.len(), statements.len(), "{sql}");
     for (direct, statements) in direct.iter().zip(&statements) {
-        // As texts, which tell -0.0 from 0.0 and one infinity from another.
+        // Compared as text, which distinguishes -0.0 from 0.0.
         assert_eq!(format!("{direct:?}"), format!("{statements:?}"), "{sql}");
     }
 }
 
-/// Asserts what of the file's header SQLite's own check does not look at.
-fn assert_plain(path: &Path) {
+/// Checks the fields of the database header that `integrity_check` does not.
+fn assert_valid_header(path: &Path) {
     let bytes = std::fs::read(path).unwrap();
     let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
     let page_bytes = match u32::from(bytes[16]) << 8 | u32::from(bytes[17]) {

@@ -1,4 +1,6 @@
-//! The direct path against the statement path: tables, rows, indexes and pages of all kinds.
+//! The direct path compared with the statement path on random tables, rows, indexes and page sizes.
+//!
+//! `SQLOAD_TWINS=10000 cargo test --test integration twins::` compares 10 000 tables; `SQLOAD_TWINS_FROM` is the first seed.
 
 use crate::twin::Case;
 use rand::rngs::ChaCha8Rng;
@@ -51,7 +53,7 @@ const TEXTS: [&str; 20] = [
     "-",
 ];
 
-/// A value; `class` 0 is all that there are, others leave some out.
+/// A random value; `class` 0 is any value, others are a subset.
 fn value(rng: &mut ChaCha8Rng, class: u32, page_bytes: usize) -> Value {
     let kinds = match class {
         0 => 0..20,
@@ -63,7 +65,7 @@ fn value(rng: &mut ChaCha8Rng, class: u32, page_bytes: usize) -> Value {
         0..2 => Value::Null,
         2..4 => Value::Integer(rng.random_range(-2..3)),
         4..8 => {
-            // Around every power of two.
+            // Near a power of two.
             let power = 1i64.wrapping_shl(rng.random_range(0..64));
             let near = power.wrapping_add(rng.random_range(-2..2));
             Value::Integer(if rng.random() { near } else { near.wrapping_neg() })
@@ -80,7 +82,7 @@ fn value(rng: &mut ChaCha8Rng, class: u32, page_bytes: usize) -> Value {
     }
 }
 
-/// Mostly small; else around the sizes at which a record's header, a cell or an overflow page is full.
+/// A size that is mostly small, or near one at which a record header, a cell or an overflow page is full.
 fn size(rng: &mut ChaCha8Rng, page_bytes: usize) -> usize {
     let index_limit = (page_bytes - 12) * 64 / 255 - 23;
     let least = (page_bytes - 12) * 32 / 255 - 23;
@@ -130,7 +132,7 @@ fn case(seed: u64) -> Case {
     let count: i64 = *[0, 1, 2, 5, 40, 200, 400].choose(rng).unwrap();
     let ids_ascend = rng.random_bool(0.5);
     let has_unique = rng.random_bool(0.8);
-    // Half of the columns have values of any class.
+    // Half of the columns have values of class 0.
     let classes: Vec<_> = (0..width).map(|_| rng.random_range(0u32..6).saturating_sub(2)).collect();
     let rows: Vec<Vec<_>> = (0..count)
         .map(|row: i64| {
@@ -163,7 +165,7 @@ fn case(seed: u64) -> Case {
     case
 }
 
-/// How many random tables are tried; `SQLOAD_TWINS=10000` for a longer campaign.
+/// The number of random tables.
 fn cases() -> u64 {
     std::env::var("SQLOAD_TWINS").map_or(300, |cases| cases.parse().expect("a number of cases"))
 }

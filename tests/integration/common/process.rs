@@ -1,4 +1,4 @@
-//! The program as a child process: started, observed, stopped, and how it ended.
+//! The program as a child process: it is started, observed and stopped.
 
 use super::TestDir;
 use std::fs::File;
@@ -109,7 +109,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail if it has ended, as it should have.
+        // Both fail if it has already ended, which is the usual case.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -122,7 +122,7 @@ impl Outcome {
         self
     }
 
-    /// Whether there is one message, all of `parts` in it. Warnings of rejects may precede it.
+    /// Asserts that there is a single message and that it contains all `parts`. Warnings about rejects may precede it.
     #[track_caller]
     pub(crate) fn assert_single_message(&self, parts: &[&str]) {
         const LONGEST_MESSAGE_BYTES: usize = 1_000;
