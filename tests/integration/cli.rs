@@ -1,13 +1,11 @@
 //! The command line in general, and `create-file`.
 
-use crate::common::{Running, TWO_PEOPLE, TestDir};
+use crate::common::{Running, TWO_PEOPLE, TestDir, assert_contains};
 
 #[test]
 fn prints_help_without_a_subcommand() {
     let outcome = TestDir::new().run(&[]).expect_code(0);
-    for part in ["Usage: sqload", "create-file", "run-pipeline", "Exit codes:"] {
-        assert!(outcome.stdout.contains(part), "{part:?} is not in {:?}", outcome.stdout);
-    }
+    assert_contains(&outcome.stdout, ["Usage: sqload", "create-file", "run-pipeline", "Exit codes:"]);
     assert_eq!(outcome.stderr, "");
 }
 

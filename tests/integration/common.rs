@@ -65,6 +65,13 @@ impl TestDir {
         std::fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
+    /// The reasons stored next to the rejects in `name`.
+    #[track_caller]
+    pub(crate) fn reasons(&self, name: &str) -> Vec<serde_json::Value> {
+        let lines = String::from_utf8(self.read(&format!("{name}.reasons.jsonl"))).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     /// The names of its entries, sorted.
     pub(crate) fn file_names(&self) -> Vec<String> {
         let entries = self.0.path().read_dir().unwrap();
@@ -222,6 +229,14 @@ fn reference(csv: &[u8], dialect: &csv::ReaderBuilder) -> Connection {
 
 pub(crate) fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
+}
+
+/// Asserts that `output` contains all `parts`.
+#[track_caller]
+pub(crate) fn assert_contains<'p>(output: &str, parts: impl IntoIterator<Item = &'p str>) {
+    for part in parts {
+        assert!(output.contains(part), "{part:?} is not in {output:?}");
+    }
 }
 
 /// Loads `csv` with these options and each writer, and passes the database to `check`.

@@ -9,15 +9,13 @@ const KEEP_REJECTS: [&str; 4] = ["--on-error", "skip", "--rejects", "bad.csv"];
 
 /// The reasons stored next to `bad.csv`: record, line, offset, kind, column and message.
 fn reasons(dir: &TestDir) -> Vec<(u64, u64, u64, String, Option<String>, String)> {
-    let lines = String::from_utf8(dir.read("bad.csv.reasons.jsonl")).unwrap();
-    let reason = |line: &str| {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        let number = |name: &str| line[name].as_u64().unwrap();
-        let text = |name: &str| line[name].as_str().map(str::to_owned);
-        let (record, line_number, offset) = (number("record"), number("line"), number("offset"));
-        (record, line_number, offset, text("kind").unwrap(), text("column"), text("message").unwrap())
+    let reason = |reason: &serde_json::Value| {
+        let number = |name: &str| reason[name].as_u64().unwrap();
+        let text = |name: &str| reason[name].as_str().map(str::to_owned);
+        let (record, line, offset) = (number("record"), number("line"), number("offset"));
+        (record, line, offset, text("kind").unwrap(), text("column"), text("message").unwrap())
     };
-    lines.lines().map(reason).collect()
+    dir.reasons("bad.csv").iter().map(reason).collect()
 }
 
 /// Inserts the rows one by one with plain SQL. Returns the table and the error of each row, if any.
@@ -220,11 +218,7 @@ fn rejects_follow_the_header_of_their_input() {
     for (name, inputs) in
         [("bad.csv", &["1.csv", "4.csv"][..]), ("bad.csv.2", &["2.csv"]), ("bad.csv.3", &["3.csv"])]
     {
-        let reasons = String::from_utf8(dir.read(&format!("{name}.reasons.jsonl"))).unwrap();
-        let found: Vec<_> = reasons
-            .lines()
-            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["input"].clone())
-            .collect();
+        let found: Vec<_> = dir.reasons(name).iter().map(|reason| reason["input"].clone()).collect();
         assert_eq!(found, inputs, "{name}");
     }
     // A rejects file cannot also be an input.
@@ -275,8 +269,7 @@ fn ignore_skips_rows_whose_key_exists() {
     // The same command again, with the existing table.
     dir.write("in.csv", "b,A\nq,2\nr,5\n");
     let append = ["load", "in.csv", "out.db", "--append", "--pk", "a", "--ignore", "--report", "-"];
-    let report = dir.run(&append).expect_code(0).stdout;
-    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let report = dir.run(&append).expect_code(0).report();
     assert_eq!([&report["loaded"], &report["ignored"]], [1, 1]);
     let connection = dir.open("out.db");
     assert_eq!(query(&connection, "SELECT group_concat(a || b, ' ') FROM \"in\""), "1x 2y 5r");

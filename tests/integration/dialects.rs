@@ -109,8 +109,8 @@ fn rejects_load_with_the_options_of_their_input() {
         let skip = ["load", "in.csv", "out.db", "--on-error", "skip", "--rejects", "bad.csv"];
         dir.run(&[&skip, &options[..]].concat()).expect_code(3);
         assert_eq!(String::from_utf8(dir.read("bad.csv")).unwrap(), rejects);
-        dir.write("mended.csv", rejects.replace(",", ""));
-        dir.run(&[&["load", "mended.csv", "out.db", "--append"], &options[..]].concat()).expect_code(0);
+        dir.write("fixed.csv", rejects.replace(",", ""));
+        dir.run(&[&["load", "fixed.csv", "out.db", "--append"], &options[..]].concat()).expect_code(0);
         let connection = dir.open("out.db");
         assert_eq!(rows_of(&connection, "SELECT count(*) FROM t"), [[Value::Integer(2)]]);
     }

@@ -1,7 +1,7 @@
 //! The direct path at its limits: full pages, full levels of a tree, keys that stop ascending, too little memory; and the
 //! tables that it does not support.
 
-use crate::common::rows_of;
+use crate::common::{rows_of, text};
 use crate::twin::Case;
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -187,7 +187,7 @@ fn rejects_leave_no_gap_in_the_rowids() {
         assert_eq!((report.records, report.loaded, report.rejected), (6, 3, 3));
         let connection = Connection::open(directory.path().join("out.db")).unwrap();
         let rowids = rows_of(&connection, "SELECT group_concat(rowid || ':' || a) FROM t");
-        assert_eq!(rowids, [[Value::Text("1:1,2:3,3:6".to_owned())]]);
+        assert_eq!(rowids, [[text("1:1,2:3,3:6")]]);
     }
 }
 

@@ -1,6 +1,6 @@
 //! `--dry-run` predicts what a load does, and changes nothing.
 
-use crate::common::{TWO_PEOPLE, TestDir, query, rows_of};
+use crate::common::{TWO_PEOPLE, TestDir, assert_contains, query, rows_of};
 use rusqlite::types::Value;
 
 #[test]
@@ -32,9 +32,10 @@ id | te\"xt          | real | zip
     let lines = |text: &str, count: usize| text.lines().take(count).map(str::to_owned).collect::<Vec<_>>();
     let (found, expected) = (lines(&preview.stdout, 7), lines(expected, 7));
     assert_eq!(found, expected, "{}", preview.stdout);
-    for part in ["1 rejected; others may still change a column's type", "direct writer", "are free there"] {
-        assert!(preview.stdout.contains(part), "{part}: {}", preview.stdout);
-    }
+    assert_contains(
+        &preview.stdout,
+        ["1 rejected; others may still change a column's type", "direct writer", "are free there"],
+    );
     // The load has the predicted rows and schema, and about the predicted size.
     dir.run(&[&load[..], &more].concat()).expect_code(3);
     let connection = dir.open("out.db");
@@ -89,15 +90,16 @@ fn dry_run_tries_an_existing_table() {
         let before = dir.snapshot();
         let stdout = dir.run(&load).expect_code(0).stdout;
         dir.assert_unchanged(&before);
-        for part in [
-            "table T, which is there already:\nCREATE TABLE t (b INTEGER",
-            "CREATE UNIQUE INDEX u ON t (a);\nALTER TABLE \"T\" ADD COLUMN \"d\" REAL;\n",
-            "b | a     | c      | d\n1 | '007' | 'none' | 1.5\n2 | 'x'   | 'none' | 2.0\n",
-            "tried all 3 records: 1 rejected, for which the load ends\n",
-            "statements writer: the database has other content\n",
-        ] {
-            assert!(stdout.contains(part), "{part} is not in {stdout}");
-        }
+        assert_contains(
+            &stdout,
+            [
+                "table T, which is there already:\nCREATE TABLE t (b INTEGER",
+                "CREATE UNIQUE INDEX u ON t (a);\nALTER TABLE \"T\" ADD COLUMN \"d\" REAL;\n",
+                "b | a     | c      | d\n1 | '007' | 'none' | 1.5\n2 | 'x'   | 'none' | 2.0\n",
+                "tried all 3 records: 1 rejected, for which the load ends\n",
+                "statements writer: the database has other content\n",
+            ],
+        );
         let connection = dir.open("o?t.db");
         assert_eq!(query(&connection, "SELECT count(*) FROM t"), "1");
     }
@@ -131,7 +133,7 @@ fn the_report_contains_everything_in_the_summary() {
     let load =
         ["load", "in.csv", "out.db", "-t", "t", "-d", ";", "--pk", "a", "--ignore", "--on-error", "skip"];
     let outcome = dir.run(&[&load[..], &["--report", "-"]].concat()).expect_code(3);
-    let report: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let report = outcome.report();
     let columns = serde_json::json!([
         { "name": "a", "declaration": "INTEGER" },
         { "name": "zip", "declaration": "TEXT" },

@@ -204,9 +204,9 @@ impl ExpressionGenerator {
                 let nulls = ["ISNULL", "NOTNULL", "NOT NULL"];
                 let test = self.pick(&[&tests[..], &nulls].concat());
                 // An operator after one of `nulls` applies to the result of the test.
-                let behind =
+                let suffix =
                     if nulls.contains(&test) { self.pick(&["", " + 1", " || 'x'", " < 1"]) } else { "" };
-                format!("{x} {test}{behind}")
+                format!("{x} {test}{suffix}")
             }
             10 => {
                 let (not, z, n) = (self.pick(&["", "NOT "]), self.expr(depth), self.0.random_range(1..4));

@@ -41,7 +41,7 @@ fn an_integer_column_becomes_real_without_a_second_load() {
             assert!(!is_reloaded, "{writer} {options:?}");
             let (given, _) = load(&dir, &["in.csv"], writer, &[options, &["--type", "a=REAL"]].concat());
             assert!(inferred == given, "{writer} {options:?}");
-            assert!(inferred.contains(&vec![Value::Real(-2.0), Value::Text("real".to_owned())]));
+            assert!(inferred.contains(&vec![Value::Real(-2.0), text("real")]));
         }
         // A table whose declaration cannot be changed is loaded again.
         for options in [["--pk", "a"].as_slice(), &["--strict"]] {
@@ -61,14 +61,13 @@ fn the_report_declares_a_late_real_column_as_real() {
     let dir = TestDir::new();
     dir.write("in.csv", format!("a,b,c\n{}0.5,1,\n", format!("1,1,{LONG}\n").repeat(MANY)));
     let select = ["--select", "a, b, a AS d", "--report", "-"];
-    let report =
-        dir.run(&[&["load", "in.csv", "out.db", "-t", "t"], &select[..]].concat()).expect_code(0).stdout;
-    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let load = [&["load", "in.csv", "out.db", "-t", "t"], &select[..]].concat();
+    let report = dir.run(&load).expect_code(0).report();
     let declared = |at: usize| report["columns"][at]["declaration"].as_str().unwrap().to_owned();
     assert_eq!([declared(0), declared(1), declared(2)], ["REAL", "INTEGER", "REAL"]);
     let connection = dir.open("out.db");
     let types = rows_of(&connection, "SELECT DISTINCT typeof(a), typeof(b), typeof(d) FROM t");
-    assert_eq!(types, [["real", "integer", "real"].map(|name| Value::Text(name.to_owned()))]);
+    assert_eq!(types, [["real", "integer", "real"].map(text)]);
 }
 
 #[test]
@@ -98,10 +97,7 @@ fn an_initially_empty_column_is_reloaded_only_for_numbers() {
             let (content, is_reloaded) = load(&dir, &["in.csv"], writer, &[]);
             assert_eq!(is_reloaded, expects_reload, "{last:?} {writer}");
             let sql = format!("CREATE TABLE \"t\" (\"a\" {declared}, \"b\" INTEGER, \"c\" TEXT)");
-            assert!(
-                content.contains(&vec![Value::Text("t".to_owned()), Value::Text(sql)]),
-                "{last:?} {writer}"
-            );
+            assert!(content.contains(&vec![text("t"), Value::Text(sql)]), "{last:?} {writer}");
         }
     }
 }

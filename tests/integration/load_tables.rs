@@ -19,7 +19,7 @@ fn an_existing_table_is_replaced_only_on_request() {
     let connection = dir.open("out.db");
     for table in ["\"in\"", "other"] {
         let rows = rows_of(&connection, &format!("SELECT * FROM {table}"));
-        assert_eq!(rows, [[Value::Text("x".to_owned())]], "{table}");
+        assert_eq!(rows, [[text("x")]], "{table}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! The options of `run-pipeline`.
 
-use crate::common::{TWO_PEOPLE, TestDir, people_csv};
+use crate::common::{TWO_PEOPLE, TestDir, assert_contains, people_csv};
 use serde_json::Value as Json;
 
 /// Two bad records, one of which spans two lines, each followed by a good one.
@@ -102,9 +102,7 @@ fn bad_records_are_skipped_reported_and_counted() {
             "people.csv: line 6 (record 4, byte 74): rejected: 4 fields where the header has 3",
             "read 5 records: 3 loaded, 2 rejected",
         ];
-        for part in parts {
-            assert!(outcome.stderr.contains(part), "{part:?} is not in {:?}", outcome.stderr);
-        }
+        assert_contains(&outcome.stderr, parts);
     }
 }
 

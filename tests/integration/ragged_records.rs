@@ -19,7 +19,7 @@ fn load_and_report(csv: &[u8], options: &[&str], code: i32, check: impl Fn(Vec<V
         let outcome = dir.run(&[&load[..], options].concat()).expect_code(code);
         let connection = dir.open("out.db");
         let rows = rows_of(&connection, "SELECT * FROM t ORDER BY rowid");
-        check(rows, serde_json::from_str(&outcome.stdout).unwrap(), &outcome.stderr);
+        check(rows, outcome.report(), &outcome.stderr);
         std::fs::remove_file(dir.path("out.db")).unwrap();
     }
 }

@@ -15,8 +15,8 @@ fn rejects_of_another_encoding_load_with_the_same_options() {
     dir.run(&[&["load", "in.csv", "out.db"], &options[..]].concat()).expect_code(3);
     let bad = dir.read("bad.csv");
     assert_eq!(bad, "\u{feff}näme,v\nö\n".as_bytes());
-    dir.write("mended.csv", String::from_utf8(bad).unwrap().replace("ö", "ö,2"));
-    dir.run(&[&["load", "mended.csv", "out.db", "--append"], &options[..4]].concat()).expect_code(0);
+    dir.write("fixed.csv", String::from_utf8(bad).unwrap().replace("ö", "ö,2"));
+    dir.run(&[&["load", "fixed.csv", "out.db", "--append"], &options[..4]].concat()).expect_code(0);
     assert_eq!(query_out(&dir, "SELECT group_concat(\"näme\" || v) FROM t"), "ä1,ö2");
 }
 
@@ -28,8 +28,8 @@ fn a_header_with_invalid_utf8_is_an_error() {
     let parts = ["in.csv: line 2 (", "byte 10", "--encoding"];
     dir.run(&load).expect_code(1).assert_single_message(&parts);
     assert!(!dir.path("out.db").exists());
-    let mended = dir.run(&[&load[..], &["--invalid-utf8", "replace"]].concat()).expect_code(0);
-    assert!(mended.stderr.contains("the header is not UTF-8"), "{}", mended.stderr);
+    let outcome = dir.run(&[&load[..], &["--invalid-utf8", "replace"]].concat()).expect_code(0);
+    assert!(outcome.stderr.contains("the header is not UTF-8"), "{}", outcome.stderr);
     assert_eq!(query_out(&dir, "SELECT name FROM pragma_table_info('in') WHERE cid = 1"), "n\u{fffd}");
     std::fs::remove_file(dir.path("out.db")).unwrap();
     dir.run(&[&load[..], &["--encoding", "latin1"]].concat()).expect_code(0);
@@ -125,15 +125,15 @@ fn a_record_without_a_key_is_not_given_one() {
     let dir = TestDir::new();
     dir.write("in.csv", "id,b\n1,x\n,y\n2,z\n");
     let new = ["load", "in.csv", "out.db", "-t", "t", "--replace", "--pk", "id"];
-    let ways: [&[&str]; 5] =
+    let key_options: [&[&str]; 5] =
         [&[], &["--writer", "statements"], &["--not-null", "id"], &["--strict"], &["--type", "id=INTEGER"]];
-    for way in ways {
-        let load = [&new[..], way].concat();
+    for options in key_options {
+        let load = [&new[..], options].concat();
         dir.run(&load)
             .expect_code(1)
             .assert_single_message(&["line 3 (record 2", "NOT NULL constraint failed: t.id"]);
         dir.run(&[&load[..], &["--on-error", "skip"]].concat()).expect_code(3);
-        assert_eq!(query_out(&dir, "SELECT group_concat(id || b) FROM t"), "1x,2z", "{way:?}");
+        assert_eq!(query_out(&dir, "SELECT group_concat(id || b) FROM t"), "1x,2z", "{options:?}");
     }
     for into in [&["--append", "--upsert"][..], &["--append", "--ignore"]] {
         let load = [&["load", "in.csv", "out.db", "-t", "t", "--on-error", "skip"], into].concat();

@@ -23,8 +23,8 @@ fn value(column_type: Type) -> BoxedStrategy<Value> {
         .boxed(),
         // At most 15 significant digits: an integer times a power of ten.
         Type::Real => (-999_999_999_999_999..=999_999_999_999_999_i64, 0..=20_u32, 0..16_u32)
-            .prop_map(|(digits, decimals, fewer)| {
-                let digits = digits / 10_i64.pow(fewer);
+            .prop_map(|(digits, decimals, dropped_digits)| {
+                let digits = digits / 10_i64.pow(dropped_digits);
                 Value::Real(format!("{digits}e-{decimals}").parse::<f64>().unwrap() + 0.0)
             })
             .boxed(),

@@ -1,6 +1,6 @@
 //! SQL in `load`: --select and --where, and what `check` and --explain say about expressions.
 
-use crate::common::{TWO_PEOPLE, TestDir, rows_of, text};
+use crate::common::{TWO_PEOPLE, TestDir, assert_contains, rows_of, text};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -43,7 +43,7 @@ fn select_determines_the_columns() {
         &dir,
         &["--select", "typeof(n) a, typeof(r) b, typeof(CAST(n AS INTEGER)) c", "--limit", "1"],
     );
-    assert_eq!(rows, [["text", "text", "integer"].map(|name| Value::Text(name.to_owned()))]);
+    assert_eq!(rows, [["text", "text", "integer"].map(text)]);
 }
 
 #[test]
@@ -101,9 +101,7 @@ fn explain_names_the_evaluators_without_loading() {
         "SQLite    c",
         "'ALAN' | NULL | ",
     ];
-    for part in parts {
-        assert!(outcome.stdout.contains(part), "{part} is not in {}", outcome.stdout);
-    }
+    assert_contains(&outcome.stdout, parts);
     dir.write("other.csv", "first_name\nAda\n");
     let check = ["check", "people.sql", "-i", "other.csv"];
     dir.run(&check)

@@ -1,6 +1,6 @@
 //! SQL pipelines: their results are compared with those of SQLite.
 
-use crate::common::{TWO_PEOPLE, TestDir, query, rows_of};
+use crate::common::{TWO_PEOPLE, TestDir, assert_contains, query, rows_of};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -335,9 +335,10 @@ fn a_record_with_a_failing_expression_is_rejected() {
     for options in [&[][..], &["--writer", "statements"]] {
         let run = [&["run-pipeline", "people.sql", "--rejects", "bad.csv"], options].concat();
         let outcome = dir.run(&run).expect_code(3);
-        for part in ["line 3 (record 2", "\"a\"", "malformed JSON", "2 loaded, 1 rejected"] {
-            assert!(outcome.stderr.contains(part), "{part} is not in {}", outcome.stderr);
-        }
+        assert_contains(
+            &outcome.stderr,
+            ["line 3 (record 2", "\"a\"", "malformed JSON", "2 loaded, 1 rejected"],
+        );
         assert_eq!(dir.query("SELECT group_concat(a) FROM t"), "object,array");
         assert_eq!(dir.read("bad.csv"), b"x\nnix\n");
     }

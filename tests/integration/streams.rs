@@ -1,6 +1,6 @@
 //! Inputs other than plain UTF-8 files: pipes, compressed files, archives, other encodings.
 
-use crate::common::{Running, TestDir, is_drained, rows_of};
+use crate::common::{Running, TestDir, is_drained, rows_of, text};
 use rusqlite::types::Value;
 use std::io::Write;
 use std::path::Path;
@@ -150,14 +150,13 @@ fn a_glob_pattern_loads_many_inputs() {
 #[test]
 fn reads_any_encoding_that_is_named() {
     let dir = TestDir::new();
-    let text = "name,note\ncafé,5 €\n\"a\nb\",\"\"\n";
-    let rows =
-        [["café", "5 €"], ["a\nb", ""]].map(|row| row.map(|text| Value::Text(text.to_owned())).to_vec());
+    let csv = "name,note\ncafé,5 €\n\"a\nb\",\"\"\n";
+    let rows = [["café", "5 €"], ["a\nb", ""]].map(|row| row.map(text).to_vec());
     for name in ["windows-1252", "utf-16le", "UTF-8", "macintosh", "gb18030"] {
         let encoding = encoding_rs::Encoding::for_label(name.as_bytes()).unwrap();
         let bytes = match name {
-            "utf-16le" => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
-            _ => encoding.encode(text).0.into_owned(),
+            "utf-16le" => csv.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            _ => encoding.encode(csv).0.into_owned(),
         };
         for bytes in [bytes.clone(), gzip(&bytes)] {
             dir.write("in.csv", bytes);
@@ -176,9 +175,9 @@ fn malformed_text_of_any_encoding_is_treated_as_invalid_utf8() {
     let dir = TestDir::new();
     dir.write("sjis.csv", b"a,b\n1,2\n3,\x82\xa0\x81\n4,\x83\x41\n");
     let units = |text: &[u16]| text.iter().flat_map(|unit| unit.to_le_bytes()).collect::<Vec<_>>();
-    let text: Vec<u16> = "\u{feff}a,b\n1,2\n3,あ".encode_utf16().collect();
+    let start: Vec<u16> = "\u{feff}a,b\n1,2\n3,あ".encode_utf16().collect();
     let end: Vec<u16> = "\n4,ア\n".encode_utf16().collect();
-    dir.write("utf16.csv", units(&[&text[..], &[0xd800], &end].concat()));
+    dir.write("utf16.csv", units(&[&start[..], &[0xd800], &end].concat()));
     for (input, encoding) in [("sjis.csv", &["--encoding", "shift_jis"][..]), ("utf16.csv", &[])] {
         let load = |options: &[&str]| {
             dir.run(
@@ -194,7 +193,7 @@ fn malformed_text_of_any_encoding_is_treated_as_invalid_utf8() {
         ]);
         let rows = || rows_of(&dir.open("out.db"), "SELECT a, b FROM t");
         let expected = |rows: &[[&str; 2]]| -> Vec<Vec<Value>> {
-            rows.iter().map(|row| row.map(|text| Value::Text(text.to_owned())).to_vec()).collect()
+            rows.iter().map(|row| row.map(text).to_vec()).collect()
         };
         load(&["--on-error", "skip", "--rejects", "bad.csv"]).expect_code(3);
         assert_eq!(rows(), expected(&[["1", "2"], ["4", "ア"]]), "{input}");
@@ -265,7 +264,7 @@ fn a_pipe_is_read_once_even_if_a_type_changes_late() {
     load.wait().expect_code(0);
     let connection = dir.open("out.db");
     let rows = rows_of(&connection, "SELECT count(*), max(rowid), max(a = '007'), max(typeof(a)) FROM stdin");
-    let expected = [1_000_001.into(), 1_000_001.into(), 1.into(), Value::Text("text".to_owned())];
+    let expected = [1_000_001.into(), 1_000_001.into(), 1.into(), text("text")];
     assert_eq!(rows, [expected]);
 }
 

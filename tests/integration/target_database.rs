@@ -330,6 +330,6 @@ fn the_report_accepts_file_names_of_any_bytes() {
     let mut command = dir.command(&["run-pipeline", "-q", "-i", "people.csv", "--report", "-"]);
     command.arg("--database").arg(std::ffi::OsStr::from_bytes(b"\xff.db"));
     let outcome = Running::start(command).wait().expect_code(0);
-    let report: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let report = outcome.report();
     assert_eq!(report["loaded"], 2);
 }

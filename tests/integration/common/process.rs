@@ -1,6 +1,6 @@
 //! The program as a child process: it is started, observed and stopped.
 
-use super::TestDir;
+use super::{TestDir, assert_contains};
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::unix::process::ExitStatusExt;
@@ -132,9 +132,13 @@ impl Outcome {
         let message = lines.join("\n");
         assert!(is_message, "no single message: {:?}", self.stderr);
         assert!(message.len() <= LONGEST_MESSAGE_BYTES, "a message of {} bytes", message.len());
-        for part in parts {
-            assert!(message.contains(part), "{part:?} is not in {message:?}");
-        }
+        assert_contains(&message, parts.iter().copied());
+    }
+
+    /// The report that `--report -` prints.
+    #[track_caller]
+    pub(crate) fn report(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap()
     }
 }
 
