@@ -251,7 +251,7 @@ pub(crate) fn load_with_each_writer(
     for writer in ["direct", "statements"] {
         let load = ["load", "in.csv", "out.db", "-t", "t", "--verify", "--writer", writer];
         dir.run(&[&load[..], options].concat()).expect_code(code);
-        check(&Connection::open(dir.path("out.db")).unwrap(), &dir);
+        check(&dir.open("out.db"), &dir);
         std::fs::remove_file(dir.path("out.db")).unwrap();
     }
 }

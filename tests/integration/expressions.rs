@@ -354,7 +354,7 @@ fn oracle(rows: &[Vec<&str>]) -> Connection {
     map("lower", |text| text.chars().flat_map(char::to_lowercase).collect());
     connection.execute_batch("CREATE TABLE input (a TEXT, b TEXT, c TEXT)").unwrap();
     for row in rows {
-        let values = [0, 1, 2].map(|at| row.get(at).copied().filter(|text| *text != NULL));
+        let values = [0, 1, 2].map(|index| row.get(index).copied().filter(|text| *text != NULL));
         connection.execute("INSERT INTO input VALUES (?, ?, ?)", values).unwrap();
     }
     connection
@@ -385,8 +385,8 @@ fn expected(connection: &Connection, exprs: &[String], filter: &str) -> Vec<Expe
 
 /// The values of a row. Text that is invalid UTF-8, which CAST can produce from a BLOB, is returned as its bytes.
 fn values_of(row: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Result<Vec<Value>> {
-    let value = |at| {
-        Ok(match row.get_ref(at)? {
+    let value = |index| {
+        Ok(match row.get_ref(index)? {
             ValueRef::Text(text) => String::from_utf8(text.to_vec())
                 .map_or_else(|error| Value::Blob(error.into_bytes()), Value::Text),
             other => other.try_into()?,
@@ -428,12 +428,12 @@ fn is_expression(connection: &Connection, expr: &str) -> bool {
 
 #[test]
 fn all_evaluators_agree() {
-    let wanted = std::env::var("SQLOAD_EXPRESSIONS").map_or(3_000, |count| count.parse().unwrap());
+    let required = std::env::var("SQLOAD_EXPRESSIONS").map_or(3_000, |count| count.parse().unwrap());
     let seed = std::env::var("SQLOAD_SEED").map_or(0, |seed| seed.parse().unwrap());
     let directory = tempfile::tempdir().unwrap();
     let csv = directory.path().join("in.csv");
     let (mut tested, mut compiled, mut filtered, mut round) = (0, 0, 0, seed);
-    while tested < wanted {
+    while tested < required {
         round += 1;
         let mut generator = ExpressionGenerator(ChaCha8Rng::seed_from_u64(round));
         let rows = rows(&mut generator.0);
@@ -443,7 +443,7 @@ fn all_evaluators_agree() {
         let conditions =
             (0..generator.0.random_range(0..4)).map(|_| format!("({})", generator.valid(&connection)));
         let filter = std::iter::once("1".to_owned()).chain(conditions).collect::<Vec<_>>().join(" AND ");
-        let names: Vec<_> = (0..COLUMNS).map(|at| format!("c{at}")).collect();
+        let names: Vec<_> = (0..COLUMNS).map(|index| format!("c{index}")).collect();
         let (names, values) = (names.join(", "), exprs.join(", "));
         let sql =
             format!("CREATE TABLE t ({names}); INSERT INTO t SELECT {values} FROM input WHERE {filter}");
@@ -468,9 +468,9 @@ fn all_evaluators_agree() {
             };
             let (found, report) = load(&csv, &sql, tuning);
             for (row, (found, expected)) in found.iter().zip(&expected).enumerate() {
-                for (at, expr) in exprs.iter().enumerate() {
+                for (index, expr) in exprs.iter().enumerate() {
                     assert_eq!(
-                        found[at], expected[at],
+                        found[index], expected[index],
                         "round {round}, {evaluators:?}: {expr}, WHERE {filter}, row {row} of {rows:?}"
                     );
                 }

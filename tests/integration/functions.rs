@@ -18,9 +18,9 @@ struct Inputs {
 impl Inputs {
     fn new(csvs: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let path = |at: usize| directory.path().join(format!("{at}.csv"));
+        let path = |index: usize| directory.path().join(format!("{index}.csv"));
         let paths = (0..csvs.len()).map(path).collect();
-        csvs.iter().enumerate().for_each(|(at, csv)| std::fs::write(path(at), csv).unwrap());
+        csvs.iter().enumerate().for_each(|(index, csv)| std::fs::write(path(index), csv).unwrap());
         Self { directory, paths }
     }
 
@@ -35,7 +35,7 @@ impl Inputs {
 }
 
 fn pipeline(exprs: &[&str]) -> String {
-    let names: Vec<_> = (0..exprs.len()).map(|at| format!("c{at}")).collect();
+    let names: Vec<_> = (0..exprs.len()).map(|index| format!("c{index}")).collect();
     format!("CREATE TABLE t ({}); INSERT INTO t SELECT {} FROM input", names.join(", "), exprs.join(", "))
 }
 
@@ -103,8 +103,11 @@ fn values_depend_only_on_the_record_with_any_evaluator() {
         for (jobs, chunk_bytes) in [(1, 1 << 20), (2, 1), (8, 100), (3, 1_000)] {
             let others = load(evaluators, jobs, chunk_bytes);
             for (row, (values, others)) in rows.iter().zip(&others).enumerate() {
-                for (at, expr) in exprs.iter().enumerate() {
-                    assert_eq!(values[at], others[at], "{evaluators:?}, {jobs} jobs: {expr} in row {row}");
+                for (index, expr) in exprs.iter().enumerate() {
+                    assert_eq!(
+                        values[index], others[index],
+                        "{evaluators:?}, {jobs} jobs: {expr} in row {row}"
+                    );
                 }
             }
             assert_eq!(rows.len(), others.len());
@@ -221,8 +224,8 @@ fn filtered_rows_do_not_change_record_numbers() {
                 })
                 .unwrap();
             assert_eq!((report.loaded, report.filtered), (1_667, 3_333));
-            for (at, row) in rows.iter().enumerate() {
-                let number = 3 * at as i64;
+            for (index, row) in rows.iter().enumerate() {
+                let number = 3 * index as i64;
                 assert_eq!(row[..2], [text(&number.to_string()), Value::Integer(number + 1)]);
             }
         }

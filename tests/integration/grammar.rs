@@ -73,19 +73,19 @@ fn check_split(bytes: &[u8], dialect: Dialect, whole: &[Fields], chunk_bytes: us
             chunks.iter().flat_map(|chunk| sqload_records(chunk.bytes, dialect)).collect::<Vec<_>>();
         assert_eq!(records, whole[..whole.len() - 1], "all records but the last come before the error");
         assert!(matches!(error.kind(), Kind::UnclosedQuote { .. }), "{error}");
-        let position = error.position().expect("it has a position");
+        let position = error.position().expect("the error has no position");
         assert_eq!(position.offset, opening as u64);
         assert_eq!(position.line, lines(&bytes[..opening]) + 1);
         return;
     }
     assert!(error.is_none(), "{error:?}");
     let mut record = 0;
-    let mut at = 0;
+    let mut position = 0;
     for (number, chunk) in chunks.iter().enumerate() {
-        assert_eq!((chunk.number, chunk.offset), (number as u64, at as u64));
-        assert_eq!(chunk.bytes, &bytes[at..at + chunk.bytes.len()]);
+        assert_eq!((chunk.number, chunk.offset), (number as u64, position as u64));
+        assert_eq!(chunk.bytes, &bytes[position..position + chunk.bytes.len()]);
         assert_eq!(chunk.first_record, record as u64);
-        assert_eq!(chunk.first_line, lines(&bytes[..at]));
+        assert_eq!(chunk.first_line, lines(&bytes[..position]));
         let records = sqload_records(chunk.bytes, dialect);
         assert_eq!(records.len(), chunk.records);
         assert_eq!(records, whole[record..record + chunk.records]);
@@ -93,36 +93,36 @@ fn check_split(bytes: &[u8], dialect: Dialect, whole: &[Fields], chunk_bytes: us
         let cut_is_late = |last: usize| chunk.bytes.len() < chunk_bytes + last + 64;
         assert!(number + 1 == chunks.len() || cut_is_late(longest_record(whole)), "cut at the first chance");
         record += chunk.records;
-        at += chunk.bytes.len();
+        position += chunk.bytes.len();
     }
-    assert_eq!((at, record), (bytes.len(), whole.len()));
+    assert_eq!((position, record), (bytes.len(), whole.len()));
 }
 
 /// An input that receives one more byte each time it is read.
 #[derive(Debug)]
 struct Trickle<'b> {
     bytes: &'b [u8],
-    there: AtomicUsize,
+    arrived: AtomicUsize,
 }
 
 impl Incoming for Trickle<'_> {
     fn wait(&self, _: usize) -> sqload::Result<(&[u8], bool)> {
-        let there = self.there.fetch_add(1, Ordering::Relaxed).min(self.bytes.len());
-        Ok((&self.bytes[..there], there == self.bytes.len()))
+        let arrived = self.arrived.fetch_add(1, Ordering::Relaxed).min(self.bytes.len());
+        Ok((&self.bytes[..arrived], arrived == self.bytes.len()))
     }
 }
 
 /// Asserts that the chunks of `bytes` do not depend on when the bytes arrive.
 fn check_trickle(bytes: &[u8], dialect: Dialect, chunk_bytes: usize) {
-    let trickle = Trickle { bytes, there: AtomicUsize::new(0) };
-    let mut coming = Split::new("test".into(), &[], 0, dialect, chunk_bytes, ANY_SIZE).of(&trickle);
+    let trickle = Trickle { bytes, arrived: AtomicUsize::new(0) };
+    let mut incoming = Split::new("test".into(), &[], 0, dialect, chunk_bytes, ANY_SIZE).of(&trickle);
     for expected in split(bytes, dialect, chunk_bytes) {
-        match (expected, coming.next().expect("as many chunks")) {
+        match (expected, incoming.next().expect("a chunk is missing")) {
             (Ok(expected), Ok(chunk)) => assert_eq!(chunk, expected),
             (expected, chunk) => assert_eq!(format!("{chunk:?}"), format!("{expected:?}")),
         }
     }
-    assert!(coming.next().is_none());
+    assert!(incoming.next().is_none());
 }
 
 /// An upper bound for the size of the longest record, including quotes and line ends.
@@ -401,10 +401,10 @@ fn a_header_may_arrive_byte_by_byte() {
     let bytes = b"a,b\n\"c\n\",d\n1,2\n";
     for rows in 1..3 {
         let mut whole = split(bytes, Dialect::default(), 1);
-        let trickle = Trickle { bytes, there: AtomicUsize::new(0) };
-        let mut coming = Split::new("test".into(), &[], 0, Dialect::default(), 1, ANY_SIZE).of(&trickle);
-        assert_eq!(coming.take_header(rows).unwrap(), whole.take_header(rows).unwrap());
+        let trickle = Trickle { bytes, arrived: AtomicUsize::new(0) };
+        let mut incoming = Split::new("test".into(), &[], 0, Dialect::default(), 1, ANY_SIZE).of(&trickle);
+        assert_eq!(incoming.take_header(rows).unwrap(), whole.take_header(rows).unwrap());
         let rest = |split: Split<'_>| split.map(|chunk| chunk.unwrap().bytes.to_vec()).collect::<Vec<_>>();
-        assert_eq!(rest(coming), rest(whole));
+        assert_eq!(rest(incoming), rest(whole));
     }
 }

@@ -63,7 +63,7 @@ fn the_report_declares_a_late_real_column_as_real() {
     let select = ["--select", "a, b, a AS d", "--report", "-"];
     let load = [&["load", "in.csv", "out.db", "-t", "t"], &select[..]].concat();
     let report = dir.run(&load).expect_code(0).report();
-    let declared = |at: usize| report["columns"][at]["declaration"].as_str().unwrap().to_owned();
+    let declared = |index: usize| report["columns"][index]["declaration"].as_str().unwrap().to_owned();
     assert_eq!([declared(0), declared(1), declared(2)], ["REAL", "INTEGER", "REAL"]);
     let connection = dir.open("out.db");
     let types = rows_of(&connection, "SELECT DISTINCT typeof(a), typeof(b), typeof(d) FROM t");

@@ -28,8 +28,8 @@ fn reference(csv: &[u8]) -> (Vec<&'static str>, Vec<Vec<Value>>) {
         (is_same && digits <= 15 && number.is_finite()).then_some(number)
     };
     let types: Vec<_> = (0..width)
-        .map(|at| {
-            let values = || records.iter().map(|record| &record[at]).filter(|text| !text.is_empty());
+        .map(|index| {
+            let values = || records.iter().map(|record| &record[index]).filter(|text| !text.is_empty());
             match () {
                 () if values().next().is_none() => "TEXT",
                 () if values().all(|text| integer(text).is_some()) => "INTEGER",
@@ -101,7 +101,7 @@ fn csv_file() -> impl Strategy<Value = Vec<u8>> {
     });
     table.prop_map(|(width, rows)| {
         let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
-        writer.write_record((0..width).map(|at| format!("c{at}"))).unwrap();
+        writer.write_record((0..width).map(|index| format!("c{index}"))).unwrap();
         rows.iter().for_each(|row| writer.write_record(row).unwrap());
         writer.into_inner().unwrap()
     })

@@ -136,7 +136,8 @@ fn rejects_more_columns_than_sqlite_allows() {
     let row = |width: usize, cell: &dyn Fn(usize) -> String| {
         (0..width).map(cell).collect::<Vec<_>>().join(",") + "\n"
     };
-    let csv = |width: usize| row(width, &|at| format!("c{at}")) + &row(width, &|at| at.to_string());
+    let csv =
+        |width: usize| row(width, &|index| format!("c{index}")) + &row(width, &|index| index.to_string());
     load_with_each_writer(&csv(2_000), &[], 0, |connection, _| {
         assert_eq!(rows_of(connection, "SELECT c0, c1999 FROM t"), [[0, 1999].map(Value::Integer)]);
     });
@@ -156,8 +157,8 @@ fn rejects_more_columns_than_sqlite_allows() {
 fn selects_columns_of_a_very_wide_input_quickly() {
     let dir = TestDir::new();
     let line = |field: &dyn Fn(usize) -> String| (0..100_000).map(field).collect::<Vec<_>>().join(",");
-    let header = line(&|at| format!("c{at}"));
-    dir.write("in.csv", format!("{header}\n{}\n", line(&|at| at.to_string())));
+    let header = line(&|index| format!("c{index}"));
+    dir.write("in.csv", format!("{header}\n{}\n", line(&|index| index.to_string())));
     // A search through all names for each name would exceed the time limit.
     dir.run(&["load", "in.csv", "people.db", "--columns", "c99999,C7", "-t", "t"]).expect_code(0);
     assert_eq!(dir.query("SELECT c99999 || ' ' || c7 FROM t"), "99999 7");
@@ -351,7 +352,7 @@ fn values_that_an_existing_table_would_alter_are_rejected() {
     ];
     let rows = |column: usize| {
         let row = |value: &&str| {
-            (0..4).map(|at| if at == column { value } else { "" }).collect::<Vec<_>>().join(",")
+            (0..4).map(|index| if index == column { value } else { "" }).collect::<Vec<_>>().join(",")
         };
         altered.iter().chain(&kept).map(row).collect::<Vec<_>>().join("\n")
     };

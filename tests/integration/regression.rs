@@ -48,8 +48,8 @@ fn duplicate_names_in_an_archive_are_an_error() {
     dir.write("in.zip", &bytes);
     dir.run(&["load", "in.zip", "out.db", "-t", "t"]).expect_code(0);
     assert_eq!(query_out(&dir, "SELECT group_concat(a) FROM t"), "1,2");
-    while let Some(at) = bytes.windows(5).position(|name| name == b"y.csv") {
-        bytes[at] = b'x';
+    while let Some(index) = bytes.windows(5).position(|name| name == b"y.csv") {
+        bytes[index] = b'x';
     }
     dir.write("in.zip", &bytes);
     let load = ["load", "in.zip", "out.db", "-t", "t", "--replace"];

@@ -59,7 +59,7 @@ fn table() -> impl Strategy<Value = (Vec<Type>, Vec<Vec<Value>>)> {
 
 fn csv_of(types: &[Type], rows: &[Vec<Value>]) -> Vec<u8> {
     let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
-    writer.write_record((0..types.len()).map(|at| format!("c{at}"))).unwrap();
+    writer.write_record((0..types.len()).map(|index| format!("c{index}"))).unwrap();
     rows.iter().for_each(|row| writer.write_record(row.iter().map(csv_text)).unwrap());
     writer.into_inner().unwrap()
 }
@@ -72,10 +72,10 @@ proptest! {
         let path = |name: &str| directory.path().join(name);
         std::fs::write(path("in.csv"), csv_of(&types, &rows)).unwrap();
         // BLOB columns need an explicit type, and so do columns that contain only NULL.
-        let has_values = |at: usize| rows.iter().any(|row| row[at] != Value::Null);
+        let has_values = |index: usize| rows.iter().any(|row| row[index] != Value::Null);
         let given = types.iter().enumerate();
-        let given = given.filter(|(at, column_type)| **column_type == Type::Blob || !has_values(*at));
-        let given = given.map(|(at, column_type)| (format!("c{at}"), *column_type)).collect();
+        let given = given.filter(|(index, column_type)| **column_type == Type::Blob || !has_values(*index));
+        let given = given.map(|(index, column_type)| (format!("c{index}"), *column_type)).collect();
         let columns = HeaderColumns { types: given, ..HeaderColumns::default() };
         let nulls = Nulls { texts: vec![NULL.to_owned()], ..Nulls::default() };
         let mut contents = Vec::new();
@@ -92,20 +92,20 @@ proptest! {
             contents.push((report.columns, found));
         }
         for (declared, found) in &contents {
-            for (at, column_type) in types.iter().enumerate() {
-                let texts: Vec<_> = rows.iter().map(|row| csv_text(&row[at])).filter(|text| text != NULL).collect();
+            for (index, column_type) in types.iter().enumerate() {
+                let texts: Vec<_> = rows.iter().map(|row| csv_text(&row[index])).filter(|text| text != NULL).collect();
                 // REALs that are all whole numbers, and texts that are all numbers, are inferred as such.
                 let (all_whole, all_numbers) = (
                     texts.iter().all(|text| text.parse::<i64>().is_ok()),
                     texts.iter().all(|text| text.parse::<f64>().is_ok()),
                 );
                 match column_type {
-                    Type::Real if has_values(at) && all_whole => continue,
-                    Type::Text if has_values(at) && all_numbers => continue,
+                    Type::Real if has_values(index) && all_whole => continue,
+                    Type::Text if has_values(index) && all_numbers => continue,
                     _ => {}
                 }
-                prop_assert_eq!(declared[at].declaration.as_str(), column_type.as_str());
-                let column = |rows: &[Vec<Value>]| rows.iter().map(|row| row[at].clone()).collect::<Vec<_>>();
+                prop_assert_eq!(declared[index].declaration.as_str(), column_type.as_str());
+                let column = |rows: &[Vec<Value>]| rows.iter().map(|row| row[index].clone()).collect::<Vec<_>>();
                 prop_assert_eq!(column(found), column(&rows));
             }
         }

@@ -78,8 +78,9 @@ impl Case {
         let mut first_record = 0;
         for chunk in &self.chunks {
             first_record += self.rejects;
-            let data: Vec<_> =
-                (0..self.columns.len()).map(|at| ColumnData::new(chunk.iter().map(|row| &row[at]))).collect();
+            let data: Vec<_> = (0..self.columns.len())
+                .map(|index| ColumnData::new(chunk.iter().map(|row| &row[index])))
+                .collect();
             let columns: Vec<_> = data.iter().map(ColumnData::column).collect();
             take(&Rows {
                 filtered: 0,
@@ -325,7 +326,7 @@ fn assert_same_rows(direct: &Connection, statements: &Connection, sql: &str) {
 /// Checks the fields of the database header that `integrity_check` does not.
 fn assert_valid_header(path: &Path) {
     let bytes = std::fs::read(path).unwrap();
-    let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    let number = |offset: usize| u32::from_be_bytes(bytes[offset..offset + 4].try_into().unwrap());
     let page_bytes = match u32::from(bytes[16]) << 8 | u32::from(bytes[17]) {
         1 => 65536,
         bytes => bytes,

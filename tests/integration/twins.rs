@@ -109,7 +109,7 @@ fn case(seed: u64) -> Case {
     let page_bytes = *PAGE_BYTES.choose(rng).unwrap();
     let width = if rng.random_bool(0.2) { rng.random_range(1..=60) } else { rng.random_range(1..6) };
     let mut columns: Vec<_> =
-        (0..width).map(|at| (format!("c{at}"), (*TYPES.choose(rng).unwrap()).to_owned())).collect();
+        (0..width).map(|index| (format!("c{index}"), (*TYPES.choose(rng).unwrap()).to_owned())).collect();
     let rowid = rng.random_bool(0.3).then(|| rng.random_range(0..width));
     if let Some(rowid) = rowid {
         columns[rowid].1 = "INTEGER PRIMARY KEY".to_owned();
@@ -122,11 +122,11 @@ fn case(seed: u64) -> Case {
             .collect();
         keys.join(", ")
     };
-    let indexes = (0..rng.random_range(0..=4)).map(|at| match rng.random_range(0..12) {
-        0 => format!("CREATE UNIQUE INDEX i{at} ON t ({})", key(rng)),
-        1 => format!("CREATE INDEX i{at} ON t ({}) WHERE c0 IS NOT NULL", key(rng)),
-        2 => format!("CREATE INDEX i{at} ON t (length(c0), {})", key(rng)),
-        _ => format!("CREATE INDEX i{at} ON t ({})", key(rng)),
+    let indexes = (0..rng.random_range(0..=4)).map(|index| match rng.random_range(0..12) {
+        0 => format!("CREATE UNIQUE INDEX i{index} ON t ({})", key(rng)),
+        1 => format!("CREATE INDEX i{index} ON t ({}) WHERE c0 IS NOT NULL", key(rng)),
+        2 => format!("CREATE INDEX i{index} ON t (length(c0), {})", key(rng)),
+        _ => format!("CREATE INDEX i{index} ON t ({})", key(rng)),
     });
     let indexes = indexes.collect();
     let count: i64 = *[0, 1, 2, 5, 40, 200, 400].choose(rng).unwrap();
