@@ -11,7 +11,6 @@ use crate::error::{Error, Kind, Result};
 use crate::files::staged::{StagedFile, directory_of, remove_leftovers};
 use crate::plan::{IfExists, OnConflict, Synchronous, Table, Tuning};
 use crate::schema::ddl::{create_table_sql, quote_name};
-use crate::write::direct::Schema;
 pub(crate) use dry_run::Trial;
 pub(crate) use inspect::{existing_columns, existing_names};
 use inspect::{journals_of, refuse_name, refuse_too_many_columns, replaceable_page_bytes};
@@ -138,23 +137,17 @@ impl Target {
         self.connection.as_ref().ok_or_else(|| Kind::Internal("no connection is open".to_owned()).into())
     }
 
-    /// Prepares the new database for somebody else to fill `table` and its indexes, and makes SQLite let go of it.
+    /// Commits and closes the new database, and returns its file for the direct path to write to.
     ///
     /// # Errors
-    /// [`Kind::Sqlite`], [`Kind::Io`], or [`Kind::Internal`] if that is not possible.
-    pub(crate) fn release(&mut self, table: &Table) -> Result<(Schema, File)> {
-        let impossible =
-            |reason: String| Kind::Internal(format!("the table can not be written as pages: {reason}"));
+    /// [`Kind::Sqlite`], [`Kind::Io`], or [`Kind::Internal`] if the database is not new.
+    pub(crate) fn release(&mut self) -> Result<File> {
         let staged =
-            self.staged.as_ref().ok_or_else(|| impossible("it is not in a new database".to_owned()))?;
+            self.staged.as_ref().ok_or_else(|| Kind::Internal("the database is not new".to_owned()))?;
         let file = staged.file().map_err(|error| Error::io("open", &self.path, error))?;
-        self.complete(&table.indexes)?;
-        let schema = Schema::read(self.connection()?, table);
-        let schema =
-            schema.map_err(|source| Error::sqlite("read", &self.path, source))?.map_err(impossible)?;
         self.run("commit to", "COMMIT")?;
         self.close()?;
-        Ok((schema, file))
+        Ok(file)
     }
 
     fn close(&mut self) -> Result<()> {
@@ -174,15 +167,7 @@ impl Target {
                 .map_err(|source| Error::sqlite("open", &self.path, source))?;
             self.connection = Some(connection);
         }
-        unfinished.iter().try_for_each(|sql| self.run("complete", sql)).map_err(|error| match error.kind() {
-            // Of an index that is made only now nobody knows which rows are to blame.
-            Kind::Sqlite { source: rusqlite::Error::SqliteFailure(code, Some(message)), .. }
-                if code.code == rusqlite::ErrorCode::ConstraintViolation =>
-            {
-                Error::of_unknown_row(message.clone())
-            }
-            _ => error,
-        })
+        unfinished.iter().try_for_each(|sql| self.run("complete", sql))
     }
 
     /// The database's place.

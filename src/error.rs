@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The result of everything in sqload that can fail.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a load, or the making of a file, failed.
 ///
@@ -217,14 +217,12 @@ pub enum Kind {
     /// The rows that are named break a constraint of the table.
     #[error(
         "{}{message}; fix the input, or use --on-error skip (and --writer auto, if another is named) to load the other records",
-        places(positions, rows)
+        places(positions)
     )]
     Constraint {
         /// Which constraint, in the words of SQLite.
         message: String,
-        /// The rows.
-        rows: Vec<RowKey>,
-        /// Where their records begin; empty where that is not known.
+        /// Where the records of the rows begin; empty if SQLite does not tell which row it is.
         positions: Vec<Position>,
     },
     /// The direct path was asked for and can not do what else was asked for.
@@ -232,20 +230,6 @@ pub enum Kind {
     DirectRefused {
         /// Why.
         reason: String,
-    },
-    /// Rows come in no order by their INTEGER PRIMARY KEY, and are too many to be sorted in memory.
-    #[error(
-        "the rows do not come in the order of their INTEGER PRIMARY KEY, and to sort them takes more than {max_bytes} bytes; allow more with --memory, or use --writer statements"
-    )]
-    TooManyToSort {
-        /// The limit.
-        max_bytes: usize,
-    },
-    /// A value is not of the type that its column was taken to have.
-    #[error("column {} has values of another type than it was taken to have", column + 1)]
-    TypeMismatch {
-        /// The number of the column in the table, counted from 0.
-        column: usize,
     },
     /// The input was changed by someone else while it was read.
     #[error("{} changed while it was being read: load it again when nothing writes to it", path.display())]
@@ -280,20 +264,6 @@ pub enum Kind {
     /// A defect in sqload itself.
     #[error("a defect in sqload: {0}; please report it")]
     Internal(String),
-}
-
-/// A row, as a writer knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RowKey {
-    /// The number of rows before it in the load.
-    Number(u64),
-    /// The row with this rowid, which its column gives it.
-    Rowid {
-        /// The number of the column.
-        column: usize,
-        /// The rowid.
-        rowid: i64,
-    },
 }
 
 /// A place in an input.
@@ -340,33 +310,16 @@ impl Error {
         }
     }
 
-    /// Some row breaks a constraint, and nobody knows which.
-    pub(crate) fn of_unknown_row(message: String) -> Self {
-        Kind::Constraint { message, rows: Vec::new(), positions: Vec::new() }.into()
-    }
-
-    /// Whether that is it.
-    pub(crate) fn is_of_unknown_row(&self) -> bool {
-        matches!(self.kind(), Kind::Constraint { rows, .. } if rows.is_empty())
-    }
-
-    /// The number of the last row that it is about, if it is known by that.
-    pub(crate) fn last_row(&self) -> Option<u64> {
+    /// The message of SQLite, if rows break a constraint.
+    pub(crate) fn constraint_violation(&self) -> Option<&str> {
         match self.kind() {
-            Kind::Constraint { rows, .. } => match rows.last() {
-                Some(RowKey::Number(number)) => Some(*number),
-                _ => None,
-            },
+            Kind::Sqlite { source: rusqlite::Error::SqliteFailure(code, Some(message)), .. }
+                if code.code == rusqlite::ErrorCode::ConstraintViolation =>
+            {
+                Some(message)
+            }
             _ => None,
         }
-    }
-
-    /// With what `find` finds of where its rows come from, if it names rows.
-    pub(crate) fn with_positions(mut self, find: impl FnOnce(&[RowKey]) -> Result<Vec<Position>>) -> Self {
-        if let Kind::Constraint { rows, positions, .. } = &mut *self.0 {
-            *positions = find(rows).unwrap_or_default();
-        }
-        self
     }
 
     /// With the place in SQL where the column is named that it speaks of.

@@ -1,16 +1,17 @@
-//! Inputs as bytes: the only room that maps memory.
+//! Inputs as bytes: the only module that maps memory.
 //!
-//! A mapped file is a slice that somebody else can change. What sqload relies on, and what happens when it
-//! does not hold:
+//! An [`Input`] names something to read and knows what kind of file it is; [`Input::open`] gives its bytes, an
+//! [`OpenInput`]. Compressed and encoded files are unpacked only while they are open, so a load of many of them needs room
+//! for a few.
 //!
-//! - *Nobody shortens it.* Reading past the new end raises SIGBUS; [`truncation`] turns that into zeros and a
-//!   mark on the map, and [`Input::check`] into an error before anything is committed.
-//! - *Nobody writes to it.* A write may show in the map at any time. Every use of the bytes is bounds-checked
-//!   and sound for any content, so the load can go wrong only in its result; [`Input::check`] compares size
-//!   and time of last change with those at the start and refuses that result.
+//! A mapped file is a slice that another process can change. sqload relies on two properties, and notices when they do not
+//! hold:
 //!
-//! What can not be mapped, or is not plain text, is read by a thread of its own (see `unpack`) into a file without a name,
-//! which can: see `spool`.
+//! - *The file is not truncated.* Reading past the new end raises SIGBUS; [`truncation`] turns that into zeros and a
+//!   mark on the map, and [`OpenInput::check`] into an error before anything is committed.
+//! - *The file is not written to.* A write may show in the map at any time. Every use of the bytes is bounds-checked
+//!   and sound for any content, so only the result can be wrong; [`OpenInput::check`] compares size and time of the last
+//!   change with those at the start, and rejects that result.
 
 mod bytes;
 mod spool;
@@ -25,132 +26,281 @@ use rustix::io::Errno;
 use spool::Spool;
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek};
+use std::ops::Range;
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use unpack::{Encoding, Packing};
+use unpack::{Archive, Encoding, Packing};
 
-/// Between two looks at the stop flag; less than a second.
+/// Time between two checks of the stop flag; less than a second.
 const STOP_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A CSV input.
+/// A file up to this size is read: that takes less time than mapping it.
+const MAX_READ_BYTES: u64 = 128 << 10;
+
+/// One source of records, which can be opened any number of times.
 #[derive(Debug)]
 pub(crate) struct Input {
     name: Arc<str>,
     path: PathBuf,
-    /// What was opened, and what it was like then.
-    file: Arc<File>,
-    metadata: Metadata,
+    encoding: Encoding,
+    stop: Arc<AtomicBool>,
+    state: FileState,
+    origin: Origin,
+}
+
+/// Where the bytes of an input come from.
+#[derive(Debug)]
+enum Origin {
+    /// An open file: mapped, or a pipe, which cannot be read again.
+    Open(Arc<OpenInput>),
+    /// A small file.
+    Small,
+    /// A file that is compressed or not UTF-8.
+    Packed(Packing),
+    /// A file in a zip archive.
+    Member(Archive, usize),
+}
+
+impl Input {
+    /// The input at `path`, where `-` is standard input. A zip archive has an input for each file in it. A pipe is read by a
+    /// thread of its own from now on, until soon after `stop` is set.
+    ///
+    /// `encoding` is a label of the Encoding Standard (<https://encoding.spec.whatwg.org>); without one the text is UTF-8, or
+    /// UTF-16 if it begins with its byte order mark.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] if it cannot be read; [`Kind::Usage`] if there is no such encoding; [`Kind::Interrupted`] soon after a
+    /// stop.
+    pub(crate) fn find(path: &Path, encoding: Option<&str>, stop: &Arc<AtomicBool>) -> Result<Vec<Self>> {
+        let encoding = Encoding::named(encoding)?;
+        let failed = |source| read_error(path, stop, source);
+        let file = open_file(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        let reader = Reader { file: Arc::new(file), stop: stop.clone() };
+        let name: Arc<str> = path.to_string_lossy().into();
+        let state = FileState::of(&metadata);
+        let input = |name, origin| {
+            let (path, stop) = (path.to_owned(), stop.clone());
+            Self { name, path, encoding, stop, state, origin }
+        };
+        let open = |content| {
+            let (name, path) = (name.clone(), path.to_owned());
+            let open = OpenInput { name, path, file: Some((reader.file.clone(), state)), content };
+            Ok(vec![input(open.name.clone(), Origin::Open(Arc::new(open)))])
+        };
+        let (first, is_mappable) = peek(path, &reader).map_err(failed)?;
+        let packing = Packing::of(&first);
+        if packing == Packing::Zip {
+            let archive = match is_mappable {
+                true => reader.file.clone(),
+                false => Arc::new(unpack::to_file(io::Cursor::new(first).chain(reader)).map_err(failed)?),
+            };
+            let (archive, members) = Archive::open(archive).map_err(failed)?;
+            let member = |(number, member): (usize, String)| {
+                input(format!("{name}:{member}").into(), Origin::Member(archive.clone(), number))
+            };
+            return Ok(members.into_iter().map(member).collect());
+        }
+        let is_plain = packing == Packing::Plain && !encoding.changes(&first);
+        match (is_mappable, is_plain) {
+            (false, _) => {
+                let from = packing.unpack(Box::new(io::Cursor::new(first).chain(reader.clone())));
+                let from = from.and_then(|from| encoding.decode(from)).map_err(failed)?;
+                open(Content::Spooled(Spool::start(from, path, stop.clone()).map_err(failed)?.into()))
+            }
+            // Only a path can be opened again.
+            (true, true) if metadata.len() <= MAX_READ_BYTES && path != Path::new("-") => {
+                Ok(vec![input(name, Origin::Small)])
+            }
+            (true, true) => open(Content::Mapped(map(&reader.file).map_err(failed)?)),
+            (true, false) if path != Path::new("-") => Ok(vec![input(name, Origin::Packed(packing))]),
+            (true, false) => {
+                let from = packing.unpack(Box::new(reader.clone()));
+                let from = from.and_then(|from| encoding.decode(from)).map_err(failed)?;
+                open(Content::Spooled(Spool::start(from, path, stop.clone()).map_err(failed)?.into()))
+            }
+        }
+    }
+
+    /// The bytes of the input. Those of a compressed or encoded file are unpacked by a thread of its own, which ends when
+    /// the result is dropped.
+    ///
+    /// # Errors
+    /// As [`Input::find`], and [`Kind::InputChanged`] if it is not the file that was found.
+    pub(crate) fn open(&self) -> Result<Arc<OpenInput>> {
+        let failed = |source| read_error(&self.path, &self.stop, source);
+        let unpacked = |from: io::Result<unpack::Bytes>| -> Result<Content> {
+            let from = from.and_then(|from| self.encoding.decode(from)).map_err(failed)?;
+            let spool = Spool::start(from, &self.path, self.stop.clone()).map_err(failed)?;
+            Ok(Content::Spooled(spool.into()))
+        };
+        let (file, content) = match &self.origin {
+            Origin::Open(open) => return Ok(open.clone()),
+            Origin::Small => {
+                let file = Arc::new(self.open_again()?);
+                let content = Content::Read(read_small(&file).map_err(failed)?);
+                (file, content)
+            }
+            Origin::Packed(packing) => {
+                let file = Arc::new(self.open_again()?);
+                let reader = Reader { file: file.clone(), stop: self.stop.clone() };
+                (file, unpacked(packing.unpack(Box::new(reader)))?)
+            }
+            Origin::Member(archive, number) => (archive.file().clone(), unpacked(archive.member(*number))?),
+        };
+        let (name, path) = (self.name.clone(), self.path.clone());
+        // An archive that came through a pipe is a file of our own.
+        let file =
+            FileState::of(&file.metadata().map_err(failed)?).is(self.state).then_some((file, self.state));
+        Ok(Arc::new(OpenInput { name, path, file, content }))
+    }
+
+    fn open_again(&self) -> Result<File> {
+        let failed = |source| read_error(&self.path, &self.stop, source);
+        let file = open_file(&self.path).map_err(failed)?;
+        match FileState::of(&file.metadata().map_err(failed)?).is(self.state) {
+            true => Ok(file),
+            false => Err(Kind::InputChanged { path: self.path.clone() }.into()),
+        }
+    }
+
+    /// An input that is in memory.
+    #[cfg(test)]
+    pub(crate) fn of_bytes(name: &str, bytes: Vec<u8>) -> Self {
+        let state = FileState::of(&std::fs::metadata("/").unwrap());
+        let (name, origin) = (name.into(), Origin::Open(OpenInput::of_bytes(name, bytes)));
+        let (path, encoding) = (PathBuf::new(), Encoding::named(None).unwrap());
+        Self { name, path, encoding, stop: Arc::default(), state, origin }
+    }
+
+    /// The name that messages use: the path, and for a member of an archive its name behind a colon.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Whether it is unpacked into a temporary file while it is open.
+    pub(crate) fn is_unpacked(&self) -> bool {
+        matches!(self.origin, Origin::Packed(_) | Origin::Member(..))
+    }
+
+    /// The size in bytes of the text; `None` if that is not known before all of it has been read.
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        match &self.origin {
+            Origin::Open(open) => open.bytes(),
+            Origin::Small => Some(self.state.bytes),
+            Origin::Packed(_) | Origin::Member(..) => None,
+        }
+    }
+}
+
+/// The bytes of an input while it is open.
+#[derive(Debug)]
+pub(crate) struct OpenInput {
+    name: Arc<str>,
+    path: PathBuf,
+    /// The file, if somebody else may change it, and its state when it was found.
+    file: Option<(Arc<File>, FileState)>,
     content: Content,
 }
 
 #[derive(Debug)]
 enum Content {
+    Read(Vec<u8>),
     /// An empty file has no map. The watch comes before the map, so that it ends first.
     Mapped(Option<(truncation::Watch, Mmap)>),
     Spooled(Box<Spool>),
 }
 
-impl Input {
-    /// Opens the file at `path`, which `-` says is standard input, and maps it. A pipe, a compressed file, or one that is
-    /// not UTF-8 is read by another thread meanwhile, until soon after `stop` is set. A zip archive has an input for each
-    /// file that is in it.
-    ///
-    /// `encoding` is the name of that of the text (<https://encoding.spec.whatwg.org>); without one it is UTF-8, or the
-    /// UTF-16 that a byte order mark says.
-    ///
-    /// # Errors
-    /// [`Kind::Io`] if there is none or if it can not be read; [`Kind::Usage`] if there is no such encoding;
-    /// [`Kind::Interrupted`] soon after a stop.
-    pub(crate) fn open(path: &Path, encoding: Option<&str>, stop: &Arc<AtomicBool>) -> Result<Vec<Self>> {
-        let encoding = Encoding::named(encoding)?;
-        let failed = |source| match stop.load(Ordering::Relaxed) {
-            true => Kind::Interrupted.into(),
-            false => Error::io("read", path, source),
-        };
-        let file = Arc::new(open(path).map_err(failed)?);
-        let shared = Shared { file: file.clone(), stop: stop.clone() };
-        let metadata = file.metadata().map_err(failed)?;
-        let name = path.to_string_lossy();
-        let input = |name: &str, content| Self {
-            name: name.into(),
-            path: path.to_owned(),
-            file: file.clone(),
-            metadata: metadata.clone(),
-            content,
-        };
-        let spool = |from: Box<dyn Read + Send>| {
-            Spool::start(from, path, stop.clone()).map(|spool| Content::Spooled(spool.into())).map_err(failed)
-        };
-        let (first, is_mappable) = peek(path, &shared).map_err(failed)?;
-        let packing = Packing::of(&first);
-        if packing == Packing::Zip {
-            let archive = if is_mappable {
-                file.try_clone()
-            } else {
-                unpack::to_file(io::Cursor::new(first).chain(shared))
-            };
-            let archive = Arc::new(archive.map_err(failed)?);
-            let members = unpack::members(&archive).map_err(failed)?;
-            let member = |(number, member): (usize, String)| {
-                let from = unpack::member(archive.clone(), number).and_then(|from| encoding.decode(from));
-                Ok(input(&format!("{name}:{member}"), spool(from.map_err(failed)?)?))
-            };
-            return members.into_iter().map(member).collect();
-        }
-        let content = if !is_mappable {
-            let from = Box::new(io::Cursor::new(first).chain(shared));
-            spool(packing.unpack(from).and_then(|from| encoding.decode(from)).map_err(failed)?)?
-        } else if packing == Packing::Plain && !encoding.changes(&first) {
-            Content::Mapped(map(&file).map_err(failed)?)
-        } else {
-            let from = packing.unpack(Box::new(shared));
-            spool(from.and_then(|from| encoding.decode(from)).map_err(failed)?)?
-        };
-        Ok(vec![input(&name, content)])
+impl OpenInput {
+    /// An input that is in memory.
+    #[cfg(test)]
+    pub(crate) fn of_bytes(name: &str, bytes: Vec<u8>) -> Arc<Self> {
+        let content = Content::Read(bytes);
+        Arc::new(Self { name: name.into(), path: name.into(), file: None, content })
     }
 
-    /// What messages call it.
+    /// The name that messages use.
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
     }
 
-    /// The number of bytes that are there, and whether they are all.
-    pub(crate) fn bytes(&self) -> (u64, bool) {
+    /// The size in bytes of the text; `None` if not all of it has been read.
+    pub(crate) fn bytes(&self) -> Option<u64> {
         match &self.content {
-            Content::Mapped(map) => (map.as_ref().map_or(0, |(_, map)| map.len() as u64), true),
-            Content::Spooled(spool) => spool.bytes(),
+            Content::Read(bytes) => Some(bytes.len() as u64),
+            Content::Mapped(map) => Some(map.as_ref().map_or(0, |(_, map)| map.len() as u64)),
+            Content::Spooled(spool) => {
+                Some(spool.bytes()).filter(|(_, is_all)| *is_all).map(|(bytes, _)| bytes)
+            }
         }
     }
 
-    /// Whether the bytes read since [`Input::open`] were those of one state of the file.
+    /// These bytes, which [`Incoming::wait`] has returned before.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn slice(&self, range: Range<usize>) -> Result<&[u8]> {
+        let (bytes, _) = self.wait(range.end)?;
+        bytes.get(range).ok_or_else(|| Kind::InputChanged { path: self.path.clone() }.into())
+    }
+
+    /// Checks that the bytes read so far are those of one state of the file.
     ///
     /// # Errors
     /// [`Kind::InputChanged`] if not.
     pub(crate) fn check(&self) -> Result<()> {
-        let now = self.file.metadata().map_err(|source| Error::io("read", &self.path, source))?;
+        let Some((file, state)) = &self.file else { return Ok(()) };
+        let now = file.metadata().map_err(|source| Error::io("read", &self.path, source))?;
         let is_torn = match &self.content {
             Content::Mapped(Some((watch, _))) => watch.is_torn(),
             _ => false,
         };
-        let is_same = !now.is_file()
-            || now.len() == self.metadata.len() && now.modified().ok() == self.metadata.modified().ok();
-        if is_torn || !is_same {
+        if is_torn || now.is_file() && !FileState::of(&now).is(*state) {
             return Err(Kind::InputChanged { path: self.path.clone() }.into());
         }
         Ok(())
     }
 }
 
-impl Incoming for Input {
+impl Incoming for OpenInput {
     fn wait(&self, bytes: usize) -> Result<(&[u8], bool)> {
         match &self.content {
+            Content::Read(bytes) => Ok((bytes, true)),
             Content::Mapped(map) => Ok((map.as_ref().map_or(&[], |(_, map)| map), true)),
             Content::Spooled(spool) => spool.wait(bytes),
         }
+    }
+}
+
+/// What changes when a file is written to or replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileState {
+    is_file: bool,
+    device_and_inode: (u64, u64),
+    bytes: u64,
+    /// Seconds and nanoseconds of the last change of the content, and of the inode: a program can set the former.
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl FileState {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            is_file: metadata.is_file(),
+            device_and_inode: (metadata.dev(), metadata.ino()),
+            bytes: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// Whether it is the same state of the same file. Pipes have none.
+    fn is(self, other: Self) -> bool {
+        !self.is_file || self == other
     }
 }
 
@@ -188,14 +338,14 @@ pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(expanded)
 }
 
-/// A file that several read from where the last of them stopped. To wait for more of a pipe ends soon after a stop.
+/// A file that is read from where the last reader stopped. Waiting for more of a pipe ends soon after a stop.
 #[derive(Clone)]
-struct Shared {
+struct Reader {
     file: Arc<File>,
     stop: Arc<AtomicBool>,
 }
 
-impl Read for Shared {
+impl Read for Reader {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         let interval = Timespec { tv_sec: 0, tv_nsec: STOP_INTERVAL.subsec_nanos().into() };
         while !self.stop.load(Ordering::Relaxed) {
@@ -209,7 +359,14 @@ impl Read for Shared {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
+fn read_error(path: &Path, stop: &AtomicBool, source: io::Error) -> Error {
+    match stop.load(Ordering::Relaxed) {
+        true => Kind::Interrupted.into(),
+        false => Error::io("read", path, source),
+    }
+}
+
+fn open_file(path: &Path) -> io::Result<File> {
     let file = match path == Path::new("-") {
         true => File::from(io::stdin().as_fd().try_clone_to_owned()?),
         false => File::open(path)?,
@@ -220,20 +377,27 @@ fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// The first bytes of a file, which those who read it further do not see again unless it can be mapped.
-fn peek(path: &Path, shared: &Shared) -> io::Result<(Vec<u8>, bool)> {
-    let mut file = &*shared.file;
+/// The first bytes of a file, and whether it can be mapped; if not, they will not be read again.
+fn peek(path: &Path, reader: &Reader) -> io::Result<(Vec<u8>, bool)> {
+    let mut file = &*reader.file;
     let mut first = vec![0; unpack::MAGIC_BYTES];
-    // Somebody may have read the beginning of standard input, which then is none of the input.
+    // Another program may have read the beginning of standard input, which is then not part of the input.
     let is_mappable = file.metadata()?.is_file() && (path != Path::new("-") || file.stream_position()? == 0);
     if is_mappable {
         let bytes = file.read_at(&mut first, 0)?;
         first.truncate(bytes);
     } else {
         first.clear();
-        shared.clone().take(unpack::MAGIC_BYTES as u64).read_to_end(&mut first)?;
+        reader.clone().take(unpack::MAGIC_BYTES as u64).read_to_end(&mut first)?;
     }
     Ok((first, is_mappable))
+}
+
+/// Reads a small file.
+fn read_small(mut file: &File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(file.metadata()?.len() as usize + 1);
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Maps a file, unless it is empty.
@@ -259,22 +423,22 @@ mod tests {
         file
     }
 
-    fn open_file(path: &Path) -> Input {
-        Input::open(path, None, &Arc::default()).unwrap().pop().unwrap()
+    fn open(path: &Path) -> Arc<OpenInput> {
+        Input::find(path, None, &Arc::default()).unwrap().pop().unwrap().open().unwrap()
     }
 
-    fn bytes(input: &Input) -> &[u8] {
+    fn bytes(input: &OpenInput) -> &[u8] {
         input.wait(0).unwrap().0
     }
 
     #[test]
     fn truncation_under_the_map_is_an_error_and_no_signal() {
-        let file = file_of(&[b'a'; 100_000]);
-        let other = file_of(&[b'b'; 100_000]);
-        let (input, other) = (open_file(file.path()), open_file(other.path()));
+        let file = file_of(&[b'a'; 200_000]);
+        let other = file_of(&[b'b'; 200_000]);
+        let (input, other) = (open(file.path()), open(other.path()));
         file.as_file().set_len(5_000).unwrap();
         assert_eq!(bytes(&input)[4_000], b'a');
-        assert_eq!(bytes(&input)[99_999], 0, "past the end there are zeros");
+        assert_eq!(bytes(&input)[199_999], 0, "past the end there are zeros");
         assert!(matches!(input.check().unwrap_err().kind(), Kind::InputChanged { .. }));
         assert!(bytes(&other).iter().all(|&byte| byte == b'b'));
         other.check().unwrap();
@@ -283,7 +447,7 @@ mod tests {
     #[test]
     fn writing_while_reading_is_noticed() {
         let mut file = file_of(b"a,b\n");
-        let input = open_file(file.path());
+        let input = open(file.path());
         input.check().unwrap();
         file.write_all(b"1,2\n").unwrap();
         assert!(matches!(input.check().unwrap_err().kind(), Kind::InputChanged { .. }));

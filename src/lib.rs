@@ -53,5 +53,5 @@ mod types;
 #[doc(hidden)]
 pub mod write;
 
-pub use error::{Error, Kind, Position, Reason, Result, RowKey};
+pub use error::{Error, Kind, Position, Reason, Result};
 pub use loader::Loader;

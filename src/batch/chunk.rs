@@ -5,6 +5,8 @@ use super::Span;
 /// A run of whole records of one input; the unit of work.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Chunk<'a> {
+    /// The number of the input in the load, which the engine sets.
+    pub input: usize,
     /// Chunks of the input before this one.
     pub number: u64,
     /// The records, with the line ends and blank lines after each.

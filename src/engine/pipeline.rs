@@ -1,24 +1,29 @@
-//! The threads of a load: who runs, what they hand each other, and how they end.
+//! The threads of a load: which ones run, what they hand each other, and how they end.
 //!
-//! A leader thread splits the input; workers turn chunks into batches; the caller's thread writes them, in
-//! order. What bounds memory is a fixed number of [`ChunkBuffers`]: the leader takes one for each chunk, in order,
-//! it travels with the chunk and comes back when its rows are written. So the chunk that the writer waits for
-//! always has its parts, nothing can lock up, and no queue needs a bound of its own.
+//! A leader thread splits the inputs, one after the other; workers turn chunks into batches; the caller's thread writes
+//! them, in order. A fixed number of [`ChunkBuffers`] bounds memory: the leader takes one for each chunk, in order, it
+//! travels with the chunk and comes back when its rows are written. So the chunk that the writer waits for always has its
+//! buffers, nothing can deadlock, and no queue needs a bound of its own.
 //!
-//! Every end is the same end: whoever stops drops its ends of the channels, and the others find them closed.
+//! Every end is the same end: the thread that stops drops its ends of the channels, and the others find them closed.
 
-use super::encoded_batch::{Batch, Source};
+use super::encoded_batch::{Batch, EncodedBatch, OpenChunk, Source};
+use super::inputs::Inputs;
+use super::record_log::RecordLog;
+use super::reorder::ReorderBuffer;
 use super::timers::StageTimers;
-use crate::batch::Chunk;
-use crate::batch::{Arena, Reject, Repairs, TypeFeedback};
-use crate::engine::reorder::ReorderBuffer;
-use crate::engine::worker::Worker;
-use crate::error::{Error, Kind, Result};
+use super::worker::Worker;
+use crate::batch::{Arena, Reject, Repairs, Rows, TypeFeedback};
+use crate::error::{Error, Kind, Position, Result};
 use crate::format::csv::decode::{in_input_order, rejects_of_rows};
+use crate::format::csv::lines::position;
+use crate::input::OpenInput;
 use crate::report::Progress;
-use crate::write::{Appended, Encoded, Encoder, Writer};
+use crate::write::{Appended, Encoded, Encoder, WriteFailure, Writer};
 use crossbeam_channel::{Receiver, Sender, bounded};
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -29,10 +34,12 @@ const QUEUED_CHUNKS: usize = 4;
 /// What went through a pipeline.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
+    /// Bytes of input that were read.
+    pub(crate) bytes: u64,
     pub(crate) records: u64,
     pub(crate) loaded: u64,
     pub(crate) rejected: u64,
-    /// Those of the rejected that the table did not take.
+    /// The rejected records that the table did not take.
     pub(crate) refused: u64,
     pub(crate) filtered: u64,
     pub(crate) ignored: u64,
@@ -40,16 +47,45 @@ pub(crate) struct Counts {
     pub(crate) type_feedback: TypeFeedback,
 }
 
-impl std::ops::AddAssign for Counts {
-    fn add_assign(&mut self, other: Self) {
-        self.records += other.records;
-        self.loaded += other.loaded;
-        self.rejected += other.rejected;
-        self.refused += other.refused;
-        self.filtered += other.filtered;
-        self.ignored += other.ignored;
-        self.repairs += other.repairs;
-        self.type_feedback += other.type_feedback;
+/// Why a pipeline did not get to its end.
+#[derive(Debug)]
+pub(crate) enum PipelineFailure {
+    /// The load fails.
+    Error(Error),
+    /// A value is not of the type that its column was inferred to have.
+    TypeMismatch,
+    /// A row breaks a constraint of the table.
+    Constraint {
+        /// The constraint, in the words of SQLite.
+        message: String,
+        /// Whether SQLite told which row.
+        is_row_known: bool,
+        /// The positions of the records of this row and of the one that it contradicts, as far as they are known.
+        positions: Vec<Position>,
+    },
+    /// The rows are not in the order of their keys, and sorting them takes too much memory.
+    TooManyToSort {
+        /// The limit.
+        max_bytes: usize,
+    },
+}
+
+impl From<Error> for PipelineFailure {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl PipelineFailure {
+    /// The failure of a writer; `positions` finds the records of rows.
+    fn of_writer(failure: WriteFailure, positions: impl FnOnce(&[u64]) -> Vec<Position>) -> Self {
+        match failure {
+            WriteFailure::Error(error) => Self::Error(error),
+            WriteFailure::TooManyToSort { max_bytes } => Self::TooManyToSort { max_bytes },
+            WriteFailure::Constraint { message, rows } => {
+                Self::Constraint { message, is_row_known: !rows.is_empty(), positions: positions(&rows) }
+            }
+        }
     }
 }
 
@@ -60,20 +96,35 @@ struct ChunkBuffers<E> {
     encoded: E,
 }
 
-/// What the writer is handed for a chunk.
-struct EncodedBatch<'m, E> {
-    batch: Batch<'m>,
-    encoded: E,
-}
-
-/// What comes out for each chunk number, and after the last an end.
-enum Step<T> {
-    Batch(T),
+/// What comes out for each chunk, and an end behind the last.
+enum Step<E> {
+    Batch(EncodedBatch<E>),
     Failed(Error),
-    End,
+    /// All inputs were read, so many bytes.
+    End(u64),
 }
 
-type Numbered<'m, E> = (u64, Step<EncodedBatch<'m, E>>);
+/// A step and the number of chunks before it.
+type NumberedStep<E> = (u64, Step<E>);
+
+/// A chunk with its number in the load and its buffers.
+type Work<E> = (u64, OpenChunk, ChunkBuffers<E>);
+
+/// Receives the rejects of a load, in input order.
+pub(crate) trait RejectSink {
+    /// Takes a reject of input `number`.
+    ///
+    /// # Errors
+    /// If the load must not go on.
+    fn take(&mut self, reject: &Reject<'_>, number: usize) -> Result<()>;
+}
+
+/// Ignores rejects.
+impl RejectSink for () {
+    fn take(&mut self, _: &Reject<'_>, _: usize) -> Result<()> {
+        Ok(())
+    }
+}
 
 /// The threads of a load.
 #[derive(Clone, Copy)]
@@ -81,181 +132,283 @@ pub(crate) struct Pipeline<'l> {
     pub(crate) jobs: usize,
     pub(crate) progress: &'l Progress,
     pub(crate) stop: &'l AtomicBool,
-    pub(crate) clocks: &'l StageTimers,
+    pub(crate) timers: &'l StageTimers,
 }
 
 impl Pipeline<'_> {
-    /// Runs every chunk of an input through workers into `writer`, and hands on its rejects.
+    /// Runs every chunk of `inputs` through workers into `writer`, and hands rejects on. `log` notes which records became
+    /// rows, if the writer may need to know.
     ///
-    /// Returns what went through. The error is the first in the order of the input, at any number of jobs.
-    pub(crate) fn run<'m, 'p, W: Writer>(
+    /// # Errors
+    /// The first in the order of the input, at any number of jobs.
+    pub(crate) fn run<W: Writer>(
         self,
-        chunks_of_input: impl Iterator<Item = Result<Chunk<'m>>> + Send,
-        worker: impl Fn() -> Worker<'p>,
+        inputs: &Inputs<'_>,
         writer: &mut W,
-        take_reject: impl FnMut(&Reject<'_>) -> Result<()>,
-    ) -> Result<Counts> {
-        let parts = 2 * self.jobs + QUEUED_CHUNKS;
-        let (free_sender, free) = bounded(parts);
-        let (chunk_sender, chunks) = bounded(parts);
-        // The end needs no parts, so it is one more.
-        let (done_sender, done) = bounded(parts + 1);
-        for _ in 0..parts {
+        rejects: &mut impl RejectSink,
+        log: &mut RecordLog,
+    ) -> Result<Counts, PipelineFailure> {
+        let buffers = 2 * self.jobs + QUEUED_CHUNKS;
+        let (free_sender, free) = bounded(buffers);
+        let (chunk_sender, chunks) = bounded(buffers);
+        // The end needs no buffers, so it is one more.
+        let (done_sender, done) = bounded(buffers + 1);
+        for _ in 0..buffers {
             free_sender.send(ChunkBuffers::default()).expect("the receiver is in this scope");
         }
-        // Each end of a channel is moved to the one that uses it, so that it closes when that one stops.
+        // Each end of a channel is moved to the thread that uses it, so that it closes when that one stops.
         thread::scope(move |scope| {
-            let failed = |source| Kind::Threads { jobs: self.jobs, source };
+            let failed = |source| Error::from(Kind::Threads { jobs: self.jobs, source });
             for _ in 0..self.jobs {
-                let (chunks, done) = (chunks.clone(), done_sender.clone());
-                let (worker, encoder) = (worker(), writer.encoder());
-                let work = move || self.work(&chunks, &done, worker, encoder);
+                let (chunks, done, encoder) = (chunks.clone(), done_sender.clone(), writer.encoder());
+                let work = move || self.work(inputs, &chunks, &done, encoder);
                 thread::Builder::new().name("worker".into()).spawn_scoped(scope, work).map_err(failed)?;
             }
             drop(chunks);
-            let lead = move || self.lead(chunks_of_input, &free, &chunk_sender, &done_sender);
+            let lead = move || self.lead(inputs, &free, &chunk_sender, &done_sender);
             thread::Builder::new().name("leader".into()).spawn_scoped(scope, lead).map_err(failed)?;
-            self.write(done, free_sender, writer, take_reject)
+            self.write(inputs, done, free_sender, Output { writer, rejects, log })
         })
     }
 
     /// Ends the load; returns the SQL that is still to be run.
     ///
     /// # Errors
-    /// As those of the writer.
-    pub(crate) fn finish<W: Writer>(self, writer: W) -> Result<Vec<String>> {
-        self.clocks.write.time(|| writer.finish(self.stop))
+    /// As the writer.
+    pub(crate) fn finish<W: Writer>(
+        self,
+        writer: W,
+        inputs: &Inputs<'_>,
+        log: &RecordLog,
+    ) -> Result<Vec<String>, PipelineFailure> {
+        let finished = self.timers.write.time(|| writer.finish(self.stop));
+        finished.map_err(|failure| PipelineFailure::of_writer(failure, |rows| inputs.positions(rows, log)))
     }
 
-    /// The leader: splits, and hands each chunk on with the parts that it needs.
-    fn lead<'m, E>(
+    /// The leader: splits, and hands each chunk on with the buffers that it needs.
+    fn lead<E>(
         self,
-        mut split: impl Iterator<Item = Result<Chunk<'m>>>,
+        inputs: &Inputs<'_>,
         free: &Receiver<ChunkBuffers<E>>,
-        chunks: &Sender<(Chunk<'m>, ChunkBuffers<E>)>,
-        done: &Sender<Numbered<'m, E>>,
+        chunks: &Sender<Work<E>>,
+        done: &Sender<NumberedStep<E>>,
     ) {
         let mut number = 0;
-        loop {
-            let Ok(parts) = free.recv() else { return };
-            let step = match self.clocks.split.time(|| split.next()) {
-                _ if self.stop.load(Ordering::Relaxed) => Step::Failed(Kind::Interrupted.into()),
-                Some(Ok(chunk)) => {
-                    number = chunk.number + 1;
-                    if chunks.send((chunk, parts)).is_err() {
-                        return;
-                    }
-                    continue;
-                }
-                Some(Err(error)) => Step::Failed(error),
-                None => Step::End,
-            };
-            // Whether or not somebody is still there to hear it.
-            let _ = done.send((number, step));
-            return;
-        }
+        let mut is_closed = false;
+        let mut clock = self.timers.split.start();
+        let split = inputs.split(self.jobs, |chunk| {
+            clock.pause();
+            let is_sent = free.recv().is_ok_and(|buffers| {
+                !self.stop.load(Ordering::Relaxed) && chunks.send((number, chunk, buffers)).is_ok()
+            });
+            if !is_sent {
+                is_closed = true;
+                return ControlFlow::Break(());
+            }
+            number += 1;
+            clock.resume();
+            ControlFlow::Continue(())
+        });
+        drop(clock);
+        let step = match split {
+            _ if self.stop.load(Ordering::Relaxed) => Step::Failed(Kind::Interrupted.into()),
+            _ if is_closed => return,
+            Ok(bytes) => Step::End(bytes),
+            Err(error) => Step::Failed(error),
+        };
+        // The writer may have stopped already.
+        let _ = done.send((number, step));
     }
 
     /// A worker: makes batches of chunks until there are no more.
-    fn work<'m, E: Encoder>(
+    fn work<E: Encoder>(
         self,
-        chunks: &Receiver<(Chunk<'m>, ChunkBuffers<E::Encoded>)>,
-        done: &Sender<Numbered<'m, E::Encoded>>,
-        mut worker: Worker<'_>,
+        inputs: &Inputs<'_>,
+        chunks: &Receiver<Work<E::Encoded>>,
+        done: &Sender<NumberedStep<E::Encoded>>,
         mut encoder: E,
     ) {
-        for (chunk, ChunkBuffers { arena, mut encoded }) in chunks {
-            let make = || {
-                let batch =
-                    Batch::new(Source { chunk, arena }, |source| worker.rows(source.chunk, &source.arena));
+        let mut current: Option<(usize, Worker<'_>)> = None;
+        for (number, chunk, ChunkBuffers { arena, mut encoded }) in chunks {
+            let make = || -> Result<EncodedBatch<E::Encoded>> {
+                let worker = worker_for(chunk.input(), inputs, &mut current);
+                let source = Source { chunk, arena };
+                let batch = Batch::try_new(source, |source| -> Result<Rows<'_>> {
+                    Ok(worker.rows(source.chunk.get()?, &source.arena))
+                })?;
                 encoder.encode(batch.borrow_dependent(), &mut encoded);
-                EncodedBatch { batch, encoded }
+                Ok(EncodedBatch { batch, encoded })
             };
-            // A chunk that never comes would leave the writer waiting, so a panic is a result like others.
-            let step = match catch_unwind(AssertUnwindSafe(|| self.clocks.parse.time(make))) {
-                Ok(parcel) => Step::Batch(parcel),
+            // The writer would wait forever for a chunk that never comes, so a panic is a result like others.
+            let step = match catch_unwind(AssertUnwindSafe(|| self.timers.parse.time(make))) {
+                Ok(Ok(batch)) => Step::Batch(batch),
+                Ok(Err(error)) => Step::Failed(error),
                 Err(panic) => Step::Failed(Kind::Internal(panic_message(&*panic)).into()),
             };
             let is_last = matches!(step, Step::Failed(_));
-            if done.send((chunk.number, step)).is_err() || is_last {
+            if done.send((number, step)).is_err() || is_last {
                 return;
             }
         }
     }
 
-    /// The writer: takes batches in order and gives their parts back.
-    fn write<W: Writer>(
+    /// The writer: takes batches in order and gives their buffers back.
+    fn write<W: Writer, R: RejectSink>(
         self,
-        done: Receiver<Numbered<'_, Encoded<W>>>,
+        inputs: &Inputs<'_>,
+        done: Receiver<NumberedStep<Encoded<W>>>,
         free: Sender<ChunkBuffers<Encoded<W>>>,
-        writer: &mut W,
-        mut take_reject: impl FnMut(&Reject<'_>) -> Result<()>,
-    ) -> Result<Counts> {
+        mut output: Output<'_, W, R>,
+    ) -> Result<Counts, PipelineFailure> {
         let mut counts = Counts::default();
-        let mut order = ReorderBuffer::new(done.capacity().unwrap_or_default());
+        let mut reorder_buffer = ReorderBuffer::new(done.capacity().unwrap_or_default());
+        // The input whose chunks are being written, which must not have changed when the last of them is.
+        let mut current: Option<(usize, Arc<OpenInput>)> = None;
+        let check = |current: &Option<(usize, Arc<OpenInput>)>| {
+            current.as_ref().map_or(Ok(()), |(_, file)| file.check())
+        };
         for (number, step) in done {
-            order.put(number, step);
-            while let Some(step) = order.take() {
+            reorder_buffer.put(number, step);
+            while let Some(step) = reorder_buffer.take() {
                 let EncodedBatch { batch, mut encoded } = match step {
-                    Step::Batch(parcel) => parcel,
-                    Step::Failed(error) => return Err(error),
-                    Step::End => return Ok(counts),
+                    Step::Batch(batch) => batch,
+                    Step::Failed(error) => {
+                        check(&current)?;
+                        return Err(error.into());
+                    }
+                    Step::End(bytes) => {
+                        check(&current)?;
+                        return Ok(Counts { bytes, ..counts });
+                    }
                 };
                 if self.stop.load(Ordering::Relaxed) {
-                    return Err(Kind::Interrupted.into());
+                    return Err(Error::from(Kind::Interrupted).into());
                 }
-                let rows = batch.borrow_dependent();
-                let chunk = batch.borrow_owner().chunk;
-                counts.type_feedback += rows.type_feedback.clone();
-                if let Some(column) = counts.type_feedback.mismatch() {
-                    return Err(Kind::TypeMismatch { column }.into());
+                let chunk = &batch.borrow_owner().chunk;
+                if current.as_ref().is_none_or(|(number, _)| *number != chunk.input()) {
+                    check(&current)?;
+                    current = Some((chunk.input(), chunk.file().clone()));
                 }
-                let appended = self.clocks.write.time(|| writer.append(rows, &mut encoded));
-                let Appended { refused, ignored } = match appended {
-                    Ok(appended) => appended,
-                    // Whether it is the first error is known when its record is.
-                    Err(error) if error.is_of_unknown_row() => return Err(error),
-                    Err(error) => {
-                        let rows_before = counts.loaded + counts.refused + counts.ignored;
-                        let row = error.last_row().and_then(|row| row.checked_sub(rows_before));
-                        let row = row.filter(|row| *row < rows.len as u64);
-                        // What is wrong behind the record that it is about is not the first error.
-                        let end =
-                            row.map(|row| chunk.first_record + u64::from(rows.origins.numbers[row as usize]));
-                        let mut before =
-                            rows.rejects.iter().filter(|reject| end.is_none_or(|end| reject.record < end));
-                        before.try_for_each(&mut take_reject)?;
-                        return Err(error);
-                    }
-                };
-                let loaded = (rows.len - refused.len()) as u64 - ignored;
-                counts += Counts {
-                    records: chunk.records as u64,
-                    loaded,
-                    rejected: (rows.rejects.len() + refused.len()) as u64,
-                    refused: refused.len() as u64,
-                    filtered: rows.filtered as u64,
-                    ignored,
-                    repairs: rows.repairs,
-                    type_feedback: TypeFeedback::default(),
-                };
-                match refused.is_empty() {
-                    true => rows.rejects.iter().try_for_each(&mut take_reject)?,
-                    false => {
-                        let refused = rejects_of_rows(&chunk, rows.origins, refused);
-                        let rejects = in_input_order(rows.rejects.clone(), refused);
-                        rejects.iter().try_for_each(&mut take_reject)?;
-                    }
+                let written = self.write_batch(
+                    inputs,
+                    batch.borrow_dependent(),
+                    &mut encoded,
+                    &mut output,
+                    &mut counts,
+                );
+                if let Err(failure) = written {
+                    // A truncated file reads as zeros: that it was truncated is the better error.
+                    check(&current)?;
+                    return Err(failure);
                 }
-                self.progress.add(chunk.bytes.len() as u64, loaded);
                 let mut arena = batch.into_owner().arena;
                 arena.reset();
                 // If the leader has ended, its end is on the way.
                 let _ = free.send(ChunkBuffers { arena, encoded });
             }
         }
-        Err(Kind::Internal("a thread ended early".to_owned()).into())
+        Err(Error::from(Kind::Internal("a thread ended early".to_owned())).into())
     }
+
+    /// Writes the rows of one batch, hands on its rejects, and counts both.
+    fn write_batch<W: Writer, R: RejectSink>(
+        self,
+        inputs: &Inputs<'_>,
+        rows: &Rows<'_>,
+        encoded: &mut Encoded<W>,
+        output: &mut Output<'_, W, R>,
+        counts: &mut Counts,
+    ) -> Result<(), PipelineFailure> {
+        let Rows { chunk, origins, .. } = rows;
+        counts.type_feedback += rows.type_feedback.clone();
+        if counts.type_feedback.mismatch().is_some() {
+            return Err(PipelineFailure::TypeMismatch);
+        }
+        let appended = self.timers.write.time(|| output.writer.append(rows, encoded));
+        let Appended { refused, ignored } = match appended {
+            Ok(appended) => appended,
+            Err(failure) => return Err(failure_of_batch(failure, inputs, rows, output, counts)),
+        };
+        let loaded = (rows.len - refused.len()) as u64 - ignored;
+        counts.records += chunk.records as u64;
+        counts.loaded += loaded;
+        counts.rejected += (rows.rejects.len() + refused.len()) as u64;
+        counts.refused += refused.len() as u64;
+        counts.filtered += rows.filtered as u64;
+        counts.ignored += ignored;
+        counts.repairs += rows.repairs;
+        let mut take = |reject: &Reject<'_>| output.rejects.take(reject, chunk.input);
+        if refused.is_empty() {
+            rows.rejects.iter().try_for_each(take)?;
+        } else {
+            let refused = rejects_of_rows(chunk, *origins, refused);
+            in_input_order(rows.rejects.clone(), refused).iter().try_for_each(&mut take)?;
+        }
+        if W::NAMES_EARLIER_ROWS {
+            output.log.push(chunk, *origins);
+        }
+        self.progress.add(chunk.bytes.len() as u64, loaded);
+        Ok(())
+    }
+}
+
+/// Where the writer thread puts batches.
+struct Output<'o, W, R> {
+    writer: &'o mut W,
+    rejects: &'o mut R,
+    log: &'o mut RecordLog,
+}
+
+/// The failure of the writer on these rows, or the error of a reject before the row that it is about.
+#[cold]
+fn failure_of_batch<W, R: RejectSink>(
+    failure: WriteFailure,
+    inputs: &Inputs<'_>,
+    rows: &Rows<'_>,
+    output: &mut Output<'_, W, R>,
+    counts: &Counts,
+) -> PipelineFailure {
+    let rows_before = counts.loaded + counts.refused + counts.ignored;
+    let row_here =
+        |row: &u64| row.checked_sub(rows_before).map(|row| row as usize).filter(|row| *row < rows.len);
+    let row = match &failure {
+        // It may be any row.
+        WriteFailure::Constraint { rows, .. } if rows.is_empty() => Some(0),
+        WriteFailure::Constraint { rows, .. } => rows.last().and_then(row_here),
+        WriteFailure::Error(_) | WriteFailure::TooManyToSort { .. } => None,
+    };
+    let end = row.map(|row| rows.chunk.first_record + u64::from(rows.origins.numbers[row]));
+    let mut before = rows.rejects.iter().filter(|reject| end.is_none_or(|end| reject.record < end));
+    if let Err(error) = before.try_for_each(|reject| output.rejects.take(reject, rows.chunk.input)) {
+        return error.into();
+    }
+    let log = &*output.log;
+    PipelineFailure::of_writer(failure, |failed| {
+        let name = || inputs.list[rows.chunk.input].name();
+        let position = |row: &u64| match row_here(row) {
+            Some(row) => vec![position(name(), &rows.chunk, rows.origins.get(row))],
+            None => inputs.positions(&[*row], log),
+        };
+        failed.iter().flat_map(position).collect()
+    })
+}
+
+/// The worker for an input: the current one if it can take its chunks.
+fn worker_for<'w, 'i>(
+    number: usize,
+    inputs: &'i Inputs<'_>,
+    current: &'w mut Option<(usize, Worker<'i>)>,
+) -> &'w mut Worker<'i> {
+    let is_same = current.as_ref().is_some_and(|(current, _)| inputs.has_same_worker(*current, number));
+    if !is_same {
+        *current = None;
+    }
+    let (current, worker) = current.get_or_insert_with(|| (usize::MAX, inputs.worker(number)));
+    if *current != number {
+        *current = number;
+        worker.set_input(inputs.list[number].name());
+    }
+    worker
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
@@ -268,9 +421,9 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 mod tests {
     use super::*;
     use crate::batch::Rows;
-    use crate::eval::{Program, Seed};
-    use crate::format::csv::split::Split;
-    use crate::plan::{Column, Dialect, Expr, Table};
+    use crate::engine::inputs::CsvInput;
+    use crate::eval::Seed;
+    use crate::plan::{Column, Expr, Plan, Table};
     use std::time::Duration;
 
     /// Takes so many batches and then dies, with an error or with a panic.
@@ -299,17 +452,17 @@ mod tests {
             Fake { panics_at: None }
         }
 
-        fn append(&mut self, rows: &Rows<'_>, encoded: &mut u64) -> Result<Appended> {
+        fn append(&mut self, rows: &Rows<'_>, encoded: &mut u64) -> Result<Appended, WriteFailure> {
             assert_eq!(rows.len as u64, *encoded);
             if self.batches_left == 0 {
                 assert!(!self.with_panic, "the writer dies");
-                return Err(Kind::Verify("the disk is gone".to_owned()).into());
+                return Err(Error::from(Kind::Verify("the disk is gone".to_owned())).into());
             }
             self.batches_left -= 1;
             Ok(Appended::default())
         }
 
-        fn finish(self, _: &AtomicBool) -> Result<Vec<String>> {
+        fn finish(self, _: &AtomicBool) -> Result<Vec<String>, WriteFailure> {
             Ok(Vec::new())
         }
     }
@@ -324,30 +477,34 @@ mod tests {
             Fake { panics_at: Some(1) }
         }
 
-        fn append(&mut self, _: &Rows<'_>, _: &mut u64) -> Result<Appended> {
+        fn append(&mut self, _: &Rows<'_>, _: &mut u64) -> Result<Appended, WriteFailure> {
             Ok(Appended::default())
         }
 
-        fn finish(self, _: &AtomicBool) -> Result<Vec<String>> {
+        fn finish(self, _: &AtomicBool) -> Result<Vec<String>, WriteFailure> {
             Ok(Vec::new())
         }
     }
 
     /// Runs 10 000 records in as many chunks through `writer`, on another thread, since it must not hang.
-    fn run<W: Writer + Send + 'static>(writer: W, jobs: usize, stop: bool) -> thread::Result<Result<Counts>> {
+    fn run<W: Writer + Send + 'static>(
+        writer: W,
+        jobs: usize,
+        stop: bool,
+    ) -> thread::Result<Result<Counts, PipelineFailure>> {
         let (sender, receiver) = bounded(1);
         let runner = thread::spawn(move || {
-            let csv = b"x\n".repeat(10_000);
-            let split = Split::new("in".into(), &csv, 0, Dialect::default(), 1, 100);
             let column = Column::new("a", "TEXT", Expr::Field("a".into()));
-            let table = Table::new("t", vec![column]);
-            let program = Program::compile(&table, &["a".to_owned()], &"in".into(), Seed::fixed(1)).unwrap();
-            let (progress, stop, clocks) =
+            let mut plan = Plan::new(Table::new("t", vec![column]));
+            plan.tuning.chunk_bytes = 1;
+            let csv = [&b"a\n"[..], &b"x\n".repeat(10_000)].concat();
+            let list = [CsvInput::of_bytes("in", csv, &plan)];
+            let inputs = Inputs::new(&list, &plan, &plan.table, Seed::fixed(1)).unwrap();
+            let (progress, stop, timers) =
                 (Progress::default(), AtomicBool::new(stop), StageTimers::default());
-            let worker = || Worker::new(&program, Dialect::default(), 1);
-            let pipeline = Pipeline { jobs, progress: &progress, stop: &stop, clocks: &clocks };
-            let mut writer = writer;
-            let result = pipeline.run(split, worker, &mut writer, |_| Ok(()));
+            let pipeline = Pipeline { jobs, progress: &progress, stop: &stop, timers: &timers };
+            let (mut writer, mut log) = (writer, RecordLog::default());
+            let result = pipeline.run(&inputs, &mut writer, &mut (), &mut log);
             sender.send(()).unwrap();
             result
         });
@@ -357,11 +514,18 @@ mod tests {
         runner.join()
     }
 
+    fn error(result: Result<Counts, PipelineFailure>) -> Error {
+        match result.unwrap_err() {
+            PipelineFailure::Error(error) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn a_dying_writer_ends_the_load_and_nothing_hangs() {
         for (jobs, batches_left) in [(1, 0), (2, 0), (8, 1), (2, 100), (8, 9_999)] {
             let result = run(Dying { batches_left, with_panic: false }, jobs, false).unwrap();
-            assert!(matches!(result.unwrap_err().kind(), Kind::Verify(_)));
+            assert!(matches!(error(result).kind(), Kind::Verify(_)));
             run(Dying { batches_left, with_panic: true }, jobs, false).unwrap_err();
         }
     }
@@ -375,14 +539,14 @@ mod tests {
     #[test]
     fn a_panicking_worker_is_an_error_and_nothing_hangs() {
         for jobs in [1, 2, 8] {
-            let error = run(Panicking, jobs, false).unwrap().unwrap_err();
+            let error = error(run(Panicking, jobs, false).unwrap());
             assert_eq!(error.to_string(), "a defect in sqload: the encoder dies; please report it");
         }
     }
 
     #[test]
     fn a_stop_ends_the_load() {
-        let error = run(Dying { batches_left: 10_000, with_panic: false }, 2, true).unwrap().unwrap_err();
+        let error = error(run(Dying { batches_left: 10_000, with_panic: false }, 2, true).unwrap());
         assert!(matches!(error.kind(), Kind::Interrupted));
     }
 }

@@ -1,9 +1,10 @@
 //! What becomes of records that could not be loaded: counted, said, kept, and at some point too many.
 
+use super::inputs::CsvInput;
+use super::pipeline::RejectSink;
 use crate::batch::Reject;
 use crate::error::{Error, Kind, Position, Reason, Result};
 use crate::files::output::Output;
-use crate::format::csv::source::Source;
 use crate::plan::{Dialect, OnError, Policies};
 use serde::Serialize;
 use std::fs::File;
@@ -17,6 +18,7 @@ const MAX_SAID: u64 = 5;
 #[derive(Debug)]
 pub(crate) struct Rejects<'p> {
     policies: &'p Policies,
+    inputs: &'p [CsvInput],
     count: u64,
     /// What there is to say of the first ones.
     messages: Vec<String>,
@@ -92,10 +94,14 @@ impl<'p> Rejects<'p> {
     ///
     /// # Errors
     /// As [`Output::open`].
-    pub(crate) fn open(policies: &'p Policies, inputs: &[Source], others: &mut Vec<PathBuf>) -> Result<Self> {
+    pub(crate) fn open(
+        policies: &'p Policies,
+        inputs: &'p [CsvInput],
+        others: &mut Vec<PathBuf>,
+    ) -> Result<Self> {
         let (count, messages, mut files, mut file_of_input) = <(_, _, Vec<Files>, Vec<_>)>::default();
         for input in policies.rejects.iter().flat_map(|_| inputs) {
-            let (head, dialect) = (&input.head, input.dialect);
+            let (head, dialect) = (&input.header.head, input.header.dialect);
             let known = files.iter().position(|file| (&file.head, file.dialect) == (head, dialect));
             // There is nothing beside a terminal or a pipe.
             let is_alone = files.first().is_some_and(|file| file.reasons.is_none());
@@ -112,7 +118,7 @@ impl<'p> Rejects<'p> {
             others.extend(reasons_path);
             files.push(Files { head: head.clone(), dialect, records, reasons });
         }
-        Ok(Self { policies, count, messages, files, file_of_input })
+        Ok(Self { policies, inputs, count, messages, files, file_of_input })
     }
 
     /// Begins, and forgets what an earlier attempt has left.
@@ -132,14 +138,32 @@ impl<'p> Rejects<'p> {
         Ok(())
     }
 
-    /// Takes one of input `number`, which is this.
+    /// The number of rejects, when all that is to be kept is on file.
     ///
     /// # Errors
+    /// [`Kind::Io`] if the file of rejects can not be written.
+    pub(crate) fn finish(&mut self) -> Result<u64> {
+        for Files { records, reasons, .. } in &mut self.files {
+            records.flush()?;
+            reasons.as_mut().map_or(Ok(()), RejectFile::flush)?;
+        }
+        Ok(self.count)
+    }
+
+    /// Says what the first rejects are.
+    pub(crate) fn log_first(&self) {
+        self.messages.iter().for_each(|message| tracing::warn!("{message}"));
+    }
+}
+
+impl RejectSink for Rejects<'_> {
+    /// # Errors
     /// [`Kind::Rejected`] or [`Kind::TooManyErrors`] if this is one too many.
-    pub(crate) fn take(&mut self, reject: &Reject<'_>, number: usize, input: &Source) -> Result<()> {
-        let (reason, name) = (reject.reason.clone(), input.name());
+    fn take(&mut self, reject: &Reject<'_>, number: usize) -> Result<()> {
+        let CsvInput { header, .. } = &self.inputs[number];
+        let (reason, name) = (reject.reason.clone(), self.inputs[number].name());
         let of_header = match reason {
-            Reason::InvalidUtf8 { field, .. } => input.names[..input.width].get(field - 1),
+            Reason::InvalidUtf8 { field, .. } => header.names[..header.width].get(field - 1),
             _ => None,
         };
         let position = Position {
@@ -178,23 +202,6 @@ impl<'p> Rejects<'p> {
             _ => {}
         }
         Ok(())
-    }
-
-    /// The number of rejects, when all that is to be kept is on file.
-    ///
-    /// # Errors
-    /// [`Kind::Io`] if the file of rejects can not be written.
-    pub(crate) fn finish(&mut self) -> Result<u64> {
-        for Files { records, reasons, .. } in &mut self.files {
-            records.flush()?;
-            reasons.as_mut().map_or(Ok(()), RejectFile::flush)?;
-        }
-        Ok(self.count)
-    }
-
-    /// Says what the first rejects are.
-    pub(crate) fn say(&self) {
-        self.messages.iter().for_each(|message| tracing::warn!("{message}"));
     }
 }
 

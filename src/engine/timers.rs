@@ -19,9 +19,38 @@ impl Stopwatch {
         result
     }
 
+    /// Starts to add up time; stops when the result is dropped.
+    pub(crate) fn start(&self) -> Clock<'_> {
+        Clock { stopwatch: self, started: Some(Instant::now()) }
+    }
+
     /// Seconds so far.
     pub(crate) fn seconds(&self) -> f64 {
         Duration::from_nanos(self.nanos.load(Ordering::Relaxed)).as_secs_f64()
+    }
+}
+
+/// A stopwatch that runs and can be paused.
+pub(crate) struct Clock<'s> {
+    stopwatch: &'s Stopwatch,
+    started: Option<Instant>,
+}
+
+impl Clock<'_> {
+    pub(crate) fn pause(&mut self) {
+        if let Some(started) = self.started.take() {
+            self.stopwatch.nanos.fetch_add(started.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn resume(&mut self) {
+        self.started = Some(Instant::now());
+    }
+}
+
+impl Drop for Clock<'_> {
+    fn drop(&mut self) {
+        self.pause();
     }
 }
 

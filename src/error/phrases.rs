@@ -1,6 +1,6 @@
 //! Parts of messages.
 
-use super::{Position, RowKey};
+use super::Position;
 use crate::plan::Place;
 
 /// What is said of a quote for whose end so many bytes were looked through.
@@ -23,16 +23,9 @@ pub(super) fn missing_header(rows: usize) -> String {
     }
 }
 
-/// Where rows come from, or else which they are, before a message.
-pub(super) fn places(positions: &[Position], rows: &[RowKey]) -> String {
-    let row = |row: &RowKey| match row {
-        RowKey::Number(number) => format!("row {}", number + 1),
-        RowKey::Rowid { rowid, .. } => format!("the row with rowid {rowid}"),
-    };
-    let places: Vec<_> = match positions {
-        [] => rows.iter().map(row).collect(),
-        _ => positions.iter().map(Position::to_string).collect(),
-    };
+/// The positions of the records that a message is about, in front of it.
+pub(super) fn places(positions: &[Position]) -> String {
+    let places: Vec<_> = positions.iter().map(Position::to_string).collect();
     if places.is_empty() { String::new() } else { format!("{}: ", places.join(" and ")) }
 }
 

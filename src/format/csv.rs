@@ -2,9 +2,9 @@
 
 pub mod decode;
 pub mod fields;
+pub(crate) mod header;
 pub(crate) mod lines;
 pub mod parse;
 pub(crate) mod scan;
 pub(crate) mod sniff;
-pub(crate) mod source;
 pub mod split;

@@ -82,24 +82,50 @@ pub(super) fn to_file(mut from: impl Read) -> io::Result<File> {
     Ok(file)
 }
 
-/// The files in a zip archive: the number and the name of each, without those that macOS puts there.
-///
-/// # Errors
-/// If it can not be read, or if there are none.
-pub(super) fn members(archive: &Arc<File>) -> io::Result<Vec<(usize, String)>> {
-    let mut zip = ZipArchive::new(Positioned { file: archive.clone(), at: 0 })?;
-    if entries(archive)?.is_some_and(|entries| entries != zip.len()) {
-        return Err(io::Error::other("two files in the archive have the same name"));
-    }
-    let mut members = Vec::new();
-    for number in 0..zip.len() {
-        let member = zip.by_index_raw(number)?;
-        let name = member.name()?.into_owned();
-        if member.is_file() && !name.starts_with("__MACOSX/") {
-            members.push((number, name));
+/// A zip archive. Its directory is read once, and shared by the clones.
+#[derive(Debug, Clone)]
+pub(super) struct Archive {
+    file: Arc<File>,
+    zip: ZipArchive<Positioned>,
+}
+
+impl Archive {
+    /// Reads the directory of an archive. Returns the number and the name of each file in it, without those that macOS adds.
+    ///
+    /// # Errors
+    /// If it cannot be read, or has no files.
+    pub(super) fn open(file: Arc<File>) -> io::Result<(Self, Vec<(usize, String)>)> {
+        let mut zip = ZipArchive::new(Positioned { file: file.clone(), at: 0 })?;
+        if entries(&file)?.is_some_and(|entries| entries != zip.len()) {
+            return Err(io::Error::other("two files in the archive have the same name"));
         }
+        let mut members = Vec::new();
+        for number in 0..zip.len() {
+            let member = zip.by_index_raw(number)?;
+            let name = member.name()?.into_owned();
+            if member.is_file() && !name.starts_with("__MACOSX/") {
+                members.push((number, name));
+            }
+        }
+        if members.is_empty() {
+            return Err(io::Error::other("there is no file in the archive"));
+        }
+        Ok((Self { file, zip }, members))
     }
-    if members.is_empty() { Err(io::Error::other("there is no file in the archive")) } else { Ok(members) }
+
+    /// The archive itself.
+    pub(super) fn file(&self) -> &Arc<File> {
+        &self.file
+    }
+
+    /// The content of file `number`.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is encrypted.
+    pub(super) fn member(&self, number: usize) -> io::Result<Bytes> {
+        let zip = MutBorrow::new(self.zip.clone());
+        Ok(Box::new(Member::try_new(zip, |zip| zip.borrow_mut().by_index(number))?))
+    }
 }
 
 /// The number of files in a zip archive as its end says (APPNOTE.TXT 4.3.16); nothing if that is in a larger record (4.3.14).
@@ -114,15 +140,6 @@ fn entries(archive: &File) -> io::Result<Option<usize>> {
     let record = end.windows(SIGNATURE.len()).rposition(|bytes| bytes == SIGNATURE).map(|at| &end[at..]);
     let entries = record.and_then(|record| Some(u16::from_le_bytes(record.get(10..12)?.try_into().ok()?)));
     Ok(entries.filter(|entries| *entries != u16::MAX).map(usize::from))
-}
-
-/// What is in file `number` of a zip archive.
-///
-/// # Errors
-/// If it can not be read, or is encrypted.
-pub(super) fn member(archive: Arc<File>, number: usize) -> io::Result<Bytes> {
-    let zip = ZipArchive::new(Positioned { file: archive, at: 0 })?;
-    Ok(Box::new(Member::try_new(MutBorrow::new(zip), |zip| zip.borrow_mut().by_index(number))?))
 }
 
 self_cell!(

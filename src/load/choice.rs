@@ -2,9 +2,7 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Table, WriterChoice};
-use crate::schema::ddl::create_table_sql;
 use crate::write::direct::Schema;
-use rusqlite::Connection;
 use std::path::Path;
 
 /// The writer for a load.
@@ -41,19 +39,16 @@ pub(crate) fn choose(choice: WriterChoice, table: &Table, database: &Path, is_ne
     if choice == WriterChoice::Statements {
         return Ok(Choice::Statements(None));
     }
-    let refusal = || -> rusqlite::Result<Option<String>> {
-        if !is_new {
-            return Ok(Some("the database has other content".to_owned()));
-        }
-        let trial = Connection::open_in_memory()?;
-        trial.execute_batch(&create_table_sql(table))?;
-        table.indexes.iter().try_for_each(|sql| trial.execute_batch(sql))?;
-        Ok(Schema::read(&trial, table)?.err())
+    let statements = |reason: String| match choice {
+        WriterChoice::Direct => Err(Kind::DirectRefused { reason }.into()),
+        _ => Ok(Choice::Statements(Some(reason))),
     };
+    if !is_new {
+        return statements("the database has other content".to_owned());
+    }
     let made = |source| Error::sqlite(format!("make table {:?} in", table.name), database, source);
-    match refusal().map_err(made)? {
-        None => Ok(Choice::Direct),
-        Some(reason) if choice == WriterChoice::Auto => Ok(Choice::Statements(Some(reason))),
-        Some(reason) => Err(Kind::DirectRefused { reason }.into()),
+    match Schema::check(table).map_err(made)? {
+        Ok(()) => Ok(Choice::Direct),
+        Err(reason) => statements(reason),
     }
 }

@@ -1,6 +1,6 @@
 //! Which expression of a plan is evaluated by what.
 
-use crate::engine::sources::Sources;
+use crate::engine::inputs::Inputs;
 use crate::error::Result;
 use crate::eval::Seed;
 use crate::load::Load;
@@ -14,7 +14,7 @@ impl Load<'_> {
         let list = self.open_inputs()?;
         let resolved = self.resolve(&list, self.jobs(), false)?;
         // All columns that are named are there.
-        Sources::new(&list, &resolved.plan, &resolved.plan.table, Seed::fixed(0))?;
+        Inputs::new(&list, &resolved.plan, &resolved.plan.table, Seed::fixed(0))?;
         Ok(explanation(&resolved.plan))
     }
 }

@@ -1,75 +1,111 @@
-//! The columns of a table that an input describes itself: names from the header, types from the values.
+//! Infers the types of columns: a writer that looks at rows instead of writing them.
 //!
-//! A column is INTEGER or REAL only if that loses nothing (see `crate::types::numbers`) in any record of the whole
-//! input; otherwise it is TEXT. Empty fields say nothing about a type.
+//! A column is INTEGER or REAL only if that loses nothing (see `crate::types::numbers`) in any record of all inputs;
+//! otherwise it is TEXT. Empty fields say nothing about a type.
 
 use crate::batch::{Rows, Value};
-use crate::error::Result;
+use crate::error::Position;
+use crate::format::csv::lines::position;
 use crate::schema::column_stats::ColumnStats;
-use crate::write::{Appended, Encoder, Writer};
+use crate::write::{Appended, Encoder, WriteFailure, Writer};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Looks at rows instead of writing them.
-pub(crate) struct InferTypes<'s> {
-    seen: &'s mut [ColumnStats],
-    rows: u64,
-    /// For each column the first record of the chunk that shows that it is no number, as far as that is known: nobody needs
-    /// to look at chunks behind that.
-    first_non_numbers: Arc<[AtomicU64]>,
+/// What the values of an input show about its columns.
+#[derive(Debug, Default)]
+pub(super) struct Inferred {
+    /// For each column, statistics of its values.
+    pub(super) columns: Vec<ColumnStats>,
+    /// The positions of the records that became the rows which the statistics name.
+    pub(super) positions: HashMap<u64, Position>,
 }
 
-impl<'s> InferTypes<'s> {
-    /// Puts what it sees into `seen`, a column each.
-    pub(crate) fn new(seen: &'s mut [ColumnStats]) -> Self {
-        let first_non_numbers = seen.iter().map(|_| AtomicU64::new(u64::MAX)).collect();
-        Self { seen, rows: 0, first_non_numbers }
+impl Inferred {
+    /// Nothing is known about this many columns.
+    pub(super) fn nothing(columns: usize) -> Self {
+        Self { columns: vec![ColumnStats::default(); columns], positions: HashMap::new() }
     }
 }
 
-impl Writer for InferTypes<'_> {
+/// Collects statistics of columns.
+pub(super) struct InferTypes {
+    names: Vec<Arc<str>>,
+    inferred: Inferred,
+    rows: u64,
+    /// For each column the first record of a chunk that shows that it is TEXT, as far as that is known: later chunks need
+    /// not be looked at.
+    first_non_numbers: Arc<[AtomicU64]>,
+}
+
+impl InferTypes {
+    /// Collects statistics of this many columns; `names` are those of the inputs.
+    pub(super) fn new(names: Vec<Arc<str>>, columns: usize) -> Self {
+        let first_non_numbers = (0..columns).map(|_| AtomicU64::new(u64::MAX)).collect();
+        Self { names, inferred: Inferred::nothing(columns), rows: 0, first_non_numbers }
+    }
+
+    /// What the rows so far show.
+    pub(super) fn inferred(self) -> Inferred {
+        self.inferred
+    }
+}
+
+impl Writer for InferTypes {
     type Encoder = InferEncoder;
 
     fn encoder(&self) -> InferEncoder {
         InferEncoder { first_non_numbers: self.first_non_numbers.clone() }
     }
 
-    fn append(&mut self, rows: &Rows<'_>, seen: &mut Vec<ColumnStats>) -> Result<Appended> {
-        self.seen.iter_mut().zip(seen).for_each(|(all, seen)| all.merge(seen, self.rows));
+    fn append(&mut self, rows: &Rows<'_>, stats: &mut Vec<ColumnStats>) -> Result<Appended, WriteFailure> {
+        let Inferred { columns, positions } = &mut self.inferred;
+        for (column, stats) in columns.iter_mut().zip(stats) {
+            column.merge(stats, self.rows);
+            for row in column.first_rows().filter(|row| *row >= self.rows) {
+                positions.entry(row).or_insert_with(|| {
+                    let origin = rows.origins.get((row - self.rows) as usize);
+                    position(&self.names[rows.chunk.input], &rows.chunk, origin)
+                });
+            }
+        }
         self.rows += rows.len as u64;
         Ok(Appended::default())
     }
 
-    fn finish(self, _: &AtomicBool) -> Result<Vec<String>> {
+    fn finish(self, _: &AtomicBool) -> Result<Vec<String>, WriteFailure> {
         Ok(Vec::new())
     }
 }
 
-/// The parallel half of a [`InferTypes`].
-pub(crate) struct InferEncoder {
+/// The parallel half of [`InferTypes`].
+pub(super) struct InferEncoder {
     first_non_numbers: Arc<[AtomicU64]>,
 }
 
 impl Encoder for InferEncoder {
     type Encoded = Vec<ColumnStats>;
 
-    fn encode(&mut self, rows: &Rows<'_>, seen: &mut Vec<ColumnStats>) {
-        seen.clear();
-        seen.extend(rows.columns.iter().zip(&*self.first_non_numbers).map(|(values, first_non_numbers)| {
-            let mut seen = ColumnStats::default();
-            if first_non_numbers.load(Ordering::Relaxed) < rows.chunk.first_load_record() {
-                return seen;
-            }
-            for row in 0..rows.len {
-                if let Value::Text(text) = values.get(row) {
-                    seen.add(text, row);
+    fn encode(&mut self, rows: &Rows<'_>, columns: &mut Vec<ColumnStats>) {
+        let first_record = rows.chunk.first_load_record();
+        columns.clear();
+        columns.extend(rows.columns.iter().zip(&*self.first_non_numbers).map(
+            |(values, first_non_number)| {
+                let mut stats = ColumnStats::default();
+                if first_non_number.load(Ordering::Relaxed) < first_record {
+                    return stats;
                 }
-                if seen.first_non_number.is_some() {
-                    first_non_numbers.fetch_min(rows.chunk.first_load_record(), Ordering::Relaxed);
-                    break;
+                for row in 0..rows.len {
+                    if let Value::Text(text) = values.get(row) {
+                        stats.add(text, row);
+                    }
+                    if stats.first_non_number.is_some() {
+                        first_non_number.fetch_min(first_record, Ordering::Relaxed);
+                        break;
+                    }
                 }
-            }
-            seen
-        }));
+                stats
+            },
+        ));
     }
 }

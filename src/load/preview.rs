@@ -1,16 +1,19 @@
 //! A load that is only tried: what it would do, said before it is done.
 
+use super::attempt::{into_error, skips_bad_rows};
 use super::choice::{Choice, choose};
 use super::explain::explanation;
+use super::resolve::SAMPLE_CHUNKS;
+use super::{Load, total_bytes};
 use crate::database::Trial;
+use crate::engine::inputs::Inputs;
 use crate::engine::pipeline::Pipeline;
+use crate::engine::record_log::RecordLog;
 use crate::engine::rejects::Rejects;
-use crate::engine::sources::Sources;
 use crate::engine::timers::StageTimers;
 use crate::error::Result;
 use crate::eval::Seed;
 use crate::files::staged::directory_of;
-use crate::load::{Load, SAMPLE_CHUNKS, skips_bad_rows, total_bytes};
 use crate::plan::{OnError, Plan, Policies};
 use crate::report::{Preview, Progress};
 use crate::write::statements::Statements;
@@ -28,21 +31,22 @@ impl Load<'_> {
         let jobs = self.jobs();
         let resolved = self.resolve(&list, jobs, false)?;
         let Plan { table, tuning, .. } = &resolved.plan;
-        let sources = Sources::new(&list, &resolved.plan, table, Seed::fixed(0))?;
+        // All inputs together are to fit in memory.
+        let max_chunks = (SAMPLE_CHUNKS / list.len().max(1)).max(1);
+        let inputs = Inputs::new(&list, &resolved.plan, table, Seed::fixed(0))?.with_max_chunks(max_chunks);
         let trial = Trial::open(self.database, table, tuning)?;
         let choice = choose(tuning.writer, table, &trial.path, trial.is_new)?;
 
-        // All inputs together are to fit in memory.
-        let max_chunks = (SAMPLE_CHUNKS / list.len().max(1)).max(1);
-        let (progress, clocks) = (Progress::default(), StageTimers::default());
-        let pipeline = Pipeline { jobs, progress: &progress, stop: self.stop, clocks: &clocks };
+        let (progress, timers) = (Progress::default(), StageTimers::default());
+        let pipeline = Pipeline { jobs, progress: &progress, stop: self.stop, timers: &timers };
         let mut writer = Statements::new(&trial.connection, &trial.path, table, tuning.batch_rows)?;
         // It goes on past records that a load may end for, and keeps none.
         let policies = Policies::default();
         let mut rejects = Rejects::open(&policies, &list, &mut Vec::new())?;
-        let counts = sources.run(pipeline, &mut writer, max_chunks, Some(&mut rejects));
-        rejects.say();
-        let counts = counts?;
+        let mut log = RecordLog::default();
+        let counts = pipeline.run(&inputs, &mut writer, &mut rejects, &mut log);
+        rejects.log_first();
+        let counts = counts.map_err(into_error)?;
         let choice = match choice {
             Choice::Direct if counts.refused + counts.ignored > 0 && skips_bad_rows(self.plan) => {
                 Choice::Statements(Some("rows break a constraint".to_owned()))
@@ -53,8 +57,8 @@ impl Load<'_> {
             OnError::Abort => 0,
             OnError::Skip => self.plan.policies.max_errors.unwrap_or(u64::MAX),
         };
-        let is_all = sources.fits_in_chunks(max_chunks)?;
-        let unfinished = pipeline.finish(writer)?;
+        let is_all = inputs.fits_in_chunks(max_chunks)?;
+        let unfinished = pipeline.finish(writer, &inputs, &log).map_err(into_error)?;
         let rows = trial.rows(table, MAX_ROWS, MAX_CHARS)?;
         let tried_bytes = trial.finish(&unfinished)?;
         let estimated_bytes = match (is_all, self.plan.head.max_records) {
@@ -64,7 +68,7 @@ impl Load<'_> {
         };
         let free = rustix::fs::statvfs(directory_of(&trial.path));
         Ok(Preview {
-            inputs: list.iter().map(|source| (source.name().to_string(), source.dialect)).collect(),
+            inputs: list.iter().map(|source| (source.name().to_string(), source.header.dialect)).collect(),
             database: self.database.to_owned(),
             table: table.name.clone(),
             notes: resolved.notes,

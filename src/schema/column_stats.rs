@@ -1,6 +1,5 @@
 //! What the values of a column show of its type.
 
-use crate::error::RowKey;
 use crate::plan::Type;
 use crate::types::numbers::{MAX_REAL_DIGITS, NotANumber, integer, real};
 
@@ -35,7 +34,7 @@ impl ColumnStats {
     }
 
     /// Why they are TEXT although they looked like numbers at first, and the row that shows it.
-    pub(crate) fn reason(&self) -> Option<(String, RowKey)> {
+    pub(crate) fn reason(&self) -> Option<(String, u64)> {
         if self.column_type() != Type::Text || self.is_empty() {
             return None;
         }
@@ -52,7 +51,15 @@ impl ColumnStats {
                 format!("whole numbers of more than {MAX_REAL_DIGITS} digits beside fractions"),
             ),
         };
-        self.begins_with_number.then_some((reason, RowKey::Number(row)))
+        self.begins_with_number.then_some((reason, row))
+    }
+
+    /// The rows that a reason can name: each the first of its kind.
+    pub(crate) fn first_rows(&self) -> impl Iterator<Item = u64> {
+        let not_a_number = self.not_a_number.map(|(row, _)| row);
+        [self.other_than_integer, self.other_than_real, not_a_number, self.first_non_number]
+            .into_iter()
+            .flatten()
     }
 
     pub(crate) fn add(&mut self, text: &[u8], row: usize) {

@@ -27,6 +27,7 @@ mod encode;
 mod layout;
 mod pages;
 mod record;
+mod rowid_log;
 mod sort;
 mod tree;
 
@@ -34,11 +35,12 @@ pub use catalog::Schema;
 pub use encode::{Encoded, Encoder};
 
 use crate::batch::Rows;
-use crate::error::{Error, Kind, Result, RowKey};
+use crate::error::{Kind, Result};
 use crate::schema::ddl::quote_name;
-use crate::write::{self, Appended};
+use crate::write::{self, Appended, WriteFailure};
 use builder::{Failure, TreeBuilder};
 use pages::Pages;
+use rowid_log::RowidLog;
 use sort::CellOrder;
 use std::fs::File;
 use std::path::Path;
@@ -53,6 +55,7 @@ pub struct Direct {
     encoder: Encoder,
     rows: u64,
     largest_rowid: Option<i64>,
+    rowids: RowidLog,
     /// The table's tree and those of its indexes.
     trees: Vec<TreeBuilder>,
     sorting: Sorting,
@@ -99,6 +102,7 @@ impl Direct {
         }));
         Ok(Self {
             encoder: Encoder::new(schema.clone(), Arc::default()),
+            rowids: RowidLog::new(schema.rowid_column.is_some(), sorting.max_bytes / 4),
             schema,
             pages,
             rows: 0,
@@ -108,36 +112,27 @@ impl Direct {
         })
     }
 
-    /// Which row that is, if there is a way to tell.
-    fn key_of(&self, rowid: i64) -> RowKey {
-        match self.schema.rowid_column {
-            Some(column) => RowKey::Rowid { column, rowid },
-            None => RowKey::Number(rowid.cast_unsigned() - 1),
-        }
-    }
-
-    /// The error of what went wrong with tree `number`, of the table and its indexes.
-    fn error(&self, number: usize, failure: Failure) -> Error {
+    /// The failure of the whole load that a tree, of the table or of an index, failed with.
+    fn failure(&self, number: usize, failure: Failure) -> WriteFailure {
         match failure {
-            Failure::Error(error) => error,
-            Failure::TooManyToSort => Kind::TooManyToSort { max_bytes: self.sorting.max_bytes }.into(),
-            Failure::Duplicate(rowids) => {
-                let message = self.schema.duplicate_message(number.checked_sub(1));
-                let rows = rowids.map(|rowid| self.key_of(rowid)).to_vec();
-                Kind::Constraint { message, rows, positions: Vec::new() }.into()
-            }
+            Failure::Error(error) => error.into(),
+            Failure::TooManyToSort => WriteFailure::TooManyToSort { max_bytes: self.sorting.max_bytes },
+            Failure::Duplicate(rowids) => WriteFailure::Constraint {
+                message: self.schema.duplicate_message(number.checked_sub(1)),
+                rows: self.rowids.rows_of(rowids),
+            },
         }
     }
 
     /// Takes one chunk's cells into all trees.
-    fn grow(&mut self, encoded: &mut Encoded) -> Result<()> {
+    fn grow(&mut self, encoded: &mut Encoded) -> Result<(), WriteFailure> {
         let cells = std::iter::once(&mut encoded.table).chain(&mut encoded.indexes);
         for (number, cells) in cells.enumerate() {
             let others = self.trees.iter().enumerate().filter(|(other, _)| *other != number);
             let taken: usize = others.map(|(_, tree)| tree.sorted_bytes()).sum();
             let room = self.sorting.max_bytes.saturating_sub(taken);
             let grown = self.trees[number].append(cells, &mut self.pages, room);
-            grown.map_err(|failure| self.error(number, failure))?;
+            grown.map_err(|failure| self.failure(number, failure))?;
         }
         Ok(())
     }
@@ -146,25 +141,28 @@ impl Direct {
 impl write::Writer for Direct {
     type Encoder = Encoder;
 
+    const NAMES_EARLIER_ROWS: bool = true;
+
     fn encoder(&self) -> Encoder {
         self.encoder.another()
     }
 
-    fn append(&mut self, rows: &Rows<'_>, encoded: &mut Encoded) -> Result<Appended> {
+    fn append(&mut self, rows: &Rows<'_>, encoded: &mut Encoded) -> Result<Appended, WriteFailure> {
         if encoded.guess_matters && encoded.guess != self.largest_rowid {
             self.encoder.encode_after(self.largest_rowid, rows, encoded);
         }
         if let Some(problem) = encoded.problem.take() {
-            let rows = problem.rows.iter().map(|row| RowKey::Number(self.rows + *row as u64)).collect();
-            return Err(Kind::Constraint { message: problem.message, rows, positions: Vec::new() }.into());
+            let rows = problem.rows.iter().map(|row| self.rows + *row as u64).collect();
+            return Err(WriteFailure::Constraint { message: problem.message, rows });
         }
+        self.rowids.push(&encoded.rowids);
         self.grow(encoded)?;
         self.largest_rowid = self.largest_rowid.max(encoded.largest_rowid);
         self.rows += rows.len as u64;
         Ok(Appended::default())
     }
 
-    fn finish(mut self, stop: &AtomicBool) -> Result<Vec<String>> {
+    fn finish(mut self, stop: &AtomicBool) -> Result<Vec<String>, WriteFailure> {
         let jobs = self.sorting.jobs;
         let pool = || {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
@@ -175,7 +173,7 @@ impl write::Writer for Direct {
             if let (true, Some(index)) = (tree.is_deferred(), number.checked_sub(1)) {
                 left.push(self.schema.indexes[index].name.clone());
             }
-            tree.finish(&mut self.pages, pool, stop).map_err(|failure| self.error(number, failure))?;
+            tree.finish(&mut self.pages, pool, stop).map_err(|failure| self.failure(number, failure))?;
         }
         self.pages.finish()?;
         Ok(left.iter().map(|name| format!("REINDEX main.{}", quote_name(name))).collect())

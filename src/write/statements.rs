@@ -13,7 +13,7 @@ use crate::batch::{Rows, Value};
 use crate::error::{Error, Kind, Reason, Result};
 use crate::plan::{OnConflict, Table};
 use crate::schema::ddl::{quote_name, quote_names};
-use crate::write::{Appended, Encoder, Writer};
+use crate::write::{Appended, Encoder, WriteFailure, Writer};
 use rusqlite::{Connection, ffi};
 use std::ffi::{CStr, c_int};
 use std::ops::Range;
@@ -94,7 +94,7 @@ impl Statements<'_> {
         rows: &Rows<'_>,
         range: Range<usize>,
         appended: &mut Appended,
-    ) -> Result<Option<Reason>> {
+    ) -> Result<Option<Reason>, WriteFailure> {
         use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch, Unknown};
         let row_count = range.len() as u64;
         let insert = if row_count == 1 { &mut self.one } else { &mut self.many };
@@ -127,12 +127,12 @@ impl Statements<'_> {
             {
                 match self.keeps_journal {
                     true => Ok(Some(Reason::Constraint { column: self.column_of(&message), message })),
-                    false => Err(Error::of_unknown_row(message)),
+                    false => Err(WriteFailure::Constraint { message, rows: Vec::new() }),
                 }
             }
             Err(source) => {
                 let action = format!("insert into table {:?} of", self.table);
-                Err(Error::sqlite(action, &self.database, source))
+                Err(Error::sqlite(action, &self.database, source).into())
             }
         }
     }
@@ -225,7 +225,7 @@ impl Writer for Statements<'_> {
         Unencoded
     }
 
-    fn append(&mut self, rows: &Rows<'_>, (): &mut ()) -> Result<Appended> {
+    fn append(&mut self, rows: &Rows<'_>, (): &mut ()) -> Result<Appended, WriteFailure> {
         let mut appended = Appended::default();
         for first in (0..rows.len).step_by(self.many_rows) {
             let range = first..rows.len.min(first + self.many_rows);
@@ -241,7 +241,7 @@ impl Writer for Statements<'_> {
         Ok(appended)
     }
 
-    fn finish(self, _: &AtomicBool) -> Result<Vec<String>> {
+    fn finish(self, _: &AtomicBool) -> Result<Vec<String>, WriteFailure> {
         Ok(self.indexes)
     }
 }

@@ -59,10 +59,7 @@ fn each_dependency_has_one_home() {
     only_in("rayon::", &["write/direct"]);
     only_in("uuid::", &["eval/random.rs"]);
     only_in("rand::", &["eval.rs", "eval/random.rs", "demo/generate.rs"]);
-    only_in(
-        "rusqlite::",
-        &["database", "error.rs", "eval/sqlite", "load/choice.rs", "sql/scratch.rs", "write"],
-    );
+    only_in("rusqlite::", &["database", "error.rs", "eval/sqlite", "sql/scratch.rs", "write"]);
     for functions in ["jiff::", "xxhash_rust::", "slug::"] {
         only_in(functions, &["eval/functions.rs"]);
     }
@@ -116,9 +113,6 @@ const FORBIDDEN: [(&str, &[&str]); 5] = [
     ("plan", &["crate::"]),
 ];
 
-/// Imports that still point up.
-const EXCEPTIONS: [(&str, &str); 1] = [("database.rs", "write")];
-
 #[test]
 fn imports_point_one_way() {
     let level = |module: &str| MODULES.iter().position(|other| *other == module);
@@ -131,8 +125,7 @@ fn imports_point_one_way() {
         }
         for import in code.split("crate::").skip(1) {
             let target = import.split(|letter: char| !letter.is_alphanumeric()).next().unwrap();
-            let is_allowed = level(target).is_none_or(|level| level >= own_level)
-                || EXCEPTIONS.contains(&(name.as_str(), target));
+            let is_allowed = level(target).is_none_or(|level| level >= own_level);
             assert!(is_allowed, "{name} imports from crate::{target}");
         }
     }

@@ -6,6 +6,7 @@ use crate::twin::Case;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use sqload::plan::{Column, Expr, Table, WriterChoice};
+use sqload::write::WriteFailure;
 use sqload::{Kind, Loader};
 use std::path::Path;
 
@@ -96,7 +97,7 @@ fn keys_beyond_the_memory_limit_are_left_to_sqlite() {
     case.sorting.max_bytes = 2_000;
     let directory = tempfile::tempdir().unwrap();
     let error = case.direct(&directory.path().join("direct.db")).unwrap_err();
-    assert!(matches!(error.kind(), Kind::TooManyToSort { max_bytes: 2_000 }), "{error}");
+    assert!(matches!(error, WriteFailure::TooManyToSort { max_bytes: 2_000 }), "{error:?}");
     // There are 400 rows of less than 60 bytes each.
     case.sorting.max_bytes = 24_000;
     case.check();
@@ -108,7 +109,8 @@ fn a_stop_interrupts_the_sorting_of_keys() {
     let case = Case::new(4_096, &[("a", "TEXT"), ("b", "TEXT")], page_sized_rows(100), 10);
     let sorted =
         case.clone().index("CREATE INDEX i ON t (b)").direct_until(&directory.path().join("sorted.db"), true);
-    assert!(matches!(sorted.unwrap_err().kind(), Kind::Interrupted));
+    let WriteFailure::Error(error) = sorted.unwrap_err() else { panic!("another failure") };
+    assert!(matches!(error.kind(), Kind::Interrupted));
     // With nothing to sort, the load completes.
     case.direct_until(&directory.path().join("plain.db"), true).unwrap();
 }
@@ -255,7 +257,9 @@ fn unsorted_rows_beyond_the_memory_limit_take_statements() {
     let load = |writer| {
         load(directory.path(), &csv, &declarations, |loader| loader.writer(writer).memory_bytes(1_000))
     };
-    assert!(matches!(load(WriterChoice::Direct).unwrap_err().kind(), Kind::TooManyToSort { .. }));
+    let error = load(WriterChoice::Direct).unwrap_err();
+    assert!(matches!(error.kind(), Kind::DirectRefused { .. }), "{error}");
+    assert!(error.to_string().contains("to sort them takes more than 1000 bytes"), "{error}");
     let report = load(WriterChoice::Auto).unwrap();
     assert_eq!(
         (report.writer, report.records, report.loaded, report.rejected),

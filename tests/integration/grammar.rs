@@ -310,6 +310,7 @@ fn takes_a_header_after_blank_lines() {
     assert_eq!(sqload_records(header.bytes, Dialect::default()), [[b"a\nb".to_vec(), b"c".to_vec()]]);
     let chunk = split.next().unwrap().unwrap();
     let expected = Chunk {
+        input: 0,
         records_before_input: 0,
         number: 0,
         bytes: b"1,2\n3,4",

@@ -24,7 +24,7 @@ fn load(dir: &TestDir, inputs: &[&str], writer: &str, options: &[&str]) -> (Vec<
     let rest = ["out.db", "-t", "t", "--writer", writer, "-v"];
     let arguments = [&["load"], inputs, &rest, options].concat();
     let stderr = dir.run(&arguments).expect_code(0).stderr;
-    (content(dir), stderr.contains("once more"))
+    (content(dir), stderr.contains("starting the load again"))
 }
 
 #[test]

@@ -7,7 +7,7 @@ use sqload::batch::{self, Chunk, Repairs, RowOrigins, Rows, Span, Strings, TypeF
 use sqload::plan::{Column, Expr, Table};
 use sqload::write::direct::{Direct, Encoded, Schema, Sorting};
 use sqload::write::statements::Statements;
-use sqload::write::{Encoder, Writer};
+use sqload::write::{Encoder, WriteFailure, Writer};
 use sqload::{Error, Kind};
 use std::fs::File;
 use std::path::Path;
@@ -98,12 +98,12 @@ impl Case {
     }
 
     /// Writes a new database with the direct path.
-    pub(crate) fn direct(&self, path: &Path) -> Result<(), Error> {
+    pub(crate) fn direct(&self, path: &Path) -> Result<(), WriteFailure> {
         self.direct_until(path, false)
     }
 
     /// Like [`Case::direct`]; if `is_stopped`, the load is interrupted before it finishes.
-    pub(crate) fn direct_until(&self, path: &Path, is_stopped: bool) -> Result<(), Error> {
+    pub(crate) fn direct_until(&self, path: &Path, is_stopped: bool) -> Result<(), WriteFailure> {
         let connection = self.create(path);
         self.indexes.iter().for_each(|sql| connection.execute_batch(sql).unwrap());
         let schema = Schema::read(&connection, &self.table()).unwrap().unwrap();
@@ -112,15 +112,15 @@ impl Case {
         let mut writer = Direct::with_lock_byte(schema, file, path, self.sorting, self.lock_byte)?;
         let mut encoder = writer.encoder();
         let mut encoded = Encoded::default();
-        self.each_chunk(|rows| {
+        self.each_chunk(|rows| -> Result<(), WriteFailure> {
             encoder.encode(rows, &mut encoded);
             writer.append(rows, &mut encoded).map(drop)
         })?;
-        execute_all(path, &writer.finish(&is_stopped.into())?)
+        Ok(execute_all(path, &writer.finish(&is_stopped.into())?)?)
     }
 
     /// Writes a new database with statements.
-    pub(crate) fn statements(&self, path: &Path) -> Result<(), Error> {
+    pub(crate) fn statements(&self, path: &Path) -> Result<(), WriteFailure> {
         let connection = self.create(path);
         connection.execute_batch("BEGIN").unwrap();
         let mut writer = Statements::new(&connection, path, &self.table(), 3)?;
@@ -129,15 +129,14 @@ impl Case {
             match appended.refused.first() {
                 None => Ok(()),
                 Some((_, reason)) => {
-                    let (message, rows, positions) = (reason.to_string(), Vec::new(), Vec::new());
-                    Err(Error::from(Kind::Constraint { message, rows, positions }))
+                    Err(WriteFailure::Constraint { message: reason.to_string(), rows: Vec::new() })
                 }
             }
         })?;
         let unfinished = writer.finish(&false.into())?;
         connection.execute_batch("COMMIT").unwrap();
         connection.close().unwrap();
-        execute_all(path, &unfinished)
+        Ok(execute_all(path, &unfinished)?)
     }
 
     /// Writes both databases and asserts that they are equal, before and after changes.
@@ -148,8 +147,8 @@ impl Case {
         match (self.direct(&direct), self.statements(&statements)) {
             (Ok(()), Ok(())) => self.compare(&direct, &statements),
             // If several constraints are violated, the errors may differ.
-            (Err(direct), Err(_))
-                if matches!(direct.kind(), Kind::Constraint { .. } | Kind::Sqlite { .. }) => {}
+            (Err(WriteFailure::Constraint { .. }), Err(_)) => {}
+            (Err(WriteFailure::Error(direct)), Err(_)) if matches!(direct.kind(), Kind::Sqlite { .. }) => {}
             (direct, statements) => panic!("direct: {direct:?}\nstatements: {statements:?}\n{self:#?}"),
         }
     }

@@ -318,6 +318,7 @@ impl<'a> Iterator for Split<'a> {
         };
         let (bytes, rest) = self.rest.split_at(length);
         let chunk = Chunk {
+            input: 0,
             number: self.number,
             bytes,
             offset: self.offset,

@@ -2,7 +2,7 @@
 //! direct path can do it all. SQLite is the authority: nothing here reads SQL.
 
 use crate::plan::Table;
-use crate::schema::ddl::quote_name;
+use crate::schema::ddl::{create_table_sql, quote_name};
 use crate::types::Affinity;
 use rusqlite::{Connection, Result, Row};
 
@@ -83,6 +83,17 @@ impl Schema {
         };
         schema.read_indexes(connection)?;
         Ok(Ok(schema))
+    }
+
+    /// Checks in memory that the direct path can fill `table` in a new database; if not, returns the reason.
+    ///
+    /// # Errors
+    /// The error of SQLite if it cannot create the table.
+    pub fn check(table: &Table) -> Result<std::result::Result<(), String>> {
+        let scratch = Connection::open_in_memory()?;
+        scratch.execute_batch(&create_table_sql(table))?;
+        table.indexes.iter().try_for_each(|sql| scratch.execute_batch(sql))?;
+        Ok(Self::read(&scratch, table)?.map(drop))
     }
 
     fn read_indexes(&mut self, connection: &Connection) -> Result<()> {

@@ -25,6 +25,8 @@ pub struct Encoded {
     pub(super) guess_matters: bool,
     /// The largest rowid of these rows.
     pub(super) largest_rowid: Option<i64>,
+    /// The rowid of each row.
+    pub(super) rowids: Vec<i64>,
     pub(super) table: Cells,
     /// Entries with their whole payload, however large.
     pub(super) indexes: Vec<Cells>,
@@ -92,15 +94,14 @@ pub struct Encoder {
     tally: Arc<Tally>,
     converter: Converter,
     arena: Arena,
-    rowids: Vec<i64>,
     order: Vec<(u64, u32)>,
 }
 
 impl Encoder {
     pub(super) fn new(schema: Arc<Schema>, tally: Arc<Tally>) -> Self {
         let limits = Limits::new(Kind::Table, schema.page_bytes);
-        let (converter, arena, rowids, order) = Default::default();
-        Self { schema, limits, tally, converter, arena, rowids, order }
+        let (converter, arena, order) = Default::default();
+        Self { schema, limits, tally, converter, arena, order }
     }
 
     /// One for another thread.
@@ -119,10 +120,11 @@ impl Encoder {
         rows: &Rows<'_>,
         encoded: &mut Encoded,
     ) -> Result<(), Problem> {
-        let Self { schema, limits, converter, arena, rowids, order, .. } = self;
+        let Self { schema, limits, converter, arena, order, .. } = self;
         arena.reset();
         let columns = stored(rows, schema, converter, arena)?;
-        number(columns, schema, rows.len, largest, rowids, encoded)?;
+        number(columns, schema, rows.len, largest, encoded)?;
+        let rowids = &encoded.rowids;
         order.clear();
         if schema.rowid_column.is_some() && !rowids.is_sorted_by(|a, b| a < b) {
             let prefix = |rowid: &i64| rowid.cast_unsigned() ^ 1 << 63;
@@ -208,15 +210,14 @@ fn number(
     schema: &Schema,
     rows: usize,
     mut largest: Option<i64>,
-    rowids: &mut Vec<i64>,
     encoded: &mut Encoded,
 ) -> Result<(), Problem> {
     (encoded.guess, encoded.guess_matters, encoded.largest_rowid) = (largest, false, None);
-    rowids.clear();
+    encoded.rowids.clear();
     let Some(column) = schema.rowid_column else {
         let first = largest.unwrap_or(0) + 1;
-        rowids.extend(first..first + rows as i64);
-        (encoded.guess_matters, encoded.largest_rowid) = (true, rowids.last().copied());
+        encoded.rowids.extend(first..first + rows as i64);
+        (encoded.guess_matters, encoded.largest_rowid) = (true, encoded.rowids.last().copied());
         return Ok(());
     };
     for row in 0..rows {
@@ -232,7 +233,7 @@ fn number(
         };
         largest = largest.max(Some(rowid));
         encoded.largest_rowid = encoded.largest_rowid.max(Some(rowid));
-        rowids.push(rowid);
+        encoded.rowids.push(rowid);
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! An input whose header has been read: all that a load knows of it before it reads the records.
+//! Headers: the columns of an input, and what precedes its records.
 
 use super::lines::count_line_ends;
 use super::split::Split;
@@ -7,50 +7,41 @@ use crate::error::{Kind, Position, Result};
 use crate::format::csv::parse::{Records, trim, unquote};
 use crate::format::csv::sniff::{SAMPLE_BYTES, with_delimiter};
 use crate::input::Incoming;
-use crate::input::Input;
 use crate::plan::{Dialect, InvalidUtf8, Plan};
 use crate::schema::names::names as unique_names;
 use std::borrow::Cow;
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 /// The UTF-8 byte order mark, which some programs put before the header.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// An input and its columns.
+/// What the beginning of a CSV input says about it.
 #[derive(Debug)]
-pub(crate) struct Source {
-    file: Input,
-    /// How it is written.
+pub(crate) struct Header {
+    /// The dialect, with the delimiter that was detected.
     pub(crate) dialect: Dialect,
-    /// All that comes before the records, as it is written: the header, and what is skipped.
+    /// All that precedes the records, as it is written: the header, and skipped lines.
     pub(crate) head: Vec<u8>,
-    /// The names of the columns, and behind them of those that other inputs of the load have in addition.
+    /// The names of the columns, followed by those that only other inputs of the load have.
     pub(crate) names: Vec<String>,
-    /// The number of its own columns.
+    /// The number of columns that the input itself has; 0 if it is empty.
     pub(crate) width: usize,
-    /// What was done to make them different from each other.
+    /// Notes about the header for the user.
     pub(crate) notes: Vec<String>,
 }
 
-impl Source {
-    /// Opens the input at `path`, or the inputs if there are several in it, and reads the header of each.
+impl Header {
+    /// Reads the header of the input `name`, whose bytes are `file`.
     ///
     /// # Errors
-    /// As [`Input::open`], as those of the split, or [`Kind::NoHeader`].
-    pub(crate) fn open(path: &Path, plan: &Plan, stop: &Arc<AtomicBool>) -> Result<Vec<Self>> {
-        let files = Input::open(path, plan.encoding.as_deref(), stop)?;
-        files.into_iter().map(|file| Self::new(file, plan)).collect()
-    }
-
-    fn new(file: Input, plan: &Plan) -> Result<Self> {
+    /// As the split; [`Kind::NoHeader`], [`Kind::HeaderNotUtf8`].
+    pub(crate) fn read(name: &Arc<str>, file: &dyn Incoming, plan: &Plan) -> Result<Self> {
         let mut dialect = plan.dialect;
         if plan.head.detect_delimiter {
-            let (bytes, is_all) = split(&file, plan, dialect)?.rest(SAMPLE_BYTES)?;
+            let (bytes, is_all) = split(name, file, plan, dialect)?.rest(SAMPLE_BYTES)?;
             dialect = with_delimiter(bytes, is_all, dialect, plan.head.header_rows);
         }
-        let (head, names) = read_header(&file, plan, dialect)?;
+        let (head, names) = read_header(name, file, plan, dialect)?;
         let (names, mut notes) =
             if plan.names_columns() { unique_names(&names) } else { (names, Vec::new()) };
         if std::str::from_utf8(&head).is_err() && names.iter().any(|name| name.contains('\u{fffd}')) {
@@ -63,47 +54,36 @@ impl Source {
             notes.push(format!("fields are separated by '{delimiter}'; if not so, say --delimiter"));
         }
         let width = names.len();
-        // Rejects are kept in UTF-8, and so say that they are, whatever encoding is named when they are loaded.
+        // Rejects are written in UTF-8, and begin with its mark, whatever encoding is named when they are loaded.
         let mark = if plan.encoding.is_some() { BYTE_ORDER_MARK } else { b"" };
         let head = [mark, &head].concat();
-        Ok(Self { file, dialect, head, names, width, notes })
+        Ok(Self { dialect, head, names, width, notes })
     }
 
-    /// What messages call it.
-    pub(crate) fn name(&self) -> &Arc<str> {
-        self.file.name()
-    }
-
-    /// Its size, header and all, as far as it is there, and whether it is.
-    pub(crate) fn bytes(&self) -> (u64, bool) {
-        self.file.bytes()
-    }
-
-    /// The chunks of its records, which follow so many of other inputs.
+    /// The chunks of the records of the input `name`, whose bytes are `file`. `records_before` records of other inputs
+    /// precede them.
     ///
     /// # Errors
-    /// As those of the split.
-    pub(crate) fn split(&self, plan: &Plan, records_before: u64) -> Result<Split<'_>> {
-        let mut split = split(&self.file, plan, self.dialect)?.after(records_before);
+    /// As the split.
+    pub(crate) fn split<'f>(
+        &self,
+        name: &Arc<str>,
+        file: &'f dyn Incoming,
+        plan: &Plan,
+        records_before: u64,
+    ) -> Result<Split<'f>> {
+        let mut split = split(name, file, plan, self.dialect)?.after(records_before);
         split.take_header(plan.head.header_rows)?;
         Ok(split)
-    }
-
-    /// Whether what was read is one state of the file.
-    ///
-    /// # Errors
-    /// [`Kind::InputChanged`] if not.
-    pub(crate) fn check(&self) -> Result<()> {
-        self.file.check()
     }
 }
 
 /// The chunks of an input, the header in the first.
-fn split<'f>(file: &'f Input, plan: &Plan, dialect: Dialect) -> Result<Split<'f>> {
+fn split<'f>(name: &Arc<str>, file: &'f dyn Incoming, plan: &Plan, dialect: Dialect) -> Result<Split<'f>> {
     let (bytes, _) = file.wait(BYTE_ORDER_MARK.len())?;
     let mark_bytes = mark_bytes(bytes);
     let split = Split::new(
-        file.name().clone(),
+        name.clone(),
         &bytes[mark_bytes..],
         mark_bytes as u64,
         dialect,
@@ -120,15 +100,20 @@ fn mark_bytes(bytes: &[u8]) -> usize {
 
 /// All that comes before the records, as it is written, without the last line end, and the names of the columns; none if it
 /// is the first record that would say how many there are, and there is none.
-fn read_header(file: &Input, plan: &Plan, dialect: Dialect) -> Result<(Vec<u8>, Vec<String>)> {
+fn read_header(
+    name: &Arc<str>,
+    file: &dyn Incoming,
+    plan: &Plan,
+    dialect: Dialect,
+) -> Result<(Vec<u8>, Vec<String>)> {
     let rows = plan.head.header_rows;
-    let mut split = split(file, plan, dialect)?;
+    let mut split = split(name, file, plan, dialect)?;
     let skipped = split.offset();
     let chunk = split.take_header(rows.max(1))?;
     let Some(chunk) = chunk else {
         return match rows {
             0 => Ok((Vec::new(), Vec::new())),
-            rows => Err(Kind::NoHeader { input: file.name().clone(), rows }.into()),
+            rows => Err(Kind::NoHeader { input: name.clone(), rows }.into()),
         };
     };
     let (bytes, _) = file.wait(skipped)?;
@@ -150,7 +135,7 @@ fn read_header(file: &Input, plan: &Plan, dialect: Dialect) -> Result<(Vec<u8>, 
         if plan.policies.invalid_utf8 == InvalidUtf8::Reject
             && let Err(error) = std::str::from_utf8(&chunk.bytes[range.clone()])
         {
-            let (input, at) = (file.name().clone(), range.start + error.valid_up_to());
+            let (input, at) = (name.clone(), range.start + error.valid_up_to());
             let line = chunk.first_line + count_line_ends(&chunk.bytes[..at]) + 1;
             let position = Position { input, record: 0, line, offset: chunk.offset + at as u64 };
             return Err(Kind::HeaderNotUtf8 { position }.into());

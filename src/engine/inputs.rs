@@ -1,0 +1,272 @@
+//! The inputs of a load: opened one after the other, cut into chunks, and the programs that make rows of them.
+
+use super::encoded_batch::OpenChunk;
+use super::record_log::{RecordLog, RecordPlace};
+use super::worker::Worker;
+use crate::batch::{Chunk, RowOrigin, Span};
+use crate::error::{Kind, Position, Result};
+use crate::eval::{Program, Seed};
+use crate::format::csv::header::Header;
+use crate::format::csv::lines::position;
+use crate::format::csv::parse::Records;
+use crate::input::{Input, OpenInput};
+use crate::plan::{Dialect, Mention, Plan, Table};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// A CSV input whose header has been read.
+#[derive(Debug)]
+pub(crate) struct CsvInput {
+    input: Input,
+    pub(crate) header: Header,
+}
+
+impl CsvInput {
+    /// Finds the input at `path`, or several if it is an archive, and reads the header of each.
+    ///
+    /// # Errors
+    /// As [`Input::find`] and [`Header::read`].
+    pub(crate) fn find(path: &Path, plan: &Plan, stop: &Arc<AtomicBool>) -> Result<Vec<Self>> {
+        let inputs = Input::find(path, plan.encoding.as_deref(), stop)?;
+        let with_header = |input: Input| {
+            let header = Header::read(input.name(), &*input.open()?, plan)?;
+            Ok(Self { input, header })
+        };
+        inputs.into_iter().map(with_header).collect()
+    }
+
+    /// An input that is in memory.
+    #[cfg(test)]
+    pub(crate) fn of_bytes(name: &str, bytes: Vec<u8>, plan: &Plan) -> Self {
+        let input = Input::of_bytes(name, bytes);
+        let header = Header::read(input.name(), &*input.open().unwrap(), plan).unwrap();
+        Self { input, header }
+    }
+
+    /// The name that messages use.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        self.input.name()
+    }
+
+    /// As [`Input::bytes`].
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        self.input.bytes()
+    }
+}
+
+/// Gives all inputs the columns of all of them, if `union_by_name`, each spelled as in the first input that has it.
+///
+/// # Errors
+/// [`Kind::HeaderDiffers`] without `union_by_name`, if an input does not have the columns of the first. Case does not matter
+/// (of ASCII letters, as in SQLite).
+pub(crate) fn unify_columns(inputs: &mut [CsvInput], union_by_name: bool) -> Result<()> {
+    let Some((first, others)) = inputs.split_first() else { return Ok(()) };
+    let first_width = first.header.names.len();
+    let (first_name, mut all) = (first.name().clone(), first.header.names.clone());
+    let mut places: HashMap<_, _> = all.iter().map(|name| name.to_ascii_lowercase()).zip(0..).collect();
+    for input in others {
+        let mut missing = all[..first_width].to_vec();
+        let mut extra = Vec::new();
+        for name in &input.header.names {
+            let at = *places.entry(name.to_ascii_lowercase()).or_insert(all.len());
+            if at == all.len() {
+                all.push(name.clone());
+            }
+            match at < first_width {
+                true => missing.retain(|name| *name != all[at]),
+                false => extra.push(name.clone()),
+            }
+        }
+        if !(union_by_name || missing.is_empty() && extra.is_empty()) {
+            let input = input.name().clone();
+            return Err(Kind::HeaderDiffers { input, first: first_name, missing, extra }.into());
+        }
+    }
+    for CsvInput { header, .. } in inputs {
+        let own: Vec<_> = header.names.iter().map(|name| places[&name.to_ascii_lowercase()]).collect();
+        let is_own: HashSet<_> = own.iter().copied().collect();
+        let absent = (0..all.len()).filter(|at| !is_own.contains(at));
+        header.names = own.iter().copied().chain(absent).map(|at| all[at].clone()).collect();
+    }
+    Ok(())
+}
+
+/// The inputs of a load, and the programs that make rows of their records.
+#[derive(Debug)]
+pub(crate) struct Inputs<'s> {
+    pub(crate) list: &'s [CsvInput],
+    pub(crate) plan: &'s Plan,
+    programs: Vec<Program>,
+    /// For each input the number of its program. Inputs with the same header share one.
+    program_of_input: Vec<usize>,
+    /// At most this many chunks of each input are read.
+    max_chunks: usize,
+}
+
+impl<'s> Inputs<'s> {
+    /// Compiles the programs that make rows of `table`.
+    ///
+    /// # Errors
+    /// As [`Program::with_conditions`]; [`Kind::Sql`] if a column is called as a constant that SQL uses.
+    pub(crate) fn new(list: &'s [CsvInput], plan: &'s Plan, table: &Table, seed: Seed) -> Result<Self> {
+        for Mention { column, place, .. } in plan.mentions.iter().filter(|mention| mention.is_constant) {
+            let mut names = list.iter().flat_map(|input| &input.header.names);
+            if names.any(|name| name.eq_ignore_ascii_case(column)) {
+                let reason = format!("a column is called {column}: write \"{column}\" for it, or 1 or 0");
+                return Err(Kind::Sql { place: place.clone(), reason }.into());
+            }
+        }
+        let (mut programs, mut known, mut program_of_input) = (Vec::new(), HashMap::new(), Vec::new());
+        for input in list {
+            let names = &input.header.names;
+            let number = *known.entry(names).or_insert(programs.len());
+            if number == programs.len() {
+                let evaluators = plan.tuning.evaluators;
+                let program =
+                    Program::with_conditions(table, &plan.conditions, evaluators, names, input.name(), seed);
+                programs.push(program.map_err(|error| error.with_place(&plan.mentions))?);
+            }
+            program_of_input.push(number);
+        }
+        Ok(Self { list, plan, programs, program_of_input, max_chunks: usize::MAX })
+    }
+
+    /// The same, with at most `max_chunks` chunks of each input.
+    pub(crate) fn with_max_chunks(self, max_chunks: usize) -> Self {
+        Self { max_chunks, ..self }
+    }
+
+    /// The names of the inputs.
+    pub(crate) fn names(&self) -> Vec<Arc<str>> {
+        self.list.iter().map(|input| input.name().clone()).collect()
+    }
+
+    /// A worker for an input. It can take the chunks of another if [`Inputs::has_same_worker`].
+    pub(super) fn worker(&self, number: usize) -> Worker<'_> {
+        let Header { dialect, width, .. } = self.list[number].header;
+        let program = &self.programs[self.program_of_input[number]];
+        Worker::new(program, dialect, width).with_policies(&self.plan.policies)
+    }
+
+    /// Whether the worker of one input can take the chunks of another.
+    pub(super) fn has_same_worker(&self, one: usize, other: usize) -> bool {
+        let [one_header, other_header] = [one, other].map(|number| &self.list[number].header);
+        self.program_of_input[one] == self.program_of_input[other]
+            && (one_header.dialect, one_header.width) == (other_header.dialect, other_header.width)
+    }
+
+    /// Cuts one input after the other into chunks, until `take` breaks. Inputs that are unpacked are opened when it is nearly
+    /// their turn, at most `ahead` before. Returns the bytes that were read.
+    ///
+    /// # Errors
+    /// As [`Input::open`] and the split; [`Kind::InputChanged`].
+    pub(super) fn split(
+        &self,
+        ahead: usize,
+        mut take: impl FnMut(OpenChunk) -> ControlFlow<()>,
+    ) -> Result<u64> {
+        let mut opened = VecDeque::new();
+        let mut unpacked = self.list.iter().enumerate().filter(|(_, input)| input.input.is_unpacked());
+        let (mut records, mut bytes) = (0, 0);
+        for (number, input) in self.list.iter().enumerate() {
+            while opened.len() <= ahead {
+                let Some((number, next)) = unpacked.next() else { break };
+                opened.push_back((number, next.input.open()?));
+            }
+            let file = match opened.pop_front() {
+                Some((next, file)) if next == number => file,
+                next => {
+                    next.into_iter().for_each(|next| opened.push_front(next));
+                    input.input.open()?
+                }
+            };
+            let (split_records, split_bytes, flow) = self.split_input(number, &file, records, &mut take)?;
+            records += split_records;
+            bytes += split_bytes;
+            if flow.is_break() {
+                break;
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Cuts an input into chunks. Returns the records and bytes that were read, and how `take` ended.
+    fn split_input(
+        &self,
+        number: usize,
+        file: &Arc<OpenInput>,
+        records_before: u64,
+        take: &mut impl FnMut(OpenChunk) -> ControlFlow<()>,
+    ) -> Result<(u64, u64, ControlFlow<()>)> {
+        let header = &self.list[number].header;
+        let most = self.plan.head.max_records.map_or(u64::MAX, |most| most.saturating_sub(records_before));
+        let (mut records, mut chunks) = (0, 0);
+        // A truncated file reads as zeros: that it was truncated is the better error.
+        let checked = |error| file.check().err().unwrap_or(error);
+        let mut split = header.split(file.name(), &**file, self.plan, records_before).map_err(checked)?;
+        let mut bytes = split.offset() as u64;
+        while records < most && chunks < self.max_chunks {
+            let Some(chunk) = split.next() else { break };
+            let chunk = Chunk {
+                input: number,
+                ..first_records(chunk.map_err(checked)?, most - records, header.dialect)
+            };
+            records += chunk.records as u64;
+            bytes = chunk.offset + chunk.bytes.len() as u64;
+            chunks += 1;
+            if take(OpenChunk::new(file.clone(), chunk)).is_break() {
+                return Ok((records, bytes, ControlFlow::Break(())));
+            }
+        }
+        if chunks == 0 {
+            file.check()?;
+        }
+        Ok((records, bytes, ControlFlow::Continue(())))
+    }
+
+    /// Whether no input has more chunks than this.
+    ///
+    /// # Errors
+    /// As the split.
+    pub(crate) fn fits_in_chunks(&self, chunks: usize) -> Result<bool> {
+        for input in self.list {
+            let file = input.input.open()?;
+            let mut split = input.header.split(file.name(), &*file, self.plan, 0)?;
+            if split.nth(chunks).transpose()?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The positions of the records of earlier rows; nothing if the inputs can no longer be read.
+    pub(crate) fn positions(&self, rows: &[u64], log: &RecordLog) -> Vec<Position> {
+        let positions = rows.iter().map(|row| self.position_of(log.find(*row)?));
+        let positions: Option<Vec<_>> = positions.collect();
+        positions.unwrap_or_default()
+    }
+
+    fn position_of(&self, place: RecordPlace) -> Option<Position> {
+        let input = &self.list[place.input];
+        let file = input.input.open().ok()?;
+        let bytes = file.slice(place.bytes()).ok()?;
+        let chunk = place.chunk(bytes);
+        let mut records = Records::new(bytes, input.header.dialect);
+        let mut ranges = std::iter::from_fn(|| records.next_into(&mut Vec::new()));
+        let range = ranges.nth(place.number as usize)?;
+        let span = Span { start: range.start as u32, end: range.end as u32 };
+        Some(position(input.name(), &chunk, RowOrigin { number: place.number, span }))
+    }
+}
+
+/// The chunk without records beyond its first `most`.
+fn first_records(chunk: Chunk<'_>, most: u64, dialect: Dialect) -> Chunk<'_> {
+    let Some(most) = usize::try_from(most).ok().filter(|most| *most < chunk.records) else { return chunk };
+    let mut records = Records::new(chunk.bytes, dialect);
+    let mut ranges = std::iter::from_fn(|| records.next_into(&mut Vec::new()));
+    let end = ranges.nth(most).map_or(chunk.bytes.len(), |range| range.start);
+    Chunk { bytes: &chunk.bytes[..end], records: most, ..chunk }
+}

@@ -1,0 +1,266 @@
+//! One attempt at a load, and whether another can do better.
+
+use super::choice::{Choice, choose};
+use super::resolve::ResolvedPlan;
+use super::{Load, total_bytes};
+use crate::database::Target;
+use crate::engine::inputs::{CsvInput, Inputs};
+use crate::engine::pipeline::{Counts, Pipeline, PipelineFailure};
+use crate::engine::record_log::RecordLog;
+use crate::engine::rejects::Rejects;
+use crate::engine::timers::StageTimers;
+use crate::error::{Error, Kind, Result};
+use crate::eval::Seed;
+use crate::plan::{OnConflict, OnError, Plan, Table, WriterChoice};
+use crate::report::{Report, ReportColumn};
+use crate::schema::ddl::{declare_again_sql, quote_name};
+use crate::schema::table;
+use crate::write::direct::{Direct, Schema, Sorting};
+use crate::write::statements::Statements;
+use std::fs::File;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+/// How a load is attempted, by what earlier attempts have shown.
+#[derive(Debug, Default)]
+pub(super) struct Attempt {
+    /// Why the direct path is not taken.
+    statements_reason: Option<String>,
+    /// Whether statements that fail can be undone, which takes a journal.
+    keeps_journal: bool,
+    /// Whether types are inferred from all records, not from the first chunks.
+    scan_all: bool,
+}
+
+/// A way to attempt a load again after it failed.
+#[derive(Debug)]
+pub(super) enum Retry {
+    /// Through statements: the rows cannot be sorted in memory.
+    Statements(String),
+    /// Through statements that can be undone one by one, so that the rows which break a constraint are known. The reason is
+    /// that of the first failure, if it told which row.
+    UndoableStatements(Option<String>),
+    /// With types that are inferred from all records.
+    ScanAll,
+}
+
+impl Attempt {
+    /// How to attempt the load again after this failure; nothing if no attempt can do better.
+    pub(super) fn retry(&self, failure: &PipelineFailure, plan: &Plan) -> Option<Retry> {
+        match failure {
+            PipelineFailure::TooManyToSort { .. } if plan.tuning.writer == WriterChoice::Auto => {
+                Some(Retry::Statements("the rows come in no order and are too many to be sorted".to_owned()))
+            }
+            PipelineFailure::Constraint { message, is_row_known, .. }
+                if !self.keeps_journal
+                    && plan.tuning.writer != WriterChoice::Direct
+                    && (!is_row_known || skips_bad_rows(plan)) =>
+            {
+                let reason = is_row_known.then(|| format!("rows break a constraint: {message}"));
+                Some(Retry::UndoableStatements(reason))
+            }
+            PipelineFailure::TypeMismatch if plan.columns.is_some() && !self.scan_all => Some(Retry::ScanAll),
+            _ => None,
+        }
+    }
+
+    /// Changes the next attempt.
+    pub(super) fn apply(&mut self, retry: Retry) {
+        match retry {
+            Retry::Statements(reason) => self.statements_reason = Some(reason),
+            Retry::UndoableStatements(reason) => {
+                self.statements_reason = reason.or(self.statements_reason.take());
+                self.keeps_journal = true;
+            }
+            Retry::ScanAll => self.scan_all = true,
+        }
+    }
+}
+
+/// The error for a failure that no other attempt can avoid.
+pub(super) fn into_error(failure: PipelineFailure) -> Error {
+    match failure {
+        PipelineFailure::Error(error) => error,
+        PipelineFailure::Constraint { message, positions, .. } => {
+            Kind::Constraint { message, positions }.into()
+        }
+        PipelineFailure::TooManyToSort { max_bytes } => {
+            let reason = format!(
+                "the rows do not come in the order of their INTEGER PRIMARY KEY, and to sort them takes more than {max_bytes} bytes"
+            );
+            Kind::DirectRefused { reason }.into()
+        }
+        PipelineFailure::TypeMismatch => {
+            Kind::Internal("a value is not of the type that all values of its column have".to_owned()).into()
+        }
+    }
+}
+
+/// Whether a load goes on without rows that the table does not take.
+pub(super) fn skips_bad_rows(plan: &Plan) -> bool {
+    plan.policies.on_error == OnError::Skip || plan.table.on_conflict != OnConflict::Reject
+}
+
+impl Load<'_> {
+    /// Attempts the load once.
+    pub(super) fn attempt(
+        self,
+        list: &[CsvInput],
+        attempt: &Attempt,
+        rejects: &mut Rejects<'_>,
+        started: Instant,
+    ) -> Result<Report, PipelineFailure> {
+        self.progress.set_total_bytes(total_bytes(list).unwrap_or(0));
+        let tuning = &self.plan.tuning;
+        let jobs = self.jobs();
+        let ResolvedPlan { plan, notes, .. } = &self.resolve(list, jobs, attempt.scan_all)?;
+        let seed = tuning.seed.map_or_else(Seed::random, Seed::fixed);
+        let inputs = Inputs::new(list, plan, &plan.table, seed)?;
+        let mut target =
+            Target::open(self.database, &plan.table, tuning, attempt.keeps_journal, self.stop.clone())?;
+        rejects.start()?;
+        tracing::debug!(jobs, chunk_bytes = tuning.chunk_bytes, database = %target.path().display(), "loading");
+
+        let timers = StageTimers::default();
+        let pipeline = Pipeline { jobs, progress: self.progress, stop: self.stop, timers: &timers };
+        let choice = match &attempt.statements_reason {
+            reason if attempt.keeps_journal || reason.is_some() => Ok(Choice::Statements(reason.clone())),
+            _ => choose(tuning.writer, &plan.table, target.path(), target.is_new()),
+        };
+        let filled = choice.map_err(PipelineFailure::from).and_then(|choice| {
+            let written = write(&mut target, &choice, pipeline, &inputs, rejects);
+            let (counts, table) = finish(&mut target, pipeline, written, rejects, plan)?;
+            Ok((counts, table, choice))
+        });
+        let (counts, table, choice) = match filled {
+            Ok(filled) => filled,
+            Err(failure) => {
+                target.roll_back();
+                return Err(failure);
+            }
+        };
+        timers.finish.time(|| target.commit())?;
+        let seconds = started.elapsed().as_secs_f64();
+        Ok(self.report(counts, table, choice, notes.clone(), &timers, seconds))
+    }
+
+    fn report(
+        self,
+        counts: Counts,
+        table: Table,
+        choice: Choice,
+        notes: Vec<String>,
+        timers: &StageTimers,
+        seconds: f64,
+    ) -> Report {
+        Report {
+            inputs: self.inputs.to_vec(),
+            database: self.database.to_owned(),
+            columns: table.columns.iter().map(ReportColumn::from).collect(),
+            table: table.name,
+            notes,
+            writer: choice.name(),
+            writer_reason: choice.reason(),
+            jobs: self.jobs(),
+            bytes: counts.bytes,
+            records: counts.records,
+            loaded: counts.loaded,
+            rejected: counts.rejected,
+            filtered: counts.filtered,
+            ignored: counts.ignored,
+            repairs: counts.repairs,
+            seconds,
+            rows_per_second: counts.loaded as f64 / seconds,
+            megabytes_per_second: counts.bytes as f64 / 1e6 / seconds,
+            stages: timers.read(),
+        }
+    }
+}
+
+/// Puts every row into `target`. Returns what went through, and what is left to SQLite.
+fn write(
+    target: &mut Target,
+    choice: &Choice,
+    pipeline: Pipeline<'_>,
+    inputs: &Inputs<'_>,
+    rejects: &mut Rejects<'_>,
+) -> Result<(Counts, Vec<String>), PipelineFailure> {
+    let Plan { table, tuning, .. } = inputs.plan;
+    let mut log = RecordLog::default();
+    match choice {
+        Choice::Direct => {
+            let (schema, file) = release(target, table)?;
+            let sorting = Sorting { max_bytes: tuning.memory_bytes, jobs: pipeline.jobs };
+            let mut writer = Direct::new(schema, file, target.path(), sorting)?;
+            let counts = pipeline.run(inputs, &mut writer, rejects, &mut log)?;
+            Ok((counts, pipeline.finish(writer, inputs, &log)?))
+        }
+        Choice::Statements(_) => {
+            let (connection, path) = (target.connection()?, target.path());
+            let mut writer = Statements::new(connection, path, table, tuning.batch_rows)?;
+            let counts = pipeline.run(inputs, &mut writer, rejects, &mut log)?;
+            Ok((counts, pipeline.finish(writer, inputs, &log)?))
+        }
+    }
+}
+
+/// Has SQLite create the indexes and close the new database, for the direct path to fill it.
+fn release(target: &mut Target, table: &Table) -> Result<(Schema, File)> {
+    let impossible = |reason: String| {
+        Error::from(Kind::Internal(format!("the table cannot be written as pages: {reason}")))
+    };
+    target.complete(&table.indexes)?;
+    let schema = Schema::read(target.connection()?, table);
+    let schema =
+        schema.map_err(|source| Error::sqlite("read", target.path(), source))?.map_err(impossible)?;
+    Ok((schema, target.release()?))
+}
+
+/// Completes what was `written`, and checks it as far as the plan wants. Returns what went through, and the table as it is.
+fn finish(
+    target: &mut Target,
+    pipeline: Pipeline<'_>,
+    written: Result<(Counts, Vec<String>), PipelineFailure>,
+    rejects: &mut Rejects<'_>,
+    plan: &Plan,
+) -> Result<(Counts, Table), PipelineFailure> {
+    let Plan { table, tuning, .. } = plan;
+    // Rejects are kept even if the load fails because of them.
+    let rejected = rejects.finish()?;
+    let (counts, mut unfinished) = written?;
+    let table = table::widen_to_real(table, &counts.type_feedback.reals);
+    if !counts.type_feedback.reals.is_empty() {
+        unfinished.insert(0, declare_again_sql(&table));
+    }
+    unfinished.extend_from_slice(&table.after);
+    if tuning.analyze {
+        unfinished.push(format!("ANALYZE main.{}", quote_name(&table.name)));
+    }
+    let Counts { records, loaded, filtered, ignored, .. } = counts;
+    if records != loaded + rejected + filtered + ignored || rejected != counts.rejected {
+        return Err(Error::from(Kind::Internal(format!("records were lost: {counts:?}"))).into());
+    }
+    if !unfinished.is_empty() || tuning.verify || tuning.vacuum {
+        pipeline.timers.finish.time(|| target.complete(&unfinished)).map_err(constraint_of_unknown_row)?;
+    }
+    if tuning.verify {
+        pipeline.timers.finish.time(|| target.verify(&table, counts.loaded))?;
+    }
+    if pipeline.stop.load(Ordering::Relaxed) {
+        return Err(Error::from(Kind::Interrupted).into());
+    }
+    Ok((counts, table))
+}
+
+/// The failure of statements that run when all rows are there: SQLite does not tell which rows break a UNIQUE index that is
+/// created only now.
+fn constraint_of_unknown_row(error: Error) -> PipelineFailure {
+    match error.constraint_violation() {
+        Some(message) => PipelineFailure::Constraint {
+            message: message.to_owned(),
+            is_row_known: false,
+            positions: Vec::new(),
+        },
+        None => error.into(),
+    }
+}

@@ -1,0 +1,139 @@
+//! Resolves a plan against the headers of its inputs, and infers the types of columns.
+
+use super::Load;
+use super::infer::{InferTypes, Inferred};
+use crate::database::{existing_columns, existing_names};
+use crate::engine::inputs::{CsvInput, Inputs};
+use crate::engine::pipeline::{Pipeline, PipelineFailure};
+use crate::engine::record_log::RecordLog;
+use crate::engine::timers::StageTimers;
+use crate::error::Result;
+use crate::eval::Seed;
+use crate::plan::{Column, Expr, HeaderColumns, Plan, Table};
+use crate::report::Progress;
+use crate::schema::select::filled;
+use crate::schema::table::{self, KnownColumn, with_nulls};
+
+/// Chunks of each input that types are inferred from before a load; what they show nearly always holds.
+pub(super) const SAMPLE_CHUNKS: usize = 16;
+
+/// A plan with columns.
+#[derive(Debug)]
+pub(super) struct ResolvedPlan {
+    pub(super) plan: Plan,
+    /// Notes about the columns for the user.
+    pub(super) notes: Vec<String>,
+    /// Whether types were inferred from the first chunks only.
+    pub(super) is_guess: bool,
+}
+
+impl Load<'_> {
+    /// The plan with the columns of the inputs, if it is to have those, and with the NULLs that it asks for.
+    pub(super) fn resolve(&self, list: &[CsvInput], jobs: usize, scan_all: bool) -> Result<ResolvedPlan> {
+        let (nulls, mut plan) = (&self.plan.nulls, self.plan.clone());
+        plan.conditions = plan.conditions.into_iter().map(|condition| with_nulls(condition, nulls)).collect();
+        let mut resolved = self.with_columns(plan, list, jobs, scan_all)?;
+        for column in &mut resolved.plan.table.columns {
+            column.value = with_nulls(column.value.clone(), nulls);
+        }
+        Ok(resolved)
+    }
+
+    fn with_columns(
+        &self,
+        mut plan: Plan,
+        list: &[CsvInput],
+        jobs: usize,
+        scan_all: bool,
+    ) -> Result<ResolvedPlan> {
+        if let (Some(select), Some(first)) = (plan.select.take(), list.first()) {
+            plan.table.columns = filled(&select, &plan.table, &first.header.names)?;
+        }
+        let (Some(options), Some(first)) = (&plan.columns, list.first()) else {
+            return Ok(ResolvedPlan { plan, notes: Vec::new(), is_guess: false });
+        };
+        let names = &first.header.names;
+        let known = match plan.table.existing.is_filled() {
+            true => existing_columns(self.database, &plan.table)?,
+            false => None,
+        };
+        let max_chunks = if scan_all { usize::MAX } else { SAMPLE_CHUNKS };
+        let needs_types = needs_types(options, names, known.as_deref())?;
+        let inferred = match needs_types {
+            true => self.infer(&plan, names, list, jobs, max_chunks)?,
+            false => Inferred::nothing(names.len()),
+        };
+        let mut notes: Vec<_> = list.iter().flat_map(|input| input.header.notes.clone()).collect();
+        notes.dedup();
+        notes.extend(type_notes(&inferred, options, names, list.len() > 1));
+        let columns = table::columns(names, &inferred.columns, options)?;
+        let table = match &known {
+            Some(known) => table::filled(columns, options, &plan.table, known)?,
+            None => {
+                let names = match options.indexes.is_empty() {
+                    true => Vec::new(),
+                    false => existing_names(self.database, &plan.table)?,
+                };
+                table::made(columns, options, &plan.table, names)?
+            }
+        };
+        let is_guess = needs_types && !scan_all;
+        Ok(ResolvedPlan { plan: Plan { table, ..plan }, notes, is_guess })
+    }
+
+    /// Infers the types of the columns `names` from at most `max_chunks` chunks of each input.
+    fn infer(
+        &self,
+        plan: &Plan,
+        names: &[String],
+        list: &[CsvInput],
+        jobs: usize,
+        max_chunks: usize,
+    ) -> Result<Inferred> {
+        let field = |name: &String| with_nulls(Expr::Field(name.clone()), &plan.nulls);
+        let fields = names.iter().map(|name| Column::new(name, "TEXT", field(name)));
+        let text_table = Table::new("", fields.collect());
+        let inputs = Inputs::new(list, plan, &text_table, Seed::fixed(0))?.with_max_chunks(max_chunks);
+        let (progress, timers) = (Progress::default(), StageTimers::default());
+        let pipeline = Pipeline { jobs, progress: &progress, stop: self.stop, timers: &timers };
+        let mut writer = InferTypes::new(inputs.names(), names.len());
+        match pipeline.run(&inputs, &mut writer, &mut (), &mut RecordLog::default()) {
+            Err(PipelineFailure::Error(error)) => Err(error),
+            // All columns are TEXT, and no table takes the rows.
+            _ => Ok(writer.inferred()),
+        }
+    }
+}
+
+/// Whether the types of columns are to be inferred.
+fn needs_types(options: &HeaderColumns, names: &[String], known: Option<&[KnownColumn]>) -> Result<bool> {
+    if options.all_text {
+        return Ok(false);
+    }
+    // A table that exists has its types.
+    let Some(known) = known else { return Ok(true) };
+    let nothing = Inferred::nothing(names.len());
+    let columns = table::columns(names, &nothing.columns, options)?;
+    let is_known = |column: &Column| known.iter().any(|known| known.is_called(&column.name));
+    Ok(options.add_columns && !columns.iter().all(is_known))
+}
+
+/// Notes about the columns that are TEXT although they begin with numbers.
+fn type_notes(
+    inferred: &Inferred,
+    options: &HeaderColumns,
+    names: &[String],
+    names_inputs: bool,
+) -> Vec<String> {
+    let note = |(name, stats): (&String, &crate::schema::column_stats::ColumnStats)| {
+        let is_given = options.types.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
+        let (reason, row) = stats.reason().filter(|_| !is_given)?;
+        let of = |input: &str| if names_inputs { format!(" of {input}") } else { String::new() };
+        let place = inferred
+            .positions
+            .get(&row)
+            .map_or(String::new(), |position| format!(" at line {}{}", position.line, of(&position.input)));
+        Some(format!("{name}: TEXT, {reason}{place}"))
+    };
+    names.iter().zip(&inferred.columns).filter_map(note).collect()
+}
