@@ -3,8 +3,8 @@
 
 use csv::ByteRecord;
 use sqload::format::csv::parse::Records;
-use sqload::plan::Dialect;
 use sqload::format::csv::split::Split;
+use sqload::plan::Dialect;
 use sqload::{Error, Kind};
 use sqload_fuzz::{dialect, line_ends, open_quote, oracle, records};
 

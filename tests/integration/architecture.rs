@@ -25,7 +25,7 @@ fn sources() -> Vec<(String, String)> {
 /// The code of a file, without comments and unit tests.
 fn code(path: &PathBuf) -> String {
     let text = fs::read_to_string(path).unwrap();
-    let text = text.split("#[cfg(test)]").next().unwrap();
+    let text = text.split("\n#[cfg(test)]\n").next().unwrap();
     let is_code = |line: &&str| !line.trim_start().starts_with("//");
     text.lines().filter(is_code).collect::<Vec<_>>().join("\n")
 }
