@@ -28,6 +28,7 @@ mod ragged_records;
 mod regression;
 mod rejected_pipelines;
 mod round_trip;
+mod row_identity;
 mod select_options;
 mod sql_pipelines;
 mod streams;
