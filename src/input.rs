@@ -116,7 +116,15 @@ impl Input {
             (true, true) if metadata.len() <= MAX_READ_BYTES && path != Path::new("-") => {
                 Ok(vec![input(name, Origin::Small)])
             }
-            (true, true) => open(Content::Mapped(map(&reader.file).map_err(failed)?)),
+            (true, true) => match map(&reader.file) {
+                Ok(map) => open(Content::Mapped(map)),
+                // Some file systems cannot map files, and there may be no room in the address space.
+                Err(error) => {
+                    tracing::debug!("{}: reading instead of mapping: {error}", path.display());
+                    let spool = Spool::start(reader.clone(), path, stop.clone());
+                    open(Content::Spooled(spool.map_err(failed)?.into()))
+                }
+            },
             (true, false) if path != Path::new("-") => Ok(vec![input(name, Origin::Packed(packing))]),
             (true, false) => {
                 let from = packing.unpack(Box::new(reader.clone()));
@@ -384,13 +392,32 @@ fn peek(path: &Path, reader: &Reader) -> io::Result<(Vec<u8>, bool)> {
     // Another program may have read the beginning of standard input, which is then not part of the input.
     let is_mappable = file.metadata()?.is_file() && (path != Path::new("-") || file.stream_position()? == 0);
     if is_mappable {
-        let bytes = file.read_at(&mut first, 0)?;
-        first.truncate(bytes);
+        read_at_most(file, &mut first)?;
+        // Some files have content although their size is 0, as those in /proc.
+        if !(first.is_empty() || file.metadata()?.len() > 0) {
+            file.seek_relative(first.len() as i64)?;
+            return Ok((first, false));
+        }
     } else {
         first.clear();
         reader.clone().take(unpack::MAGIC_BYTES as u64).read_to_end(&mut first)?;
     }
     Ok((first, is_mappable))
+}
+
+/// Fills `bytes` with the beginning of a file, and cuts it if the file has fewer.
+fn read_at_most(file: &File, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let mut read = 0;
+    while read < bytes.len() {
+        match file.read_at(&mut bytes[read..], read as u64) {
+            Ok(0) => break,
+            Ok(more) => read += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(read);
+    Ok(())
 }
 
 /// Reads a small file.

@@ -1,4 +1,4 @@
-//! What becomes of records that could not be loaded: counted, said, kept, and at some point too many.
+//! Rejects: counts them, logs the first, writes them to a file, and ends the load when there are too many.
 
 use super::inputs::CsvInput;
 use super::pipeline::RejectSink;
@@ -11,33 +11,33 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Rejects that are said one by one; the others are only counted, and kept if they are to be kept.
-const MAX_SAID: u64 = 5;
+/// Rejects that are logged one by one; the others are only counted, and written if there is a file for them.
+const MAX_LOGGED: u64 = 5;
 
-/// Takes the rejects of a load, in the order of the input.
+/// Receives the rejects of a load, in input order.
 #[derive(Debug)]
 pub(crate) struct Rejects<'p> {
     policies: &'p Policies,
     inputs: &'p [CsvInput],
     count: u64,
-    /// What there is to say of the first ones.
+    /// Messages about the first ones.
     messages: Vec<String>,
-    files: Vec<Files>,
-    /// For each input which of the files is its own.
+    files: Vec<RejectFiles>,
+    /// For each input the index of its files.
     file_of_input: Vec<usize>,
 }
 
-/// Where the rejects of inputs with the same header are kept.
+/// The files for the rejects of inputs with the same header.
 #[derive(Debug)]
-struct Files {
+struct RejectFiles {
     head: Vec<u8>,
     dialect: Dialect,
     records: RejectFile,
-    /// Why each is one, a line of JSON for each, if there is a place for that.
+    /// The reason for each, as a line of JSON; none if the records go to a terminal or a pipe.
     reasons: Option<RejectFile>,
 }
 
-/// A file that is to be written.
+/// A file of rejects or of reasons.
 #[derive(Debug)]
 struct RejectFile {
     output: Output,
@@ -51,7 +51,7 @@ impl RejectFile {
     }
 
     fn start(&mut self) -> Result<()> {
-        // What an earlier attempt has left is written before the file is emptied.
+        // Flushes what an earlier attempt has buffered before the file is truncated.
         self.file = None;
         self.file = Some(BufWriter::new(self.output.start()?));
         Ok(())
@@ -69,9 +69,9 @@ impl RejectFile {
     }
 }
 
-/// Why a record is a reject, for programs.
+/// Why a record was rejected, for programs.
 #[derive(Debug, Serialize)]
-struct Line<'r> {
+struct ReasonLine<'r> {
     input: &'r str,
     /// Counted from 1, without the header.
     record: u64,
@@ -79,18 +79,18 @@ struct Line<'r> {
     line: u64,
     /// Bytes of the input before the record.
     offset: u64,
-    /// The column that is to blame.
+    /// The column that caused it.
     column: Option<&'r str>,
     kind: &'static str,
     message: String,
 }
 
 impl<'p> Rejects<'p> {
-    /// Applies `policies` to the rejects of these inputs. They are kept as they were read behind the header of their input,
-    /// so that they can be loaded once they are mended. Inputs with another header than the first have a file of their
-    /// own: FILE.2, FILE.3.
+    /// Applies `policies` to the rejects of these inputs. They are written as they were read, after the header of their
+    /// input, so that the file can be loaded once they are fixed. Inputs with another header than the first have a file of
+    /// their own: FILE.2, FILE.3.
     ///
-    /// The paths of all files are added to `others`, none of which they may be.
+    /// No file may be one of `others`; their paths are added to it.
     ///
     /// # Errors
     /// As [`Output::open`].
@@ -99,11 +99,11 @@ impl<'p> Rejects<'p> {
         inputs: &'p [CsvInput],
         others: &mut Vec<PathBuf>,
     ) -> Result<Self> {
-        let (count, messages, mut files, mut file_of_input) = <(_, _, Vec<Files>, Vec<_>)>::default();
+        let (count, messages, mut files, mut file_of_input) = <(_, _, Vec<RejectFiles>, Vec<_>)>::default();
         for input in policies.rejects.iter().flat_map(|_| inputs) {
             let (head, dialect) = (&input.header.head, input.header.dialect);
             let known = files.iter().position(|file| (&file.head, file.dialect) == (head, dialect));
-            // There is nothing beside a terminal or a pipe.
+            // A terminal or a pipe has no files beside it.
             let is_alone = files.first().is_some_and(|file| file.reasons.is_none());
             file_of_input.push(known.unwrap_or(if is_alone { 0 } else { files.len() }));
             let (Some(path), None, false) = (&policies.rejects, known, is_alone) else { continue };
@@ -116,19 +116,19 @@ impl<'p> Rejects<'p> {
             others.push(path);
             let reasons = reasons_path.as_deref().map(|path| RejectFile::open(path, others)).transpose()?;
             others.extend(reasons_path);
-            files.push(Files { head: head.clone(), dialect, records, reasons });
+            files.push(RejectFiles { head: head.clone(), dialect, records, reasons });
         }
         Ok(Self { policies, inputs, count, messages, files, file_of_input })
     }
 
-    /// Begins, and forgets what an earlier attempt has left.
+    /// Starts an attempt, and discards the rejects of an earlier one.
     ///
     /// # Errors
-    /// [`Kind::Io`] if the files can not be written.
+    /// [`Kind::Io`] if the files cannot be written.
     pub(crate) fn start(&mut self) -> Result<()> {
         self.count = 0;
         self.messages.clear();
-        for Files { head, records, reasons, .. } in &mut self.files {
+        for RejectFiles { head, records, reasons, .. } in &mut self.files {
             records.start()?;
             reasons.as_mut().map_or(Ok(()), RejectFile::start)?;
             if !head.is_empty() {
@@ -138,19 +138,19 @@ impl<'p> Rejects<'p> {
         Ok(())
     }
 
-    /// The number of rejects, when all that is to be kept is on file.
+    /// Flushes the files, and returns the number of rejects.
     ///
     /// # Errors
-    /// [`Kind::Io`] if the file of rejects can not be written.
+    /// [`Kind::Io`] if the files cannot be written.
     pub(crate) fn finish(&mut self) -> Result<u64> {
-        for Files { records, reasons, .. } in &mut self.files {
+        for RejectFiles { records, reasons, .. } in &mut self.files {
             records.flush()?;
             reasons.as_mut().map_or(Ok(()), RejectFile::flush)?;
         }
         Ok(self.count)
     }
 
-    /// Says what the first rejects are.
+    /// Logs the first rejects.
     pub(crate) fn log_first(&self) {
         self.messages.iter().for_each(|message| tracing::warn!("{message}"));
     }
@@ -162,7 +162,7 @@ impl RejectSink for Rejects<'_> {
     fn take(&mut self, reject: &Reject<'_>, number: usize) -> Result<()> {
         let CsvInput { header, .. } = &self.inputs[number];
         let (reason, name) = (reject.reason.clone(), self.inputs[number].name());
-        let of_header = match reason {
+        let header_name = match reason {
             Reason::InvalidUtf8 { field, .. } => header.names[..header.width].get(field - 1),
             _ => None,
         };
@@ -174,14 +174,14 @@ impl RejectSink for Rejects<'_> {
         };
         self.count += 1;
         if let Some(file) = self.file_of_input.get(number) {
-            let Files { records, reasons, .. } = &mut self.files[*file];
+            let RejectFiles { records, reasons, .. } = &mut self.files[*file];
             records.line(reject.bytes)?;
-            let line = Line {
+            let line = ReasonLine {
                 input: name,
                 record: position.record,
                 line: position.line,
                 offset: position.offset,
-                column: reason.column().or(of_header.map(String::as_str)),
+                column: reason.column().or(header_name.map(String::as_str)),
                 kind: reason.name(),
                 message: reason.to_string(),
             };
@@ -197,15 +197,15 @@ impl RejectSink for Rejects<'_> {
             return Err(Kind::TooManyErrors { position, reason, max_errors }.into());
         }
         match self.count {
-            ..=MAX_SAID => self.messages.push(format!("{position}: rejected: {reason}")),
-            count if count == MAX_SAID + 1 => self.messages.push(format!("{name}: more rejects follow")),
+            ..=MAX_LOGGED => self.messages.push(format!("{position}: rejected: {reason}")),
+            count if count == MAX_LOGGED + 1 => self.messages.push(format!("{name}: more rejects follow")),
             _ => {}
         }
         Ok(())
     }
 }
 
-/// `path` with more at its end.
+/// `path` with `ending` appended.
 fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);

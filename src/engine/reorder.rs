@@ -1,35 +1,35 @@
-//! Results that come in any order, handed on in the order of their numbers.
+//! Puts results that arrive in any order back in order.
 
 use std::collections::VecDeque;
 
-/// Holds back what came early. The one who numbers the results bounds how far ahead they may be.
+/// Holds results that arrive early. Whoever numbers the results bounds how far ahead they may be.
 #[derive(Debug)]
 pub(crate) struct ReorderBuffer<T> {
     next: u64,
-    /// Place i waits for, or holds, number `next + i`.
+    /// Slot i is for number `next + i`.
     waiting: VecDeque<Option<T>>,
 }
 
 impl<T> ReorderBuffer<T> {
-    /// Expects number 0 first; no result is ever `ahead` or more numbers ahead of the one that is due.
+    /// An empty buffer, which expects number 0 first. No result is ever `ahead` or more numbers ahead of the next one.
     pub(crate) fn new(ahead: usize) -> Self {
         Self { next: 0, waiting: VecDeque::with_capacity(ahead) }
     }
 
-    /// Takes a result in.
+    /// Stores a result.
     ///
     /// # Panics
-    /// If that number was handed on already.
+    /// If this number has been taken already.
     pub(crate) fn put(&mut self, number: u64, result: T) {
-        let place = usize::try_from(number.checked_sub(self.next).expect("each number comes once"));
-        let place = place.expect("the bound on how far ahead fits in memory");
-        if place >= self.waiting.len() {
-            self.waiting.resize_with(place + 1, || None);
+        let slot = usize::try_from(number.checked_sub(self.next).expect("each number occurs once"));
+        let slot = slot.expect("the bound on how far ahead fits in memory");
+        if slot >= self.waiting.len() {
+            self.waiting.resize_with(slot + 1, || None);
         }
-        self.waiting[place] = Some(result);
+        self.waiting[slot] = Some(result);
     }
 
-    /// The result that is due, if it is there.
+    /// Removes the next result, if it has arrived.
     pub(crate) fn take(&mut self) -> Option<T> {
         let result = self.waiting.front_mut()?.take()?;
         self.waiting.pop_front();
@@ -45,12 +45,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_order_comes_out_in_order(numbers in Just((0..40u64).collect::<Vec<_>>()).prop_shuffle()) {
-            let mut order = ReorderBuffer::new(40);
+        fn results_come_out_in_order(numbers in Just((0..40u64).collect::<Vec<_>>()).prop_shuffle()) {
+            let mut buffer = ReorderBuffer::new(40);
             let mut out = Vec::new();
             for &number in &numbers {
-                order.put(number, number);
-                out.extend(std::iter::from_fn(|| order.take()));
+                buffer.put(number, number);
+                out.extend(std::iter::from_fn(|| buffer.take()));
             }
             prop_assert_eq!(out, (0..40).collect::<Vec<_>>());
         }

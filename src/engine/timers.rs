@@ -1,17 +1,17 @@
-//! How long the stages of a load were at work.
+//! Measures how long each stage of a load is at work.
 
 use crate::report::Stages;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Adds up the time that a stage is at work, from any number of threads.
+/// Adds up the time that a stage is at work, on any number of threads.
 #[derive(Debug, Default)]
 pub(crate) struct Stopwatch {
     nanos: AtomicU64,
 }
 
 impl Stopwatch {
-    /// Runs `work` and adds the time that it took.
+    /// Runs `work` and adds the time that it takes.
     pub(crate) fn time<T>(&self, work: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let result = work();
@@ -19,7 +19,7 @@ impl Stopwatch {
         result
     }
 
-    /// Starts to add up time; stops when the result is dropped.
+    /// Starts measuring; stops when the result is dropped.
     pub(crate) fn start(&self) -> Clock<'_> {
         Clock { stopwatch: self, started: Some(Instant::now()) }
     }
@@ -54,7 +54,7 @@ impl Drop for Clock<'_> {
     }
 }
 
-/// How long each stage was at work.
+/// The stopwatches of all stages.
 #[derive(Default)]
 pub(crate) struct StageTimers {
     pub(super) split: Stopwatch,

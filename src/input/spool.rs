@@ -9,7 +9,7 @@
 use super::STOP_INTERVAL;
 use super::unpack::nameless_file;
 use crate::error::{Error, Kind, Result};
-use memmap2::{Mmap, MmapOptions};
+use memmap2::{MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -23,17 +23,17 @@ const BLOCK_BYTES: usize = 256 << 10;
 /// Bytes that are read ahead of what was asked for.
 const AHEAD_BYTES: u64 = 64 << 20;
 
-/// The first map reaches this far, each further one twice as far as the one before. A map may reach beyond the end of its
-/// file; what is read of it may not.
-const FIRST_MAP_BYTES: usize = 1 << 30;
-const MAPS: usize = 14;
+/// The first map covers this many bytes, each further one twice as many as the one before. A map may extend beyond the end
+/// of its file; only what has been written is read.
+const FIRST_MAP_BYTES: usize = 1 << 20;
+const MAPS: usize = 26;
 
 /// An input that is being read.
 #[derive(Debug)]
 pub(super) struct Spool {
     path: PathBuf,
     file: File,
-    maps: [OnceLock<Mmap>; MAPS],
+    maps: [OnceLock<MmapRaw>; MAPS],
     shared: Arc<Shared>,
     stop: Arc<AtomicBool>,
 }
@@ -112,21 +112,24 @@ impl Spool {
         let (written, is_all) = (state.written, state.end.is_some());
         drop(state);
         let written = usize::try_from(written).map_err(|error| failed(io::Error::other(error)))?;
-        Ok((&self.map(written).map_err(failed)?[..written], is_all))
+        Ok((self.written(written).map_err(failed)?, is_all))
     }
 
-    /// A map that reaches so far at least, of which so much may be read.
-    fn map(&self, bytes: usize) -> io::Result<&[u8]> {
-        let reach = |number: usize| FIRST_MAP_BYTES << number;
-        let number = (0..MAPS).find(|number| reach(*number) >= bytes);
+    /// The first `bytes` bytes, which have been written.
+    fn written(&self, bytes: usize) -> io::Result<&[u8]> {
+        let size = |number: usize| FIRST_MAP_BYTES << number;
+        let number = (0..MAPS).find(|number| size(*number) >= bytes);
         let number = number.ok_or_else(|| io::Error::other("it is larger than can be mapped"))?;
-        if self.maps[number].get().is_none() {
-            // SAFETY: nobody but the thread knows the file, and it only appends to it; the caller keeps to the part that
-            // is written, which neither changes nor goes as long as the file is open.
-            let map = unsafe { MmapOptions::new().len(reach(number)).map(&self.file) }?;
-            let _ = self.maps[number].set(map);
-        }
-        self.maps[number].get().map(|map| &**map).ok_or_else(|| io::Error::other("there is no map"))
+        let map = match self.maps[number].get() {
+            Some(map) => map,
+            None => {
+                let map = MmapOptions::new().len(size(number)).map_raw_read_only(&self.file)?;
+                self.maps[number].get_or_init(|| map)
+            }
+        };
+        // SAFETY: the map is alive as long as `self`, and covers at least `bytes` bytes. They have been written to the file,
+        // which no other process knows and whose thread only appends to it, so they do not change.
+        Ok(unsafe { std::slice::from_raw_parts(map.as_ptr(), bytes) })
     }
 }
 

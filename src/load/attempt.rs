@@ -1,6 +1,6 @@
 //! One attempt at a load, and whether another can do better.
 
-use super::choice::{Choice, choose};
+use super::choice::{ChosenWriter, choose};
 use super::resolve::ResolvedPlan;
 use super::{Load, total_bytes};
 use crate::database::Target;
@@ -124,7 +124,9 @@ impl Load<'_> {
         let timers = StageTimers::default();
         let pipeline = Pipeline { jobs, progress: self.progress, stop: self.stop, timers: &timers };
         let choice = match &attempt.statements_reason {
-            reason if attempt.keeps_journal || reason.is_some() => Ok(Choice::Statements(reason.clone())),
+            reason if attempt.keeps_journal || reason.is_some() => {
+                Ok(ChosenWriter::Statements(reason.clone()))
+            }
             _ => choose(tuning.writer, &plan.table, target.path(), target.is_new()),
         };
         let filled = choice.map_err(PipelineFailure::from).and_then(|choice| {
@@ -148,7 +150,7 @@ impl Load<'_> {
         self,
         counts: Counts,
         table: Table,
-        choice: Choice,
+        choice: ChosenWriter,
         notes: Vec<String>,
         timers: &StageTimers,
         seconds: f64,
@@ -180,7 +182,7 @@ impl Load<'_> {
 /// Puts every row into `target`. Returns what went through, and what is left to SQLite.
 fn write(
     target: &mut Target,
-    choice: &Choice,
+    choice: &ChosenWriter,
     pipeline: Pipeline<'_>,
     inputs: &Inputs<'_>,
     rejects: &mut Rejects<'_>,
@@ -188,14 +190,14 @@ fn write(
     let Plan { table, tuning, .. } = inputs.plan;
     let mut log = RecordLog::default();
     match choice {
-        Choice::Direct => {
+        ChosenWriter::Direct => {
             let (schema, file) = release(target, table)?;
             let sorting = Sorting { max_bytes: tuning.memory_bytes, jobs: pipeline.jobs };
             let mut writer = Direct::new(schema, file, target.path(), sorting)?;
             let counts = pipeline.run(inputs, &mut writer, rejects, &mut log)?;
             Ok((counts, pipeline.finish(writer, inputs, &log)?))
         }
-        Choice::Statements(_) => {
+        ChosenWriter::Statements(_) => {
             let (connection, path) = (target.connection()?, target.path());
             let mut writer = Statements::new(connection, path, table, tuning.batch_rows)?;
             let counts = pipeline.run(inputs, &mut writer, rejects, &mut log)?;

@@ -5,16 +5,16 @@ use crate::plan::{Table, WriterChoice};
 use crate::write::direct::Schema;
 use std::path::Path;
 
-/// The writer for a load.
+/// The writer of a load.
 #[derive(Debug)]
-pub(crate) enum Choice {
+pub(crate) enum ChosenWriter {
     Direct,
-    /// Through statements, for this reason if it was not asked for.
+    /// Statements, and the reason unless the user asked for them.
     Statements(Option<String>),
 }
 
-impl Choice {
-    /// What the writer is called.
+impl ChosenWriter {
+    /// The name of the writer.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Direct => "direct",
@@ -22,7 +22,7 @@ impl Choice {
         }
     }
 
-    /// Why it is not another.
+    /// Why it is not the direct path.
     pub(crate) fn reason(self) -> Option<String> {
         match self {
             Self::Direct => None,
@@ -31,24 +31,29 @@ impl Choice {
     }
 }
 
-/// Chooses a writer for `table`, which is to be made in `database`, a new one or one that `is_new` says is not.
+/// Chooses the writer for `table`, which will be created in `database`.
 ///
 /// # Errors
-/// [`Kind::Sqlite`] if SQLite can not make such a table; [`Kind::DirectRefused`].
-pub(crate) fn choose(choice: WriterChoice, table: &Table, database: &Path, is_new: bool) -> Result<Choice> {
+/// [`Kind::Sqlite`] if SQLite cannot create such a table; [`Kind::DirectRefused`].
+pub(crate) fn choose(
+    choice: WriterChoice,
+    table: &Table,
+    database: &Path,
+    is_new: bool,
+) -> Result<ChosenWriter> {
     if choice == WriterChoice::Statements {
-        return Ok(Choice::Statements(None));
+        return Ok(ChosenWriter::Statements(None));
     }
     let statements = |reason: String| match choice {
         WriterChoice::Direct => Err(Kind::DirectRefused { reason }.into()),
-        _ => Ok(Choice::Statements(Some(reason))),
+        _ => Ok(ChosenWriter::Statements(Some(reason))),
     };
     if !is_new {
         return statements("the database has other content".to_owned());
     }
-    let made = |source| Error::sqlite(format!("make table {:?} in", table.name), database, source);
-    match Schema::check(table).map_err(made)? {
-        Ok(()) => Ok(Choice::Direct),
+    let failed = |source| Error::sqlite(format!("make table {:?} in", table.name), database, source);
+    match Schema::check(table).map_err(failed)? {
+        Ok(()) => Ok(ChosenWriter::Direct),
         Err(reason) => statements(reason),
     }
 }

@@ -1,4 +1,4 @@
-//! Which expression of a plan is evaluated by what.
+//! Explains which code evaluates each expression of a plan.
 
 use crate::engine::inputs::Inputs;
 use crate::error::Result;
@@ -9,11 +9,11 @@ use crate::report::{Evaluation, Explanation};
 use crate::schema::ddl::quote_text;
 
 impl Load<'_> {
-    /// Says what would evaluate the expressions. Nothing is loaded.
+    /// Reports which code would evaluate each expression. Loads nothing.
     pub(crate) fn explain(self) -> Result<Explanation> {
         let list = self.open_inputs()?;
         let resolved = self.resolve(&list, self.jobs(), false)?;
-        // All columns that are named are there.
+        // Checks that all columns exist.
         Inputs::new(&list, &resolved.plan, &resolved.plan.table, Seed::fixed(0))?;
         Ok(explanation(&resolved.plan))
     }

@@ -1,7 +1,7 @@
-//! A load that is only tried: what it would do, said before it is done.
+//! Previews a load: tries the first records in memory.
 
 use super::attempt::{into_error, skips_bad_rows};
-use super::choice::{Choice, choose};
+use super::choice::{ChosenWriter, choose};
 use super::explain::explanation;
 use super::resolve::SAMPLE_CHUNKS;
 use super::{Load, total_bytes};
@@ -18,14 +18,14 @@ use crate::plan::{OnError, Plan, Policies};
 use crate::report::{Preview, Progress};
 use crate::write::statements::Statements;
 
-/// Rows that are shown.
+/// Rows to show.
 const MAX_ROWS: u32 = 5;
 
-/// Characters of a value that are shown.
+/// Characters of a value to show.
 const MAX_CHARS: u32 = 40;
 
 impl Load<'_> {
-    /// Tries the first records in memory, and says what a load would do. Nothing is changed, and no file is made.
+    /// Loads the first records into memory, and reports what a load would do. Changes nothing, and creates no file.
     pub(crate) fn preview(self) -> Result<Preview> {
         let list = self.open_inputs()?;
         let jobs = self.jobs();
@@ -40,7 +40,7 @@ impl Load<'_> {
         let (progress, timers) = (Progress::default(), StageTimers::default());
         let pipeline = Pipeline { jobs, progress: &progress, stop: self.stop, timers: &timers };
         let mut writer = Statements::new(&trial.connection, &trial.path, table, tuning.batch_rows)?;
-        // It goes on past records that a load may end for, and keeps none.
+        // A preview goes on past records that would end the load, and writes no rejects.
         let policies = Policies::default();
         let mut rejects = Rejects::open(&policies, &list, &mut Vec::new())?;
         let mut log = RecordLog::default();
@@ -48,8 +48,8 @@ impl Load<'_> {
         rejects.log_first();
         let counts = counts.map_err(into_error)?;
         let choice = match choice {
-            Choice::Direct if counts.refused + counts.ignored > 0 && skips_bad_rows(self.plan) => {
-                Choice::Statements(Some("rows break a constraint".to_owned()))
+            ChosenWriter::Direct if counts.refused + counts.ignored > 0 && skips_bad_rows(self.plan) => {
+                ChosenWriter::Statements(Some("rows break a constraint".to_owned()))
             }
             choice => choice,
         };
@@ -91,7 +91,7 @@ impl Load<'_> {
     }
 }
 
-/// What `bytes` come to if there are so many of what only a part was seen of.
+/// Extrapolates `bytes`, measured on `part`, to `all`.
 fn scaled(bytes: u64, all: u64, part: u64) -> Option<u64> {
     (part > 0).then(|| (bytes as f64 * (all as f64 / part as f64)) as u64)
 }

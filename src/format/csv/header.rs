@@ -78,7 +78,7 @@ impl Header {
     }
 }
 
-/// The chunks of an input, the header in the first.
+/// The chunks of an input, with the header in the first.
 fn split<'f>(name: &Arc<str>, file: &'f dyn Incoming, plan: &Plan, dialect: Dialect) -> Result<Split<'f>> {
     let (bytes, _) = file.wait(BYTE_ORDER_MARK.len())?;
     let mark_bytes = mark_bytes(bytes);
@@ -93,13 +93,13 @@ fn split<'f>(name: &Arc<str>, file: &'f dyn Incoming, plan: &Plan, dialect: Dial
     split.of(file).skip_lines(plan.head.skip_lines)
 }
 
-/// How many bytes of an input are its byte order mark.
+/// The length of the byte order mark of an input.
 fn mark_bytes(bytes: &[u8]) -> usize {
     if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 }
 }
 
-/// All that comes before the records, as it is written, without the last line end, and the names of the columns; none if it
-/// is the first record that would say how many there are, and there is none.
+/// Everything before the records, as it is written, without the last line end, and the names of the columns. Without a header
+/// the first record tells how many columns there are; there are none if the input has no records.
 fn read_header(
     name: &Arc<str>,
     file: &dyn Incoming,
@@ -147,7 +147,7 @@ fn read_header(
     Ok(([before, &chunk.bytes[..end]].concat(), names))
 }
 
-/// Joins each name with what another row of the header adds to it, if it does.
+/// Appends the fields of a further header row to the names.
 fn add_names<'a>(names: &mut Vec<String>, parts: impl Iterator<Item = Cow<'a, str>>) {
     for (at, part) in parts.enumerate() {
         match names.get_mut(at) {
