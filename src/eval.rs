@@ -77,7 +77,7 @@ impl Seed {
 }
 
 impl Program {
-    /// Compiles the expressions of `table` for an input named `input` with this `header`.
+    /// Compiles the expressions of `table` for inputs with this `header`. `input` is the name that errors report.
     ///
     /// # Errors
     /// [`Kind::MissingColumn`](crate::Kind::MissingColumn) or [`Kind::AmbiguousColumn`](crate::Kind::AmbiguousColumn) if
@@ -347,6 +347,7 @@ impl Interpreter {
             }),
             Op::Field(index) => records.field(*index, arena),
             Op::FieldOrNull(index) => records.field_or_null(*index, arena),
+            Op::InputName => Values::Constant(Value::Text(arena.copy(records.input_name().as_bytes()))),
             Op::RecordNumber => {
                 Values::Integers(arena.list(records.input_records().map(|number| number as i64 + 1)))
             }

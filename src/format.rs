@@ -16,6 +16,9 @@ pub trait Records<'a> {
         self.len() == 0
     }
 
+    /// The name of the input, as `input_name()` returns it.
+    fn input_name(&self) -> &str;
+
     /// Column `index` of the header as TEXT; NULL in records that lack this field, and in all of them if the input has no
     /// such column.
     fn field(&self, index: usize, arena: &'a Arena) -> Values<'a>;

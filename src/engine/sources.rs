@@ -81,7 +81,10 @@ impl<'s> Sources<'s> {
 
     fn worker(&self, number: usize) -> Worker<'_> {
         let source = &self.list[number];
-        Worker::new(&self.programs[number], source.dialect, source.width).with_policies(&self.plan.policies)
+        let mut worker = Worker::new(&self.programs[number], source.dialect, source.width)
+            .with_policies(&self.plan.policies);
+        worker.set_input(source.name());
+        worker
     }
 
     /// At most `max_chunks` chunks of an input, which follows so many records of others, as far as the plan's limit goes.

@@ -5,6 +5,7 @@ use crate::error::Reason;
 use crate::eval::{Evaluator, Program};
 use crate::format::csv::decode::{Decoder, in_input_order};
 use crate::plan::{Dialect, Policies};
+use std::sync::Arc;
 
 /// Turns chunks of one input into rows. Each worker thread has its own, which reuses its memory.
 #[derive(Debug)]
@@ -24,6 +25,11 @@ impl<'p> Worker<'p> {
     #[must_use]
     pub fn with_policies(self, policies: &Policies) -> Self {
         Self { decoder: self.decoder.with_policies(policies), ..self }
+    }
+
+    /// Sets the name of the input that the next chunks belong to.
+    pub fn set_input(&mut self, name: &Arc<str>) {
+        self.decoder.set_input(name);
     }
 
     /// The rows of `chunk`, whose memory is in `arena`.

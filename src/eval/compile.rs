@@ -17,6 +17,7 @@ pub(super) enum Op {
     Field(usize),
     Constant(Constant),
     FieldOrNull(usize),
+    InputName,
     RecordNumber,
     LineNumber,
     NullIf(Slot, Box<[Box<[u8]>]>),
@@ -83,6 +84,7 @@ pub(super) struct Compiler<'c> {
     header: &'c [String],
     /// The columns of each name, written small.
     by_name: HashMap<String, Vec<usize>>,
+    /// The name of the input, for error messages.
     input: &'c Arc<str>,
     evaluators: Evaluators,
     /// When the load began, in milliseconds since 1970.
@@ -168,7 +170,7 @@ impl<'c> Compiler<'c> {
         let op = match expr {
             Expr::Field(name) => Op::Field(self.column(name)?),
             Expr::FieldOrNull(name) => Op::FieldOrNull(self.column(name)?),
-            Expr::InputName => Op::Constant(Constant::Text(self.input.to_string())),
+            Expr::InputName => Op::InputName,
             Expr::RecordNumber => Op::RecordNumber,
             Expr::Now => Op::Constant(Constant::Text(utc(self.unix_millis))),
             Expr::LineNumber => Op::LineNumber,

@@ -7,12 +7,14 @@ use crate::batch::{Arena, Chunk, Reject, Repairs, RowOrigins, Span};
 use crate::error::Reason;
 use crate::plan::{Dialect, InvalidUtf8, Policies, Ragged};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Decodes the chunks of one input. Each worker has its own, which reuses its memory.
 ///
 /// What a decoder holds belongs to the chunk that was decoded last.
 #[derive(Debug)]
 pub struct Decoder {
+    input_name: Arc<str>,
     dialect: Dialect,
     /// The dialect, minus quote and escape if the chunk contains neither.
     chunk_dialect: Dialect,
@@ -38,6 +40,7 @@ impl Decoder {
     pub fn new(dialect: Dialect, width: usize) -> Self {
         let (fields, numbers, spans, short, long, invalid, lines) = Default::default();
         Self {
+            input_name: "".into(),
             dialect,
             chunk_dialect: dialect,
             width,
@@ -57,6 +60,11 @@ impl Decoder {
     #[must_use]
     pub fn with_policies(self, policies: &Policies) -> Self {
         Self { ragged: policies.ragged, invalid_utf8: policies.invalid_utf8, ..self }
+    }
+
+    /// Sets the name of the input that the next chunks belong to.
+    pub fn set_input(&mut self, name: &Arc<str>) {
+        self.input_name = name.clone();
     }
 
     /// Decodes `chunk`. Returns the bytes that the fields are slices of, and the records that cannot become rows.
@@ -91,6 +99,7 @@ impl Decoder {
     pub(crate) fn records<'r, 'a>(&'r self, chunk: &Chunk<'a>, bytes: &'a [u8]) -> CsvRecords<'r, 'a> {
         CsvRecords {
             bytes,
+            input_name: &self.input_name,
             dialect: self.chunk_dialect,
             fields: &self.fields,
             width: self.width,

@@ -10,6 +10,8 @@ use crate::plan::Dialect;
 pub struct CsvRecords<'r, 'a> {
     /// The bytes that the fields are slices of: the chunk, or a copy of it with invalid UTF-8 replaced.
     pub bytes: &'a [u8],
+    /// The name of the input.
+    pub input_name: &'r str,
     /// The dialect, minus quote and escape if the chunk contains neither.
     pub dialect: Dialect,
     /// The fields, record after record; empty where one is missing.
@@ -31,6 +33,10 @@ pub struct CsvRecords<'r, 'a> {
 impl<'a> Records<'a> for CsvRecords<'_, 'a> {
     fn len(&self) -> usize {
         self.numbers.len()
+    }
+
+    fn input_name(&self) -> &str {
+        self.input_name
     }
 
     fn field(&self, index: usize, arena: &'a Arena) -> Values<'a> {
