@@ -282,7 +282,7 @@ fn extreme<'a>(of: &[Value<'a>], is_greatest: bool) -> Value<'a> {
     let mut best = of[0];
     for of in &of[1..] {
         // Of equal ones the last is the least, and the first the greatest.
-        let is_better = match compare::order(best, *of) {
+        let is_better = match best.compare(of) {
             Ordering::Less => is_greatest,
             Ordering::Equal | Ordering::Greater => !is_greatest,
         };

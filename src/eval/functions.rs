@@ -14,25 +14,45 @@ use jiff::Timestamp;
 use jiff::fmt::strtime::BrokenDownTime;
 use xxhash_rust::xxh3::Xxh3;
 
-/// Unicode upper case, character by character (Unicode's full case mapping: `ß` becomes `SS`). What is no UTF-8 stays.
+/// Unicode upper case, character by character (Unicode's full case mapping: `ß` becomes `SS`). Invalid UTF-8 is kept.
 pub(crate) fn upper(text: &[u8]) -> Vec<u8> {
-    map_case(text, |valid, to| to.extend(valid.chars().flat_map(char::to_uppercase)))
+    let mut upper = vec![0; MAX_UPPER_GROWTH * text.len()];
+    let bytes = upper_to(text, &mut upper);
+    upper.truncate(bytes);
+    upper
 }
 
-/// Unicode lower case, character by character. What is no UTF-8 stays.
-pub(crate) fn lower(text: &[u8]) -> Vec<u8> {
-    map_case(text, |valid, to| to.extend(valid.chars().flat_map(char::to_lowercase)))
-}
+/// How many times longer a text can get in upper case: `ΐ` grows from two bytes to six, and no character grows more.
+pub(crate) const MAX_UPPER_GROWTH: usize = 3;
 
-fn map_case(text: &[u8], map: impl Fn(&str, &mut String)) -> Vec<u8> {
-    let mut mapped = Vec::with_capacity(text.len());
+/// As [`upper`], but writes to the start of `output` and returns the number of bytes written.
+///
+/// # Panics
+/// If `output` is too short; [`MAX_UPPER_GROWTH`] times the length of `text` is enough.
+#[cold]
+pub(crate) fn upper_to(text: &[u8], output: &mut [u8]) -> usize {
+    let mut written = 0;
     for chunk in text.utf8_chunks() {
-        let mut valid = String::with_capacity(chunk.valid().len());
-        map(chunk.valid(), &mut valid);
-        mapped.extend_from_slice(valid.as_bytes());
-        mapped.extend_from_slice(chunk.invalid());
+        for upper in chunk.valid().chars().flat_map(char::to_uppercase) {
+            written += upper.encode_utf8(&mut output[written..]).len();
+        }
+        let invalid = chunk.invalid();
+        output[written..written + invalid.len()].copy_from_slice(invalid);
+        written += invalid.len();
     }
-    mapped
+    written
+}
+
+/// Unicode lower case, character by character. Invalid UTF-8 is kept.
+pub(crate) fn lower(text: &[u8]) -> Vec<u8> {
+    let mut lower = Vec::with_capacity(text.len());
+    for chunk in text.utf8_chunks() {
+        for char in chunk.valid().chars().flat_map(char::to_lowercase) {
+            lower.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+        lower.extend_from_slice(chunk.invalid());
+    }
+    lower
 }
 
 /// An optional sign, then ASCII digits, within 64 bits.
@@ -176,6 +196,13 @@ mod tests {
     #[test]
     fn slugs_are_ascii() {
         assert_eq!(slug("Größe & Maße: 日本".as_bytes()), "grosse-masse-ri-ben");
+    }
+
+    #[test]
+    fn no_character_grows_more_in_upper_case_than_there_is_room() {
+        let growth =
+            |lower: char| lower.to_uppercase().map(char::len_utf8).sum::<usize>().div_ceil(lower.len_utf8());
+        assert_eq!((char::MIN..=char::MAX).map(growth).max(), Some(MAX_UPPER_GROWTH));
     }
 
     #[test]

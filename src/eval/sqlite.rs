@@ -19,7 +19,6 @@ mod table;
 use crate::batch::{Arena, Value, Values};
 use cells::Cells;
 use rusqlite::config::DbConfig;
-use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use std::ops::Range;
 use table::Shared;
@@ -123,7 +122,7 @@ impl Session {
             match found.next() {
                 Ok(Some(row)) => {
                     for (at, result) in self.results.iter_mut().enumerate() {
-                        result.push(value(row.get_ref(at)?));
+                        result.push(Value::from_sqlite(row.get_ref(at)?));
                     }
                 }
                 Ok(None) => return Ok(Ok(())),
@@ -147,16 +146,6 @@ impl Session {
 /// The statement that evaluates `expressions` in each row.
 fn select(expressions: &[&str]) -> String {
     format!("SELECT {} FROM input", expressions.join(", "))
-}
-
-fn value(value: ValueRef<'_>) -> Value<'_> {
-    match value {
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(integer) => Value::Integer(integer),
-        ValueRef::Real(real) => Value::Real(real),
-        ValueRef::Text(text) => Value::Text(text),
-        ValueRef::Blob(blob) => Value::Blob(blob),
-    }
 }
 
 /// What SQLite says of an error, without what the library adds.

@@ -5,20 +5,18 @@
 //! all are too long for that, each is made on its own.
 
 use super::Slot;
+use super::functions::{MAX_UPPER_GROWTH, upper_to};
 use crate::batch::{
     Arena, ArenaVec, Copier, MAX_TEXTS_BYTES, PADDING_BYTES, Span, Strings, Texts, Value, Values, copy,
 };
 
-/// ΐ has two bytes and six in upper case; no character grows more.
-pub(super) const MOST_GROWTH: usize = 3;
-
 /// Unicode upper case, character by character (Unicode's full case mapping: `ß` becomes `SS`).
 pub(super) fn upper<'a>(of: Values<'a>, rows: usize, arena: &'a Arena) -> Values<'a> {
-    let Some((texts, bytes)) = texts_of(of, rows, MAX_TEXTS_BYTES / MOST_GROWTH, arena) else {
+    let Some((texts, bytes)) = texts_of(of, rows, MAX_TEXTS_BYTES / MAX_UPPER_GROWTH, arena) else {
         return values(rows, arena, |row, upper| {
             let mut text = arena.vec(0);
             append_text(of.get(row), &mut text)?;
-            let room = arena.zeros(MOST_GROWTH * text.len());
+            let room = arena.zeros(MAX_UPPER_GROWTH * text.len());
             let bytes = upper_to(&text, room);
             upper.extend_from_slice_copy(&room[..bytes]);
             Some(())
@@ -34,17 +32,9 @@ pub(super) fn upper<'a>(of: Values<'a>, rows: usize, arena: &'a Arena) -> Values
     }
     // They are read from the copies, not from where they came: that may be a file that somebody else writes to.
     let copies = copies.finish();
-    let mut uppers = Texts::new(rows, MOST_GROWTH * bytes, arena);
+    let mut uppers = Texts::new(rows, MAX_UPPER_GROWTH * bytes, arena);
     (0..rows).for_each(|row| uppers.push(|to| upper_to(copies.get(row), to)));
     Values::Texts(uppers.finish())
-}
-
-/// Writes the upper case of a text to the start of `to` and returns its bytes.
-#[cold]
-pub(super) fn upper_to(text: &[u8], to: &mut [u8]) -> usize {
-    let text = std::str::from_utf8(text).unwrap_or_default();
-    let upper = text.chars().flat_map(char::to_uppercase);
-    upper.fold(0, |used, upper| used + upper.encode_utf8(&mut to[used..]).len())
 }
 
 /// All parts as text, one after the other; NULL if any is NULL.
@@ -210,13 +200,6 @@ pub(super) mod tests {
             let expected = [a, upper_text, Value::Null, Value::Text(b"-7")];
             assert_eq!(all(upper(Values::Mixed(&mixed), 4, &arena), 4), expected);
         }
-    }
-
-    #[test]
-    fn no_character_grows_more_in_upper_case_than_there_is_room() {
-        let growth =
-            |lower: char| lower.to_uppercase().map(char::len_utf8).sum::<usize>().div_ceil(lower.len_utf8());
-        assert_eq!((char::MIN..=char::MAX).map(growth).max(), Some(MOST_GROWTH));
     }
 
     #[test]

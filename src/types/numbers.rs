@@ -31,8 +31,8 @@ pub(crate) fn integer(text: &[u8]) -> Option<i64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// Powers of ten that a 64-bit float holds as they are.
-const EXACT_POWERS: [f64; 23] = [
+/// The powers of ten that a 64-bit float represents exactly.
+pub(crate) const POWERS_OF_TEN: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
     1e19, 1e20, 1e21, 1e22,
 ];
@@ -67,7 +67,7 @@ pub(crate) fn real(text: &[u8]) -> Option<f64> {
 /// their quotient is the nearest one.
 #[inline(always)]
 pub(crate) fn quotient(digits: u64, behind_point: usize) -> f64 {
-    digits as f64 / EXACT_POWERS[behind_point]
+    digits as f64 / POWERS_OF_TEN[behind_point]
 }
 
 /// As [`real`], for texts of any length.
@@ -94,7 +94,7 @@ fn long_real(text: &[u8]) -> Option<f64> {
     if mantissa == 0 && digits.len() < text.len() {
         return None;
     }
-    let magnitude = match EXACT_POWERS.get(fraction.len()) {
+    let magnitude = match POWERS_OF_TEN.get(fraction.len()) {
         Some(power) => mantissa as f64 / power,
         None => std::str::from_utf8(digits).ok()?.parse().ok()?,
     };
@@ -116,13 +116,18 @@ pub(crate) fn is_like_number(text: &[u8]) -> bool {
     integer(text).is_some() || real(text).is_some() || NotANumber::of(text).is_some()
 }
 
+/// True for the bytes that SQLite skips around a number (`sqlite3Isspace`).
+#[inline]
+pub(crate) fn is_space(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
+}
+
 /// Whether SQLite would make a number of a text in a column of numeric affinity. It reads no further than to a NUL, and a
 /// vertical tab, too, is a blank to it.
 pub(crate) fn is_number_to_sqlite(text: &[u8]) -> bool {
     let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
-    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
-    let start = text.iter().take_while(|byte| is_blank(byte)).count();
-    let end = text.iter().rposition(|byte| !is_blank(byte)).map_or(start, |last| last + 1);
+    let start = text.iter().take_while(|byte| is_space(byte)).count();
+    let end = text.iter().rposition(|byte| !is_space(byte)).map_or(start, |last| last + 1);
     let text = &text[start..end];
     integer(text).is_some()
         || real(text).is_some()

@@ -42,12 +42,12 @@ pub(super) fn order_of(left: Value<'_>, right: Value<'_>, affinity: Affinity) ->
         (Value::Integer(left), Value::Integer(right), _) => Ok(Some(left.cmp(&right))),
         (_, _, Affinity::Text) if is_text(left) || is_text(right) => {
             let (left, right) = (stringified(left)?, stringified(right)?);
-            Ok(Some(order(left.value(), right.value())))
+            Ok(Some(left.value().compare(&right.value())))
         }
         (_, _, Affinity::Numeric) if is_text(left) || is_text(right) => {
-            Ok(Some(order(numeric(left)?, numeric(right)?)))
+            Ok(Some(numeric(left)?.compare(&numeric(right)?)))
         }
-        _ => Ok(Some(order(left, right))),
+        _ => Ok(Some(left.compare(&right))),
     }
 }
 
@@ -88,24 +88,6 @@ fn numeric(value: Value<'_>) -> Result<Value<'_>> {
         Some(Number::Real(real)) => Value::Real(real),
         None => value,
     })
-}
-
-/// The order of two values that are not NULL: numbers, texts, blobs.
-pub(super) fn order(left: Value<'_>, right: Value<'_>) -> Ordering {
-    let class = |value: Value<'_>| match value {
-        Value::Null => 0,
-        Value::Integer(_) | Value::Real(_) => 1,
-        Value::Text(_) => 2,
-        Value::Blob(_) => 3,
-    };
-    match (left, right) {
-        (Value::Integer(left), Value::Integer(right)) => left.cmp(&right),
-        (Value::Real(left), Value::Real(right)) => left.partial_cmp(&right).unwrap_or(Ordering::Equal),
-        (Value::Integer(left), Value::Real(right)) => numbers::order(left, right),
-        (Value::Real(left), Value::Integer(right)) => numbers::order(right, left).reverse(),
-        (Value::Text(left), Value::Text(right)) | (Value::Blob(left), Value::Blob(right)) => left.cmp(right),
-        _ => class(left).cmp(&class(right)),
-    }
 }
 
 /// Whether a value is true; nothing for NULL.

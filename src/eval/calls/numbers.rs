@@ -6,7 +6,7 @@
 use super::{DeferToSqlite, Result};
 use crate::batch::Value;
 use crate::plan::Function;
-use std::cmp::Ordering;
+use crate::types::numbers::{POWERS_OF_TEN, is_space};
 
 /// INTEGER or REAL.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,14 +52,10 @@ struct Parsed {
     is_all: bool,
 }
 
-fn is_blank(byte: &u8) -> bool {
-    matches!(byte, b' ' | b'\t'..=b'\r')
-}
-
 /// Reads the longest number that a text begins with, behind blanks (`sqlite3AtoF`).
 fn parse(text: &[u8]) -> Result<Parsed> {
     let count = |of: &[u8]| of.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let blanks = text.iter().take_while(|byte| is_blank(byte)).count();
+    let blanks = text.iter().take_while(|byte| is_space(byte)).count();
     let mut rest = &text[blanks..];
     let is_negative = rest.first() == Some(&b'-');
     if matches!(rest.first(), Some(b'-' | b'+')) {
@@ -101,7 +97,7 @@ fn parse(text: &[u8]) -> Result<Parsed> {
         false => Number::Integer(signed),
         true => Number::Real(scaled(signed, exponent, fraction.len())?),
     };
-    Ok(Parsed { number, is_there: true, is_all: rest.iter().all(is_blank) })
+    Ok(Parsed { number, is_there: true, is_all: rest.iter().all(is_space) })
 }
 
 /// A decimal with so many digits behind the point.
@@ -111,13 +107,9 @@ fn scaled(digits: i64, exponent: i32, fraction_digits: usize) -> Result<f64> {
     match digits {
         0 => Ok(0.0),
         _ if !EXPONENTS.contains(&exponent) => Err(DeferToSqlite),
-        _ if exponent < 0 => Ok(digits as f64 / power_of_ten(-exponent)),
-        _ => Ok(digits as f64 * power_of_ten(exponent)),
+        _ if exponent < 0 => Ok(digits as f64 / POWERS_OF_TEN[-exponent as usize]),
+        _ => Ok(digits as f64 * POWERS_OF_TEN[exponent as usize]),
     }
-}
-
-fn power_of_ten(exponent: i32) -> f64 {
-    (0..exponent).fold(1.0, |power, _| power * 10.0)
 }
 
 /// What arithmetic makes of a text: the number that it begins with, or 0.
@@ -129,19 +121,6 @@ pub(super) fn prefix(text: &[u8]) -> Result<Number> {
 pub(super) fn whole(text: &[u8]) -> Result<Option<Number>> {
     let Parsed { number, is_there, is_all } = parse(text)?;
     Ok((is_there && is_all).then_some(number))
-}
-
-/// The order of an INTEGER and a REAL, without rounding either.
-pub(super) fn order(integer: i64, real: f64) -> Ordering {
-    const LEAST: f64 = i64::MIN as f64;
-    if real < LEAST {
-        Ordering::Greater
-    } else if real >= -LEAST {
-        Ordering::Less
-    } else {
-        let of_whole = integer.cmp(&(real as i64));
-        of_whole.then((integer as f64).partial_cmp(&real).unwrap_or(Ordering::Equal))
-    }
 }
 
 /// `+`, `-`, `*`, `/`, `%`.
@@ -261,17 +240,5 @@ mod tests {
         {
             assert!(prefix(text.as_bytes()).is_err(), "{text:?}");
         }
-    }
-
-    #[test]
-    fn integers_and_reals_are_in_one_order() {
-        assert_eq!(order(i64::MAX, 9_223_372_036_854_775_807.0), Ordering::Less);
-        assert_eq!(order(i64::MIN, -9_223_372_036_854_775_808.0), Ordering::Equal);
-        assert_eq!(order(9_007_199_254_740_993, 9_007_199_254_740_992.0), Ordering::Greater);
-        assert_eq!(order(1, 1.5), Ordering::Less);
-        assert_eq!(order(-1, -1.5), Ordering::Greater);
-        assert_eq!(order(3, 3.0), Ordering::Equal);
-        assert_eq!(order(0, f64::INFINITY), Ordering::Less);
-        assert_eq!(order(0, f64::NEG_INFINITY), Ordering::Greater);
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
 }
 
 fn argument<'c>(call: &'c Context<'_>, at: usize) -> Value<'c> {
-    super::value(call.get_raw(at))
+    Value::from_sqlite(call.get_raw(at))
 }
 
 /// An argument as text; nothing if it is NULL.

@@ -8,7 +8,6 @@ use super::InputColumn;
 use super::cells::Cells;
 use crate::batch::{Value, Values};
 use crate::schema::ddl::quote_name;
-use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::vtab::{
     Context, Filters, IndexInfo, Module, VTab, VTabConnection, VTabCursor, sqlite3_vtab, sqlite3_vtab_cursor,
 };
@@ -166,15 +165,9 @@ unsafe impl VTabCursor for Cursor {
     }
 
     fn column(&self, context: &mut Context, column: c_int) -> Result<()> {
-        let value =
-            match self.window.columns.get(column as usize).map_or(Value::Null, |cells| cells.get(self.row)) {
-                Value::Null => ValueRef::Null,
-                Value::Integer(integer) => ValueRef::Integer(integer),
-                Value::Real(real) => ValueRef::Real(real),
-                Value::Text(text) => ValueRef::Text(text),
-                Value::Blob(blob) => ValueRef::Blob(blob),
-            };
-        context.set_result(ToSqlOutput::Borrowed(value))
+        let cells = self.window.columns.get(column as usize);
+        let value = cells.map_or(Value::Null, |cells| cells.get(self.row));
+        context.set_result(value.to_sqlite())
     }
 
     fn rowid(&self) -> Result<i64> {

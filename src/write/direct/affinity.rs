@@ -5,7 +5,7 @@
 
 use crate::batch::{Arena, Value, Values};
 use crate::types::Affinity;
-use rusqlite::types::{ToSqlOutput, ValueRef};
+use crate::types::numbers::is_space;
 use rusqlite::{Connection, Result};
 
 impl Affinity {
@@ -41,7 +41,7 @@ impl Affinity {
 
 /// Whether a text begins as a number may.
 fn may_be_number(text: &[u8]) -> bool {
-    matches!(text.first(), Some(b'0'..=b'9' | b'+' | b'-' | b'.' | b' ' | b'\t'..=b'\r'))
+    text.first().is_some_and(|first| matches!(first, b'0'..=b'9' | b'+' | b'-' | b'.') || is_space(first))
 }
 
 /// Converts values.
@@ -99,27 +99,9 @@ impl Converter {
         };
         let sql =
             format!("REPLACE INTO t (rowid, \"{affinity:?}\") VALUES (1, ?) RETURNING \"{affinity:?}\"");
-        sqlite.prepare_cached(&sql)?.query_row([parameter(&value)], |row| {
-            Ok(match row.get_ref(0)? {
-                ValueRef::Null => Value::Null,
-                ValueRef::Integer(integer) => Value::Integer(integer),
-                ValueRef::Real(real) => Value::Real(real),
-                ValueRef::Text(text) => Value::Text(arena.copy(text)),
-                ValueRef::Blob(blob) => Value::Blob(arena.copy(blob)),
-            })
-        })
+        let stored = |row: &rusqlite::Row<'_>| Ok(Value::from_sqlite(row.get_ref(0)?).copy_to(arena));
+        sqlite.prepare_cached(&sql)?.query_row([value.to_sqlite()], stored)
     }
-}
-
-/// A value to bind to a statement.
-pub(super) fn parameter<'a>(value: &Value<'a>) -> ToSqlOutput<'a> {
-    ToSqlOutput::Borrowed(match *value {
-        Value::Null => ValueRef::Null,
-        Value::Integer(integer) => ValueRef::Integer(integer),
-        Value::Real(real) => ValueRef::Real(real),
-        Value::Text(text) => ValueRef::Text(text),
-        Value::Blob(blob) => ValueRef::Blob(blob),
-    })
 }
 
 /// The integer that a REAL is, if it is one, and neither the largest nor the smallest.
