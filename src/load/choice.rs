@@ -3,6 +3,7 @@
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Table, WriterChoice};
 use crate::schema::ddl::create_table_sql;
+use crate::types::register_math_functions;
 use crate::write::direct::Schema;
 use rusqlite::Connection;
 use std::path::Path;
@@ -46,6 +47,7 @@ pub(crate) fn choose(choice: WriterChoice, table: &Table, database: &Path, is_ne
             return Ok(Some("the database has other content".to_owned()));
         }
         let trial = Connection::open_in_memory()?;
+        register_math_functions(&trial)?;
         trial.execute_batch(&create_table_sql(table))?;
         table.indexes.iter().try_for_each(|sql| trial.execute_batch(sql))?;
         Ok(Schema::read(&trial, table)?.err())

@@ -2,6 +2,7 @@
 
 use crate::batch::Value;
 use crate::eval::functions::{hash64, lower, slug, try_date, try_integer, try_real, upper};
+use crate::types::register_math_functions;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{ToSqlOutput, Value as Owned};
 use rusqlite::{Connection, Error, Result, ToSql};
@@ -17,6 +18,7 @@ impl ToSql for Text {
 
 /// Makes our functions known; `upper` and `lower` take the place of SQLite's.
 pub(super) fn register(connection: &Connection) -> Result<()> {
+    register_math_functions(connection)?;
     let flags =
         FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     connection.create_scalar_function(c"upper", 1, flags, |call| {
