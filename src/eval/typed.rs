@@ -54,7 +54,7 @@ pub(super) fn typed<'a>(
             let short = short_integer(texts.bytes, *span).filter(is_canonical);
             short.or_else(|| {
                 let integer = numbers::integer(span.of(texts.bytes))?;
-                has_long_integer |= !numbers::is_real_too(integer);
+                has_long_integer |= !numbers::is_exact_real(integer);
                 Some(integer)
             })
         };
@@ -78,7 +78,7 @@ pub(super) fn typed<'a>(
             Some(value) => {
                 has_real |= matches!(value, Value::Real(_));
                 has_long_integer |=
-                    matches!(value, Value::Integer(integer) if !numbers::is_real_too(integer));
+                    matches!(value, Value::Integer(integer) if !numbers::is_exact_real(integer));
                 value
             }
             None if is_kept(text) => Value::Text(text),

@@ -4,11 +4,11 @@
 //! text of a REAL is, SQLite is asked: it is the authority, and such values are few.
 
 use crate::batch::{Arena, Value, Values};
-use crate::types::Affinity;
+use crate::types::ColumnAffinity;
 use crate::types::numbers::is_space;
 use rusqlite::{Connection, Result};
 
-impl Affinity {
+impl ColumnAffinity {
     /// Whether a value of `column` may be stored as another.
     pub(super) fn may_change(self, column: &Values<'_>) -> bool {
         match column {
@@ -59,26 +59,26 @@ impl Converter {
     pub(super) fn stored<'a>(
         &mut self,
         value: Value<'a>,
-        to: Affinity,
+        to: ColumnAffinity,
         arena: &'a Arena,
     ) -> Result<Value<'a>> {
         let value = match (value, to) {
             (Value::Real(real), _) if real.is_nan() => return Ok(Value::Null),
-            (Value::Integer(integer), Affinity::Text) => {
+            (Value::Integer(integer), ColumnAffinity::Text) => {
                 Value::Text(arena.copy(itoa::Buffer::new().format(integer).as_bytes()))
             }
-            (Value::Real(_), Affinity::Text) => self.ask(value, to, arena)?,
-            (Value::Text(_), Affinity::Numeric | Affinity::Integer | Affinity::Real) => {
+            (Value::Real(_), ColumnAffinity::Text) => self.ask(value, to, arena)?,
+            (Value::Text(_), ColumnAffinity::Numeric | ColumnAffinity::Integer | ColumnAffinity::Real) => {
                 self.ask(value, to, arena)?
             }
             _ => value,
         };
         Ok(match (value, to) {
-            (Value::Real(real), Affinity::Numeric | Affinity::Integer) => {
+            (Value::Real(real), ColumnAffinity::Numeric | ColumnAffinity::Integer) => {
                 integral(real).map_or(value, Value::Integer)
             }
-            (Value::Real(real), Affinity::Real) => compact(integral(real)).unwrap_or(value),
-            (Value::Integer(integer), Affinity::Real) => {
+            (Value::Real(real), ColumnAffinity::Real) => compact(integral(real)).unwrap_or(value),
+            (Value::Integer(integer), ColumnAffinity::Real) => {
                 compact(Some(integer)).unwrap_or(Value::Real(integer as f64))
             }
             _ => value,
@@ -86,7 +86,7 @@ impl Converter {
     }
 
     /// What SQLite stores in a column of this affinity.
-    fn ask<'a>(&mut self, value: Value<'a>, affinity: Affinity, arena: &'a Arena) -> Result<Value<'a>> {
+    fn ask<'a>(&mut self, value: Value<'a>, affinity: ColumnAffinity, arena: &'a Arena) -> Result<Value<'a>> {
         let sqlite = match &mut self.sqlite {
             Some(sqlite) => sqlite,
             none => {

@@ -3,7 +3,7 @@
 
 use crate::plan::Table;
 use crate::schema::ddl::quote_name;
-use crate::types::Affinity;
+use crate::types::ColumnAffinity;
 use rusqlite::{Connection, Result, Row};
 
 /// A table, as far as its rows depend on it.
@@ -27,7 +27,7 @@ pub struct Schema {
 #[derive(Debug)]
 pub(super) struct Column {
     pub(super) name: String,
-    pub(super) affinity: Affinity,
+    pub(super) affinity: ColumnAffinity,
     pub(super) is_not_null: bool,
     is_key: bool,
 }
@@ -160,7 +160,7 @@ fn columns(connection: &Connection, table: &str) -> Result<Vec<Column>> {
     let column = |row: &Row<'_>| {
         Ok(Column {
             name: row.get(0)?,
-            affinity: Affinity::of(&row.get::<_, String>(1)?),
+            affinity: ColumnAffinity::from_declared_type(&row.get::<_, String>(1)?),
             is_not_null: row.get(2)?,
             is_key: row.get(3)?,
         })
