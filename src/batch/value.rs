@@ -4,7 +4,7 @@ use super::{Arena, Strings};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use std::cmp::Ordering;
 
-/// What goes to SQLite: one of its five storage classes.
+/// A value of one of SQLite's five storage classes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value<'a> {
     /// NULL.
@@ -13,7 +13,7 @@ pub enum Value<'a> {
     Integer(i64),
     /// REAL, 64 bits.
     Real(f64),
-    /// TEXT; UTF-8, as was checked when the record was read.
+    /// TEXT. Fields are checked to be UTF-8 when the record is decoded.
     Text(&'a [u8]),
     /// BLOB.
     Blob(&'a [u8]),
@@ -123,7 +123,7 @@ impl<'a> Values<'a> {
     /// The value of a row.
     ///
     /// # Panics
-    /// If there is no such row.
+    /// If the column has no such row.
     #[inline]
     #[must_use]
     pub fn get(&self, row: usize) -> Value<'a> {
@@ -138,17 +138,18 @@ impl<'a> Values<'a> {
     }
 }
 
-/// The values with NULL in the rows that are said.
+/// Replaces the values for which `is_null` is true by NULL.
 pub(crate) fn null_where<'a>(
-    of: Values<'a>,
+    values: Values<'a>,
     is_null: impl Fn(usize) -> bool,
     rows: usize,
     arena: &'a Arena,
 ) -> Values<'a> {
     if !(0..rows).any(&is_null) {
-        return of;
+        return values;
     }
-    Values::Mixed(arena.list((0..rows).map(|row| if is_null(row) { Value::Null } else { of.get(row) })))
+    let value = |row| if is_null(row) { Value::Null } else { values.get(row) };
+    Values::Mixed(arena.list((0..rows).map(value)))
 }
 
 #[cfg(test)]

@@ -117,17 +117,17 @@ impl<'c> Compiler<'c> {
         let mut block = Block::default();
         for expr in exprs {
             let output = match expr {
-                Expr::Sql(sql) => self.sql(sql, &mut block)?,
+                Expr::Sql(sql) => self.compile_sql(sql, &mut block)?,
                 Expr::Field(name) if self.evaluators == Evaluators::Sqlite => {
                     let text = quote_name(name);
                     let inputs = vec![(name.clone(), expr.clone())];
-                    self.sql(&Sql { text, inputs, compiled: None }, &mut block)?
+                    self.compile_sql(&Sql { text, inputs, compiled: None }, &mut block)?
                 }
                 expr => BlockOutput { op: Some(self.add(expr, &mut block)?), sql: None },
             };
             block.outputs.push(output);
         }
-        self.prepare(&block)?;
+        self.check(&block)?;
         Ok(block)
     }
 
@@ -135,7 +135,7 @@ impl<'c> Compiler<'c> {
     ///
     /// # Errors
     /// [`Kind::Usage`] with SQLite's message.
-    fn prepare(&self, block: &Block) -> Result<()> {
+    fn check(&self, block: &Block) -> Result<()> {
         let mut expressions = block.outputs.iter().filter_map(|output| output.sql.as_deref()).peekable();
         if expressions.peek().is_none() {
             return Ok(());
@@ -149,7 +149,7 @@ impl<'c> Compiler<'c> {
     }
 
     /// Compiles an SQL expression, with its SQL as a fallback if it may be deferred.
-    fn sql(&mut self, sql: &Sql, block: &mut Block) -> Result<BlockOutput> {
+    fn compile_sql(&mut self, sql: &Sql, block: &mut Block) -> Result<BlockOutput> {
         let Sql { text, inputs, compiled } = sql;
         let compiled = compiled.as_ref().filter(|_| self.evaluators == Evaluators::Both);
         let op = compiled.map(|expr| self.add(expr, block)).transpose()?;

@@ -189,7 +189,7 @@ mod tests {
             hash(&[text("ab"), text("c")]),
             hash(&[text("abc")]),
         ];
-        assert!((1..all.len()).all(|at| !all[..at].contains(&all[at])));
+        assert!((1..all.len()).all(|index| !all[..index].contains(&all[index])));
         assert_eq!(hash(&[Value::Real(-0.0)]), hash(&[Value::Real(0.0)]));
         // The XXH3-64 hash of no bytes, from the specification.
         assert_eq!(all[0].cast_unsigned(), 0x2d06_8005_38d3_94c2);

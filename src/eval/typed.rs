@@ -190,22 +190,22 @@ pub(super) fn try_integers<'a>(values: Values<'a>, row_count: usize, arena: &'a 
     })))
 }
 
-/// Like [`try_integer`], for a text of one to eight digits that is followed by enough bytes to load eight at once, as
-/// nearly all are in practice. Returns `None` for other texts.
+/// Like [`try_integer`], for a text of one to eight digits in a buffer with at least eight bytes from its start on, as nearly all
+/// are in practice. Returns `None` for other texts.
 #[inline(always)]
-pub(super) fn short_integer(bytes: &[u8], span: Span) -> Option<i64> {
+fn short_integer(bytes: &[u8], span: Span) -> Option<i64> {
     let (eight, trailing_bits) = eight_bytes(bytes, span)?;
     // Shifting fills the front with zeros and moves the last digit to the highest byte.
     parse_eight_digits((eight ^ ZEROS) << trailing_bits)
 }
 
-/// Like [`numbers::real`], for a text of three to eight bytes with a decimal point that is followed by enough bytes to load
-/// eight at once. Returns `None` for other texts.
+/// Like [`numbers::real`], for a text of three to eight bytes with a decimal point, in a buffer with at least eight bytes from its
+/// start on. Returns `None` for other texts.
 #[inline(always)]
-pub(super) fn short_real(bytes: &[u8], span: Span) -> Option<f64> {
+fn short_real(bytes: &[u8], span: Span) -> Option<f64> {
     let (eight, trailing_bits) = eight_bytes(bytes, span)?;
     let text = eight << trailing_bits;
-    // Sets the high bit of each byte that is a point; bytes above the lowest one may be wrong.
+    // Sets the high bit of each byte that is a point. Borrows can set bits above the lowest one.
     let others = text ^ every(b'.');
     let points = others.wrapping_sub(every(1)) & !others & every(0x80);
     let point_bit = points.trailing_zeros().checked_sub(7)?;
@@ -297,7 +297,7 @@ mod tests {
         let mut parsed = 0;
         for length in 1..8_u32 {
             for number in 0..7_usize.pow(length) {
-                let byte = |at| b"019.-x/"[number / 7_usize.pow(at) % 7];
+                let byte = |place| b"019.-x/"[number / 7_usize.pow(place) % 7];
                 let text: Vec<u8> = (0..length).map(byte).collect();
                 for suffix in ["12345678", ".0000000", ",0.5,1.2"] {
                     let bytes = [&text, suffix.as_bytes()].concat();
@@ -325,11 +325,11 @@ mod tests {
             let parsed = short_integer(text.as_bytes(), Span { start: 0, end: digits });
             assert_eq!(parsed, (digits <= 8).then_some(number as i64), "{number}");
             assert_eq!(short_integer(text.as_bytes(), Span { start: 0, end: digits + 1 }), None);
-            for at in 0..digits as usize {
+            for index in 0..digits as usize {
                 // A byte other than a digit is detected in every place.
                 for byte in (0..=u8::MAX).filter(|byte| !byte.is_ascii_digit()) {
                     let mut text = text.clone().into_bytes();
-                    text[at] = byte;
+                    text[index] = byte;
                     assert_eq!(short_integer(&text, Span { start: 0, end: digits }), None);
                 }
             }

@@ -176,7 +176,7 @@ unsafe extern "C" fn call(
     }
 }
 
-/// As SQLite's `logFunc`, which does not look at the type of the second argument.
+/// Follows SQLite's `logFunc`, which does not check the type of the second argument.
 fn log_to_base(base: &Argument, x: &Argument) -> Option<f64> {
     let log_of_base = libm::log(base.real_if_number().filter(|base| *base > 0.0)?);
     if log_of_base <= 0.0 || x.real() <= 0.0 {

@@ -1,4 +1,4 @@
-//! Which texts are numbers: those whose value can be given back from the number, and no others.
+//! Which texts are numbers: those whose value the number preserves, and no others.
 //!
 //! | text | is | because |
 //! |---|---|---|
@@ -45,10 +45,10 @@ pub(crate) fn real(text: &[u8]) -> Option<f64> {
         return long_real(text);
     }
     let (mut mantissa, mut point) = (0_u64, digits.len());
-    for (at, byte) in digits.iter().enumerate() {
+    for (index, byte) in digits.iter().enumerate() {
         match byte {
             b'0'..=b'9' => mantissa = mantissa * 10 + u64::from(byte - b'0'),
-            b'.' if point == digits.len() => point = at,
+            b'.' if point == digits.len() => point = index,
             _ => return None,
         }
     }
@@ -175,7 +175,7 @@ impl fmt::Display for NotANumber {
 impl NotANumber {
     /// Why `text` is not a number although it looks like one; `None` if it does not look like one.
     ///
-    /// `text` must not be a number.
+    /// The reason is meaningless for a text that is a number.
     pub(crate) fn reason(text: &[u8]) -> Option<Self> {
         let trimmed = text.trim_ascii();
         let unsigned = trimmed.strip_prefix(b"-").or_else(|| trimmed.strip_prefix(b"+")).unwrap_or(trimmed);
