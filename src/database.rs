@@ -11,6 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::files::staged::{StagedFile, directory_of, remove_leftovers};
 use crate::plan::{IfExists, OnConflict, Synchronous, Table, Tuning};
 use crate::schema::ddl::{create_table_sql, quote_name};
+use crate::types::register_math_functions;
 pub(crate) use dry_run::Trial;
 pub(crate) use inspect::{existing_columns, existing_names};
 use inspect::{journals_of, refuse_name, refuse_too_many_columns, replaceable_page_bytes};
@@ -272,6 +273,7 @@ fn open_new(
     let open = || {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(staged.path(), flags)?;
+        register_math_functions(&connection)?;
         page_bytes.map_or(Ok(()), |page_bytes| connection.pragma_update(None, "page_size", page_bytes))?;
         // Nobody else sees this file, and if the load fails it is thrown away: no lock to take again for
         // each transaction, and no journal, which costs a quarter where keys are random, but to take single
@@ -321,6 +323,7 @@ fn open_existing(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {
         let connection = Connection::open_with_flags(path, flags)?;
+        register_math_functions(&connection)?;
         connection.busy_timeout(std::time::Duration::from_secs(2))?;
         connection.execute_batch("BEGIN EXCLUSIVE")?;
         Ok(connection)

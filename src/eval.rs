@@ -1,65 +1,64 @@
-//! Fields to values, by the plan's expressions.
+//! Evaluates the plan's expressions: from the fields of a chunk's records to the columns of its rows.
 //!
-//! A table's expressions are compiled once into a list of operations, each of which makes a column of values
-//! from columns before it; equal subexpressions share a column and so are evaluated once. A chunk is then one
-//! walk down that list: what to do is decided once a chunk, not once a row, and each step is a tight loop.
-//! Nothing here allocates but in the batch's arena.
+//! The expressions of a table are compiled once into a list of operations. Each operation computes a column of values from
+//! the records or from earlier columns. Equal subexpressions share an operation, so they are evaluated once. The interpreter
+//! runs the whole list over one chunk at a time: dispatch happens once per chunk and operation, and each operation is a tight
+//! loop over rows. Values are allocated in the batch's arena only.
 //!
-//! An operation of SQL that meets a value of which it is not sure what SQLite makes of it (the text of a REAL, a number
-//! of twenty digits) leaves the chunk, and with it the expressions that are made of it, to SQLite: so the values are
-//! SQLite's, whoever evaluates. What is not compiled at all always goes there.
+//! Some operations do not handle every value as SQLite does (the text of a REAL, integers of twenty digits). When one meets
+//! such a value, it defers: SQLite then evaluates the affected expressions for this chunk. Expressions that are not compiled
+//! are always evaluated by SQLite. So all values are SQLite's, whichever evaluator computed them.
 //!
-//! Random bits come from one ChaCha8 stream for each UUID expression, read at a place that the record's
-//! number gives. So the values are the same however the input was cut and whichever thread met the record.
+//! Each UUID or random expression has its own ChaCha8 stream, addressed by record number (see `random`). Values therefore
+//! depend neither on the chunk size nor on the thread.
 
 mod calls;
 mod compile;
 pub(crate) mod format_strings;
 pub(crate) mod functions;
+mod interpreter;
 mod random;
 pub(crate) mod sqlite;
 mod texts;
 mod typed;
 
-use crate::batch::{Arena, ArenaVec, TypeFeedback, Value, Values, null_where};
+use crate::batch::{Arena, TypeFeedback, Value, Values};
 use crate::error::{Reason, Result};
-use crate::eval::sqlite::{Failure, Session};
+use crate::eval::sqlite::{EvalFailure, Session};
 use crate::format::Records;
 use crate::plan::{Column, Evaluators, Expr, Function, OnMismatch, Sql, Table, Type};
-use compile::{Block, Compiler, Constant, Op, Slot};
+use compile::{Block, Compiler, Op};
+use interpreter::Interpreter;
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
-use random::{Stream, uuid4, uuid7, uuids};
 use std::sync::Arc;
-use texts::{concat, upper};
-use typed::{Found, integers, try_integers, typed};
+use typed::Mismatch;
 
-/// The expressions of a table, compiled for one header.
+/// The compiled expressions of a table.
 #[derive(Debug, Clone)]
 pub struct Program {
     columns: Block,
-    /// What says which records become rows: the conditions, each with only itself as its output.
+    /// The conditions that a record must meet to become a row. Each block has one output.
     conditions: Vec<Block>,
-    /// The names of the columns.
-    names: Vec<String>,
-    /// The columns that refuse NULL, each with the reason of a reject.
-    required: Vec<(usize, Reason)>,
+    column_names: Vec<String>,
+    /// The columns that refuse NULL, each with the reason to reject a record.
+    not_null: Vec<(usize, Reason)>,
     /// The number of random streams.
-    streams: usize,
+    stream_count: usize,
     seed: Seed,
 }
 
-/// What the UUIDs of a load have in common.
+/// Determines the UUIDs and random values of a load.
 #[derive(Debug, Clone, Copy)]
 pub struct Seed {
     /// Key of the random streams.
     pub key: [u8; 32],
-    /// Milliseconds since 1970, the timestamp of every UUIDv7.
+    /// Milliseconds since 1970: the timestamp of every UUIDv7, and the value of `now()`.
     pub unix_millis: u64,
 }
 
 impl Seed {
-    /// Random, and now.
+    /// A random key and the current time.
     #[must_use]
     pub fn random() -> Self {
         let since_1970 =
@@ -67,7 +66,7 @@ impl Seed {
         Self { key: rand::random(), unix_millis: since_1970.as_millis() as u64 }
     }
 
-    /// Always the same for the same `seed`; the time is that of the number.
+    /// A key derived from `seed`, and `seed` as the time. Equal seeds give equal values.
     #[must_use]
     pub fn fixed(seed: u64) -> Self {
         let mut key = [0; 32];
@@ -77,19 +76,20 @@ impl Seed {
 }
 
 impl Program {
-    /// Compiles the expressions of `table` for inputs with this `header`. `input` is the name that errors report.
+    /// Compiles the expressions of `table` for inputs with this `header`. Errors name `input`.
     ///
     /// # Errors
     /// [`Kind::MissingColumn`](crate::Kind::MissingColumn) or [`Kind::AmbiguousColumn`](crate::Kind::AmbiguousColumn) if
-    /// a field's name is not in the header just once.
+    /// an expression names a field that the header does not contain exactly once; [`Kind::Usage`](crate::Kind::Usage) if
+    /// SQLite cannot prepare an expression.
     pub fn compile(table: &Table, header: &[String], input: &Arc<str>, seed: Seed) -> Result<Self> {
         Self::with_conditions(table, &[], Evaluators::Both, header, input, seed)
     }
 
-    /// As [`Program::compile`], for those records alone for which all `conditions` are true.
+    /// Like [`Program::compile`], with conditions that records must meet to become rows.
     ///
     /// # Errors
-    /// As there, and [`Kind::Usage`](crate::Kind::Usage) if SQLite does not understand an expression.
+    /// As [`Program::compile`].
     pub fn with_conditions(
         table: &Table,
         conditions: &[Expr],
@@ -99,60 +99,58 @@ impl Program {
         seed: Seed,
     ) -> Result<Self> {
         let mut compiler = Compiler::new(header, input, evaluators, seed.unix_millis);
-        let columns = compiler.block(table.columns.iter().map(|column| &column.value))?;
-        let condition = |condition| compiler.block([is_true(condition)].iter());
+        let columns = compiler.compile(table.columns.iter().map(|column| &column.value))?;
+        let condition = |condition| compiler.compile([is_true(condition)].iter());
         let conditions = conditions.iter().map(condition).collect::<Result<_>>()?;
-        let names = table.columns.iter().map(|column| column.name.clone()).collect();
-        let required = table.columns.iter().enumerate().filter(|(_, column)| column.refuses_null);
-        let reason = |(at, Column { name, .. }): (usize, &Column)| {
+        let column_names = table.columns.iter().map(|column| column.name.clone()).collect();
+        let not_null = table.columns.iter().enumerate().filter(|(_, column)| column.refuses_null);
+        let reason = |(index, Column { name, .. }): (usize, &Column)| {
             let message = format!("NOT NULL constraint failed: {}.{name}", table.name);
-            (at, Reason::Constraint { column: Some(name.clone()), message })
+            (index, Reason::Constraint { column: Some(name.clone()), message })
         };
-        let required = required.map(reason).collect();
-        Ok(Self { columns, conditions, names, required, streams: compiler.streams, seed })
+        let not_null = not_null.map(reason).collect();
+        Ok(Self { columns, conditions, column_names, not_null, stream_count: compiler.stream_count, seed })
     }
 
-    /// What a reject is told whose value in output column `at` is not of its type.
-    fn reason(&self, at: usize, of_type: Type) -> Reason {
-        let expected = match of_type {
+    /// The reason to reject a record whose value in this column is not of `expected_type`.
+    fn not_of_type(&self, column: usize, expected_type: Type) -> Reason {
+        let expected = match expected_type {
             Type::Integer => "a canonical 64-bit INTEGER",
-            Type::Real => "a REAL that gives its digits back",
-            Type::Numeric | Type::Floating => "a number that its type would keep as it is",
-            Type::Text | Type::Blob => "a BLOB in hexadecimal digits",
+            Type::Real => "a decimal number that a REAL preserves",
+            Type::Numeric | Type::Floating => "a number that the column stores unchanged",
+            Type::Text | Type::Blob => "a BLOB in pairs of hexadecimal digits",
         };
-        Reason::NotOfType { column: self.names[at].clone(), expected }
+        Reason::NotOfType { column: self.column_names[column].clone(), expected }
     }
 
-    /// Whether the lines of records are to be counted.
+    /// True if an expression needs the line numbers of records.
     pub(crate) fn counts_lines(&self) -> bool {
         let mut blocks = std::iter::once(&self.columns).chain(&self.conditions);
         blocks.any(|block| block.ops.contains(&Op::LineNumber))
     }
 
-    /// An evaluator of these expressions; each worker has its own.
+    /// Creates an evaluator of these expressions. Each worker needs its own.
     #[must_use]
     pub fn evaluator(&self) -> Evaluator<'_> {
-        let streams = (0..self.streams).map(|id| {
-            let mut rng = ChaCha8Rng::from_seed(self.seed.key);
-            rng.set_stream(id as u64);
-            Stream { rng, next_record: 0 }
-        });
-        let walk = Interpreter { streams: streams.collect(), unix_millis: self.seed.unix_millis };
-        let conditions = self.conditions.iter().map(|_| None).collect();
-        Evaluator { program: self, walk, columns: None, conditions }
+        Evaluator {
+            program: self,
+            interpreter: Interpreter::new(self.stream_count, self.seed),
+            columns_session: None,
+            condition_sessions: self.conditions.iter().map(|_| None).collect(),
+        }
     }
 }
 
-/// 1 where `condition` is true in the sense of WHERE, 0 or NULL elsewhere.
+/// An expression whose value is 1 if WHERE accepts `condition`, and 0 or NULL if not.
 fn is_true(condition: &Expr) -> Expr {
     let call = |expr: &Expr| match expr {
-        // It is 1, 0 or NULL.
+        // The value is 1, 0 or NULL already.
         Expr::Call(function, _) if function.is_test() => expr.clone(),
         expr => Expr::Call(Function::IsTrue, vec![expr.clone()]),
     };
     Expr::Sql(match condition {
         Expr::Sql(Sql { text, inputs, compiled }) => Sql {
-            // As WHERE does, this does not look further than it must.
+            // CASE WHEN short-circuits as WHERE does.
             text: format!("CASE WHEN {text} THEN 1 ELSE 0 END"),
             inputs: inputs.clone(),
             compiled: compiled.as_deref().map(call).map(Box::new),
@@ -165,23 +163,24 @@ fn is_true(condition: &Expr) -> Expr {
     })
 }
 
-/// Values that are not what they should be.
+/// The values of a chunk that are not of their column's type.
 #[derive(Debug, Default)]
 pub struct TypeMismatches {
-    /// Where types are guesses.
+    /// Columns whose inferred type is wrong.
     pub type_feedback: TypeFeedback,
-    /// Rows that are none, each with a reason.
+    /// Records to reject, by row, with the reason.
     pub rejects: Vec<(usize, Reason)>,
 }
 
-/// Evaluates a program, chunk by chunk.
+/// Evaluates a [`Program`], one chunk at a time.
 #[derive(Debug)]
 pub struct Evaluator<'p> {
     program: &'p Program,
-    walk: Interpreter,
-    /// What is left to SQLite, where anything is: of the columns, and of each condition.
-    columns: Option<Session>,
-    conditions: Vec<Option<Session>>,
+    interpreter: Interpreter,
+    /// Evaluates what the columns defer to SQLite; opened on first use.
+    columns_session: Option<Session>,
+    /// The same for each condition.
+    condition_sessions: Vec<Option<Session>>,
 }
 
 impl Evaluator<'_> {
@@ -190,213 +189,69 @@ impl Evaluator<'_> {
         self.program.counts_lines()
     }
 
-    /// The columns of the rows that `records` become, made in `arena`, and the values that are not what they should be.
+    /// Computes the columns of the rows that `records` become, in `arena`, and collects type mismatches.
+    ///
+    /// # Panics
+    /// If SQLite cannot open a connection in memory, or cannot prepare an expression that was prepared before.
     pub fn eval<'a>(
         &mut self,
         records: &impl Records<'a>,
         arena: &'a Arena,
     ) -> (&'a [Values<'a>], TypeMismatches) {
-        let Self { program, walk, columns: session, .. } = self;
+        let Self { program, interpreter, columns_session: session, .. } = self;
         let block = &program.columns;
         let mut mismatches = TypeMismatches::default();
-        let found = |slot, to, otherwise, found| {
-            let mut columns = (0..block.outputs.len()).filter(|at| block.outputs[*at].slot == Some(slot));
-            match (found, otherwise) {
-                (Found::Real, _) => mismatches.type_feedback.reals.extend(columns),
-                (Found::LongInteger, _) => mismatches.type_feedback.long_integers.extend(columns),
-                (Found::Other(row), OnMismatch::Reject) => {
-                    let at = columns.next().unwrap_or_default();
-                    mismatches.rejects.push((row, program.reason(at, to)));
+        let on_mismatch = |op, expected_type, otherwise, mismatch| {
+            let mut columns = (0..block.outputs.len()).filter(|index| block.outputs[*index].op == Some(op));
+            match (mismatch, otherwise) {
+                (Mismatch::Real, _) => mismatches.type_feedback.reals.extend(columns),
+                (Mismatch::LongInteger, _) => mismatches.type_feedback.long_integers.extend(columns),
+                (Mismatch::NotOfType { row }, OnMismatch::Reject) => {
+                    let column = columns.next().unwrap_or_default();
+                    mismatches.rejects.push((row, program.not_of_type(column, expected_type)));
                 }
-                (Found::Other(_), OnMismatch::TypeMismatch | OnMismatch::Widen) => {
+                (Mismatch::NotOfType { .. }, OnMismatch::TypeMismatch | OnMismatch::Widen) => {
                     mismatches.type_feedback.wrong = mismatches.type_feedback.wrong.or(columns.next());
                 }
             }
         };
-        let rows = records.len();
-        let made = walk.run(block, records, arena, found);
-        let failed = |Failure { row, expression, message }| {
-            let column = Some(program.names[expression].clone());
+        let row_count = records.len();
+        let state = interpreter.run(block, records, arena, on_mismatch);
+        let on_failure = |EvalFailure { row, expression, message }| {
+            let column = Some(program.column_names[expression].clone());
             mismatches.rejects.push((row, Reason::Expression { column, message }));
         };
-        let columns = made.outputs(block, session, rows, arena, failed);
-        for (at, reason) in &program.required {
-            let nulls = (0..rows).filter(|row| columns[*at].get(*row) == Value::Null);
+        let columns = state.outputs(block, session, row_count, arena, on_failure);
+        for (column, reason) in &program.not_null {
+            let nulls = (0..row_count).filter(|row| columns[*column].get(*row) == Value::Null);
             mismatches.rejects.extend(nulls.map(|row| (row, reason.clone())));
         }
         (columns, mismatches)
     }
 
-    /// How many conditions records have to meet.
-    pub(crate) fn conditions(&self) -> usize {
-        self.conditions.len()
+    /// The number of conditions that records must meet.
+    pub(crate) fn condition_count(&self) -> usize {
+        self.condition_sessions.len()
     }
 
-    /// Which of `records` meet condition `number`, 1 for those and 0 or NULL for others, and those of which that can not be said, with the reason.
-    pub(crate) fn meets<'a>(
+    /// Evaluates a condition, by its number: 1 for the records that meet it, 0 or NULL for the others. Also returns the
+    /// rows for which the evaluation fails, with the reason.
+    ///
+    /// # Panics
+    /// As [`Evaluator::eval`].
+    pub(crate) fn eval_condition<'a>(
         &mut self,
-        number: usize,
+        condition: usize,
         records: &impl Records<'a>,
         arena: &'a Arena,
     ) -> (Values<'a>, Vec<(usize, Reason)>) {
-        let Self { program, walk, conditions, .. } = self;
-        let (block, session) = (&program.conditions[number], &mut conditions[number]);
+        let (block, session) = (&self.program.conditions[condition], &mut self.condition_sessions[condition]);
         let mut rejects = Vec::new();
-        let made = walk.run(block, records, arena, |_, _, _, _| {});
-        let failed = |Failure { row, message, .. }| {
+        let state = self.interpreter.run(block, records, arena, |_, _, _, _| {});
+        let on_failure = |EvalFailure { row, message, .. }| {
             rejects.push((row, Reason::Expression { column: None, message }));
         };
-        let outputs = made.outputs(block, session, records.len(), arena, failed);
+        let outputs = state.outputs(block, session, records.len(), arena, on_failure);
         (outputs[0], rejects)
     }
-}
-
-/// What is made of a chunk so far.
-struct EvalState<'a> {
-    /// The column of each operation.
-    columns: ArenaVec<'a, Values<'a>>,
-    /// Whether it is left to SQLite.
-    is_deferred: ArenaVec<'a, bool>,
-}
-
-impl<'a> EvalState<'a> {
-    /// The columns of the outputs; `failed` is told of each value that SQLite can not make, with the number of the output.
-    fn outputs(
-        &self,
-        block: &Block,
-        session: &mut Option<Session>,
-        rows: usize,
-        arena: &'a Arena,
-        mut failed: impl FnMut(Failure),
-    ) -> &'a [Values<'a>] {
-        let compiled =
-            |slot: Option<Slot>| slot.filter(|slot| !self.is_deferred[*slot]).map(|slot| self.columns[slot]);
-        let columns = arena.list(
-            block.outputs.iter().map(|output| compiled(output.slot).unwrap_or(Values::Constant(Value::Null))),
-        );
-        let left = block.outputs.iter().enumerate().filter(|(_, output)| compiled(output.slot).is_none());
-        let (left, texts): (Vec<_>, Vec<_>) =
-            left.map(|(at, output)| (at, output.text.as_deref().unwrap_or("NULL"))).unzip();
-        if left.is_empty() {
-            return columns;
-        }
-        // The texts have been checked, so what fails here is the machine.
-        let session = session.get_or_insert_with(|| Session::open(&block.columns()).expect("SQLite opens"));
-        let inputs = block.inputs.iter().map(|(_, slot)| self.columns[*slot]);
-        let failed = |failure: Failure| failed(Failure { expression: left[failure.expression], ..failure });
-        let made = session.eval(&texts, inputs, rows, arena, failed).expect("SQLite evaluates");
-        for (at, values) in left.iter().zip(made) {
-            columns[*at] = *values;
-        }
-        columns
-    }
-}
-
-/// What is needed to walk down the operations of a block.
-#[derive(Debug)]
-struct Interpreter {
-    streams: Vec<Stream>,
-    unix_millis: u64,
-}
-
-impl Interpreter {
-    /// Runs all operations; `mismatch` is told of values that are not of their type, with the operation.
-    fn run<'a>(
-        &mut self,
-        block: &Block,
-        records: &impl Records<'a>,
-        arena: &'a Arena,
-        mut mismatch: impl FnMut(Slot, Type, OnMismatch, Found),
-    ) -> EvalState<'a> {
-        let rows = records.len();
-        let mut made =
-            EvalState { columns: arena.vec(block.ops.len()), is_deferred: arena.vec(block.ops.len()) };
-        for (slot, op) in block.ops.iter().enumerate() {
-            let is_deferred = op.reads().iter().any(|slot| made.is_deferred[*slot]);
-            let column = match op {
-                _ if is_deferred => None,
-                Op::Typed(of, to, otherwise) => {
-                    let found = |found| mismatch(slot, *to, *otherwise, found);
-                    Some(typed(made.columns[*of], (*to, *otherwise), rows, arena, found))
-                }
-                Op::Call(function, of) => calls::call(*function, of, &made.columns, rows, arena),
-                op => Some(self.eval_op(op, records, &made.columns, arena)),
-            };
-            made.is_deferred.push(column.is_none());
-            made.columns.push(column.unwrap_or(Values::Constant(Value::Null)));
-        }
-        made
-    }
-
-    fn eval_op<'a>(
-        &mut self,
-        op: &Op,
-        records: &impl Records<'a>,
-        made: &[Values<'a>],
-        arena: &'a Arena,
-    ) -> Values<'a> {
-        let rows = records.len();
-        let numbers = records.load_records();
-        match op {
-            Op::Constant(constant) => Values::Constant(match constant {
-                Constant::Null => Value::Null,
-                Constant::Integer(integer) => Value::Integer(*integer),
-                Constant::Real(real) => Value::Real(f64::from_bits(*real)),
-                Constant::Text(text) => Value::Text(arena.copy(text.as_bytes())),
-                Constant::Blob(blob) => Value::Blob(arena.copy(blob)),
-            }),
-            Op::Field(index) => records.field(*index, arena),
-            Op::FieldOrNull(index) => records.field_or_null(*index, arena),
-            Op::InputName => Values::Constant(Value::Text(arena.copy(records.input_name().as_bytes()))),
-            Op::RecordNumber => {
-                Values::Integers(arena.list(records.input_records().map(|number| number as i64 + 1)))
-            }
-            Op::LineNumber => {
-                Values::Integers(arena.list(records.lines().iter().map(|line| *line as i64 + 1)))
-            }
-            Op::NullIf(of, texts) => {
-                let is_null = |row| match made[*of].get(row) {
-                    Value::Text(text) => texts.iter().any(|null| **null == *text),
-                    _ => false,
-                };
-                null_where(made[*of], is_null, rows, arena)
-            }
-            Op::Typed(of, ..) => made[*of],
-            Op::Upper(of) => upper(made[*of], rows, arena),
-            Op::TryInteger(of) => try_integers(made[*of], rows, arena),
-            Op::Coalesce(of) => coalesce(of, made, rows, arena),
-            Op::Concat(of) => concat(of, made, rows, arena),
-            Op::Call(..) => Values::Constant(Value::Null),
-            Op::Uuid4(stream) => {
-                let stream = &mut self.streams[*stream];
-                uuids(numbers.map(|record| uuid4(stream.words_of(record))), arena)
-            }
-            Op::Uuid7(stream) => {
-                let (stream, millis) = (&mut self.streams[*stream], self.unix_millis);
-                uuids(numbers.map(|record| uuid7(millis, record, stream.words_of(record))), arena)
-            }
-            Op::Random(stream) => {
-                let stream = &mut self.streams[*stream];
-                let integer = |[high, low]: [u32; 2]| (u64::from(high) << 32 | u64::from(low)).cast_signed();
-                Values::Integers(arena.list(numbers.map(|record| integer(stream.words_of(record)))))
-            }
-        }
-    }
-}
-
-fn coalesce<'a>(of: &[Slot], made: &[Values<'a>], rows: usize, arena: &'a Arena) -> Values<'a> {
-    match of.first().map(|slot| made[*slot]) {
-        None | Some(Values::Mixed(_) | Values::Constant(Value::Null)) => {}
-        Some(never_null) => return never_null,
-    }
-    let value = |row: usize| {
-        let mut values = of.iter().map(|slot| made[*slot].get(row));
-        values.find(|value| !matches!(value, Value::Null)).unwrap_or(Value::Null)
-    };
-    let values = &*arena.list((0..rows).map(value));
-    let integer = |value: &Value<'_>| match value {
-        Value::Integer(integer) => Some(*integer),
-        _ => None,
-    };
-    integers(values.iter().map(integer), arena).unwrap_or(Values::Mixed(values))
 }

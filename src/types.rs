@@ -1,6 +1,8 @@
-//! Which texts are numbers, and what a declared type does to values.
+//! SQLite's types: the affinity of declared types, which texts are numbers, and the mathematical functions.
 
 mod affinity;
+mod math_functions;
 pub(crate) mod numbers;
 
-pub(crate) use affinity::Affinity;
+pub(crate) use affinity::ColumnAffinity;
+pub(crate) use math_functions::register_math_functions;

@@ -1,8 +1,10 @@
 //! Values and columns of values.
 
 use super::{Arena, Strings};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use std::cmp::Ordering;
 
-/// What goes to SQLite: one of its five storage classes.
+/// A value of one of SQLite's five storage classes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value<'a> {
     /// NULL.
@@ -11,10 +13,93 @@ pub enum Value<'a> {
     Integer(i64),
     /// REAL, 64 bits.
     Real(f64),
-    /// TEXT; UTF-8, as was checked when the record was read.
+    /// TEXT. Fields are checked to be UTF-8 when the record is decoded.
     Text(&'a [u8]),
     /// BLOB.
     Blob(&'a [u8]),
+}
+
+impl<'a> Value<'a> {
+    /// Converts a value read from SQLite.
+    #[inline]
+    pub(crate) fn from_sqlite(value: ValueRef<'a>) -> Self {
+        match value {
+            ValueRef::Null => Self::Null,
+            ValueRef::Integer(integer) => Self::Integer(integer),
+            ValueRef::Real(real) => Self::Real(real),
+            ValueRef::Text(text) => Self::Text(text),
+            ValueRef::Blob(blob) => Self::Blob(blob),
+        }
+    }
+
+    /// Converts to a value that can be bound to a statement or returned from an SQL function.
+    #[inline]
+    pub(crate) fn to_sqlite(self) -> ToSqlOutput<'a> {
+        ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Integer(integer) => ValueRef::Integer(integer),
+            Self::Real(real) => ValueRef::Real(real),
+            Self::Text(text) => ValueRef::Text(text),
+            Self::Blob(blob) => ValueRef::Blob(blob),
+        })
+    }
+
+    /// Copies the bytes of a TEXT or BLOB into `arena`.
+    pub(crate) fn copy_to<'b>(self, arena: &'b Arena) -> Value<'b> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Integer(integer) => Value::Integer(integer),
+            Self::Real(real) => Value::Real(real),
+            Self::Text(text) => Value::Text(arena.copy(text)),
+            Self::Blob(blob) => Value::Blob(arena.copy(blob)),
+        }
+    }
+
+    /// Compares two values in SQLite's sort order (Datatypes in SQLite, section 4.1) with BINARY collation: NULL, then
+    /// numbers, TEXT and BLOB.
+    #[inline]
+    pub(crate) fn compare(&self, other: &Value<'_>) -> Ordering {
+        match (self, other) {
+            (Value::Blob(a), Value::Blob(b)) => {
+                match (<&[u8; 16]>::try_from(*a), <&[u8; 16]>::try_from(*b)) {
+                    // Most BLOB keys are UUIDs.
+                    (Ok(a), Ok(b)) => u128::from_be_bytes(*a).cmp(&u128::from_be_bytes(*b)),
+                    _ => a.cmp(b),
+                }
+            }
+            (Value::Text(a), Value::Text(b)) => a.cmp(b),
+            (Value::Integer(a), Value::Integer(b)) => a.cmp(b),
+            (Value::Real(a), Value::Real(b)) => a.partial_cmp(b).unwrap_or(Ordering::Equal),
+            (Value::Integer(a), Value::Real(b)) => compare_integer_with_real(*a, *b),
+            (Value::Real(a), Value::Integer(b)) => compare_integer_with_real(*b, *a).reverse(),
+            _ => self.class_rank().cmp(&other.class_rank()),
+        }
+    }
+
+    /// The rank of the storage class in SQLite's sort order: 0 for NULL, 1 for numbers, 2 for TEXT, 3 for BLOB.
+    #[inline]
+    pub(crate) fn class_rank(&self) -> u8 {
+        match self {
+            Self::Null => 0,
+            Self::Integer(_) | Self::Real(_) => 1,
+            Self::Text(_) => 2,
+            Self::Blob(_) => 3,
+        }
+    }
+}
+
+/// Compares without rounding the integer, which may have more digits than a REAL can hold.
+fn compare_integer_with_real(integer: i64, real: f64) -> Ordering {
+    const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+    if real >= TWO_TO_63 {
+        Ordering::Less
+    } else if real < -TWO_TO_63 {
+        Ordering::Greater
+    } else {
+        let whole = real.trunc();
+        let by_fraction = whole.partial_cmp(&real).unwrap_or(Ordering::Equal);
+        integer.cmp(&(whole as i64)).then(by_fraction)
+    }
 }
 
 /// The values of a column, one for each row.
@@ -38,7 +123,7 @@ impl<'a> Values<'a> {
     /// The value of a row.
     ///
     /// # Panics
-    /// If there is no such row.
+    /// If the column has no such row.
     #[inline]
     #[must_use]
     pub fn get(&self, row: usize) -> Value<'a> {
@@ -53,15 +138,34 @@ impl<'a> Values<'a> {
     }
 }
 
-/// The values with NULL in the rows that are said.
+/// Replaces the values for which `is_null` is true by NULL.
 pub(crate) fn null_where<'a>(
-    of: Values<'a>,
+    values: Values<'a>,
     is_null: impl Fn(usize) -> bool,
     rows: usize,
     arena: &'a Arena,
 ) -> Values<'a> {
     if !(0..rows).any(&is_null) {
-        return of;
+        return values;
     }
-    Values::Mixed(arena.list((0..rows).map(|row| if is_null(row) { Value::Null } else { of.get(row) })))
+    let value = |row| if is_null(row) { Value::Null } else { values.get(row) };
+    Values::Mixed(arena.list((0..rows).map(value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_and_reals_compare_without_rounding() {
+        let compare = compare_integer_with_real;
+        assert_eq!(compare(i64::MAX, 9_223_372_036_854_775_807.0), Ordering::Less);
+        assert_eq!(compare(i64::MIN, -9_223_372_036_854_775_808.0), Ordering::Equal);
+        assert_eq!(compare(9_007_199_254_740_993, 9_007_199_254_740_992.0), Ordering::Greater);
+        assert_eq!(compare(1, 1.5), Ordering::Less);
+        assert_eq!(compare(-1, -1.5), Ordering::Greater);
+        assert_eq!(compare(3, 3.0), Ordering::Equal);
+        assert_eq!(compare(0, f64::INFINITY), Ordering::Less);
+        assert_eq!(compare(0, f64::NEG_INFINITY), Ordering::Greater);
+    }
 }

@@ -5,6 +5,7 @@ use super::{real_path, refuse_stray_journals};
 use crate::error::{Error, Result};
 use crate::plan::{Table, Tuning};
 use crate::schema::ddl::{create_table_sql, quote_name};
+use crate::types::register_math_functions;
 use rusqlite::{Connection, OptionalExtension};
 use std::path::{Path, PathBuf};
 
@@ -57,6 +58,7 @@ impl Trial {
         schema.extend(if is_there { table.alterations.clone() } else { vec![create_table_sql(table)] });
         let make = || -> rusqlite::Result<Connection> {
             let connection = Connection::open_in_memory()?;
+            register_math_functions(&connection)?;
             page_bytes.map_or(Ok(()), |bytes| connection.pragma_update(None, "page_size", bytes))?;
             connection.pragma_update(None, "foreign_keys", false)?;
             Ok(connection)

@@ -63,9 +63,9 @@ impl<'p> Worker<'p> {
         arena: &'a Arena,
     ) -> usize {
         let mut filtered = 0;
-        for condition in 0..self.evaluator.conditions() {
+        for condition in 0..self.evaluator.condition_count() {
             let records = self.decoder.records(chunk, bytes);
-            let (is_kept, failures) = self.evaluator.meets(condition, &records, arena);
+            let (is_kept, failures) = self.evaluator.eval_condition(condition, &records, arena);
             let before = self.decoder.len() - failures.len();
             if !failures.is_empty() {
                 let failed = self.decoder.rejects_of(chunk, failures);

@@ -1,52 +1,52 @@
-//! Operators and functions of SQL, as SQLite defines them.
+//! SQL's operators and functions, as SQLite defines them.
 //!
-//! The plain algorithm: each row's arguments, one value of them. Columns of one class that are compared with a constant,
-//! or whose truth is asked for, go through loops of their own.
+//! The plain algorithm computes one value from the arguments of each row. Comparisons of a column with a constant and tests
+//! for truth have loops of their own if the column has one storage class.
 //!
-//! Whatever SQLite would do otherwise, or where that is in doubt, has no value here, and then the chunk is SQLite's.
+//! If a value might not be the one that SQLite computes, the call defers the chunk to SQLite.
 
 mod compare;
 mod format_strings;
 mod numbers;
 mod texts;
 
-use super::Slot;
+use super::compile::OpIndex;
 use super::typed::integers;
 use crate::batch::{Arena, Span, Strings, Value, Values};
 use crate::eval::functions::{self, hash64, try_date, try_real};
 use crate::plan::{Affinity, Function};
-use compare::{equal, order_of, truth};
+use compare::{Predicate, equal, order, truth};
 use std::cmp::Ordering;
 
-/// What is left to SQLite.
+/// The error of a call that SQLite must evaluate.
 pub(super) struct DeferToSqlite;
 
-type Result<T> = std::result::Result<T, DeferToSqlite>;
+type OrDefer<T> = std::result::Result<T, DeferToSqlite>;
 
-/// The values of a call; nothing if they are left to SQLite.
+/// The column that a call computes from its operands in `columns`; `None` if it defers the chunk to SQLite.
 pub(super) fn call<'a>(
     function: Function,
-    of: &[Slot],
-    made: &[Values<'a>],
-    rows: usize,
+    operands: &[OpIndex],
+    columns: &[Values<'a>],
+    row_count: usize,
     arena: &'a Arena,
 ) -> Option<Values<'a>> {
-    if let Some(values) = of_one_class(function, of, made, arena) {
+    if let Some(values) = call_on_one_class(function, operands, columns, arena) {
         return Some(values);
     }
-    let arguments = arena.list(of.iter().map(|_| Value::Null));
+    let arguments = arena.list(operands.iter().map(|_| Value::Null));
     let mut eval = |row: usize| {
-        for (argument, slot) in arguments.iter_mut().zip(of) {
-            *argument = made[*slot].get(row);
+        for (argument, operand) in arguments.iter_mut().zip(operands) {
+            *argument = columns[*operand].get(row);
         }
         value(function, arguments, arena)
     };
-    // SQLite does not evaluate what does not depend on the row where there is none.
-    if of.iter().all(|slot| matches!(made[*slot], Values::Constant(_))) && rows > 0 {
+    // Without rows, SQLite does not evaluate a constant expression.
+    if operands.iter().all(|operand| matches!(columns[*operand], Values::Constant(_))) && row_count > 0 {
         return eval(0).ok().map(Values::Constant);
     }
-    let mut values = arena.vec(rows);
-    for row in 0..rows {
+    let mut values = arena.vec(row_count);
+    for row in 0..row_count {
         values.push(eval(row).ok()?);
     }
     let values: &[_] = values.into_bump_slice();
@@ -62,15 +62,15 @@ pub(super) fn call<'a>(
     }
 }
 
-/// As [`call`], in a loop that knows of which class the values are; nothing if there is none.
-fn of_one_class<'a>(
+/// Like [`call`], in a loop for operands of one storage class; `None` if there is no such loop.
+fn call_on_one_class<'a>(
     function: Function,
-    of: &[Slot],
-    made: &[Values<'a>],
+    operands: &[OpIndex],
+    columns: &[Values<'a>],
     arena: &'a Arena,
 ) -> Option<Values<'a>> {
-    if let (Function::And | Function::Or, [left, right]) = (function, of)
-        && let (Values::Integers(left), Values::Integers(right)) = (made[*left], made[*right])
+    if let (Function::And | Function::Or, [left, right]) = (function, operands)
+        && let (Values::Integers(left), Values::Integers(right)) = (columns[*left], columns[*right])
     {
         let pairs = left.iter().zip(right).map(|(left, right)| (*left != 0, *right != 0));
         return Some(match function {
@@ -78,19 +78,21 @@ fn of_one_class<'a>(
             _ => flags(pairs.map(|(left, right)| left | right), arena),
         });
     }
-    let test = compare::test(function)?;
-    match (test, of.iter().map(|slot| made[*slot])) {
-        (compare::Test::Truth(is_true), mut of) => match of.next()? {
-            Values::Integers(of) => Some(flags(of.iter().map(|integer| (*integer != 0) == is_true), arena)),
+    let predicate = Predicate::of_function(function)?;
+    match (predicate, operands.iter().map(|operand| columns[*operand])) {
+        (Predicate::Truth(expected), mut operands) => match operands.next()? {
+            Values::Integers(integers) => {
+                Some(flags(integers.iter().map(|integer| (*integer != 0) == expected), arena))
+            }
             _ => None,
         },
-        (compare::Test::Order(matches, Affinity::None | Affinity::Text), mut of) => {
-            match (of.next()?, of.next()?) {
+        (Predicate::Order(matches, Affinity::None | Affinity::Text), mut operands) => {
+            match (operands.next()?, operands.next()?) {
                 (Values::Texts(texts), Values::Constant(Value::Text(other))) => {
                     Some(compare_texts(texts, other, matches, arena))
                 }
-                (Values::Integers(of), Values::Constant(Value::Integer(other))) => {
-                    Some(flags(of.iter().map(|integer| matches(integer.cmp(&other))), arena))
+                (Values::Integers(integers), Values::Constant(Value::Integer(other))) => {
+                    Some(flags(integers.iter().map(|integer| matches(integer.cmp(&other))), arena))
                 }
                 _ => None,
             }
@@ -99,6 +101,7 @@ fn of_one_class<'a>(
     }
 }
 
+/// Compares each text with `other`.
 fn compare_texts<'a>(
     texts: Strings<'a>,
     other: &[u8],
@@ -110,9 +113,9 @@ fn compare_texts<'a>(
     }
     let first = other.first().copied();
     let compared = texts.spans.iter().map(|span| {
-        // Most differ in their first byte already.
-        let start = texts.bytes.get(span.start as usize).copied().filter(|_| span.len() > 0);
-        let order = match start.cmp(&first) {
+        // Most texts differ in their first byte.
+        let first_of_text = texts.bytes.get(span.start as usize).copied().filter(|_| span.len() > 0);
+        let order = match first_of_text.cmp(&first) {
             Ordering::Equal => span.of(texts.bytes).cmp(other),
             order => order,
         };
@@ -121,15 +124,15 @@ fn compare_texts<'a>(
     flags(compared, arena)
 }
 
-/// Which of the texts are `other`. A short one is looked at as one number, whether or not the length is the same: to ask for
-/// that first would be a branch that goes either way.
+/// Compares each text with `other` for equality. If `other` is short, texts are compared as one number, whether or not their
+/// length matches: a branch on the length would be unpredictable.
 fn equal_texts<'a>(texts: Strings<'a>, other: &[u8], arena: &'a Arena) -> Values<'a> {
     let is_other = |span: &Span| span.len() == other.len() && span.of(texts.bytes) == other;
     let mut expected = [0; 8];
-    let Some(first) = expected.get_mut(..other.len()) else {
+    let Some(prefix) = expected.get_mut(..other.len()) else {
         return flags(texts.spans.iter().map(is_other), arena);
     };
-    first.copy_from_slice(other);
+    prefix.copy_from_slice(other);
     let expected = u64::from_le_bytes(expected);
     let mask = u64::MAX.checked_shr(64 - 8 * other.len() as u32).unwrap_or(0);
     let is_equal = |span: &Span| {
@@ -144,32 +147,32 @@ fn equal_texts<'a>(texts: Strings<'a>, other: &[u8], arena: &'a Arena) -> Values
     flags(texts.spans.iter().map(is_equal), arena)
 }
 
-/// INTEGERs, 1 for true and 0 for false.
+/// A column of INTEGERs: 1 for true, 0 for false.
 fn flags<'a>(flags: impl ExactSizeIterator<Item = bool>, arena: &'a Arena) -> Values<'a> {
     Values::Integers(arena.list(flags.map(i64::from)))
 }
 
-/// What a truth is in SQL.
+/// 1 for true, 0 for false, and NULL for `None`.
 fn flag<'a>(truth: Option<bool>) -> Value<'a> {
     truth.map_or(Value::Null, |is_true| Value::Integer(is_true.into()))
 }
 
 /// The value of a call with these arguments.
-fn value<'a>(function: Function, of: &[Value<'a>], arena: &'a Arena) -> Result<Value<'a>> {
+fn value<'a>(function: Function, arguments: &[Value<'a>], arena: &'a Arena) -> OrDefer<Value<'a>> {
     use Function as F;
-    Ok(match (function, of) {
+    Ok(match (function, arguments) {
         (F::Add | F::Subtract | F::Multiply | F::Divide | F::Remainder, [left, right]) => {
             numbers::arithmetic(function, *left, *right)?
         }
         (F::Is(affinity) | F::IsNot(affinity), [left, right]) => {
-            let are_same = match (left, right) {
+            let is_same = match (left, right) {
                 (Value::Null, Value::Null) => true,
                 (Value::Null, _) | (_, Value::Null) => false,
                 _ => equal(*left, *right, affinity)? == Some(true),
             };
-            flag(Some(are_same == matches!(function, F::Is(_))))
+            flag(Some(is_same == matches!(function, F::Is(_))))
         }
-        (F::In(affinity), [of, others @ ..]) => is_in(*of, others, affinity)?,
+        (F::In(affinity), [value, list @ ..]) => is_in(*value, list, affinity)?,
         (F::And | F::Or, [left, right]) => {
             let decides = function == F::Or;
             match (truth(*left)?, truth(*right)?) {
@@ -178,11 +181,11 @@ fn value<'a>(function: Function, of: &[Value<'a>], arena: &'a Arena) -> Result<V
                 _ => Value::Null,
             }
         }
-        (F::Not, [of]) => flag(truth(*of)?.map(|is_true| !is_true)),
-        (F::IsNull, [of]) => flag(Some(matches!(of, Value::Null))),
-        (F::NotNull, [of]) => flag(Some(!matches!(of, Value::Null))),
-        (F::IsTrue, [of]) => flag(Some(truth(*of)? == Some(true))),
-        (F::IsFalse, [of]) => flag(Some(truth(*of)? == Some(false))),
+        (F::Not, [value]) => flag(truth(*value)?.map(|is_true| !is_true)),
+        (F::IsNull, [value]) => flag(Some(matches!(value, Value::Null))),
+        (F::NotNull, [value]) => flag(Some(!matches!(value, Value::Null))),
+        (F::IsTrue, [value]) => flag(Some(truth(*value)? == Some(true))),
+        (F::IsFalse, [value]) => flag(Some(truth(*value)? == Some(false))),
         (F::Case, [cases @ .., otherwise]) => {
             for [condition, value] in cases.as_chunks().0 {
                 if truth(*condition)? == Some(true) {
@@ -191,53 +194,55 @@ fn value<'a>(function: Function, of: &[Value<'a>], arena: &'a Arena) -> Result<V
             }
             *otherwise
         }
-        (F::NullIf, [of, other]) => match equal(*of, *other, Affinity::None)? {
+        (F::NullIf, [value, other]) => match equal(*value, *other, Affinity::None)? {
             Some(true) => Value::Null,
-            _ => *of,
+            _ => *value,
         },
-        (F::Min | F::Max, of) => extreme(of, function == F::Max),
-        (F::CastInteger | F::CastReal | F::Abs | F::Round, [of]) => numbers::converted(function, *of)?,
-        (F::TypeOf, [of]) => Value::Text(match of {
+        (F::Min | F::Max, values) => extreme(values, function == F::Max),
+        (F::CastInteger | F::CastReal | F::Abs | F::Round, [value]) => numbers::convert(function, *value)?,
+        (F::TypeOf, [value]) => Value::Text(match value {
             Value::Null => b"null",
             Value::Integer(_) => b"integer",
             Value::Real(_) => b"real",
             Value::Text(_) => b"text",
             Value::Blob(_) => b"blob",
         }),
-        (F::TryReal, [of]) => match of {
+        (F::TryReal, [value]) => match value {
             Value::Integer(integer) => Value::Real(*integer as f64),
             Value::Real(real) => Value::Real(*real),
             Value::Text(text) => try_real(text).map_or(Value::Null, Value::Real),
             Value::Null | Value::Blob(_) => Value::Null,
         },
-        (F::Hash64, of) => Value::Integer(hash64(of.iter().copied())),
-        (F::Hex, [of]) => texts::hex(*of, arena)?,
-        (F::Printf, of) => format_strings::print(of, arena)?,
-        (F::Date | F::Time | F::DateTime | F::StrfTime, of) => format_strings::date(function, of, arena)?,
-        (function, of) => return of_texts(function, of, arena),
+        (F::Hash64, values) => Value::Integer(hash64(values.iter().copied())),
+        (F::Hex, [value]) => texts::hex(*value, arena)?,
+        (F::Printf, arguments) => format_strings::printf(arguments, arena)?,
+        (F::Date | F::Time | F::DateTime | F::StrfTime, arguments) => {
+            format_strings::date(function, arguments, arena)?
+        }
+        (function, arguments) => return value_of_texts(function, arguments, arena),
     })
 }
 
-/// As [`value`], for what SQLite takes the text of.
-fn of_texts<'a>(function: Function, of: &[Value<'a>], arena: &'a Arena) -> Result<Value<'a>> {
+/// Like [`value`], for comparisons and for functions whose arguments are converted to text.
+fn value_of_texts<'a>(function: Function, arguments: &[Value<'a>], arena: &'a Arena) -> OrDefer<Value<'a>> {
     use Function as F;
-    if let Some(test) = compare::test(function) {
-        return match (test, of) {
-            (compare::Test::Order(matches, affinity), [left, right]) => {
-                Ok(flag(order_of(*left, *right, affinity)?.map(matches)))
+    if let Some(predicate) = Predicate::of_function(function) {
+        return match (predicate, arguments) {
+            (Predicate::Order(matches, affinity), [left, right]) => {
+                Ok(flag(order(*left, *right, affinity)?.map(matches)))
             }
             _ => Err(DeferToSqlite),
         };
     }
-    // Where there is nothing to replace, it does not matter by what; a NUL is the end of that to SQLite.
-    if matches!((function, of), (F::Replace, [_, Value::Text(b"" | [0, ..]), _])) {
+    // If the pattern is empty or starts with a NUL, SQLite ignores the replacement, even a NULL.
+    if matches!((function, arguments), (F::Replace, [_, Value::Text(b"" | [0, ..]), _])) {
         return Err(DeferToSqlite);
     }
-    if of.iter().any(|of| matches!(of, Value::Null)) {
+    if contains_null(arguments) {
         return Ok(Value::Null);
     }
-    let text = |at: usize| texts::text(of[at], arena);
-    Ok(match (function, of) {
+    let text = |index: usize| texts::text(arguments[index], arena);
+    Ok(match (function, arguments) {
         (F::CastText, [_]) => Value::Text(text(0)?),
         (F::Lower, [_]) => Value::Text(arena.copy(&functions::lower(text(0)?))),
         (F::Slug, [_]) => Value::Text(arena.copy(functions::slug(text(0)?).as_bytes())),
@@ -261,33 +266,37 @@ fn of_texts<'a>(function: Function, of: &[Value<'a>], arena: &'a Arena) -> Resul
     })
 }
 
-/// Whether a value is among others.
-fn is_in<'a>(of: Value<'a>, others: &[Value<'a>], affinity: Affinity) -> Result<Value<'a>> {
-    let mut found = Some(false);
-    for other in others {
-        match equal(of, *other, affinity)? {
-            Some(true) => found = Some(true),
-            None if found == Some(false) => found = None,
+fn contains_null(values: &[Value<'_>]) -> bool {
+    values.iter().any(|value| matches!(value, Value::Null))
+}
+
+/// `value IN (list)`: NULL if the value is not in the list, but it or an item is NULL.
+fn is_in<'a>(value: Value<'a>, list: &[Value<'a>], affinity: Affinity) -> OrDefer<Value<'a>> {
+    let mut is_in = Some(false);
+    for item in list {
+        match equal(value, *item, affinity)? {
+            Some(true) => is_in = Some(true),
+            None if is_in == Some(false) => is_in = None,
             _ => {}
         }
     }
-    Ok(flag(found))
+    Ok(flag(is_in))
 }
 
-/// The least or the greatest, or NULL if any is.
-fn extreme<'a>(of: &[Value<'a>], is_greatest: bool) -> Value<'a> {
-    if of.iter().any(|of| matches!(of, Value::Null)) {
+/// The least or the greatest value; NULL if one is NULL.
+fn extreme<'a>(values: &[Value<'a>], is_greatest: bool) -> Value<'a> {
+    if contains_null(values) {
         return Value::Null;
     }
-    let mut best = of[0];
-    for of in &of[1..] {
-        // Of equal ones the last is the least, and the first the greatest.
-        let is_better = match compare::order(best, *of) {
+    let mut best = values[0];
+    for value in &values[1..] {
+        // Of equal values, min() returns the last one and max() the first one, as in SQLite.
+        let is_better = match best.compare(value) {
             Ordering::Less => is_greatest,
             Ordering::Equal | Ordering::Greater => !is_greatest,
         };
         if is_better {
-            best = *of;
+            best = *value;
         }
     }
     best

@@ -1,4 +1,4 @@
-//! Expressions to operations.
+//! Compiles expressions to operations.
 
 use crate::error::{Kind, Result};
 use crate::eval::functions::utc;
@@ -9,9 +9,10 @@ use indexmap::IndexSet;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Index of an operation, and of the column that it makes.
-pub(super) type Slot = usize;
+/// Index of an operation in its block, and of the column that the operation computes.
+pub(super) type OpIndex = usize;
 
+/// Computes a column from the records or from the columns of earlier operations.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Op {
     Field(usize),
@@ -20,14 +21,14 @@ pub(super) enum Op {
     InputName,
     RecordNumber,
     LineNumber,
-    NullIf(Slot, Box<[Box<[u8]>]>),
-    Typed(Slot, Type, OnMismatch),
-    Upper(Slot),
-    TryInteger(Slot),
-    Coalesce(Box<[Slot]>),
-    Concat(Box<[Slot]>),
-    /// What may leave a chunk to SQLite.
-    Call(Function, Box<[Slot]>),
+    NullIf(OpIndex, Box<[Box<[u8]>]>),
+    Typed(OpIndex, Type, OnMismatch),
+    Upper(OpIndex),
+    TryInteger(OpIndex),
+    Coalesce(Box<[OpIndex]>),
+    Concat(Box<[OpIndex]>),
+    /// The only operation that may defer a chunk to SQLite.
+    Call(Function, Box<[OpIndex]>),
     /// The index of its random stream.
     Uuid4(usize),
     /// The index of its random stream.
@@ -37,13 +38,14 @@ pub(super) enum Op {
 }
 
 impl Op {
-    /// The columns that it is made of.
-    pub(super) fn reads(&self) -> &[Slot] {
+    /// The operations whose columns this one reads.
+    pub(super) fn operands(&self) -> &[OpIndex] {
         match self {
-            Self::NullIf(of, _) | Self::Typed(of, ..) | Self::Upper(of) | Self::TryInteger(of) => {
-                std::slice::from_ref(of)
-            }
-            Self::Coalesce(of) | Self::Concat(of) | Self::Call(_, of) => of,
+            Self::NullIf(operand, _)
+            | Self::Typed(operand, ..)
+            | Self::Upper(operand)
+            | Self::TryInteger(operand) => std::slice::from_ref(operand),
+            Self::Coalesce(operands) | Self::Concat(operands) | Self::Call(_, operands) => operands,
             _ => &[],
         }
     }
@@ -54,7 +56,7 @@ impl Op {
 pub(super) enum Constant {
     Null,
     Integer(i64),
-    /// Its bits.
+    /// The bits of the number, which can be hashed and compared.
     Real(u64),
     Text(String),
     Blob(Vec<u8>),
@@ -64,33 +66,33 @@ pub(super) enum Constant {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Block {
     pub(super) ops: IndexSet<Op>,
-    pub(super) outputs: Vec<Output>,
-    /// The columns of SQLite's table `input`, and what is in them.
-    pub(super) inputs: Vec<(InputColumn, Slot)>,
+    pub(super) outputs: Vec<BlockOutput>,
+    /// The columns of SQLite's table `input`, each with the operation that computes it.
+    pub(super) inputs: Vec<(InputColumn, OpIndex)>,
 }
 
-/// Where the values of an expression come from.
+/// How an expression is evaluated.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Output {
-    /// The operation that makes them, if it is compiled.
-    pub(super) slot: Option<Slot>,
-    /// What SQLite makes them of, if it is not, or may leave a chunk to it.
-    pub(super) text: Option<String>,
+pub(super) struct BlockOutput {
+    /// The operation that computes the expression, if it is compiled.
+    pub(super) op: Option<OpIndex>,
+    /// The SQL of the expression, if it is not compiled or may be deferred.
+    pub(super) sql: Option<String>,
 }
 
-/// What is known where an expression is compiled.
+/// Compiles the expressions of one table.
 #[derive(Debug)]
 pub(super) struct Compiler<'c> {
     header: &'c [String],
-    /// The columns of each name, written small.
-    by_name: HashMap<String, Vec<usize>>,
+    /// The indexes of the columns by name, in ASCII lower case.
+    columns_by_name: HashMap<String, Vec<usize>>,
     /// The name of the input, for error messages.
     input: &'c Arc<str>,
     evaluators: Evaluators,
     /// When the load began, in milliseconds since 1970.
     unix_millis: u64,
-    /// The number of random streams so far.
-    pub(super) streams: usize,
+    /// The number of random streams allocated so far.
+    pub(super) stream_count: usize,
 }
 
 impl<'c> Compiler<'c> {
@@ -100,28 +102,28 @@ impl<'c> Compiler<'c> {
         evaluators: Evaluators,
         unix_millis: u64,
     ) -> Self {
-        let mut by_name: HashMap<_, Vec<_>> = HashMap::new();
+        let mut columns_by_name: HashMap<_, Vec<_>> = HashMap::new();
         for (index, name) in header.iter().enumerate() {
-            by_name.entry(name.to_ascii_lowercase()).or_default().push(index);
+            columns_by_name.entry(name.to_ascii_lowercase()).or_default().push(index);
         }
-        Self { header, by_name, input, evaluators, unix_millis, streams: 0 }
+        Self { header, columns_by_name, input, evaluators, unix_millis, stream_count: 0 }
     }
 
-    /// Compiles expressions that are evaluated together.
+    /// Compiles expressions to a block, one output each.
     ///
     /// # Errors
     /// As [`Program::compile`](super::Program::compile).
-    pub(super) fn block<'e>(&mut self, exprs: impl Iterator<Item = &'e Expr>) -> Result<Block> {
+    pub(super) fn compile<'e>(&mut self, exprs: impl Iterator<Item = &'e Expr>) -> Result<Block> {
         let mut block = Block::default();
         for expr in exprs {
             let output = match expr {
-                Expr::Sql(sql) => self.sql(sql, &mut block)?,
+                Expr::Sql(sql) => self.compile_sql(sql, &mut block)?,
                 Expr::Field(name) if self.evaluators == Evaluators::Sqlite => {
                     let text = quote_name(name);
                     let inputs = vec![(name.clone(), expr.clone())];
-                    self.sql(&Sql { text, inputs, compiled: None }, &mut block)?
+                    self.compile_sql(&Sql { text, inputs, compiled: None }, &mut block)?
                 }
-                expr => Output { slot: Some(self.add(expr, &mut block)?), text: None },
+                expr => BlockOutput { op: Some(self.add(expr, &mut block)?), sql: None },
             };
             block.outputs.push(output);
         }
@@ -129,44 +131,48 @@ impl<'c> Compiler<'c> {
         Ok(block)
     }
 
-    /// Asks SQLite whether it understands what is left to it.
+    /// Checks that SQLite can prepare the expressions that it may have to evaluate.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] with SQLite's message.
     fn check(&self, block: &Block) -> Result<()> {
-        let mut texts = block.outputs.iter().filter_map(|output| output.text.as_deref()).peekable();
-        if texts.peek().is_none() {
+        let mut expressions = block.outputs.iter().filter_map(|output| output.sql.as_deref()).peekable();
+        if expressions.peek().is_none() {
             return Ok(());
         }
-        let refused = |message| Kind::Usage(format!("{}: {message}", self.input)).into();
-        let session = Session::open(&block.columns()).map_err(refused)?;
-        texts.try_for_each(|text| {
-            session
-                .check(text)
-                .map_err(|message| refused(format!("SQLite can not evaluate {text}: {message}")))
+        let usage = |message| Kind::Usage(format!("{}: {message}", self.input)).into();
+        let session = Session::open(&block.input_columns()).map_err(usage)?;
+        expressions.try_for_each(|sql| {
+            let checked = session.check(sql);
+            checked.map_err(|message| usage(format!("SQLite cannot evaluate {sql}: {message}")))
         })
     }
 
-    fn sql(&mut self, sql: &Sql, block: &mut Block) -> Result<Output> {
+    /// Compiles an SQL expression, with its SQL as a fallback if it may be deferred.
+    fn compile_sql(&mut self, sql: &Sql, block: &mut Block) -> Result<BlockOutput> {
         let Sql { text, inputs, compiled } = sql;
         let compiled = compiled.as_ref().filter(|_| self.evaluators == Evaluators::Both);
-        let slot = compiled.map(|expr| self.add(expr, block)).transpose()?;
-        if slot.is_some_and(|slot| !block.may_defer(slot)) {
-            return Ok(Output { slot, text: None });
+        let op = compiled.map(|expr| self.add(expr, block)).transpose()?;
+        if op.is_some_and(|op| !block.may_defer(op)) {
+            return Ok(BlockOutput { op, sql: None });
         }
         for (name, expr) in inputs {
-            let slot = self.add(expr, block)?;
+            let value = self.add(expr, block)?;
             let is_text = matches!(expr, Expr::Field(_) | Expr::FieldOrNull(_) | Expr::NullIf(..));
             match block.inputs.iter().find(|(known, _)| known.name.eq_ignore_ascii_case(name)) {
-                None => block.inputs.push((InputColumn { name: name.clone(), is_text }, slot)),
-                Some((_, known)) if *known == slot => {}
+                None => block.inputs.push((InputColumn { name: name.clone(), is_text }, value)),
+                Some((_, known)) if *known == value => {}
                 Some(_) => {
                     let (input, name) = (self.input.clone(), name.clone());
                     return Err(Kind::AmbiguousColumn { place: None, input, name }.into());
                 }
             }
         }
-        Ok(Output { slot, text: Some(text.clone()) })
+        Ok(BlockOutput { op, sql: Some(text.clone()) })
     }
 
-    fn add(&mut self, expr: &Expr, block: &mut Block) -> Result<Slot> {
+    /// Adds the operations of `expr` that the block does not contain yet, and returns the last one.
+    fn add(&mut self, expr: &Expr, block: &mut Block) -> Result<OpIndex> {
         let op = match expr {
             Expr::Field(name) => Op::Field(self.column(name)?),
             Expr::FieldOrNull(name) => Op::FieldOrNull(self.column(name)?),
@@ -174,36 +180,41 @@ impl<'c> Compiler<'c> {
             Expr::RecordNumber => Op::RecordNumber,
             Expr::Now => Op::Constant(Constant::Text(utc(self.unix_millis))),
             Expr::LineNumber => Op::LineNumber,
-            Expr::NullIf(of, texts) => {
+            Expr::NullIf(operand, texts) => {
                 let texts = texts.iter().map(|text| text.as_bytes().into()).collect();
-                Op::NullIf(self.add(of, block)?, texts)
+                Op::NullIf(self.add(operand, block)?, texts)
             }
-            Expr::Typed { of, to, otherwise } => Op::Typed(self.add(of, block)?, *to, *otherwise),
+            Expr::Typed { of: operand, to, otherwise } => {
+                Op::Typed(self.add(operand, block)?, *to, *otherwise)
+            }
             Expr::Null => Op::Constant(Constant::Null),
             Expr::Integer(integer) => Op::Constant(Constant::Integer(*integer)),
             Expr::Real(real) => Op::Constant(Constant::Real(real.to_bits())),
             Expr::Text(text) => Op::Constant(Constant::Text(text.clone())),
             Expr::Blob(blob) => Op::Constant(Constant::Blob(blob.clone())),
-            Expr::Upper(of) => Op::Upper(self.add(of, block)?),
-            Expr::TryInteger(of) => Op::TryInteger(self.add(of, block)?),
-            Expr::Coalesce(of) => Op::Coalesce(self.list(of, block)?),
-            Expr::Concat(of) => Op::Concat(self.list(of, block)?),
-            Expr::Call(function, of) => Op::Call(*function, self.list(of, block)?),
+            Expr::Upper(operand) => Op::Upper(self.add(operand, block)?),
+            Expr::TryInteger(operand) => Op::TryInteger(self.add(operand, block)?),
+            Expr::Coalesce(operands) => Op::Coalesce(self.add_all(operands, block)?),
+            Expr::Concat(operands) => Op::Concat(self.add_all(operands, block)?),
+            Expr::Call(function, arguments) => Op::Call(*function, self.add_all(arguments, block)?),
             Expr::Uuid4 => Op::Uuid4(self.add_stream()),
             Expr::Uuid7 => Op::Uuid7(self.add_stream()),
             Expr::Random => Op::Random(self.add_stream()),
             Expr::Sql(sql) => {
-                let problem = format!("{} is an expression of SQL, and so no part of another", sql.text);
-                return Err(Kind::Usage(problem).into());
+                let message = format!("the SQL expression {} cannot be part of another expression", sql.text);
+                return Err(Kind::Usage(message).into());
             }
         };
-        // Each UUID has a stream of its own, so two of them are never equal and never share a slot.
+        // Every random expression has its own stream, so two of them never share an operation.
         Ok(block.ops.insert_full(op).0)
     }
 
-    /// The column of that name, in just this spelling, or else in any case.
+    /// The index of the column with this name: an exact match if there is one, else a match in any ASCII case.
+    ///
+    /// # Errors
+    /// [`Kind::MissingColumn`] or [`Kind::AmbiguousColumn`] if there is not exactly one.
     fn column(&self, name: &str) -> Result<usize> {
-        let in_any_case = self.by_name.get(&name.to_ascii_lowercase()).map_or(&[][..], Vec::as_slice);
+        let in_any_case = self.columns_by_name.get(&name.to_ascii_lowercase()).map_or(&[][..], Vec::as_slice);
         let exact: Vec<_> = in_any_case.iter().copied().filter(|index| self.header[*index] == name).collect();
         let input = self.input.clone();
         match if exact.is_empty() { in_any_case } else { &exact } {
@@ -216,26 +227,26 @@ impl<'c> Compiler<'c> {
         }
     }
 
-    fn list(&mut self, exprs: &[Expr], block: &mut Block) -> Result<Box<[Slot]>> {
+    fn add_all(&mut self, exprs: &[Expr], block: &mut Block) -> Result<Box<[OpIndex]>> {
         exprs.iter().map(|expr| self.add(expr, block)).collect()
     }
 
     fn add_stream(&mut self) -> usize {
-        self.streams += 1;
-        self.streams - 1
+        self.stream_count += 1;
+        self.stream_count - 1
     }
 }
 
 impl Block {
     /// The columns of SQLite's table `input`.
-    pub(super) fn columns(&self) -> Vec<InputColumn> {
+    pub(super) fn input_columns(&self) -> Vec<InputColumn> {
         self.inputs.iter().map(|(column, _)| column.clone()).collect()
     }
 
-    /// Whether an operation may leave a chunk to SQLite, itself or by what it is made of.
-    fn may_defer(&self, slot: Slot) -> bool {
-        let op = &self.ops[slot];
-        matches!(op, Op::Call(..)) || op.reads().iter().any(|slot| self.may_defer(*slot))
+    /// True if the operation or one of its operands may defer a chunk to SQLite.
+    fn may_defer(&self, op: OpIndex) -> bool {
+        let op = &self.ops[op];
+        matches!(op, Op::Call(..)) || op.operands().iter().any(|operand| self.may_defer(*operand))
     }
 }
 
@@ -249,11 +260,11 @@ mod tests {
         let plan = Pipeline::parse("test", sql).unwrap().plan();
         let input = "in".into();
         let mut compiler = Compiler::new(&header, &input, evaluators, 0);
-        compiler.block(plan.table.columns.iter().map(|column| &column.value)).unwrap()
+        compiler.compile(plan.table.columns.iter().map(|column| &column.value)).unwrap()
     }
 
     #[test]
-    fn what_is_always_compiled_leaves_nothing_to_sqlite_and_is_made_once() {
+    fn expressions_that_never_defer_need_no_sql_and_share_operations() {
         let sql = "CREATE TABLE t (id, x, y, n, z);
             INSERT INTO t SELECT uuid7(), a, upper(B), coalesce(try_integer(c), 0),
                 a || '.' || (b || '_') || coalesce(try_integer(\"C\"), 0) || '@' FROM input";
@@ -272,31 +283,31 @@ mod tests {
             text("@"),
             Op::Concat([1, 8, 2, 9, 7, 10].into()),
         ];
-        let outputs = [0, 1, 3, 7, 11].map(|slot| Output { slot: Some(slot), text: None });
+        let outputs = [0, 1, 3, 7, 11].map(|op| BlockOutput { op: Some(op), sql: None });
         let expected = Block { ops: ops.into(), outputs: outputs.into(), inputs: Vec::new() };
         assert_eq!(block(sql, Evaluators::Both), expected);
         let by_sqlite = block(sql, Evaluators::Sqlite);
-        assert!(by_sqlite.outputs[1..].iter().all(|output| output.slot.is_none() && output.text.is_some()));
+        assert!(by_sqlite.outputs[1..].iter().all(|output| output.op.is_none() && output.sql.is_some()));
     }
 
     #[test]
-    fn sqlite_is_given_the_columns_that_it_reads() {
+    fn inputs_are_the_columns_that_sqlite_reads() {
         let sql = "CREATE TABLE t (x, y, z);
             INSERT INTO t SELECT json_extract(B, '$.x'), random() || b, abs(c) + 1 FROM input";
         let Block { ops, outputs, inputs } = block(sql, Evaluators::Both);
-        let names: Vec<_> = inputs.iter().map(|(column, slot)| (column.name.as_str(), &ops[*slot])).collect();
+        let names: Vec<_> = inputs.iter().map(|(column, op)| (column.name.as_str(), &ops[*op])).collect();
         assert_eq!(names, [("B", &Op::Field(1)), ("c", &Op::Field(2))]);
-        assert!(outputs[0].slot.is_none() && outputs[0].text.is_some());
-        assert!(outputs[1].slot.is_some() && outputs[1].text.is_none());
-        assert!(outputs[2].slot.is_some() && outputs[2].text.is_some());
+        assert!(outputs[0].op.is_none() && outputs[0].sql.is_some());
+        assert!(outputs[1].op.is_some() && outputs[1].sql.is_none());
+        assert!(outputs[2].op.is_some() && outputs[2].sql.is_some());
     }
 
     #[test]
-    fn what_sqlite_does_not_know_is_an_error() {
+    fn an_expression_that_sqlite_cannot_prepare_is_an_error() {
         let sql = Sql { text: "nosuch(1)".to_owned(), inputs: Vec::new(), compiled: None };
         let input = "in".into();
         let mut compiler = Compiler::new(&[], &input, Evaluators::Both, 0);
-        let error = compiler.block([Expr::Sql(sql)].iter()).unwrap_err();
-        assert_eq!(error.to_string(), "in: SQLite can not evaluate nosuch(1): no such function: nosuch");
+        let error = compiler.compile([Expr::Sql(sql)].iter()).unwrap_err();
+        assert_eq!(error.to_string(), "in: SQLite cannot evaluate nosuch(1): no such function: nosuch");
     }
 }

@@ -1,90 +1,96 @@
-//! The formats of `printf` and `strftime` that there is code for; what they say more is left to SQLite.
+//! Parses the formats of `printf` and `strftime` that compiled expressions support. SQLite evaluates the others.
 
 use std::ops::Range;
 
-/// The widest that a value is padded to.
+/// A width has at most this many digits.
 const MAX_WIDTH_DIGITS: usize = 3;
 
-/// How a value is made as wide as it is to be.
+/// How a value is padded to its minimum width.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Padding {
-    /// By blanks before it.
-    Before,
-    /// By blanks behind it.
-    Behind,
-    /// By zeros behind its sign.
+    /// With spaces before it.
+    Left,
+    /// With spaces after it.
+    Right,
+    /// With zeros after its sign.
     Zeros,
 }
 
-/// A part of a format of `printf`.
+/// A piece of a `printf` format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Printed<'f> {
+pub(crate) enum PrintfPiece<'f> {
     Literal(&'f str),
-    /// `%s`, and the least width.
+    /// `%s`, with the minimum width.
     Text(Padding, usize),
-    /// `%d` or `%i`, and the least width.
+    /// `%d` or `%i`, with the minimum width.
     Integer(Padding, usize),
 }
 
-/// The first part of a format of `printf`, and what follows it; nothing if it is not one of those, or if there is none.
-pub(crate) fn parse_printf_piece(format: &str) -> Option<(Printed<'_>, &str)> {
-    let Some(directive) = format.strip_prefix('%') else { return literal(format, Printed::Literal) };
+/// The first piece of a `printf` format, and the rest of the format; `None` if the format is empty or the piece is not supported.
+pub(crate) fn parse_printf_piece(format: &str) -> Option<(PrintfPiece<'_>, &str)> {
+    let Some(directive) = format.strip_prefix('%') else { return literal(format, PrintfPiece::Literal) };
     let (padding, rest) = match directive.as_bytes().first()? {
-        b'%' => return Some((Printed::Literal(&directive[..1]), &directive[1..])),
-        // A zero behind it would be more than the begin of the width.
-        b'-' if directive.as_bytes().get(1) != Some(&b'0') => (Padding::Behind, &directive[1..]),
+        b'%' => return Some((PrintfPiece::Literal(&directive[..1]), &directive[1..])),
+        // `%-05d` has both flags, which is not supported.
+        b'-' if directive.as_bytes().get(1) != Some(&b'0') => (Padding::Right, &directive[1..]),
         b'0' => (Padding::Zeros, &directive[1..]),
-        _ => (Padding::Before, directive),
+        _ => (Padding::Left, directive),
     };
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let width =
         if digits == 0 { 0 } else { rest[..digits].parse().ok().filter(|_| digits <= MAX_WIDTH_DIGITS)? };
     let piece = match (rest.as_bytes().get(digits)?, padding) {
-        (b's', Padding::Before | Padding::Behind) => Printed::Text(padding, width),
-        (b'd' | b'i', _) => Printed::Integer(padding, width),
+        (b's', Padding::Left | Padding::Right) => PrintfPiece::Text(padding, width),
+        (b'd' | b'i', _) => PrintfPiece::Integer(padding, width),
         _ => return None,
     };
     Some((piece, &rest[digits + 1..]))
 }
 
-/// A part of a format of `strftime`.
+/// A piece of a `strftime` format.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Dated<'f> {
+pub(crate) enum StrftimePiece<'f> {
     Literal(&'f str),
-    /// These bytes of `YYYY-MM-DD HH:MM:SS`.
-    Part(Range<usize>),
+    /// A range of bytes of `YYYY-MM-DD HH:MM:SS`.
+    Field(Range<usize>),
 }
 
-/// As [`parse_printf_piece`], for `strftime`.
-pub(crate) fn parse_strftime_piece(format: &str) -> Option<(Dated<'_>, &str)> {
-    let Some(directive) = format.strip_prefix('%') else { return literal(format, Dated::Literal) };
+/// The first piece of a `strftime` format, and the rest of the format; `None` if the format is empty or the piece is not
+/// supported.
+pub(crate) fn parse_strftime_piece(format: &str) -> Option<(StrftimePiece<'_>, &str)> {
+    let Some(directive) = format.strip_prefix('%') else { return literal(format, StrftimePiece::Literal) };
     let piece = match directive.as_bytes().first()? {
-        b'%' => Dated::Literal(&directive[..1]),
-        b'Y' => Dated::Part(0..4),
-        b'm' => Dated::Part(5..7),
-        b'd' => Dated::Part(8..10),
-        b'H' => Dated::Part(11..13),
-        b'M' => Dated::Part(14..16),
-        b'S' => Dated::Part(17..19),
-        b'F' => Dated::Part(0..10),
-        b'T' => Dated::Part(11..19),
-        b'R' => Dated::Part(11..16),
+        b'%' => StrftimePiece::Literal(&directive[..1]),
+        b'Y' => StrftimePiece::Field(0..4),
+        b'm' => StrftimePiece::Field(5..7),
+        b'd' => StrftimePiece::Field(8..10),
+        b'H' => StrftimePiece::Field(11..13),
+        b'M' => StrftimePiece::Field(14..16),
+        b'S' => StrftimePiece::Field(17..19),
+        b'F' => StrftimePiece::Field(0..10),
+        b'T' => StrftimePiece::Field(11..19),
+        b'R' => StrftimePiece::Field(11..16),
         _ => return None,
     };
     Some((piece, &directive[1..]))
 }
 
-/// What comes before the first directive, if anything does.
-fn literal<'f, P>(format: &'f str, of: fn(&'f str) -> P) -> Option<(P, &'f str)> {
+/// The text before the first directive as a piece, and the rest; `None` if there is no such text.
+fn literal<'f, P>(format: &'f str, piece: fn(&'f str) -> P) -> Option<(P, &'f str)> {
     let (text, rest) = format.split_at(format.find('%').unwrap_or(format.len()));
-    (!text.is_empty()).then(|| (of(text), rest))
+    (!text.is_empty()).then(|| (piece(text), rest))
 }
 
-/// Whether there is a format, and code for all of it, where `part` finds its first part.
-pub(crate) fn is_known<'f, P: 'f>(mut format: &'f str, part: fn(&'f str) -> Option<(P, &'f str)>) -> bool {
-    let is_empty = format.is_empty() || format.contains('\0');
-    while let Some((_, rest)) = part(format) {
+/// True if a format is supported, where `parse_piece` parses its first piece. Empty formats and those with NUL are not.
+pub(crate) fn is_supported<'f, P: 'f>(
+    mut format: &'f str,
+    parse_piece: fn(&'f str) -> Option<(P, &'f str)>,
+) -> bool {
+    if format.is_empty() || format.contains('\0') {
+        return false;
+    }
+    while let Some((_, rest)) = parse_piece(format) {
         format = rest;
     }
-    format.is_empty() && !is_empty
+    format.is_empty()
 }

@@ -1,56 +1,77 @@
-//! The functions that sqload adds to SQL, on single values. Both evaluators call them.
+//! The functions that sqload adds to SQL, for single values. Compiled expressions and SQLite call the same code.
 //!
 //! | function | value |
 //! |---|---|
-//! | `upper(x)`, `lower(x)` | Unicode's full case mapping (SQLite's own know ASCII alone) |
-//! | `try_integer(x)` | the 64-bit INTEGER that a text of an optional sign and digits is, else NULL |
-//! | `try_real(x)` | the REAL that a text of an optional sign, digits with or without a point, and an optional exponent is, else NULL |
-//! | `try_date(x, format)` | the date in ISO 8601 that a text is by a format of `strptime`, else NULL |
-//! | `hash64(x, ...)` | XXH3 with 64 bits of all arguments, as INTEGER |
-//! | `slug(x)` | lower-case ASCII letters and digits with hyphens between, transliterated |
+//! | `upper(x)`, `lower(x)` | upper or lower case with Unicode's full case mapping (SQLite's own functions map ASCII only) |
+//! | `try_integer(x)` | the 64-bit INTEGER if `x` is an optional sign and digits, else NULL |
+//! | `try_real(x)` | the REAL if `x` is an optional sign, digits with or without a decimal point, and an optional exponent, else NULL |
+//! | `try_date(x, format)` | the date in ISO 8601 if `x` matches a `strptime` format, else NULL |
+//! | `hash64(x, ...)` | the 64-bit XXH3 hash of all arguments, as INTEGER |
+//! | `slug(x)` | `x` transliterated to lower-case ASCII letters and digits, separated by hyphens |
 
 use crate::batch::Value;
 use jiff::Timestamp;
 use jiff::fmt::strtime::BrokenDownTime;
 use xxhash_rust::xxh3::Xxh3;
 
-/// Unicode upper case, character by character (Unicode's full case mapping: `ß` becomes `SS`). What is no UTF-8 stays.
+/// How many times longer a text can get in upper case: `ΐ` grows from two bytes to six, and no character grows more.
+pub(crate) const MAX_UPPER_GROWTH: usize = 3;
+
+/// Unicode upper case, character by character with the full case mapping: `ß` becomes `SS`. Invalid UTF-8 is kept.
 pub(crate) fn upper(text: &[u8]) -> Vec<u8> {
-    map_case(text, |valid, to| to.extend(valid.chars().flat_map(char::to_uppercase)))
+    let mut upper = vec![0; MAX_UPPER_GROWTH * text.len()];
+    let bytes = upper_to(text, &mut upper);
+    upper.truncate(bytes);
+    upper
 }
 
-/// Unicode lower case, character by character. What is no UTF-8 stays.
-pub(crate) fn lower(text: &[u8]) -> Vec<u8> {
-    map_case(text, |valid, to| to.extend(valid.chars().flat_map(char::to_lowercase)))
-}
-
-fn map_case(text: &[u8], map: impl Fn(&str, &mut String)) -> Vec<u8> {
-    let mut mapped = Vec::with_capacity(text.len());
+/// Like [`upper`], but writes to the start of `output` and returns the number of bytes written.
+///
+/// # Panics
+/// If `output` is too short; [`MAX_UPPER_GROWTH`] times the length of `text` is enough.
+#[cold]
+pub(crate) fn upper_to(text: &[u8], output: &mut [u8]) -> usize {
+    let mut written = 0;
     for chunk in text.utf8_chunks() {
-        let mut valid = String::with_capacity(chunk.valid().len());
-        map(chunk.valid(), &mut valid);
-        mapped.extend_from_slice(valid.as_bytes());
-        mapped.extend_from_slice(chunk.invalid());
+        for upper in chunk.valid().chars().flat_map(char::to_uppercase) {
+            written += upper.encode_utf8(&mut output[written..]).len();
+        }
+        let invalid = chunk.invalid();
+        output[written..written + invalid.len()].copy_from_slice(invalid);
+        written += invalid.len();
     }
-    mapped
+    written
 }
 
-/// An optional sign, then ASCII digits, within 64 bits.
+/// Unicode lower case, character by character. Invalid UTF-8 is kept.
+pub(crate) fn lower(text: &[u8]) -> Vec<u8> {
+    let mut lower = Vec::with_capacity(text.len());
+    for chunk in text.utf8_chunks() {
+        for char in chunk.valid().chars().flat_map(char::to_lowercase) {
+            lower.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+        lower.extend_from_slice(chunk.invalid());
+    }
+    lower
+}
+
+/// Parses an optional sign and ASCII digits; `None` for other texts, or beyond 64 bits.
 #[inline]
 pub(crate) fn try_integer(text: &[u8]) -> Option<i64> {
     std::str::from_utf8(text).ok().and_then(|text| text.parse().ok())
 }
 
-/// An optional sign, digits with at most one point among or beside them, and an optional exponent, if 64 bits hold it.
+/// Parses an optional sign, digits with at most one decimal point, and an optional exponent; `None` for other texts, or if the
+/// number overflows.
 pub(crate) fn try_real(text: &[u8]) -> Option<f64> {
-    // The standard library also reads names of what is no number.
+    // The standard library also parses `inf` and `nan`.
     let is_plain = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E');
     let text = std::str::from_utf8(text).ok().filter(|text| text.as_bytes().iter().all(is_plain))?;
     text.parse().ok().filter(|real: &f64| real.is_finite())
 }
 
-/// The date, or date and time, of a text by a format of `strptime`: `2024-01-31`, `2024-01-31T18:30:00`, with an offset
-/// if the format reads one.
+/// Parses a date with a `strptime` format to ISO 8601: `2024-01-31`, or `2024-01-31T18:30:00` if the format contains a time,
+/// followed by the UTC offset if the format contains one. `None` if the text does not match.
 pub(crate) fn try_date(text: &[u8], format: &[u8]) -> Option<String> {
     let parsed = BrokenDownTime::parse(format, text).ok()?;
     let date = parsed.to_date().ok()?;
@@ -65,14 +86,15 @@ pub(crate) fn try_date(text: &[u8], format: &[u8]) -> Option<String> {
     Some(format!("{}{offset}", parsed.to_datetime().ok()?))
 }
 
-/// A time in UTC as SQLite writes it, with milliseconds; the empty text beyond the year 9999.
+/// Formats a time in UTC as SQLite does, with milliseconds; empty after the year 9999.
 pub(crate) fn utc(unix_millis: u64) -> String {
     let time = i64::try_from(unix_millis).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
     time.map_or(String::new(), |time| time.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string())
 }
 
-/// XXH3 with 64 bits and seed 0 over each value: a byte for its class (0 to 4: NULL, INTEGER, REAL, TEXT, BLOB), then
-/// the 8 bytes of a number, or the number of bytes in 8 and the bytes; numbers with the lowest byte first.
+/// The 64-bit XXH3 hash, with seed 0, of the values in this encoding: one byte for the storage class (0 to 4: NULL, INTEGER,
+/// REAL, TEXT, BLOB) and 8 bytes for a number (0 for NULL) or for the length of a TEXT or BLOB, whose bytes follow. Numbers are
+/// little-endian.
 pub(crate) fn hash64<'v>(values: impl Iterator<Item = Value<'v>>) -> i64 {
     let mut hasher = Xxh3::new();
     let mut add = |class: u8, number: [u8; 8], bytes: &[u8]| {
@@ -84,7 +106,7 @@ pub(crate) fn hash64<'v>(values: impl Iterator<Item = Value<'v>>) -> i64 {
         match value {
             Value::Null => add(0, [0; 8], b""),
             Value::Integer(integer) => add(1, integer.to_le_bytes(), b""),
-            // There is but one zero.
+            // Hash negative zero as zero, since the two are equal.
             Value::Real(real) => add(2, (real + 0.0).to_le_bytes(), b""),
             Value::Text(text) => add(3, (text.len() as u64).to_le_bytes(), text),
             Value::Blob(blob) => add(4, (blob.len() as u64).to_le_bytes(), blob),
@@ -93,7 +115,7 @@ pub(crate) fn hash64<'v>(values: impl Iterator<Item = Value<'v>>) -> i64 {
     hasher.digest().cast_signed()
 }
 
-/// Lower-case ASCII letters and digits with single hyphens between; other scripts are transliterated.
+/// Transliterates to lower-case ASCII letters and digits, separated by single hyphens.
 pub(crate) fn slug(text: &[u8]) -> String {
     slug::slugify(String::from_utf8_lossy(text))
 }
@@ -128,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_read_by_their_format() {
+    fn dates_are_parsed_with_their_format() {
         let cases = [
             ("31.01.2024", "%d.%m.%Y", Some("2024-01-31")),
             ("Jan 5, 2024", "%b %d, %Y", Some("2024-01-05")),
@@ -146,14 +168,14 @@ mod tests {
     }
 
     #[test]
-    fn times_are_written_as_sqlite_does() {
+    fn times_are_formatted_as_in_sqlite() {
         assert_eq!(utc(0), "1970-01-01 00:00:00.000");
         assert_eq!(utc(1_706_725_800_007), "2024-01-31 18:30:00.007");
         assert_eq!(utc(u64::MAX), "");
     }
 
     #[test]
-    fn hashes_tell_classes_and_borders_apart_and_stay() {
+    fn hashes_depend_on_classes_and_boundaries_and_are_stable() {
         let hash = |values: &[Value<'_>]| hash64(values.iter().copied());
         let text = |text: &'static str| Value::Text(text.as_bytes());
         let all = [
@@ -167,9 +189,9 @@ mod tests {
             hash(&[text("ab"), text("c")]),
             hash(&[text("abc")]),
         ];
-        assert!((1..all.len()).all(|at| !all[..at].contains(&all[at])));
+        assert!((1..all.len()).all(|index| !all[..index].contains(&all[index])));
         assert_eq!(hash(&[Value::Real(-0.0)]), hash(&[Value::Real(0.0)]));
-        // XXH3-64 of nothing, as its specification has it.
+        // The XXH3-64 hash of no bytes, from the specification.
         assert_eq!(all[0].cast_unsigned(), 0x2d06_8005_38d3_94c2);
     }
 
@@ -179,7 +201,14 @@ mod tests {
     }
 
     #[test]
-    fn case_is_unicodes_and_what_is_no_text_stays() {
+    fn max_upper_growth_is_the_largest_growth() {
+        let growth =
+            |lower: char| lower.to_uppercase().map(char::len_utf8).sum::<usize>().div_ceil(lower.len_utf8());
+        assert_eq!((char::MIN..=char::MAX).map(growth).max(), Some(MAX_UPPER_GROWTH));
+    }
+
+    #[test]
+    fn case_mapping_is_unicodes_and_keeps_invalid_utf8() {
         assert_eq!(upper("straße é".as_bytes()), "STRASSE É".as_bytes());
         assert_eq!(lower("STRASSE É".as_bytes()), "strasse é".as_bytes());
         assert_eq!(upper(b"a\xffb"), b"A\xffB");

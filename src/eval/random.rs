@@ -1,27 +1,31 @@
-//! UUIDs (RFC 9562), their random bits from one ChaCha8 stream for each expression, read at a place that the record's
-//! number gives: the values are the same however the input was cut and whichever thread met the record.
+//! UUIDs (RFC 9562) and random numbers.
+//!
+//! Each expression has its own ChaCha8 stream. A record's random words are read at the position that its number determines,
+//! so values depend neither on the chunk size nor on the thread.
 
 use crate::batch::{Arena, Span, Strings, Values};
 use rand::Rng;
 use rand::rngs::ChaCha8Rng;
 
-/// BLOBs of 16 bytes each.
+/// A column of UUIDs as 16-byte BLOBs.
 pub(super) fn uuids<'a>(uuids: impl ExactSizeIterator<Item = [u8; 16]>, arena: &'a Arena) -> Values<'a> {
     let uuids = &*arena.list(uuids);
     let spans = arena.list((0..uuids.len() as u32).map(|row| Span { start: 16 * row, end: 16 * row + 16 }));
     Values::Blobs(Strings { bytes: uuids.as_flattened(), spans })
 }
 
-/// RFC 9562 section 5.4.
+/// A UUIDv4 (RFC 9562, section 5.4).
 #[inline]
 pub(super) fn uuid4(random: [u32; 4]) -> [u8; 16] {
     let random = random.iter().fold(0, |bits, word| bits << 32 | u128::from(*word));
     uuid::Builder::from_random_bytes(random.to_be_bytes()).into_uuid().into_bytes()
 }
 
-/// RFC 9562 section 5.7, with the counter of section 6.2, method 1, at its full 42 bits: 48 bits of
-/// milliseconds, the version, 12 bits of record number, the variant, 30 bits of record number, 32 random
-/// bits. Records past 2^42 carry into the time.
+/// A UUIDv7 (RFC 9562, section 5.7) with the record number as its counter (section 6.2, method 1), so that UUIDs sort in the
+/// order of the records.
+///
+/// The bits are: 48 of milliseconds, 4 of version, 12 of the record number, 2 of variant, 30 of the record number, 32 random.
+/// Record numbers of 2^42 and more carry into the milliseconds.
 #[inline]
 pub(super) fn uuid7(unix_millis: u64, record: u64, [random]: [u32; 1]) -> [u8; 16] {
     let millis = unix_millis + (record >> 42);
@@ -30,16 +34,20 @@ pub(super) fn uuid7(unix_millis: u64, record: u64, [random]: [u32; 1]) -> [u8; 1
     uuid::Uuid::from_u64_pair(high, low).into_bytes()
 }
 
-/// The random words of one UUID expression, the same number for each record.
+/// The random words of one expression. Every record uses the same number of words.
 #[derive(Debug)]
-pub(super) struct Stream {
-    pub(super) rng: ChaCha8Rng,
-    /// The record whose words are next.
-    pub(super) next_record: u64,
+pub(super) struct RandomStream {
+    rng: ChaCha8Rng,
+    /// The record whose words come next in the stream.
+    next_record: u64,
 }
 
-impl Stream {
-    /// The words of a record.
+impl RandomStream {
+    pub(super) fn new(rng: ChaCha8Rng) -> Self {
+        Self { rng, next_record: 0 }
+    }
+
+    /// The random words of a record.
     #[inline]
     pub(super) fn words_of<const WORDS: usize>(&mut self, record: u64) -> [u32; WORDS] {
         if record != self.next_record {
@@ -57,8 +65,8 @@ mod tests {
 
     #[test]
     fn uuid7_is_valid_and_sorted_by_record() {
-        let near = |at: u64| at - 2..at + 3;
-        let records = near(2).chain(near(1 << 30)).chain(near(1 << 32)).chain(near(1 << 42));
+        let around = |number: u64| number - 2..number + 3;
+        let records = around(2).chain(around(1 << 30)).chain(around(1 << 32)).chain(around(1 << 42));
         let mut last = [0; 16];
         for record in records {
             let bytes = uuid7(1_700_000_000_000, record, [!record as u32]);
@@ -72,7 +80,7 @@ mod tests {
 
     #[test]
     fn random_words_depend_on_the_record_alone() {
-        let mut stream = Stream { rng: ChaCha8Rng::from_seed([7; 32]), next_record: 0 };
+        let mut stream = RandomStream::new(ChaCha8Rng::from_seed([7; 32]));
         let in_order: Vec<[u32; 3]> = (0..100).map(|record| stream.words_of(record)).collect();
         for record in [99, 5, 6, 50, 0] {
             assert_eq!(stream.words_of(record), in_order[record as usize]);

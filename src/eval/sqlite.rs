@@ -1,61 +1,58 @@
-//! What SQLite makes of expressions: one connection in memory for each worker, in which the records of a chunk are a
-//! table.
+//! Evaluates expressions in SQLite. Each worker has a connection in memory, in which the records of a chunk are a table:
 //!
 //! ```text
 //! SELECT json_extract("notes", '$.a'), "age" * 2 FROM input
 //! ```
 //!
-//! `input` is a virtual table: SQLite walks over it once a chunk and asks for the fields that the expressions name.
-//! Its columns are declared as what a plain `CREATE TABLE input (notes TEXT, age TEXT)` would declare, so that
-//! comparisons have the same affinities there and here. An expression that fails ends the walk; it then goes on
-//! behind that row.
+//! `input` is a virtual table. SQLite scans it once per chunk and reads the fields that the expressions name. Its columns are
+//! declared as `CREATE TABLE input (notes TEXT, age TEXT)` would declare them, so comparisons use the same affinities. If an
+//! expression fails in a row, the scan continues after that row.
 //!
-//! SQLite is given copies of the values, and gives copies back: nothing is borrowed across its border.
+//! SQLite reads copies of the values, and its results are copied: nothing is borrowed from SQLite or by it.
 
-mod cells;
+mod column_buffer;
 mod functions;
-mod table;
+mod input_table;
 
 use crate::batch::{Arena, Value, Values};
-use cells::Cells;
+use column_buffer::ColumnBuffer;
+use input_table::SharedInput;
 use rusqlite::config::DbConfig;
-use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use std::ops::Range;
-use table::Shared;
 
 /// A column of the table `input`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InputColumn {
-    /// What the expressions call it, in any case.
+    /// The name, of which expressions may use any ASCII case.
     pub(crate) name: String,
-    /// Whether it has TEXT affinity; otherwise it has none.
+    /// True for TEXT affinity, false for none.
     pub(crate) is_text: bool,
 }
 
-/// Why an expression has no value in a row.
+/// An expression that failed in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure {
+pub(crate) struct EvalFailure {
     pub(crate) row: usize,
-    /// The number of the expression.
+    /// The index of the expression.
     pub(crate) expression: usize,
-    /// What SQLite says.
+    /// SQLite's message.
     pub(crate) message: String,
 }
 
-/// A connection that knows `input` and our functions.
+/// A connection with the table `input` and sqload's functions.
 #[derive(Debug)]
 pub(crate) struct Session {
     connection: Connection,
-    shared: Shared,
-    results: Vec<Cells>,
+    input: SharedInput,
+    results: Vec<ColumnBuffer>,
 }
 
 impl Session {
-    /// Opens one whose `input` has these columns.
+    /// Opens a connection whose table `input` has these columns.
     ///
     /// # Errors
-    /// What SQLite says, for one if two columns have the same name.
+    /// SQLite's message, for example if two columns have the same name.
     pub(crate) fn open(columns: &[InputColumn]) -> Result<Self, String> {
         Self::try_open(columns).map_err(|error| message(&error))
     }
@@ -65,65 +62,66 @@ impl Session {
             | OpenFlags::SQLITE_OPEN_MEMORY
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_in_memory_with_flags(flags)?;
-        // What is in double quotes is a name, or an error.
+        // A double-quoted word is a name, never a string.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
         functions::register(&connection)?;
-        let shared = Shared::new(columns)?;
-        table::register(&connection, &shared)?;
-        Ok(Self { connection, shared, results: Vec::new() })
+        let input = SharedInput::new(columns)?;
+        input_table::register(&connection, &input)?;
+        Ok(Self { connection, input, results: Vec::new() })
     }
 
-    /// Whether SQLite can evaluate `expression`.
+    /// Checks that SQLite can prepare `expression`.
     ///
     /// # Errors
-    /// What it says if not.
+    /// SQLite's message.
     pub(crate) fn check(&self, expression: &str) -> Result<(), String> {
         self.connection.prepare(&select(&[expression])).map(drop).map_err(|error| message(&error))
     }
 
-    /// The values of `expressions` over so many rows, whose columns of `input` have these values. A row in which one of
-    /// them fails has NULLs; `failed` is told of it.
+    /// Evaluates `expressions` over `row_count` rows of `input`, whose columns are `inputs`. If an expression fails in a row, all
+    /// values of that row are NULL, and `on_failure` is called.
     ///
     /// # Errors
-    /// If SQLite does not know an expression.
+    /// SQLite's message if it cannot prepare an expression.
     pub(crate) fn eval<'a>(
         &mut self,
         expressions: &[&str],
         inputs: impl Iterator<Item = Values<'a>>,
-        rows: usize,
+        row_count: usize,
         arena: &'a Arena,
-        mut failed: impl FnMut(Failure),
+        mut on_failure: impl FnMut(EvalFailure),
     ) -> Result<&'a [Values<'a>], String> {
-        self.shared.show(|window| window.fill(inputs, rows));
-        self.results.resize_with(expressions.len(), Cells::default);
-        self.results.iter_mut().for_each(Cells::clear);
+        self.input.update(|rows| rows.fill(inputs, row_count));
+        self.results.resize_with(expressions.len(), ColumnBuffer::default);
+        self.results.iter_mut().for_each(ColumnBuffer::clear);
         let sql = select(expressions);
         let mut next = 0;
-        while next < rows {
-            let walked = self.walk(&sql, next..rows).map_err(|error| message(&error))?;
-            let Err(error) = walked else { break };
-            let row = self.shared.row();
-            let (expression, message) = self.cause(expressions, row).unwrap_or((0, message(&error)));
-            failed(Failure { row, expression, message });
+        while next < row_count {
+            let scanned = self.scan(&sql, next..row_count).map_err(|error| message(&error))?;
+            let Err(error) = scanned else { break };
+            let row = self.input.current_row();
+            let (expression, message) = self.find_failure(expressions, row).unwrap_or((0, message(&error)));
+            on_failure(EvalFailure { row, expression, message });
             for result in &mut self.results {
                 result.truncate(row);
                 result.push(Value::Null);
             }
             next = row + 1;
         }
-        Ok(arena.list(self.results.iter().map(|result| result.values(arena))))
+        Ok(arena.list(self.results.iter().map(|result| result.to_values(arena))))
     }
 
-    /// Walks over rows and keeps the values of a SELECT.
-    fn walk(&mut self, sql: &str, rows: Range<usize>) -> rusqlite::Result<rusqlite::Result<()>> {
+    /// Runs a SELECT over a range of rows and appends its values to the results. The inner result is an error if evaluation fails
+    /// in a row.
+    fn scan(&mut self, sql: &str, rows: Range<usize>) -> rusqlite::Result<rusqlite::Result<()>> {
         let mut statement = self.connection.prepare_cached(sql)?;
-        self.shared.set_range(rows);
-        let mut found = statement.query([])?;
+        self.input.set_range(rows);
+        let mut rows = statement.query([])?;
         loop {
-            match found.next() {
+            match rows.next() {
                 Ok(Some(row)) => {
-                    for (at, result) in self.results.iter_mut().enumerate() {
-                        result.push(value(row.get_ref(at)?));
+                    for (index, result) in self.results.iter_mut().enumerate() {
+                        result.push(Value::from_sqlite(row.get_ref(index)?));
                     }
                 }
                 Ok(None) => return Ok(Ok(())),
@@ -132,34 +130,24 @@ impl Session {
         }
     }
 
-    /// The first expression that fails in a row, and what SQLite says of it.
+    /// The first expression that fails in a row, with SQLite's message.
     #[cold]
-    fn cause(&self, expressions: &[&str], row: usize) -> Option<(usize, String)> {
-        let fails = |expression: &str| {
+    fn find_failure(&self, expressions: &[&str], row: usize) -> Option<(usize, String)> {
+        let failure = |expression: &str| {
             let mut statement = self.connection.prepare_cached(&select(&[expression])).ok()?;
-            self.shared.set_range(row..row + 1);
+            self.input.set_range(row..row + 1);
             statement.query([]).ok()?.next().err().map(|error| message(&error))
         };
-        expressions.iter().enumerate().find_map(|(at, expression)| Some((at, fails(expression)?)))
+        expressions.iter().enumerate().find_map(|(index, expression)| Some((index, failure(expression)?)))
     }
 }
 
-/// The statement that evaluates `expressions` in each row.
+/// The statement that evaluates `expressions` for each row.
 fn select(expressions: &[&str]) -> String {
     format!("SELECT {} FROM input", expressions.join(", "))
 }
 
-fn value(value: ValueRef<'_>) -> Value<'_> {
-    match value {
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(integer) => Value::Integer(integer),
-        ValueRef::Real(real) => Value::Real(real),
-        ValueRef::Text(text) => Value::Text(text),
-        ValueRef::Blob(blob) => Value::Blob(blob),
-    }
-}
-
-/// What SQLite says of an error, without what the library adds.
+/// SQLite's own message, without what `rusqlite` adds to it.
 fn message(error: &rusqlite::Error) -> String {
     match error {
         rusqlite::Error::SqliteFailure(_, Some(message))

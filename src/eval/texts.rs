@@ -1,124 +1,128 @@
-//! Texts: in capitals, of numbers, one behind the other.
+//! Operations that produce columns of text: upper case, concatenation, integers to text.
 //!
-//! The texts of a column are made one behind the other in one run of bytes, so that a short one is copied as so many
-//! bytes as the compiler knows, and what is too much of them is written over by the next. Where a text may be NULL, or
-//! all are too long for that, each is made on its own.
+//! The texts of a column are written one after the other into one buffer. Short texts are copied as a fixed number of bytes,
+//! which compiles to a few instructions; the excess bytes are overwritten by the next text. If a text can be NULL, or the
+//! texts are too long for one buffer, each text is allocated on its own.
 
-use super::Slot;
+use super::compile::OpIndex;
+use super::functions::{MAX_UPPER_GROWTH, upper_to};
 use crate::batch::{
     Arena, ArenaVec, Copier, MAX_TEXTS_BYTES, PADDING_BYTES, Span, Strings, Texts, Value, Values, copy,
 };
 
-/// ΐ has two bytes and six in upper case; no character grows more.
-pub(super) const MOST_GROWTH: usize = 3;
-
-/// Unicode upper case, character by character (Unicode's full case mapping: `ß` becomes `SS`).
-pub(super) fn upper<'a>(of: Values<'a>, rows: usize, arena: &'a Arena) -> Values<'a> {
-    let Some((texts, bytes)) = texts_of(of, rows, MAX_TEXTS_BYTES / MOST_GROWTH, arena) else {
-        return values(rows, arena, |row, upper| {
+/// Unicode upper case, character by character with the full case mapping: `ß` becomes `SS`.
+pub(super) fn upper<'a>(values: Values<'a>, row_count: usize, arena: &'a Arena) -> Values<'a> {
+    let Some((texts, bytes)) = texts_of(values, row_count, MAX_TEXTS_BYTES / MAX_UPPER_GROWTH, arena) else {
+        return each_text(row_count, arena, |row, upper| {
             let mut text = arena.vec(0);
-            append_text(of.get(row), &mut text)?;
-            let room = arena.zeros(MOST_GROWTH * text.len());
-            let bytes = upper_to(&text, room);
-            upper.extend_from_slice_copy(&room[..bytes]);
+            append_text(values.get(row), &mut text)?;
+            let buffer = arena.zeros(MAX_UPPER_GROWTH * text.len());
+            let bytes = upper_to(&text, buffer);
+            upper.extend_from_slice_copy(&buffer[..bytes]);
             Some(())
         });
     };
     let copier = Copier::new(texts);
-    let mut copies = Texts::new(rows, bytes, arena);
-    (0..rows).for_each(|row| copies.push(|to| copier.copy(row, to)));
-    let made = &mut copies.bytes[..bytes];
-    if made.is_ascii() {
-        made.make_ascii_uppercase();
+    let mut copies = Texts::new(row_count, bytes, arena);
+    (0..row_count).for_each(|row| copies.push(|output| copier.copy(row, output)));
+    let copied = &mut copies.bytes[..bytes];
+    if copied.is_ascii() {
+        copied.make_ascii_uppercase();
         return Values::Texts(copies.finish());
     }
-    // They are read from the copies, not from where they came: that may be a file that somebody else writes to.
+    // Read the copies, not the originals, which may be in a mapped file that another process modifies.
     let copies = copies.finish();
-    let mut uppers = Texts::new(rows, MOST_GROWTH * bytes, arena);
-    (0..rows).for_each(|row| uppers.push(|to| upper_to(copies.get(row), to)));
+    let mut uppers = Texts::new(row_count, MAX_UPPER_GROWTH * bytes, arena);
+    (0..row_count).for_each(|row| uppers.push(|output| upper_to(copies.get(row), output)));
     Values::Texts(uppers.finish())
 }
 
-/// Writes the upper case of a text to the start of `to` and returns its bytes.
-#[cold]
-pub(super) fn upper_to(text: &[u8], to: &mut [u8]) -> usize {
-    let text = std::str::from_utf8(text).unwrap_or_default();
-    let upper = text.chars().flat_map(char::to_uppercase);
-    upper.fold(0, |used, upper| used + upper.encode_utf8(&mut to[used..]).len())
+/// Constants of up to this many bytes are appended to the part before them.
+const MAX_SUFFIX_BYTES: usize = 16;
+
+/// An operand of a concatenation, and a constant that follows it.
+struct ConcatPart<'a> {
+    texts: Copier<'a>,
+    /// The bytes of the constant, followed by arbitrary ones.
+    suffix: [u8; MAX_SUFFIX_BYTES],
+    suffix_bytes: usize,
+    /// All ones if `texts` has a text for each row, zero if it has the same text for all rows.
+    row_mask: usize,
 }
 
-/// All parts as text, one after the other; NULL if any is NULL.
-pub(super) fn concat<'a>(of: &[Slot], made: &[Values<'a>], rows: usize, arena: &'a Arena) -> Values<'a> {
-    const SHORT_BYTES: usize = 16;
-    /// Texts, each followed by one that is always the same.
-    struct Part<'a> {
-        texts: Copier<'a>,
-        /// Its bytes with others behind them; a longer one is a part of its own.
-        behind: [u8; SHORT_BYTES],
-        behind_bytes: usize,
-        /// Which text is a row's: that of its number, or always the first.
-        row_mask: usize,
-    }
-    let general = || {
+/// Concatenates the operands as text; NULL if one is NULL.
+pub(super) fn concat<'a>(
+    operands: &[OpIndex],
+    columns: &[Values<'a>],
+    row_count: usize,
+    arena: &'a Arena,
+) -> Values<'a> {
+    let Some((parts, bytes)) = concat_parts(operands, columns, row_count, arena) else {
         let append = |row: usize, text: &mut ArenaVec<'a, u8>| {
-            of.iter().try_for_each(|slot| append_text(made[*slot].get(row), text))
+            operands.iter().try_for_each(|operand| append_text(columns[*operand].get(row), text))
         };
-        values(rows, arena, append)
+        return each_text(row_count, arena, append);
     };
-    let mut parts = arena.vec(of.len());
-    let mut bytes = 0;
-    for slot in of {
-        let room = MAX_TEXTS_BYTES.saturating_sub(bytes);
-        let is_constant = matches!(made[*slot], Values::Constant(_));
-        let part_rows = if is_constant { 1 } else { rows };
-        let Some((texts, part_bytes)) = texts_of(made[*slot], part_rows, room, arena) else {
-            return general();
-        };
-        match parts.last_mut() {
-            Some(Part { behind, behind_bytes: free @ 0, .. }) if is_constant && part_bytes <= SHORT_BYTES => {
-                *behind = std::array::from_fn(|at| texts.bytes[at]);
-                *free = part_bytes;
-            }
-            _ => parts.push(Part {
-                texts: Copier::new(texts),
-                behind: [0; SHORT_BYTES],
-                behind_bytes: 0,
-                row_mask: if is_constant { 0 } else { !0 },
-            }),
-        }
-        bytes += if is_constant { rows * part_bytes } else { part_bytes };
-    }
-    if bytes > MAX_TEXTS_BYTES {
-        return general();
-    }
-    let mut texts = Texts::new(rows, bytes, arena);
-    for row in 0..rows {
-        texts.push(|mut to| {
-            let room = to.len();
+    let mut texts = Texts::new(row_count, bytes, arena);
+    for row in 0..row_count {
+        texts.push(|mut output| {
+            let available = output.len();
             for part in &parts {
-                let bytes = part.texts.copy(row & part.row_mask, to);
-                to = &mut to[bytes..];
-                match to.first_chunk_mut() {
-                    Some(to) => *to = part.behind,
-                    None => to[..part.behind_bytes].copy_from_slice(&part.behind[..part.behind_bytes]),
+                let bytes = part.texts.copy(row & part.row_mask, output);
+                output = &mut output[bytes..];
+                match output.first_chunk_mut() {
+                    Some(output) => *output = part.suffix,
+                    None => output[..part.suffix_bytes].copy_from_slice(&part.suffix[..part.suffix_bytes]),
                 }
-                to = &mut to[part.behind_bytes..];
+                output = &mut output[part.suffix_bytes..];
             }
-            room - to.len()
+            available - output.len()
         });
     }
     Values::Texts(texts.finish())
 }
 
-/// The text form of the values of so many rows, and their bytes; nothing if a value may have none, or if they have more
-/// than `max_bytes`.
-pub(super) fn texts_of<'a>(
-    of: Values<'a>,
-    rows: usize,
+/// The parts of a concatenation and the total bytes of its texts; `None` if an operand can be NULL, or the texts are too long.
+fn concat_parts<'a>(
+    operands: &[OpIndex],
+    columns: &[Values<'a>],
+    row_count: usize,
+    arena: &'a Arena,
+) -> Option<(ArenaVec<'a, ConcatPart<'a>>, usize)> {
+    let mut parts: ArenaVec<'a, ConcatPart<'a>> = arena.vec(operands.len());
+    let mut bytes = 0;
+    for operand in operands {
+        let max_bytes = MAX_TEXTS_BYTES.saturating_sub(bytes);
+        let is_constant = matches!(columns[*operand], Values::Constant(_));
+        let text_count = if is_constant { 1 } else { row_count };
+        let (texts, text_bytes) = texts_of(columns[*operand], text_count, max_bytes, arena)?;
+        match parts.last_mut() {
+            Some(ConcatPart { suffix, suffix_bytes: suffix_bytes @ 0, .. })
+                if is_constant && text_bytes <= MAX_SUFFIX_BYTES =>
+            {
+                *suffix = std::array::from_fn(|index| texts.bytes[index]);
+                *suffix_bytes = text_bytes;
+            }
+            _ => parts.push(ConcatPart {
+                texts: Copier::new(texts),
+                suffix: [0; MAX_SUFFIX_BYTES],
+                suffix_bytes: 0,
+                row_mask: if is_constant { 0 } else { !0 },
+            }),
+        }
+        bytes += if is_constant { row_count * text_bytes } else { text_bytes };
+    }
+    (bytes <= MAX_TEXTS_BYTES).then_some((parts, bytes))
+}
+
+/// The values as text, and their total bytes; `None` if a value can be NULL or REAL, or they have more than `max_bytes`.
+fn texts_of<'a>(
+    values: Values<'a>,
+    row_count: usize,
     max_bytes: usize,
     arena: &'a Arena,
 ) -> Option<(Strings<'a>, usize)> {
-    let texts = match of {
+    let texts = match values {
         Values::Texts(strings) | Values::Blobs(strings) => strings,
         Values::Integers(integers) => integer_texts(integers, max_bytes, arena)?,
         Values::Reals(_) | Values::Mixed(_) | Values::Constant(Value::Null) => return None,
@@ -127,37 +131,37 @@ pub(super) fn texts_of<'a>(
             append_text(value, &mut text)?;
             let span = Span { start: 0, end: u32::try_from(text.len()).ok()? };
             text.extend_from_slice_copy(&[0; PADDING_BYTES]);
-            Strings { bytes: text.into_bump_slice(), spans: arena.list(std::iter::repeat_n(span, rows)) }
+            Strings { bytes: text.into_bump_slice(), spans: arena.list(std::iter::repeat_n(span, row_count)) }
         }
     };
     let bytes = texts.spans.iter().map(|span| span.len()).sum();
     (bytes <= max_bytes).then_some((texts, bytes))
 }
 
-/// Integers in digits.
-pub(super) fn integer_texts<'a>(integers: &[i64], max_bytes: usize, arena: &'a Arena) -> Option<Strings<'a>> {
-    /// i64::MIN has so many.
-    const MOST_DIGITS: usize = 20;
-    let bytes = MOST_DIGITS * integers.len();
+/// Integers in decimal; `None` if they could need more than `max_bytes`.
+fn integer_texts<'a>(integers: &[i64], max_bytes: usize, arena: &'a Arena) -> Option<Strings<'a>> {
+    /// The length of `i64::MIN` in decimal.
+    const MAX_INTEGER_BYTES: usize = 20;
+    let bytes = MAX_INTEGER_BYTES * integers.len();
     if bytes > max_bytes {
         return None;
     }
     let mut texts = Texts::new(integers.len(), bytes, arena);
     for integer in integers {
-        texts.push(|to| match (integer, to.first_chunk_mut()) {
-            (10..100, Some(to)) => {
-                *to = [b'0' + (integer / 10) as u8, b'0' + (integer % 10) as u8];
+        texts.push(|output| match (integer, output.first_chunk_mut()) {
+            (10..100, Some(output)) => {
+                *output = [b'0' + (integer / 10) as u8, b'0' + (integer % 10) as u8];
                 2
             }
-            _ => copy(itoa::Buffer::new().format(*integer).as_bytes(), to),
+            _ => copy(itoa::Buffer::new().format(*integer).as_bytes(), output),
         });
     }
     Some(texts.finish())
 }
 
-/// The general form of a column of texts: `append` appends each, or answers with nothing if it is NULL.
-pub(super) fn values<'a>(
-    rows: usize,
+/// Allocates a text for each row. `append` writes the text of a row, or returns `None` for NULL.
+fn each_text<'a>(
+    row_count: usize,
     arena: &'a Arena,
     append: impl Fn(usize, &mut ArenaVec<'a, u8>) -> Option<()>,
 ) -> Values<'a> {
@@ -165,19 +169,19 @@ pub(super) fn values<'a>(
         let mut text = arena.vec(0);
         append(row, &mut text).map_or(Value::Null, |()| Value::Text(text.into_bump_slice()))
     };
-    Values::Mixed(arena.list((0..rows).map(value)))
+    Values::Mixed(arena.list((0..row_count).map(value)))
 }
 
-/// Appends the text form of a value; NULL has none.
-pub(super) fn append_text(value: Value<'_>, result: &mut ArenaVec<'_, u8>) -> Option<()> {
+/// Appends a value as text; `None` for NULL.
+fn append_text(value: Value<'_>, output: &mut ArenaVec<'_, u8>) -> Option<()> {
     match value {
         Value::Null => return None,
-        Value::Text(bytes) | Value::Blob(bytes) => result.extend_from_slice_copy(bytes),
+        Value::Text(bytes) | Value::Blob(bytes) => output.extend_from_slice_copy(bytes),
         Value::Integer(integer) => {
-            result.extend_from_slice_copy(itoa::Buffer::new().format(integer).as_bytes());
+            output.extend_from_slice_copy(itoa::Buffer::new().format(integer).as_bytes());
         }
-        // The shortest text that gives the number back; no expression makes a REAL yet.
-        Value::Real(real) => result.extend_from_slice_copy(format!("{real:?}").as_bytes()),
+        // Not how SQLite prints a REAL, so the SQL compiler never passes one.
+        Value::Real(real) => output.extend_from_slice_copy(format!("{real:?}").as_bytes()),
     }
     Some(())
 }
@@ -186,37 +190,30 @@ pub(super) fn append_text(value: Value<'_>, result: &mut ArenaVec<'_, u8>) -> Op
 pub(super) mod tests {
     use super::*;
 
-    fn all<'a>(values: Values<'a>, rows: usize) -> Vec<Value<'a>> {
-        (0..rows).map(|row| values.get(row)).collect()
+    fn collect<'a>(values: Values<'a>, row_count: usize) -> Vec<Value<'a>> {
+        (0..row_count).map(|row| values.get(row)).collect()
     }
 
-    /// Texts as a made column has them.
-    pub(in crate::eval) fn made<'a>(texts: &[&str], arena: &'a Arena) -> Values<'a> {
-        let mut made = Texts::new(texts.len(), texts.concat().len(), arena);
-        texts.iter().for_each(|text| made.push(|to| copy(text.as_bytes(), to)));
-        Values::Texts(made.finish())
+    /// A column of these texts, padded as computed columns are.
+    pub(in crate::eval) fn text_column<'a>(texts: &[&str], arena: &'a Arena) -> Values<'a> {
+        let mut column = Texts::new(texts.len(), texts.concat().len(), arena);
+        texts.iter().for_each(|text| column.push(|output| copy(text.as_bytes(), output)));
+        Values::Texts(column.finish())
     }
 
     #[test]
-    fn upper_is_what_the_standard_library_says() {
+    fn upper_agrees_with_the_standard_library() {
         let arena = Arena::default();
         for text in ["", "abc", "O' Sullivan", "straße", "ŉ", "ﬃ", "éàü", "ǆ", "日本", "ΐ", "a\0b"]
         {
             let texts = ["a", text, "zz"];
             let uppers = texts.map(str::to_uppercase);
             let [a, upper_text, zz] = uppers.each_ref().map(|text| Value::Text(text.as_bytes()));
-            assert_eq!(all(upper(made(&texts, &arena), 3, &arena), 3), [a, upper_text, zz]);
+            assert_eq!(collect(upper(text_column(&texts, &arena), 3, &arena), 3), [a, upper_text, zz]);
             let mixed = [Value::Text(b"a"), Value::Text(text.as_bytes()), Value::Null, Value::Integer(-7)];
             let expected = [a, upper_text, Value::Null, Value::Text(b"-7")];
-            assert_eq!(all(upper(Values::Mixed(&mixed), 4, &arena), 4), expected);
+            assert_eq!(collect(upper(Values::Mixed(&mixed), 4, &arena), 4), expected);
         }
-    }
-
-    #[test]
-    fn no_character_grows_more_in_upper_case_than_there_is_room() {
-        let growth =
-            |lower: char| lower.to_uppercase().map(char::len_utf8).sum::<usize>().div_ceil(lower.len_utf8());
-        assert_eq!((char::MIN..=char::MAX).map(growth).max(), Some(MOST_GROWTH));
     }
 
     #[test]
@@ -225,36 +222,36 @@ pub(super) mod tests {
         let constants = [Value::Text(b"a"), Value::Integer(i64::MIN), Value::Null, Value::Text(b"")];
         let parts = constants.map(Values::Constant);
         let texts = concat(&[0, 1, 3], &parts, 2, &arena);
-        assert_eq!(all(texts, 2), [Value::Text(b"a-9223372036854775808"); 2]);
-        assert_eq!(all(concat(&[0, 2], &parts, 1, &arena), 1), [Value::Null]);
+        assert_eq!(collect(texts, 2), [Value::Text(b"a-9223372036854775808"); 2]);
+        assert_eq!(collect(concat(&[0, 2], &parts, 1, &arena), 1), [Value::Null]);
         let some = [Value::Text(b"b"), Value::Null, Value::Integer(7)];
         let parts = [Values::Constant(Value::Text(b"a")), Values::Mixed(&some)];
         let expected = [Value::Text(b"ab"), Value::Null, Value::Text(b"a7")];
-        assert_eq!(all(concat(&[0, 1], &parts, 3, &arena), 3), expected);
+        assert_eq!(collect(concat(&[0, 1], &parts, 3, &arena), 3), expected);
     }
 
     #[test]
-    fn texts_of_any_length_are_joined() {
+    fn concat_handles_texts_of_any_length() {
         let arena = Arena::default();
-        // Around the numbers of bytes that are copied at once.
-        for longest in [0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 200] {
-            let long = "x".repeat(longest);
+        // Lengths around the numbers of bytes that `Copier` copies at once.
+        for length in [0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 200] {
+            let long = "x".repeat(length);
             let parts = [
-                made(&["é", &long, ""], &arena),
+                text_column(&["é", &long, ""], &arena),
                 Values::Constant(Value::Text(b"-")),
                 Values::Integers(&[-3, 42, i64::MIN]),
-                made(&["", "end", &long], &arena),
+                text_column(&["", "end", &long], &arena),
             ];
             let expected = ["é--3".to_owned(), format!("{long}-42end"), format!("-{}{long}", i64::MIN)];
             let expected = expected.each_ref().map(|text| Value::Text(text.as_bytes()));
-            assert_eq!(all(concat(&[0, 1, 2, 3], &parts, 3, &arena), 3), expected, "{longest}");
+            assert_eq!(collect(concat(&[0, 1, 2, 3], &parts, 3, &arena), 3), expected, "{length}");
         }
     }
 
     #[test]
-    fn texts_too_long_for_spans_have_another_form() {
+    fn texts_of_is_none_above_the_limit() {
         let arena = Arena::default();
-        let texts = made(&["abc", "de"], &arena);
+        let texts = text_column(&["abc", "de"], &arena);
         assert!(texts_of(texts, 2, 5, &arena).is_some_and(|(_, bytes)| bytes == 5));
         assert!(texts_of(texts, 2, 4, &arena).is_none());
         assert!(texts_of(Values::Integers(&[1]), 1, 0, &arena).is_none());

@@ -1,111 +1,140 @@
-//! Texts to values of a type.
+//! Parses columns of texts to typed values.
 
-use crate::batch::{Arena, Span, Value, Values};
+use crate::batch::{Arena, Span, Strings, Value, Values};
 use crate::eval::functions::try_integer;
 use crate::plan::{OnMismatch, Type};
 use crate::types::numbers;
 
-/// What is found among values that is not of their type, or may not be of the one that they get instead.
-pub(super) enum Found {
-    /// In this row, and it is of none.
-    Other(usize),
-    /// A REAL where an INTEGER was expected.
+/// A value that is not of its type, or that a wider type may not preserve.
+pub(super) enum Mismatch {
+    /// The text in this row is not of the type.
+    NotOfType { row: usize },
+    /// A REAL where INTEGER was expected.
     Real,
-    /// An INTEGER that is no REAL.
+    /// An INTEGER with more digits than a REAL preserves.
     LongInteger,
 }
 
-/// The values of this type that texts are, empty ones NULL; `found` is told of those that are none.
-pub(super) fn typed<'a>(
-    of: Values<'a>,
+/// Parses `values` to type `to`. An empty text becomes NULL. A text that is not of the type also becomes NULL, and
+/// `on_mismatch` is called for it.
+pub(super) fn parse_typed<'a>(
+    values: Values<'a>,
     (to, otherwise): (Type, OnMismatch),
-    rows: usize,
+    row_count: usize,
     arena: &'a Arena,
-    mut found: impl FnMut(Found),
+    mut on_mismatch: impl FnMut(Mismatch),
 ) -> Values<'a> {
-    if to == Type::Text {
-        if otherwise == OnMismatch::TypeMismatch
-            && let Some(row) = only_like_numbers(of, rows)
-        {
-            found(Found::Other(row));
-        }
-        return of;
-    }
     let may_widen = otherwise == OnMismatch::Widen;
-    let (mut has_real, mut has_long_integer) = (false, false);
-    let number = |text: &[u8]| match to {
-        Type::Integer => numbers::integer(text)
-            .map(Value::Integer)
-            .or_else(|| numbers::real(text).filter(|_| may_widen).map(Value::Real)),
-        Type::Real => numbers::real(text).map(Value::Real),
-        Type::Text => None,
-        Type::Blob => blob(text, arena).map(Value::Blob),
-        Type::Numeric => {
-            numbers::integer(text).map(Value::Integer).or_else(|| numbers::real(text).map(Value::Real))
+    match (to, values) {
+        (Type::Text, _) => {
+            if otherwise == OnMismatch::TypeMismatch
+                && let Some(row) = first_if_all_like_numbers(values, row_count)
+            {
+                on_mismatch(Mismatch::NotOfType { row });
+            }
+            return values;
         }
-        Type::Floating => numbers::real(text).map(Value::Real),
+        (Type::Integer, Values::Texts(texts)) => {
+            if let Some((integers, has_long_integer)) = parse_integers(texts, arena) {
+                if may_widen && has_long_integer {
+                    on_mismatch(Mismatch::LongInteger);
+                }
+                return integers;
+            }
+        }
+        (Type::Real, Values::Texts(texts)) => {
+            if let Some(reals) = parse_reals(texts, arena) {
+                return reals;
+            }
+        }
+        _ => {}
+    }
+    parse_each(values, (to, may_widen), row_count, arena, on_mismatch)
+}
+
+/// Parses a column of INTEGERs, and tells whether one has more digits than a REAL preserves; `None` if a text is not an
+/// INTEGER.
+fn parse_integers<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<(Values<'a>, bool)> {
+    let mut has_long_integer = false;
+    let integer = |span: &Span| {
+        let is_canonical =
+            |short: &i64| *short == 0 && span.len() == 1 || texts.bytes[span.start as usize] != b'0';
+        let short = short_integer(texts.bytes, *span).filter(is_canonical);
+        short.or_else(|| {
+            let integer = numbers::integer(span.of(texts.bytes))?;
+            has_long_integer |= !numbers::is_exact_real(integer);
+            Some(integer)
+        })
     };
+    let integers = integers(texts.spans.iter().map(integer), arena)?;
+    Some((integers, has_long_integer))
+}
+
+/// Parses a column of REALs; `None` if a text is not a REAL.
+fn parse_reals<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<Values<'a>> {
+    let real = |span: &Span| short_real(texts.bytes, *span).or_else(|| numbers::real(span.of(texts.bytes)));
+    collect_all(texts.spans.iter().map(real), arena).map(Values::Reals)
+}
+
+/// Parses value by value; see [`parse_typed`].
+fn parse_each<'a>(
+    values: Values<'a>,
+    (to, may_widen): (Type, bool),
+    row_count: usize,
+    arena: &'a Arena,
+    mut on_mismatch: impl FnMut(Mismatch),
+) -> Values<'a> {
     let is_kept =
         |text: &[u8]| matches!(to, Type::Numeric | Type::Floating) && !numbers::is_number_to_sqlite(text);
-    if let (Type::Integer, Values::Texts(texts)) = (to, of) {
-        let integer = |span: &Span| {
-            let is_canonical =
-                |short: &i64| *short == 0 && span.len() == 1 || texts.bytes[span.start as usize] != b'0';
-            let short = short_integer(texts.bytes, *span).filter(is_canonical);
-            short.or_else(|| {
-                let integer = numbers::integer(span.of(texts.bytes))?;
-                has_long_integer |= !numbers::is_real_too(integer);
-                Some(integer)
-            })
-        };
-        if let Some(integers) = integers(texts.spans.iter().map(integer), arena) {
-            if may_widen && has_long_integer {
-                found(Found::LongInteger);
-            }
-            return integers;
-        }
-    }
-    if let (Type::Real, Values::Texts(texts)) = (to, of) {
-        let real =
-            |span: &Span| short_real(texts.bytes, *span).or_else(|| numbers::real(span.of(texts.bytes)));
-        if let Some(reals) = all_of(texts.spans.iter().map(real), arena) {
-            return Values::Reals(reals);
-        }
-    }
-    let value = |row| match of.get(row) {
+    let (mut has_real, mut has_long_integer) = (false, false);
+    let value = |row| match values.get(row) {
         Value::Text(b"") | Value::Null => Value::Null,
-        Value::Text(text) => match number(text) {
+        Value::Text(text) => match parse(text, (to, may_widen), arena) {
             Some(value) => {
                 has_real |= matches!(value, Value::Real(_));
                 has_long_integer |=
-                    matches!(value, Value::Integer(integer) if !numbers::is_real_too(integer));
+                    matches!(value, Value::Integer(integer) if !numbers::is_exact_real(integer));
                 value
             }
             None if is_kept(text) => Value::Text(text),
             None => {
-                found(Found::Other(row));
+                on_mismatch(Mismatch::NotOfType { row });
                 Value::Null
             }
         },
         other => other,
     };
-    let values = Values::Mixed(arena.list((0..rows).map(value)));
+    let parsed = Values::Mixed(arena.list((0..row_count).map(value)));
     if may_widen && has_real {
-        found(Found::Real);
+        on_mismatch(Mismatch::Real);
     }
     if may_widen && has_long_integer {
-        found(Found::LongInteger);
+        on_mismatch(Mismatch::LongInteger);
     }
-    values
+    parsed
 }
 
-/// The first of the texts that are not empty, if there are any and all look like numbers.
-fn only_like_numbers(of: Values<'_>, rows: usize) -> Option<usize> {
-    let text = |row: &usize| match of.get(*row) {
+/// Parses a text that is not empty; `None` if it is not of the type.
+fn parse<'a>(text: &[u8], (to, may_widen): (Type, bool), arena: &'a Arena) -> Option<Value<'a>> {
+    let integer = || numbers::integer(text).map(Value::Integer);
+    let real = || numbers::real(text).map(Value::Real);
+    match to {
+        Type::Numeric => integer().or_else(real),
+        Type::Integer if may_widen => integer().or_else(real),
+        Type::Integer => integer(),
+        Type::Real | Type::Floating => real(),
+        Type::Blob => parse_hex(text, arena).map(Value::Blob),
+        Type::Text => None,
+    }
+}
+
+/// The row of the first text that is not empty, if there is one and all such texts look like numbers.
+fn first_if_all_like_numbers(values: Values<'_>, row_count: usize) -> Option<usize> {
+    let text = |row: &usize| match values.get(*row) {
         Value::Text(text) if !text.is_empty() => Some(text),
         _ => None,
     };
-    let mut filled = (0..rows).filter(|row| text(row).is_some());
+    let mut filled = (0..row_count).filter(|row| text(row).is_some());
     let first = filled.next()?;
     std::iter::once(first)
         .chain(filled)
@@ -113,8 +142,8 @@ fn only_like_numbers(of: Values<'_>, rows: usize) -> Option<usize> {
         .then_some(first)
 }
 
-/// The bytes that pairs of hexadecimal digits are.
-pub(super) fn blob<'a>(text: &[u8], arena: &'a Arena) -> Option<&'a [u8]> {
+/// Decodes pairs of hexadecimal digits.
+fn parse_hex<'a>(text: &[u8], arena: &'a Arena) -> Option<&'a [u8]> {
     let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or_default() as u8;
     match text.as_chunks::<2>() {
         (pairs, []) if text.iter().all(u8::is_ascii_hexdigit) => {
@@ -124,35 +153,35 @@ pub(super) fn blob<'a>(text: &[u8], arena: &'a Arena) -> Option<&'a [u8]> {
     }
 }
 
-/// A column of INTEGERs, if every item is one.
+/// Collects a column of INTEGERs; `None` if an item is `None`.
 #[inline]
 pub(super) fn integers<'a>(
     items: impl ExactSizeIterator<Item = Option<i64>>,
     arena: &'a Arena,
 ) -> Option<Values<'a>> {
-    all_of(items, arena).map(Values::Integers)
+    collect_all(items, arena).map(Values::Integers)
 }
 
-/// The items, if there is none that is nothing.
+/// Collects the items; `None` if an item is `None`.
 #[inline]
-fn all_of<T>(items: impl ExactSizeIterator<Item = Option<T>>, arena: &Arena) -> Option<&[T]> {
+fn collect_all<T>(items: impl ExactSizeIterator<Item = Option<T>>, arena: &Arena) -> Option<&[T]> {
     let count = items.len();
-    let mut all = arena.vec(count);
-    all.extend(items.map_while(|item| item));
-    (all.len() == count).then(|| all.into_bump_slice() as &[T])
+    let mut collected = arena.vec(count);
+    collected.extend(items.map_while(|item| item));
+    (collected.len() == count).then(|| collected.into_bump_slice() as &[T])
 }
 
-/// The values as [`try_integer`] reads them.
-pub(super) fn try_integers<'a>(of: Values<'a>, rows: usize, arena: &'a Arena) -> Values<'a> {
-    if let Values::Texts(texts) = of {
+/// Applies [`try_integer`] to a column.
+pub(super) fn try_integers<'a>(values: Values<'a>, row_count: usize, arena: &'a Arena) -> Values<'a> {
+    if let Values::Texts(texts) = values {
         let integer =
             |span: &Span| short_integer(texts.bytes, *span).or_else(|| try_integer(span.of(texts.bytes)));
         if let Some(integers) = integers(texts.spans.iter().map(integer), arena) {
             return integers;
         }
     }
-    Values::Mixed(arena.list((0..rows).map(|row| {
-        let integer = match of.get(row) {
+    Values::Mixed(arena.list((0..row_count).map(|row| {
+        let integer = match values.get(row) {
             Value::Integer(integer) => Some(integer),
             Value::Text(text) => try_integer(text),
             _ => None,
@@ -161,58 +190,59 @@ pub(super) fn try_integers<'a>(of: Values<'a>, rows: usize, arena: &'a Arena) ->
     })))
 }
 
-/// As [`try_integer`], for a text of one to eight digits with something behind it, as nearly all are in practice; nothing for
-/// others.
+/// Like [`try_integer`], for a text of one to eight digits in a buffer with at least eight bytes from its start on, as nearly all
+/// are in practice. Returns `None` for other texts.
 #[inline(always)]
-pub(super) fn short_integer(bytes: &[u8], span: Span) -> Option<i64> {
-    let (eight, bits_behind) = eight_bytes(bytes, span)?;
-    // Zeros in front, and the last digit in the highest byte.
-    number_of((eight ^ ZEROS) << bits_behind)
+fn short_integer(bytes: &[u8], span: Span) -> Option<i64> {
+    let (eight, trailing_bits) = eight_bytes(bytes, span)?;
+    // Shifting fills the front with zeros and moves the last digit to the highest byte.
+    parse_eight_digits((eight ^ ZEROS) << trailing_bits)
 }
 
-/// As [`numbers::real`], for a text of three to eight bytes, one a point, with something behind it; nothing for others.
+/// Like [`numbers::real`], for a text of three to eight bytes with a decimal point, in a buffer with at least eight bytes from its
+/// start on. Returns `None` for other texts.
 #[inline(always)]
-pub(super) fn short_real(bytes: &[u8], span: Span) -> Option<f64> {
-    let (eight, bits_behind) = eight_bytes(bytes, span)?;
-    let text = eight << bits_behind;
-    // The high bit of the lowest byte that is a point.
+fn short_real(bytes: &[u8], span: Span) -> Option<f64> {
+    let (eight, trailing_bits) = eight_bytes(bytes, span)?;
+    let text = eight << trailing_bits;
+    // Sets the high bit of each byte that is a point. Borrows can set bits above the lowest one.
     let others = text ^ every(b'.');
     let points = others.wrapping_sub(every(1)) & !others & every(0x80);
-    let bits_before = points.trailing_zeros().checked_sub(7)?;
-    let whole_bytes = (bits_before - bits_behind) / 8;
+    let point_bit = points.trailing_zeros().checked_sub(7)?;
+    let whole_bytes = (point_bit - trailing_bits) / 8;
     let fraction_bytes = (span.len() - 1).checked_sub(whole_bytes as usize)?;
     let has_leading_zero = eight as u8 == b'0' && whole_bytes > 1;
     if whole_bytes == 0 || fraction_bytes == 0 || has_leading_zero {
         return None;
     }
-    // The digits before the point move up to those behind it.
-    let before = text & ((1 << bits_before) - 1);
-    let behind = text >> (bits_before + 8) << (bits_before + 8);
-    let mantissa = number_of((before << 8 | behind) ^ ZEROS << (bits_behind + 8))?;
+    // Move the digits before the point up by a byte, over the point.
+    let whole = text & ((1 << point_bit) - 1);
+    let fraction = text >> (point_bit + 8) << (point_bit + 8);
+    let mantissa = parse_eight_digits((whole << 8 | fraction) ^ ZEROS << (trailing_bits + 8))?;
     Some(numbers::quotient(mantissa.cast_unsigned(), fraction_bytes))
 }
 
 const ZEROS: u64 = every(b'0');
 
-/// Eight times this byte.
+/// This byte in all eight places.
 const fn every(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
 
-/// The first eight bytes from where a text of one to eight begins, the first the lowest, and how many bits are those that
-/// follow it.
+/// Loads eight bytes from the start of a text of one to eight bytes, in little-endian order, and returns them with the number
+/// of bits that follow the text. Returns `None` if the text is longer, or fewer bytes are there.
 #[inline(always)]
 fn eight_bytes(bytes: &[u8], span: Span) -> Option<(u64, u32)> {
     let start = span.start as usize;
     let eight = u64::from_le_bytes(bytes.get(start..start + 8)?.try_into().ok()?);
-    let bits_behind = 64_u32.checked_sub(8 * span.len() as u32).filter(|bits| *bits < 64)?;
-    Some((eight, bits_behind))
+    let trailing_bits = 64_u32.checked_sub(8 * span.len() as u32).filter(|bits| *bits < 64)?;
+    Some((eight, trailing_bits))
 }
 
-/// The number of eight digits, each the value of a byte, the last one the highest; nothing if one is no digit. All are looked
-/// at together: the pairs are added up, then the fours, then the eight.
+/// The number with eight digits, one per byte as its value, the last digit in the highest byte; `None` if a byte is more than 9.
+/// All digits are combined in parallel: to pairs, then to fours, then to eight.
 #[inline(always)]
-fn number_of(digits: u64) -> Option<i64> {
+fn parse_eight_digits(digits: u64) -> Option<i64> {
     if (digits | digits.wrapping_add(every(0x76))) & every(0x80) != 0 {
         return None;
     }
@@ -224,8 +254,7 @@ fn number_of(digits: u64) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::Strings;
-    use crate::eval::texts::tests::made;
+    use crate::eval::texts::tests::text_column;
 
     #[test]
     fn integers_are_a_sign_and_digits_within_64_bits() {
@@ -252,9 +281,9 @@ mod tests {
         let arena = Arena::default();
         for (text, expected) in cases {
             let expected = expected.map_or(Value::Null, Value::Integer);
-            // With more behind it and without.
+            // With and without text after it.
             for texts in [&[text, "1234567890"][..], &[text]] {
-                let integers = try_integers(made(texts, &arena), texts.len(), &arena);
+                let integers = try_integers(text_column(texts, &arena), texts.len(), &arena);
                 assert_eq!(integers.get(0), expected, "{text:?}");
             }
             let at_the_end = Span { start: 0, end: text.len() as u32 };
@@ -264,43 +293,43 @@ mod tests {
     }
 
     #[test]
-    fn reals_of_up_to_eight_bytes_are_read_as_others() {
-        let mut read = 0;
+    fn short_reals_parse_as_others_do() {
+        let mut parsed = 0;
         for length in 1..8_u32 {
             for number in 0..7_usize.pow(length) {
-                let byte = |at| b"019.-x/"[number / 7_usize.pow(at) % 7];
+                let byte = |place| b"019.-x/"[number / 7_usize.pow(place) % 7];
                 let text: Vec<u8> = (0..length).map(byte).collect();
-                for behind in ["12345678", ".0000000", ",0.5,1.2"] {
-                    let bytes = [&text, behind.as_bytes()].concat();
+                for suffix in ["12345678", ".0000000", ",0.5,1.2"] {
+                    let bytes = [&text, suffix.as_bytes()].concat();
                     if let Some(real) = short_real(&bytes, Span { start: 0, end: length }) {
                         assert_eq!(numbers::real(&text), Some(real), "{}", text.escape_ascii());
-                        read += 1;
+                        parsed += 1;
                     }
                 }
             }
         }
-        assert!(read > 1_000, "short ones are read: {read}");
+        assert!(parsed > 1_000, "only {parsed} short reals were parsed");
         for text in ["0.5", "12.25", "99.99999", "1234.567", "0.000001"] {
-            let bytes = format!("{text},and more");
+            let bytes = format!("{text},suffix");
             let real = short_real(bytes.as_bytes(), Span { start: 0, end: text.len() as u32 });
             assert_eq!(real, text.parse().ok(), "{text}");
         }
     }
 
     #[test]
-    fn integers_of_up_to_eight_digits_are_read_at_once() {
-        let text = |number: u64| format!("{number}rest of it");
+    fn short_integers_have_up_to_eight_digits() {
+        let text = |number: u64| format!("{number} suffix");
         for number in (0..=8).flat_map(|power| [10_u64.pow(power), 10_u64.pow(power) - 1]).chain([12_345_670])
         {
             let (text, digits) = (text(number), number.to_string().len() as u32);
-            let read = short_integer(text.as_bytes(), Span { start: 0, end: digits });
-            assert_eq!(read, (digits <= 8).then_some(number as i64), "{number}");
+            let parsed = short_integer(text.as_bytes(), Span { start: 0, end: digits });
+            assert_eq!(parsed, (digits <= 8).then_some(number as i64), "{number}");
             assert_eq!(short_integer(text.as_bytes(), Span { start: 0, end: digits + 1 }), None);
-            for at in 0..digits as usize {
-                // Every byte that is no digit is seen, in every place.
+            for index in 0..digits as usize {
+                // A byte other than a digit is detected in every place.
                 for byte in (0..=u8::MAX).filter(|byte| !byte.is_ascii_digit()) {
                     let mut text = text.clone().into_bytes();
-                    text[at] = byte;
+                    text[index] = byte;
                     assert_eq!(short_integer(&text, Span { start: 0, end: digits }), None);
                 }
             }

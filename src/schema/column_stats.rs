@@ -76,7 +76,7 @@ impl ColumnStats {
             self.other_than_real.get_or_insert(row);
         }
         if !is_integer && !is_real {
-            match NotANumber::of(text) {
+            match NotANumber::reason(text) {
                 None => self.first_non_number = Some(row),
                 Some(not_a_number) => self.not_a_number = self.not_a_number.or(Some((row, not_a_number))),
             }

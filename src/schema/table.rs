@@ -5,7 +5,7 @@ use super::names::names as unique_names;
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Column, Expr, HeaderColumns, Nulls, OnConflict, OnMismatch, Selected, Table, Type};
 use crate::schema::ddl::{column_sql, quote_name, quote_names};
-use crate::types::Affinity;
+use crate::types::ColumnAffinity;
 use std::collections::{BTreeSet, HashSet};
 
 /// A column of a table that is there already.
@@ -254,10 +254,10 @@ fn refuse_other_table(options: &HeaderColumns, table: &Table, known: &[KnownColu
 
 /// `column` as it is declared in a table that is there, which may not change its values.
 fn into_known(column: &Column, known: &KnownColumn) -> Column {
-    let to = match Affinity::of(&known.declared) {
-        Affinity::Integer | Affinity::Numeric => Some(Type::Numeric),
-        Affinity::Real => Some(Type::Floating),
-        Affinity::Text | Affinity::Blob => None,
+    let to = match ColumnAffinity::from_declared_type(&known.declared) {
+        ColumnAffinity::Integer | ColumnAffinity::Numeric => Some(Type::Numeric),
+        ColumnAffinity::Real => Some(Type::Floating),
+        ColumnAffinity::Text | ColumnAffinity::Blob => None,
     };
     let value = match (&column.value, to) {
         // What an option says holds.

@@ -5,7 +5,7 @@
 
 use super::names::{column_of, hexadecimal, name_of, of_record};
 use super::precedence::{self, EQUALITY, NOT, SIGN, Strength};
-use crate::eval::format_strings::{is_known, parse_printf_piece, parse_strftime_piece};
+use crate::eval::format_strings::{is_supported, parse_printf_piece, parse_strftime_piece};
 use crate::plan::{Affinity, Expr, Function};
 use sqlparser::ast::{
     self, BinaryOperator, CastKind, FunctionArg, FunctionArgExpr, FunctionArguments, InTarget, UnaryOperator,
@@ -383,10 +383,10 @@ fn apply<'e>(name: &str, arguments: impl Iterator<Item = &'e ast::Expr>) -> Opti
         ("date", 1) => (Function::Date, TEXT | NULL),
         ("time", 1) => (Function::Time, TEXT | NULL),
         ("datetime", 1) => (Function::DateTime, TEXT | NULL),
-        ("strftime", 2) if has_format(|text| is_known(text, parse_strftime_piece)) => {
+        ("strftime", 2) if has_format(|text| is_supported(text, parse_strftime_piece)) => {
             (Function::StrfTime, TEXT | NULL)
         }
-        ("printf" | "format", 1..) if has_format(|text| is_known(text, parse_printf_piece)) => {
+        ("printf" | "format", 1..) if has_format(|text| is_supported(text, parse_printf_piece)) => {
             (Function::Printf, TEXT | NULL)
         }
         ("hash64", _) => (Function::Hash64, INTEGER),

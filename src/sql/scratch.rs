@@ -1,5 +1,6 @@
 //! A database in memory, where SQLite says what a user's statements make.
 
+use crate::types::register_math_functions;
 use rusqlite::Connection;
 
 /// A database that nobody keeps.
@@ -43,7 +44,9 @@ impl Scratch {
     /// # Errors
     /// What SQLite says.
     pub(crate) fn new() -> Result<Self, Refusal> {
-        Ok(Self(Connection::open_in_memory()?))
+        let connection = Connection::open_in_memory()?;
+        register_math_functions(&connection)?;
+        Ok(Self(connection))
     }
 
     /// Runs one statement.

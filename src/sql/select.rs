@@ -5,7 +5,7 @@ use super::names::{Refused, column_of};
 use super::script::Piece;
 use crate::error::Result;
 use crate::plan::{Expr, Mention, Selected};
-use crate::types::Affinity;
+use crate::types::ColumnAffinity;
 use sqlparser::ast::{
     self, BinaryOperator, Distinct, GroupByExpr, Ident, Insert, ObjectName, Query, Select, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, Spanned, Statement, TableFactor, TableObject,
@@ -231,7 +231,9 @@ fn column(expr: &ast::Expr) -> Option<String> {
 fn declaration(expr: &ast::Expr) -> &'static str {
     match expr {
         ast::Expr::Nested(of) => declaration(of),
-        ast::Expr::Cast { data_type, .. } => Affinity::of(&data_type.to_string()).as_str(),
+        ast::Expr::Cast { data_type, .. } => {
+            ColumnAffinity::from_declared_type(&data_type.to_string()).as_str()
+        }
         _ => "",
     }
 }

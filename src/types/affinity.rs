@@ -1,8 +1,8 @@
-//! Affinities of declared types (SQLite's datatypes 3).
+//! Column affinity (Datatypes in SQLite, section 3).
 
-/// The type that a column prefers.
+/// The storage class that a column prefers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Affinity {
+pub(crate) enum ColumnAffinity {
     Blob,
     Text,
     Numeric,
@@ -10,9 +10,9 @@ pub(crate) enum Affinity {
     Real,
 }
 
-impl Affinity {
-    /// The affinity of a declared type: the first of these rules that applies (datatypes 3.1).
-    pub(crate) fn of(declared: &str) -> Self {
+impl ColumnAffinity {
+    /// The affinity of a declared type. The first rule that matches applies (Datatypes in SQLite, section 3.1).
+    pub(crate) fn from_declared_type(declared: &str) -> Self {
         let declared = declared.to_ascii_uppercase();
         let has = |words: &[&str]| words.iter().any(|word| declared.contains(word));
         if has(&["INT"]) {
@@ -28,7 +28,7 @@ impl Affinity {
         }
     }
 
-    /// The declared type that SQLite's CREATE TABLE ... AS gives a column of this affinity, in full.
+    /// The declared type that `CREATE TABLE ... AS` gives a column of this affinity, spelled out.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Blob => "",

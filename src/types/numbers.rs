@@ -1,29 +1,29 @@
-//! Which texts are numbers: those whose number gives the text's value back, and no others.
+//! Which texts are numbers: those whose value the number preserves, and no others.
 //!
 //! | text | is | because |
 //! |---|---|---|
 //! | `0`, `42`, `-7` | INTEGER | a canonical decimal within 64 bits |
-//! | `1.5`, `-0.250`, `12` in a column with those | REAL | a plain decimal of at most 15 significant digits, which 64 bits hold |
-//! | `007`, `+1`, ` 1`, `1_000`, `1e5`, `0x1F`, `.5`, `5.` | TEXT | the number would not give the text back |
-//! | `-0`, `-0.0` | TEXT | SQLite stores no sign of zero |
-//! | `9223372036854775808`, `0.1234567890123456` | TEXT | digits would be lost |
+//! | `1.5`, `-0.250`, `12` in a column with those | REAL | a plain decimal of at most 15 significant digits, which a 64-bit float represents |
+//! | `007`, `+1`, ` 1`, `1_000`, `1e5`, `0x1F`, `.5`, `5.` | TEXT | the number does not give the text back |
+//! | `-0`, `-0.0` | TEXT | SQLite does not store the sign of zero |
+//! | `9223372036854775808`, `0.1234567890123456` | TEXT | the number would lose digits |
 
 use std::fmt;
 
-/// The most significant digits that every 64-bit float gives back (`DBL_DIG` of C).
+/// The number of significant decimal digits that every 64-bit float preserves (`DBL_DIG` in C).
 pub(crate) const MAX_REAL_DIGITS: usize = 15;
 
-/// Fraction digits beyond which a number may be too small for a 64-bit float.
+/// With more fraction digits, a number can be too small for a 64-bit float.
 const MAX_FRACTION_DIGITS: usize = 300;
 
-/// The INTEGER that a text is.
+/// Parses a canonical decimal integer within 64 bits; `None` for any other text.
 #[inline]
 pub(crate) fn integer(text: &[u8]) -> Option<i64> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     if !is_canonical_whole(digits) || text == b"-0" {
         return None;
     }
-    // Every canonical number of up to 18 digits fits.
+    // Up to 18 digits always fit.
     if digits.len() <= 18 {
         let magnitude = digits.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
         return Some(if digits.len() == text.len() { magnitude } else { -magnitude });
@@ -31,13 +31,13 @@ pub(crate) fn integer(text: &[u8]) -> Option<i64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// Powers of ten that a 64-bit float holds as they are.
-const EXACT_POWERS: [f64; 23] = [
+/// The powers of ten that a 64-bit float represents exactly.
+pub(crate) const POWERS_OF_TEN: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
     1e19, 1e20, 1e21, 1e22,
 ];
 
-/// The REAL that a text is.
+/// Parses a plain decimal that a 64-bit float preserves (see the module documentation); `None` for any other text.
 #[inline]
 pub(crate) fn real(text: &[u8]) -> Option<f64> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
@@ -45,10 +45,10 @@ pub(crate) fn real(text: &[u8]) -> Option<f64> {
         return long_real(text);
     }
     let (mut mantissa, mut point) = (0_u64, digits.len());
-    for (at, byte) in digits.iter().enumerate() {
+    for (index, byte) in digits.iter().enumerate() {
         match byte {
             b'0'..=b'9' => mantissa = mantissa * 10 + u64::from(byte - b'0'),
-            b'.' if point == digits.len() => point = at,
+            b'.' if point == digits.len() => point = index,
             _ => return None,
         }
     }
@@ -63,14 +63,17 @@ pub(crate) fn real(text: &[u8]) -> Option<f64> {
     Some(if is_negative { -magnitude } else { magnitude })
 }
 
-/// The number with these digits, at most 15, of which so many, at most 22, are behind the point. Both numbers are exact, so
-/// their quotient is the nearest one.
+/// The number with at most 15 `digits`, of which `fraction_digits` (at most 22) follow the decimal point. Both operands of
+/// the division are exact, so the quotient is correctly rounded.
+///
+/// # Panics
+/// If `fraction_digits` is more than 22.
 #[inline(always)]
-pub(crate) fn quotient(digits: u64, behind_point: usize) -> f64 {
-    digits as f64 / EXACT_POWERS[behind_point]
+pub(crate) fn quotient(digits: u64, fraction_digits: usize) -> f64 {
+    digits as f64 / POWERS_OF_TEN[fraction_digits]
 }
 
-/// As [`real`], for texts of any length.
+/// Like [`real`], for texts of any length.
 fn long_real(text: &[u8]) -> Option<f64> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     let (whole, fraction) = match digits.iter().position(|byte| *byte == b'.') {
@@ -85,23 +88,23 @@ fn long_real(text: &[u8]) -> Option<f64> {
     }
     let zeros = fraction.iter().rev().take_while(|digit| **digit == b'0').count();
     let fraction = &fraction[..fraction.len() - zeros];
-    let all = || whole.iter().chain(fraction);
-    let significant = all().skip_while(|digit| **digit == b'0').count();
+    let digits_of_value = || whole.iter().chain(fraction);
+    let significant = digits_of_value().skip_while(|digit| **digit == b'0').count();
     if significant > MAX_REAL_DIGITS {
         return None;
     }
-    let mantissa = all().fold(0_u64, |number, digit| number * 10 + u64::from(digit - b'0'));
+    let mantissa = digits_of_value().fold(0_u64, |number, digit| number * 10 + u64::from(digit - b'0'));
     if mantissa == 0 && digits.len() < text.len() {
         return None;
     }
-    let magnitude = match EXACT_POWERS.get(fraction.len()) {
+    let magnitude = match POWERS_OF_TEN.get(fraction.len()) {
         Some(power) => mantissa as f64 / power,
         None => std::str::from_utf8(digits).ok()?.parse().ok()?,
     };
     Some(if digits.len() < text.len() { -magnitude } else { magnitude })
 }
 
-/// Digits without a leading zero, at least one.
+/// True for one or more digits without a leading zero.
 #[inline]
 fn is_canonical_whole(digits: &[u8]) -> bool {
     match digits {
@@ -111,40 +114,45 @@ fn is_canonical_whole(digits: &[u8]) -> bool {
     }
 }
 
-/// Whether a text is a number, or looks like one.
+/// True if a text is a number or looks like one (see [`NotANumber`]).
 pub(crate) fn is_like_number(text: &[u8]) -> bool {
-    integer(text).is_some() || real(text).is_some() || NotANumber::of(text).is_some()
+    integer(text).is_some() || real(text).is_some() || NotANumber::reason(text).is_some()
 }
 
-/// Whether SQLite would make a number of a text in a column of numeric affinity. It reads no further than to a NUL, and a
-/// vertical tab, too, is a blank to it.
+/// True for the bytes that SQLite skips around a number (`sqlite3Isspace`).
+#[inline]
+pub(crate) fn is_space(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
+}
+
+/// True if SQLite stores a text as a number in a column of numeric affinity. SQLite stops at a NUL, and counts vertical tab as
+/// white space.
 pub(crate) fn is_number_to_sqlite(text: &[u8]) -> bool {
     let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
-    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
-    let start = text.iter().take_while(|byte| is_blank(byte)).count();
-    let end = text.iter().rposition(|byte| !is_blank(byte)).map_or(start, |last| last + 1);
+    let start = text.iter().take_while(|byte| is_space(byte)).count();
+    let end = text.iter().rposition(|byte| !is_space(byte)).map_or(start, |last| last + 1);
     let text = &text[start..end];
     integer(text).is_some()
         || real(text).is_some()
-        || NotANumber::of(text).is_some_and(|doubt| doubt != NotANumber::Underscore)
+        || NotANumber::reason(text).is_some_and(|reason| reason != NotANumber::Underscore)
 }
 
-/// Whether an INTEGER has no more digits than every REAL gives back.
+/// True if an INTEGER has no more digits than every 64-bit float preserves.
 #[inline]
-pub(crate) fn is_real_too(integer: i64) -> bool {
+pub(crate) fn is_exact_real(integer: i64) -> bool {
     integer.unsigned_abs() < 10_u64.pow(MAX_REAL_DIGITS as u32)
 }
 
-/// Why a text that looks like a number is none.
+/// Why a text that looks like a number is not one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotANumber {
     LeadingZero,
-    Plus,
-    Blank,
+    PlusSign,
+    WhiteSpace,
     Underscore,
     Exponent,
     NegativeZero,
-    /// Nothing before or behind the point.
+    /// No digits on one side of the decimal point.
     BarePoint,
     TooManyDigits,
 }
@@ -153,20 +161,22 @@ impl fmt::Display for NotANumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::LeadingZero => "a leading zero",
-            Self::Plus => "a plus sign",
-            Self::Blank => "a blank beside a number",
+            Self::PlusSign => "a plus sign",
+            Self::WhiteSpace => "white space around a number",
             Self::Underscore => "an underscore",
             Self::Exponent => "an exponent",
             Self::NegativeZero => "a negative zero",
-            Self::BarePoint => "a point without digits on both sides",
-            Self::TooManyDigits => "more digits than a number holds",
+            Self::BarePoint => "a decimal point without digits on both sides",
+            Self::TooManyDigits => "more digits than a number can hold",
         })
     }
 }
 
 impl NotANumber {
-    /// Why `text` is no number although it looks like one; nothing if it does not look like one.
-    pub(crate) fn of(text: &[u8]) -> Option<Self> {
+    /// Why `text` is not a number although it looks like one; `None` if it does not look like one.
+    ///
+    /// The reason is meaningless for a text that is a number.
+    pub(crate) fn reason(text: &[u8]) -> Option<Self> {
         let trimmed = text.trim_ascii();
         let unsigned = trimmed.strip_prefix(b"-").or_else(|| trimmed.strip_prefix(b"+")).unwrap_or(trimmed);
         let mantissa_end = unsigned.iter().position(|byte| matches!(byte, b'e' | b'E'));
@@ -184,9 +194,9 @@ impl NotANumber {
             return None;
         }
         Some(if trimmed.len() < text.len() {
-            Self::Blank
+            Self::WhiteSpace
         } else if trimmed.starts_with(b"+") {
-            Self::Plus
+            Self::PlusSign
         } else if mantissa.contains(&b'_') {
             Self::Underscore
         } else if !exponent.is_empty() {
@@ -246,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn reals_are_plain_decimals_that_64_bits_hold() {
+    fn reals_are_plain_decimals_that_floats_preserve() {
         let cases = [
             ("0", 0.0),
             ("0.0", 0.0),
@@ -294,13 +304,13 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_a_number_says_why_it_is_none() {
+    fn rejected_number_like_texts_have_a_reason() {
         let cases = [
             ("007", NotANumber::LeadingZero),
             ("-01.5", NotANumber::LeadingZero),
-            ("+1", NotANumber::Plus),
-            (" 1", NotANumber::Blank),
-            ("1\t", NotANumber::Blank),
+            ("+1", NotANumber::PlusSign),
+            (" 1", NotANumber::WhiteSpace),
+            ("1\t", NotANumber::WhiteSpace),
             ("1_000", NotANumber::Underscore),
             ("1e400", NotANumber::Exponent),
             ("-0.0", NotANumber::NegativeZero),
@@ -309,22 +319,22 @@ mod tests {
             ("9223372036854775808", NotANumber::TooManyDigits),
         ];
         for (text, expected) in cases {
-            assert_eq!(NotANumber::of(text.as_bytes()), Some(expected), "{text}");
+            assert_eq!(NotANumber::reason(text.as_bytes()), Some(expected), "{text}");
         }
         for text in ["", "-", "abc", "1.2.3", "e5", "1e", "12/5", "2024-01-01", "inf"] {
-            assert_eq!(NotANumber::of(text.as_bytes()), None, "{text}");
+            assert_eq!(NotANumber::reason(text.as_bytes()), None, "{text}");
         }
     }
 
     proptest! {
         #[test]
-        fn an_integer_gives_its_text_back(text in "-?[0-9]{1,20}") {
+        fn integers_print_as_the_text_they_were_parsed_from(text in "-?[0-9]{1,20}") {
             let expected = text.parse::<i64>().ok().filter(|number| number.to_string() == text);
             prop_assert_eq!(integer(text.as_bytes()), expected);
         }
 
         #[test]
-        fn a_real_is_the_nearest_and_gives_its_digits_back(text in "-?(0|[1-9][0-9]{0,16})(\\.[0-9]{1,30})?") {
+        fn reals_are_correctly_rounded_and_print_with_the_same_digits(text in "-?(0|[1-9][0-9]{0,16})(\\.[0-9]{1,30})?") {
             let digits = text.trim_start_matches('-');
             let fraction = digits.split_once('.').map_or("", |(_, fraction)| fraction.trim_end_matches('0'));
             let whole = digits.split('.').next().unwrap_or_default();
@@ -333,23 +343,21 @@ mod tests {
             let expected = (significant <= 15 && !(number == 0.0 && text.starts_with('-'))).then_some(number);
             prop_assert_eq!(real(text.as_bytes()), expected);
             if let (Some(number), true) = (expected, whole.len() < 16) {
-                // Written with as many digits it is the same text.
                 let written = format!("{number:.precision$}", precision = fraction.len());
                 prop_assert_eq!(written, format!("{}{whole}{}{fraction}", if text.starts_with('-') { "-" } else { "" }, if fraction.is_empty() { "" } else { "." }));
             }
         }
 
         #[test]
-        fn short_reals_are_read_as_long_ones(text in "-?[0-9.]{0,16}") {
+        fn short_and_long_reals_parse_alike(text in "-?[0-9.]{0,16}") {
             prop_assert_eq!(real(text.as_bytes()), long_real(text.as_bytes()));
         }
 
         #[test]
-        fn no_number_is_in_doubt_twice(text in "[-+ ]?[0-9._eE]{0,12}") {
+        fn texts_that_rust_parses_are_numbers_or_have_a_reason(text in "[-+ ]?[0-9._eE]{0,12}") {
             let is_number = integer(text.as_bytes()).is_some() || real(text.as_bytes()).is_some();
-            // A text that is no number has a reason only if it looks like one, which Rust agrees with.
             if !is_number && text.trim().parse::<f64>().is_ok() {
-                prop_assert!(NotANumber::of(text.as_bytes()).is_some());
+                prop_assert!(NotANumber::reason(text.as_bytes()).is_some());
             }
         }
     }

@@ -1,53 +1,54 @@
-//! What is equal, what is before what, and what is true.
+//! Comparisons, and the truth of values.
 
 use super::numbers::{self, Number};
-use super::{DeferToSqlite, Result};
+use super::{DeferToSqlite, OrDefer};
 use crate::batch::Value;
 use crate::plan::{Affinity, Function};
-use std::borrow::Cow;
 use std::cmp::Ordering;
 
-/// A call whose value is only whether something is so.
-pub(super) enum Test {
-    /// Whether two values are in such an order.
+/// A comparison, or a test for truth.
+pub(super) enum Predicate {
+    /// Compares two values after the affinity has been applied to them.
     Order(fn(Ordering) -> bool, Affinity),
-    /// Whether a value is true, or whether it is false.
+    /// Tests whether a value has this truth.
     Truth(bool),
 }
 
-/// The test that a function is, if it is one of those.
-pub(super) fn test(function: Function) -> Option<Test> {
-    Some(match function {
-        Function::Equal(affinity) => Test::Order(Ordering::is_eq, affinity),
-        Function::Differs(affinity) => Test::Order(Ordering::is_ne, affinity),
-        Function::Less(affinity) => Test::Order(Ordering::is_lt, affinity),
-        Function::LessOrEqual(affinity) => Test::Order(Ordering::is_le, affinity),
-        Function::Greater(affinity) => Test::Order(Ordering::is_gt, affinity),
-        Function::GreaterOrEqual(affinity) => Test::Order(Ordering::is_ge, affinity),
-        Function::IsTrue => Test::Truth(true),
-        Function::IsFalse => Test::Truth(false),
-        _ => return None,
-    })
+impl Predicate {
+    /// The predicate that a function computes, if it is one.
+    pub(super) fn of_function(function: Function) -> Option<Self> {
+        Some(match function {
+            Function::Equal(affinity) => Self::Order(Ordering::is_eq, affinity),
+            Function::Differs(affinity) => Self::Order(Ordering::is_ne, affinity),
+            Function::Less(affinity) => Self::Order(Ordering::is_lt, affinity),
+            Function::LessOrEqual(affinity) => Self::Order(Ordering::is_le, affinity),
+            Function::Greater(affinity) => Self::Order(Ordering::is_gt, affinity),
+            Function::GreaterOrEqual(affinity) => Self::Order(Ordering::is_ge, affinity),
+            Function::IsTrue => Self::Truth(true),
+            Function::IsFalse => Self::Truth(false),
+            _ => return None,
+        })
+    }
 }
 
-/// Whether two values are equal; nothing if one is NULL.
-pub(super) fn equal(left: Value<'_>, right: Value<'_>, affinity: Affinity) -> Result<Option<bool>> {
-    Ok(order_of(left, right, affinity)?.map(Ordering::is_eq))
+/// Compares two values for equality; `None` if one is NULL.
+pub(super) fn equal(left: Value<'_>, right: Value<'_>, affinity: Affinity) -> OrDefer<Option<bool>> {
+    Ok(order(left, right, affinity)?.map(Ordering::is_eq))
 }
 
-/// The order of two values after the affinity has been applied to them; nothing if one is NULL.
-pub(super) fn order_of(left: Value<'_>, right: Value<'_>, affinity: Affinity) -> Result<Option<Ordering>> {
+/// Compares two values after applying the affinity to them (Datatypes in SQLite, section 4.2); `None` if one is NULL.
+pub(super) fn order(left: Value<'_>, right: Value<'_>, affinity: Affinity) -> OrDefer<Option<Ordering>> {
     match (left, right, affinity) {
         (Value::Null, _, _) | (_, Value::Null, _) => Ok(None),
         (Value::Integer(left), Value::Integer(right), _) => Ok(Some(left.cmp(&right))),
         (_, _, Affinity::Text) if is_text(left) || is_text(right) => {
-            let (left, right) = (stringified(left)?, stringified(right)?);
-            Ok(Some(order(left.value(), right.value())))
+            let (left, right) = (with_text_affinity(left)?, with_text_affinity(right)?);
+            Ok(Some(left.value().compare(&right.value())))
         }
         (_, _, Affinity::Numeric) if is_text(left) || is_text(right) => {
-            Ok(Some(order(numeric(left)?, numeric(right)?)))
+            Ok(Some(with_numeric_affinity(left)?.compare(&with_numeric_affinity(right)?)))
         }
-        _ => Ok(Some(order(left, right))),
+        _ => Ok(Some(left.compare(&right))),
     }
 }
 
@@ -55,66 +56,50 @@ fn is_text(value: Value<'_>) -> bool {
     matches!(value, Value::Text(_))
 }
 
-/// A value, or the text that a number has become.
-enum Stringified<'a> {
-    Value(Value<'a>),
-    Text(Cow<'a, [u8]>),
+/// A value after TEXT affinity has been applied to it.
+enum WithTextAffinity<'a> {
+    Unchanged(Value<'a>),
+    /// An integer as text.
+    Text(Vec<u8>),
 }
 
-impl Stringified<'_> {
+impl WithTextAffinity<'_> {
     fn value(&self) -> Value<'_> {
         match self {
-            Self::Value(value) => *value,
+            Self::Unchanged(value) => *value,
             Self::Text(text) => Value::Text(text),
         }
     }
 }
 
-fn stringified(value: Value<'_>) -> Result<Stringified<'_>> {
+/// Converts a number to text. Defers for a REAL.
+fn with_text_affinity(value: Value<'_>) -> OrDefer<WithTextAffinity<'_>> {
     match value {
         Value::Integer(integer) => {
-            Ok(Stringified::Text(Cow::Owned(itoa::Buffer::new().format(integer).as_bytes().to_vec())))
+            Ok(WithTextAffinity::Text(itoa::Buffer::new().format(integer).as_bytes().to_vec()))
         }
         Value::Real(_) => Err(DeferToSqlite),
-        value => Ok(Stringified::Value(value)),
+        value => Ok(WithTextAffinity::Unchanged(value)),
     }
 }
 
-/// The number that a text is, if all of it is one; other values as they are.
-fn numeric(value: Value<'_>) -> Result<Value<'_>> {
+/// Converts a text to a number if all of it is one.
+fn with_numeric_affinity(value: Value<'_>) -> OrDefer<Value<'_>> {
     let Value::Text(text) = value else { return Ok(value) };
-    Ok(match numbers::whole(text)? {
+    Ok(match numbers::parse_whole(text)? {
         Some(Number::Integer(integer)) => Value::Integer(integer),
         Some(Number::Real(real)) => Value::Real(real),
         None => value,
     })
 }
 
-/// The order of two values that are not NULL: numbers, texts, blobs.
-pub(super) fn order(left: Value<'_>, right: Value<'_>) -> Ordering {
-    let class = |value: Value<'_>| match value {
-        Value::Null => 0,
-        Value::Integer(_) | Value::Real(_) => 1,
-        Value::Text(_) => 2,
-        Value::Blob(_) => 3,
-    };
-    match (left, right) {
-        (Value::Integer(left), Value::Integer(right)) => left.cmp(&right),
-        (Value::Real(left), Value::Real(right)) => left.partial_cmp(&right).unwrap_or(Ordering::Equal),
-        (Value::Integer(left), Value::Real(right)) => numbers::order(left, right),
-        (Value::Real(left), Value::Integer(right)) => numbers::order(right, left).reverse(),
-        (Value::Text(left), Value::Text(right)) | (Value::Blob(left), Value::Blob(right)) => left.cmp(right),
-        _ => class(left).cmp(&class(right)),
-    }
-}
-
-/// Whether a value is true; nothing for NULL.
-pub(super) fn truth(value: Value<'_>) -> Result<Option<bool>> {
+/// True if a value is not zero when converted to a number; `None` for NULL. Defers for a BLOB.
+pub(super) fn truth(value: Value<'_>) -> OrDefer<Option<bool>> {
     Ok(match value {
         Value::Null => None,
         Value::Integer(integer) => Some(integer != 0),
         Value::Real(real) => Some(real != 0.0),
-        Value::Text(text) => Some(match numbers::prefix(text)? {
+        Value::Text(text) => Some(match numbers::parse_prefix(text)? {
             Number::Integer(integer) => integer != 0,
             Number::Real(real) => real != 0.0,
         }),

@@ -1,108 +1,113 @@
-//! `printf`, `date`, `time`, `datetime` and `strftime`, of what is plain.
+//! `printf`, `date`, `time`, `datetime` and `strftime`, for common formats and dates.
 
-use super::{DeferToSqlite, Result, numbers, texts};
+use super::{DeferToSqlite, OrDefer, numbers, texts};
 use crate::batch::{Arena, ArenaVec, Value};
-use crate::eval::format_strings::{Dated, Padding, Printed, parse_printf_piece, parse_strftime_piece};
+use crate::eval::format_strings::{
+    Padding, PrintfPiece, StrftimePiece, parse_printf_piece, parse_strftime_piece,
+};
 use crate::plan::Function;
 
-/// What `printf` makes of a format and its arguments; those that are not there are NULL.
-pub(super) fn print<'a>(of: &[Value<'a>], arena: &'a Arena) -> Result<Value<'a>> {
-    let [Value::Text(format), arguments @ ..] = of else { return Err(DeferToSqlite) };
+/// `printf(FORMAT, ...)`. Missing arguments are NULL.
+pub(super) fn printf<'a>(arguments: &[Value<'a>], arena: &'a Arena) -> OrDefer<Value<'a>> {
+    let [Value::Text(format), arguments @ ..] = arguments else { return Err(DeferToSqlite) };
     let mut format = std::str::from_utf8(format).map_err(|_| DeferToSqlite)?;
     let mut arguments = arguments.iter().copied();
-    let mut made = arena.vec(format.len());
+    let mut output = arena.vec(format.len());
     while !format.is_empty() {
-        let (part, rest) = parse_printf_piece(format).ok_or(DeferToSqlite)?;
-        match part {
-            Printed::Literal(text) => made.extend_from_slice_copy(text.as_bytes()),
-            Printed::Text(padding, width) => {
+        let (piece, rest) = parse_printf_piece(format).ok_or(DeferToSqlite)?;
+        match piece {
+            PrintfPiece::Literal(text) => output.extend_from_slice_copy(text.as_bytes()),
+            PrintfPiece::Text(padding, width) => {
                 let text = match arguments.next() {
                     None | Some(Value::Null) => b"",
                     Some(value) => texts::text(value, arena)?,
                 };
-                // A text ends at a NUL there, and a width is one of bytes or of characters.
+                // SQLite ends the text at a NUL, and a width can count bytes or characters.
                 if text.contains(&0) || (width > 0 && !text.is_ascii()) {
                     return Err(DeferToSqlite);
                 }
-                pad(text, padding, width, &mut made);
+                pad(text, padding, width, &mut output);
             }
-            Printed::Integer(padding, width) => {
+            PrintfPiece::Integer(padding, width) => {
                 let value = arguments.next().unwrap_or(Value::Null);
-                let integer = match numbers::converted(Function::CastInteger, value)? {
+                let integer = match numbers::convert(Function::CastInteger, value)? {
                     Value::Integer(integer) => integer,
                     _ => 0,
                 };
-                pad(itoa::Buffer::new().format(integer).as_bytes(), padding, width, &mut made);
+                pad(itoa::Buffer::new().format(integer).as_bytes(), padding, width, &mut output);
             }
         }
         format = rest;
     }
-    // What SQLite makes of nothing is its own.
-    if made.is_empty() { Err(DeferToSqlite) } else { Ok(Value::Text(made.into_bump_slice())) }
+    // SQLite may return NULL for an empty result.
+    if output.is_empty() { Err(DeferToSqlite) } else { Ok(Value::Text(output.into_bump_slice())) }
 }
 
-fn pad(text: &[u8], padding: Padding, width: usize, made: &mut ArenaVec<'_, u8>) {
+/// Appends a text, padded to `width` bytes.
+fn pad(text: &[u8], padding: Padding, width: usize, output: &mut ArenaVec<'_, u8>) {
     let missing = width.saturating_sub(text.len());
-    let signs = match padding {
+    let bytes_before_fill = match padding {
         Padding::Zeros => usize::from(text.starts_with(b"-")),
-        Padding::Before => 0,
-        Padding::Behind => text.len(),
+        Padding::Left => 0,
+        Padding::Right => text.len(),
     };
     let fill = if padding == Padding::Zeros { b'0' } else { b' ' };
-    made.extend_from_slice_copy(&text[..signs]);
-    made.extend(std::iter::repeat_n(fill, missing));
-    made.extend_from_slice_copy(&text[signs..]);
+    output.extend_from_slice_copy(&text[..bytes_before_fill]);
+    output.extend(std::iter::repeat_n(fill, missing));
+    output.extend_from_slice_copy(&text[bytes_before_fill..]);
 }
 
-/// What `date`, `time`, `datetime` or `strftime` makes of a date, or of a date and a time of day.
-pub(super) fn date<'a>(function: Function, of: &[Value<'a>], arena: &'a Arena) -> Result<Value<'a>> {
-    let (format, time) = match (function, of) {
-        (Function::Date, [of]) => ("%F", of),
-        (Function::Time, [of]) => ("%T", of),
-        (Function::DateTime, [of]) => ("%F %T", of),
-        (Function::StrfTime, [Value::Text(format), of]) => {
-            (std::str::from_utf8(format).map_err(|_| DeferToSqlite)?, of)
+/// `date(T)`, `time(T)`, `datetime(T)` and `strftime(FORMAT, T)` of a date with or without a time.
+pub(super) fn date<'a>(function: Function, arguments: &[Value<'a>], arena: &'a Arena) -> OrDefer<Value<'a>> {
+    let (format, time) = match (function, arguments) {
+        (Function::Date, [time]) => ("%F", time),
+        (Function::Time, [time]) => ("%T", time),
+        (Function::DateTime, [time]) => ("%F %T", time),
+        (Function::StrfTime, [Value::Text(format), time]) => {
+            (std::str::from_utf8(format).map_err(|_| DeferToSqlite)?, time)
         }
         _ => return Err(DeferToSqlite),
     };
-    let moment = match time {
+    let timestamp = match time {
         Value::Null | Value::Text(b"") => return Ok(Value::Null),
-        Value::Text(text) => moment(text).ok_or(DeferToSqlite)?,
+        Value::Text(text) => parse_timestamp(text).ok_or(DeferToSqlite)?,
         _ => return Err(DeferToSqlite),
     };
-    let (mut made, mut format) = (arena.vec(format.len()), format);
+    let (mut output, mut format) = (arena.vec(format.len()), format);
     while !format.is_empty() {
-        let (part, rest) = parse_strftime_piece(format).ok_or(DeferToSqlite)?;
-        match part {
-            Dated::Literal(text) => made.extend_from_slice_copy(text.as_bytes()),
-            Dated::Part(part) => made.extend_from_slice_copy(&moment[part]),
+        let (piece, rest) = parse_strftime_piece(format).ok_or(DeferToSqlite)?;
+        match piece {
+            StrftimePiece::Literal(text) => output.extend_from_slice_copy(text.as_bytes()),
+            StrftimePiece::Field(range) => output.extend_from_slice_copy(&timestamp[range]),
         }
         format = rest;
     }
-    Ok(Value::Text(made.into_bump_slice()))
+    Ok(Value::Text(output.into_bump_slice()))
 }
 
-/// A text of the form `YYYY-MM-DD`, `YYYY-MM-DD HH:MM` or `YYYY-MM-DD HH:MM:SS`, or with a T for the blank, in its longest
-/// form, if there is such a day (proleptic Gregorian calendar) and such a time on it.
-fn moment(text: &[u8]) -> Option<[u8; 19]> {
-    let mut moment = *b"0000-00-00 00:00:00";
+/// Completes `YYYY-MM-DD`, `YYYY-MM-DD HH:MM` or `YYYY-MM-DD HH:MM:SS`, with a space or a T before the time, to
+/// `YYYY-MM-DD HH:MM:SS`. Returns `None` for other forms, and if the day (in the proleptic Gregorian calendar) or the time does not
+/// exist.
+fn parse_timestamp(text: &[u8]) -> Option<[u8; 19]> {
+    let mut timestamp = *b"0000-00-00 00:00:00";
     if !matches!(text.len(), 10 | 16 | 19) {
         return None;
     }
-    for (at, byte) in text.iter().enumerate() {
-        let is_right = match moment[at] {
+    for (index, byte) in text.iter().enumerate() {
+        let is_valid = match timestamp[index] {
             b'0' => byte.is_ascii_digit(),
             b' ' => matches!(byte, b' ' | b'T'),
             separator => *byte == separator,
         };
-        if !is_right {
+        if !is_valid {
             return None;
         }
-        if moment[at] == b'0' {
-            moment[at] = *byte;
+        if timestamp[index] == b'0' {
+            timestamp[index] = *byte;
         }
     }
-    let number = |at: usize| u32::from(moment[at] - b'0') * 10 + u32::from(moment[at + 1] - b'0');
+    let number =
+        |start: usize| u32::from(timestamp[start] - b'0') * 10 + u32::from(timestamp[start + 1] - b'0');
     let (year, month, day) = (100 * number(0) + number(2), number(5), number(8));
     let is_leap_year = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let days = match month {
@@ -111,15 +116,15 @@ fn moment(text: &[u8]) -> Option<[u8; 19]> {
         1..=12 => 31,
         _ => 0,
     };
-    let is_real = (1..=days).contains(&day) && number(11) < 24 && number(14) < 60 && number(17) < 60;
-    is_real.then_some(moment)
+    let exists = (1..=days).contains(&day) && number(11) < 24 && number(14) < 60 && number(17) < 60;
+    exists.then_some(timestamp)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn text(value: Result<Value<'_>>) -> Option<String> {
+    fn text(value: OrDefer<Value<'_>>) -> Option<String> {
         match value {
             Ok(Value::Text(text)) => Some(String::from_utf8_lossy(text).into_owned()),
             _ => None,
@@ -127,10 +132,10 @@ mod tests {
     }
 
     #[test]
-    fn plain_formats_are_printed_here() {
+    fn printf_supports_common_formats() {
         let arena = Arena::default();
-        let print = |format: &'static str| {
-            text(super::print(
+        let printf = |format: &'static str| {
+            text(super::printf(
                 &[Value::Text(format.as_bytes()), Value::Text(b"-7x"), Value::Integer(-42)],
                 &arena,
             ))
@@ -146,17 +151,17 @@ mod tests {
             ("%", None),
         ];
         for (format, expected) in cases {
-            assert_eq!(print(format).as_deref(), expected, "{format}");
+            assert_eq!(printf(format).as_deref(), expected, "{format}");
         }
     }
 
     #[test]
-    fn plain_dates_are_known_here() {
+    fn strftime_supports_common_formats_and_dates() {
         let arena = Arena::default();
-        let format = |format: &'static str, of: &'static str| {
+        let strftime = |format: &'static str, time: &'static str| {
             text(date(
                 Function::StrfTime,
-                &[Value::Text(format.as_bytes()), Value::Text(of.as_bytes())],
+                &[Value::Text(format.as_bytes()), Value::Text(time.as_bytes())],
                 &arena,
             ))
         };
@@ -173,8 +178,8 @@ mod tests {
             ("%F", "12:34", None),
             ("%j", "2024-02-29", None),
         ];
-        for (of_format, of, expected) in cases {
-            assert_eq!(format(of_format, of).as_deref(), expected, "{of_format} {of}");
+        for (format, time, expected) in cases {
+            assert_eq!(strftime(format, time).as_deref(), expected, "{format} {time}");
         }
     }
 }

@@ -1,19 +1,19 @@
-//! Texts, taken apart and searched.
+//! Functions on texts.
 //!
-//! SQLite ends some texts at a NUL and not others, so texts with one are left to it. Characters are code points.
+//! Some functions of SQLite end a text at a NUL and others do not, so texts with a NUL are deferred. Characters are code points.
 
-use super::{DeferToSqlite, Result};
+use super::{DeferToSqlite, OrDefer};
 use crate::batch::{Arena, Value};
 use crate::plan::Function;
 
-/// Longer patterns than these are an error of SQLite's.
+/// SQLite reports an error for longer patterns (`SQLITE_LIMIT_LIKE_PATTERN_LENGTH`).
 const MAX_PATTERN_BYTES: usize = 50_000;
 
-/// Longer texts are not made here: SQLite has a limit.
+/// Longer results are deferred, since SQLite limits the length of a text.
 const MAX_TEXT_BYTES: usize = 100 << 20;
 
-/// What SQLite takes a value for that is to be a text.
-pub(super) fn text<'a>(value: Value<'a>, arena: &'a Arena) -> Result<&'a [u8]> {
+/// Converts an argument to text. Defers for a REAL or a BLOB.
+pub(super) fn text<'a>(value: Value<'a>, arena: &'a Arena) -> OrDefer<&'a [u8]> {
     match value {
         Value::Text(text) => Ok(text),
         Value::Integer(integer) => Ok(arena.copy(itoa::Buffer::new().format(integer).as_bytes())),
@@ -21,16 +21,16 @@ pub(super) fn text<'a>(value: Value<'a>, arena: &'a Arena) -> Result<&'a [u8]> {
     }
 }
 
-/// A text as characters, if there is no NUL in it.
-fn chars(text: &[u8]) -> Result<&str> {
+/// A text without NUL as a string. Defers for others.
+fn chars(text: &[u8]) -> OrDefer<&str> {
     if text.contains(&0) {
         return Err(DeferToSqlite);
     }
     std::str::from_utf8(text).map_err(|_| DeferToSqlite)
 }
 
-/// Hexadecimal digits of the bytes of a value.
-pub(super) fn hex<'a>(value: Value<'a>, arena: &'a Arena) -> Result<Value<'a>> {
+/// `hex(X)`.
+pub(super) fn hex<'a>(value: Value<'a>, arena: &'a Arena) -> OrDefer<Value<'a>> {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let bytes = match value {
         Value::Null => b"",
@@ -44,28 +44,28 @@ pub(super) fn hex<'a>(value: Value<'a>, arena: &'a Arena) -> Result<Value<'a>> {
     Ok(Value::Text(digits.into_bump_slice()))
 }
 
-/// A text without the characters in `chars` at its ends, or at one of them.
-pub(super) fn trim<'a>(text: &'a [u8], chars: &[u8], function: Function) -> Result<&'a [u8]> {
+/// `trim(X, Y)`, `ltrim(X, Y)` and `rtrim(X, Y)`.
+pub(super) fn trim<'a>(text: &'a [u8], chars: &[u8], function: Function) -> OrDefer<&'a [u8]> {
     let (text, set) = (self::chars(text)?, self::chars(chars)?);
-    let is_in = |char: char| set.contains(char);
+    let is_in_set = |char: char| set.contains(char);
     Ok(match function {
-        Function::TrimStart => text.trim_start_matches(is_in),
-        Function::TrimEnd => text.trim_end_matches(is_in),
-        _ => text.trim_matches(is_in),
+        Function::TrimStart => text.trim_start_matches(is_in_set),
+        Function::TrimEnd => text.trim_end_matches(is_in_set),
+        _ => text.trim_matches(is_in_set),
     }
     .as_bytes())
 }
 
-/// So many characters of a text from one on, counted from 1, or from the end if negative; all that follow where it is
-/// not said how many, and those before if that is negative (`substrFunc`).
-pub(super) fn substr<'a>(text: &'a [u8], start: Value<'_>, count: Option<Value<'_>>) -> Result<&'a [u8]> {
-    const FAR: i64 = 1 << 40;
+/// `substr(X, Y, Z)` and `substr(X, Y)` (`substrFunc`).
+pub(super) fn substr<'a>(text: &'a [u8], start: Value<'_>, count: Option<Value<'_>>) -> OrDefer<&'a [u8]> {
+    /// Larger numbers are deferred, so that sums do not overflow.
+    const MAX_NUMBER: i64 = 1 << 40;
     let number = |value| match value {
-        Value::Integer(integer) if (-FAR..=FAR).contains(&integer) => Ok(integer),
+        Value::Integer(integer) if (-MAX_NUMBER..=MAX_NUMBER).contains(&integer) => Ok(integer),
         _ => Err(DeferToSqlite),
     };
     let text = chars(text)?;
-    let (mut start, mut count) = (number(start)?, count.map_or(Ok(2 * FAR), number)?);
+    let (mut start, mut count) = (number(start)?, count.map_or(Ok(2 * MAX_NUMBER), number)?);
     if start < 0 {
         start += text.chars().count() as i64;
         if start < 0 {
@@ -82,77 +82,81 @@ pub(super) fn substr<'a>(text: &'a [u8], start: Value<'_>, count: Option<Value<'
         start -= count;
     }
     let end = start + count;
-    let at = |chars: i64| {
+    let byte_offset = |chars: i64| {
         let nth = text.char_indices().nth(usize::try_from(chars).unwrap_or(0));
-        nth.map_or(text.len(), |(at, _)| at)
+        nth.map_or(text.len(), |(offset, _)| offset)
     };
-    Ok(&text.as_bytes()[at(start)..at(end)])
+    Ok(&text.as_bytes()[byte_offset(start)..byte_offset(end)])
 }
 
-/// A text with another in each place of a third.
-pub(super) fn replace<'a>(text: &[u8], pattern: &[u8], by: &[u8], arena: &'a Arena) -> Result<&'a [u8]> {
-    let (text, pattern, by) = (chars(text)?, chars(pattern)?, chars(by)?);
-    let most = text.len().saturating_mul(by.len().max(1));
-    if most > MAX_TEXT_BYTES {
+/// `replace(X, Y, Z)`.
+pub(super) fn replace<'a>(
+    text: &[u8],
+    pattern: &[u8],
+    replacement: &[u8],
+    arena: &'a Arena,
+) -> OrDefer<&'a [u8]> {
+    let (text, pattern, replacement) = (chars(text)?, chars(pattern)?, chars(replacement)?);
+    if text.len().saturating_mul(replacement.len().max(1)) > MAX_TEXT_BYTES {
         return Err(DeferToSqlite);
     }
-    Ok(arena.copy(text.replace(pattern, by).as_bytes()))
+    Ok(arena.copy(text.replace(pattern, replacement).as_bytes()))
 }
 
-/// The place of a text in another, in characters counted from 1; 0 if it is not there.
-pub(super) fn instr(text: &[u8], part: &[u8]) -> Result<i64> {
+/// `instr(X, Y)`.
+pub(super) fn instr(text: &[u8], part: &[u8]) -> OrDefer<i64> {
     let (text, part) = (chars(text)?, chars(part)?);
-    Ok(text.find(part).map_or(0, |at| text[..at].chars().count() as i64 + 1))
+    Ok(text.find(part).map_or(0, |offset| text[..offset].chars().count() as i64 + 1))
 }
 
-/// The number of characters.
-pub(super) fn length(text: &[u8]) -> Result<i64> {
+/// `length(X)` of a text.
+pub(super) fn length(text: &[u8]) -> OrDefer<i64> {
     Ok(chars(text)?.chars().count() as i64)
 }
 
-/// Whether a text is as a pattern of LIKE says: `%` for any characters, `_` for one, ASCII letters in any case.
-pub(super) fn like(text: &[u8], pattern: &[u8]) -> Result<bool> {
+/// `LIKE`: `%` matches any characters, `_` matches one, and ASCII letters match in either case.
+pub(super) fn like(text: &[u8], pattern: &[u8]) -> OrDefer<bool> {
     is_match(text, pattern, '%', '_', |one, other| one.eq_ignore_ascii_case(&other))
 }
 
-/// Whether a text is as a pattern of GLOB says: `*` for any characters, `?` for one. Those with sets are left to SQLite.
-pub(super) fn glob(text: &[u8], pattern: &[u8]) -> Result<bool> {
+/// `GLOB`: `*` matches any characters, `?` matches one. Defers for patterns with a set of characters.
+pub(super) fn glob(text: &[u8], pattern: &[u8]) -> OrDefer<bool> {
     if pattern.contains(&b'[') {
         return Err(DeferToSqlite);
     }
     is_match(text, pattern, '*', '?', |one, other| one == other)
 }
 
+/// Matches a text against a pattern, in which `any` matches any characters and `one` matches one.
 fn is_match(
     text: &[u8],
     pattern: &[u8],
     any: char,
     one: char,
     is_same: impl Fn(char, char) -> bool,
-) -> Result<bool> {
+) -> OrDefer<bool> {
     if pattern.len() > MAX_PATTERN_BYTES {
         return Err(DeferToSqlite);
     }
     let (mut text, mut pattern) = (chars(text)?.chars(), chars(pattern)?.chars());
-    // Behind the last `any`, and where it was last tried.
+    // The rest of the text and of the pattern to continue with after the last `any`.
     let mut retry = None;
     loop {
-        let before = (text.clone(), pattern.clone());
+        let text_before = text.clone();
         match (pattern.next(), text.next()) {
             (None, None) => return Ok(true),
-            (Some(wanted), found) if wanted == any => {
-                let _ = found;
-                text = before.0;
+            (Some(expected), _) if expected == any => {
+                text = text_before;
                 retry = Some((text.clone(), pattern.clone()));
             }
-            (Some(wanted), Some(found)) if wanted == one || is_same(wanted, found) => {}
+            (Some(expected), Some(char)) if expected == one || is_same(expected, char) => {}
             _ => {
-                let Some((mut from, behind)) = retry.take() else { return Ok(false) };
-                if from.next().is_none() {
+                let Some((mut text_rest, pattern_rest)) = retry.take() else { return Ok(false) };
+                if text_rest.next().is_none() {
                     return Ok(false);
                 }
-                (text, pattern) = (from.clone(), behind.clone());
-                retry = Some((from, behind));
+                (text, pattern) = (text_rest.clone(), pattern_rest.clone());
+                retry = Some((text_rest, pattern_rest));
             }
         }
     }
@@ -163,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_match_as_they_say() {
+    fn patterns_match() {
         let cases = [
             ("", "", true),
             ("a", "", false),
@@ -191,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_text_are_counted_in_characters() {
+    fn substr_counts_characters() {
         let cases = [
             (1, None, "häß"),
             (2, Some(1), "ä"),

@@ -1,29 +1,35 @@
-//! Our functions, made known to a connection.
+//! Registers sqload's SQL functions on a connection.
 
 use crate::batch::Value;
 use crate::eval::functions::{hash64, lower, slug, try_date, try_integer, try_real, upper};
+use crate::types::register_math_functions;
 use rusqlite::functions::{Context, FunctionFlags};
-use rusqlite::types::{ToSqlOutput, Value as Owned};
+use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, Error, Result, ToSql};
+use std::borrow::Cow;
 
-/// A text that is made of bytes; SQLite does not ask whether they are UTF-8.
-struct Text(Vec<u8>);
+/// A result of type TEXT that need not be UTF-8.
+struct RawText(Vec<u8>);
 
-impl ToSql for Text {
+impl ToSql for RawText {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(rusqlite::types::ValueRef::Text(&self.0)))
+        Ok(Value::Text(&self.0).to_sqlite())
     }
 }
 
-/// Makes our functions known; `upper` and `lower` take the place of SQLite's.
+/// Registers the functions of [`crate::eval::functions`] and the mathematical functions. `upper` and `lower` replace SQLite's.
+///
+/// # Errors
+/// If SQLite runs out of memory.
 pub(super) fn register(connection: &Connection) -> Result<()> {
+    register_math_functions(connection)?;
     let flags =
         FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     connection.create_scalar_function(c"upper", 1, flags, |call| {
-        Ok(text(call, 0)?.map(|text| Text(upper(&text))))
+        Ok(text(call, 0)?.map(|text| RawText(upper(&text))))
     })?;
     connection.create_scalar_function(c"lower", 1, flags, |call| {
-        Ok(text(call, 0)?.map(|text| Text(lower(&text))))
+        Ok(text(call, 0)?.map(|text| RawText(lower(&text))))
     })?;
     connection.create_scalar_function(
         c"slug",
@@ -47,29 +53,29 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
         })
     })?;
     connection.create_scalar_function(c"try_date", 2, flags, |call| {
-        let (of, format) = (text(call, 0)?, text(call, 1)?);
-        Ok(of.zip(format).and_then(|(of, format)| try_date(&of, &format)).map_or(Owned::Null, Owned::Text))
+        let arguments = text(call, 0)?.zip(text(call, 1)?);
+        Ok(arguments.and_then(|(text, format)| try_date(&text, &format)))
     })?;
     connection.create_scalar_function(c"hash64", -1, flags, |call| {
-        Ok(hash64((0..call.len()).map(|at| argument(call, at))))
+        Ok(hash64((0..call.len()).map(|index| argument(call, index))))
     })
 }
 
-fn argument<'c>(call: &'c Context<'_>, at: usize) -> Value<'c> {
-    super::value(call.get_raw(at))
+fn argument<'c>(call: &'c Context<'_>, index: usize) -> Value<'c> {
+    Value::from_sqlite(call.get_raw(index))
 }
 
-/// An argument as text; nothing if it is NULL.
+/// An argument as text; `None` if it is NULL.
 ///
 /// # Errors
-/// If it is a REAL, whose text only SQLite knows.
-fn text<'c>(call: &'c Context<'_>, at: usize) -> Result<Option<std::borrow::Cow<'c, [u8]>>> {
-    match argument(call, at) {
+/// If the argument is a REAL, because only SQLite can convert it to the text that SQLite would.
+fn text<'c>(call: &'c Context<'_>, index: usize) -> Result<Option<Cow<'c, [u8]>>> {
+    match argument(call, index) {
         Value::Null => Ok(None),
         Value::Integer(integer) => Ok(Some(integer.to_string().into_bytes().into())),
         Value::Text(bytes) | Value::Blob(bytes) => Ok(Some(bytes.into())),
         Value::Real(_) => {
-            let message = "this function takes a text, and not a REAL: CAST(... AS TEXT) makes one of it";
+            let message = "this function does not accept a REAL; convert it with CAST(... AS TEXT)";
             Err(Error::UserFunctionError(message.into()))
         }
     }

@@ -4,11 +4,11 @@
 //! text of a REAL is, SQLite is asked: it is the authority, and such values are few.
 
 use crate::batch::{Arena, Value, Values};
-use crate::types::Affinity;
-use rusqlite::types::{ToSqlOutput, ValueRef};
+use crate::types::ColumnAffinity;
+use crate::types::numbers::is_space;
 use rusqlite::{Connection, Result};
 
-impl Affinity {
+impl ColumnAffinity {
     /// Whether a value of `column` may be stored as another.
     pub(super) fn may_change(self, column: &Values<'_>) -> bool {
         match column {
@@ -41,7 +41,7 @@ impl Affinity {
 
 /// Whether a text begins as a number may.
 fn may_be_number(text: &[u8]) -> bool {
-    matches!(text.first(), Some(b'0'..=b'9' | b'+' | b'-' | b'.' | b' ' | b'\t'..=b'\r'))
+    text.first().is_some_and(|first| matches!(first, b'0'..=b'9' | b'+' | b'-' | b'.') || is_space(first))
 }
 
 /// Converts values.
@@ -59,26 +59,26 @@ impl Converter {
     pub(super) fn stored<'a>(
         &mut self,
         value: Value<'a>,
-        to: Affinity,
+        to: ColumnAffinity,
         arena: &'a Arena,
     ) -> Result<Value<'a>> {
         let value = match (value, to) {
             (Value::Real(real), _) if real.is_nan() => return Ok(Value::Null),
-            (Value::Integer(integer), Affinity::Text) => {
+            (Value::Integer(integer), ColumnAffinity::Text) => {
                 Value::Text(arena.copy(itoa::Buffer::new().format(integer).as_bytes()))
             }
-            (Value::Real(_), Affinity::Text) => self.ask(value, to, arena)?,
-            (Value::Text(_), Affinity::Numeric | Affinity::Integer | Affinity::Real) => {
+            (Value::Real(_), ColumnAffinity::Text) => self.ask(value, to, arena)?,
+            (Value::Text(_), ColumnAffinity::Numeric | ColumnAffinity::Integer | ColumnAffinity::Real) => {
                 self.ask(value, to, arena)?
             }
             _ => value,
         };
         Ok(match (value, to) {
-            (Value::Real(real), Affinity::Numeric | Affinity::Integer) => {
+            (Value::Real(real), ColumnAffinity::Numeric | ColumnAffinity::Integer) => {
                 integral(real).map_or(value, Value::Integer)
             }
-            (Value::Real(real), Affinity::Real) => compact(integral(real)).unwrap_or(value),
-            (Value::Integer(integer), Affinity::Real) => {
+            (Value::Real(real), ColumnAffinity::Real) => compact(integral(real)).unwrap_or(value),
+            (Value::Integer(integer), ColumnAffinity::Real) => {
                 compact(Some(integer)).unwrap_or(Value::Real(integer as f64))
             }
             _ => value,
@@ -86,7 +86,7 @@ impl Converter {
     }
 
     /// What SQLite stores in a column of this affinity.
-    fn ask<'a>(&mut self, value: Value<'a>, affinity: Affinity, arena: &'a Arena) -> Result<Value<'a>> {
+    fn ask<'a>(&mut self, value: Value<'a>, affinity: ColumnAffinity, arena: &'a Arena) -> Result<Value<'a>> {
         let sqlite = match &mut self.sqlite {
             Some(sqlite) => sqlite,
             none => {
@@ -99,27 +99,9 @@ impl Converter {
         };
         let sql =
             format!("REPLACE INTO t (rowid, \"{affinity:?}\") VALUES (1, ?) RETURNING \"{affinity:?}\"");
-        sqlite.prepare_cached(&sql)?.query_row([parameter(&value)], |row| {
-            Ok(match row.get_ref(0)? {
-                ValueRef::Null => Value::Null,
-                ValueRef::Integer(integer) => Value::Integer(integer),
-                ValueRef::Real(real) => Value::Real(real),
-                ValueRef::Text(text) => Value::Text(arena.copy(text)),
-                ValueRef::Blob(blob) => Value::Blob(arena.copy(blob)),
-            })
-        })
+        let stored = |row: &rusqlite::Row<'_>| Ok(Value::from_sqlite(row.get_ref(0)?).copy_to(arena));
+        sqlite.prepare_cached(&sql)?.query_row([value.to_sqlite()], stored)
     }
-}
-
-/// A value to bind to a statement.
-pub(super) fn parameter<'a>(value: &Value<'a>) -> ToSqlOutput<'a> {
-    ToSqlOutput::Borrowed(match *value {
-        Value::Null => ValueRef::Null,
-        Value::Integer(integer) => ValueRef::Integer(integer),
-        Value::Real(real) => ValueRef::Real(real),
-        Value::Text(text) => ValueRef::Text(text),
-        Value::Blob(blob) => ValueRef::Blob(blob),
-    })
 }
 
 /// The integer that a REAL is, if it is one, and neither the largest nor the smallest.

@@ -3,7 +3,7 @@
 
 use crate::plan::Table;
 use crate::schema::ddl::{create_table_sql, quote_name};
-use crate::types::Affinity;
+use crate::types::{ColumnAffinity, register_math_functions};
 use rusqlite::{Connection, Result, Row};
 
 /// A table, as far as its rows depend on it.
@@ -27,7 +27,7 @@ pub struct Schema {
 #[derive(Debug)]
 pub(super) struct Column {
     pub(super) name: String,
-    pub(super) affinity: Affinity,
+    pub(super) affinity: ColumnAffinity,
     pub(super) is_not_null: bool,
     is_key: bool,
 }
@@ -91,6 +91,7 @@ impl Schema {
     /// The error of SQLite if it cannot create the table.
     pub fn check(table: &Table) -> Result<std::result::Result<(), String>> {
         let scratch = Connection::open_in_memory()?;
+        register_math_functions(&scratch)?;
         scratch.execute_batch(&create_table_sql(table))?;
         table.indexes.iter().try_for_each(|sql| scratch.execute_batch(sql))?;
         Ok(Self::read(&scratch, table)?.map(drop))
@@ -171,7 +172,7 @@ fn columns(connection: &Connection, table: &str) -> Result<Vec<Column>> {
     let column = |row: &Row<'_>| {
         Ok(Column {
             name: row.get(0)?,
-            affinity: Affinity::of(&row.get::<_, String>(1)?),
+            affinity: ColumnAffinity::from_declared_type(&row.get::<_, String>(1)?),
             is_not_null: row.get(2)?,
             is_key: row.get(3)?,
         })

@@ -8,7 +8,7 @@ use super::affinity::Converter;
 use super::catalog::{Index, Schema};
 use super::cells::{Cells, Kind, Limits};
 use super::layout::{Numbered, Sink};
-use super::record::{compare, prefix};
+use super::record::prefix;
 use super::sort::{same_prefix, sort_by_prefix};
 use crate::batch::{Arena, Rows, Value, Values};
 use crate::write;
@@ -252,7 +252,7 @@ fn ascends(values: &Values<'_>, rows: usize) -> bool {
                 _ => a < b,
             }
         }),
-        _ => (1..rows).all(|row| compare(&values.get(row - 1), &values.get(row)).is_lt()),
+        _ => (1..rows).all(|row| values.get(row - 1).compare(&values.get(row)).is_lt()),
     }
 }
 
@@ -266,7 +266,7 @@ fn find_order(
 ) -> Option<(usize, usize)> {
     let compare_keys = |a: usize, b: usize| {
         let mut by_value = index.keys.iter().map(|key| {
-            let order = compare(&columns[key.column].get(a), &columns[key.column].get(b));
+            let order = columns[key.column].get(a).compare(&columns[key.column].get(b));
             if key.is_descending { order.reverse() } else { order }
         });
         by_value.find(|order| order.is_ne()).unwrap_or(cmp::Ordering::Equal)

@@ -19,7 +19,6 @@
 //! set in all but the last; a ninth byte holds eight bits.
 
 use crate::batch::Value;
-use std::cmp::Ordering;
 
 /// The most bytes that a varint takes.
 pub(super) const MAX_VARINT_BYTES: usize = 9;
@@ -223,49 +222,6 @@ fn big_endian(bytes: &[u8]) -> i64 {
     bytes.iter().fold(sign, |value, byte| value << 8 | i64::from(*byte))
 }
 
-/// The order of two values in an index of BINARY collation: NULL, numbers, texts, blobs (SQLite's datatypes 4.1).
-#[inline]
-pub(super) fn compare(a: &Value<'_>, b: &Value<'_>) -> Ordering {
-    match (a, b) {
-        (Value::Blob(a), Value::Blob(b)) => match (<&[u8; 16]>::try_from(*a), <&[u8; 16]>::try_from(*b)) {
-            // Most keys of this kind are UUIDs.
-            (Ok(a), Ok(b)) => u128::from_be_bytes(*a).cmp(&u128::from_be_bytes(*b)),
-            _ => a.cmp(b),
-        },
-        (Value::Text(a), Value::Text(b)) => a.cmp(b),
-        (Value::Integer(a), Value::Integer(b)) => a.cmp(b),
-        (Value::Real(a), Value::Real(b)) => a.partial_cmp(b).unwrap_or(Ordering::Equal),
-        (Value::Integer(a), Value::Real(b)) => compare_integer_real(*a, *b),
-        (Value::Real(a), Value::Integer(b)) => compare_integer_real(*b, *a).reverse(),
-        _ => rank(a).cmp(&rank(b)),
-    }
-}
-
-/// Without rounding the integer, which may have more digits than a REAL can hold.
-fn compare_integer_real(integer: i64, real: f64) -> Ordering {
-    const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
-    if real >= TWO_TO_63 {
-        Ordering::Less
-    } else if real < -TWO_TO_63 {
-        Ordering::Greater
-    } else {
-        let whole = real.trunc();
-        let by_fraction = whole.partial_cmp(&real).unwrap_or(Ordering::Equal);
-        integer.cmp(&(whole as i64)).then(by_fraction)
-    }
-}
-
-/// The place of a value's storage class in the order of all values.
-#[inline]
-pub(super) fn rank(value: &Value<'_>) -> u8 {
-    match value {
-        Value::Null => 0,
-        Value::Integer(_) | Value::Real(_) => 1,
-        Value::Text(_) => 2,
-        Value::Blob(_) => 3,
-    }
-}
-
 /// The first bits of a value's place in the order of all values: whatever is less has no larger ones.
 #[inline]
 pub(super) fn prefix(value: &Value<'_>, is_descending: bool) -> u64 {
@@ -279,7 +235,7 @@ pub(super) fn prefix(value: &Value<'_>, is_descending: bool) -> u64 {
             None => bytes.iter().rev().fold(0, |bits, byte| bits >> 8 | u64::from(*byte) << 56),
         },
     };
-    let prefix = u64::from(rank(value)) << (64 - RANK_BITS) | bits >> RANK_BITS;
+    let prefix = u64::from(value.class_rank()) << (64 - RANK_BITS) | bits >> RANK_BITS;
     if is_descending { !prefix } else { prefix }
 }
 
@@ -292,7 +248,6 @@ fn ordered_bits(real: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::write::direct::affinity::parameter;
     use rusqlite::Connection;
 
     /// Numbers around every power of two.
@@ -368,7 +323,7 @@ mod tests {
         connection.execute_batch("CREATE TABLE v (x, at)").unwrap();
         for (at, value) in values.iter().enumerate() {
             let at = Value::Integer(at as i64);
-            connection.execute("INSERT INTO v VALUES (?, ?)", [value, &at].map(parameter)).unwrap();
+            connection.execute("INSERT INTO v VALUES (?, ?)", [*value, at].map(Value::to_sqlite)).unwrap();
         }
         // Equal ones have the same rank.
         let sql = "SELECT at, rank() OVER (ORDER BY x) FROM v";
@@ -378,9 +333,9 @@ mod tests {
         rows.map(Result::unwrap).for_each(|(at, rank)| ranks[at as usize] = rank);
         for (a, a_rank) in values.iter().zip(&ranks) {
             for (b, b_rank) in values.iter().zip(&ranks) {
-                assert_eq!(compare(a, b), a_rank.cmp(b_rank), "{a:?} and {b:?}");
+                assert_eq!(a.compare(b), a_rank.cmp(b_rank), "{a:?} and {b:?}");
                 let order = prefix(a, false).cmp(&prefix(b, false));
-                assert!(order.is_eq() || order == compare(a, b), "the prefixes of {a:?} and {b:?}");
+                assert!(order.is_eq() || order == a.compare(b), "the prefixes of {a:?} and {b:?}");
                 assert_eq!(prefix(a, true).cmp(&prefix(b, true)), order.reverse());
             }
         }

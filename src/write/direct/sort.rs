@@ -5,7 +5,7 @@
 //! of a key, its prefix; only where these are equal whole keys are compared.
 
 use super::cells::Cells;
-use super::record::{Fields, compare, get_varint, prefix};
+use super::record::{Fields, get_varint, prefix};
 use crate::batch::Value;
 use rayon::prelude::*;
 use std::cmp::Ordering;
@@ -51,7 +51,7 @@ impl CellOrder {
             Self::Key { is_descending, .. } => {
                 let mut is_descending = is_descending.iter();
                 let by_value = fields(a).zip(fields(b)).map(|(a, b)| {
-                    let order = compare(&a, &b);
+                    let order = a.compare(&b);
                     // Behind the key is the rowid.
                     if is_descending.next().is_some_and(|descending| *descending) {
                         order.reverse()
@@ -71,7 +71,7 @@ impl CellOrder {
             Self::Key { is_unique: false, .. } => false,
             Self::Key { is_descending, .. } => {
                 // NULLs are distinct.
-                let is_same = |(a, b): (Value<'_>, Value<'_>)| a != Value::Null && compare(&a, &b).is_eq();
+                let is_same = |(a, b): (Value<'_>, Value<'_>)| a != Value::Null && a.compare(&b).is_eq();
                 fields(a).zip(fields(b)).take(is_descending.len()).all(is_same)
             }
         }
