@@ -4,14 +4,14 @@ mod shapes;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sqload::batch::Span;
-use sqload::format::csv::parse::{Records, parse_rectangular};
+use sqload::format::csv::parse::{RecordParser, parse_rectangular};
 use sqload::plan::Dialect;
 use std::hint::black_box;
 
 /// Records and fields, counted by our parser.
 fn parse(csv: &[u8]) -> (usize, usize) {
     let mut fields = Vec::new();
-    let mut records = Records::new(csv, Dialect::default());
+    let mut records = RecordParser::new(csv, Dialect::default());
     let mut counts = (0, 0);
     while records.next_into(&mut fields).is_some() {
         counts = (counts.0 + 1, counts.1 + fields.len());

@@ -19,7 +19,7 @@ pub(crate) use arena::ArenaVec;
 pub use chunk::{Chunk, RowOrigin, RowOrigins};
 pub(crate) use strings::{Copier, PADDING_BYTES};
 pub use strings::{Span, Strings};
-pub(crate) use texts::{MAX_TEXTS_BYTES, Texts, copy};
+pub(crate) use texts::{MAX_STRINGS_BYTES, StringsBuilder, copy_text};
 pub(crate) use value::null_where;
 pub use value::{Value, Values};
 
@@ -52,7 +52,7 @@ pub struct Repairs {
     /// Records with too many fields, which were cut off.
     pub cut: u64,
     /// Records that were not UTF-8, with U+FFFD where that was so.
-    pub mended: u64,
+    pub utf8_replaced: u64,
     /// Fields that hold a NUL byte.
     pub nul_values: u64,
 }
@@ -61,7 +61,7 @@ impl AddAssign for Repairs {
     fn add_assign(&mut self, other: Self) {
         self.padded += other.padded;
         self.cut += other.cut;
-        self.mended += other.mended;
+        self.utf8_replaced += other.utf8_replaced;
         self.nul_values += other.nul_values;
     }
 }
@@ -70,25 +70,25 @@ impl AddAssign for Repairs {
 #[derive(Debug, Clone, Default)]
 pub struct TypeFeedback {
     /// One with a value that is not of its type.
-    pub wrong: Option<usize>,
+    pub mismatched: Option<usize>,
     /// Those taken to be INTEGER in which there is a REAL.
-    pub reals: BTreeSet<usize>,
+    pub real_columns: BTreeSet<usize>,
     /// Those taken to be INTEGER in which there is one with more digits than a REAL gives back.
-    pub long_integers: BTreeSet<usize>,
+    pub long_integer_columns: BTreeSet<usize>,
 }
 
 impl TypeFeedback {
     /// A column that can be neither what it was taken to be nor anything that its values are good for as they are.
-    pub(crate) fn mismatch(&self) -> Option<usize> {
-        self.wrong.or_else(|| self.reals.intersection(&self.long_integers).next().copied())
+    pub(crate) fn column_to_reinfer(&self) -> Option<usize> {
+        self.mismatched.or_else(|| self.real_columns.intersection(&self.long_integer_columns).next().copied())
     }
 }
 
 impl AddAssign for TypeFeedback {
     fn add_assign(&mut self, mut other: Self) {
-        self.wrong = self.wrong.or(other.wrong);
-        self.reals.append(&mut other.reals);
-        self.long_integers.append(&mut other.long_integers);
+        self.mismatched = self.mismatched.or(other.mismatched);
+        self.real_columns.append(&mut other.real_columns);
+        self.long_integer_columns.append(&mut other.long_integer_columns);
     }
 }
 

@@ -8,11 +8,11 @@ mod dry_run;
 mod inspect;
 
 use crate::error::{Error, Kind, Result};
-use crate::files::staged::{StagedFile, directory_of, remove_leftovers};
+use crate::files::staged::{StagedFile, directory_of, remove_abandoned_files};
 use crate::plan::{IfExists, OnConflict, Synchronous, Table, Tuning};
 use crate::schema::ddl::{create_table_sql, quote_name};
 use crate::write::direct::Schema;
-pub(crate) use dry_run::Trial;
+pub(crate) use dry_run::DryRun;
 pub(crate) use inspect::{existing_columns, existing_names};
 use inspect::{journals_of, refuse_name, refuse_too_many_columns, replaceable_page_bytes};
 use rusqlite::{Connection, OpenFlags};
@@ -78,7 +78,7 @@ impl Target {
                         (connection, Some(staged), Some(old))
                     }
                     None => {
-                        remove_leftovers(&path);
+                        remove_abandoned_files(&path);
                         old.execute_batch("ROLLBACK")
                             .map_err(|source| Error::sqlite("open", &path, source))?;
                         (old, None, None)
@@ -142,13 +142,13 @@ impl Target {
     ///
     /// # Errors
     /// [`Kind::Sqlite`], [`Kind::Io`], or [`Kind::Internal`] if that is not possible.
-    pub(crate) fn release(&mut self, table: &Table) -> Result<(Schema, File)> {
+    pub(crate) fn detach(&mut self, table: &Table) -> Result<(Schema, File)> {
         let impossible =
             |reason: String| Kind::Internal(format!("the table can not be written as pages: {reason}"));
         let staged =
             self.staged.as_ref().ok_or_else(|| impossible("it is not in a new database".to_owned()))?;
         let file = staged.file().map_err(|error| Error::io("open", &self.path, error))?;
-        self.complete(&table.indexes)?;
+        self.finish_schema(&table.indexes)?;
         let schema = Schema::read(self.connection()?, table);
         let schema =
             schema.map_err(|source| Error::sqlite("read", &self.path, source))?.map_err(impossible)?;
@@ -162,11 +162,11 @@ impl Target {
         connection.close().map_err(|(_, source)| Error::sqlite("close", &self.path, source))
     }
 
-    /// Opens a new database again after [`Target::release`], unless it is open, and runs `unfinished`.
+    /// Opens a new database again after [`Target::detach`], unless it is open, and runs `unfinished`.
     ///
     /// # Errors
     /// [`Kind::Sqlite`] or [`Kind::Interrupted`].
-    pub(crate) fn complete(&mut self, unfinished: &[String]) -> Result<()> {
+    pub(crate) fn finish_schema(&mut self, unfinished: &[String]) -> Result<()> {
         if let (None, Some(staged)) = (&self.connection, &self.staged) {
             let mut connection = open_new(staged, &self.path, None, false)?;
             configure(&mut connection, &self.tuning, self.stop.clone())
@@ -305,7 +305,7 @@ fn put_in_place(staged: StagedFile, path: &Path, replaces: bool, synchronous: Sy
         staged.sync().map_err(failed)?;
     }
     refuse_stray_journals(path)?;
-    staged.take_place(path, replaces).map_err(failed)?;
+    staged.persist(path, replaces).map_err(failed)?;
     if is_durable {
         File::open(directory_of(path)).and_then(|directory| directory.sync_all()).map_err(failed)?;
     }

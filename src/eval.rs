@@ -202,14 +202,15 @@ impl Evaluator<'_> {
         let found = |slot, to, otherwise, found| {
             let mut columns = (0..block.outputs.len()).filter(|at| block.outputs[*at].slot == Some(slot));
             match (found, otherwise) {
-                (Found::Real, _) => mismatches.type_feedback.reals.extend(columns),
-                (Found::LongInteger, _) => mismatches.type_feedback.long_integers.extend(columns),
+                (Found::Real, _) => mismatches.type_feedback.real_columns.extend(columns),
+                (Found::LongInteger, _) => mismatches.type_feedback.long_integer_columns.extend(columns),
                 (Found::Other(row), OnMismatch::Reject) => {
                     let at = columns.next().unwrap_or_default();
                     mismatches.rejects.push((row, program.reason(at, to)));
                 }
                 (Found::Other(_), OnMismatch::TypeMismatch | OnMismatch::Widen) => {
-                    mismatches.type_feedback.wrong = mismatches.type_feedback.wrong.or(columns.next());
+                    mismatches.type_feedback.mismatched =
+                        mismatches.type_feedback.mismatched.or(columns.next());
                 }
             }
         };

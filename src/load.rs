@@ -13,7 +13,7 @@ use crate::engine::sources::{Sources, unify_columns};
 use crate::engine::timers::StageTimers;
 use crate::error::{Error, Kind, Result};
 use crate::eval::Seed;
-use crate::files::output::Output;
+use crate::files::output::OutputFile;
 use crate::format::csv::source::Source;
 use crate::plan::{Column, Expr, HeaderColumns, OnConflict, OnError, Plan, Table, WriterChoice};
 use crate::report::{Progress, Report, ReportColumn};
@@ -292,15 +292,15 @@ impl Load<'_> {
     }
 
     /// The file that the report is written to, which may be none of `others`, if it is to be written to a file.
-    fn open_report(&self, others: &[PathBuf]) -> Result<Option<Output>> {
+    fn open_report(&self, others: &[PathBuf]) -> Result<Option<OutputFile>> {
         let path = self.plan.report.as_deref().filter(|path| *path != Path::new("-"));
         let others: Vec<_> = others.iter().map(PathBuf::as_path).collect();
-        path.map(|path| Output::open(path, &others)).transpose()
+        path.map(|path| OutputFile::open(path, &others)).transpose()
     }
 
-    fn write_report(&self, report: &Report, output: Option<Output>) -> Result<()> {
+    fn write_report(&self, report: &Report, output: Option<OutputFile>) -> Result<()> {
         let written = match (&self.plan.report, output) {
-            (_, Some(mut output)) => report.write_json(output.start()?),
+            (_, Some(mut output)) => report.write_json(output.truncate()?),
             (Some(_), None) => report.write_json(std::io::stdout()),
             (None, None) => Ok(()),
         };
@@ -325,7 +325,7 @@ fn write(
     let Plan { table, tuning, .. } = sources.plan;
     match choice {
         Choice::Direct => {
-            let (schema, database) = target.release(table)?;
+            let (schema, database) = target.detach(table)?;
             let sorting = Sorting { max_bytes: tuning.memory_bytes, jobs: pipeline.jobs };
             let mut writer = Direct::new(schema, database, target.path(), sorting)?;
             let counts = sources.run(pipeline, &mut writer, usize::MAX, Some(rejects))?;
@@ -354,8 +354,8 @@ fn finish(
     sources.list.iter().try_for_each(Source::check)?;
     let rejected = rejects.finish()?;
     let (counts, mut unfinished) = written?;
-    let table = table::widen_to_real(table, &counts.type_feedback.reals);
-    if !counts.type_feedback.reals.is_empty() {
+    let table = table::widen_to_real(table, &counts.type_feedback.real_columns);
+    if !counts.type_feedback.real_columns.is_empty() {
         unfinished.insert(0, declare_again_sql(&table));
     }
     unfinished.extend_from_slice(&table.after);
@@ -367,7 +367,7 @@ fn finish(
         return Err(Kind::Internal(format!("records were lost: {counts:?}")).into());
     }
     if !unfinished.is_empty() || tuning.verify || tuning.vacuum {
-        pipeline.clocks.finish.time(|| target.complete(&unfinished))?;
+        pipeline.clocks.finish.time(|| target.finish_schema(&unfinished))?;
     }
     if tuning.verify {
         pipeline.clocks.finish.time(|| target.verify(&table, counts.loaded))?;

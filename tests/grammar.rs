@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use sqload::Kind;
 use sqload::batch::Arena;
 use sqload::batch::Chunk;
-use sqload::format::csv::parse::{Records, trim, unquote};
+use sqload::format::csv::parse::{RecordParser, trim, unquote};
 use sqload::format::csv::split::Split;
 use sqload::input::Incoming;
 use sqload::plan::{Delimiter, Dialect};
@@ -21,14 +21,14 @@ const ANY_SIZE: usize = 1 << 20;
 
 fn ours(bytes: &[u8], dialect: Dialect) -> Vec<Fields> {
     let arena = Arena::default();
-    let mut records = Records::new(bytes, dialect);
+    let mut records = RecordParser::new(bytes, dialect);
     let mut all = Vec::new();
     let mut fields = Vec::new();
     while records.next_into(&mut fields).is_some() {
         if dialect.trim {
             trim(bytes, &mut fields);
         }
-        let values = fields.drain(..).map(|field| unquote(field.of(bytes), dialect, &arena).to_vec());
+        let values = fields.drain(..).map(|field| unquote(field.slice(bytes), dialect, &arena).to_vec());
         all.push(values.collect());
     }
     all
@@ -115,7 +115,8 @@ impl Incoming for Trickle<'_> {
 /// Checks that the chunks of `bytes` do not depend on when these come in.
 fn check_trickle(bytes: &[u8], dialect: Dialect, chunk_bytes: usize) {
     let trickle = Trickle { bytes, there: AtomicUsize::new(0) };
-    let mut coming = Split::new("test".into(), &[], 0, dialect, chunk_bytes, ANY_SIZE).of(&trickle);
+    let mut coming =
+        Split::new("test".into(), &[], 0, dialect, chunk_bytes, ANY_SIZE).with_incoming(&trickle);
     for expected in split(bytes, dialect, chunk_bytes) {
         match (expected, coming.next().expect("as many chunks")) {
             (Ok(expected), Ok(chunk)) => assert_eq!(chunk, expected),
@@ -397,7 +398,8 @@ fn a_header_may_come_in_bit_by_bit() {
     for rows in 1..3 {
         let mut whole = split(bytes, Dialect::default(), 1);
         let trickle = Trickle { bytes, there: AtomicUsize::new(0) };
-        let mut coming = Split::new("test".into(), &[], 0, Dialect::default(), 1, ANY_SIZE).of(&trickle);
+        let mut coming =
+            Split::new("test".into(), &[], 0, Dialect::default(), 1, ANY_SIZE).with_incoming(&trickle);
         assert_eq!(coming.take_header(rows).unwrap(), whole.take_header(rows).unwrap());
         let rest = |split: Split<'_>| split.map(|chunk| chunk.unwrap().bytes.to_vec()).collect::<Vec<_>>();
         assert_eq!(rest(coming), rest(whole));

@@ -2,7 +2,7 @@
 #![no_main]
 
 use csv::ByteRecord;
-use sqload::format::csv::parse::Records;
+use sqload::format::csv::parse::RecordParser;
 use sqload::plan::Dialect;
 use sqload::format::csv::split::Split;
 use sqload::{Error, Kind};
@@ -64,7 +64,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
 
 /// Bytes of the largest record, without its line end.
 fn largest_record(bytes: &[u8], dialect: Dialect) -> usize {
-    let mut records = Records::new(bytes, dialect);
+    let mut records = RecordParser::new(bytes, dialect);
     let ranges = std::iter::from_fn(|| records.next_into(&mut Vec::new()));
     ranges.map(|range| range.len()).max().unwrap_or_default()
 }

@@ -6,7 +6,7 @@ mod naive;
 
 use csv::ByteRecord;
 use sqload::batch::{Arena, Span};
-use sqload::format::csv::parse::{Records, parse_rectangular, trim, unquote};
+use sqload::format::csv::parse::{RecordParser, parse_rectangular, trim, unquote};
 use sqload::plan::{Delimiter, Dialect};
 
 /// The dialect that `data` begins with, the options beside it, and the bytes behind it.
@@ -37,7 +37,7 @@ pub fn dialect(data: &[u8]) -> Option<(Dialect, u8, &[u8])> {
 
 /// The records of `bytes` as sqload reads them.
 pub fn records(bytes: &[u8], dialect: Dialect) -> Vec<ByteRecord> {
-    let mut records = Records::new(bytes, dialect);
+    let mut records = RecordParser::new(bytes, dialect);
     let mut fields = Vec::new();
     let mut list = Vec::new();
     while records.next_into(&mut fields).is_some() {
@@ -50,7 +50,7 @@ pub fn records(bytes: &[u8], dialect: Dialect) -> Vec<ByteRecord> {
 /// Those of `bytes` if all are found to have as many fields as the first of them.
 pub fn regular_records(bytes: &[u8], dialect: Dialect) -> Option<Vec<ByteRecord>> {
     let mut fields = Vec::new();
-    Records::new(bytes, dialect).next_into(&mut fields);
+    RecordParser::new(bytes, dialect).next_into(&mut fields);
     let width = fields.len();
     fields.clear();
     parse_rectangular(bytes, dialect, width, &mut fields)?;
@@ -62,7 +62,7 @@ fn values(bytes: &[u8], dialect: Dialect, fields: &mut [Span]) -> ByteRecord {
     if dialect.trim {
         trim(bytes, fields);
     }
-    fields.iter().map(|field| unquote(field.of(bytes), dialect, &arena)).collect()
+    fields.iter().map(|field| unquote(field.slice(bytes), dialect, &arena)).collect()
 }
 
 /// Whether an input that begins like this is taken for UTF-16 or for a compressed one.

@@ -21,7 +21,7 @@ impl Span {
     /// These bytes of `bytes`.
     #[inline]
     #[must_use]
-    pub fn of(self, bytes: &[u8]) -> &[u8] {
+    pub fn slice(self, bytes: &[u8]) -> &[u8] {
         &bytes[self.start as usize..self.end as usize]
     }
 }
@@ -40,7 +40,7 @@ impl<'a> Strings<'a> {
     #[inline]
     #[must_use]
     pub fn get(&self, row: usize) -> &'a [u8] {
-        self.spans[row].of(self.bytes)
+        self.spans[row].slice(self.bytes)
     }
 }
 
@@ -78,7 +78,7 @@ impl<'a> Copier<'a> {
             0..=16 => self.copy_padded::<16>(span, to),
             17..=32 => self.copy_padded::<32>(span, to),
             33..=PADDING_BYTES => self.copy_padded::<PADDING_BYTES>(span, to),
-            _ => to[..span.len()].copy_from_slice(span.of(self.strings.bytes)),
+            _ => to[..span.len()].copy_from_slice(span.slice(self.strings.bytes)),
         }
         span.len()
     }
@@ -88,7 +88,7 @@ impl<'a> Copier<'a> {
         let (bytes, start) = (self.strings.bytes, span.start as usize);
         match (bytes.get(start..start + BYTES), to.get_mut(..BYTES)) {
             (Some(padded), Some(to)) => to.copy_from_slice(padded),
-            _ => to[..span.len()].copy_from_slice(span.of(bytes)),
+            _ => to[..span.len()].copy_from_slice(span.slice(bytes)),
         }
     }
 }

@@ -3,14 +3,14 @@
 use super::{Arena, ArenaVec, PADDING_BYTES, Span, Strings};
 
 /// Texts that are made one behind the other.
-pub(crate) struct Texts<'a> {
+pub(crate) struct StringsBuilder<'a> {
     pub(crate) bytes: &'a mut [u8],
     used: usize,
     spans: ArenaVec<'a, Span>,
 }
 
-impl<'a> Texts<'a> {
-    /// None yet; room for so many, of so many bytes together, which must be fewer than [`MAX_TEXTS_BYTES`].
+impl<'a> StringsBuilder<'a> {
+    /// None yet; room for so many, of so many bytes together, which must be fewer than [`MAX_STRINGS_BYTES`].
     pub(crate) fn new(rows: usize, bytes: usize, arena: &'a Arena) -> Self {
         Self { bytes: arena.zeros(bytes + PADDING_BYTES), used: 0, spans: arena.vec(rows) }
     }
@@ -29,11 +29,11 @@ impl<'a> Texts<'a> {
 }
 
 /// What the spans of a column can reach.
-pub(crate) const MAX_TEXTS_BYTES: usize = u32::MAX as usize - PADDING_BYTES;
+pub(crate) const MAX_STRINGS_BYTES: usize = u32::MAX as usize - PADDING_BYTES;
 
 /// Copies a text to the start of `to` and returns its bytes.
 #[inline]
-pub(crate) fn copy(text: &[u8], to: &mut [u8]) -> usize {
+pub(crate) fn copy_text(text: &[u8], to: &mut [u8]) -> usize {
     to[..text.len()].copy_from_slice(text);
     text.len()
 }

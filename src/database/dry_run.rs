@@ -10,19 +10,19 @@ use std::path::{Path, PathBuf};
 
 /// A database in memory with the table as it would be, and what is known of the place of the real one.
 #[derive(Debug)]
-pub(crate) struct Trial {
+pub(crate) struct DryRun {
     /// The database's place, without symbolic links.
     pub(crate) path: PathBuf,
     /// Whether a new file would be made.
     pub(crate) is_new: bool,
     /// Whether the table is there already.
-    pub(crate) is_there: bool,
+    pub(crate) table_exists: bool,
     /// The SQL that makes the table and its indexes, or has made them, and what changes one that is there.
     pub(crate) statements: Vec<String>,
     pub(crate) connection: Connection,
 }
 
-impl Trial {
+impl DryRun {
     /// Makes `table` in memory as it would be made in, or is in, the database at `path`.
     ///
     /// # Errors
@@ -53,8 +53,8 @@ impl Trial {
             let own = known.pragma_query_value(None, "page_size", pragma).map_err(failed)?;
             page_bytes = if is_new { page_bytes.or(replaceable) } else { Some(own) };
         }
-        let is_there = !schema.is_empty();
-        schema.extend(if is_there { table.alterations.clone() } else { vec![create_table_sql(table)] });
+        let table_exists = !schema.is_empty();
+        schema.extend(if table_exists { table.alterations.clone() } else { vec![create_table_sql(table)] });
         let make = || -> rusqlite::Result<Connection> {
             let connection = Connection::open_in_memory()?;
             page_bytes.map_or(Ok(()), |bytes| connection.pragma_update(None, "page_size", bytes))?;
@@ -66,8 +66,8 @@ impl Trial {
         schema.iter().try_for_each(|sql| connection.execute_batch(sql)).map_err(failed)?;
         connection.execute_batch("BEGIN").map_err(failed)?;
         // The rows come before these.
-        schema.extend(if is_there { Vec::new() } else { table.indexes.clone() });
-        Ok(Self { path, is_new, is_there, statements: schema, connection })
+        schema.extend(if table_exists { Vec::new() } else { table.indexes.clone() });
+        Ok(Self { path, is_new, table_exists, statements: schema, connection })
     }
 
     /// The names of the columns, and the first `max_rows` rows, each value as SQL writes it; of a long one no more than
@@ -99,7 +99,7 @@ impl Trial {
     ///
     /// # Errors
     /// [`crate::Kind::Sqlite`].
-    pub(crate) fn finish(&self, unfinished: &[String]) -> Result<u64> {
+    pub(crate) fn finish_schema(&self, unfinished: &[String]) -> Result<u64> {
         let finish = || -> rusqlite::Result<i64> {
             unfinished.iter().try_for_each(|sql| self.connection.execute_batch(sql))?;
             let number =

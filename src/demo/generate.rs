@@ -65,7 +65,7 @@ pub fn create_file(
     if stop.load(Ordering::Relaxed) {
         return Err(Kind::Interrupted.into());
     }
-    file.take_place(path, true).map_err(failed)
+    file.persist(path, true).map_err(failed)
 }
 
 fn write_people(

@@ -207,7 +207,7 @@ impl Pipeline<'_> {
                 let rows = batch.borrow_dependent();
                 let chunk = batch.borrow_owner().chunk;
                 counts.type_feedback += rows.type_feedback.clone();
-                if let Some(column) = counts.type_feedback.mismatch() {
+                if let Some(column) = counts.type_feedback.column_to_reinfer() {
                     return Err(Kind::TypeMismatch { column }.into());
                 }
                 let appended = self.clocks.write.time(|| writer.append(rows, &mut encoded));

@@ -2,7 +2,7 @@
 
 use crate::batch::Reject;
 use crate::error::{Error, Kind, Position, Reason, Result};
-use crate::files::output::Output;
+use crate::files::output::OutputFile;
 use crate::format::csv::source::Source;
 use crate::plan::{Dialect, OnError, Policies};
 use serde::Serialize;
@@ -38,20 +38,20 @@ struct Files {
 /// A file that is to be written.
 #[derive(Debug)]
 struct RejectFile {
-    output: Output,
+    output: OutputFile,
     file: Option<BufWriter<File>>,
 }
 
 impl RejectFile {
     fn open(path: &Path, others: &[PathBuf]) -> Result<Self> {
         let others: Vec<_> = others.iter().map(PathBuf::as_path).collect();
-        Ok(Self { output: Output::open(path, &others)?, file: None })
+        Ok(Self { output: OutputFile::open(path, &others)?, file: None })
     }
 
     fn start(&mut self) -> Result<()> {
         // What an earlier attempt has left is written before the file is emptied.
         self.file = None;
-        self.file = Some(BufWriter::new(self.output.start()?));
+        self.file = Some(BufWriter::new(self.output.truncate()?));
         Ok(())
     }
 
@@ -91,7 +91,7 @@ impl<'p> Rejects<'p> {
     /// The paths of all files are added to `others`, none of which they may be.
     ///
     /// # Errors
-    /// As [`Output::open`].
+    /// As [`OutputFile::open`].
     pub(crate) fn open(policies: &'p Policies, inputs: &[Source], others: &mut Vec<PathBuf>) -> Result<Self> {
         let (count, messages, mut files, mut file_of_input) = <(_, _, Vec<Files>, Vec<_>)>::default();
         for input in policies.rejects.iter().flat_map(|_| inputs) {

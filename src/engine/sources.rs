@@ -7,7 +7,7 @@ use crate::engine::rejects::Rejects;
 use crate::engine::worker::Worker;
 use crate::error::{Kind, Position, Result, RowKey};
 use crate::eval::{Program, Seed};
-use crate::format::csv::parse::Records;
+use crate::format::csv::parse::RecordParser;
 use crate::format::csv::source::Source;
 use crate::plan::{Dialect, Mention, Plan, Table};
 use crate::write::Writer;
@@ -138,7 +138,7 @@ impl<'s> Sources<'s> {
                 writer,
                 |reject| rejects.as_mut().map_or(Ok(()), |rejects| rejects.take(reject, number, source)),
             )?;
-            if let Some(column) = counts.type_feedback.mismatch() {
+            if let Some(column) = counts.type_feedback.column_to_reinfer() {
                 return Err(Kind::TypeMismatch { column }.into());
             }
         }
@@ -161,7 +161,7 @@ impl<'s> Sources<'s> {
 /// The chunk without records beyond its first `most`.
 fn first_records(chunk: Chunk<'_>, most: u64, dialect: Dialect) -> Chunk<'_> {
     let Some(most) = usize::try_from(most).ok().filter(|most| *most < chunk.records) else { return chunk };
-    let mut records = Records::new(chunk.bytes, dialect);
+    let mut records = RecordParser::new(chunk.bytes, dialect);
     let mut ranges = std::iter::from_fn(|| records.next_into(&mut Vec::new()));
     let end = ranges.nth(most).map_or(chunk.bytes.len(), |range| range.start);
     Chunk { bytes: &chunk.bytes[..end], records: most, ..chunk }

@@ -113,7 +113,7 @@ fn compare_texts<'a>(
         // Most differ in their first byte already.
         let start = texts.bytes.get(span.start as usize).copied().filter(|_| span.len() > 0);
         let order = match start.cmp(&first) {
-            Ordering::Equal => span.of(texts.bytes).cmp(other),
+            Ordering::Equal => span.slice(texts.bytes).cmp(other),
             order => order,
         };
         matches(order)
@@ -124,7 +124,7 @@ fn compare_texts<'a>(
 /// Which of the texts are `other`. A short one is looked at as one number, whether or not the length is the same: to ask for
 /// that first would be a branch that goes either way.
 fn equal_texts<'a>(texts: Strings<'a>, other: &[u8], arena: &'a Arena) -> Values<'a> {
-    let is_other = |span: &Span| span.len() == other.len() && span.of(texts.bytes) == other;
+    let is_other = |span: &Span| span.len() == other.len() && span.slice(texts.bytes) == other;
     let mut expected = [0; 8];
     let Some(first) = expected.get_mut(..other.len()) else {
         return flags(texts.spans.iter().map(is_other), arena);

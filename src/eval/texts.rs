@@ -6,7 +6,8 @@
 
 use super::Slot;
 use crate::batch::{
-    Arena, ArenaVec, Copier, MAX_TEXTS_BYTES, PADDING_BYTES, Span, Strings, Texts, Value, Values, copy,
+    Arena, ArenaVec, Copier, MAX_STRINGS_BYTES, PADDING_BYTES, Span, Strings, StringsBuilder, Value, Values,
+    copy_text,
 };
 
 /// ΐ has two bytes and six in upper case; no character grows more.
@@ -14,7 +15,7 @@ pub(super) const MOST_GROWTH: usize = 3;
 
 /// Unicode upper case, character by character (Unicode's full case mapping: `ß` becomes `SS`).
 pub(super) fn upper<'a>(of: Values<'a>, rows: usize, arena: &'a Arena) -> Values<'a> {
-    let Some((texts, bytes)) = texts_of(of, rows, MAX_TEXTS_BYTES / MOST_GROWTH, arena) else {
+    let Some((texts, bytes)) = texts_of(of, rows, MAX_STRINGS_BYTES / MOST_GROWTH, arena) else {
         return values(rows, arena, |row, upper| {
             let mut text = arena.vec(0);
             append_text(of.get(row), &mut text)?;
@@ -25,7 +26,7 @@ pub(super) fn upper<'a>(of: Values<'a>, rows: usize, arena: &'a Arena) -> Values
         });
     };
     let copier = Copier::new(texts);
-    let mut copies = Texts::new(rows, bytes, arena);
+    let mut copies = StringsBuilder::new(rows, bytes, arena);
     (0..rows).for_each(|row| copies.push(|to| copier.copy(row, to)));
     let made = &mut copies.bytes[..bytes];
     if made.is_ascii() {
@@ -34,7 +35,7 @@ pub(super) fn upper<'a>(of: Values<'a>, rows: usize, arena: &'a Arena) -> Values
     }
     // They are read from the copies, not from where they came: that may be a file that somebody else writes to.
     let copies = copies.finish();
-    let mut uppers = Texts::new(rows, MOST_GROWTH * bytes, arena);
+    let mut uppers = StringsBuilder::new(rows, MOST_GROWTH * bytes, arena);
     (0..rows).for_each(|row| uppers.push(|to| upper_to(copies.get(row), to)));
     Values::Texts(uppers.finish())
 }
@@ -68,7 +69,7 @@ pub(super) fn concat<'a>(of: &[Slot], made: &[Values<'a>], rows: usize, arena: &
     let mut parts = arena.vec(of.len());
     let mut bytes = 0;
     for slot in of {
-        let room = MAX_TEXTS_BYTES.saturating_sub(bytes);
+        let room = MAX_STRINGS_BYTES.saturating_sub(bytes);
         let is_constant = matches!(made[*slot], Values::Constant(_));
         let part_rows = if is_constant { 1 } else { rows };
         let Some((texts, part_bytes)) = texts_of(made[*slot], part_rows, room, arena) else {
@@ -88,10 +89,10 @@ pub(super) fn concat<'a>(of: &[Slot], made: &[Values<'a>], rows: usize, arena: &
         }
         bytes += if is_constant { rows * part_bytes } else { part_bytes };
     }
-    if bytes > MAX_TEXTS_BYTES {
+    if bytes > MAX_STRINGS_BYTES {
         return general();
     }
-    let mut texts = Texts::new(rows, bytes, arena);
+    let mut texts = StringsBuilder::new(rows, bytes, arena);
     for row in 0..rows {
         texts.push(|mut to| {
             let room = to.len();
@@ -142,14 +143,14 @@ pub(super) fn integer_texts<'a>(integers: &[i64], max_bytes: usize, arena: &'a A
     if bytes > max_bytes {
         return None;
     }
-    let mut texts = Texts::new(integers.len(), bytes, arena);
+    let mut texts = StringsBuilder::new(integers.len(), bytes, arena);
     for integer in integers {
         texts.push(|to| match (integer, to.first_chunk_mut()) {
             (10..100, Some(to)) => {
                 *to = [b'0' + (integer / 10) as u8, b'0' + (integer % 10) as u8];
                 2
             }
-            _ => copy(itoa::Buffer::new().format(*integer).as_bytes(), to),
+            _ => copy_text(itoa::Buffer::new().format(*integer).as_bytes(), to),
         });
     }
     Some(texts.finish())
@@ -192,8 +193,8 @@ pub(super) mod tests {
 
     /// Texts as a made column has them.
     pub(in crate::eval) fn made<'a>(texts: &[&str], arena: &'a Arena) -> Values<'a> {
-        let mut made = Texts::new(texts.len(), texts.concat().len(), arena);
-        texts.iter().for_each(|text| made.push(|to| copy(text.as_bytes(), to)));
+        let mut made = StringsBuilder::new(texts.len(), texts.concat().len(), arena);
+        texts.iter().for_each(|text| made.push(|to| copy_text(text.as_bytes(), to)));
         Values::Texts(made.finish())
     }
 

@@ -53,7 +53,7 @@ pub(super) fn typed<'a>(
                 |short: &i64| *short == 0 && span.len() == 1 || texts.bytes[span.start as usize] != b'0';
             let short = short_integer(texts.bytes, *span).filter(is_canonical);
             short.or_else(|| {
-                let integer = numbers::integer(span.of(texts.bytes))?;
+                let integer = numbers::integer(span.slice(texts.bytes))?;
                 has_long_integer |= !numbers::is_real_too(integer);
                 Some(integer)
             })
@@ -67,7 +67,7 @@ pub(super) fn typed<'a>(
     }
     if let (Type::Real, Values::Texts(texts)) = (to, of) {
         let real =
-            |span: &Span| short_real(texts.bytes, *span).or_else(|| numbers::real(span.of(texts.bytes)));
+            |span: &Span| short_real(texts.bytes, *span).or_else(|| numbers::real(span.slice(texts.bytes)));
         if let Some(reals) = all_of(texts.spans.iter().map(real), arena) {
             return Values::Reals(reals);
         }
@@ -146,7 +146,7 @@ fn all_of<T>(items: impl ExactSizeIterator<Item = Option<T>>, arena: &Arena) -> 
 pub(super) fn try_integers<'a>(of: Values<'a>, rows: usize, arena: &'a Arena) -> Values<'a> {
     if let Values::Texts(texts) = of {
         let integer =
-            |span: &Span| short_integer(texts.bytes, *span).or_else(|| try_integer(span.of(texts.bytes)));
+            |span: &Span| short_integer(texts.bytes, *span).or_else(|| try_integer(span.slice(texts.bytes)));
         if let Some(integers) = integers(texts.spans.iter().map(integer), arena) {
             return integers;
         }

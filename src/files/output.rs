@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 
 /// A file that can be written, but is not touched until it is. A new one that was never written to goes again.
 #[derive(Debug)]
-pub(crate) struct Output {
+pub(crate) struct OutputFile {
     path: PathBuf,
     file: File,
     /// Whether it was not there before, and was never written to.
     is_new: bool,
 }
 
-impl Output {
+impl OutputFile {
     /// Opens or makes the file at `path`, which must be none of `others`; those may be missing.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl Output {
     ///
     /// # Errors
     /// [`Kind::Io`] if it can not be emptied.
-    pub(crate) fn start(&mut self) -> Result<File> {
+    pub(crate) fn truncate(&mut self) -> Result<File> {
         let mut empty = || -> io::Result<File> {
             // Pipes and terminals have no length.
             if self.file.metadata()?.is_file() {
@@ -63,7 +63,7 @@ impl Output {
     }
 }
 
-impl Drop for Output {
+impl Drop for OutputFile {
     fn drop(&mut self) {
         if self.is_new {
             let _ = std::fs::remove_file(&self.path);

@@ -23,7 +23,7 @@ impl StagedFile {
     /// # Errors
     /// What the operating system says.
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
-        remove_leftovers(path);
+        remove_abandoned_files(path);
         loop {
             let file = tempfile::Builder::new()
                 .prefix(&prefix(path))
@@ -81,7 +81,7 @@ impl StagedFile {
     ///
     /// # Errors
     /// What the operating system says. The place is then as it was.
-    pub(crate) fn take_place(self, path: &Path, replaces: bool) -> io::Result<()> {
+    pub(crate) fn persist(self, path: &Path, replaces: bool) -> io::Result<()> {
         let placed = if replaces { self.0.persist(path) } else { self.0.persist_noclobber(path) };
         placed.map(drop).map_err(|error| error.error)
     }
@@ -104,7 +104,7 @@ fn prefix(path: &Path) -> OsString {
 }
 
 /// Removes what was left beside `path` by the killed. What can not be removed is let lie.
-pub(crate) fn remove_leftovers(path: &Path) {
+pub(crate) fn remove_abandoned_files(path: &Path) {
     let prefix = prefix(path);
     let Ok(entries) = directory_of(path).read_dir() else { return };
     for entry in entries.flatten() {

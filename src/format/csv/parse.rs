@@ -12,7 +12,7 @@ use std::ops::Range;
 
 /// The records of a chunk.
 #[derive(Debug)]
-pub struct Records<'a> {
+pub struct RecordParser<'a> {
     bytes: &'a [u8],
     scanner: Scanner,
     /// Where the next block begins.
@@ -26,7 +26,7 @@ pub struct Records<'a> {
     start: usize,
 }
 
-impl<'a> Records<'a> {
+impl<'a> RecordParser<'a> {
     /// The records of `chunk`, which begins at a record boundary.
     ///
     /// # Panics
@@ -165,12 +165,12 @@ pub fn trim(chunk: &[u8], fields: &mut [Span]) {
 /// What follows a closing quote belongs to the value as it is (`"a"b` is `ab`, as the `csv` crate reads it).
 #[inline]
 pub fn unquote<'a>(raw: &'a [u8], dialect: Dialect, arena: &'a Arena) -> &'a [u8] {
-    let Some((rest, quote)) = quoted(raw, dialect.quote) else { return raw };
-    match plain_bytes(rest, quote).filter(|_| dialect.escape.is_none()) {
+    let Some((rest, quote)) = strip_opening_quote(raw, dialect.quote) else { return raw };
+    match verbatim_len(rest, quote).filter(|_| dialect.escape.is_none()) {
         Some(bytes) => &rest[..bytes],
         None => {
             let value = arena.zeros(rest.len());
-            let bytes = unquote_to(rest, quote, dialect.escape, value);
+            let bytes = unquote_into(rest, quote, dialect.escape, value);
             &value[..bytes]
         }
     }
@@ -189,18 +189,18 @@ pub(crate) fn count_nul_values(bytes: &[u8], dialect: Dialect, fields: &[Span]) 
     let is_there = |bytes: &[u8]| memchr::memchr(0, bytes).is_some();
     let has_nul = match fields.len() > MANY_FIELDS {
         true => is_there(bytes),
-        false => fields.iter().any(|field| is_there(field.of(bytes))),
+        false => fields.iter().any(|field| is_there(field.slice(bytes))),
     };
     if !has_nul {
         return 0;
     }
     let arena = Arena::default();
-    fields.iter().filter(|field| unquote(field.of(bytes), dialect, &arena).contains(&0)).count()
+    fields.iter().filter(|field| unquote(field.slice(bytes), dialect, &arena).contains(&0)).count()
 }
 
 /// What follows the quote that a field begins with, if it does, and that quote.
 #[inline]
-pub(crate) fn quoted(raw: &[u8], quote: Option<u8>) -> Option<(&[u8], u8)> {
+pub(crate) fn strip_opening_quote(raw: &[u8], quote: Option<u8>) -> Option<(&[u8], u8)> {
     match (raw, quote) {
         ([first, rest @ ..], Some(quote)) if *first == quote => Some((rest, quote)),
         _ => None,
@@ -209,7 +209,7 @@ pub(crate) fn quoted(raw: &[u8], quote: Option<u8>) -> Option<(&[u8], u8)> {
 
 /// How many bytes that follow the opening quote are the value, if it is one piece of them and there are no escapes.
 #[inline]
-pub(crate) fn plain_bytes(rest: &[u8], quote: u8) -> Option<usize> {
+pub(crate) fn verbatim_len(rest: &[u8], quote: u8) -> Option<usize> {
     match memchr::memchr(quote, rest) {
         None => Some(rest.len()),
         Some(closing) => (closing + 1 == rest.len()).then_some(closing),
@@ -218,7 +218,7 @@ pub(crate) fn plain_bytes(rest: &[u8], quote: u8) -> Option<usize> {
 
 /// Writes the value of a field, of which `rest` is what follows the opening quote, to the start of `to`, and returns
 /// its bytes, which are no more than those of `rest`.
-pub(crate) fn unquote_to(mut rest: &[u8], quote: u8, escape: Option<u8>, to: &mut [u8]) -> usize {
+pub(crate) fn unquote_into(mut rest: &[u8], quote: u8, escape: Option<u8>, to: &mut [u8]) -> usize {
     let mut used = 0;
     let mut put = |part: &[u8]| {
         to[used..used + part.len()].copy_from_slice(part);
@@ -251,7 +251,7 @@ mod tests {
 
     /// The fields of each record, one by one.
     fn by_record(chunk: &[u8]) -> Vec<Vec<Span>> {
-        let mut records = Records::new(chunk, Dialect::default());
+        let mut records = RecordParser::new(chunk, Dialect::default());
         let next = || {
             let mut fields = Vec::new();
             records.next_into(&mut fields).map(|_| fields)

@@ -1,6 +1,6 @@
 //! Which byte separates the fields of an input, where nobody says it.
 
-use crate::format::csv::parse::Records;
+use crate::format::csv::parse::RecordParser;
 use crate::plan::Dialect;
 
 /// What separates fields, the likeliest first.
@@ -13,7 +13,12 @@ pub(crate) const SAMPLE_BYTES: usize = 64 << 10;
 /// the header: as `dialect` but for the delimiter, which is the one that cuts the first record into the most fields and
 /// nearly all others into as many. If there is none, nothing is changed: the file is then of one column, or something
 /// is wrong with its records.
-pub(crate) fn with_delimiter(bytes: &[u8], is_whole: bool, dialect: Dialect, header_rows: usize) -> Dialect {
+pub(crate) fn detect_delimiter(
+    bytes: &[u8],
+    is_whole: bool,
+    dialect: Dialect,
+    header_rows: usize,
+) -> Dialect {
     let is_whole = is_whole && bytes.len() <= SAMPLE_BYTES;
     let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
     let others = [dialect.quote, dialect.escape, dialect.comment];
@@ -28,7 +33,7 @@ pub(crate) fn with_delimiter(bytes: &[u8], is_whole: bool, dialect: Dialect, hea
 /// The number of fields that the first record, or the last of the header, and all but one of those behind it have, and before
 /// that whether nine in ten of them have it, which counts for more; 0 if neither is so.
 fn common_width(sample: &[u8], dialect: Dialect, is_whole: bool, header_rows: usize) -> (bool, usize) {
-    let mut records = Records::new(sample, dialect);
+    let mut records = RecordParser::new(sample, dialect);
     let mut widths = Vec::new();
     let mut fields = Vec::new();
     while records.next_into(&mut fields).is_some() {
@@ -54,7 +59,7 @@ mod tests {
     use super::*;
 
     fn found(csv: &str, dialect: Dialect) -> Vec<u8> {
-        with_delimiter(csv.as_bytes(), true, dialect, 1).delimiter.as_bytes().to_vec()
+        detect_delimiter(csv.as_bytes(), true, dialect, 1).delimiter.as_bytes().to_vec()
     }
 
     #[test]

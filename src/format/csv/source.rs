@@ -4,8 +4,8 @@ use super::lines::count_line_ends;
 use super::split::Split;
 use crate::batch::Arena;
 use crate::error::{Kind, Position, Result};
-use crate::format::csv::parse::{Records, trim, unquote};
-use crate::format::csv::sniff::{SAMPLE_BYTES, with_delimiter};
+use crate::format::csv::parse::{RecordParser, trim, unquote};
+use crate::format::csv::sniff::{SAMPLE_BYTES, detect_delimiter};
 use crate::input::Incoming;
 use crate::input::Input;
 use crate::plan::{Dialect, InvalidUtf8, Plan};
@@ -47,8 +47,8 @@ impl Source {
     fn new(file: Input, plan: &Plan) -> Result<Self> {
         let mut dialect = plan.dialect;
         if plan.head.detect_delimiter {
-            let (bytes, is_all) = split(&file, plan, dialect)?.rest(SAMPLE_BYTES)?;
-            dialect = with_delimiter(bytes, is_all, dialect, plan.head.header_rows);
+            let (bytes, is_all) = split(&file, plan, dialect)?.peek(SAMPLE_BYTES)?;
+            dialect = detect_delimiter(bytes, is_all, dialect, plan.head.header_rows);
         }
         let (head, names) = read_header(&file, plan, dialect)?;
         let (names, mut notes) =
@@ -84,7 +84,7 @@ impl Source {
     /// # Errors
     /// As those of the split.
     pub(crate) fn split(&self, plan: &Plan, records_before: u64) -> Result<Split<'_>> {
-        let mut split = split(&self.file, plan, self.dialect)?.after(records_before);
+        let mut split = split(&self.file, plan, self.dialect)?.with_records_before(records_before);
         split.take_header(plan.head.header_rows)?;
         Ok(split)
     }
@@ -110,7 +110,7 @@ fn split<'f>(file: &'f Input, plan: &Plan, dialect: Dialect) -> Result<Split<'f>
         plan.tuning.chunk_bytes,
         plan.policies.max_record_bytes,
     );
-    split.of(file).skip_lines(plan.head.skip_lines)
+    split.with_incoming(file).skip_lines(plan.head.skip_lines)
 }
 
 /// How many bytes of an input are its byte order mark.
@@ -134,7 +134,7 @@ fn read_header(file: &Input, plan: &Plan, dialect: Dialect) -> Result<(Vec<u8>, 
     let (bytes, _) = file.wait(skipped)?;
     let before = &bytes[mark_bytes(bytes)..skipped];
     let mut fields = Vec::new();
-    let mut records = Records::new(chunk.bytes, dialect);
+    let mut records = RecordParser::new(chunk.bytes, dialect);
     if rows == 0 {
         records.next_into(&mut fields);
         let names = (1..=fields.len()).map(|number| format!("column{number}")).collect();
@@ -155,7 +155,7 @@ fn read_header(file: &Input, plan: &Plan, dialect: Dialect) -> Result<(Vec<u8>, 
             let position = Position { input, record: 0, line, offset: chunk.offset + at as u64 };
             return Err(Kind::HeaderNotUtf8 { position }.into());
         }
-        let parts = fields.drain(..).map(|field| unquote(field.of(chunk.bytes), dialect, &arena));
+        let parts = fields.drain(..).map(|field| unquote(field.slice(chunk.bytes), dialect, &arena));
         add_names(&mut names, parts.map(String::from_utf8_lossy));
         end = range.end;
     }

@@ -101,18 +101,18 @@ impl<'a> Split<'a> {
 
     /// The same, as the input that follows so many records of others in a load.
     #[must_use]
-    pub fn after(self, records: u64) -> Self {
+    pub fn with_records_before(self, records: u64) -> Self {
         Self { records_before_input: records, ..self }
     }
 
     /// The same, of an input whose bytes may still be coming in. Those that it was made of are the first of them.
     #[must_use]
-    pub fn of(self, incoming: &'a dyn Incoming) -> Self {
+    pub fn with_incoming(self, incoming: &'a dyn Incoming) -> Self {
         Self { incoming: Some(incoming), ..self }
     }
 
     /// Waits until `rest` is longer; not if it ends with the input.
-    fn read_on(&mut self) -> Result<(), Error> {
+    fn read_more(&mut self) -> Result<(), Error> {
         /// A walk that is made again is made over at least twice as many bytes, or over so many.
         const LEAST_BYTES: usize = 1 << 20;
         if let Some(incoming) = self.incoming {
@@ -134,7 +134,7 @@ impl<'a> Split<'a> {
             while memchr::memchr2(b'\n', b'\r', self.rest).is_none_or(|at| at + 1 == self.rest.len())
                 && self.incoming.is_some()
             {
-                self.read_on()?;
+                self.read_more()?;
             }
             let end = memchr::memchr2(b'\n', b'\r', self.rest).map_or(self.rest.len(), |at| at + 1);
             let end = if self.rest[..end].ends_with(b"\r") && self.rest[end..].starts_with(b"\n") {
@@ -161,9 +161,9 @@ impl<'a> Split<'a> {
     ///
     /// # Errors
     /// If the input can not be read.
-    pub(crate) fn rest(&mut self, bytes: usize) -> Result<(&'a [u8], bool), Error> {
+    pub(crate) fn peek(&mut self, bytes: usize) -> Result<(&'a [u8], bool), Error> {
         while self.rest.len() < bytes && self.incoming.is_some() {
-            self.read_on()?;
+            self.read_more()?;
         }
         Ok((self.rest, self.incoming.is_none()))
     }
@@ -298,7 +298,7 @@ impl<'a> Iterator for Split<'a> {
             }
             match self.measure() {
                 Some(measured) => break measured,
-                None => self.error = self.read_on().err(),
+                None => self.error = self.read_more().err(),
             }
             if self.error.is_some() {
                 return self.next();
@@ -346,7 +346,7 @@ fn last_opening_quote(record: &[u8], dialect: Dialect) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::csv::parse::Records;
+    use crate::format::csv::parse::RecordParser;
     use rand::rngs::ChaCha8Rng;
     use rand::{RngExt, SeedableRng};
 
@@ -354,7 +354,7 @@ mod tests {
     fn records(split: Split<'_>, dialect: Dialect) -> Vec<(u64, Vec<u8>, u64)> {
         let mut all = Vec::new();
         for chunk in split.map(Result::unwrap) {
-            let mut records = Records::new(chunk.bytes, dialect);
+            let mut records = RecordParser::new(chunk.bytes, dialect);
             let mut number = chunk.first_record;
             while let Some(range) = records.next_into(&mut Vec::new()) {
                 let line = chunk.first_line + count_line_ends(&chunk.bytes[..range.start]);
