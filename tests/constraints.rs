@@ -227,7 +227,7 @@ fn rejects_lie_behind_the_header_of_their_input() {
     }
     // None of them is an input.
     let over = ["load", "1.csv", "bad.csv.2", "out.db", "-t", "t", "--rejects", "bad.csv"];
-    place.run(&over).expect(2).says_once(&["would be written over"]);
+    place.run(&over).expect(2).says_once(&["would overwrite"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{Arena, Strings};
 
-/// What goes to SQLite: one of its five storage classes.
+/// A SQLite value, in one of the five storage classes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value<'a> {
     /// NULL.
@@ -11,7 +11,7 @@ pub enum Value<'a> {
     Integer(i64),
     /// REAL, 64 bits.
     Real(f64),
-    /// TEXT; UTF-8, as was checked when the record was read.
+    /// TEXT. The bytes are UTF-8: the parser has checked the record.
     Text(&'a [u8]),
     /// BLOB.
     Blob(&'a [u8]),
@@ -20,7 +20,7 @@ pub enum Value<'a> {
 /// The values of a column, one for each row.
 #[derive(Debug, Clone, Copy)]
 pub enum Values<'a> {
-    /// The same for all.
+    /// The same value in all rows.
     Constant(Value<'a>),
     /// INTEGERs only.
     Integers(&'a [i64]),
@@ -30,12 +30,12 @@ pub enum Values<'a> {
     Texts(Strings<'a>),
     /// BLOBs only.
     Blobs(Strings<'a>),
-    /// Any.
+    /// Values of any storage class.
     Mixed(&'a [Value<'a>]),
 }
 
 impl<'a> Values<'a> {
-    /// The value of a row.
+    /// Returns the value of a row.
     ///
     /// # Panics
     /// If there is no such row.
@@ -53,15 +53,15 @@ impl<'a> Values<'a> {
     }
 }
 
-/// The values with NULL in the rows that are said.
+/// Replaces the values of the rows for which `is_null` returns true with NULL.
 pub(crate) fn null_where<'a>(
-    of: Values<'a>,
+    values: Values<'a>,
     is_null: impl Fn(usize) -> bool,
     rows: usize,
     arena: &'a Arena,
 ) -> Values<'a> {
     if !(0..rows).any(&is_null) {
-        return of;
+        return values;
     }
-    Values::Mixed(arena.list((0..rows).map(|row| if is_null(row) { Value::Null } else { of.get(row) })))
+    Values::Mixed(arena.list((0..rows).map(|row| if is_null(row) { Value::Null } else { values.get(row) })))
 }
