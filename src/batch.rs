@@ -70,7 +70,7 @@ impl AddAssign for Repairs {
 /// Evidence against inferred column types. Columns are numbered from 0, in the order of the table.
 #[derive(Debug, Clone, Default)]
 pub struct TypeFeedback {
-    /// A column with a value that does not have its type and is neither of the following.
+    /// A column with a value that does not fit its type, other than the cases below.
     pub mismatched: Option<usize>,
     /// INTEGER columns that contain a REAL.
     pub real_columns: BTreeSet<usize>,
@@ -79,7 +79,7 @@ pub struct TypeFeedback {
 }
 
 impl TypeFeedback {
-    /// Returns a column that can keep neither its type nor be widened from INTEGER to REAL. Its type must be inferred
+    /// Returns a column that can neither keep its type nor be widened from INTEGER to REAL. Its type must be inferred
     /// again.
     pub(crate) fn column_to_reinfer(&self) -> Option<usize> {
         self.mismatched.or_else(|| self.real_columns.intersection(&self.long_integer_columns).next().copied())

@@ -17,7 +17,7 @@ pub struct Span {
 impl Span {
     /// Length in bytes.
     #[inline]
-    #[allow(clippy::len_without_is_empty, reason = "no caller needs it")]
+    #[expect(clippy::len_without_is_empty, reason = "no caller needs it")]
     #[must_use]
     pub fn len(self) -> usize {
         (self.end - self.start) as usize
