@@ -1,5 +1,8 @@
-//! The direct path: `encode`, what a worker does with a chunk's rows; `load`, a file to a database; `index-sort`, an
-//! index whose keys come in any order. Floor of all: the same bytes written to a new file in large blocks.
+//! The direct path: `encode` encodes the rows of one chunk, as a worker does; `load` loads a file into a database;
+//! `index-sort` sorts and writes an index whose keys arrive in random order.
+//!
+//! Baseline of `load`: the same load with statements. Floor of `load`: the bytes of the database, written to a new
+//! file in large blocks.
 
 mod shapes;
 
@@ -15,7 +18,7 @@ use sqload::{Loader, demo::people};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// A writer into a new database at `path`.
+/// Creates a writer into a new database at `path`.
 fn direct(path: &Path, table: &Table) -> Direct {
     let _ = std::fs::remove_file(path);
     let connection = Connection::open(path).unwrap();
@@ -26,7 +29,7 @@ fn direct(path: &Path, table: &Table) -> Direct {
     Direct::new(schema, file, path, Sorting { max_bytes: 1 << 30, jobs: 2 }).unwrap()
 }
 
-/// Hands on the rows of `csv` as a load makes them.
+/// Calls `then` with the rows of `csv`, chunk by chunk, as a load produces them.
 fn with_rows<T>(csv: &str, table: &Table, then: impl FnOnce(&[Rows<'_>]) -> T) -> T {
     let header = ["first_name", "last_name", "age"].map(String::from);
     let program = Program::compile(table, &header, &"bench".into(), Seed::fixed(1)).unwrap();
@@ -38,14 +41,14 @@ fn with_rows<T>(csv: &str, table: &Table, then: impl FnOnce(&[Rows<'_>]) -> T) -
     then(&rows)
 }
 
-/// Makes a file of people in `directory` and returns its path.
+/// Creates a file of people in `directory` and returns its path.
 fn create_csv(directory: &Path, rows: u64) -> PathBuf {
     let path = directory.join("people.csv");
     sqload::demo::generate::create_file(&path, rows, Some(1), &Default::default(), &false.into()).unwrap();
     path
 }
 
-/// A writer that has been given `rows`, and has still to end.
+/// Creates a writer and appends `rows` to it.
 fn filled(path: &Path, table: &Table, rows: &[Rows<'_>]) -> Direct {
     let mut writer = direct(path, table);
     let (mut encoder, mut encoded) = (writer.encoder(), Encoded::default());
@@ -56,12 +59,13 @@ fn filled(path: &Path, table: &Table, rows: &[Rows<'_>]) -> Direct {
     writer
 }
 
-/// Writes `rows` as a database and returns the number of rows in it.
+/// Writes `rows` into a new database and returns the number of rows in it.
 fn write(path: &Path, table: &Table, rows: &[Rows<'_>]) -> u64 {
     assert!(filled(path, table, rows).finish(&false.into()).unwrap().is_empty());
     count(path)
 }
 
+/// Checks the integrity of the database and returns the number of rows.
 fn count(path: &Path) -> u64 {
     let connection = Connection::open(path).unwrap();
     let check = connection.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0));
@@ -86,7 +90,7 @@ fn bench_encode(c: &mut Criterion) {
     }
 }
 
-/// The whole of it beside its floor; `SQLOAD_BENCH_ROWS=2500000` for as many rows as the README speaks of.
+/// A whole load. `SQLOAD_BENCH_ROWS=2500000` sets the number of rows to that of the README.
 fn bench_load(c: &mut Criterion) {
     let rows = shapes::rows();
     let directory = tempfile::tempdir().unwrap();
@@ -110,12 +114,12 @@ fn bench_load(c: &mut Criterion) {
     });
     let bytes = std::fs::read(path("people")).unwrap();
     group.bench_function("people/floor", |b| {
-        let write = |_| shapes::write_plainly(&path("floor"), &bytes);
+        let write = |_| shapes::write_blocks(&path("floor"), &bytes);
         b.iter_batched(|| std::fs::remove_file(path("floor")), write, BatchSize::PerIteration);
     });
 }
 
-/// The end of a load whose keys come in no order: all of them sorted and written.
+/// The end of a load whose keys arrive in random order: sorting and writing the index.
 fn bench_index_sort(c: &mut Criterion) {
     let rows = 200_000;
     let directory = tempfile::tempdir().unwrap();

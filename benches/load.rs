@@ -1,7 +1,7 @@
-//! A file to a database, everything included.
+//! A complete load of a file into a new database.
 //!
-//! Baseline: the csv crate and one cached one-row INSERT through rusqlite, with the same pragmas, in one
-//! transaction. Floor: the database's bytes written to a new file in large blocks.
+//! Baseline: the csv crate and one cached one-row INSERT through rusqlite, with the same pragmas, in one transaction.
+//! Floor: the bytes of the database, written to a new file in large blocks.
 
 mod shapes;
 
@@ -41,10 +41,10 @@ fn baseline(input: &Path, database: &Path) -> u64 {
     rows
 }
 
-/// Rows of the same number that two databases have alike, keys aside.
-fn rows_alike(one: &Path, other: &Path) -> u64 {
-    let connection = Connection::open(one).unwrap();
-    connection.execute("ATTACH ? AS other", [other.to_str()]).unwrap();
+/// Number of rows that are equal in both databases, apart from the key.
+fn count_equal_rows(left: &Path, right: &Path) -> u64 {
+    let connection = Connection::open(left).unwrap();
+    connection.execute("ATTACH ? AS other", [right.to_str()]).unwrap();
     let sql = "SELECT count(*) FROM people a JOIN other.people b ON a.rowid = b.rowid
                WHERE (a.first_name, a.last_name, a.age, a.email) IS (b.first_name, b.last_name, b.age, b.email)";
     connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap() as u64
@@ -59,11 +59,11 @@ fn bench(c: &mut Criterion) {
     assert_eq!(load(&input, &database), rows);
     let bytes = std::fs::read(&database).unwrap();
     assert_eq!(baseline(&input, &path("baseline.db")), rows);
-    assert_eq!(rows_alike(&database, &path("baseline.db")), rows, "both load the same");
+    assert_eq!(count_equal_rows(&database, &path("baseline.db")), rows, "both databases have the same rows");
 
     let mut group = c.benchmark_group("load");
     group.sample_size(10).throughput(Throughput::Bytes(std::fs::metadata(&input).unwrap().len()));
-    // Into a new database: to throw an old one away takes as long as to write it.
+    // Always into a new database, because removing an old one takes as long as writing it.
     group.bench_function("people", |b| {
         b.iter_batched(
             || std::fs::remove_file(&database),
@@ -73,7 +73,7 @@ fn bench(c: &mut Criterion) {
     });
     group.bench_function("people/baseline", |b| b.iter(|| baseline(&input, &path("baseline.db"))));
     group.bench_function("people/floor", |b| {
-        let write = |_| shapes::write_plainly(&path("floor"), &bytes);
+        let write = |_| shapes::write_blocks(&path("floor"), &bytes);
         b.iter_batched(|| std::fs::remove_file(path("floor")), write, BatchSize::PerIteration);
     });
 }

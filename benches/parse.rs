@@ -1,17 +1,19 @@
-//! Chunks to fields. Floor: one look at each byte (memchr's count of LF). Baseline: the csv crate.
+//! Parsing: chunks to fields.
+//!
+//! Baseline: the csv crate. Floor: one pass over the bytes (counting LF with memchr).
 
 mod shapes;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sqload::batch::Span;
-use sqload::format::csv::parse::{Records, parse_rectangular};
+use sqload::format::csv::parse::{RecordParser, parse_rectangular};
 use sqload::plan::Dialect;
 use std::hint::black_box;
 
-/// Records and fields, counted by our parser.
+/// Counts records and fields with [`RecordParser`].
 fn parse(csv: &[u8]) -> (usize, usize) {
     let mut fields = Vec::new();
-    let mut records = Records::new(csv, Dialect::default());
+    let mut records = RecordParser::new(csv, Dialect::default());
     let mut counts = (0, 0);
     while records.next_into(&mut fields).is_some() {
         counts = (counts.0 + 1, counts.1 + fields.len());
@@ -20,10 +22,10 @@ fn parse(csv: &[u8]) -> (usize, usize) {
     counts
 }
 
-/// The same, where all records have as many fields.
-fn parse_regular(csv: &[u8], width: usize, fields: &mut Vec<Span>) -> (usize, usize) {
+/// Counts records and fields with [`parse_rectangular`].
+fn parse_all(csv: &[u8], width: usize, fields: &mut Vec<Span>) -> (usize, usize) {
     fields.clear();
-    let records = parse_rectangular(csv, Dialect::default(), width, fields).expect("regular records");
+    let records = parse_rectangular(csv, Dialect::default(), width, fields).expect("records of equal width");
     (records, fields.len())
 }
 
@@ -36,9 +38,9 @@ fn bench(c: &mut Criterion) {
         group.throughput(Throughput::Bytes(csv.len() as u64));
         group.bench_function(shape.name, |b| b.iter(|| parse(black_box(csv))));
         let mut fields = Vec::new();
-        assert_eq!(parse_regular(csv, shape.fields, &mut fields), parse(csv));
-        group.bench_function(format!("{}/regular", shape.name), |b| {
-            b.iter(|| parse_regular(black_box(csv), shape.fields, &mut fields));
+        assert_eq!(parse_all(csv, shape.fields, &mut fields), parse(csv));
+        group.bench_function(format!("{}/rectangular", shape.name), |b| {
+            b.iter(|| parse_all(black_box(csv), shape.fields, &mut fields));
         });
         group.bench_function(format!("{}/baseline", shape.name), |b| {
             b.iter(|| shapes::count_by_csv_crate(black_box(csv)))

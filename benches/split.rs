@@ -1,5 +1,7 @@
-//! Bytes to chunks. Floor: one look at each byte (memchr's count of LF). Baseline: the csv crate, to which there is
-//! no other way to a record boundary than to parse all that comes before.
+//! Splitting: bytes to chunks.
+//!
+//! Baseline: the csv crate, which finds a record boundary only by parsing everything before it. Floor: one pass over
+//! the bytes (counting LF with memchr).
 
 mod shapes;
 

@@ -1,5 +1,7 @@
-//! Chunks to rows: parsing and expressions, as a worker does them. Floor: one look at each byte (memchr's count of
-//! LF). Baseline: the csv crate, and the same values as they come from String and format!.
+//! Transformation: chunks to rows, which includes parsing and evaluation.
+//!
+//! Baseline: the csv crate, and the same values computed with `String` and `format!`. Floor: one pass over the bytes
+//! (counting LF with memchr).
 
 mod shapes;
 
@@ -11,14 +13,14 @@ use sqload::eval::{Program, Seed};
 use sqload::plan::{Dialect, Expr, Table};
 use std::hint::black_box;
 
-/// A table that takes `fields` fields as they are.
+/// Returns a table that copies `fields` fields unchanged, and its header.
 fn copied(fields: usize) -> (Table, Vec<String>) {
     let header: Vec<_> = (0..fields).map(|i| format!("c{i}")).collect();
     let column = |name: &String| sqload::plan::Column::new(name, "TEXT", Expr::Field(name.clone()));
     (Table::new("copy", header.iter().map(column).collect()), header)
 }
 
-/// The values of the people pipeline, but for the key, as one would write them.
+/// Computes the values of the people pipeline, except the key, in straightforward code.
 fn baseline(csv: &[u8]) -> Vec<(String, String, i64, String)> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(csv);
     let mut record = csv::StringRecord::new();

@@ -1,5 +1,7 @@
-//! Rows to a database through statements. Floor: the same statements with constant rows of the same shape.
-//! Baseline: one cached statement of one row through rusqlite.
+//! The statement path: rows to a database in memory.
+//!
+//! Baseline: one cached one-row INSERT through rusqlite. Floor: the same statements with constant rows of the same
+//! shape.
 
 mod shapes;
 
@@ -15,10 +17,10 @@ use sqload::write::Writer;
 use sqload::write::statements::Statements;
 use std::path::Path;
 
-/// A way to put rows into a database.
+/// A function that writes rows into a database.
 type Write<'w> = &'w dyn Fn(&Connection, &Rows<'_>);
 
-/// A new database with an empty table, as a load makes it, but for the disk.
+/// Creates a database in memory with an empty table.
 fn database(table: &Table) -> Connection {
     let connection = Connection::open_in_memory().unwrap();
     connection.execute_batch(&format!("BEGIN; {}", shapes::create_table_sql(table))).unwrap();
@@ -60,7 +62,7 @@ fn bench(c: &mut Criterion) {
     let arena = Arena::default();
     let rows = Worker::new(&program, Dialect::default(), header.len()).rows(chunk, &arena);
 
-    // One row over and over but for its key, which must differ and is NULL.
+    // The first row, repeated. Its key is NULL, because keys must differ.
     let mut constants: Vec<_> = rows.columns.iter().map(|column| Values::Constant(column.get(0))).collect();
     constants[0] = Values::Constant(Value::Null);
     let constant = Rows { columns: &constants, ..rows.clone() };

@@ -1,11 +1,11 @@
-//! Makes the files that the speed of `load` is measured with: `cargo run --release --example speed_files -- FOLDER`.
+//! Creates the input files of the speed measurements: `cargo run --release --example speed_files -- DIRECTORY`.
 //!
-//! | file | records | bytes | what is in it |
+//! | file | records | size | content |
 //! |---|---|---|---|
-//! | `orders.csv` | 600 000 | 59 MB | numbers, and notes in quotes with quotes, delimiters and line ends in them |
-//! | `numbers.csv` | 200 000 | 59 MB | 40 columns of INTEGERs and REALs |
+//! | `orders.csv` | 600 000 | 59 MB | numbers, and quoted notes that contain quotes, delimiters and line ends |
+//! | `numbers.csv` | 200 000 | 59 MB | 40 columns of INTEGER and REAL |
 //!
-//! They are the same at every run. The third, 2.5 million people, is what `sqload create-file` makes.
+//! The files are the same in every run. The third input, 2.5 million people, is created by `sqload create-file`.
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
@@ -21,9 +21,9 @@ const NOTES: [&str; 4] = [
 ];
 
 fn main() -> io::Result<()> {
-    let folder = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("data"), PathBuf::from);
-    orders(&folder.join("orders.csv"), 600_000)?;
-    numbers(&folder.join("numbers.csv"), 200_000, 40)
+    let directory = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("data"), PathBuf::from);
+    orders(&directory.join("orders.csv"), 600_000)?;
+    numbers(&directory.join("numbers.csv"), 200_000, 40)
 }
 
 fn orders(path: &Path, records: u64) -> io::Result<()> {

@@ -1,17 +1,18 @@
-//! The rows of one chunk, in an arena, ready for a writer.
+//! Batches: the rows of one chunk, column by column, ready for a writer.
 //!
-//! A `Batch` owns its arena and borrows the input: a value is a slice of the input where nothing changed,
-//! and of the arena where something was made. The arena comes back from a batch that has been written and is
-//! used again, so the heap is asked for memory only while the first batches grow theirs.
+//! The values of a batch live in an arena or in the input. A value is a slice of the input if the input contains it
+//! unchanged, and a slice of the arena otherwise. When a batch has been written, its arena is reused, so the heap is
+//! used only while the first batches grow their arenas.
 //!
-//! Rows lie column by column, and a column whose values are all of one class says so once: what is done with
-//! it is then chosen once a chunk, and its texts are places in one run of bytes, which takes less room than a
-//! slice each and lets a short one be copied as so many bytes as the compiler knows.
+//! A column whose values all have one storage class is stored as such ([`Values`]). Code that handles a column can
+//! then branch once per chunk instead of once per value. The texts of a column are spans of one byte slice
+//! ([`Strings`]), which takes half the memory of a slice each, and allows short texts to be copied with a fixed
+//! length (see `strings`).
 
 mod arena;
 mod chunk;
 mod strings;
-mod texts;
+mod strings_builder;
 mod value;
 
 pub use arena::Arena;
@@ -19,7 +20,7 @@ pub(crate) use arena::ArenaVec;
 pub use chunk::{Chunk, RowOrigin, RowOrigins};
 pub(crate) use strings::{Copier, PADDING_BYTES};
 pub use strings::{Span, Strings};
-pub(crate) use texts::{MAX_TEXTS_BYTES, Texts, copy};
+pub(crate) use strings_builder::{MAX_STRINGS_BYTES, StringsBuilder, copy_text};
 pub(crate) use value::null_where;
 pub use value::{Value, Values};
 
@@ -28,7 +29,7 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::ops::AddAssign;
 
-/// A record that could not be loaded, as it was read.
+/// A record that was not loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reject<'a> {
     /// Records of the input before this one.
@@ -37,23 +38,23 @@ pub struct Reject<'a> {
     pub line: u64,
     /// Bytes of the input before this record.
     pub offset: u64,
-    /// The record, without its line end.
+    /// The original bytes of the record, without its line end.
     pub bytes: &'a [u8],
-    /// Why it could not be loaded.
+    /// Why it was not loaded.
     pub reason: Reason,
 }
 
-/// How much there is about records that were taken all the same. Whether the constraints of the table let them in, or they
-/// give way to others there, makes no difference.
+/// Counts of irregularities in accepted records. Includes records whose rows a constraint of the table later rejects
+/// or ignores.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Repairs {
-    /// Records with too few fields, and NULL in those that are missing.
+    /// Records with too few fields. The missing fields are NULL.
     pub padded: u64,
-    /// Records with too many fields, which were cut off.
+    /// Records with too many fields. The extra fields were dropped.
     pub cut: u64,
-    /// Records that were not UTF-8, with U+FFFD where that was so.
-    pub mended: u64,
-    /// Fields that hold a NUL byte.
+    /// Records with invalid UTF-8, which was replaced with U+FFFD.
+    pub utf8_replaced: u64,
+    /// Fields whose value contains a NUL byte.
     pub nul_values: u64,
 }
 
@@ -61,54 +62,55 @@ impl AddAssign for Repairs {
     fn add_assign(&mut self, other: Self) {
         self.padded += other.padded;
         self.cut += other.cut;
-        self.mended += other.mended;
+        self.utf8_replaced += other.utf8_replaced;
         self.nul_values += other.nul_values;
     }
 }
 
-/// How the types of columns bear out that are guesses, by the numbers of the columns.
+/// Evidence against inferred column types. Columns are numbered from 0, in the order of the table.
 #[derive(Debug, Clone, Default)]
 pub struct TypeFeedback {
-    /// One with a value that is not of its type.
-    pub wrong: Option<usize>,
-    /// Those taken to be INTEGER in which there is a REAL.
-    pub reals: BTreeSet<usize>,
-    /// Those taken to be INTEGER in which there is one with more digits than a REAL gives back.
-    pub long_integers: BTreeSet<usize>,
+    /// A column with a value that does not fit its type, other than the cases below.
+    pub mismatched: Option<usize>,
+    /// INTEGER columns that contain a REAL.
+    pub real_columns: BTreeSet<usize>,
+    /// INTEGER columns that contain an integer with more digits than a REAL preserves.
+    pub long_integer_columns: BTreeSet<usize>,
 }
 
 impl TypeFeedback {
-    /// A column that can be neither what it was taken to be nor anything that its values are good for as they are.
-    pub(crate) fn mismatch(&self) -> Option<usize> {
-        self.wrong.or_else(|| self.reals.intersection(&self.long_integers).next().copied())
+    /// Returns a column that can neither keep its type nor be widened from INTEGER to REAL. Its type must be inferred
+    /// again.
+    pub(crate) fn column_to_reinfer(&self) -> Option<usize> {
+        self.mismatched.or_else(|| self.real_columns.intersection(&self.long_integer_columns).next().copied())
     }
 }
 
 impl AddAssign for TypeFeedback {
     fn add_assign(&mut self, mut other: Self) {
-        self.wrong = self.wrong.or(other.wrong);
-        self.reals.append(&mut other.reals);
-        self.long_integers.append(&mut other.long_integers);
+        self.mismatched = self.mismatched.or(other.mismatched);
+        self.real_columns.append(&mut other.real_columns);
+        self.long_integer_columns.append(&mut other.long_integer_columns);
     }
 }
 
-/// The rows of a chunk, column by column, and the records of it that became no row.
+/// The rows of a chunk, column by column, and its rejects.
 #[derive(Debug, Clone)]
 pub struct Rows<'a> {
-    /// The chunk that they come from.
+    /// The chunk that the rows come from.
     pub chunk: Chunk<'a>,
     /// The number of rows.
     pub len: usize,
     /// The values of each column.
     pub columns: &'a [Values<'a>],
-    /// For each row, the record that it came from.
+    /// The record of each row.
     pub origins: RowOrigins<'a>,
-    /// The records that became no row, in the order of the input.
+    /// The rejected records, in input order.
     pub rejects: Vec<Reject<'a>>,
-    /// Records that the plan left out.
+    /// Records that the conditions of the plan excluded.
     pub filtered: usize,
-    /// How the types bear out that are guesses.
+    /// Evidence against inferred column types.
     pub type_feedback: TypeFeedback,
-    /// What there is about the records that were not rejected for their form or types.
+    /// Counts for the records that were not rejected for their form or types.
     pub repairs: Repairs,
 }

@@ -204,14 +204,15 @@ impl Evaluator<'_> {
         let on_mismatch = |op, expected_type, otherwise, mismatch| {
             let mut columns = (0..block.outputs.len()).filter(|index| block.outputs[*index].op == Some(op));
             match (mismatch, otherwise) {
-                (Mismatch::Real, _) => mismatches.type_feedback.reals.extend(columns),
-                (Mismatch::LongInteger, _) => mismatches.type_feedback.long_integers.extend(columns),
+                (Mismatch::Real, _) => mismatches.type_feedback.real_columns.extend(columns),
+                (Mismatch::LongInteger, _) => mismatches.type_feedback.long_integer_columns.extend(columns),
                 (Mismatch::NotOfType { row }, OnMismatch::Reject) => {
                     let column = columns.next().unwrap_or_default();
                     mismatches.rejects.push((row, program.not_of_type(column, expected_type)));
                 }
                 (Mismatch::NotOfType { .. }, OnMismatch::TypeMismatch | OnMismatch::Widen) => {
-                    mismatches.type_feedback.wrong = mismatches.type_feedback.wrong.or(columns.next());
+                    mismatches.type_feedback.mismatched =
+                        mismatches.type_feedback.mismatched.or(columns.next());
                 }
             }
         };

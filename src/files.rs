@@ -1,4 +1,4 @@
-//! Files that a load makes.
+//! Files that a load creates.
 
 pub(crate) mod output;
 pub(crate) mod staged;

@@ -10,7 +10,7 @@ mod resolve;
 use crate::engine::inputs::{CsvInput, unify_columns};
 use crate::engine::rejects::Rejects;
 use crate::error::{Error, Kind, Result};
-use crate::files::output::Output;
+use crate::files::output::OutputFile;
 use crate::plan::Plan;
 use crate::report::{Progress, Report};
 use attempt::Attempt;
@@ -97,15 +97,15 @@ impl Load<'_> {
     }
 
     /// The file that the report is written to, which may be none of `others`, unless it is standard output.
-    fn open_report(&self, others: &[PathBuf]) -> Result<Option<Output>> {
+    fn open_report(&self, others: &[PathBuf]) -> Result<Option<OutputFile>> {
         let path = self.plan.report.as_deref().filter(|path| *path != Path::new("-"));
         let others: Vec<_> = others.iter().map(PathBuf::as_path).collect();
-        path.map(|path| Output::open(path, &others)).transpose()
+        path.map(|path| OutputFile::open(path, &others)).transpose()
     }
 
-    fn write_report(&self, report: &Report, output: Option<Output>) -> Result<()> {
+    fn write_report(&self, report: &Report, output: Option<OutputFile>) -> Result<()> {
         let written = match (&self.plan.report, output) {
-            (_, Some(mut output)) => report.write_json(output.start()?),
+            (_, Some(mut output)) => report.write_json(output.truncate()?),
             (Some(_), None) => report.write_json(std::io::stdout()),
             (None, None) => Ok(()),
         };

@@ -188,11 +188,11 @@ impl fmt::Display for Report {
 
 /// What there is to say about the records that became rows.
 fn odd(repairs: &Repairs) -> String {
-    let Repairs { padded, cut, mended, nul_values } = *repairs;
+    let Repairs { padded, cut, utf8_replaced, nul_values } = *repairs;
     let parts = [
         (padded, "too short, padded with NULL"),
         (cut, "too long, cut off"),
-        (mended, "not UTF-8, mended with U+FFFD"),
+        (utf8_replaced, "not UTF-8, mended with U+FFFD"),
         (nul_values, "values with a NUL byte"),
     ];
     let said = parts.iter().filter(|(count, _)| *count > 0);

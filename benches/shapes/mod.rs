@@ -1,7 +1,6 @@
-//! CSV of several shapes, the same at every run, and what all benches need to read it.
+//! CSV data of several shapes, the same in every run, and helpers that the benchmarks share.
 
-// Each bench is a crate of its own and uses its share of this.
-#![allow(dead_code, reason = "shared by benches that each use a part")]
+#![allow(dead_code, reason = "each benchmark is a crate and uses only some of the helpers")]
 
 use sqload::batch::Chunk;
 use sqload::format::csv::split::Split;
@@ -10,7 +9,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
-/// Bytes in a chunk, as in a load.
+/// Size of a chunk in bytes, as in a load.
 pub(crate) const CHUNK_BYTES: usize = 64 << 10;
 
 /// A CSV file without a header.
@@ -21,7 +20,7 @@ pub(crate) struct Shape {
     pub(crate) fields: usize,
 }
 
-/// All shapes, each of about `bytes` bytes.
+/// Creates all shapes, each of at least `bytes` bytes.
 pub(crate) fn shapes(bytes: usize) -> Vec<Shape> {
     vec![
         shape("short", bytes, |n| format!("Tom{},Connor,{}\n", n % 7, 18 + n % 48)),
@@ -38,7 +37,7 @@ fn shape(name: &'static str, bytes: usize, record: impl Fn(usize) -> String) -> 
     let mut csv = String::with_capacity(bytes + 4096);
     let mut records = 0;
     while csv.len() < bytes {
-        csv.write_str(&record(records)).expect("a string takes all");
+        csv.write_str(&record(records)).expect("writing to a string succeeds");
         records += 1;
     }
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(csv.as_bytes());
@@ -46,7 +45,7 @@ fn shape(name: &'static str, bytes: usize, record: impl Fn(usize) -> String) -> 
     Shape { name, csv, records, fields }
 }
 
-/// Records and fields of `csv`, counted by the csv crate: the baseline of split and parse.
+/// Counts records and fields of `csv` with the csv crate: the baseline of `split` and `parse`.
 pub(crate) fn count_by_csv_crate(csv: &[u8]) -> (usize, usize) {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(csv);
     let mut record = csv::ByteRecord::new();
@@ -57,30 +56,30 @@ pub(crate) fn count_by_csv_crate(csv: &[u8]) -> (usize, usize) {
     counts
 }
 
-/// The chunks of `csv`.
+/// Returns the chunks of `csv`.
 pub(crate) fn chunks(csv: &str) -> Vec<Chunk<'_>> {
     split(csv).map(|chunk| chunk.expect("valid CSV")).collect()
 }
 
-/// `csv` split as in a load.
+/// Splits `csv` as a load does.
 pub(crate) fn split(csv: &str) -> Split<'_> {
     Split::new("bench".into(), csv.as_bytes(), 0, Dialect::default(), CHUNK_BYTES, 16 << 20)
 }
 
-/// People to load; `SQLOAD_BENCH_ROWS=2500000` for as many as the README speaks of.
+/// Number of rows to load. `SQLOAD_BENCH_ROWS=2500000` sets it to that of the README.
 pub(crate) fn rows() -> u64 {
     std::env::var("SQLOAD_BENCH_ROWS").map_or(200_000, |rows| rows.parse().expect("a number of rows"))
 }
 
-/// CREATE TABLE for a table whose names need no quotes.
+/// Returns the CREATE TABLE statement of a table whose names need no quotes.
 pub(crate) fn create_table_sql(table: &Table) -> String {
     let column = |column: &Column| format!("{} {}", column.name, column.declaration);
     let columns: Vec<_> = table.columns.iter().map(column).collect();
     format!("CREATE TABLE {} ({})", table.name, columns.join(","))
 }
 
-/// The floor of a load: the bytes of the database written to a new file in large blocks.
-pub(crate) fn write_plainly(path: &Path, bytes: &[u8]) {
+/// Writes `bytes` to a new file in large blocks: the floor of a load.
+pub(crate) fn write_blocks(path: &Path, bytes: &[u8]) {
     let mut file = std::fs::File::create(path).unwrap();
     bytes.chunks(1 << 20).for_each(|block| file.write_all(block).unwrap());
 }

@@ -1,4 +1,5 @@
-//! A load of any bytes leaves what SQLite alone holds of the `csv` crate's records, or the error that is due.
+//! A load of any bytes gives the same table as inserting the records of the oracle through SQLite, or the expected
+//! error.
 #![no_main]
 
 use csv::ByteRecord;
@@ -6,21 +7,21 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use sqload::plan::{Column, Dialect, Expr, OnError, Table};
 use sqload::{Kind, Loader};
-use sqload_fuzz::{dialect, is_no_text, open_quote, oracle};
+use sqload_fuzz::{is_encoded_or_compressed, oracle, parse_dialect, unclosed_quote};
 use std::num::NonZeroUsize;
 
 const COLUMNS: [(&str, &str); 5] = [("a", "TEXT"), ("b", "BLOB"), ("c", ""), ("n", "INTEGER"), ("u", "TEXT")];
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    let Some((dialect, options, [tuning, chunk_bytes, bytes @ ..])) = dialect(data) else { return };
+    let Some((dialect, options, [tuning, chunk_bytes, bytes @ ..])) = parse_dialect(data) else { return };
     let header = ["a", "b", "c\n"].join(std::str::from_utf8(dialect.delimiter.as_bytes()).unwrap());
     let header = if options & 0x10 != 0 { header.as_str() } else { "" };
     let bytes = [header.as_bytes(), bytes].concat();
-    if is_no_text(&bytes) {
+    if is_encoded_or_compressed(&bytes) {
         return;
     }
     let on_error = if options & 0x40 != 0 { OnError::Abort } else { OnError::Skip };
-    let expected = Expected::of(&bytes, dialect, on_error);
+    let expected = Expected::compute(&bytes, dialect, on_error);
 
     let directory = tempfile::tempdir().unwrap();
     let (input, database) = (directory.path().join("input.csv"), directory.path().join("output.db"));
@@ -34,33 +35,34 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         }
         Err(error) => {
             let record = error.position().map_or(0, |position| position.record);
-            assert_eq!(Some((name(error.kind()), record)), expected.error, "{error}");
+            assert_eq!(Some((error_name(error.kind()), record)), expected.error, "{error}");
             std::fs::remove_file(&input).unwrap();
-            assert_eq!(directory.path().read_dir().unwrap().count(), 0, "nothing is left behind");
+            assert_eq!(directory.path().read_dir().unwrap().count(), 0, "no file is left behind");
         }
     }
 });
 
-/// What a load must come to.
+/// The expected result of a load.
 #[derive(Default)]
 struct Expected {
-    /// The first error of the input and its record, if it has one; without an error, what follows.
+    /// The first error and its record. If there is one, the other fields do not matter.
     error: Option<(&'static str, u64)>,
     rows: Vec<[Value; COLUMNS.len()]>,
     rejected: u64,
 }
 
 impl Expected {
-    fn of(bytes: &[u8], dialect: Dialect, on_error: OnError) -> Self {
+    fn compute(bytes: &[u8], dialect: Dialect, on_error: OnError) -> Self {
         let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
         let mut records = oracle(bytes, dialect);
-        // Where the input is not UTF-8, and only there, this differs; and no end of a field is lost.
+        // Differs from `records` exactly in the fields that are not UTF-8. Replacement does not move field ends.
         let mut as_text = oracle(String::from_utf8_lossy(bytes).as_bytes(), dialect);
         let error = |name| Self { error: Some((name, 0)), ..Self::default() };
         let Some(header) = records.first().cloned() else { return error("no header") };
-        let is_unclosed = open_quote(bytes, dialect).is_some();
+        let is_unclosed = unclosed_quote(bytes, dialect).is_some();
         if is_unclosed {
-            (_, _) = (records.pop(), as_text.pop());
+            records.pop();
+            as_text.pop();
         }
         if records.is_empty() {
             return error("unclosed quote");
@@ -70,13 +72,13 @@ impl Expected {
         }
         let mut indices = [0; 3];
         for (index, name) in indices.iter_mut().zip([b"a", b"b", b"c"]) {
-            let called = |is_it: &dyn Fn(&[u8]) -> bool| -> Vec<usize> {
-                (0..header.len()).filter(|index| is_it(&header[*index])).collect()
+            let columns = |matches: &dyn Fn(&[u8]) -> bool| -> Vec<usize> {
+                (0..header.len()).filter(|index| matches(&header[*index])).collect()
             };
-            // In just this spelling, or else in any case.
-            let exact = called(&|found| found == name);
+            // An exact match wins over a match that ignores case.
+            let exact = columns(&|found| found == name);
             let found =
-                if exact.is_empty() { called(&|found| found.eq_ignore_ascii_case(name)) } else { exact };
+                if exact.is_empty() { columns(&|found| found.eq_ignore_ascii_case(name)) } else { exact };
             match found[..] {
                 [only] => *index = only,
                 [] => return error("missing column"),
@@ -147,7 +149,7 @@ fn loader(dialect: Dialect, tuning: u8, chunk_bytes: u8) -> Loader {
         .chunk_bytes(number(chunk_bytes))
 }
 
-fn name(kind: &Kind) -> &'static str {
+fn error_name(kind: &Kind) -> &'static str {
     match kind {
         Kind::NoHeader { .. } => "no header",
         Kind::HeaderNotUtf8 { .. } => "header not UTF-8",
@@ -155,6 +157,6 @@ fn name(kind: &Kind) -> &'static str {
         Kind::AmbiguousColumn { .. } => "ambiguous column",
         Kind::UnclosedQuote { .. } => "unclosed quote",
         Kind::Rejected { .. } => "rejected",
-        _ => "never due",
+        _ => "unexpected",
     }
 }

@@ -1,4 +1,4 @@
-//! A table and rows of any bytes, written as pages, are what SQLite makes of them.
+//! The direct path writes any table and any rows as SQLite does.
 #![no_main]
 
 #[allow(dead_code, reason = "the integration tests use more of it")]
@@ -43,19 +43,19 @@ fn case(bytes: &mut Unstructured<'_>) -> Result<Option<Case>> {
     while !bytes.is_empty() && rows.len() < 50 {
         rows.push((0..width).map(|_| value(bytes, page_bytes)).collect::<Result<Vec<_>>>()?);
     }
-    // The same rows over and over, but for integers, so that few bytes make many pages.
-    let again = |row: &Vec<Value>, number: i64| {
+    // Repeat the rows, with other integers, so that a short input fills many pages.
+    let repeat = |row: &Vec<Value>, number: i64| {
         let value = |value: &Value| match value {
             Value::Integer(integer) => Value::Integer(integer.wrapping_add(number * 100)),
             other => other.clone(),
         };
         row.iter().map(value).collect()
     };
-    let rows = (0..repeats).flat_map(|number| rows.iter().map(move |row| again(row, number))).collect();
+    let rows = (0..repeats).flat_map(|number| rows.iter().map(move |row| repeat(row, number))).collect();
     let mut case = Case::new(page_bytes, &[], rows, chunk_rows);
     (case.columns, case.indexes, case.rejects, case.sorting) =
         (columns, indexes, rejects, Sorting { max_bytes, jobs: 1 });
-    // Without memory rows that come in no order are refused.
+    // Rows that are not in primary key order need enough memory to be sorted.
     if max_bytes < 1 << 30 && case.columns.iter().any(|(_, declaration)| declaration.contains("PRIMARY")) {
         case.sorting.max_bytes = 1 << 30;
     }

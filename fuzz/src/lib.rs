@@ -1,19 +1,20 @@
-//! What the fuzz targets share: the records of some bytes, once by sqload and once by its oracle, the `csv` crate, or where
-//! that knows less the plain form of the grammar.
+//! Helpers of the fuzz targets: parse bytes with sqload, and with an oracle. The oracle is the `csv` crate, or for
+//! dialects that it does not support, the naive implementation of the tests.
 
 #[path = "../../tests/integration/naive.rs"]
 mod naive;
 
 use csv::ByteRecord;
 use sqload::batch::{Arena, Span};
-use sqload::format::csv::parse::{Records, parse_rectangular, trim, unquote};
+use sqload::format::csv::parse::{RecordParser, parse_rectangular, trim, unquote};
 use sqload::plan::{Delimiter, Dialect};
 
-/// The dialect that `data` begins with, the options beside it, and the bytes behind it.
+/// Decodes the start of `data` as a dialect. Returns the dialect, the options byte, and the bytes that follow.
 ///
-/// One of 16 by the low four bits of the first byte. If its bit 5 is 0, the next byte makes it one of those that have more to
-/// them. `'0'` is the usual one, so a corpus can be read.
-pub fn dialect(data: &[u8]) -> Option<(Dialect, u8, &[u8])> {
+/// The low four bits of the first byte select one of 16 simple dialects. Bits 4, 6 and 7 are left to the target. If
+/// bit 5 is 0, the next byte adds a longer delimiter, an escape, comments or trimming. `'0'` selects the default
+/// dialect, so that a corpus can be read as text.
+pub fn parse_dialect(data: &[u8]) -> Option<(Dialect, u8, &[u8])> {
     let (&options, bytes) = data.split_first()?;
     let delimiter = [b',', b'\t', b';', 0][usize::from(options & 3)];
     let quote = [Some(b'"'), Some(b'\''), Some(0), None][usize::from(options >> 2 & 3)];
@@ -35,9 +36,9 @@ pub fn dialect(data: &[u8]) -> Option<(Dialect, u8, &[u8])> {
     Some((dialect, options, bytes))
 }
 
-/// The records of `bytes` as sqload reads them.
+/// Parses the records of `bytes` one by one with sqload.
 pub fn records(bytes: &[u8], dialect: Dialect) -> Vec<ByteRecord> {
-    let mut records = Records::new(bytes, dialect);
+    let mut records = RecordParser::new(bytes, dialect);
     let mut fields = Vec::new();
     let mut list = Vec::new();
     while records.next_into(&mut fields).is_some() {
@@ -47,10 +48,10 @@ pub fn records(bytes: &[u8], dialect: Dialect) -> Vec<ByteRecord> {
     list
 }
 
-/// Those of `bytes` if all are found to have as many fields as the first of them.
-pub fn regular_records(bytes: &[u8], dialect: Dialect) -> Option<Vec<ByteRecord>> {
+/// Parses the records of `bytes` with [`parse_rectangular`], with the width of the first record.
+pub fn rectangular_records(bytes: &[u8], dialect: Dialect) -> Option<Vec<ByteRecord>> {
     let mut fields = Vec::new();
-    Records::new(bytes, dialect).next_into(&mut fields);
+    RecordParser::new(bytes, dialect).next_into(&mut fields);
     let width = fields.len();
     fields.clear();
     parse_rectangular(bytes, dialect, width, &mut fields)?;
@@ -62,20 +63,22 @@ fn values(bytes: &[u8], dialect: Dialect, fields: &mut [Span]) -> ByteRecord {
     if dialect.trim {
         trim(bytes, fields);
     }
-    fields.iter().map(|field| unquote(field.of(bytes), dialect, &arena)).collect()
+    fields.iter().map(|field| unquote(field.slice(bytes), dialect, &arena)).collect()
 }
 
-/// Whether an input that begins like this is taken for UTF-16 or for a compressed one.
-pub fn is_no_text(bytes: &[u8]) -> bool {
+/// True if sqload detects an input that starts with `bytes` as UTF-16 or as compressed.
+pub fn is_encoded_or_compressed(bytes: &[u8]) -> bool {
     let magics: [&[u8]; 6] =
         [b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\0"];
     magics.iter().any(|magic| bytes.starts_with(magic))
 }
 
-/// The records of `bytes` as the `csv` crate reads them, or the plain form of the grammar what that does not know: it has
-/// delimiters of one byte, does not trim before quotes, and ends comments at nothing but LF.
+/// Parses the records of `bytes` with the `csv` crate. Uses the naive implementation for dialects with a longer
+/// delimiter, with trimming (the `csv` crate does not trim before quotes), or with comments (it ends them only at
+/// LF).
 ///
-/// It takes a byte order mark off, which to sqload's parser is part of the first field: it is given one more.
+/// The `csv` crate strips a byte order mark, which to sqload's parser is part of the first field. So the function
+/// adds one.
 pub fn oracle(bytes: &[u8], dialect: Dialect) -> Vec<ByteRecord> {
     let (&[delimiter], None, false) = (dialect.delimiter.as_bytes(), dialect.comment, dialect.trim) else {
         return naive::records(bytes, dialect).0.into_iter().map(ByteRecord::from).collect();
@@ -89,16 +92,16 @@ pub fn oracle(bytes: &[u8], dialect: Dialect) -> Vec<ByteRecord> {
         .quoting(dialect.quote.is_some())
         .escape(dialect.escape)
         .from_reader(&bytes[..]);
-    reader.into_byte_records().map(|record| record.expect("memory can be read")).collect()
+    reader.into_byte_records().map(|record| record.expect("reading from memory succeeds")).collect()
 }
 
-/// Where the quote stands that is never closed, if there is one: then what is appended is not a record of its own.
-pub fn open_quote(bytes: &[u8], dialect: Dialect) -> Option<usize> {
+/// Returns the offset of the quote that is never closed, if there is one.
+pub fn unclosed_quote(bytes: &[u8], dialect: Dialect) -> Option<usize> {
     naive::records(bytes, dialect).1
 }
 
-/// Line ends in `bytes`: LF, CRLF and CR are one each.
-pub fn line_ends(bytes: &[u8]) -> u64 {
+/// Counts line ends. LF, CRLF and CR each count once.
+pub fn count_line_ends(bytes: &[u8]) -> u64 {
     let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
     text.matches(['\r', '\n']).count() as u64
 }

@@ -1,58 +1,69 @@
-//! Strings of bytes, and how they are copied.
+//! Strings as spans of one byte slice, and fast copies of them.
+//!
+//! The plain algorithm of [`Copier::copy`]: copy the bytes of the span. The implementation departs from it as
+//! follows: if the longest string is short, it copies a fixed number of bytes, which the compiler turns into a few
+//! vector moves. The caller writes strings one after the other, so each string overwrites the excess bytes of the one
+//! before it.
 
-/// Where bytes lie among others, from `start` up to `end`.
+/// A range of byte offsets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// The first byte.
+    /// Offset of the first byte.
     pub start: u32,
-    /// The first byte behind it.
+    /// Offset after the last byte.
     pub end: u32,
 }
 
 impl Span {
-    /// How many bytes lie there.
+    /// Length in bytes.
     #[inline]
-    #[allow(clippy::len_without_is_empty, reason = "nobody asks")]
+    #[expect(clippy::len_without_is_empty, reason = "no caller needs it")]
     #[must_use]
     pub fn len(self) -> usize {
         (self.end - self.start) as usize
     }
 
-    /// These bytes of `bytes`.
+    /// Returns this range of `bytes`.
+    ///
+    /// # Panics
+    /// If the span is not within `bytes`.
     #[inline]
     #[must_use]
-    pub fn of(self, bytes: &[u8]) -> &[u8] {
+    pub fn slice(self, bytes: &[u8]) -> &[u8] {
         &bytes[self.start as usize..self.end as usize]
     }
 }
 
-/// Strings of bytes, each somewhere in `bytes`.
+/// Byte strings stored as spans of one slice.
 #[derive(Debug, Clone, Copy)]
 pub struct Strings<'a> {
-    /// What they lie in.
+    /// The slice that the spans refer to.
     pub bytes: &'a [u8],
-    /// Where each lies.
+    /// The span of each string.
     pub spans: &'a [Span],
 }
 
 impl<'a> Strings<'a> {
-    /// The string of a row.
+    /// Returns the string of a row.
+    ///
+    /// # Panics
+    /// If there is no such row.
     #[inline]
     #[must_use]
     pub fn get(&self, row: usize) -> &'a [u8] {
-        self.spans[row].of(self.bytes)
+        self.spans[row].slice(self.bytes)
     }
 }
 
-/// Bytes that may be written behind a copied string, and are best there to be read.
+/// [`Copier::copy`] may overwrite up to this many bytes from the start of a string on. It is fastest if source and
+/// destination both extend this far.
 pub(crate) const PADDING_BYTES: usize = 64;
 
-/// Copies strings. Where the longest is short all are copied as so many bytes as the compiler knows, and what
-/// is too much of them is written over by what follows: that takes less time than to copy just a few.
+/// Copies strings one by one; see the module documentation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Copier<'a> {
     strings: Strings<'a>,
-    /// The bytes of the longest.
+    /// Length of the longest string in bytes.
     longest: usize,
 }
 
@@ -62,15 +73,16 @@ impl<'a> Copier<'a> {
         Self { strings, longest }
     }
 
-    /// A copier of only those strings that have no more than `longest` bytes.
+    /// Creates a copier for strings whose longest has `longest` bytes. Longer strings must not be copied.
     pub(crate) fn with_longest(strings: Strings<'a>, longest: usize) -> Self {
         Self { strings, longest }
     }
 
-    /// Copies the string of a row to the start of `to` and returns its bytes; up to [`PADDING_BYTES`] may change.
+    /// Copies the string of a row to the start of `to` and returns its length in bytes. May overwrite the first
+    /// [`PADDING_BYTES`] bytes of `to`.
     ///
     /// # Panics
-    /// If there is not room for it.
+    /// If `to` is shorter than the string.
     #[inline(always)]
     pub(crate) fn copy(&self, row: usize, to: &mut [u8]) -> usize {
         let span = self.strings.spans[row];
@@ -78,7 +90,7 @@ impl<'a> Copier<'a> {
             0..=16 => self.copy_padded::<16>(span, to),
             17..=32 => self.copy_padded::<32>(span, to),
             33..=PADDING_BYTES => self.copy_padded::<PADDING_BYTES>(span, to),
-            _ => to[..span.len()].copy_from_slice(span.of(self.strings.bytes)),
+            _ => to[..span.len()].copy_from_slice(span.slice(self.strings.bytes)),
         }
         span.len()
     }
@@ -88,7 +100,7 @@ impl<'a> Copier<'a> {
         let (bytes, start) = (self.strings.bytes, span.start as usize);
         match (bytes.get(start..start + BYTES), to.get_mut(..BYTES)) {
             (Some(padded), Some(to)) => to.copy_from_slice(padded),
-            _ => to[..span.len()].copy_from_slice(span.of(bytes)),
+            _ => to[..span.len()].copy_from_slice(span.slice(bytes)),
         }
     }
 }

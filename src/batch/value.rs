@@ -105,7 +105,7 @@ fn compare_integer_with_real(integer: i64, real: f64) -> Ordering {
 /// The values of a column, one for each row.
 #[derive(Debug, Clone, Copy)]
 pub enum Values<'a> {
-    /// The same for all.
+    /// The same value in all rows.
     Constant(Value<'a>),
     /// INTEGERs only.
     Integers(&'a [i64]),
@@ -115,12 +115,12 @@ pub enum Values<'a> {
     Texts(Strings<'a>),
     /// BLOBs only.
     Blobs(Strings<'a>),
-    /// Any.
+    /// Values of any storage class.
     Mixed(&'a [Value<'a>]),
 }
 
 impl<'a> Values<'a> {
-    /// The value of a row.
+    /// Returns the value of a row.
     ///
     /// # Panics
     /// If the column has no such row.

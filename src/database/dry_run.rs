@@ -1,7 +1,7 @@
-//! A load into memory, to see what would come of it: the table, and some of its rows.
+//! Dry runs: a load into a database in memory, which shows the table and some of its rows.
 
-use super::inspect::{open_to_read, refuse_name, refuse_too_many_columns, replaceable_page_bytes};
-use super::{real_path, refuse_stray_journals};
+use super::inspect::{check_column_count, check_table_name, open_to_read, replaceable_page_bytes};
+use super::open::{check_no_stray_journal, resolve_path};
 use crate::error::{Error, Result};
 use crate::plan::{Table, Tuning};
 use crate::schema::ddl::{create_table_sql, quote_name};
@@ -9,31 +9,33 @@ use crate::types::register_math_functions;
 use rusqlite::{Connection, OptionalExtension};
 use std::path::{Path, PathBuf};
 
-/// A database in memory with the table as it would be, and what is known of the place of the real one.
+/// A database in memory that contains the table as the load would create it, and facts about the real database.
 #[derive(Debug)]
-pub(crate) struct Trial {
-    /// The database's place, without symbolic links.
+pub(crate) struct DryRun {
+    /// Path of the real database, with symbolic links resolved.
     pub(crate) path: PathBuf,
-    /// Whether a new file would be made.
+    /// True if the load would create a new file.
     pub(crate) is_new: bool,
-    /// Whether the table is there already.
-    pub(crate) is_there: bool,
-    /// The SQL that makes the table and its indexes, or has made them, and what changes one that is there.
+    /// True if the table exists and the load would add to it.
+    pub(crate) table_exists: bool,
+    /// The SQL that creates the table and its indexes. For an existing table: the SQL that created them, then the
+    /// alterations.
     pub(crate) statements: Vec<String>,
+    /// The database in memory, in a transaction.
     pub(crate) connection: Connection,
 }
 
-impl Trial {
-    /// Makes `table` in memory as it would be made in, or is in, the database at `path`.
+impl DryRun {
+    /// Creates `table` in memory as the load would create it, or as it exists, in the database at `path`.
     ///
     /// # Errors
-    /// As [`super::Target::open`]; what can only be known by locking the database is not.
+    /// The same as [`super::Target::open`], except for errors that show only when the database is locked.
     pub(crate) fn open(path: &Path, table: &Table, tuning: &Tuning) -> Result<Self> {
-        let path = real_path(path)?;
-        let failed = |source| Error::sqlite(format!("make table {:?} in", table.name), &path, source);
-        let known = match path.symlink_metadata() {
+        let path = resolve_path(path)?;
+        let failed = |source| Error::sqlite(format!("create table {:?} in", table.name), &path, source);
+        let existing = match path.symlink_metadata() {
             Err(_) => {
-                refuse_stray_journals(&path)?;
+                check_no_stray_journal(&path)?;
                 None
             }
             Ok(metadata) => {
@@ -41,38 +43,39 @@ impl Trial {
             }
         };
         let (mut is_new, mut schema, mut page_bytes) = (true, Vec::new(), tuning.page_bytes);
-        if let Some((known, metadata)) = &known {
-            refuse_name(known, &path, table)?;
+        if let Some((existing, metadata)) = &existing {
+            check_table_name(existing, &path, table)?;
             let replaceable = if table.existing.is_filled() {
-                schema = schema_of(known, table).map_err(failed)?;
+                schema = existing_schema(existing, table).map_err(failed)?;
                 None
             } else {
-                replaceable_page_bytes(known, &path, metadata, table)?
+                replaceable_page_bytes(existing, &path, metadata, table)?
             };
             is_new = replaceable.is_some();
             let pragma = |row: &rusqlite::Row<'_>| row.get(0);
-            let own = known.pragma_query_value(None, "page_size", pragma).map_err(failed)?;
-            page_bytes = if is_new { page_bytes.or(replaceable) } else { Some(own) };
+            let existing_page_bytes =
+                existing.pragma_query_value(None, "page_size", pragma).map_err(failed)?;
+            page_bytes = if is_new { page_bytes.or(replaceable) } else { Some(existing_page_bytes) };
         }
-        let is_there = !schema.is_empty();
-        schema.extend(if is_there { table.alterations.clone() } else { vec![create_table_sql(table)] });
-        let make = || -> rusqlite::Result<Connection> {
+        let table_exists = !schema.is_empty();
+        schema.extend(if table_exists { table.alterations.clone() } else { vec![create_table_sql(table)] });
+        let open_in_memory = || -> rusqlite::Result<Connection> {
             let connection = Connection::open_in_memory()?;
             register_math_functions(&connection)?;
             page_bytes.map_or(Ok(()), |bytes| connection.pragma_update(None, "page_size", bytes))?;
             connection.pragma_update(None, "foreign_keys", false)?;
             Ok(connection)
         };
-        let connection = make().map_err(failed)?;
-        refuse_too_many_columns(known.as_ref().map_or(&connection, |(known, _)| known), &path, table)?;
+        let connection = open_in_memory().map_err(failed)?;
+        check_column_count(existing.as_ref().map_or(&connection, |(existing, _)| existing), &path, table)?;
         schema.iter().try_for_each(|sql| connection.execute_batch(sql)).map_err(failed)?;
         connection.execute_batch("BEGIN").map_err(failed)?;
-        // The rows come before these.
-        schema.extend(if is_there { Vec::new() } else { table.indexes.clone() });
-        Ok(Self { path, is_new, is_there, statements: schema, connection })
+        // A load creates the indexes after the rows.
+        schema.extend(if table_exists { Vec::new() } else { table.indexes.clone() });
+        Ok(Self { path, is_new, table_exists, statements: schema, connection })
     }
 
-    /// The names of the columns, and the first `max_rows` rows, each value as SQL writes it; of a long one no more than
+    /// Returns the column names, then the first `max_rows` rows. Each value is an SQL literal, truncated after
     /// `max_chars` characters.
     ///
     /// # Errors
@@ -86,7 +89,7 @@ impl Trial {
             let literals = names.iter().map(literal).collect::<Vec<_>>().join(", ");
             let sql = format!("SELECT {literals} FROM {name} LIMIT {max_rows}");
             let mut select = self.connection.prepare(&sql)?;
-            // A text may be none in UTF-8.
+            // TEXT in a database need not be valid UTF-8.
             let cell = |row: &rusqlite::Row<'_>, column| {
                 Ok(String::from_utf8_lossy(row.get_ref(column)?.as_bytes()?).into_owned())
             };
@@ -97,26 +100,27 @@ impl Trial {
         read().map_err(|source| Error::sqlite("read", &self.path, source))
     }
 
-    /// Completes the table, and says how many bytes the database has.
+    /// Runs the `unfinished` statements of the schema, and returns the size of the database in bytes.
     ///
     /// # Errors
     /// [`crate::Kind::Sqlite`].
-    pub(crate) fn finish(&self, unfinished: &[String]) -> Result<u64> {
-        let finish = || -> rusqlite::Result<i64> {
+    pub(crate) fn finish_schema(&self, unfinished: &[String]) -> Result<u64> {
+        let run = || -> rusqlite::Result<i64> {
             unfinished.iter().try_for_each(|sql| self.connection.execute_batch(sql))?;
             let number =
                 |pragma: &str| self.connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
             Ok(number("page_count")? * number("page_size")?)
         };
-        let bytes = finish().map_err(|source| Error::sqlite("complete", &self.path, source))?;
+        let bytes = run().map_err(|source| Error::sqlite("finish the schema of", &self.path, source))?;
         Ok(bytes.cast_unsigned())
     }
 }
 
-/// The SQL of a table that is there and of its indexes; nothing if it is not there.
-fn schema_of(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<String>> {
-    let known = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
-    let Some(name) = connection.query_row(known, [&table.name], |row| row.get::<_, String>(0)).optional()?
+/// The SQL of an existing table and its indexes. Empty if the table does not exist.
+fn existing_schema(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<String>> {
+    let name_sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
+    let Some(name) =
+        connection.query_row(name_sql, [&table.name], |row| row.get::<_, String>(0)).optional()?
     else {
         return Ok(Vec::new());
     };

@@ -1,5 +1,6 @@
-//! What is at the database's place already: looked at, and left as it is.
+//! Read-only inspection of an existing database.
 
+use super::open::BUSY_TIMEOUT;
 use crate::error::{Error, Kind, Result};
 use crate::plan::{IfExists, Table};
 use crate::schema::table::KnownColumn;
@@ -9,17 +10,18 @@ use std::fs::{File, Metadata};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-/// Opens the database at `path` for somebody who changes nothing, but for what a killed writer has left half done.
+/// Opens the database at `path` for reading. Changes nothing, except that it rolls back a hot journal of a killed
+/// writer.
 pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = match has_empty_log(path) {
-        // Otherwise the log would be made, and left there.
+        // A plain open would create the log and leave it behind.
         true => Connection::open_with_flags(immutable_uri(path), flags | OpenFlags::SQLITE_OPEN_URI)?,
         false => Connection::open_with_flags(path, flags)?,
     };
-    connection.busy_timeout(std::time::Duration::from_secs(2))?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     match connection.pragma_query_value(None, "schema_version", |_| Ok(())) {
-        // Whoever may write takes that back before he reads.
+        // A hot journal: only a connection that may write can roll it back, and it does so before it reads.
         Err(error)
             if error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_READONLY_ROLLBACK) =>
         {
@@ -27,22 +29,24 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
             Connection::open_with_flags(path, flags)?
                 .pragma_query_value(None, "schema_version", |_| Ok(()))?;
         }
-        // Other errors come again where they can be said.
+        // The next statement reports any other error.
         _ => {}
     }
     Ok(connection)
 }
 
-/// Whether the database at `path` has a write-ahead log, but no file for that, since nobody has it open.
+/// True if the database at `path` is in WAL mode but has no log file, because no connection is open.
 fn has_empty_log(path: &Path) -> bool {
-    /// "WAL", in the read version of the header (file format 1.3.3).
+    /// Offset of the read version in the database header, and its value for WAL (file format section 1.3.3).
     const READ_VERSION: (u64, u8) = (19, 2);
     let mut version = [0];
     let read = File::open(path).and_then(|file| file.read_exact_at(&mut version, READ_VERSION.0));
-    read.is_ok() && version[0] == READ_VERSION.1 && !journals_of(path).iter().any(|journal| journal.exists())
+    read.is_ok()
+        && version[0] == READ_VERSION.1
+        && !journal_paths(path).iter().any(|journal| journal.exists())
 }
 
-/// The database at `path` as one that nobody changes.
+/// A URI that opens the database at `path` as immutable, so that SQLite needs neither locks nor a log.
 fn immutable_uri(path: &Path) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
     let escaped = |byte: &u8| match is_plain(*byte) {
@@ -53,17 +57,19 @@ fn immutable_uri(path: &Path) -> String {
     format!("file:{path}?immutable=1")
 }
 
+/// Checks that `table` would not have more columns than SQLite allows.
+///
 /// # Errors
-/// [`Kind::TooManyColumns`] if `table` would have more columns than SQLite allows.
-pub(super) fn refuse_too_many_columns(connection: &Connection, path: &Path, table: &Table) -> Result<()> {
+/// [`Kind::TooManyColumns`] if it would, [`Kind::Sqlite`] if the database cannot be read.
+pub(super) fn check_column_count(connection: &Connection, path: &Path, table: &Table) -> Result<()> {
     let count = || -> rusqlite::Result<(usize, i32)> {
         let count = "SELECT count(*) FROM pragma_table_xinfo(?1)";
-        let known = match table.existing.is_filled() {
+        let existing = match table.existing.is_filled() {
             true => connection.query_row(count, [&table.name], |row| row.get::<_, u32>(0))? as usize,
             false => 0,
         };
         let limit = connection.limit(rusqlite::limits::Limit::SQLITE_LIMIT_COLUMN)?;
-        Ok((if known > 0 { known + table.alterations.len() } else { table.columns.len() }, limit))
+        Ok((if existing > 0 { existing + table.alterations.len() } else { table.columns.len() }, limit))
     };
     let (found, limit) = count().map_err(|source| Error::sqlite("read", path, source))?;
     match usize::try_from(limit) {
@@ -72,19 +78,19 @@ pub(super) fn refuse_too_many_columns(connection: &Connection, path: &Path, tabl
     }
 }
 
-/// The columns of `table` in the database at `path`; nothing if there is no such table.
+/// Returns the columns of `table` in the database at `path`, or `None` if the database or the table does not exist.
 ///
 /// # Errors
-/// [`Kind::Sqlite`] if the database can not be read; as [`refuse_name`].
+/// [`Kind::Sqlite`] if the database cannot be read; the errors of [`check_table_name`].
 pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<KnownColumn>>> {
     if !path.exists() {
         return Ok(None);
     }
     let connection = open_to_read(path).map_err(|source| Error::sqlite("read", path, source))?;
-    refuse_name(&connection, path, table)?;
+    check_table_name(&connection, path, table)?;
     let read = || -> rusqlite::Result<Vec<KnownColumn>> {
-        // Generated columns are hidden in ways 2 and 3; ANY is no type at all in STRICT tables, and NUMERIC in others. A key that
-        // is the rowid has no index.
+        // `hidden` is 1 for hidden columns of virtual tables, 2 and 3 for generated columns. ANY means no conversion
+        // in STRICT tables, and NUMERIC affinity in others. A primary key that is the rowid has no index.
         let sql = "SELECT name, iif(type = 'ANY' COLLATE NOCASE AND (SELECT strict FROM pragma_table_list(?1)), '', type), pk,
             pk > 0 AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk'), \"notnull\", hidden > 1
             FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid";
@@ -105,10 +111,11 @@ pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<
     Ok(Some(columns).filter(|columns| !columns.is_empty()))
 }
 
-/// The names of all that is in the database at `path`, but for `table` and what belongs to it.
+/// Returns the names of all objects in the database at `path`, except `table` and its indexes and triggers. Empty if
+/// the database does not exist.
 ///
 /// # Errors
-/// [`Kind::Sqlite`] if the database can not be read.
+/// [`Kind::Sqlite`] if the database cannot be read.
 pub(crate) fn existing_names(path: &Path, table: &Table) -> Result<Vec<String>> {
     if !path.exists() {
         return Ok(Vec::new());
@@ -120,10 +127,12 @@ pub(crate) fn existing_names(path: &Path, table: &Table) -> Result<Vec<String>> 
     read().map_err(|source| Error::sqlite("read", path, source))
 }
 
+/// Checks that the name of `table` is free, or that the table may be filled or replaced.
+///
 /// # Errors
-/// [`Kind::TableExists`] if there is a table, or a view, called as `table`, and none is to be there; [`Kind::Usage`] if it is
-/// to be replaced or filled, and is a view.
-pub(super) fn refuse_name(connection: &Connection, path: &Path, table: &Table) -> Result<()> {
+/// [`Kind::TableExists`] if a table or view of this name exists and the plan expects none, [`Kind::Usage`] if the
+/// plan fills or replaces a table and the object is a view, [`Kind::Sqlite`] if the database cannot be read.
+pub(super) fn check_table_name(connection: &Connection, path: &Path, table: &Table) -> Result<()> {
     let sql = "SELECT type FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view')";
     let kind = connection.query_row(sql, [&table.name], |row| row.get::<_, String>(0)).optional();
     match (kind.map_err(|source| Error::sqlite("read", path, source))?.as_deref(), table.existing) {
@@ -133,7 +142,7 @@ pub(super) fn refuse_name(connection: &Connection, path: &Path, table: &Table) -
         (Some("view"), _) => {
             let (path, name) = (path.display(), &table.name);
             Err(Kind::Usage(format!(
-                "{path}: {name:?} is a view, and rows go into tables: choose another name with --table"
+                "{path}: {name:?} is a view, and only a table can be loaded: choose another name with --table"
             ))
             .into())
         }
@@ -141,8 +150,11 @@ pub(super) fn refuse_name(connection: &Connection, path: &Path, table: &Table) -
     }
 }
 
-/// If the database at `path` holds nothing but `table` and its views, and nothing else that a new file would lack: its page
-/// size in bytes.
+/// Returns the page size in bytes of the database at `path` if a new file can replace it: if it contains nothing but
+/// `table` and its views, and has no other property that a new file would lose. Otherwise returns `None`.
+///
+/// # Errors
+/// [`Kind::Sqlite`] if the database cannot be read.
 pub(super) fn replaceable_page_bytes(
     connection: &Connection,
     path: &Path,
@@ -154,7 +166,7 @@ pub(super) fn replaceable_page_bytes(
         let text = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, String>(0));
         let mut objects = connection.prepare("SELECT type, tbl_name FROM sqlite_schema")?;
         let is_other = |(kind, name): (String, String)| match kind.as_str() {
-            // Statistics of a table go with it.
+            // The statistics tables do not count.
             "table" | "index" => !(name.eq_ignore_ascii_case(&table.name) || name.starts_with("sqlite_stat")),
             "view" => !table.views.iter().any(|view| view.eq_ignore_ascii_case(&name)),
             _ => true,
@@ -168,14 +180,14 @@ pub(super) fn replaceable_page_bytes(
             && integer("auto_vacuum")? == 0
             && integer("user_version")? == 0
             && integer("application_id")? == 0
-            && !journals_of(path).iter().any(|journal| journal.exists());
+            && !journal_paths(path).iter().any(|journal| journal.exists());
         if is_plain { integer("page_size").map(|bytes| u32::try_from(bytes).ok()) } else { Ok(None) }
     };
     check().map_err(|source| Error::sqlite("read", path, source))
 }
 
-/// Where a rollback journal and a write-ahead log of the database at `path` would lie.
-pub(super) fn journals_of(path: &Path) -> [PathBuf; 2] {
+/// Paths of the rollback journal and the write-ahead log of the database at `path`.
+pub(super) fn journal_paths(path: &Path) -> [PathBuf; 2] {
     ["-journal", "-wal"].map(|suffix| {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);

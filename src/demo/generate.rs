@@ -1,4 +1,10 @@
-//! `create-file`: a CSV file of people, as many as wanted.
+//! The example input: a CSV file of random people.
+//!
+//! The plain algorithm: draw a first name, a last name and an age for each record, and format the record. The
+//! implementation departs from it as follows:
+//!
+//! 1. All possible records are formatted beforehand, so that each record takes one random number and one copy.
+//! 2. Every copy has the same length. The next record overwrites the excess bytes.
 
 use crate::error::{Error, Kind, Result};
 use crate::files::staged::StagedFile;
@@ -29,25 +35,25 @@ const LAST_NAMES: [&str; 10] = [
 
 const AGES: std::ops::RangeInclusive<u32> = 18..=65;
 
-/// Bytes that go to the file at once.
+/// Size of one write in bytes.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// No record is longer.
+/// Length of the longest record in bytes, or more.
 const RECORD_BYTES: usize = 24;
 
-/// A record, filled up so that it can be copied without looking at its length.
+/// A record, padded to a fixed length.
 struct Record {
     bytes: [u8; RECORD_BYTES],
     length: usize,
 }
 
-/// Writes `rows` people, drawn uniformly, to a CSV file at `path`, in place of one that is there.
+/// Writes a CSV file of `rows` people, drawn uniformly, to `path`. Replaces an existing file.
 ///
-/// The same `seed` gives the same bytes; without one they are random. The file is whole or it is not there:
-/// it takes its place when it is complete. `progress` counts what is written, `stop` ends it early.
+/// The same `seed` gives the same bytes; without one, they are random. The file is staged, and renamed to `path` when
+/// it is complete. `progress` counts bytes and rows as they are written. Setting `stop` ends the function early.
 ///
 /// # Errors
-/// [`Kind::Io`] if the file can not be written, [`Kind::Interrupted`] if `stop` was set.
+/// [`Kind::Io`] if the file cannot be written, [`Kind::Interrupted`] if `stop` was set. `path` is then unchanged.
 pub fn create_file(
     path: &Path,
     rows: u64,
@@ -65,7 +71,7 @@ pub fn create_file(
     if stop.load(Ordering::Relaxed) {
         return Err(Kind::Interrupted.into());
     }
-    file.take_place(path, true).map_err(failed)
+    file.persist(path, true).map_err(failed)
 }
 
 fn write_people(
@@ -78,19 +84,19 @@ fn write_people(
     let records = all_records();
     let mut buffer = vec![0; BUFFER_BYTES];
     buffer[..HEADER.len()].copy_from_slice(HEADER);
-    let mut filled = HEADER.len();
+    let mut used = HEADER.len();
     let mut rows_left = rows;
     while !stop.load(Ordering::Relaxed) {
-        let rows_now = rows_left.min(((buffer.len() - filled) / RECORD_BYTES) as u64);
+        let rows_now = rows_left.min(((buffer.len() - used) / RECORD_BYTES) as u64);
         for _ in 0..rows_now {
             let record = &records[rng.random_range(..records.len())];
-            buffer[filled..filled + RECORD_BYTES].copy_from_slice(&record.bytes);
-            filled += record.length;
+            buffer[used..used + RECORD_BYTES].copy_from_slice(&record.bytes);
+            used += record.length;
         }
-        file.write_all(&buffer[..filled])?;
-        progress.add(filled as u64, rows_now);
+        file.write_all(&buffer[..used])?;
+        progress.add(used as u64, rows_now);
         rows_left -= rows_now;
-        filled = 0;
+        used = 0;
         if rows_left == 0 {
             break;
         }
@@ -98,7 +104,7 @@ fn write_people(
     Ok(())
 }
 
-/// Every record that there can be: to draw one is to draw an index.
+/// Formats every possible record.
 fn all_records() -> Vec<Record> {
     let mut records = Vec::new();
     for first_name in FIRST_NAMES {
@@ -133,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_and_age_is_drawn_about_as_often_as_any_other() {
+    fn names_and_ages_are_drawn_uniformly() {
         let rows = 200_000;
         let mut counts = std::collections::BTreeMap::<String, u64>::new();
         let file = people(rows, 3);
@@ -147,12 +153,15 @@ mod tests {
             );
             record.iter().for_each(|field| *counts.entry(field.to_owned()).or_default() += 1);
         }
-        let expect = |value: &str, expected: u64| {
+        let check = |value: &str, expected: u64| {
             let count = counts[value];
-            assert!(count.abs_diff(expected) < expected / 10, "{value}: {count} times, not about {expected}");
+            assert!(
+                count.abs_diff(expected) < expected / 10,
+                "{value}: drawn {count} times, expected about {expected}"
+            );
         };
-        FIRST_NAMES.iter().chain(&LAST_NAMES).for_each(|name| expect(name, rows / 10));
-        AGES.for_each(|age| expect(&age.to_string(), rows / 48));
+        FIRST_NAMES.iter().chain(&LAST_NAMES).for_each(|name| check(name, rows / 10));
+        AGES.for_each(|age| check(&age.to_string(), rows / 48));
         assert_eq!(counts.len(), 10 + 10 + 48);
     }
 }

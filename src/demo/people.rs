@@ -1,20 +1,20 @@
-//! The built-in pipeline: people with a key, the last name in capitals and an e-mail address.
+//! The example pipeline: people with a key, the last name in upper case, and an e-mail address.
 //!
-//! In: `first_name,last_name,age`, in any order, among any others.
+//! The input has the columns `first_name`, `last_name` and `age`, in any order, and may have others.
 
 use crate::plan::{Expr, Table};
 use crate::sql::Pipeline;
 
-/// The pipeline.
+/// The pipeline, as SQL.
 pub const SQL: &str = include_str!("../../data/people.sql");
 
-/// The table `people`, its key made by `id`: [`Expr::Uuid7`], which is what the pipeline has, or [`Expr::Uuid4`].
+/// Returns the table `people` with keys made by `id`: [`Expr::Uuid7`], as in [`SQL`], or [`Expr::Uuid4`].
 ///
 /// # Panics
-/// Never: a test runs it.
+/// Never: [`SQL`] is a valid pipeline.
 #[must_use]
 pub fn table(id: Expr) -> Table {
-    let mut table = Pipeline::parse("people.sql", SQL).expect("it is a pipeline").plan().table;
+    let mut table = Pipeline::parse("people.sql", SQL).expect("a valid pipeline").plan().table;
     table.columns[0].value = id;
     table
 }

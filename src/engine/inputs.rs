@@ -8,7 +8,7 @@ use crate::error::{Kind, Position, Result};
 use crate::eval::{Program, Seed};
 use crate::format::csv::header::Header;
 use crate::format::csv::lines::position;
-use crate::format::csv::parse::Records;
+use crate::format::csv::parse::RecordParser;
 use crate::input::{Input, OpenInput};
 use crate::plan::{Dialect, Mention, Plan, Table};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -254,7 +254,7 @@ impl<'s> Inputs<'s> {
         let file = input.input.open().ok()?;
         let bytes = file.slice(place.bytes()).ok()?;
         let chunk = place.chunk(bytes);
-        let mut records = Records::new(bytes, input.header.dialect);
+        let mut records = RecordParser::new(bytes, input.header.dialect);
         let mut ranges = std::iter::from_fn(|| records.next_into(&mut Vec::new()));
         let range = ranges.nth(place.number as usize)?;
         let span = Span { start: range.start as u32, end: range.end as u32 };
@@ -265,7 +265,7 @@ impl<'s> Inputs<'s> {
 /// The chunk without records beyond its first `most`.
 fn first_records(chunk: Chunk<'_>, most: u64, dialect: Dialect) -> Chunk<'_> {
     let Some(most) = usize::try_from(most).ok().filter(|most| *most < chunk.records) else { return chunk };
-    let mut records = Records::new(chunk.bytes, dialect);
+    let mut records = RecordParser::new(chunk.bytes, dialect);
     let mut ranges = std::iter::from_fn(|| records.next_into(&mut Vec::new()));
     let end = ranges.nth(most).map_or(chunk.bytes.len(), |range| range.start);
     Chunk { bytes: &chunk.bytes[..end], records: most, ..chunk }

@@ -321,7 +321,7 @@ impl Pipeline<'_> {
     ) -> Result<(), PipelineFailure> {
         let Rows { chunk, origins, .. } = rows;
         counts.type_feedback += rows.type_feedback.clone();
-        if counts.type_feedback.mismatch().is_some() {
+        if counts.type_feedback.column_to_reinfer().is_some() {
             return Err(PipelineFailure::TypeMismatch);
         }
         let appended = self.timers.write.time(|| output.writer.append(rows, encoded));

@@ -4,7 +4,7 @@ use super::inputs::CsvInput;
 use super::pipeline::RejectSink;
 use crate::batch::Reject;
 use crate::error::{Error, Kind, Position, Reason, Result};
-use crate::files::output::Output;
+use crate::files::output::OutputFile;
 use crate::plan::{Dialect, OnError, Policies};
 use serde::Serialize;
 use std::fs::File;
@@ -40,20 +40,20 @@ struct RejectFiles {
 /// A file of rejects or of reasons.
 #[derive(Debug)]
 struct RejectFile {
-    output: Output,
+    output: OutputFile,
     file: Option<BufWriter<File>>,
 }
 
 impl RejectFile {
     fn open(path: &Path, others: &[PathBuf]) -> Result<Self> {
         let others: Vec<_> = others.iter().map(PathBuf::as_path).collect();
-        Ok(Self { output: Output::open(path, &others)?, file: None })
+        Ok(Self { output: OutputFile::open(path, &others)?, file: None })
     }
 
     fn start(&mut self) -> Result<()> {
         // Flushes what an earlier attempt has buffered before the file is truncated.
         self.file = None;
-        self.file = Some(BufWriter::new(self.output.start()?));
+        self.file = Some(BufWriter::new(self.output.truncate()?));
         Ok(())
     }
 
@@ -93,7 +93,7 @@ impl<'p> Rejects<'p> {
     /// No file may be one of `others`; their paths are added to it.
     ///
     /// # Errors
-    /// As [`Output::open`].
+    /// As [`OutputFile::open`].
     pub(crate) fn open(
         policies: &'p Policies,
         inputs: &'p [CsvInput],

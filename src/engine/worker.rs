@@ -38,7 +38,7 @@ impl<'p> Worker<'p> {
         let filtered = self.filter(&chunk, bytes, &mut rejects, arena);
         loop {
             let (columns, mismatches) = self.evaluator.eval(&self.decoder.records(&chunk, bytes), arena);
-            if mismatches.rejects.is_empty() || mismatches.type_feedback.wrong.is_some() {
+            if mismatches.rejects.is_empty() || mismatches.type_feedback.mismatched.is_some() {
                 return Rows {
                     chunk,
                     len: self.decoder.len(),

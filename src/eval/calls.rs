@@ -116,7 +116,7 @@ fn compare_texts<'a>(
         // Most texts differ in their first byte.
         let first_of_text = texts.bytes.get(span.start as usize).copied().filter(|_| span.len() > 0);
         let order = match first_of_text.cmp(&first) {
-            Ordering::Equal => span.of(texts.bytes).cmp(other),
+            Ordering::Equal => span.slice(texts.bytes).cmp(other),
             order => order,
         };
         matches(order)
@@ -127,7 +127,7 @@ fn compare_texts<'a>(
 /// Compares each text with `other` for equality. If `other` is short, texts are compared as one number, whether or not their
 /// length matches: a branch on the length would be unpredictable.
 fn equal_texts<'a>(texts: Strings<'a>, other: &[u8], arena: &'a Arena) -> Values<'a> {
-    let is_other = |span: &Span| span.len() == other.len() && span.of(texts.bytes) == other;
+    let is_other = |span: &Span| span.len() == other.len() && span.slice(texts.bytes) == other;
     let mut expected = [0; 8];
     let Some(prefix) = expected.get_mut(..other.len()) else {
         return flags(texts.spans.iter().map(is_other), arena);

@@ -7,12 +7,14 @@
 use super::compile::OpIndex;
 use super::functions::{MAX_UPPER_GROWTH, upper_to};
 use crate::batch::{
-    Arena, ArenaVec, Copier, MAX_TEXTS_BYTES, PADDING_BYTES, Span, Strings, Texts, Value, Values, copy,
+    Arena, ArenaVec, Copier, MAX_STRINGS_BYTES, PADDING_BYTES, Span, Strings, StringsBuilder, Value, Values,
+    copy_text,
 };
 
 /// Unicode upper case, character by character with the full case mapping: `ß` becomes `SS`.
 pub(super) fn upper<'a>(values: Values<'a>, row_count: usize, arena: &'a Arena) -> Values<'a> {
-    let Some((texts, bytes)) = texts_of(values, row_count, MAX_TEXTS_BYTES / MAX_UPPER_GROWTH, arena) else {
+    let Some((texts, bytes)) = texts_of(values, row_count, MAX_STRINGS_BYTES / MAX_UPPER_GROWTH, arena)
+    else {
         return each_text(row_count, arena, |row, upper| {
             let mut text = arena.vec(0);
             append_text(values.get(row), &mut text)?;
@@ -23,7 +25,7 @@ pub(super) fn upper<'a>(values: Values<'a>, row_count: usize, arena: &'a Arena) 
         });
     };
     let copier = Copier::new(texts);
-    let mut copies = Texts::new(row_count, bytes, arena);
+    let mut copies = StringsBuilder::new(row_count, bytes, arena);
     (0..row_count).for_each(|row| copies.push(|output| copier.copy(row, output)));
     let copied = &mut copies.bytes[..bytes];
     if copied.is_ascii() {
@@ -32,7 +34,7 @@ pub(super) fn upper<'a>(values: Values<'a>, row_count: usize, arena: &'a Arena) 
     }
     // Read the copies, not the originals, which may be in a mapped file that another process modifies.
     let copies = copies.finish();
-    let mut uppers = Texts::new(row_count, MAX_UPPER_GROWTH * bytes, arena);
+    let mut uppers = StringsBuilder::new(row_count, MAX_UPPER_GROWTH * bytes, arena);
     (0..row_count).for_each(|row| uppers.push(|output| upper_to(copies.get(row), output)));
     Values::Texts(uppers.finish())
 }
@@ -63,7 +65,7 @@ pub(super) fn concat<'a>(
         };
         return each_text(row_count, arena, append);
     };
-    let mut texts = Texts::new(row_count, bytes, arena);
+    let mut texts = StringsBuilder::new(row_count, bytes, arena);
     for row in 0..row_count {
         texts.push(|mut output| {
             let available = output.len();
@@ -92,7 +94,7 @@ fn concat_parts<'a>(
     let mut parts: ArenaVec<'a, ConcatPart<'a>> = arena.vec(operands.len());
     let mut bytes = 0;
     for operand in operands {
-        let max_bytes = MAX_TEXTS_BYTES.saturating_sub(bytes);
+        let max_bytes = MAX_STRINGS_BYTES.saturating_sub(bytes);
         let is_constant = matches!(columns[*operand], Values::Constant(_));
         let text_count = if is_constant { 1 } else { row_count };
         let (texts, text_bytes) = texts_of(columns[*operand], text_count, max_bytes, arena)?;
@@ -112,7 +114,7 @@ fn concat_parts<'a>(
         }
         bytes += if is_constant { row_count * text_bytes } else { text_bytes };
     }
-    (bytes <= MAX_TEXTS_BYTES).then_some((parts, bytes))
+    (bytes <= MAX_STRINGS_BYTES).then_some((parts, bytes))
 }
 
 /// The values as text, and their total bytes; `None` if a value can be NULL or REAL, or they have more than `max_bytes`.
@@ -146,14 +148,14 @@ fn integer_texts<'a>(integers: &[i64], max_bytes: usize, arena: &'a Arena) -> Op
     if bytes > max_bytes {
         return None;
     }
-    let mut texts = Texts::new(integers.len(), bytes, arena);
+    let mut texts = StringsBuilder::new(integers.len(), bytes, arena);
     for integer in integers {
         texts.push(|output| match (integer, output.first_chunk_mut()) {
             (10..100, Some(output)) => {
                 *output = [b'0' + (integer / 10) as u8, b'0' + (integer % 10) as u8];
                 2
             }
-            _ => copy(itoa::Buffer::new().format(*integer).as_bytes(), output),
+            _ => copy_text(itoa::Buffer::new().format(*integer).as_bytes(), output),
         });
     }
     Some(texts.finish())
@@ -196,8 +198,8 @@ pub(super) mod tests {
 
     /// A column of these texts, padded as computed columns are.
     pub(in crate::eval) fn text_column<'a>(texts: &[&str], arena: &'a Arena) -> Values<'a> {
-        let mut column = Texts::new(texts.len(), texts.concat().len(), arena);
-        texts.iter().for_each(|text| column.push(|output| copy(text.as_bytes(), output)));
+        let mut column = StringsBuilder::new(texts.len(), texts.concat().len(), arena);
+        texts.iter().for_each(|text| column.push(|output| copy_text(text.as_bytes(), output)));
         Values::Texts(column.finish())
     }
 

@@ -61,7 +61,7 @@ fn parse_integers<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<(Values<'a
             |short: &i64| *short == 0 && span.len() == 1 || texts.bytes[span.start as usize] != b'0';
         let short = short_integer(texts.bytes, *span).filter(is_canonical);
         short.or_else(|| {
-            let integer = numbers::integer(span.of(texts.bytes))?;
+            let integer = numbers::integer(span.slice(texts.bytes))?;
             has_long_integer |= !numbers::is_exact_real(integer);
             Some(integer)
         })
@@ -72,7 +72,8 @@ fn parse_integers<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<(Values<'a
 
 /// Parses a column of REALs; `None` if a text is not a REAL.
 fn parse_reals<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<Values<'a>> {
-    let real = |span: &Span| short_real(texts.bytes, *span).or_else(|| numbers::real(span.of(texts.bytes)));
+    let real =
+        |span: &Span| short_real(texts.bytes, *span).or_else(|| numbers::real(span.slice(texts.bytes)));
     collect_all(texts.spans.iter().map(real), arena).map(Values::Reals)
 }
 
@@ -175,7 +176,7 @@ fn collect_all<T>(items: impl ExactSizeIterator<Item = Option<T>>, arena: &Arena
 pub(super) fn try_integers<'a>(values: Values<'a>, row_count: usize, arena: &'a Arena) -> Values<'a> {
     if let Values::Texts(texts) = values {
         let integer =
-            |span: &Span| short_integer(texts.bytes, *span).or_else(|| try_integer(span.of(texts.bytes)));
+            |span: &Span| short_integer(texts.bytes, *span).or_else(|| try_integer(span.slice(texts.bytes)));
         if let Some(integers) = integers(texts.spans.iter().map(integer), arena) {
             return integers;
         }

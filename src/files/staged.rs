@@ -1,7 +1,8 @@
-//! A file that is built beside its place and renamed in when it is whole.
+//! Staged files: built next to their destination and renamed into place when complete.
 //!
-//! It is named `.NAME.sqload-XXXXXX` and locked (`flock`) while it is being built; one that is not locked was left by a
-//! process that was killed, and whoever builds a file for the same place next removes it.
+//! A staged file is named `.NAME.sqload-XXXXXX` and is locked with `flock` while it is being built. A staged file
+//! that is not locked was left by a process that was killed. The next process that builds a file for the same
+//! destination removes it.
 
 use std::ffi::OsString;
 use std::fs::{File, Metadata, Permissions};
@@ -10,37 +11,38 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 use tempfile::NamedTempFile;
 
-/// What a new file's mode is before the umask: anybody may read and write it.
+/// Mode of a new file before the umask is applied: readable and writable by all.
 const NEW_FILE_MODE: u32 = 0o666;
 
-/// A file that is being built. Dropped before it is put in its place, it is removed.
+/// A file that is being built. It is removed on drop unless [`StagedFile::persist`] has renamed it.
 #[derive(Debug)]
 pub(crate) struct StagedFile(NamedTempFile);
 
 impl StagedFile {
-    /// A new, locked, empty file for `path`, after removing what was left there by the killed.
+    /// Creates an empty, locked staged file for the destination `path`. Removes abandoned ones first.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// If the operating system cannot create or lock the file.
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
-        remove_leftovers(path);
+        remove_abandoned_files(path);
         loop {
             let file = tempfile::Builder::new()
                 .prefix(&prefix(path))
                 .permissions(Permissions::from_mode(NEW_FILE_MODE))
                 .tempfile_in(directory_of(path))?;
             file.as_file().lock()?;
-            // Between its creation and its lock somebody else may have taken it for a leftover.
+            // Between creation and lock, another process may have removed the file as abandoned.
             if file.as_file().metadata()?.nlink() > 0 {
                 return Ok(Self(file));
             }
         }
     }
 
-    /// As [`StagedFile::create`], for the place of an `old` file, with its owner and mode.
+    /// Creates a staged file like [`StagedFile::create`], with the owner, group and mode of the file that it
+    /// replaces, whose metadata is `old`.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// If the operating system cannot create or lock the file, or set its owner or mode.
     pub(crate) fn create_like(path: &Path, old: &Metadata) -> io::Result<Self> {
         let Self(file) = Self::create(path)?;
         let metadata = file.as_file().metadata()?;
@@ -51,43 +53,43 @@ impl StagedFile {
         Ok(Self(file))
     }
 
-    /// Where it lies until it is in its place.
+    /// Path of the staged file.
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    /// The file, to write to.
+    /// The file as a writer.
     pub(crate) fn writer(&mut self) -> &mut impl Write {
         self.0.as_file_mut()
     }
 
-    /// The file, to read and write at any place.
+    /// Returns another handle to the file.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// If the operating system cannot duplicate the handle.
     pub(crate) fn file(&self) -> io::Result<File> {
         self.0.as_file().try_clone()
     }
 
-    /// Waits until the content is on the disk.
+    /// Syncs content and metadata to disk (`fsync`).
     ///
     /// # Errors
-    /// What the operating system says.
+    /// If the sync fails.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.0.as_file().sync_all()
     }
 
-    /// Puts the file in its place, where there is a file only if it `replaces` it.
+    /// Renames the file to its destination `path`. An existing file there is replaced only if `replaces` is true.
     ///
     /// # Errors
-    /// What the operating system says. The place is then as it was.
-    pub(crate) fn take_place(self, path: &Path, replaces: bool) -> io::Result<()> {
-        let placed = if replaces { self.0.persist(path) } else { self.0.persist_noclobber(path) };
-        placed.map(drop).map_err(|error| error.error)
+    /// If the rename fails, or if the destination exists and `replaces` is false. The destination is then unchanged.
+    pub(crate) fn persist(self, path: &Path, replaces: bool) -> io::Result<()> {
+        let renamed = if replaces { self.0.persist(path) } else { self.0.persist_noclobber(path) };
+        renamed.map(drop).map_err(|error| error.error)
     }
 }
 
-/// The directory that `path` lies in.
+/// The directory that contains `path`.
 pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
@@ -95,7 +97,7 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// What the names of files built for `path` begin with.
+/// Prefix of the names of staged files for the destination `path`.
 fn prefix(path: &Path) -> OsString {
     let mut prefix = OsString::from(".");
     prefix.push(path.file_name().unwrap_or_default());
@@ -103,8 +105,8 @@ fn prefix(path: &Path) -> OsString {
     prefix
 }
 
-/// Removes what was left beside `path` by the killed. What can not be removed is let lie.
-pub(crate) fn remove_leftovers(path: &Path) {
+/// Removes staged files for the destination `path` that a killed process left. Ignores errors.
+pub(crate) fn remove_abandoned_files(path: &Path) {
     let prefix = prefix(path);
     let Ok(entries) = directory_of(path).read_dir() else { return };
     for entry in entries.flatten() {
@@ -112,9 +114,9 @@ pub(crate) fn remove_leftovers(path: &Path) {
             continue;
         }
         let Ok(file) = File::open(entry.path()) else { continue };
-        // The lock is held until the file is gone, so that nobody takes it for their own meanwhile.
+        // Hold the lock until the file is removed, so that no other process can start to use it.
         if file.try_lock().is_ok() {
-            tracing::debug!(path = %entry.path().display(), "removing what a killed process left");
+            tracing::debug!(path = %entry.path().display(), "removing a staged file that a killed process left");
             let _ = std::fs::remove_file(entry.path());
         }
     }

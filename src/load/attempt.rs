@@ -191,7 +191,7 @@ fn write(
     let mut log = RecordLog::default();
     match choice {
         ChosenWriter::Direct => {
-            let (schema, file) = release(target, table)?;
+            let (schema, file) = detach(target, table)?;
             let sorting = Sorting { max_bytes: tuning.memory_bytes, jobs: pipeline.jobs };
             let mut writer = Direct::new(schema, file, target.path(), sorting)?;
             let counts = pipeline.run(inputs, &mut writer, rejects, &mut log)?;
@@ -207,15 +207,15 @@ fn write(
 }
 
 /// Has SQLite create the indexes and close the new database, for the direct path to fill it.
-fn release(target: &mut Target, table: &Table) -> Result<(Schema, File)> {
+fn detach(target: &mut Target, table: &Table) -> Result<(Schema, File)> {
     let impossible = |reason: String| {
         Error::from(Kind::Internal(format!("the table cannot be written as pages: {reason}")))
     };
-    target.complete(&table.indexes)?;
+    target.finish_schema(&table.indexes)?;
     let schema = Schema::read(target.connection()?, table);
     let schema =
         schema.map_err(|source| Error::sqlite("read", target.path(), source))?.map_err(impossible)?;
-    Ok((schema, target.release()?))
+    Ok((schema, target.detach()?))
 }
 
 /// Completes what was `written`, and checks it as far as the plan wants. Returns what went through, and the table as it is.
@@ -230,8 +230,8 @@ fn finish(
     // Rejects are kept even if the load fails because of them.
     let rejected = rejects.finish()?;
     let (counts, mut unfinished) = written?;
-    let table = table::widen_to_real(table, &counts.type_feedback.reals);
-    if !counts.type_feedback.reals.is_empty() {
+    let table = table::widen_to_real(table, &counts.type_feedback.real_columns);
+    if !counts.type_feedback.real_columns.is_empty() {
         unfinished.insert(0, declare_again_sql(&table));
     }
     unfinished.extend_from_slice(&table.after);
@@ -243,7 +243,11 @@ fn finish(
         return Err(Error::from(Kind::Internal(format!("records were lost: {counts:?}"))).into());
     }
     if !unfinished.is_empty() || tuning.verify || tuning.vacuum {
-        pipeline.timers.finish.time(|| target.complete(&unfinished)).map_err(constraint_of_unknown_row)?;
+        pipeline
+            .timers
+            .finish
+            .time(|| target.finish_schema(&unfinished))
+            .map_err(constraint_of_unknown_row)?;
     }
     if tuning.verify {
         pipeline.timers.finish.time(|| target.verify(&table, counts.loaded))?;

@@ -5,7 +5,7 @@ use super::choice::{ChosenWriter, choose};
 use super::explain::explanation;
 use super::resolve::SAMPLE_CHUNKS;
 use super::{Load, total_bytes};
-use crate::database::Trial;
+use crate::database::DryRun;
 use crate::engine::inputs::Inputs;
 use crate::engine::pipeline::Pipeline;
 use crate::engine::record_log::RecordLog;
@@ -34,12 +34,12 @@ impl Load<'_> {
         // All inputs together are to fit in memory.
         let max_chunks = (SAMPLE_CHUNKS / list.len().max(1)).max(1);
         let inputs = Inputs::new(&list, &resolved.plan, table, Seed::fixed(0))?.with_max_chunks(max_chunks);
-        let trial = Trial::open(self.database, table, tuning)?;
-        let choice = choose(tuning.writer, table, &trial.path, trial.is_new)?;
+        let dry_run = DryRun::open(self.database, table, tuning)?;
+        let choice = choose(tuning.writer, table, &dry_run.path, dry_run.is_new)?;
 
         let (progress, timers) = (Progress::default(), StageTimers::default());
         let pipeline = Pipeline { jobs, progress: &progress, stop: self.stop, timers: &timers };
-        let mut writer = Statements::new(&trial.connection, &trial.path, table, tuning.batch_rows)?;
+        let mut writer = Statements::new(&dry_run.connection, &dry_run.path, table, tuning.batch_rows)?;
         // A preview goes on past records that would end the load, and writes no rejects.
         let policies = Policies::default();
         let mut rejects = Rejects::open(&policies, &list, &mut Vec::new())?;
@@ -59,21 +59,21 @@ impl Load<'_> {
         };
         let is_all = inputs.fits_in_chunks(max_chunks)?;
         let unfinished = pipeline.finish(writer, &inputs, &log).map_err(into_error)?;
-        let rows = trial.rows(table, MAX_ROWS, MAX_CHARS)?;
-        let tried_bytes = trial.finish(&unfinished)?;
+        let rows = dry_run.rows(table, MAX_ROWS, MAX_CHARS)?;
+        let tried_bytes = dry_run.finish_schema(&unfinished)?;
         let estimated_bytes = match (is_all, self.plan.head.max_records) {
             (true, _) => Some(tried_bytes),
             (false, Some(most)) => scaled(tried_bytes, most, counts.records),
             (false, None) => total_bytes(&list).and_then(|all| scaled(tried_bytes, all, progress.bytes())),
         };
-        let free = rustix::fs::statvfs(directory_of(&trial.path));
+        let free = rustix::fs::statvfs(directory_of(&dry_run.path));
         Ok(Preview {
             inputs: list.iter().map(|source| (source.name().to_string(), source.header.dialect)).collect(),
             database: self.database.to_owned(),
             table: table.name.clone(),
             notes: resolved.notes,
-            is_there: trial.is_there,
-            statements: [trial.statements, table.after.clone()].concat(),
+            is_there: dry_run.table_exists,
+            statements: [dry_run.statements, table.after.clone()].concat(),
             explanation: (!resolved.plan.mentions.is_empty()).then(|| explanation(&resolved.plan)),
             rows,
             records: counts.records,

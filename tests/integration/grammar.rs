@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use sqload::Kind;
 use sqload::batch::Arena;
 use sqload::batch::Chunk;
-use sqload::format::csv::parse::{Records, trim, unquote};
+use sqload::format::csv::parse::{RecordParser, trim, unquote};
 use sqload::format::csv::split::Split;
 use sqload::input::Incoming;
 use sqload::plan::{Delimiter, Dialect};
@@ -20,14 +20,14 @@ const ANY_SIZE: usize = 1 << 20;
 
 fn sqload_records(bytes: &[u8], dialect: Dialect) -> Vec<Fields> {
     let arena = Arena::default();
-    let mut records = Records::new(bytes, dialect);
+    let mut records = RecordParser::new(bytes, dialect);
     let mut all = Vec::new();
     let mut fields = Vec::new();
     while records.next_into(&mut fields).is_some() {
         if dialect.trim {
             trim(bytes, &mut fields);
         }
-        let values = fields.drain(..).map(|field| unquote(field.of(bytes), dialect, &arena).to_vec());
+        let values = fields.drain(..).map(|field| unquote(field.slice(bytes), dialect, &arena).to_vec());
         all.push(values.collect());
     }
     all
@@ -115,7 +115,8 @@ impl Incoming for Trickle<'_> {
 /// Asserts that the chunks of `bytes` do not depend on when the bytes arrive.
 fn check_trickle(bytes: &[u8], dialect: Dialect, chunk_bytes: usize) {
     let trickle = Trickle { bytes, arrived: AtomicUsize::new(0) };
-    let mut incoming = Split::new("test".into(), &[], 0, dialect, chunk_bytes, ANY_SIZE).of(&trickle);
+    let mut incoming =
+        Split::new("test".into(), &[], 0, dialect, chunk_bytes, ANY_SIZE).with_incoming(&trickle);
     for expected in split(bytes, dialect, chunk_bytes) {
         match (expected, incoming.next().expect("a chunk is missing")) {
             (Ok(expected), Ok(chunk)) => assert_eq!(chunk, expected),
@@ -403,7 +404,8 @@ fn a_header_may_arrive_byte_by_byte() {
     for rows in 1..3 {
         let mut whole = split(bytes, Dialect::default(), 1);
         let trickle = Trickle { bytes, arrived: AtomicUsize::new(0) };
-        let mut incoming = Split::new("test".into(), &[], 0, Dialect::default(), 1, ANY_SIZE).of(&trickle);
+        let mut incoming =
+            Split::new("test".into(), &[], 0, Dialect::default(), 1, ANY_SIZE).with_incoming(&trickle);
         assert_eq!(incoming.take_header(rows).unwrap(), whole.take_header(rows).unwrap());
         let rest = |split: Split<'_>| split.map(|chunk| chunk.unwrap().bytes.to_vec()).collect::<Vec<_>>();
         assert_eq!(rest(incoming), rest(whole));

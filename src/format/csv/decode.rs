@@ -146,7 +146,7 @@ impl Decoder {
         Repairs {
             padded: self.short.len() as u64,
             cut: self.long.len() as u64,
-            mended: self.invalid.len() as u64,
+            utf8_replaced: self.invalid.len() as u64,
             nul_values: parse::count_nul_values(bytes, self.chunk_dialect, &self.fields) as u64,
         }
     }
@@ -183,7 +183,7 @@ impl Decoder {
         }
         self.fields.clear();
         let mut rejects = RejectList::new(chunk);
-        let mut records = parse::Records::new(chunk.bytes, self.chunk_dialect);
+        let mut records = parse::RecordParser::new(chunk.bytes, self.chunk_dialect);
         for number in 0.. {
             let first_field = self.fields.len();
             let Some(range) = records.next_into(&mut self.fields) else { break };
@@ -258,7 +258,7 @@ fn replace_invalid_utf8<'a>(chunk: &[u8], fields: &mut [Span], arena: &'a Arena)
     let mut bytes = arena.vec(chunk.len());
     for field in fields {
         let start = bytes.len() as u32;
-        bytes.extend_from_slice_copy(String::from_utf8_lossy(field.of(chunk)).as_bytes());
+        bytes.extend_from_slice_copy(String::from_utf8_lossy(field.slice(chunk)).as_bytes());
         *field = Span { start, end: bytes.len() as u32 };
     }
     bytes.into_bump_slice()
@@ -302,7 +302,7 @@ impl<'a> RejectList<'a> {
             record: self.chunk.first_record + u64::from(number),
             line: self.line,
             offset: self.chunk.offset + u64::from(span.start),
-            bytes: span.of(self.chunk.bytes),
+            bytes: span.slice(self.chunk.bytes),
             reason,
         });
     }

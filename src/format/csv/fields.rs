@@ -1,7 +1,7 @@
 //! Decoded records: fields as values, without their quotes.
 
-use super::parse::{plain_bytes, quoted, unquote_to};
-use crate::batch::{Arena, Span, Strings, Texts, Value, Values, copy, null_where};
+use super::parse::{strip_opening_quote, unquote_into, verbatim_len};
+use crate::batch::{Arena, Span, Strings, StringsBuilder, Value, Values, copy_text, null_where};
 use crate::format::Records;
 use crate::plan::Dialect;
 
@@ -85,8 +85,8 @@ impl<'a> CsvRecords<'_, 'a> {
         let spans = arena.list(fields.chunks_exact(width).map(|fields| fields[index]));
         let may_be_quoted = if dialect.quote.is_some() { &mut *spans } else { &mut [] };
         for span in may_be_quoted {
-            let Some((rest, quote)) = quoted(span.of(bytes), dialect.quote) else { continue };
-            let Some(length) = plain_bytes(rest, quote) else { return self.unquoted_texts(index, arena) };
+            let Some((rest, quote)) = strip_opening_quote(span.slice(bytes), dialect.quote) else { continue };
+            let Some(length) = verbatim_len(rest, quote) else { return self.unquoted_texts(index, arena) };
             span.start += 1;
             span.end = span.start + length as u32;
         }
@@ -97,13 +97,13 @@ impl<'a> CsvRecords<'_, 'a> {
     fn unquoted_texts(&self, index: usize, arena: &'a Arena) -> Values<'a> {
         let Self { bytes, dialect, fields, width, .. } = *self;
         let fields = || fields.chunks_exact(width).map(|fields| fields[index]);
-        let mut texts = Texts::new(self.len(), fields().map(Span::len).sum(), arena);
+        let mut texts = StringsBuilder::new(self.len(), fields().map(Span::len).sum(), arena);
         for span in fields() {
-            let raw = span.of(bytes);
-            let quoted = quoted(raw, dialect.quote);
+            let raw = span.slice(bytes);
+            let quoted = strip_opening_quote(raw, dialect.quote);
             texts.push(|to| match quoted {
-                Some((rest, quote)) => unquote_to(rest, quote, dialect.escape, to),
-                None => copy(raw, to),
+                Some((rest, quote)) => unquote_into(rest, quote, dialect.escape, to),
+                None => copy_text(raw, to),
             });
         }
         Values::Texts(texts.finish())

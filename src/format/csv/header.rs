@@ -4,8 +4,8 @@ use super::lines::count_line_ends;
 use super::split::Split;
 use crate::batch::Arena;
 use crate::error::{Kind, Position, Result};
-use crate::format::csv::parse::{Records, trim, unquote};
-use crate::format::csv::sniff::{SAMPLE_BYTES, with_delimiter};
+use crate::format::csv::parse::{RecordParser, trim, unquote};
+use crate::format::csv::sniff::{SAMPLE_BYTES, detect_delimiter};
 use crate::input::Incoming;
 use crate::plan::{Dialect, InvalidUtf8, Plan};
 use crate::schema::names::names as unique_names;
@@ -38,8 +38,8 @@ impl Header {
     pub(crate) fn read(name: &Arc<str>, file: &dyn Incoming, plan: &Plan) -> Result<Self> {
         let mut dialect = plan.dialect;
         if plan.head.detect_delimiter {
-            let (bytes, is_all) = split(name, file, plan, dialect)?.rest(SAMPLE_BYTES)?;
-            dialect = with_delimiter(bytes, is_all, dialect, plan.head.header_rows);
+            let (bytes, is_all) = split(name, file, plan, dialect)?.peek(SAMPLE_BYTES)?;
+            dialect = detect_delimiter(bytes, is_all, dialect, plan.head.header_rows);
         }
         let (head, names) = read_header(name, file, plan, dialect)?;
         let (names, mut notes) =
@@ -72,7 +72,7 @@ impl Header {
         plan: &Plan,
         records_before: u64,
     ) -> Result<Split<'f>> {
-        let mut split = split(name, file, plan, self.dialect)?.after(records_before);
+        let mut split = split(name, file, plan, self.dialect)?.with_records_before(records_before);
         split.take_header(plan.head.header_rows)?;
         Ok(split)
     }
@@ -90,7 +90,7 @@ fn split<'f>(name: &Arc<str>, file: &'f dyn Incoming, plan: &Plan, dialect: Dial
         plan.tuning.chunk_bytes,
         plan.policies.max_record_bytes,
     );
-    split.of(file).skip_lines(plan.head.skip_lines)
+    split.with_incoming(file).skip_lines(plan.head.skip_lines)
 }
 
 /// The length of the byte order mark of an input.
@@ -119,7 +119,7 @@ fn read_header(
     let (bytes, _) = file.wait(skipped)?;
     let before = &bytes[mark_bytes(bytes)..skipped];
     let mut fields = Vec::new();
-    let mut records = Records::new(chunk.bytes, dialect);
+    let mut records = RecordParser::new(chunk.bytes, dialect);
     if rows == 0 {
         records.next_into(&mut fields);
         let names = (1..=fields.len()).map(|number| format!("column{number}")).collect();
@@ -140,7 +140,7 @@ fn read_header(
             let position = Position { input, record: 0, line, offset: chunk.offset + at as u64 };
             return Err(Kind::HeaderNotUtf8 { position }.into());
         }
-        let parts = fields.drain(..).map(|field| unquote(field.of(chunk.bytes), dialect, &arena));
+        let parts = fields.drain(..).map(|field| unquote(field.slice(chunk.bytes), dialect, &arena));
         add_names(&mut names, parts.map(String::from_utf8_lossy));
         end = range.end;
     }

@@ -1,36 +1,44 @@
-//! A chunk to records, a record to fields.
+//! Parsing: cuts a chunk into records, and records into fields.
 //!
-//! The plain algorithm: a field ends at every delimiter and line end outside quotes, a record at every line
-//! end; a record that is nothing but its line end is no record. `crate::format::csv::scan` gives the ends as masks, 64
-//! bytes a step, and here they are taken off bit by bit. A field is remembered by where it starts and ends:
-//! quotes and escapes are taken off only when its value is asked for, so fields that nobody reads cost nothing more.
+//! The plain algorithm: a field ends at every delimiter and line end outside quotes, and a record at every line end
+//! outside quotes. A record that consists of nothing but its line end is skipped.
+//!
+//! The implementation departs from this as follows:
+//!
+//! 1. `crate::format::csv::scan` finds the field ends as masks, 64 bytes at a time. The parser visits only the set
+//!    bits.
+//! 2. A field is stored as its span in the chunk. Quotes and escapes are removed only when its value is needed, so
+//!    unused fields cost nothing more.
+//! 3. [`parse_rectangular`] does not look at each record's fields, but only checks at the end that every record has
+//!    the expected number.
 
 use crate::batch::{Arena, Span};
-use crate::format::csv::scan::{BLOCK_BYTES, Scan, Scanner, block_of};
+use crate::format::csv::scan::{BLOCK_BYTES, Scan, Scanner, first_block};
 use crate::plan::Dialect;
 use std::ops::Range;
 
-/// The records of a chunk.
+/// Parses the records of a chunk one by one.
 #[derive(Debug)]
-pub struct Records<'a> {
+pub struct RecordParser<'a> {
     bytes: &'a [u8],
     scanner: Scanner,
-    /// Where the next block begins.
+    /// Offset of the next block.
     next_block: usize,
-    /// Field ends of the current block that are still to be visited, and those of all that end a record.
+    /// The field ends in the current block that have not been visited.
     pending: u64,
+    /// The line ends in the current block.
     ends: u64,
-    /// Bytes of a delimiter before its last.
+    /// Bytes of a delimiter before its last byte.
     overhang: u32,
-    /// Where the next field starts.
+    /// Offset of the next field.
     start: usize,
 }
 
-impl<'a> Records<'a> {
-    /// The records of `chunk`, which begins at a record boundary.
+impl<'a> RecordParser<'a> {
+    /// Creates a parser for `chunk`, which starts at a record boundary.
     ///
     /// # Panics
-    /// If the chunk has 4 GiB or more; [`crate::format::csv::split`] makes none of that size.
+    /// If `chunk` has 4 GiB or more. Chunks from [`crate::format::csv::split`] are always smaller.
     #[must_use]
     pub fn new(chunk: &'a [u8], dialect: Dialect) -> Self {
         assert!(u32::try_from(chunk.len()).is_ok(), "a chunk has less than 4 GiB");
@@ -39,8 +47,8 @@ impl<'a> Records<'a> {
         Self { bytes: chunk, scanner, next_block: 0, pending: 0, ends: 0, overhang, start: 0 }
     }
 
-    /// Appends where in the chunk the fields of the next record lie, quotes included, to `fields` and returns where in the chunk the record lies,
-    /// without its line end; `None` after the last.
+    /// Parses the next record. Appends the spans of its fields, quotes included, to `fields`. Returns the byte range
+    /// of the record without its line end, or `None` after the last record. All positions are relative to the chunk.
     #[inline]
     pub fn next_into(&mut self, fields: &mut Vec<Span>) -> Option<Range<usize>> {
         let mut record_start = self.start;
@@ -69,15 +77,15 @@ impl<'a> Records<'a> {
 
     #[inline]
     fn load_block(&mut self) {
-        let mut filled = [0; BLOCK_BYTES];
-        let (block, real) = block_of(&self.bytes[self.next_block..], &mut filled);
-        let marks = self.scanner.scan(block);
-        self.pending = (marks.delimiters | marks.ends) & real;
-        self.ends = marks.ends;
+        let mut buffer = [0; BLOCK_BYTES];
+        let (block, valid) = first_block(&self.bytes[self.next_block..], &mut buffer);
+        let masks = self.scanner.scan(block);
+        self.pending = (masks.delimiters | masks.ends) & valid;
+        self.ends = masks.ends;
         self.next_block += BLOCK_BYTES;
     }
 
-    /// The last record of a chunk that does not end with a line end.
+    /// Returns the last record of a chunk if it has no line end.
     #[cold]
     fn finish(&mut self, record_start: usize, fields: &mut Vec<Span>) -> Option<Range<usize>> {
         let end = self.bytes.len();
@@ -85,50 +93,58 @@ impl<'a> Records<'a> {
             return None;
         }
         fields.push(Span { start: self.start as u32, end: end as u32 });
-        // An empty last field ends where it starts: step past it, so that it is not found again.
+        // Mark the last field as visited, even if it is empty.
         (self.start, self.next_block) = (end, end);
         Some(record_start..end)
     }
 }
 
-/// Appends where the fields of all records of `chunk` lie to `fields`, if every record has `width` of them and there is
-/// nothing between the records: then there is no need to look at each field's place in its record. Returns the number
-/// of records; nothing, and some fields appended, if that is not so.
+/// Parses all records of `chunk` at once, provided that every record has `width` fields and that there are no blank
+/// lines or comments. Appends the spans of the fields, quotes included, to `fields`, and returns the number of
+/// records.
+///
+/// Returns `None` if the chunk is not rectangular in this sense, if `width` is below 2, if the delimiter has several
+/// bytes, or if the chunk has 4 GiB or more. `fields` may then have grown.
 pub fn parse_rectangular(
     chunk: &[u8],
     dialect: Dialect,
     width: usize,
     fields: &mut Vec<Span>,
 ) -> Option<usize> {
-    // A record of one field that is empty is no record, and a longer delimiter does not begin where it is found, which
-    // nothing below would see.
+    // The code below would take a blank line for a record with one empty field, and would end a field at the last
+    // byte of a longer delimiter.
     if width < 2 || dialect.delimiter.as_bytes().len() > 1 || u32::try_from(chunk.len()).is_err() {
         return None;
     }
     match Scanner::new(dialect) {
-        Scanner::Masks(masks) => regular_with(masks, chunk, width, fields),
-        Scanner::Walker(walker) => regular_with(walker, chunk, width, fields),
+        Scanner::Simd(scanner) => parse_rectangular_with(scanner, chunk, width, fields),
+        Scanner::Scalar(scanner) => parse_rectangular_with(scanner, chunk, width, fields),
     }
 }
 
-fn regular_with(mut scanner: impl Scan, chunk: &[u8], width: usize, fields: &mut Vec<Span>) -> Option<usize> {
-    let known = fields.len();
+fn parse_rectangular_with(
+    mut scanner: impl Scan,
+    chunk: &[u8],
+    width: usize,
+    fields: &mut Vec<Span>,
+) -> Option<usize> {
+    let fields_before = fields.len();
     let (mut records, mut start) = (0, 0);
-    let mut filled = [0; BLOCK_BYTES];
+    let mut buffer = [0; BLOCK_BYTES];
     for first in (0..chunk.len()).step_by(BLOCK_BYTES) {
-        let (block, real) = block_of(&chunk[first..], &mut filled);
-        let marks = scanner.scan(block);
-        records += (marks.ends & real).count_ones() as usize;
-        let mut all = (marks.delimiters | marks.ends) & real;
-        fields.extend((0..all.count_ones()).map(|_| {
-            let end = first as u32 + all.trailing_zeros();
-            all &= all - 1;
+        let (block, valid) = first_block(&chunk[first..], &mut buffer);
+        let masks = scanner.scan(block);
+        records += (masks.ends & valid).count_ones() as usize;
+        let mut pending = (masks.delimiters | masks.ends) & valid;
+        fields.extend((0..pending.count_ones()).map(|_| {
+            let end = first as u32 + pending.trailing_zeros();
+            pending &= pending - 1;
             let field = Span { start, end };
             start = end + 1;
             field
         }));
-        // The fields of the record that goes on behind this block. More often than not this shows what is not regular.
-        let open_fields = (fields.len() - known).wrapping_sub(records * width);
+        // Fields of the record that continues after this block. Irregular records usually show here, before the end.
+        let open_fields = (fields.len() - fields_before).wrapping_sub(records * width);
         if open_fields >= width {
             return None;
         }
@@ -138,15 +154,18 @@ fn regular_with(mut scanner: impl Scan, chunk: &[u8], width: usize, fields: &mut
         fields.push(Span { start, end });
         records += 1;
     }
-    // There are as many ends as records, so if each record ends with one, there is none anywhere else.
+    // There are as many line ends as records, so if each record ends with one, there are no others.
     let ends_record =
         |field: &Span| chunk.get(field.end as usize).is_none_or(|byte| matches!(byte, b'\n' | b'\r'));
-    let is_regular = fields.len() - known == records * width
-        && fields[known..].iter().skip(width - 1).step_by(width).all(ends_record);
-    is_regular.then_some(records)
+    let is_rectangular = fields.len() - fields_before == records * width
+        && fields[fields_before..].iter().skip(width - 1).step_by(width).all(ends_record);
+    is_rectangular.then_some(records)
 }
 
-/// Takes blanks off both ends of each field, as a dialect that trims says.
+/// Removes blanks and tabs from both ends of each field. For dialects that trim.
+///
+/// # Panics
+/// If a span is not within `chunk`.
 pub fn trim(chunk: &[u8], fields: &mut [Span]) {
     let is_blank = |at: u32| matches!(chunk[at as usize], b' ' | b'\t');
     for Span { start, end } in fields {
@@ -159,66 +178,71 @@ pub fn trim(chunk: &[u8], fields: &mut [Span]) {
     }
 }
 
-/// The value of a field: without its quotes, `""` inside them made `"`, and what follows an escape there as it is. It
-/// borrows `raw` where it can, else it is made in `arena`.
+/// Returns the value of a field. `raw` is the field as written, quotes included.
 ///
-/// What follows a closing quote belongs to the value as it is (`"a"b` is `ab`, as the `csv` crate reads it).
+/// Removes the quotes, replaces `""` inside them with `"`, and removes escapes inside them. Text after the closing
+/// quote belongs to the value unchanged: `"a"b` is `ab`, as the `csv` crate reads it. The value is a slice of `raw`
+/// where possible, and otherwise a copy in `arena`.
 #[inline]
 pub fn unquote<'a>(raw: &'a [u8], dialect: Dialect, arena: &'a Arena) -> &'a [u8] {
-    let Some((rest, quote)) = quoted(raw, dialect.quote) else { return raw };
-    match plain_bytes(rest, quote).filter(|_| dialect.escape.is_none()) {
+    let Some((rest, quote)) = strip_opening_quote(raw, dialect.quote) else { return raw };
+    match verbatim_len(rest, quote).filter(|_| dialect.escape.is_none()) {
         Some(bytes) => &rest[..bytes],
         None => {
             let value = arena.zeros(rest.len());
-            let bytes = unquote_to(rest, quote, dialect.escape, value);
+            let bytes = unquote_into(rest, quote, dialect.escape, value);
             &value[..bytes]
         }
     }
 }
 
-/// The dialect without the quote, if there is none in `chunk`, and without the escape likewise.
+/// The dialect, minus the quote if `chunk` contains none, and minus the escape if it contains none.
 pub(crate) fn chunk_dialect(chunk: &[u8], dialect: Dialect) -> Dialect {
-    let is_there = |byte: &u8| memchr::memchr(*byte, chunk).is_some();
-    Dialect { quote: dialect.quote.filter(is_there), escape: dialect.escape.filter(is_there), ..dialect }
+    let occurs = |byte: &u8| memchr::memchr(*byte, chunk).is_some();
+    Dialect { quote: dialect.quote.filter(occurs), escape: dialect.escape.filter(occurs), ..dialect }
 }
 
-/// How many of the fields hold a NUL byte in their values.
+/// Returns the number of fields whose value contains a NUL byte. The `fields` are spans of `bytes`.
 pub(crate) fn count_nul_values(bytes: &[u8], dialect: Dialect, fields: &[Span]) -> usize {
-    /// Fewer are looked at sooner than all bytes.
+    /// Above this number, one search of all bytes is faster than one search per field.
     const MANY_FIELDS: usize = 256;
-    let is_there = |bytes: &[u8]| memchr::memchr(0, bytes).is_some();
+    let contains_nul = |bytes: &[u8]| memchr::memchr(0, bytes).is_some();
     let has_nul = match fields.len() > MANY_FIELDS {
-        true => is_there(bytes),
-        false => fields.iter().any(|field| is_there(field.of(bytes))),
+        true => contains_nul(bytes),
+        false => fields.iter().any(|field| contains_nul(field.slice(bytes))),
     };
     if !has_nul {
         return 0;
     }
     let arena = Arena::default();
-    fields.iter().filter(|field| unquote(field.of(bytes), dialect, &arena).contains(&0)).count()
+    fields.iter().filter(|field| unquote(field.slice(bytes), dialect, &arena).contains(&0)).count()
 }
 
-/// What follows the quote that a field begins with, if it does, and that quote.
+/// If a field starts with a quote, returns the rest of the field and the quote.
 #[inline]
-pub(crate) fn quoted(raw: &[u8], quote: Option<u8>) -> Option<(&[u8], u8)> {
+pub(crate) fn strip_opening_quote(raw: &[u8], quote: Option<u8>) -> Option<(&[u8], u8)> {
     match (raw, quote) {
         ([first, rest @ ..], Some(quote)) if *first == quote => Some((rest, quote)),
         _ => None,
     }
 }
 
-/// How many bytes that follow the opening quote are the value, if it is one piece of them and there are no escapes.
+/// `rest` is a field after its opening quote, in a dialect without escapes. If the value is a prefix of `rest`,
+/// returns its length in bytes. Returns `None` if the value has to be copied.
 #[inline]
-pub(crate) fn plain_bytes(rest: &[u8], quote: u8) -> Option<usize> {
+pub(crate) fn verbatim_len(rest: &[u8], quote: u8) -> Option<usize> {
     match memchr::memchr(quote, rest) {
         None => Some(rest.len()),
         Some(closing) => (closing + 1 == rest.len()).then_some(closing),
     }
 }
 
-/// Writes the value of a field, of which `rest` is what follows the opening quote, to the start of `to`, and returns
-/// its bytes, which are no more than those of `rest`.
-pub(crate) fn unquote_to(mut rest: &[u8], quote: u8, escape: Option<u8>, to: &mut [u8]) -> usize {
+/// Writes the value of a field to the start of `to`, and returns its length in bytes. `rest` is the field after its
+/// opening quote. The value is never longer than `rest`.
+///
+/// # Panics
+/// If `to` is shorter than the value.
+pub(crate) fn unquote_into(mut rest: &[u8], quote: u8, escape: Option<u8>, to: &mut [u8]) -> usize {
     let mut used = 0;
     let mut put = |part: &[u8]| {
         to[used..used + part.len()].copy_from_slice(part);
@@ -228,11 +252,11 @@ pub(crate) fn unquote_to(mut rest: &[u8], quote: u8, escape: Option<u8>, to: &mu
         None => memchr::memchr(quote, rest),
         Some(escape) => memchr::memchr2(quote, escape, rest),
     };
-    // Bytes of `rest` that mean themselves, since an escape came before.
+    // Leading bytes of `rest` that an escape made literal: 0 or 1.
     let mut literal = 0;
     while let Some(at) = special(&rest[literal..]).map(|at| at + literal) {
         let is_escape = rest[at] != quote;
-        // Of two quotes the first is left, of an escape or a closing quote nothing.
+        // Keep the first of two quotes. Drop an escape or a closing quote.
         let is_doubled = !is_escape && rest.get(at + 1) == Some(&quote);
         put(&rest[..at + usize::from(is_doubled)]);
         rest = &rest[at + 1 + usize::from(is_doubled)..];
@@ -249,9 +273,9 @@ pub(crate) fn unquote_to(mut rest: &[u8], quote: u8, escape: Option<u8>, to: &mu
 mod tests {
     use super::*;
 
-    /// The fields of each record, one by one.
+    /// The fields of each record, parsed one by one.
     fn by_record(chunk: &[u8]) -> Vec<Vec<Span>> {
-        let mut records = Records::new(chunk, Dialect::default());
+        let mut records = RecordParser::new(chunk, Dialect::default());
         let next = || {
             let mut fields = Vec::new();
             records.next_into(&mut fields).map(|_| fields)
@@ -265,20 +289,20 @@ mod tests {
             let mut fields = Vec::new();
             if let Some(count) = parse_rectangular(chunk, Dialect::default(), width, &mut fields) {
                 assert_eq!(count, records.len(), "{:?}", chunk.escape_ascii().to_string());
-                let parse_rectangular: Vec<_> = fields.chunks(width).map(<[Span]>::to_vec).collect();
-                assert_eq!(parse_rectangular, records, "{:?}", chunk.escape_ascii().to_string());
+                let rectangular: Vec<_> = fields.chunks(width).map(<[Span]>::to_vec).collect();
+                assert_eq!(rectangular, records, "{:?}", chunk.escape_ascii().to_string());
             }
         }
     }
 
     #[test]
-    fn regular_records_are_those_found_one_by_one() {
+    fn rectangular_records_equal_those_parsed_one_by_one() {
         for length in 0..8 {
             for number in 0..5_usize.pow(length) {
                 let byte = |at| b"\",\n\ra"[number / 5_usize.pow(at) % 5];
                 let chunk: Vec<u8> = (0..length).map(byte).collect();
                 check(&chunk);
-                // The same where a block ends.
+                // The same bytes across a block boundary.
                 let front = "abcdefgh,12345\n".repeat(4);
                 check(&[front.as_bytes(), &chunk, b"1,2\n"].concat());
             }
@@ -286,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_records_are_regular() {
+    fn records_of_equal_width_are_rectangular() {
         for end in ["", "\n"] {
             let chunk = format!("{}a,\"b\n\",c{end}", "some,longer \"\" text,\n".repeat(20));
             let mut fields = Vec::new();

@@ -1,33 +1,37 @@
-//! Bytes to bit masks: where fields and records end, 64 bytes at a time.
+//! Structural scanning: finds delimiters and line ends, 64 bytes at a time, and returns them as bit masks.
 //!
-//! The grammar (RFC 4180, as the `csv` crate reads it): outside quotes, a quote opens only straight after a
-//! delimiter, a line end or the start; inside, any quote closes, and one that follows straight on the
-//! closing one opens again, which is how `""` stands for a quote. LF and CR outside quotes end a record.
-//! [`Masks::walk`] is that sentence as a loop over bytes, and the fast way must agree with it:
+//! The grammar is RFC 4180 as the `csv` crate reads it. Outside quotes, a quote opens a quoted section only directly
+//! after a delimiter, a line end or the start of the input; anywhere else it is data. Inside quotes, every quote
+//! closes the section. A quote directly after the closing quote opens it again, which is how `""` stands for one
+//! quote. An LF or CR outside quotes ends a record.
 //!
-//! 1. Compare 64 bytes at once with each special byte, which gives a mask with a bit a byte.
-//! 2. If no byte of the block is a quote, all of it is inside or all of it is outside.
-//! 3. Otherwise suppose that every quote opens or closes: then the running parity of the quotes is the inside
-//!    of the quoted fields. The supposition is false only if a quote that would open stands where none may
-//!    (`a"b`, `"a"b"`); the masks show this too, and such a block is walked.
+//! `SimdScanner::quoted_bytes_scalar` is this grammar as a loop over bytes. The fast implementation departs from it
+//! as follows:
 //!
-//! A dialect with more to it than one byte between fields and one around them is walked in all blocks: [`walk`].
+//! 1. It compares 64 bytes at once with each special byte, which gives one mask per special byte, one bit per input
+//!    byte.
+//! 2. If a block contains no quote, either all of its bytes are quoted or none are.
+//! 3. Otherwise it assumes that every quote opens or closes a section, so that the prefix parity of the quote mask is
+//!    the mask of quoted bytes. The assumption fails only if an opening quote stands where none may open (`a"b`,
+//!    `"a"b"`). The masks reveal that case, and the block is scanned byte by byte.
+//!
+//! [`ScalarScanner`] scans byte by byte for every other dialect: longer delimiters, escapes, comments, trimming.
 
 mod scalar;
 
 use crate::plan::Dialect;
-pub(crate) use scalar::{Step, Walker};
+pub(crate) use scalar::{Event, ScalarScanner};
 use wide::u8x16;
 
-/// Bytes that one step looks at.
+/// Bytes per block.
 pub(crate) const BLOCK_BYTES: usize = 64;
 
-/// What one block holds: bit i speaks of byte i.
+/// The structure of one block. Bit i describes byte i.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Marks {
-    /// Delimiters outside quotes; of one of several bytes the last.
+pub(crate) struct BlockMasks {
+    /// Delimiters outside quotes. For a delimiter of several bytes, its last byte.
     pub(crate) delimiters: u64,
-    /// LF and CR outside quotes, and every byte of a comment: it is to all others a run of blank lines.
+    /// LF and CR outside quotes, and every byte of a comment, so that a comment looks like a run of blank lines.
     pub(crate) ends: u64,
     /// Every LF, quoted or not.
     pub(crate) lf: u64,
@@ -35,168 +39,171 @@ pub(crate) struct Marks {
     pub(crate) cr: u64,
 }
 
-/// Makes marks of blocks, one after the other.
+/// Scans consecutive blocks of an input.
 pub(crate) trait Scan {
-    /// Whether the next byte is inside quotes.
-    fn is_inside(&self) -> bool;
+    /// True if the next byte is inside quotes.
+    fn is_in_quotes(&self) -> bool;
 
-    /// Whether the next byte is inside a comment.
+    /// True if the next byte is inside a comment.
     fn is_in_comment(&self) -> bool {
         false
     }
 
-    /// The next 64 bytes.
-    fn scan(&mut self, block: &[u8; BLOCK_BYTES]) -> Marks;
+    /// Scans the next block.
+    fn scan(&mut self, block: &[u8; BLOCK_BYTES]) -> BlockMasks;
 
-    /// As [`Scan::scan`], but for the delimiters.
-    fn scan_ends(&mut self, block: &[u8; BLOCK_BYTES]) -> Marks {
-        Marks { delimiters: 0, ..self.scan(block) }
+    /// Scans the next block like [`Scan::scan`], but leaves `delimiters` empty.
+    fn scan_ends(&mut self, block: &[u8; BLOCK_BYTES]) -> BlockMasks {
+        BlockMasks { delimiters: 0, ..self.scan(block) }
     }
 }
 
-/// What scans a dialect. It is chosen once, not block by block.
+/// The fastest scanner for a dialect.
 #[derive(Debug, Clone)]
 pub(crate) enum Scanner {
-    /// A plain one: one byte between fields, one around them, and no more to it.
-    Masks(Masks),
-    /// Any.
-    Walker(Walker),
+    /// For dialects with a one-byte delimiter, at most a quote, and nothing else.
+    Simd(SimdScanner),
+    /// For all dialects.
+    Scalar(ScalarScanner),
 }
 
 impl Scanner {
-    /// A scanner that stands at the start of a record.
+    /// Creates a scanner at the start of a record.
     pub(crate) fn new(dialect: Dialect) -> Self {
         match (dialect.delimiter.as_bytes(), dialect) {
             (&[delimiter], Dialect { quote, escape: None, comment: None, trim: false, .. }) => {
-                Self::Masks(Masks { delimiter, quote, inside: 0, may_open: 1 })
+                Self::Simd(SimdScanner { delimiter, quote, in_quotes: 0, may_open: 1 })
             }
-            _ => Self::Walker(Walker::new(dialect)),
+            _ => Self::Scalar(ScalarScanner::new(dialect)),
         }
     }
 
-    /// As [`Scan::scan`].
+    /// Scans the next block; see [`Scan::scan`].
     #[inline]
-    pub(crate) fn scan(&mut self, block: &[u8; BLOCK_BYTES]) -> Marks {
+    pub(crate) fn scan(&mut self, block: &[u8; BLOCK_BYTES]) -> BlockMasks {
         match self {
-            Self::Masks(masks) => masks.scan(block),
-            Self::Walker(walker) => walker.scan(block),
+            Self::Simd(scanner) => scanner.scan(block),
+            Self::Scalar(scanner) => scanner.scan(block),
         }
     }
 }
 
-/// The state between two blocks.
+/// Scans a plain dialect with vector comparisons. The fields are the state between two blocks.
 #[derive(Debug, Clone)]
-pub(crate) struct Masks {
+pub(crate) struct SimdScanner {
     delimiter: u8,
     quote: Option<u8>,
-    /// All ones inside quotes, else all zeros.
-    inside: u64,
-    /// 1 if a quote in the next byte would open, else 0. Means nothing inside quotes.
+    /// All ones inside quotes, otherwise all zeros.
+    in_quotes: u64,
+    /// 1 if a quote in the next byte would open a section, otherwise 0. Meaningless inside quotes.
     may_open: u64,
 }
 
-impl Scan for Masks {
-    fn is_inside(&self) -> bool {
-        self.inside != 0
+impl Scan for SimdScanner {
+    fn is_in_quotes(&self) -> bool {
+        self.in_quotes != 0
     }
 
     #[inline]
-    fn scan(&mut self, block: &[u8; BLOCK_BYTES]) -> Marks {
+    fn scan(&mut self, block: &[u8; BLOCK_BYTES]) -> BlockMasks {
         let vectors = load(block);
         let lf = equal(&vectors, b'\n');
         let cr = equal(&vectors, b'\r');
         let delimiters = equal(&vectors, self.delimiter);
         let quotes = self.quote.map_or(0, |quote| equal(&vectors, quote));
         let boundaries = delimiters | lf | cr;
-        let inside = if quotes == 0 {
+        let quoted = if quotes == 0 {
             self.may_open = boundaries >> 63;
-            self.inside
+            self.in_quotes
         } else {
-            self.inside_of(block, quotes, boundaries)
+            self.quoted_bytes(block, quotes, boundaries)
         };
-        Marks { delimiters: delimiters & !inside, ends: (lf | cr) & !inside, lf, cr }
+        BlockMasks { delimiters: delimiters & !quoted, ends: (lf | cr) & !quoted, lf, cr }
     }
 
-    /// It looks for delimiters only where there are quotes.
+    /// Compares with the delimiter only if the block contains a quote or CR, or starts inside quotes.
     #[inline]
-    fn scan_ends(&mut self, block: &[u8; BLOCK_BYTES]) -> Marks {
+    fn scan_ends(&mut self, block: &[u8; BLOCK_BYTES]) -> BlockMasks {
         let vectors = load(block);
         let lf = equal(&vectors, b'\n');
         let quote = self.quote.unwrap_or(b'\r');
-        if self.inside == 0 && !contains(&vectors, b'\r', quote) {
+        if self.in_quotes == 0 && !contains_either(&vectors, b'\r', quote) {
             let last = block[BLOCK_BYTES - 1];
             self.may_open = u64::from(last == self.delimiter || last == b'\n');
-            return Marks { delimiters: 0, ends: lf, lf, cr: 0 };
+            return BlockMasks { delimiters: 0, ends: lf, lf, cr: 0 };
         }
-        Marks { delimiters: 0, ..self.scan(block) }
+        BlockMasks { delimiters: 0, ..self.scan(block) }
     }
 }
 
-impl Masks {
-    /// The bytes after which one is inside quotes; keeps the state for the next block.
+impl SimdScanner {
+    /// Returns the mask of the bytes after which the scanner is inside quotes, and updates the state for the next
+    /// block.
     #[inline]
-    fn inside_of(&mut self, block: &[u8; BLOCK_BYTES], quotes: u64, boundaries: u64) -> u64 {
-        let inside = parity(quotes) ^ self.inside;
-        let inside_before = inside << 1 | self.inside & 1;
-        let closing = quotes & inside_before;
-        let opening = quotes & !inside_before;
+    fn quoted_bytes(&mut self, block: &[u8; BLOCK_BYTES], quotes: u64, boundaries: u64) -> u64 {
+        let quoted = prefix_parity(quotes) ^ self.in_quotes;
+        let quoted_before = quoted << 1 | self.in_quotes & 1;
+        let closing = quotes & quoted_before;
+        let opening = quotes & !quoted_before;
         let may_open = boundaries | closing;
         if opening & !(may_open << 1 | self.may_open) != 0 {
-            return self.walk(block);
+            return self.quoted_bytes_scalar(block);
         }
-        self.inside = 0u64.wrapping_sub(inside >> 63);
+        self.in_quotes = 0u64.wrapping_sub(quoted >> 63);
         self.may_open = may_open >> 63;
-        inside
+        quoted
     }
 
-    /// The grammar byte by byte: the plain form of [`Masks::inside_of`], and its way out.
+    /// The grammar byte by byte: the plain form of [`SimdScanner::quoted_bytes`], and its fallback.
     #[cold]
-    fn walk(&mut self, block: &[u8; BLOCK_BYTES]) -> u64 {
+    fn quoted_bytes_scalar(&mut self, block: &[u8; BLOCK_BYTES]) -> u64 {
         let mut mask = 0;
         for (i, &byte) in block.iter().enumerate() {
             let is_quote = Some(byte) == self.quote;
-            if self.inside != 0 {
+            if self.in_quotes != 0 {
                 if is_quote {
-                    self.inside = 0;
+                    self.in_quotes = 0;
                     self.may_open = 1;
                 }
             } else if is_quote && self.may_open != 0 {
-                self.inside = !0;
+                self.in_quotes = !0;
             } else {
                 self.may_open = u64::from(byte == self.delimiter || byte == b'\n' || byte == b'\r');
             }
-            mask |= (self.inside & 1) << i;
+            mask |= (self.in_quotes & 1) << i;
         }
         mask
     }
 }
 
-/// The block that begins `rest`, and the mask of its bytes. A shorter `rest` is filled up in `filled`, with a
-/// byte that no dialect has for a quote.
+/// Returns the first block of `bytes` and the mask of the block's bytes that belong to `bytes`.
+///
+/// If `bytes` is shorter than a block, the block is a copy in `buffer`, padded with LF, which no dialect uses as a
+/// quote.
 #[inline]
-pub(crate) fn block_of<'a>(
-    rest: &'a [u8],
-    filled: &'a mut [u8; BLOCK_BYTES],
+pub(crate) fn first_block<'a>(
+    bytes: &'a [u8],
+    buffer: &'a mut [u8; BLOCK_BYTES],
 ) -> (&'a [u8; BLOCK_BYTES], u64) {
-    match rest.first_chunk() {
+    match bytes.first_chunk() {
         Some(block) => (block, !0),
         None => {
-            filled.fill(b'\n');
-            filled[..rest.len()].copy_from_slice(rest);
-            (filled, low_bits(rest.len()))
+            buffer.fill(b'\n');
+            buffer[..bytes.len()].copy_from_slice(bytes);
+            (buffer, low_bits(bytes.len()))
         }
     }
 }
 
-/// The `count` lowest bits, for `count` below 64.
+/// Returns a mask of the `count` lowest bits. `count` must be below 64.
 #[inline]
 pub(crate) fn low_bits(count: usize) -> u64 {
     (1 << count) - 1
 }
 
-/// Bit i is the parity of bits 0 to i of `bits`.
+/// Bit i of the result is the parity of bits 0 to i of `bits`.
 #[inline]
-fn parity(mut bits: u64) -> u64 {
+fn prefix_parity(mut bits: u64) -> u64 {
     for shift in [1, 2, 4, 8, 16, 32] {
         bits ^= bits << shift;
     }
@@ -209,19 +216,19 @@ fn load(block: &[u8; BLOCK_BYTES]) -> [u8x16; 4] {
     std::array::from_fn(|i| u8x16::new(vectors[i]))
 }
 
-/// Bit i is set where byte i is `byte`.
+/// Bit i of the result is set if byte i equals `byte`.
 #[inline]
 fn equal(vectors: &[u8x16; 4], byte: u8) -> u64 {
-    let wanted = u8x16::splat(byte);
-    let mask = |i: usize| u64::from(vectors[i].simd_eq(wanted).to_bitmask());
+    let needle = u8x16::splat(byte);
+    let mask = |i: usize| u64::from(vectors[i].simd_eq(needle).to_bitmask());
     mask(0) | mask(1) << 16 | mask(2) << 32 | mask(3) << 48
 }
 
-/// Whether any byte is `one` or `other`; cheaper than to ask which.
+/// True if any byte equals `first` or `second`. Cheaper than two masks.
 #[inline]
-fn contains(vectors: &[u8x16; 4], one: u8, other: u8) -> bool {
-    let (one, other) = (u8x16::splat(one), u8x16::splat(other));
-    let hits = vectors.map(|vector| vector.simd_eq(one) | vector.simd_eq(other));
+fn contains_either(vectors: &[u8x16; 4], first: u8, second: u8) -> bool {
+    let (first, second) = (u8x16::splat(first), u8x16::splat(second));
+    let hits = vectors.map(|vector| vector.simd_eq(first) | vector.simd_eq(second));
     (hits[0] | hits[1] | hits[2] | hits[3]).any()
 }
 
@@ -238,16 +245,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn masks_equal_the_walk(blocks in proptest::collection::vec(block(), 1..6), quote in prop::option::of(Just(b'"'))) {
+        fn simd_and_scalar_scanners_agree(blocks in proptest::collection::vec(block(), 1..6), quote in prop::option::of(Just(b'"'))) {
             let dialect = Dialect { quote, ..Dialect::default() };
-            let mut walker = Walker::new(dialect);
+            let mut scalar = ScalarScanner::new(dialect);
             let mut scanner = Scanner::new(dialect);
             let mut ends_scanner = Scanner::new(dialect);
             for block in &blocks {
-                let expected = walker.scan(block);
+                let expected = scalar.scan(block);
                 prop_assert_eq!(scanner.scan(block), expected);
-                let Scanner::Masks(masks) = &mut ends_scanner else { panic!("a plain dialect is not walked") };
-                prop_assert_eq!(masks.scan_ends(block), Marks { delimiters: 0, ..expected });
+                let Scanner::Simd(ends_scanner) = &mut ends_scanner else { panic!("a plain dialect uses SIMD") };
+                prop_assert_eq!(ends_scanner.scan_ends(block), BlockMasks { delimiters: 0, ..expected });
             }
         }
     }

@@ -1,34 +1,43 @@
-//! Which byte separates the fields of an input, where nobody says it.
+//! Delimiter detection.
+//!
+//! Each candidate delimiter is tried on a sample from the start of the input. Candidates on which at least nine in
+//! ten records agree rank first, then candidates on which all records but one agree. Among these, the candidate that
+//! gives the first record the most fields wins.
 
-use crate::format::csv::parse::Records;
+use crate::format::csv::parse::RecordParser;
 use crate::plan::Dialect;
 
-/// What separates fields, the likeliest first.
+/// The candidates, likeliest first.
 const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
 
-/// Bytes at the start of an input that are looked at.
+/// Maximum size of the sample in bytes.
 pub(crate) const SAMPLE_BYTES: usize = 64 << 10;
 
-/// The dialect of an input that begins with `bytes`, or that they are the whole of, and of which `header_rows` records are
-/// the header: as `dialect` but for the delimiter, which is the one that cuts the first record into the most fields and
-/// nearly all others into as many. If there is none, nothing is changed: the file is then of one column, or something
-/// is wrong with its records.
-pub(crate) fn with_delimiter(bytes: &[u8], is_whole: bool, dialect: Dialect, header_rows: usize) -> Dialect {
+/// Returns `dialect` with the detected delimiter, or unchanged if no candidate gives more than one field per record.
+///
+/// `bytes` is the start of the input, or all of it if `is_whole`. The last of `header_rows` header records counts as
+/// the first record; 0 means that there is no header.
+pub(crate) fn detect_delimiter(
+    bytes: &[u8],
+    is_whole: bool,
+    dialect: Dialect,
+    header_rows: usize,
+) -> Dialect {
     let is_whole = is_whole && bytes.len() <= SAMPLE_BYTES;
     let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
     let others = [dialect.quote, dialect.escape, dialect.comment];
     let candidates = DELIMITERS.into_iter().filter(|delimiter| !others.contains(&Some(*delimiter)));
     let candidates = candidates.map(|delimiter| Dialect { delimiter: delimiter.into(), ..dialect });
     let measured = candidates.map(|dialect| (common_width(sample, dialect, is_whole, header_rows), dialect));
-    // Of equals the first.
+    // The first of equal candidates wins.
     let best = measured.reduce(|best, next| if next.0 > best.0 { next } else { best });
     best.filter(|((_, fields), _)| *fields > 1).map_or(dialect, |(_, best)| best)
 }
 
-/// The number of fields that the first record, or the last of the header, and all but one of those behind it have, and before
-/// that whether nine in ten of them have it, which counts for more; 0 if neither is so.
+/// Rates a delimiter; the greater, the better. The number is the number of fields in the first record, or 0 if the
+/// records do not agree on it. The flag is true if the number is above 1 and at least nine in ten records have it.
 fn common_width(sample: &[u8], dialect: Dialect, is_whole: bool, header_rows: usize) -> (bool, usize) {
-    let mut records = Records::new(sample, dialect);
+    let mut records = RecordParser::new(sample, dialect);
     let mut widths = Vec::new();
     let mut fields = Vec::new();
     while records.next_into(&mut fields).is_some() {
@@ -36,7 +45,7 @@ fn common_width(sample: &[u8], dialect: Dialect, is_whole: bool, header_rows: us
         fields.clear();
     }
     if !is_whole && widths.len() > 1 {
-        // The last one may be cut.
+        // The end of the sample may cut the last record.
         widths.pop();
     }
     let widths = widths.get(header_rows.saturating_sub(1)..).unwrap_or_default();
@@ -53,12 +62,12 @@ fn common_width(sample: &[u8], dialect: Dialect, is_whole: bool, header_rows: us
 mod tests {
     use super::*;
 
-    fn found(csv: &str, dialect: Dialect) -> Vec<u8> {
-        with_delimiter(csv.as_bytes(), true, dialect, 1).delimiter.as_bytes().to_vec()
+    fn detected(csv: &str, dialect: Dialect) -> Vec<u8> {
+        detect_delimiter(csv.as_bytes(), true, dialect, 1).delimiter.as_bytes().to_vec()
     }
 
     #[test]
-    fn all_else_of_the_dialect_counts() {
+    fn detection_honors_quote_escape_comment_and_trim() {
         let usual = Dialect::default();
         let (escape, comment) = (Some(b'\\'), Some(b'#'));
         let cases = [
@@ -68,12 +77,12 @@ mod tests {
             ("|a|;|b|\n|1;|;2\n", Dialect { quote: Some(b'|'), ..usual }, b';'),
         ];
         for (csv, dialect, expected) in cases {
-            assert_eq!(found(csv, dialect), [expected], "{csv:?}");
+            assert_eq!(detected(csv, dialect), [expected], "{csv:?}");
         }
     }
 
     #[test]
-    fn the_delimiter_is_what_all_records_agree_on() {
+    fn records_agree_on_the_delimiter() {
         let cases = [
             ("a,b\n1,2\n", b','),
             ("a;b\n1,5;2\n3,7;4\n", b';'),
@@ -82,12 +91,12 @@ mod tests {
             ("a,b;c,d\n1,2;3,4\n", b','),
             ("a;b,c;d\n1;2,3;4\n", b';'),
             ("\"a,b\";c\n\"1,2\";3\n", b';'),
-            // One column, or no agreement: as it was.
+            // One column, or no agreement: unchanged.
             ("a\n1\n2\n", b','),
             ("a\nhello, world\nhello; world\n", b','),
             ("a;b\n3\n", b','),
             ("a;b\n1;2\n3\n4\n", b','),
-            // One bad record is no reason for another delimiter, unless that has none.
+            // One bad record does not rule a candidate out, but one without bad records wins.
             ("a;b\n1;2\n3\n", b';'),
             ("a\tb\n1\t2\n3\n4\t5\n", b'\t'),
             ("a;b,c;d\n1;2,3;4\n1,2\n", b','),
@@ -98,15 +107,15 @@ mod tests {
             ("a;b", b';'),
         ];
         for (csv, expected) in cases {
-            assert_eq!(found(csv, Dialect::default()), [expected], "{csv:?}");
+            assert_eq!(detected(csv, Dialect::default()), [expected], "{csv:?}");
         }
     }
 
     #[test]
-    fn a_record_that_the_sample_cuts_does_not_count() {
+    fn a_record_cut_by_the_sample_is_ignored() {
         let csv = "a;b;c\n".repeat(SAMPLE_BYTES);
-        assert_eq!(found(&csv, Dialect::default()), b";");
+        assert_eq!(detected(&csv, Dialect::default()), b";");
         let one = format!("a;\"{}\"", "x\n".repeat(SAMPLE_BYTES));
-        assert_eq!(found(&one, Dialect::default()), b";");
+        assert_eq!(detected(&one, Dialect::default()), b";");
     }
 }

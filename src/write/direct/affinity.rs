@@ -18,7 +18,7 @@ impl ColumnAffinity {
             Values::Reals(reals) => reals.iter().any(|real| self.may_change_value(&Value::Real(*real))),
             Values::Texts(texts) => {
                 !matches!(self, Self::Blob | Self::Text)
-                    && texts.spans.iter().any(|span| may_be_number(span.of(texts.bytes)))
+                    && texts.spans.iter().any(|span| may_be_number(span.slice(texts.bytes)))
             }
             Values::Blobs(_) => false,
         }

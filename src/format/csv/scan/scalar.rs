@@ -1,56 +1,60 @@
 //! The grammar byte by byte, for every dialect.
 //!
-//! What the masks know not of: inside quotes, an escape takes the meaning off the next byte; a comment runs from the byte
-//! that begins it, where a record would begin, to the line end, whatever is in it; a delimiter of several bytes is the
-//! first that is found from the start of the field, or from a closing quote on; blanks that are trimmed
-//! may stand before an opening quote.
+//! In addition to the grammar of the parent module:
+//!
+//! - Inside quotes, an escape makes the next byte literal.
+//! - A comment starts with the comment byte where a record could start, and runs to the line end. Quotes have no
+//!   meaning in it.
+//! - A delimiter of several bytes is the first match after the start of the field, or after its closing quote.
+//! - If the dialect trims, blanks may precede an opening quote.
 
-use super::{BLOCK_BYTES, Marks, Scan, equal, load};
+use super::{BLOCK_BYTES, BlockMasks, Scan, equal, load};
 use crate::plan::{Delimiter, Dialect};
 
-/// The byte that fills up what has been seen of a delimiter. No delimiter has it.
+/// The initial value of `recent`: bytes that occur in no delimiter.
 const LINE_ENDS: u64 = u64::from_ne_bytes([b'\n'; Delimiter::MAX_BYTES]);
 
-/// Where the walk stands: what the next byte can mean.
+/// The grammar state, which decides what the next byte means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum GrammarState {
     /// At the start of a record.
     Record,
-    /// At the start of another field; or behind blanks there, if these are trimmed.
+    /// At the start of a later field of a record, or after leading blanks if the dialect trims.
     Field,
-    /// In an unquoted field, or in what follows a closing quote.
+    /// In an unquoted field, or in the text after a closing quote.
     Unquoted,
     /// Inside quotes.
     Quoted,
-    /// Inside quotes, straight after an escape.
+    /// Inside quotes, directly after an escape.
     Escaped,
-    /// Straight after a quote that closed, unless another one follows.
+    /// Directly after a quote that closes, unless another quote follows.
     Closed,
     /// In a comment.
     Comment,
 }
 
-/// What a byte turns out to be.
+/// The structural meaning of a byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// Nothing that matters to others.
+pub(crate) enum Event {
+    /// Data, or a quote or escape other than an opening quote.
     Other,
     /// The last byte of a delimiter.
     Delimiter,
-    /// A line end that ends a record, or part of a comment.
+    /// A line end outside quotes, or a byte of a comment.
     End,
     /// The opening quote of a field.
-    Opening,
+    OpeningQuote,
 }
 
-/// Walks over bytes.
+/// Scans any dialect one byte at a time.
 #[derive(Debug, Clone)]
-pub(crate) struct Walker {
-    state: State,
-    /// The last bytes of the field that may belong to a delimiter, the very last in the lowest bits.
+pub(crate) struct ScalarScanner {
+    state: GrammarState,
+    /// The last bytes that may belong to a delimiter; the latest is in the lowest bits.
     recent: u64,
-    /// The delimiter in the same form, and where its bytes are in it.
+    /// The delimiter, in the layout of `recent`.
     delimiter: u64,
+    /// The bits of `recent` to compare with `delimiter`.
     delimiter_mask: u64,
     quote: Option<u8>,
     escape: Option<u8>,
@@ -58,13 +62,13 @@ pub(crate) struct Walker {
     trim: bool,
 }
 
-impl Walker {
-    /// A walker that stands at the start of a record.
+impl ScalarScanner {
+    /// Creates a scanner at the start of a record.
     pub(crate) fn new(dialect: Dialect) -> Self {
         let Dialect { delimiter, quote, escape, comment, trim } = dialect;
         let bytes = delimiter.as_bytes();
         Self {
-            state: State::Record,
+            state: GrammarState::Record,
             recent: LINE_ENDS,
             delimiter: bytes.iter().fold(0, |all, &byte| all << 8 | u64::from(byte)),
             delimiter_mask: bytes.iter().fold(0, |all, _| all << 8 | 0xff),
@@ -75,61 +79,68 @@ impl Walker {
         }
     }
 
-    /// The next byte.
+    /// Advances over the next byte.
     #[inline]
-    pub(crate) fn step(&mut self, byte: u8) -> Step {
+    pub(crate) fn advance(&mut self, byte: u8) -> Event {
         let is_quote = Some(byte) == self.quote;
-        let (state, step) = match self.state {
-            State::Quoted if is_quote => (State::Closed, Step::Other),
-            State::Quoted if Some(byte) == self.escape => (State::Escaped, Step::Other),
-            State::Quoted | State::Escaped => (State::Quoted, Step::Other),
-            _ if matches!(byte, b'\n' | b'\r') => (State::Record, Step::End),
-            State::Comment => (State::Comment, Step::End),
-            State::Record if Some(byte) == self.comment => (State::Comment, Step::End),
-            State::Record | State::Field if is_quote => (State::Quoted, Step::Opening),
-            State::Closed if is_quote => (State::Quoted, Step::Other),
-            before => return self.content(before, byte),
+        let (state, event) = match self.state {
+            GrammarState::Quoted if is_quote => (GrammarState::Closed, Event::Other),
+            GrammarState::Quoted if Some(byte) == self.escape => (GrammarState::Escaped, Event::Other),
+            GrammarState::Quoted | GrammarState::Escaped => (GrammarState::Quoted, Event::Other),
+            _ if matches!(byte, b'\n' | b'\r') => (GrammarState::Record, Event::End),
+            GrammarState::Comment => (GrammarState::Comment, Event::End),
+            GrammarState::Record if Some(byte) == self.comment => (GrammarState::Comment, Event::End),
+            GrammarState::Record | GrammarState::Field if is_quote => {
+                (GrammarState::Quoted, Event::OpeningQuote)
+            }
+            GrammarState::Closed if is_quote => (GrammarState::Quoted, Event::Other),
+            state => return self.advance_content(state, byte),
         };
         self.state = state;
         self.recent = LINE_ENDS;
-        step
+        event
     }
 
-    /// The next byte, outside quotes and of a field or a delimiter.
+    /// Advances over a byte outside quotes that belongs to a field or a delimiter.
     #[inline]
-    fn content(&mut self, before: State, byte: u8) -> Step {
+    fn advance_content(&mut self, state: GrammarState, byte: u8) -> Event {
         self.recent = self.recent << 8 | u64::from(byte);
         if self.recent & self.delimiter_mask == self.delimiter {
-            (self.state, self.recent) = (State::Field, LINE_ENDS);
-            return Step::Delimiter;
+            (self.state, self.recent) = (GrammarState::Field, LINE_ENDS);
+            return Event::Delimiter;
         }
-        let is_before = matches!(before, State::Record | State::Field) && self.trim;
-        self.state = if is_before && matches!(byte, b' ' | b'\t') { State::Field } else { State::Unquoted };
-        Step::Other
+        let is_leading = matches!(state, GrammarState::Record | GrammarState::Field) && self.trim;
+        self.state = if is_leading && matches!(byte, b' ' | b'\t') {
+            GrammarState::Field
+        } else {
+            GrammarState::Unquoted
+        };
+        Event::Other
     }
 }
 
-impl Scan for Walker {
-    fn is_inside(&self) -> bool {
-        matches!(self.state, State::Quoted | State::Escaped)
+impl Scan for ScalarScanner {
+    fn is_in_quotes(&self) -> bool {
+        matches!(self.state, GrammarState::Quoted | GrammarState::Escaped)
     }
 
     fn is_in_comment(&self) -> bool {
-        self.state == State::Comment
+        self.state == GrammarState::Comment
     }
 
     #[cold]
     #[inline(never)]
-    fn scan(&mut self, block: &[u8; BLOCK_BYTES]) -> Marks {
+    fn scan(&mut self, block: &[u8; BLOCK_BYTES]) -> BlockMasks {
         let vectors = load(block);
-        let mut marks = Marks { lf: equal(&vectors, b'\n'), cr: equal(&vectors, b'\r'), ..Marks::default() };
+        let mut masks =
+            BlockMasks { lf: equal(&vectors, b'\n'), cr: equal(&vectors, b'\r'), ..BlockMasks::default() };
         for (i, &byte) in block.iter().enumerate() {
-            match self.step(byte) {
-                Step::Other | Step::Opening => {}
-                Step::Delimiter => marks.delimiters |= 1 << i,
-                Step::End => marks.ends |= 1 << i,
+            match self.advance(byte) {
+                Event::Other | Event::OpeningQuote => {}
+                Event::Delimiter => masks.delimiters |= 1 << i,
+                Event::End => masks.ends |= 1 << i,
             }
         }
-        marks
+        masks
     }
 }
