@@ -65,7 +65,7 @@ impl Target {
             Ok(metadata) => {
                 let old = open_existing(&path)?;
                 refuse_name(&old, &path, table)?;
-                let page_bytes = match table.existing.is_filled() {
+                let page_bytes = match table.if_exists.fills_existing() {
                     true => None,
                     false => replaceable_page_bytes(&old, &path, &metadata, table)?,
                 };
@@ -96,9 +96,9 @@ impl Target {
             for view in &table.views {
                 connection.execute_batch(&format!("DROP VIEW IF EXISTS {}", quote_name(view)))?;
             }
-            if table.existing.is_filled() && connection.table_exists(None, table.name.as_str())? {
+            if table.if_exists.fills_existing() && connection.table_exists(None, table.name.as_str())? {
                 table.alterations.iter().try_for_each(|sql| connection.execute_batch(sql))?;
-                if table.existing == IfExists::Truncate {
+                if table.if_exists == IfExists::Truncate {
                     connection.execute_batch(&format!("DELETE FROM {name}"))?;
                 }
                 if !tuning.verify {

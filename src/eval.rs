@@ -25,7 +25,7 @@ use crate::batch::{Arena, ArenaVec, TypeFeedback, Value, Values, null_where};
 use crate::error::{Reason, Result};
 use crate::eval::sqlite::{Failure, Session};
 use crate::format::Records;
-use crate::plan::{Column, Evaluators, Expr, Function, OnMismatch, Sql, Table, Type};
+use crate::plan::{Column, EvaluatorChoice, Expr, Function, OnMismatch, SqlExpr, Table, Type};
 use compile::{Block, Compiler, Constant, Op, Slot};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
@@ -83,7 +83,7 @@ impl Program {
     /// [`Kind::MissingColumn`](crate::Kind::MissingColumn) or [`Kind::AmbiguousColumn`](crate::Kind::AmbiguousColumn) if
     /// a field's name is not in the header just once.
     pub fn compile(table: &Table, header: &[String], input: &Arc<str>, seed: Seed) -> Result<Self> {
-        Self::with_conditions(table, &[], Evaluators::Both, header, input, seed)
+        Self::with_conditions(table, &[], EvaluatorChoice::Auto, header, input, seed)
     }
 
     /// As [`Program::compile`], for those records alone for which all `conditions` are true.
@@ -93,17 +93,17 @@ impl Program {
     pub fn with_conditions(
         table: &Table,
         conditions: &[Expr],
-        evaluators: Evaluators,
+        evaluator: EvaluatorChoice,
         header: &[String],
         input: &Arc<str>,
         seed: Seed,
     ) -> Result<Self> {
-        let mut compiler = Compiler::new(header, input, evaluators, seed.unix_millis);
+        let mut compiler = Compiler::new(header, input, evaluator, seed.unix_millis);
         let columns = compiler.block(table.columns.iter().map(|column| &column.value))?;
         let condition = |condition| compiler.block([is_true(condition)].iter());
         let conditions = conditions.iter().map(condition).collect::<Result<_>>()?;
         let names = table.columns.iter().map(|column| column.name.clone()).collect();
-        let required = table.columns.iter().enumerate().filter(|(_, column)| column.refuses_null);
+        let required = table.columns.iter().enumerate().filter(|(_, column)| column.rejects_null);
         let reason = |(at, Column { name, .. }): (usize, &Column)| {
             let message = format!("NOT NULL constraint failed: {}.{name}", table.name);
             (at, Reason::Constraint { column: Some(name.clone()), message })
@@ -117,7 +117,7 @@ impl Program {
         let expected = match of_type {
             Type::Integer => "a canonical 64-bit INTEGER",
             Type::Real => "a REAL that gives its digits back",
-            Type::Numeric | Type::Floating => "a number that its type would keep as it is",
+            Type::NumericAffinity | Type::RealAffinity => "a number that its type would keep as it is",
             Type::Text | Type::Blob => "a BLOB in hexadecimal digits",
         };
         Reason::NotOfType { column: self.names[at].clone(), expected }
@@ -147,17 +147,17 @@ impl Program {
 fn is_true(condition: &Expr) -> Expr {
     let call = |expr: &Expr| match expr {
         // It is 1, 0 or NULL.
-        Expr::Call(function, _) if function.is_test() => expr.clone(),
+        Expr::Call(function, _) if function.is_predicate() => expr.clone(),
         expr => Expr::Call(Function::IsTrue, vec![expr.clone()]),
     };
     Expr::Sql(match condition {
-        Expr::Sql(Sql { text, inputs, compiled }) => Sql {
+        Expr::Sql(SqlExpr { text, inputs, compiled }) => SqlExpr {
             // As WHERE does, this does not look further than it must.
             text: format!("CASE WHEN {text} THEN 1 ELSE 0 END"),
             inputs: inputs.clone(),
             compiled: compiled.as_deref().map(call).map(Box::new),
         },
-        value => Sql {
+        value => SqlExpr {
             text: "value IS TRUE".to_owned(),
             inputs: vec![("value".to_owned(), value.clone())],
             compiled: Some(Box::new(call(value))),

@@ -134,7 +134,7 @@ impl Load<'_> {
             return Err(Kind::NoHeader { input: first.name().clone(), rows: 0 }.into());
         }
         list.retain(|source| source.width > 0);
-        if self.plan.names_columns() {
+        if self.plan.depends_on_header() {
             unify_columns(
                 &mut list,
                 self.plan.columns.as_ref().is_some_and(|options| options.union_by_name),
@@ -235,7 +235,7 @@ impl Load<'_> {
         let (Some(options), Some(first)) = (&plan.columns, list.first()) else {
             return Ok(ResolvedPlan { plan, notes: Vec::new(), is_guess: false });
         };
-        let existing = match plan.table.existing.is_filled() {
+        let existing = match plan.table.if_exists.fills_existing() {
             true => existing_columns(self.database, &plan.table)?,
             false => None,
         };
@@ -358,7 +358,7 @@ fn finish(
     if !counts.type_feedback.reals.is_empty() {
         unfinished.insert(0, declare_again_sql(&table));
     }
-    unfinished.extend_from_slice(&table.after);
+    unfinished.extend_from_slice(&table.final_statements);
     if tuning.analyze {
         unfinished.push(format!("ANALYZE main.{}", quote_name(&table.name)));
     }

@@ -4,9 +4,9 @@ mod expr;
 mod input;
 mod select;
 
-pub use expr::{Affinity, Evaluators, Expr, Function, OnMismatch, Sql};
-pub use input::{Delimiter, Dialect, Head};
-pub use select::{Mention, Place, Select, Selected};
+pub use expr::{ComparisonAffinity, EvaluatorChoice, Expr, Function, OnMismatch, SqlExpr};
+pub use input::{Delimiter, Dialect, InputOptions};
+pub use select::{ColumnRef, Place, Select, SelectItem};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ pub struct Plan {
     /// `None`: UTF-8, or UTF-16 where there is its byte order mark.
     pub encoding: Option<String>,
     /// What comes before the records.
-    pub head: Head,
+    pub input_options: InputOptions,
     /// Which fields are NULL.
     pub nulls: Nulls,
     /// The table to make, and where its values come from.
@@ -33,7 +33,7 @@ pub struct Plan {
     /// `table` say nothing of it then.
     pub select: Option<Select>,
     /// Where the SQL that this plan comes from names columns of the input.
-    pub mentions: Vec<Mention>,
+    pub column_refs: Vec<ColumnRef>,
     /// What to do with records that do not fit.
     pub policies: Policies,
     /// How the database is written.
@@ -49,13 +49,13 @@ impl Plan {
         Self {
             dialect: Dialect::default(),
             encoding: None,
-            head: Head::default(),
+            input_options: InputOptions::default(),
             nulls: Nulls::default(),
             table,
             columns: None,
             conditions: Vec::new(),
             select: None,
-            mentions: Vec::new(),
+            column_refs: Vec::new(),
             policies: Policies::default(),
             tuning: Tuning::default(),
             report: None,
@@ -63,7 +63,7 @@ impl Plan {
     }
 
     /// Whether columns of the table are those that the header names.
-    pub(crate) fn names_columns(&self) -> bool {
+    pub(crate) fn depends_on_header(&self) -> bool {
         self.columns.is_some() || self.select.is_some()
     }
 }
@@ -92,7 +92,7 @@ pub struct HeaderColumns {
     /// Only these columns are loaded, in this order; none: all of them.
     pub selected: Vec<String>,
     /// Instead of `selected`, what SQL says; none: it says nothing.
-    pub select: Vec<Selected>,
+    pub select_list: Vec<SelectItem>,
     /// Columns with the names that they get instead of their own.
     pub renamed: Vec<(String, String)>,
     /// Columns that can not be NULL.
@@ -111,6 +111,7 @@ pub struct HeaderColumns {
 
 /// What the values of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Type {
     /// Canonical decimals within 64 bits.
     Integer,
@@ -121,9 +122,9 @@ pub enum Type {
     /// Pairs of hexadecimal digits, of which each is a byte.
     Blob,
     /// What a column of NUMERIC or INTEGER affinity keeps as it is: numbers, and texts that do not look like one.
-    Numeric,
+    NumericAffinity,
     /// What a column of REAL affinity keeps as it is: REALs, and texts that do not look like a number.
-    Floating,
+    RealAffinity,
 }
 
 impl Type {
@@ -135,17 +136,18 @@ impl Type {
             Self::Real => "REAL",
             Self::Text => "TEXT",
             Self::Blob => "BLOB",
-            Self::Numeric => "NUMERIC",
-            Self::Floating => "REAL",
+            Self::NumericAffinity => "NUMERIC",
+            Self::RealAffinity => "REAL",
         }
     }
 }
 
 /// What becomes of a table of the same name that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum IfExists {
     /// It stays, and the load fails.
-    Refuse,
+    Fail,
     /// It is dropped, and the new one takes its place.
     Replace,
     /// It is filled further; one that is not there is made.
@@ -156,7 +158,7 @@ pub enum IfExists {
 
 impl IfExists {
     /// Whether rows go into a table that is there.
-    pub(crate) fn is_filled(self) -> bool {
+    pub(crate) fn fills_existing(self) -> bool {
         matches!(self, Self::Append | Self::Truncate)
     }
 }
@@ -181,9 +183,9 @@ pub struct Table {
     /// Views that are dropped if they are there, since `after` makes new ones.
     pub views: Vec<String>,
     /// SQL that is run at the end, when rows and indexes are there.
-    pub after: Vec<String>,
+    pub final_statements: Vec<String>,
     /// What becomes of one of the same name.
-    pub existing: IfExists,
+    pub if_exists: IfExists,
     /// ALTER TABLE statements for one that is there and filled further.
     pub alterations: Vec<String>,
     /// What becomes of a row that meets another with the same key.
@@ -192,6 +194,7 @@ pub struct Table {
 
 /// What becomes of a row whose values are in another row already, in columns where they may be only once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnConflict {
     /// It can not be loaded, and its record is a reject.
     Reject,
@@ -204,7 +207,7 @@ pub enum OnConflict {
 impl Table {
     /// A table without indexes but those that its columns declare, which takes the place of one of the same name.
     pub fn new(name: impl Into<String>, columns: Vec<Column>) -> Self {
-        let (constraints, indexes, alterations, views, after) = Default::default();
+        let (constraints, indexes, alterations, views, final_statements) = Default::default();
         Self {
             name: name.into(),
             columns,
@@ -214,8 +217,8 @@ impl Table {
             indexes,
             is_without_rowid: false,
             views,
-            after,
-            existing: IfExists::Replace,
+            final_statements,
+            if_exists: IfExists::Replace,
             alterations,
             on_conflict: OnConflict::Reject,
         }
@@ -233,13 +236,13 @@ pub struct Column {
     pub value: Expr,
     /// Whether a record without a value here is a reject, whatever the table says: to an INTEGER PRIMARY KEY that is NULL SQLite
     /// gives a number, which may be that of a later record.
-    pub refuses_null: bool,
+    pub rejects_null: bool,
 }
 
 impl Column {
     /// A column `name declaration` that holds `value`.
     pub fn new(name: impl Into<String>, declaration: impl Into<String>, value: Expr) -> Self {
-        Self { name: name.into(), declaration: declaration.into(), value, refuses_null: false }
+        Self { name: name.into(), declaration: declaration.into(), value, rejects_null: false }
     }
 }
 
@@ -276,6 +279,7 @@ impl Default for Policies {
 
 /// What a reject does to the load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnError {
     /// The first one ends it, and nothing changes.
     Abort,
@@ -285,6 +289,7 @@ pub enum OnError {
 
 /// What becomes of a record with fewer or more fields than the header has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Ragged {
     /// It is a reject.
     Reject,
@@ -296,6 +301,7 @@ pub enum Ragged {
 
 /// What becomes of a record that is not UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum InvalidUtf8 {
     /// It is a reject.
     Reject,
@@ -331,7 +337,7 @@ pub struct Tuning {
     /// Seed of the random parts of UUIDs, and their timestamp, for repeatable loads; `None`: random, and now.
     pub seed: Option<u64>,
     /// What evaluates expressions of SQL.
-    pub evaluators: Evaluators,
+    pub evaluator: EvaluatorChoice,
 }
 
 impl Default for Tuning {
@@ -349,13 +355,14 @@ impl Default for Tuning {
             analyze: false,
             vacuum: false,
             seed: None,
-            evaluators: Evaluators::Both,
+            evaluator: EvaluatorChoice::Auto,
         }
     }
 }
 
 /// How rows get into the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum WriterChoice {
     /// As pages where that is possible, otherwise through statements.
     Auto,
@@ -367,6 +374,7 @@ pub enum WriterChoice {
 
 /// When SQLite waits for the disk (`PRAGMA synchronous`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Synchronous {
     /// Never. A power cut, not a crash of the program, can lose the load.
     Off,

@@ -10,7 +10,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ffi};
 use sqload::Loader;
-use sqload::plan::{Evaluators, Ragged, Tuning, WriterChoice};
+use sqload::plan::{EvaluatorChoice, Ragged, Tuning, WriterChoice};
 use sqload::report::Report;
 use sqload::sql::Pipeline;
 use std::num::NonZeroUsize;
@@ -398,7 +398,7 @@ fn values_of(row: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Result<Vec<Va
 fn load(csv: &Path, sql: &str, tuning: Tuning) -> (Vec<Vec<Value>>, Report) {
     let database = csv.with_extension("db");
     let _ = std::fs::remove_file(&database);
-    let mut plan = Pipeline::parse("test", sql).unwrap_or_else(|error| panic!("{error}: {sql}")).plan();
+    let mut plan = Pipeline::parse("test", sql).unwrap_or_else(|error| panic!("{error}: {sql}")).into_plan();
     (plan.tuning, plan.policies.ragged) = (tuning, Ragged::Pad);
     plan.nulls.texts = vec![NULL.to_owned()];
     let report = Loader::from(plan).load(csv, &database).unwrap_or_else(|error| panic!("{error}: {sql}"));
@@ -446,7 +446,7 @@ fn every_evaluator_gives_the_same_values() {
         let (names, values) = (names.join(", "), exprs.join(", "));
         let sql =
             format!("CREATE TABLE t ({names}); INSERT INTO t SELECT {values} FROM input WHERE {filter}");
-        let plan = Pipeline::parse("test", &sql).unwrap().plan();
+        let plan = Pipeline::parse("test", &sql).unwrap().into_plan();
         compiled += plan.table.columns.iter().filter(|column| column.value.evaluator() == "compiled").count();
         let all = expected(&connection, &exprs, &filter);
         let rejected = all.iter().filter(|row| matches!(row, Expected::Rejected)).count() as u64;
@@ -457,9 +457,9 @@ fn every_evaluator_gives_the_same_values() {
             _ => None,
         };
         let expected: Vec<_> = all.into_iter().filter_map(row).collect();
-        for evaluators in [Evaluators::Both, Evaluators::Sqlite] {
+        for evaluator in [EvaluatorChoice::Auto, EvaluatorChoice::Sqlite] {
             let tuning = Tuning {
-                evaluators,
+                evaluator,
                 jobs: NonZeroUsize::new(maker.0.random_range(1..4)),
                 chunk_bytes: *[1, 100, 1 << 20].choose(&mut maker.0).unwrap(),
                 writer: *[WriterChoice::Direct, WriterChoice::Statements].choose(&mut maker.0).unwrap(),
@@ -470,14 +470,14 @@ fn every_evaluator_gives_the_same_values() {
                 for (at, expr) in exprs.iter().enumerate() {
                     assert_eq!(
                         found[at], expected[at],
-                        "round {round}, {evaluators:?}: {expr}, WHERE {filter}, row {row} of {rows:?}"
+                        "round {round}, {evaluator:?}: {expr}, WHERE {filter}, row {row} of {rows:?}"
                     );
                 }
             }
             assert_eq!(
                 (found.len(), report.rejected, report.filtered),
                 (expected.len(), rejected, left_out),
-                "round {round}, {evaluators:?}: {sql}, {rows:?}"
+                "round {round}, {evaluator:?}: {sql}, {rows:?}"
             );
         }
         seen += COLUMNS;
@@ -512,9 +512,9 @@ fn a_filter_looks_no_further_than_it_must() {
         let kept = select.query_map([], |row| row.get(0)).unwrap();
         let kept: Vec<Vec<Value>> = kept.map(|value| vec![value.unwrap()]).collect();
         assert_eq!(kept.len(), rows);
-        for evaluators in [Evaluators::Both, Evaluators::Sqlite] {
+        for evaluator in [EvaluatorChoice::Auto, EvaluatorChoice::Sqlite] {
             let sql = format!("CREATE TABLE t (a); INSERT INTO t {query}");
-            let (found, report) = load(&csv, &sql, Tuning { evaluators, ..Tuning::default() });
+            let (found, report) = load(&csv, &sql, Tuning { evaluator, ..Tuning::default() });
             assert_eq!((found, report.rejected), (kept.clone(), 0), "{filter}");
         }
     }

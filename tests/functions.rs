@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
-use sqload::plan::{Evaluators, OnError, Plan, Tuning, WriterChoice};
+use sqload::plan::{EvaluatorChoice, OnError, Plan, Tuning, WriterChoice};
 use sqload::report::Report;
 use sqload::sql::Pipeline;
 use sqload::{Loader, Result};
@@ -25,7 +25,7 @@ impl Place {
 
     fn load(&self, sql: &str, change: impl FnOnce(&mut Plan)) -> Result<(Vec<Vec<Value>>, Report)> {
         let database = self.directory.path().join("out.db");
-        let mut plan = Pipeline::parse("test", sql)?.plan();
+        let mut plan = Pipeline::parse("test", sql)?.into_plan();
         change(&mut plan);
         let report = Loader::from(plan).load_all(&self.inputs, &database)?;
         let connection = Connection::open(database).unwrap();
@@ -95,9 +95,9 @@ fn values_depend_on_the_record_alone_whoever_evaluates() {
     };
     let place = Place::with(&[&csv(0..150), &csv(150..170)]);
     let sql = pipeline(&exprs);
-    let of = |evaluators, jobs, chunk_bytes| {
+    let of = |evaluator, jobs, chunk_bytes| {
         let tuning = Tuning {
-            evaluators,
+            evaluator,
             jobs: NonZeroUsize::new(jobs),
             chunk_bytes,
             seed: Some(7),
@@ -105,13 +105,13 @@ fn values_depend_on_the_record_alone_whoever_evaluates() {
         };
         place.load(&sql, |plan| plan.tuning = tuning).unwrap().0
     };
-    let rows = of(Evaluators::Both, 1, 1 << 20);
-    for evaluators in [Evaluators::Both, Evaluators::Sqlite] {
+    let rows = of(EvaluatorChoice::Auto, 1, 1 << 20);
+    for evaluator in [EvaluatorChoice::Auto, EvaluatorChoice::Sqlite] {
         for (jobs, chunk_bytes) in [(1, 1 << 20), (2, 1), (8, 100), (3, 1_000)] {
-            let others = of(evaluators, jobs, chunk_bytes);
+            let others = of(evaluator, jobs, chunk_bytes);
             for (row, (values, others)) in rows.iter().zip(&others).enumerate() {
                 for (at, expr) in exprs.iter().enumerate() {
-                    assert_eq!(values[at], others[at], "{evaluators:?}, {jobs} jobs: {expr} in row {row}");
+                    assert_eq!(values[at], others[at], "{evaluator:?}, {jobs} jobs: {expr} in row {row}");
                 }
             }
             assert_eq!(rows.len(), others.len());
@@ -146,11 +146,11 @@ fn an_expression_that_fails_makes_a_reject() {
     let place = Place::with(&[csv]);
     let sql = pipeline(&["try_integer(a)", "json_extract(b, '$.x')", "abs(try_integer(a))"]);
     for writer in [WriterChoice::Direct, WriterChoice::Statements] {
-        for evaluators in [Evaluators::Both, Evaluators::Sqlite] {
+        for evaluator in [EvaluatorChoice::Auto, EvaluatorChoice::Sqlite] {
             let rejects = place.directory.path().join("rejects.csv");
             let (rows, report) = place
                 .load(&sql, |plan| {
-                    plan.tuning = Tuning { writer, evaluators, ..Tuning::default() };
+                    plan.tuning = Tuning { writer, evaluator, ..Tuning::default() };
                     plan.policies.rejects = Some(rejects.clone());
                 })
                 .unwrap();

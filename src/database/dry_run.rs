@@ -42,7 +42,7 @@ impl Trial {
         let (mut is_new, mut schema, mut page_bytes) = (true, Vec::new(), tuning.page_bytes);
         if let Some((known, metadata)) = &known {
             refuse_name(known, &path, table)?;
-            let replaceable = if table.existing.is_filled() {
+            let replaceable = if table.if_exists.fills_existing() {
                 schema = schema_of(known, table).map_err(failed)?;
                 None
             } else {

@@ -58,7 +58,7 @@ fn immutable_uri(path: &Path) -> String {
 pub(super) fn refuse_too_many_columns(connection: &Connection, path: &Path, table: &Table) -> Result<()> {
     let count = || -> rusqlite::Result<(usize, i32)> {
         let count = "SELECT count(*) FROM pragma_table_xinfo(?1)";
-        let known = match table.existing.is_filled() {
+        let known = match table.if_exists.fills_existing() {
             true => connection.query_row(count, [&table.name], |row| row.get::<_, u32>(0))? as usize,
             false => 0,
         };
@@ -126,8 +126,8 @@ pub(crate) fn existing_names(path: &Path, table: &Table) -> Result<Vec<String>> 
 pub(super) fn refuse_name(connection: &Connection, path: &Path, table: &Table) -> Result<()> {
     let sql = "SELECT type FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view')";
     let kind = connection.query_row(sql, [&table.name], |row| row.get::<_, String>(0)).optional();
-    match (kind.map_err(|source| Error::sqlite("read", path, source))?.as_deref(), table.existing) {
-        (Some(_), IfExists::Refuse) => {
+    match (kind.map_err(|source| Error::sqlite("read", path, source))?.as_deref(), table.if_exists) {
+        (Some(_), IfExists::Fail) => {
             Err(Kind::TableExists { path: path.to_owned(), table: table.name.clone() }.into())
         }
         (Some("view"), _) => {

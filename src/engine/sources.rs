@@ -9,7 +9,7 @@ use crate::error::{Kind, Position, Result, RowKey};
 use crate::eval::{Program, Seed};
 use crate::format::csv::parse::Records;
 use crate::format::csv::source::Source;
-use crate::plan::{Dialect, Mention, Plan, Table};
+use crate::plan::{ColumnRef, Dialect, Plan, Table};
 use crate::write::Writer;
 use std::collections::{HashMap, HashSet};
 
@@ -64,17 +64,19 @@ impl<'s> Sources<'s> {
     /// # Errors
     /// As [`Program::compile`].
     pub(crate) fn new(list: &'s [Source], plan: &'s Plan, table: &Table, seed: Seed) -> Result<Self> {
-        for Mention { column, place, .. } in plan.mentions.iter().filter(|mention| mention.is_constant) {
+        for ColumnRef { column, place, .. } in
+            plan.column_refs.iter().filter(|column_ref| column_ref.is_boolean_literal)
+        {
             let mut names = list.iter().flat_map(|source| &source.names);
             if names.any(|name| name.eq_ignore_ascii_case(column)) {
                 let reason = format!("a column is called {column}: write \"{column}\" for it, or 1 or 0");
                 return Err(Kind::Sql { place: place.clone(), reason }.into());
             }
         }
-        let evaluators = plan.tuning.evaluators;
+        let evaluator = plan.tuning.evaluator;
         let program = |source: &Source| {
-            Program::with_conditions(table, &plan.conditions, evaluators, &source.names, source.name(), seed)
-                .map_err(|error| error.with_place(&plan.mentions))
+            Program::with_conditions(table, &plan.conditions, evaluator, &source.names, source.name(), seed)
+                .map_err(|error| error.with_place(&plan.column_refs))
         };
         Ok(Self { list, programs: list.iter().map(program).collect::<Result<_>>()?, plan })
     }
@@ -91,7 +93,8 @@ impl<'s> Sources<'s> {
         max_chunks: usize,
         records_before: u64,
     ) -> Result<impl Iterator<Item = Result<Chunk<'s>>> + Send + use<'s>> {
-        let most = self.plan.head.max_records.map_or(u64::MAX, |most| most.saturating_sub(records_before));
+        let most =
+            self.plan.input_options.max_records.map_or(u64::MAX, |most| most.saturating_sub(records_before));
         let mut split = source.split(self.plan, records_before)?.take(max_chunks);
         let mut records = 0;
         Ok(std::iter::from_fn(move || {

@@ -14,7 +14,7 @@ use super::Slot;
 use super::typed::integers;
 use crate::batch::{Arena, Span, Strings, Value, Values};
 use crate::eval::functions::{self, hash64, try_date, try_real};
-use crate::plan::{Affinity, Function};
+use crate::plan::{ComparisonAffinity, Function};
 use compare::{equal, order_of, truth};
 use std::cmp::Ordering;
 
@@ -84,7 +84,7 @@ fn of_one_class<'a>(
             Values::Integers(of) => Some(flags(of.iter().map(|integer| (*integer != 0) == is_true), arena)),
             _ => None,
         },
-        (compare::Test::Order(matches, Affinity::None | Affinity::Text), mut of) => {
+        (compare::Test::Order(matches, ComparisonAffinity::None | ComparisonAffinity::Text), mut of) => {
             match (of.next()?, of.next()?) {
                 (Values::Texts(texts), Values::Constant(Value::Text(other))) => {
                     Some(compare_texts(texts, other, matches, arena))
@@ -191,7 +191,7 @@ fn value<'a>(function: Function, of: &[Value<'a>], arena: &'a Arena) -> Result<V
             }
             *otherwise
         }
-        (F::NullIf, [of, other]) => match equal(*of, *other, Affinity::None)? {
+        (F::NullIf, [of, other]) => match equal(*of, *other, ComparisonAffinity::None)? {
             Some(true) => Value::Null,
             _ => *of,
         },
@@ -262,7 +262,7 @@ fn of_texts<'a>(function: Function, of: &[Value<'a>], arena: &'a Arena) -> Resul
 }
 
 /// Whether a value is among others.
-fn is_in<'a>(of: Value<'a>, others: &[Value<'a>], affinity: Affinity) -> Result<Value<'a>> {
+fn is_in<'a>(of: Value<'a>, others: &[Value<'a>], affinity: ComparisonAffinity) -> Result<Value<'a>> {
     let mut found = Some(false);
     for other in others {
         match equal(of, *other, affinity)? {

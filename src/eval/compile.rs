@@ -3,7 +3,7 @@
 use crate::error::{Kind, Result};
 use crate::eval::functions::utc;
 use crate::eval::sqlite::{InputColumn, Session};
-use crate::plan::{Evaluators, Expr, Function, OnMismatch, Sql, Type};
+use crate::plan::{EvaluatorChoice, Expr, Function, OnMismatch, SqlExpr, Type};
 use crate::schema::ddl::quote_name;
 use indexmap::IndexSet;
 use std::collections::HashMap;
@@ -84,7 +84,7 @@ pub(super) struct Compiler<'c> {
     /// The columns of each name, written small.
     by_name: HashMap<String, Vec<usize>>,
     input: &'c Arc<str>,
-    evaluators: Evaluators,
+    evaluator: EvaluatorChoice,
     /// When the load began, in milliseconds since 1970.
     unix_millis: u64,
     /// The number of random streams so far.
@@ -95,14 +95,14 @@ impl<'c> Compiler<'c> {
     pub(super) fn new(
         header: &'c [String],
         input: &'c Arc<str>,
-        evaluators: Evaluators,
+        evaluator: EvaluatorChoice,
         unix_millis: u64,
     ) -> Self {
         let mut by_name: HashMap<_, Vec<_>> = HashMap::new();
         for (index, name) in header.iter().enumerate() {
             by_name.entry(name.to_ascii_lowercase()).or_default().push(index);
         }
-        Self { header, by_name, input, evaluators, unix_millis, streams: 0 }
+        Self { header, by_name, input, evaluator, unix_millis, streams: 0 }
     }
 
     /// Compiles expressions that are evaluated together.
@@ -114,10 +114,10 @@ impl<'c> Compiler<'c> {
         for expr in exprs {
             let output = match expr {
                 Expr::Sql(sql) => self.sql(sql, &mut block)?,
-                Expr::Field(name) if self.evaluators == Evaluators::Sqlite => {
+                Expr::Field(name) if self.evaluator == EvaluatorChoice::Sqlite => {
                     let text = quote_name(name);
                     let inputs = vec![(name.clone(), expr.clone())];
-                    self.sql(&Sql { text, inputs, compiled: None }, &mut block)?
+                    self.sql(&SqlExpr { text, inputs, compiled: None }, &mut block)?
                 }
                 expr => Output { slot: Some(self.add(expr, &mut block)?), text: None },
             };
@@ -142,9 +142,9 @@ impl<'c> Compiler<'c> {
         })
     }
 
-    fn sql(&mut self, sql: &Sql, block: &mut Block) -> Result<Output> {
-        let Sql { text, inputs, compiled } = sql;
-        let compiled = compiled.as_ref().filter(|_| self.evaluators == Evaluators::Both);
+    fn sql(&mut self, sql: &SqlExpr, block: &mut Block) -> Result<Output> {
+        let SqlExpr { text, inputs, compiled } = sql;
+        let compiled = compiled.as_ref().filter(|_| self.evaluator == EvaluatorChoice::Auto);
         let slot = compiled.map(|expr| self.add(expr, block)).transpose()?;
         if slot.is_some_and(|slot| !block.may_defer(slot)) {
             return Ok(Output { slot, text: None });
@@ -176,7 +176,7 @@ impl<'c> Compiler<'c> {
                 let texts = texts.iter().map(|text| text.as_bytes().into()).collect();
                 Op::NullIf(self.add(of, block)?, texts)
             }
-            Expr::Typed { of, to, otherwise } => Op::Typed(self.add(of, block)?, *to, *otherwise),
+            Expr::Typed { expr, to, on_mismatch } => Op::Typed(self.add(expr, block)?, *to, *on_mismatch),
             Expr::Null => Op::Constant(Constant::Null),
             Expr::Integer(integer) => Op::Constant(Constant::Integer(*integer)),
             Expr::Real(real) => Op::Constant(Constant::Real(real.to_bits())),
@@ -242,11 +242,11 @@ mod tests {
     use super::*;
     use crate::sql::Pipeline;
 
-    fn block(sql: &str, evaluators: Evaluators) -> Block {
+    fn block(sql: &str, evaluator: EvaluatorChoice) -> Block {
         let header = ["a", "b", "c"].map(str::to_owned);
-        let plan = Pipeline::parse("test", sql).unwrap().plan();
+        let plan = Pipeline::parse("test", sql).unwrap().into_plan();
         let input = "in".into();
-        let mut compiler = Compiler::new(&header, &input, evaluators, 0);
+        let mut compiler = Compiler::new(&header, &input, evaluator, 0);
         compiler.block(plan.table.columns.iter().map(|column| &column.value)).unwrap()
     }
 
@@ -272,8 +272,8 @@ mod tests {
         ];
         let outputs = [0, 1, 3, 7, 11].map(|slot| Output { slot: Some(slot), text: None });
         let expected = Block { ops: ops.into(), outputs: outputs.into(), inputs: Vec::new() };
-        assert_eq!(block(sql, Evaluators::Both), expected);
-        let by_sqlite = block(sql, Evaluators::Sqlite);
+        assert_eq!(block(sql, EvaluatorChoice::Auto), expected);
+        let by_sqlite = block(sql, EvaluatorChoice::Sqlite);
         assert!(by_sqlite.outputs[1..].iter().all(|output| output.slot.is_none() && output.text.is_some()));
     }
 
@@ -281,7 +281,7 @@ mod tests {
     fn sqlite_is_given_the_columns_that_it_reads() {
         let sql = "CREATE TABLE t (x, y, z);
             INSERT INTO t SELECT json_extract(B, '$.x'), random() || b, abs(c) + 1 FROM input";
-        let Block { ops, outputs, inputs } = block(sql, Evaluators::Both);
+        let Block { ops, outputs, inputs } = block(sql, EvaluatorChoice::Auto);
         let names: Vec<_> = inputs.iter().map(|(column, slot)| (column.name.as_str(), &ops[*slot])).collect();
         assert_eq!(names, [("B", &Op::Field(1)), ("c", &Op::Field(2))]);
         assert!(outputs[0].slot.is_none() && outputs[0].text.is_some());
@@ -291,9 +291,9 @@ mod tests {
 
     #[test]
     fn what_sqlite_does_not_know_is_an_error() {
-        let sql = Sql { text: "nosuch(1)".to_owned(), inputs: Vec::new(), compiled: None };
+        let sql = SqlExpr { text: "nosuch(1)".to_owned(), inputs: Vec::new(), compiled: None };
         let input = "in".into();
-        let mut compiler = Compiler::new(&[], &input, Evaluators::Both, 0);
+        let mut compiler = Compiler::new(&[], &input, EvaluatorChoice::Auto, 0);
         let error = compiler.block([Expr::Sql(sql)].iter()).unwrap_err();
         assert_eq!(error.to_string(), "in: SQLite can not evaluate nosuch(1): no such function: nosuch");
     }

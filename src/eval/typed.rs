@@ -40,13 +40,14 @@ pub(super) fn typed<'a>(
         Type::Real => numbers::real(text).map(Value::Real),
         Type::Text => None,
         Type::Blob => blob(text, arena).map(Value::Blob),
-        Type::Numeric => {
+        Type::NumericAffinity => {
             numbers::integer(text).map(Value::Integer).or_else(|| numbers::real(text).map(Value::Real))
         }
-        Type::Floating => numbers::real(text).map(Value::Real),
+        Type::RealAffinity => numbers::real(text).map(Value::Real),
     };
-    let is_kept =
-        |text: &[u8]| matches!(to, Type::Numeric | Type::Floating) && !numbers::is_number_to_sqlite(text);
+    let is_kept = |text: &[u8]| {
+        matches!(to, Type::NumericAffinity | Type::RealAffinity) && !numbers::is_number_to_sqlite(text)
+    };
     if let (Type::Integer, Values::Texts(texts)) = (to, of) {
         let integer = |span: &Span| {
             let is_canonical =

@@ -57,7 +57,7 @@ impl Load<'_> {
         let unfinished = pipeline.finish(writer)?;
         let rows = trial.rows(table, MAX_ROWS, MAX_CHARS)?;
         let tried_bytes = trial.finish(&unfinished)?;
-        let estimated_bytes = match (is_all, self.plan.head.max_records) {
+        let estimated_bytes = match (is_all, self.plan.input_options.max_records) {
             (true, _) => Some(tried_bytes),
             (false, Some(most)) => scaled(tried_bytes, most, counts.records),
             (false, None) => total_bytes(&list).and_then(|all| scaled(tried_bytes, all, progress.bytes())),
@@ -69,8 +69,8 @@ impl Load<'_> {
             table: table.name.clone(),
             notes: resolved.notes,
             is_there: trial.is_there,
-            statements: [trial.statements, table.after.clone()].concat(),
-            explanation: (!resolved.plan.mentions.is_empty()).then(|| explanation(&resolved.plan)),
+            statements: [trial.statements, table.final_statements.clone()].concat(),
+            explanation: (!resolved.plan.column_refs.is_empty()).then(|| explanation(&resolved.plan)),
             rows,
             records: counts.records,
             rejected: counts.rejected,

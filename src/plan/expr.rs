@@ -4,6 +4,7 @@ use super::Type;
 
 /// An expression over one record.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Expr {
     /// The field in the column that the header gives this name, as TEXT.
     Field(String),
@@ -16,11 +17,11 @@ pub enum Expr {
     /// The value of this type that the text is; NULL for an empty text.
     Typed {
         /// The text.
-        of: Box<Expr>,
+        expr: Box<Expr>,
         /// The type.
         to: Type,
         /// What it means that a text is none.
-        otherwise: OnMismatch,
+        on_mismatch: OnMismatch,
     },
     /// The same TEXT for every record.
     Text(String),
@@ -56,7 +57,7 @@ pub enum Expr {
     /// [`Expr::Sql`] only: some values are left to SQLite.
     Call(Function, Vec<Expr>),
     /// An expression of SQL; no part of another but of a NULL or a type.
-    Sql(Sql),
+    Sql(SqlExpr),
 }
 
 impl Expr {
@@ -64,13 +65,13 @@ impl Expr {
     #[must_use]
     pub fn evaluator(&self) -> &'static str {
         match self {
-            Self::Sql(Sql { compiled: None, .. }) => "SQLite",
+            Self::Sql(SqlExpr { compiled: None, .. }) => "SQLite",
             _ => "compiled",
         }
     }
 
     /// Whether it is made of others.
-    pub(crate) fn has_parts(&self) -> bool {
+    pub(crate) fn is_compound(&self) -> bool {
         matches!(
             self,
             Self::NullIf(..)
@@ -86,22 +87,22 @@ impl Expr {
 
     /// The same with what `make` makes of their names in place of all fields.
     #[must_use]
-    pub fn with_fields(self, make: &impl Fn(String) -> Self) -> Self {
-        let boxed = |expr: Box<Self>| Box::new(expr.with_fields(make));
-        let list = |exprs: Vec<Self>| exprs.into_iter().map(|expr| expr.with_fields(make)).collect();
+    pub fn map_fields(self, make: &impl Fn(String) -> Self) -> Self {
+        let boxed = |expr: Box<Self>| Box::new(expr.map_fields(make));
+        let list = |exprs: Vec<Self>| exprs.into_iter().map(|expr| expr.map_fields(make)).collect();
         match self {
             Self::Field(name) => make(name),
             Self::NullIf(of, texts) => Self::NullIf(boxed(of), texts),
-            Self::Typed { of, to, otherwise } => Self::Typed { of: boxed(of), to, otherwise },
+            Self::Typed { expr, to, on_mismatch } => Self::Typed { expr: boxed(expr), to, on_mismatch },
             Self::Upper(of) => Self::Upper(boxed(of)),
             Self::TryInteger(of) => Self::TryInteger(boxed(of)),
             Self::Coalesce(of) => Self::Coalesce(list(of)),
             Self::Concat(of) => Self::Concat(list(of)),
             Self::Call(function, of) => Self::Call(function, list(of)),
-            Self::Sql(Sql { text, inputs, compiled }) => {
-                let input = |(name, expr): (String, Self)| (name, expr.with_fields(make));
+            Self::Sql(SqlExpr { text, inputs, compiled }) => {
+                let input = |(name, expr): (String, Self)| (name, expr.map_fields(make));
                 let inputs = inputs.into_iter().map(input).collect();
-                Self::Sql(Sql { text, inputs, compiled: compiled.map(boxed) })
+                Self::Sql(SqlExpr { text, inputs, compiled: compiled.map(boxed) })
             }
             other => other,
         }
@@ -110,7 +111,7 @@ impl Expr {
 
 /// A scalar expression of SQL.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sql {
+pub struct SqlExpr {
     /// Its text. The names in it are those of `inputs`.
     pub text: String,
     /// The columns that it reads, and what is in them. Fields have TEXT affinity, and others none.
@@ -130,17 +131,17 @@ pub enum Function {
     Divide,
     Remainder,
     /// `=`, with this affinity.
-    Equal(Affinity),
+    Equal(ComparisonAffinity),
     /// `<>`.
-    Differs(Affinity),
-    Less(Affinity),
-    LessOrEqual(Affinity),
-    Greater(Affinity),
-    GreaterOrEqual(Affinity),
-    Is(Affinity),
-    IsNot(Affinity),
+    NotEqual(ComparisonAffinity),
+    Less(ComparisonAffinity),
+    LessOrEqual(ComparisonAffinity),
+    Greater(ComparisonAffinity),
+    GreaterOrEqual(ComparisonAffinity),
+    Is(ComparisonAffinity),
+    IsNot(ComparisonAffinity),
     /// `IN` with a list: the first argument among the others.
-    In(Affinity),
+    In(ComparisonAffinity),
     And,
     Or,
     Not,
@@ -185,11 +186,11 @@ pub enum Function {
 
 impl Function {
     /// Whether it is an operator whose value says whether something is so.
-    pub(crate) fn is_test(self) -> bool {
+    pub(crate) fn is_predicate(self) -> bool {
         matches!(
             self,
             Self::Equal(_)
-                | Self::Differs(_)
+                | Self::NotEqual(_)
                 | Self::Less(_)
                 | Self::LessOrEqual(_)
                 | Self::Greater(_)
@@ -212,7 +213,8 @@ impl Function {
 
 /// What becomes of two values before they are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Affinity {
+#[non_exhaustive]
+pub enum ComparisonAffinity {
     /// They are compared as they are.
     None,
     /// Numbers are compared as their text with a text.
@@ -223,15 +225,17 @@ pub enum Affinity {
 
 /// What evaluates expressions of SQL. Their values are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Evaluators {
+#[non_exhaustive]
+pub enum EvaluatorChoice {
     /// Compiled code as far as there is such, and SQLite for the rest.
-    Both,
+    Auto,
     /// SQLite for all, to compare.
     Sqlite,
 }
 
 /// What it means that a text is not of a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum OnMismatch {
     /// The type was only a guess: the load ends with [`Kind::TypeMismatch`](crate::Kind::Misfit). A guess of TEXT is that of a column
     /// without values, which has to have some that look like no number, or none at all.

@@ -67,7 +67,7 @@ impl fmt::Debug for Delimiter {
 
 /// What comes before the records of an input, and what is learnt from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
+pub struct InputOptions {
     /// Whether the delimiter is the one that the first records agree on: a comma, a tab, a semicolon or a pipe.
     pub detect_delimiter: bool,
     /// Lines before the header that are no part of the CSV.
@@ -79,7 +79,7 @@ pub struct Head {
     pub header_rows: usize,
 }
 
-impl Default for Head {
+impl Default for InputOptions {
     fn default() -> Self {
         Self { detect_delimiter: false, skip_lines: 0, max_records: None, header_rows: 1 }
     }

@@ -8,18 +8,19 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Select {
     /// The values.
-    pub items: Vec<Selected>,
+    pub items: Vec<SelectItem>,
     /// The columns that they go to, by number: one for each value when all are known.
-    pub into: Vec<usize>,
+    pub target_columns: Vec<usize>,
     /// Columns that get none and have no default, so that they are NULL.
-    pub nulls: Vec<usize>,
+    pub null_columns: Vec<usize>,
     /// Where that is said.
     pub place: Place,
 }
 
 /// A value, or some, that columns are made of.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Selected {
+#[non_exhaustive]
+pub enum SelectItem {
     /// All columns of the input, in its order.
     All,
     /// A column of the input.
@@ -42,13 +43,13 @@ pub enum Selected {
 
 /// A place where SQL names a column of the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mention {
+pub struct ColumnRef {
     /// The column, as it is named there.
     pub column: String,
     /// The place.
     pub place: Place,
     /// Whether it is `true` or `false` and was taken for 1 or 0, which it is only where there is no such column.
-    pub is_constant: bool,
+    pub is_boolean_literal: bool,
 }
 
 /// A place in a text of SQL.

@@ -3,7 +3,7 @@
 use super::column_stats::ColumnStats;
 use super::names::names as unique_names;
 use crate::error::{Error, Kind, Result};
-use crate::plan::{Column, Expr, HeaderColumns, Nulls, OnConflict, OnMismatch, Selected, Table, Type};
+use crate::plan::{Column, Expr, HeaderColumns, Nulls, OnConflict, OnMismatch, SelectItem, Table, Type};
 use crate::schema::ddl::{column_sql, quote_name, quote_names};
 use crate::types::Affinity;
 use std::collections::{BTreeSet, HashSet};
@@ -38,7 +38,7 @@ fn field(name: String, nulls: &Nulls) -> Expr {
 
 /// `expr` over fields that are NULL where that is said.
 pub(crate) fn with_nulls(expr: Expr, nulls: &Nulls) -> Expr {
-    expr.with_fields(&|name| field(name, nulls))
+    expr.map_fields(&|name| field(name, nulls))
 }
 
 /// Where in `among` the column is that an option calls `name`.
@@ -69,7 +69,7 @@ pub(crate) fn columns(
     }
     let column = |name: &str, at: usize| {
         let field = Expr::Field(names[at].clone());
-        let typed = |to, otherwise| Expr::Typed { of: Box::new(field.clone()), to, otherwise };
+        let typed = |to, on_mismatch| Expr::Typed { expr: Box::new(field.clone()), to, on_mismatch };
         let (to, value) = match (given[at], seen[at].column_type()) {
             (Some(to), _) => (to, typed(to, OnMismatch::Reject)),
             (None, Type::Text) if seen[at].is_empty() && !options.all_text => {
@@ -82,18 +82,18 @@ pub(crate) fn columns(
     };
     let all = || final_names.iter().enumerate().map(|(at, name)| column(name, at));
     let mut columns = Vec::new();
-    for selected in &options.select {
+    for selected in &options.select_list {
         match selected {
-            Selected::All => columns.extend(all()),
-            Selected::Column { name, column: of } => {
+            SelectItem::All => columns.extend(all()),
+            SelectItem::Column { name, column: of } => {
                 columns.push(column(name, find("--select", of, names)?));
             }
-            Selected::Value { name, declaration, value } => {
+            SelectItem::Value { name, declaration, value } => {
                 columns.push(Column::new(name, *declaration, value.clone()));
             }
         }
     }
-    for name in options.selected.iter().filter(|_| options.select.is_empty()) {
+    for name in options.selected.iter().filter(|_| options.select_list.is_empty()) {
         let at = find("--columns", name, names)?;
         columns.push(column(&final_names[at], at));
     }
@@ -140,7 +140,7 @@ pub(crate) fn made(
     if !key.is_empty() {
         let rowid =
             |column: &Column| key == [column.name.clone()] && column.declaration.starts_with("INTEGER");
-        table.columns.iter_mut().for_each(|column| column.refuses_null = rowid(column));
+        table.columns.iter_mut().for_each(|column| column.rejects_null = rowid(column));
         table.constraints.push(format!("PRIMARY KEY ({})", quote_names(&key)));
     }
     for columns in &options.unique {
@@ -148,10 +148,10 @@ pub(crate) fn made(
     }
     // A key may be the rowid, which is an INTEGER, and a STRICT column takes nothing else either.
     for column in table.columns.iter_mut().filter(|column| !table.is_strict && !key.contains(&column.name)) {
-        if let Expr::Typed { to: Type::Integer, otherwise, .. } = &mut column.value
-            && *otherwise == OnMismatch::TypeMismatch
+        if let Expr::Typed { to: Type::Integer, on_mismatch, .. } = &mut column.value
+            && *on_mismatch == OnMismatch::TypeMismatch
         {
-            *otherwise = OnMismatch::Widen;
+            *on_mismatch = OnMismatch::Widen;
         }
     }
     let mut index_names = there;
@@ -208,9 +208,9 @@ pub(crate) fn filled(
         )))),
         Some(known) => {
             // For one that is NULL SQLite makes a key up: in silence, a record that has that key would give way to this one.
-            let refuses_null =
+            let rejects_null =
                 known.is_rowid && (known.is_not_null || table.on_conflict != OnConflict::Reject);
-            Ok(Column { refuses_null, ..into_known(&column, known) })
+            Ok(Column { rejects_null, ..into_known(&column, known) })
         }
         None if options.add_columns => {
             let name = quote_name(&table.name);
@@ -255,18 +255,20 @@ fn refuse_other_table(options: &HeaderColumns, table: &Table, known: &[KnownColu
 /// `column` as it is declared in a table that is there, which may not change its values.
 fn into_known(column: &Column, known: &KnownColumn) -> Column {
     let to = match Affinity::of(&known.declared) {
-        Affinity::Integer | Affinity::Numeric => Some(Type::Numeric),
-        Affinity::Real => Some(Type::Floating),
+        Affinity::Integer | Affinity::Numeric => Some(Type::NumericAffinity),
+        Affinity::Real => Some(Type::RealAffinity),
         Affinity::Text | Affinity::Blob => None,
     };
     let value = match (&column.value, to) {
         // What an option says holds.
-        (Expr::Typed { otherwise: OnMismatch::Reject, .. }, _) => column.value.clone(),
-        (Expr::Typed { of, .. }, None) => (**of).clone(),
-        (Expr::Typed { of, .. }, Some(to)) => {
-            Expr::Typed { of: of.clone(), to, otherwise: OnMismatch::Reject }
+        (Expr::Typed { on_mismatch: OnMismatch::Reject, .. }, _) => column.value.clone(),
+        (Expr::Typed { expr, .. }, None) => (**expr).clone(),
+        (Expr::Typed { expr, .. }, Some(to)) => {
+            Expr::Typed { expr: expr.clone(), to, on_mismatch: OnMismatch::Reject }
         }
-        (field, Some(to)) => Expr::Typed { of: Box::new(field.clone()), to, otherwise: OnMismatch::Reject },
+        (field, Some(to)) => {
+            Expr::Typed { expr: Box::new(field.clone()), to, on_mismatch: OnMismatch::Reject }
+        }
         (field, None) => field.clone(),
     };
     Column::new(&known.name, &known.declared, value)

@@ -3,14 +3,14 @@
 use super::numbers::{self, Number};
 use super::{DeferToSqlite, Result};
 use crate::batch::Value;
-use crate::plan::{Affinity, Function};
+use crate::plan::{ComparisonAffinity, Function};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
 /// A call whose value is only whether something is so.
 pub(super) enum Test {
     /// Whether two values are in such an order.
-    Order(fn(Ordering) -> bool, Affinity),
+    Order(fn(Ordering) -> bool, ComparisonAffinity),
     /// Whether a value is true, or whether it is false.
     Truth(bool),
 }
@@ -19,7 +19,7 @@ pub(super) enum Test {
 pub(super) fn test(function: Function) -> Option<Test> {
     Some(match function {
         Function::Equal(affinity) => Test::Order(Ordering::is_eq, affinity),
-        Function::Differs(affinity) => Test::Order(Ordering::is_ne, affinity),
+        Function::NotEqual(affinity) => Test::Order(Ordering::is_ne, affinity),
         Function::Less(affinity) => Test::Order(Ordering::is_lt, affinity),
         Function::LessOrEqual(affinity) => Test::Order(Ordering::is_le, affinity),
         Function::Greater(affinity) => Test::Order(Ordering::is_gt, affinity),
@@ -31,20 +31,24 @@ pub(super) fn test(function: Function) -> Option<Test> {
 }
 
 /// Whether two values are equal; nothing if one is NULL.
-pub(super) fn equal(left: Value<'_>, right: Value<'_>, affinity: Affinity) -> Result<Option<bool>> {
+pub(super) fn equal(left: Value<'_>, right: Value<'_>, affinity: ComparisonAffinity) -> Result<Option<bool>> {
     Ok(order_of(left, right, affinity)?.map(Ordering::is_eq))
 }
 
 /// The order of two values after the affinity has been applied to them; nothing if one is NULL.
-pub(super) fn order_of(left: Value<'_>, right: Value<'_>, affinity: Affinity) -> Result<Option<Ordering>> {
+pub(super) fn order_of(
+    left: Value<'_>,
+    right: Value<'_>,
+    affinity: ComparisonAffinity,
+) -> Result<Option<Ordering>> {
     match (left, right, affinity) {
         (Value::Null, _, _) | (_, Value::Null, _) => Ok(None),
         (Value::Integer(left), Value::Integer(right), _) => Ok(Some(left.cmp(&right))),
-        (_, _, Affinity::Text) if is_text(left) || is_text(right) => {
+        (_, _, ComparisonAffinity::Text) if is_text(left) || is_text(right) => {
             let (left, right) = (stringified(left)?, stringified(right)?);
             Ok(Some(order(left.value(), right.value())))
         }
-        (_, _, Affinity::Numeric) if is_text(left) || is_text(right) => {
+        (_, _, ComparisonAffinity::Numeric) if is_text(left) || is_text(right) => {
             Ok(Some(order(numeric(left)?, numeric(right)?)))
         }
         _ => Ok(Some(order(left, right))),

@@ -46,13 +46,13 @@ impl Source {
 
     fn new(file: Input, plan: &Plan) -> Result<Self> {
         let mut dialect = plan.dialect;
-        if plan.head.detect_delimiter {
+        if plan.input_options.detect_delimiter {
             let (bytes, is_all) = split(&file, plan, dialect)?.rest(SAMPLE_BYTES)?;
-            dialect = with_delimiter(bytes, is_all, dialect, plan.head.header_rows);
+            dialect = with_delimiter(bytes, is_all, dialect, plan.input_options.header_rows);
         }
         let (head, names) = read_header(&file, plan, dialect)?;
         let (names, mut notes) =
-            if plan.names_columns() { unique_names(&names) } else { (names, Vec::new()) };
+            if plan.depends_on_header() { unique_names(&names) } else { (names, Vec::new()) };
         if std::str::from_utf8(&head).is_err() && names.iter().any(|name| name.contains('\u{fffd}')) {
             notes.push(
                 "the header is not UTF-8: what is wrong in it is U+FFFD (--invalid-utf8 replace)".to_owned(),
@@ -85,7 +85,7 @@ impl Source {
     /// As those of the split.
     pub(crate) fn split(&self, plan: &Plan, records_before: u64) -> Result<Split<'_>> {
         let mut split = split(&self.file, plan, self.dialect)?.after(records_before);
-        split.take_header(plan.head.header_rows)?;
+        split.take_header(plan.input_options.header_rows)?;
         Ok(split)
     }
 
@@ -110,7 +110,7 @@ fn split<'f>(file: &'f Input, plan: &Plan, dialect: Dialect) -> Result<Split<'f>
         plan.tuning.chunk_bytes,
         plan.policies.max_record_bytes,
     );
-    split.of(file).skip_lines(plan.head.skip_lines)
+    split.of(file).skip_lines(plan.input_options.skip_lines)
 }
 
 /// How many bytes of an input are its byte order mark.
@@ -121,7 +121,7 @@ fn mark_bytes(bytes: &[u8]) -> usize {
 /// All that comes before the records, as it is written, without the last line end, and the names of the columns; none if it
 /// is the first record that would say how many there are, and there is none.
 fn read_header(file: &Input, plan: &Plan, dialect: Dialect) -> Result<(Vec<u8>, Vec<String>)> {
-    let rows = plan.head.header_rows;
+    let rows = plan.input_options.header_rows;
     let mut split = split(file, plan, dialect)?;
     let skipped = split.offset();
     let chunk = split.take_header(rows.max(1))?;
