@@ -18,8 +18,8 @@ use crate::format::csv::source::Source;
 use crate::plan::{Column, Expr, HeaderColumns, OnConflict, OnError, Plan, Table, WriterChoice};
 use crate::report::{Progress, Report, ReportColumn};
 use crate::schema::column_stats::ColumnStats;
-use crate::schema::ddl::{declare_again_sql, quote_name};
-use crate::schema::select::filled;
+use crate::schema::ddl::{quote_name, update_declaration_sql};
+use crate::schema::select::fill_columns;
 use crate::schema::table::{self, with_nulls};
 use crate::write::direct::{Direct, Sorting};
 use crate::write::statements::Statements;
@@ -230,7 +230,7 @@ impl Load<'_> {
         scan_all: bool,
     ) -> Result<ResolvedPlan> {
         if let (Some(select), Some(first)) = (plan.select.take(), list.first()) {
-            plan.table.columns = filled(&select, &plan.table, &first.names)?;
+            plan.table.columns = fill_columns(&select, &plan.table, &first.names)?;
         }
         let (Some(options), Some(first)) = (&plan.columns, list.first()) else {
             return Ok(ResolvedPlan { plan, notes: Vec::new(), is_guess: false });
@@ -255,7 +255,7 @@ impl Load<'_> {
             None => false,
             Some(known) => {
                 let columns = table::columns(&first.names, &nothing(), options)?;
-                columns.iter().all(|column| known.iter().any(|known| known.is_called(&column.name)))
+                columns.iter().all(|column| known.iter().any(|known| known.has_name(&column.name)))
             }
         };
         let (seen, max_chunks) = match options {
@@ -269,7 +269,7 @@ impl Load<'_> {
         notes.dedup();
         for (name, seen) in first.names.iter().zip(&seen) {
             let is_given = options.types.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
-            let Some((reason, row)) = seen.reason().filter(|_| !is_given) else { continue };
+            let Some((reason, row)) = seen.text_reason().filter(|_| !is_given) else { continue };
             let place = sources.positions(&[row], max_chunks)?;
             let of = |input: &str| if list.len() > 1 { format!(" of {input}") } else { String::new() };
             let place = place.first().map_or(String::new(), |position| {
@@ -279,13 +279,13 @@ impl Load<'_> {
         }
         let columns = table::columns(&first.names, &seen, options)?;
         let table = match &existing {
-            Some(known) => table::filled(columns, options, &plan.table, known)?,
+            Some(known) => table::match_existing(columns, options, &plan.table, known)?,
             None => {
                 let names = match options.indexes.is_empty() {
                     true => Vec::new(),
                     false => existing_names(self.database, &plan.table)?,
                 };
-                table::made(columns, options, &plan.table, names)?
+                table::new_table(columns, options, &plan.table, names)?
             }
         };
         Ok(ResolvedPlan { plan: Plan { table, ..plan }, notes, is_guess: max_chunks == SAMPLE_CHUNKS })
@@ -356,7 +356,7 @@ fn finish(
     let (counts, mut unfinished) = written?;
     let table = table::widen_to_real(table, &counts.type_feedback.reals);
     if !counts.type_feedback.reals.is_empty() {
-        unfinished.insert(0, declare_again_sql(&table));
+        unfinished.insert(0, update_declaration_sql(&table));
     }
     unfinished.extend_from_slice(&table.final_statements);
     if tuning.analyze {

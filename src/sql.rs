@@ -34,7 +34,7 @@ mod select;
 
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Column, Expr, IfExists, Plan, Select, SelectItem, Table};
-use crate::schema::select::filled;
+use crate::schema::select::fill_columns;
 use scratch::{Declared, Refusal, Scratch};
 use script::{Piece, Script};
 use select::{INPUT, Rows};
@@ -261,7 +261,7 @@ fn fill(table: &mut Table, columns: &[Declared], rows: Rows, statement: Piece<'_
     if select.items.contains(&SelectItem::All) {
         plan.select = Some(select);
     } else {
-        table.columns = filled(&select, table, &[])?;
+        table.columns = fill_columns(&select, table, &[])?;
     }
     Ok(plan)
 }

@@ -269,9 +269,9 @@ fn a_column_that_begins_with_numbers_says_where_they_end() {
             place.run(&["load", "in.csv", "out.db", "-t", "t", "--replace", "-j", jobs]).expect(0).stderr;
         let notes: Vec<_> = said.lines().filter(|line| line.contains(": TEXT, ")).collect();
         let expected = [
-            "n: TEXT, what is no number at line 250008",
+            "n: TEXT, a value that is not a number at line 250008",
             "zip: TEXT, a leading zero at line 250008",
-            "large: TEXT, whole numbers of more than 15 digits beside fractions at line 3",
+            "large: TEXT, integers of more than 15 digits mixed with fractions at line 3",
         ];
         assert_eq!(notes, expected, "{jobs}: {said}");
     }

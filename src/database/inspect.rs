@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::plan::{IfExists, Table};
-use crate::schema::table::KnownColumn;
+use crate::schema::table::ExistingColumn;
 use rusqlite::ffi::SQLITE_READONLY_ROLLBACK;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::fs::{File, Metadata};
@@ -76,13 +76,13 @@ pub(super) fn refuse_too_many_columns(connection: &Connection, path: &Path, tabl
 ///
 /// # Errors
 /// [`Kind::Sqlite`] if the database can not be read; as [`refuse_name`].
-pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<KnownColumn>>> {
+pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<ExistingColumn>>> {
     if !path.exists() {
         return Ok(None);
     }
     let connection = open_to_read(path).map_err(|source| Error::sqlite("read", path, source))?;
     refuse_name(&connection, path, table)?;
-    let read = || -> rusqlite::Result<Vec<KnownColumn>> {
+    let read = || -> rusqlite::Result<Vec<ExistingColumn>> {
         // Generated columns are hidden in ways 2 and 3; ANY is no type at all in STRICT tables, and NUMERIC in others. A key that
         // is the rowid has no index.
         let sql = "SELECT name, iif(type = 'ANY' COLLATE NOCASE AND (SELECT strict FROM pragma_table_list(?1)), '', type), pk,
@@ -90,10 +90,10 @@ pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<
             FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid";
         let mut select = connection.prepare(sql)?;
         let column = |row: &rusqlite::Row<'_>| {
-            Ok(KnownColumn {
+            Ok(ExistingColumn {
                 name: row.get(0)?,
-                declared: row.get(1)?,
-                key: row.get(2)?,
+                declared_type: row.get(1)?,
+                primary_key_position: row.get(2)?,
                 is_rowid: row.get(3)?,
                 is_not_null: row.get(4)?,
                 is_generated: row.get(5)?,

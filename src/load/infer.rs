@@ -62,7 +62,7 @@ impl Encoder for InferEncoder {
             }
             for row in 0..rows.len {
                 if let Value::Text(text) = values.get(row) {
-                    seen.add(text, row);
+                    seen.add_value(text, row);
                 }
                 if seen.first_non_number.is_some() {
                     first_non_numbers.fetch_min(rows.chunk.first_load_record(), Ordering::Relaxed);

@@ -9,7 +9,7 @@ use crate::format::csv::sniff::{SAMPLE_BYTES, with_delimiter};
 use crate::input::Incoming;
 use crate::input::Input;
 use crate::plan::{Dialect, InvalidUtf8, Plan};
-use crate::schema::names::names as unique_names;
+use crate::schema::names::unique_names;
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
