@@ -217,12 +217,12 @@ fn prepare_table(connection: &Connection, table: &Table, counts_rows: bool) -> r
     for view in &table.views {
         connection.execute_batch(&format!("DROP VIEW IF EXISTS {}", quote_name(view)))?;
     }
-    if !table.existing.is_filled() || !connection.table_exists(None, table.name.as_str())? {
+    if !table.if_exists.fills_existing() || !connection.table_exists(None, table.name.as_str())? {
         connection.execute_batch(&format!("DROP TABLE IF EXISTS {name}"))?;
         return connection.execute_batch(&create_table_sql(table)).map(|()| 0);
     }
     table.alterations.iter().try_for_each(|sql| connection.execute_batch(sql))?;
-    if table.existing == IfExists::Truncate {
+    if table.if_exists == IfExists::Truncate {
         connection.execute_batch(&format!("DELETE FROM {name}"))?;
     }
     if !counts_rows {

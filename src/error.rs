@@ -3,7 +3,7 @@
 mod phrases;
 mod reason;
 
-use crate::plan::{Mention, Place};
+use crate::plan::{ColumnRef, Place};
 pub(crate) use phrases::nearest;
 use phrases::{listed, missing_close, missing_header, part, place_before, places};
 pub use reason::Reason;
@@ -323,12 +323,12 @@ impl Error {
     }
 
     /// With the place in SQL where the column is named that it speaks of.
-    pub(crate) fn with_place(mut self, mentions: &[Mention]) -> Self {
+    pub(crate) fn with_place(mut self, column_refs: &[ColumnRef]) -> Self {
         if let Kind::MissingColumn { place, missing: name, .. } | Kind::AmbiguousColumn { place, name, .. } =
             &mut *self.0
         {
-            let mention = mentions.iter().find(|mention| mention.column == *name);
-            *place = mention.map(|mention| mention.place.clone());
+            let column_ref = column_refs.iter().find(|column_ref| column_ref.column == *name);
+            *place = column_ref.map(|column_ref| column_ref.place.clone());
         }
         self
     }

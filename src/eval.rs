@@ -26,7 +26,7 @@ use crate::batch::{Arena, TypeFeedback, Value, Values};
 use crate::error::{Reason, Result};
 use crate::eval::sqlite::{EvalFailure, Session};
 use crate::format::Records;
-use crate::plan::{Column, Evaluators, Expr, Function, OnMismatch, Sql, Table, Type};
+use crate::plan::{Column, EvaluatorChoice, Expr, Function, OnMismatch, SqlExpr, Table, Type};
 use compile::{Block, Compiler, Op};
 use interpreter::Interpreter;
 use rand::rngs::ChaCha8Rng;
@@ -83,7 +83,7 @@ impl Program {
     /// an expression names a field that the header does not contain exactly once; [`Kind::Usage`](crate::Kind::Usage) if
     /// SQLite cannot prepare an expression.
     pub fn compile(table: &Table, header: &[String], input: &Arc<str>, seed: Seed) -> Result<Self> {
-        Self::with_conditions(table, &[], Evaluators::Both, header, input, seed)
+        Self::with_conditions(table, &[], EvaluatorChoice::Auto, header, input, seed)
     }
 
     /// Like [`Program::compile`], with conditions that records must meet to become rows.
@@ -93,17 +93,17 @@ impl Program {
     pub fn with_conditions(
         table: &Table,
         conditions: &[Expr],
-        evaluators: Evaluators,
+        evaluator: EvaluatorChoice,
         header: &[String],
         input: &Arc<str>,
         seed: Seed,
     ) -> Result<Self> {
-        let mut compiler = Compiler::new(header, input, evaluators, seed.unix_millis);
+        let mut compiler = Compiler::new(header, input, evaluator, seed.unix_millis);
         let columns = compiler.compile(table.columns.iter().map(|column| &column.value))?;
         let condition = |condition| compiler.compile([is_true(condition)].iter());
         let conditions = conditions.iter().map(condition).collect::<Result<_>>()?;
         let column_names = table.columns.iter().map(|column| column.name.clone()).collect();
-        let not_null = table.columns.iter().enumerate().filter(|(_, column)| column.refuses_null);
+        let not_null = table.columns.iter().enumerate().filter(|(_, column)| column.rejects_null);
         let reason = |(index, Column { name, .. }): (usize, &Column)| {
             let message = format!("NOT NULL constraint failed: {}.{name}", table.name);
             (index, Reason::Constraint { column: Some(name.clone()), message })
@@ -117,7 +117,7 @@ impl Program {
         let expected = match expected_type {
             Type::Integer => "a canonical 64-bit INTEGER",
             Type::Real => "a decimal number that a REAL preserves",
-            Type::Numeric | Type::Floating => "a number that the column stores unchanged",
+            Type::NumericAffinity | Type::RealAffinity => "a number that the column stores unchanged",
             Type::Text | Type::Blob => "a BLOB in pairs of hexadecimal digits",
         };
         Reason::NotOfType { column: self.column_names[column].clone(), expected }
@@ -145,17 +145,17 @@ impl Program {
 fn is_true(condition: &Expr) -> Expr {
     let call = |expr: &Expr| match expr {
         // The value is 1, 0 or NULL already.
-        Expr::Call(function, _) if function.is_test() => expr.clone(),
+        Expr::Call(function, _) if function.is_predicate() => expr.clone(),
         expr => Expr::Call(Function::IsTrue, vec![expr.clone()]),
     };
     Expr::Sql(match condition {
-        Expr::Sql(Sql { text, inputs, compiled }) => Sql {
+        Expr::Sql(SqlExpr { text, inputs, compiled }) => SqlExpr {
             // CASE WHEN short-circuits as WHERE does.
             text: format!("CASE WHEN {text} THEN 1 ELSE 0 END"),
             inputs: inputs.clone(),
             compiled: compiled.as_deref().map(call).map(Box::new),
         },
-        value => Sql {
+        value => SqlExpr {
             text: "value IS TRUE".to_owned(),
             inputs: vec![("value".to_owned(), value.clone())],
             compiled: Some(Box::new(call(value))),

@@ -59,7 +59,7 @@ impl Load<'_> {
             return Err(Kind::NoHeader { input: first.name().clone(), rows: 0 }.into());
         }
         inputs.retain(|input| input.header.width > 0);
-        if self.plan.names_columns() {
+        if self.plan.depends_on_header() {
             let options = self.plan.columns.as_ref();
             unify_columns(&mut inputs, options.is_some_and(|options| options.union_by_name))?;
         }

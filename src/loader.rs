@@ -31,7 +31,7 @@ impl From<Plan> for Loader {
 
 impl From<Pipeline> for Loader {
     fn from(pipeline: Pipeline) -> Self {
-        pipeline.plan().into()
+        pipeline.into_plan().into()
     }
 }
 

@@ -1,133 +1,137 @@
-//! All that is decided before the first byte is parsed. Plain data: nothing here does anything.
+//! The load plan: everything decided before the first byte is parsed, as plain data without behavior.
 
 mod expr;
 mod input;
 mod select;
 
-pub use expr::{Affinity, Evaluators, Expr, Function, OnMismatch, Sql};
-pub use input::{Delimiter, Dialect, Head};
-pub use select::{Mention, Place, Select, Selected};
+pub use expr::{ComparisonAffinity, EvaluatorChoice, Expr, Function, OnMismatch, SqlExpr};
+pub use input::{Delimiter, Dialect, InputOptions};
+pub use select::{ColumnRef, Place, Select, SelectItem};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-/// What to load, how, and what to do about what does not fit.
+/// What to load, how to load it, and what to do with records that do not fit.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// How the input is written.
+    /// The CSV dialect of the input.
     pub dialect: Dialect,
-    /// The encoding of its text, by a name of the [Encoding Standard](https://encoding.spec.whatwg.org/#names-and-labels);
-    /// `None`: UTF-8, or UTF-16 where there is its byte order mark.
+    /// The text encoding of the input: a label of the [Encoding Standard](https://encoding.spec.whatwg.org/#names-and-labels).
+    /// `None` means UTF-8, or UTF-16 if the input starts with its byte order mark.
     pub encoding: Option<String>,
-    /// What comes before the records.
-    pub head: Head,
-    /// Which fields are NULL.
+    /// What precedes the records, and how many of them are read.
+    pub input_options: InputOptions,
+    /// Which fields become NULL.
     pub nulls: Nulls,
-    /// The table to make, and where its values come from.
+    /// The target table, and the expressions that fill its columns.
     pub table: Table,
-    /// Whether the table's columns are those of the input, found before the load; `table` has none then.
+    /// If present, the columns of the table are derived from the header and the values of the inputs, and `table.columns`
+    /// is empty.
     pub columns: Option<HeaderColumns>,
-    /// Only records for which all these are true become rows; each is asked only where those before it are true. The other
-    /// records are counted as filtered.
+    /// Only records that meet all of these conditions become rows; the others count as filtered. A condition is evaluated
+    /// only for records that meet the ones before it.
     pub conditions: Vec<Expr>,
-    /// What the table's columns are made of, where that can be said only when the columns of the input are known; those of
-    /// `table` say nothing of it then.
+    /// The values of the table's columns, if they depend on the header of the input (`SELECT *`). They then replace the
+    /// expressions in `table.columns`.
     pub select: Option<Select>,
-    /// Where the SQL that this plan comes from names columns of the input.
-    pub mentions: Vec<Mention>,
-    /// What to do with records that do not fit.
+    /// Where the SQL of this plan refers to columns of the input.
+    pub column_refs: Vec<ColumnRef>,
+    /// What to do with records that cannot be loaded.
     pub policies: Policies,
     /// How the database is written.
     pub tuning: Tuning,
-    /// Where the report is written as JSON; `-` is standard output.
+    /// Path of the report, in JSON; `-` is standard output.
     pub report: Option<PathBuf>,
 }
 
 impl Plan {
-    /// A plan for `table` with every default.
+    /// Creates a plan for `table` with default settings.
     #[must_use]
     pub fn new(table: Table) -> Self {
         Self {
             dialect: Dialect::default(),
             encoding: None,
-            head: Head::default(),
+            input_options: InputOptions::default(),
             nulls: Nulls::default(),
             table,
             columns: None,
             conditions: Vec::new(),
             select: None,
-            mentions: Vec::new(),
+            column_refs: Vec::new(),
             policies: Policies::default(),
             tuning: Tuning::default(),
             report: None,
         }
     }
 
-    /// Whether columns of the table are those that the header names.
-    pub(crate) fn names_columns(&self) -> bool {
+    /// True if the columns of the table, or their values, depend on the header.
+    pub(crate) fn depends_on_header(&self) -> bool {
         self.columns.is_some() || self.select.is_some()
     }
 }
 
-/// Which fields are NULL, beside those of numeric columns where nothing is written.
+/// Which fields become NULL, in addition to empty fields of numeric columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Nulls {
-    /// Whether fields where nothing is written are.
+    /// Empty fields become NULL; an empty quoted field (`""`) does not.
     pub empty: bool,
-    /// Texts that mean NULL.
+    /// Values that mean NULL.
     pub texts: Vec<String>,
 }
 
-/// How the columns of a table are made of those of an input.
+/// How the columns, keys and indexes of a table follow from the columns of the inputs.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct HeaderColumns {
-    /// All columns are TEXT; otherwise those that hold nothing but numbers are INTEGER or REAL.
+    /// All columns are TEXT. Otherwise columns that contain only numbers are INTEGER or REAL.
     pub all_text: bool,
-    /// Columns whose type is not to be found but is this one. A record with another value is a reject.
+    /// Columns with the type to use instead of inferring one. A record with a value of another type is rejected.
     pub types: Vec<(String, Type)>,
-    /// The table has the columns of all inputs; those that an input does not have are NULL in its rows. Otherwise inputs with
-    /// other columns than the first are an error.
+    /// The table gets the columns of all inputs; columns that an input lacks are NULL in its rows. Otherwise an input whose
+    /// columns differ from those of the first is an error.
     pub union_by_name: bool,
-    /// A further column of this name holds the name of the input that a row comes from.
+    /// Name of an additional column that holds the name of the input of each row.
     pub input_column: Option<String>,
-    /// Only these columns are loaded, in this order; none: all of them.
+    /// The columns to load, in this order. If empty, all columns are loaded.
     pub selected: Vec<String>,
-    /// Instead of `selected`, what SQL says; none: it says nothing.
-    pub select: Vec<Selected>,
-    /// Columns with the names that they get instead of their own.
+    /// The items of an SQL select list. If not empty, they are used instead of `selected`.
+    pub select_list: Vec<SelectItem>,
+    /// Columns to rename: the name in the header, and the name in the table.
     pub renamed: Vec<(String, String)>,
-    /// Columns that can not be NULL.
+    /// Columns that are NOT NULL.
     pub not_null: Vec<String>,
     /// The columns of the primary key.
     pub primary_key: Vec<String>,
-    /// Columns whose values together are in no two rows.
+    /// UNIQUE constraints, each with its columns.
     pub unique: Vec<Vec<String>>,
-    /// Columns to make an index of.
+    /// Indexes to create, each with its columns.
     pub indexes: Vec<Vec<String>>,
-    /// A first column of this name is the primary key, and numbers the rows.
+    /// Name of an additional first column that is the INTEGER PRIMARY KEY and numbers the rows.
     pub auto_id: Option<String>,
-    /// Columns that a table which is there does not have are added to it.
+    /// Columns that an existing table lacks are added to it.
     pub add_columns: bool,
 }
 
-/// What the values of a column are.
+/// The type of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Type {
-    /// Canonical decimals within 64 bits.
+    /// Canonical decimal integers within 64 bits.
     Integer,
-    /// Plain decimals that a 64-bit float gives back.
+    /// Decimal numbers that a 64-bit float gives back.
     Real,
-    /// Anything.
+    /// Any text.
     Text,
-    /// Pairs of hexadecimal digits, of which each is a byte.
+    /// Hexadecimal digits, two for each byte.
     Blob,
-    /// What a column of NUMERIC or INTEGER affinity keeps as it is: numbers, and texts that do not look like one.
-    Numeric,
-    /// What a column of REAL affinity keeps as it is: REALs, and texts that do not look like a number.
-    Floating,
+    /// Values that a column of NUMERIC or INTEGER affinity stores unaltered: numbers that can be given back, and text that
+    /// does not look like a number.
+    NumericAffinity,
+    /// Values that a column of REAL affinity stores unaltered: REALs that can be given back, and text that does not look
+    /// like a number.
+    RealAffinity,
 }
 
 impl Type {
-    /// The word for it in CREATE TABLE.
+    /// The type name to use in CREATE TABLE.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -135,76 +139,79 @@ impl Type {
             Self::Real => "REAL",
             Self::Text => "TEXT",
             Self::Blob => "BLOB",
-            Self::Numeric => "NUMERIC",
-            Self::Floating => "REAL",
+            Self::NumericAffinity => "NUMERIC",
+            Self::RealAffinity => "REAL",
         }
     }
 }
 
-/// What becomes of a table of the same name that is there already.
+/// What to do if the table exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum IfExists {
-    /// It stays, and the load fails.
-    Refuse,
-    /// It is dropped, and the new one takes its place.
+    /// Fail; the table stays as it is.
+    Fail,
+    /// Drop it and create the new table in its place.
     Replace,
-    /// It is filled further; one that is not there is made.
+    /// Add the rows to it; create it if it does not exist.
     Append,
-    /// As `Append`, but all its rows go first.
+    /// As `Append`, but delete all existing rows first.
     Truncate,
 }
 
 impl IfExists {
-    /// Whether rows go into a table that is there.
-    pub(crate) fn is_filled(self) -> bool {
+    /// True if the rows go into the existing table.
+    pub(crate) fn fills_existing(self) -> bool {
         matches!(self, Self::Append | Self::Truncate)
     }
 }
 
-/// The table that is made.
+/// The target table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
-    /// Its name, as it is: quoting is the writer's business.
+    /// Its name, unquoted.
     pub name: String,
     /// Its columns, in order.
     pub columns: Vec<Column>,
-    /// Table constraints and what else follows the columns in CREATE TABLE. SQL.
+    /// Table constraints, as SQL that follows the columns in CREATE TABLE.
     pub constraints: Vec<String>,
-    /// Whether it is a STRICT table.
+    /// True for a STRICT table.
     pub is_strict: bool,
-    /// CREATE TABLE as a user has written it, instead of one made of columns and constraints.
+    /// The CREATE TABLE statement to run instead of one generated from columns and constraints.
     pub sql: Option<String>,
-    /// CREATE INDEX statements, run when the rows are there.
+    /// CREATE INDEX statements, run after the rows are loaded.
     pub indexes: Vec<String>,
-    /// Whether it is a WITHOUT ROWID table.
+    /// True for a WITHOUT ROWID table.
     pub is_without_rowid: bool,
-    /// Views that are dropped if they are there, since `after` makes new ones.
+    /// Views to drop if they exist, because `final_statements` creates them.
     pub views: Vec<String>,
-    /// SQL that is run at the end, when rows and indexes are there.
-    pub after: Vec<String>,
-    /// What becomes of one of the same name.
-    pub existing: IfExists,
-    /// ALTER TABLE statements for one that is there and filled further.
+    /// Statements to run last, after rows and indexes are loaded.
+    pub final_statements: Vec<String>,
+    /// What to do if the table exists.
+    pub if_exists: IfExists,
+    /// ALTER TABLE statements to run on an existing table before rows are added to it.
     pub alterations: Vec<String>,
-    /// What becomes of a row that meets another with the same key.
+    /// What to do with a row that violates a uniqueness constraint.
     pub on_conflict: OnConflict,
 }
 
-/// What becomes of a row whose values are in another row already, in columns where they may be only once.
+/// What to do with a row that violates a PRIMARY KEY or UNIQUE constraint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnConflict {
-    /// It can not be loaded, and its record is a reject.
+    /// Reject its record.
     Reject,
-    /// It gives way, and is counted as ignored.
+    /// Keep the existing row, and count the new one as ignored.
     Ignore,
-    /// If it is the primary key, the columns of the other row that are loaded get its values.
+    /// If the primary key conflicts, update the loaded columns of the existing row.
     Update,
 }
 
 impl Table {
-    /// A table without indexes but those that its columns declare, which takes the place of one of the same name.
+    /// Creates a table that has only the indexes that its columns declare, and that replaces an existing table of the same
+    /// name.
     pub fn new(name: impl Into<String>, columns: Vec<Column>) -> Self {
-        let (constraints, indexes, alterations, views, after) = Default::default();
+        let (constraints, indexes, alterations, views, final_statements) = Default::default();
         Self {
             name: name.into(),
             columns,
@@ -214,50 +221,51 @@ impl Table {
             indexes,
             is_without_rowid: false,
             views,
-            after,
-            existing: IfExists::Replace,
+            final_statements,
+            if_exists: IfExists::Replace,
             alterations,
             on_conflict: OnConflict::Reject,
         }
     }
 }
 
-/// A column and the expression that its values come from.
+/// A column of the target table, and the expression that computes its values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column {
-    /// Its name, as it is: quoting is the writer's business.
+    /// Its name, unquoted.
     pub name: String,
-    /// What follows the name in CREATE TABLE: `TEXT`, `BLOB PRIMARY KEY`. SQL, not quoted.
+    /// The SQL that follows the name in CREATE TABLE, such as `TEXT` or `BLOB PRIMARY KEY`.
     pub declaration: String,
-    /// Where its values come from.
+    /// The expression that computes its values.
     pub value: Expr,
-    /// Whether a record without a value here is a reject, whatever the table says: to an INTEGER PRIMARY KEY that is NULL SQLite
-    /// gives a number, which may be that of a later record.
-    pub refuses_null: bool,
+    /// Reject records whose value here is NULL, even if the table allows NULL. SQLite replaces a NULL in an INTEGER PRIMARY
+    /// KEY by a number, which may be the key of a later record.
+    pub rejects_null: bool,
 }
 
 impl Column {
-    /// A column `name declaration` that holds `value`.
+    /// Creates a column `name declaration` with the values of `value`.
     pub fn new(name: impl Into<String>, declaration: impl Into<String>, value: Expr) -> Self {
-        Self { name: name.into(), declaration: declaration.into(), value, refuses_null: false }
+        Self { name: name.into(), declaration: declaration.into(), value, rejects_null: false }
     }
 }
 
-/// What to do with records that do not fit.
+/// What to do with records that cannot be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policies {
-    /// What a reject does to the load.
+    /// Whether a reject ends the load.
     pub on_error: OnError,
-    /// With [`OnError::Skip`], how many rejects are too many; `None`: there is no such number.
+    /// With [`OnError::Skip`], the largest number of rejects allowed; `None` means no limit.
     pub max_errors: Option<u64>,
-    /// What becomes of a record with fewer or more fields than the header has.
+    /// What to do with a record that has fewer or more fields than the header.
     pub ragged: Ragged,
-    /// What becomes of a record that is not UTF-8.
+    /// What to do with a record that is not valid UTF-8.
     pub invalid_utf8: InvalidUtf8,
-    /// Where rejected records are written as they were read, behind all that comes before the records; those of inputs with
-    /// another header at `….2` and so on. Beside it, at `….reasons.jsonl`, stands why each one is there.
+    /// Path of the file for rejected records, which are written byte for byte, after the header and everything else that
+    /// precedes the records. Rejects of inputs with another header go to `<path>.2` and so on; the reasons go to
+    /// `<path>.reasons.jsonl`.
     pub rejects: Option<PathBuf>,
-    /// The largest record, in bytes. A larger one is an error and not a full memory.
+    /// The largest record allowed, in bytes. A larger record is an error, which bounds memory.
     pub max_record_bytes: usize,
 }
 
@@ -274,64 +282,69 @@ impl Default for Policies {
     }
 }
 
-/// What a reject does to the load.
+/// Whether a reject ends the load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnError {
-    /// The first one ends it, and nothing changes.
+    /// The first reject ends the load, and the database stays unchanged.
     Abort,
-    /// It is counted and reported, and the load goes on.
+    /// Rejects are counted and reported, and the load continues.
     Skip,
 }
 
-/// What becomes of a record with fewer or more fields than the header has.
+/// What to do with a record that has fewer or more fields than the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Ragged {
-    /// It is a reject.
+    /// Reject it.
     Reject,
-    /// One with fewer has NULL in those that are missing, one with more is a reject.
+    /// Missing fields become NULL; a record with extra fields is rejected.
     Pad,
-    /// One with fewer has NULL in those that are missing, one with more loses those.
+    /// Missing fields become NULL; extra fields are dropped.
     Fit,
 }
 
-/// What becomes of a record that is not UTF-8.
+/// What to do with a record that is not valid UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum InvalidUtf8 {
-    /// It is a reject.
+    /// Reject it.
     Reject,
-    /// U+FFFD takes the place of what is wrong, as in [`String::from_utf8_lossy`].
+    /// Replace invalid sequences with U+FFFD, as [`String::from_utf8_lossy`] does.
     Replace,
 }
 
-/// How the database is written. None of it changes what is in it.
+/// How the database is written. Except for `seed`, no setting changes the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tuning {
-    /// Worker threads that parse and transform; `None`: as many as the machine has cores.
+    /// Worker threads that parse, evaluate and encode; `None` means one for each core.
     pub jobs: Option<NonZeroUsize>,
-    /// Bytes of input in a chunk, the unit of work. A chunk ends with the record that passes this size.
+    /// Bytes of input in a chunk, the unit of work. A chunk ends with the record that reaches this size.
     pub chunk_bytes: usize,
-    /// How rows get into the database.
+    /// How rows are written to the database.
     pub writer: WriterChoice,
-    /// Bytes of memory that keys which come in no order may take until they are sorted.
+    /// Bytes of memory for sorting keys that do not come in order.
     pub memory_bytes: usize,
     /// `PRAGMA synchronous`.
     pub synchronous: Synchronous,
-    /// Page size in bytes of a new database, a power of two from 512 to 65536; `None`: SQLite's default.
+    /// Page size of a new database in bytes, a power of two from 512 to 65536; `None` means SQLite's default.
     pub page_bytes: Option<u32>,
-    /// SQLite's page cache in KiB.
+    /// Size of SQLite's page cache in KiB.
     pub cache_kib: u32,
-    /// Rows that one INSERT statement carries. Fewer where a row's columns times this passes SQLite's limit.
+    /// Rows for each INSERT statement; fewer if their values exceed SQLite's limit of parameters.
     pub batch_rows: usize,
-    /// Check the finished database (`PRAGMA integrity_check`, row count) before it takes its place.
+    /// Check the finished database (`PRAGMA integrity_check`, row count) before it is committed or renamed into place.
     pub verify: bool,
-    /// ANALYZE at the end.
+    /// Run ANALYZE after the load.
     pub analyze: bool,
-    /// VACUUM at the end. A fresh load is compact already: this is for tables replaced in an old database.
+    /// Run VACUUM after the load. A new database is already compact; use this when a table of an existing database is
+    /// replaced.
     pub vacuum: bool,
-    /// Seed of the random parts of UUIDs, and their timestamp, for repeatable loads; `None`: random, and now.
+    /// Seed for random values and for the timestamp of UUIDs, for repeatable loads. `None` means a random seed and the
+    /// current time.
     pub seed: Option<u64>,
-    /// What evaluates expressions of SQL.
-    pub evaluators: Evaluators,
+    /// How SQL expressions are evaluated.
+    pub evaluator: EvaluatorChoice,
 }
 
 impl Default for Tuning {
@@ -349,37 +362,39 @@ impl Default for Tuning {
             analyze: false,
             vacuum: false,
             seed: None,
-            evaluators: Evaluators::Both,
+            evaluator: EvaluatorChoice::Auto,
         }
     }
 }
 
-/// How rows get into the database.
+/// How rows are written to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum WriterChoice {
-    /// As pages where that is possible, otherwise through statements.
+    /// The direct path where possible, otherwise statements.
     Auto,
-    /// Through SQLite's INSERT.
+    /// The statement path: INSERT statements, run by SQLite.
     Statements,
-    /// As finished pages, into a new database; an error where that is not possible.
+    /// The direct path: finished pages, written into a new database. An error where this is not possible.
     Direct,
 }
 
-/// When SQLite waits for the disk (`PRAGMA synchronous`).
+/// When SQLite waits for data to reach the disk (`PRAGMA synchronous`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Synchronous {
-    /// Never. A power cut, not a crash of the program, can lose the load.
+    /// Never. A power failure, but not a crash of the program, can lose the load.
     Off,
     /// At the most critical moments.
     Normal,
-    /// Before the load reports success, file and directory are on the disk.
+    /// File and directory are synced before the load reports success.
     Full,
-    /// As `Full`; in an existing database the journal's directory too.
+    /// As `Full`; for an existing database, the directory of the journal is synced, too.
     Extra,
 }
 
 impl Synchronous {
-    /// The word that the pragma and the command line use.
+    /// The value for `PRAGMA synchronous`, in lower case.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

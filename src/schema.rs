@@ -1,4 +1,4 @@
-//! Tables: names, types and declarations of their columns.
+//! Tables: column names, column types and DDL.
 
 pub(crate) mod column_stats;
 pub(crate) mod ddl;

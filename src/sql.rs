@@ -33,8 +33,8 @@ mod script;
 mod select;
 
 use crate::error::{Error, Kind, Result};
-use crate::plan::{Column, Expr, IfExists, Plan, Select, Selected, Table};
-use crate::schema::select::filled;
+use crate::plan::{Column, Expr, IfExists, Plan, Select, SelectItem, Table};
+use crate::schema::select::fill_columns;
 use scratch::{Declared, Refusal, Scratch};
 use script::{Piece, Script};
 use select::{INPUT, Rows};
@@ -74,7 +74,7 @@ impl Pipeline {
 
     /// The plan, all else as by default.
     #[must_use]
-    pub fn plan(self) -> Plan {
+    pub fn into_plan(self) -> Plan {
         self.0
     }
 }
@@ -90,8 +90,8 @@ pub fn select(mut plan: Plan, list: &str) -> Result<Plan> {
         return Err(Kind::Usage("a list of columns is for tables that the input describes".to_owned()).into());
     };
     let selection = Script::read("--select", list, |script| select::list(script.whole()))?;
-    columns.select = selection.items;
-    plan.mentions.extend(selection.mentions);
+    columns.select_list = selection.items;
+    plan.column_refs.extend(selection.column_refs);
     Ok(plan)
 }
 
@@ -102,7 +102,7 @@ pub fn select(mut plan: Plan, list: &str) -> Result<Plan> {
 pub fn filter(mut plan: Plan, condition: &str) -> Result<Plan> {
     let selection = Script::read("--where", condition, |script| select::condition(script.whole()))?;
     plan.conditions = selection.conditions;
-    plan.mentions.extend(selection.mentions);
+    plan.column_refs.extend(selection.column_refs);
     Ok(plan)
 }
 
@@ -142,7 +142,7 @@ impl Draft {
                 let keeps = words.get(2).is_some_and(|word| word == "IF");
                 self.table = Some(Table {
                     sql: Some(sql()),
-                    existing: if keeps { IfExists::Append } else { IfExists::Replace },
+                    if_exists: if keeps { IfExists::Append } else { IfExists::Replace },
                     ..Table::new(name, self.columns.iter().map(column).collect())
                 });
             }
@@ -167,11 +167,11 @@ impl Draft {
                 if words.get(2).is_none_or(|word| word != "IF") {
                     table.views.push(scratch.last("view").map_err(refused)?);
                 }
-                table.after.push(sql());
+                table.final_statements.push(sql());
             }
             (Statement::Analyze, Some(table)) => {
                 scratch.run(statement.text()).map_err(refused)?;
-                table.after.push(sql());
+                table.final_statements.push(sql());
             }
         }
         Ok(())
@@ -226,7 +226,7 @@ fn fill(table: &mut Table, columns: &[Declared], rows: Rows, statement: Piece<'_
         return Err(statement.error_at(rows.table.span, reason));
     }
     let names: Vec<_> = table.columns.iter().map(|column| column.name.clone()).collect();
-    let mut into = Vec::new();
+    let mut target_columns = Vec::new();
     for column in &rows.columns {
         let found = names.iter().position(|name| name.eq_ignore_ascii_case(&column.value));
         let problem = match found {
@@ -237,28 +237,31 @@ fn fill(table: &mut Table, columns: &[Declared], rows: Rows, statement: Piece<'_
                     table.name, column.value
                 )
             }
-            Some(at) if into.contains(&at) => format!("the column {:?} is named twice", column.value),
+            Some(at) if target_columns.contains(&at) => {
+                format!("the column {:?} is named twice", column.value)
+            }
             Some(at) => {
-                into.push(at);
+                target_columns.push(at);
                 continue;
             }
         };
         return Err(statement.error_at(column.span, problem));
     }
     if rows.columns.is_empty() {
-        into = (0..names.len()).collect();
+        target_columns = (0..names.len()).collect();
     }
     // Of a table that may be there already only SQLite knows what is in a column that is not filled.
-    let may_be_there = table.existing == IfExists::Append;
-    let is_null = |at: &usize| !(into.contains(at) || columns[*at].has_default || may_be_there);
-    let nulls = (0..names.len()).filter(is_null).collect();
-    let select = Select { items: rows.items, into, nulls, place: statement.place(rows.span) };
-    let (conditions, mentions) = (rows.conditions, rows.mentions);
-    let mut plan = Plan { conditions, mentions, ..Plan::new(Table::new("", Vec::new())) };
-    if select.items.contains(&Selected::All) {
+    let may_be_there = table.if_exists == IfExists::Append;
+    let is_null = |at: &usize| !(target_columns.contains(at) || columns[*at].has_default || may_be_there);
+    let null_columns = (0..names.len()).filter(is_null).collect();
+    let select =
+        Select { items: rows.items, target_columns, null_columns, place: statement.place(rows.span) };
+    let (conditions, column_refs) = (rows.conditions, rows.column_refs);
+    let mut plan = Plan { conditions, column_refs, ..Plan::new(Table::new("", Vec::new())) };
+    if select.items.contains(&SelectItem::All) {
         plan.select = Some(select);
     } else {
-        table.columns = filled(&select, table, &[])?;
+        table.columns = fill_columns(&select, table, &[])?;
     }
     Ok(plan)
 }

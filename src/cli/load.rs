@@ -2,7 +2,7 @@
 
 use super::{LoadRequest, options::LoadOptions};
 use clap::Args;
-use sqload::plan::{Head, HeaderColumns, IfExists, OnConflict, Plan, Table, Type};
+use sqload::plan::{HeaderColumns, IfExists, InputOptions, OnConflict, Plan, Table, Type};
 use sqload::sql;
 use std::path::{Path, PathBuf};
 
@@ -124,7 +124,7 @@ impl Load {
             union_by_name: self.union_by_name,
             input_column: self.file_column.clone(),
             selected: lists(&self.columns).concat(),
-            select: Vec::new(),
+            select_list: Vec::new(),
             renamed: self.rename.clone(),
             not_null: lists(&self.not_null).concat(),
             primary_key: lists(&self.pk).concat(),
@@ -143,11 +143,11 @@ impl Load {
 
     pub(super) fn plan(&self) -> sqload::Result<Plan> {
         let table = Table {
-            existing: match self {
+            if_exists: match self {
                 Self { replace: true, .. } => IfExists::Replace,
                 Self { append: true, .. } => IfExists::Append,
                 Self { truncate: true, .. } => IfExists::Truncate,
-                _ => IfExists::Refuse,
+                _ => IfExists::Fail,
             },
             is_strict: self.strict,
             is_without_rowid: self.without_rowid,
@@ -159,8 +159,10 @@ impl Load {
             ..Table::new(self.table.clone().unwrap_or_else(|| table_name(&self.inputs)), Vec::new())
         };
         let header_rows = if self.no_headers { 0 } else { self.header_rows };
-        let head = Head { header_rows, max_records: self.limit, ..self.options.dialect.head() };
-        let mut plan = Plan { head, columns: Some(self.columns()), ..self.options.plan(Plan::new(table)) };
+        let input_options =
+            InputOptions { header_rows, max_records: self.limit, ..self.options.dialect.input_options() };
+        let mut plan =
+            Plan { input_options, columns: Some(self.columns()), ..self.options.plan(Plan::new(table)) };
         if let Some(list) = &self.select {
             plan = sql::select(plan, list)?;
         }

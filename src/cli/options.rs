@@ -3,8 +3,8 @@
 use super::Task;
 use clap::{Args, ValueEnum};
 use sqload::plan::{
-    Delimiter, Dialect, Head, InvalidUtf8, Nulls, OnError, Plan, Policies, Ragged, Synchronous, Tuning,
-    WriterChoice,
+    Delimiter, Dialect, InputOptions, InvalidUtf8, Nulls, OnError, Plan, Policies, Ragged, Synchronous,
+    Tuning, WriterChoice,
 };
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -219,7 +219,7 @@ impl LoadOptions {
         Plan {
             dialect: self.dialect.dialect(),
             encoding: self.dialect.encoding.clone(),
-            head: self.dialect.head(),
+            input_options: self.dialect.input_options(),
             nulls: Nulls { empty: self.dialect.empty_null, texts: self.dialect.null.clone() },
             policies: self.errors.policies(&self.dialect),
             tuning: self.database_options.tuning(),
@@ -242,11 +242,11 @@ impl DialectOptions {
         }
     }
 
-    pub(super) fn head(&self) -> Head {
-        Head {
+    pub(super) fn input_options(&self) -> InputOptions {
+        InputOptions {
             detect_delimiter: self.delimiter.is_none() && !self.tsv,
             skip_lines: self.skip_lines,
-            ..Head::default()
+            ..InputOptions::default()
         }
     }
 }

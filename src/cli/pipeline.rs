@@ -2,7 +2,7 @@
 
 use super::{LoadRequest, Task, options::LoadOptions};
 use clap::{Args, ValueEnum};
-use sqload::plan::{Head, Plan};
+use sqload::plan::{InputOptions, Plan};
 use sqload::{demo::people, sql::Pipeline};
 use std::path::{Path, PathBuf};
 
@@ -65,8 +65,8 @@ impl RunPipeline {
             (None, Id::V7) => Pipeline::parse(BUILT_IN, people::SQL)?,
             (None, Id::V4) => Pipeline::parse(BUILT_IN, &people::SQL.replace("uuid7()", "uuid4()"))?,
         };
-        let plan = self.options.plan(pipeline.plan());
-        Ok(Plan { head: Head { detect_delimiter: false, ..plan.head }, ..plan })
+        let plan = self.options.plan(pipeline.into_plan());
+        Ok(Plan { input_options: InputOptions { detect_delimiter: false, ..plan.input_options }, ..plan })
     }
 }
 
@@ -83,7 +83,7 @@ mod tests {
         let Some(Command::RunPipeline(options)) = cli.command else { panic!("another command") };
         let (plan, default) = (options.plan().unwrap(), Plan::new(people::table(Expr::Uuid7)));
         assert_eq!(plan.table, default.table);
-        assert_eq!((plan.dialect, plan.head), (default.dialect, default.head));
+        assert_eq!((plan.dialect, plan.input_options), (default.dialect, default.input_options));
         assert_eq!(plan.policies, default.policies);
         assert_eq!(plan.tuning, default.tuning);
         assert_eq!(plan.report, default.report);

@@ -45,7 +45,7 @@ impl DryRun {
         let (mut is_new, mut schema, mut page_bytes) = (true, Vec::new(), tuning.page_bytes);
         if let Some((existing, metadata)) = &existing {
             check_table_name(existing, &path, table)?;
-            let replaceable = if table.existing.is_filled() {
+            let replaceable = if table.if_exists.fills_existing() {
                 schema = existing_schema(existing, table).map_err(failed)?;
                 None
             } else {

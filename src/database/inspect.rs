@@ -3,7 +3,7 @@
 use super::open::BUSY_TIMEOUT;
 use crate::error::{Error, Kind, Result};
 use crate::plan::{IfExists, Table};
-use crate::schema::table::KnownColumn;
+use crate::schema::table::ExistingColumn;
 use rusqlite::ffi::SQLITE_READONLY_ROLLBACK;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::fs::{File, Metadata};
@@ -64,7 +64,7 @@ fn immutable_uri(path: &Path) -> String {
 pub(super) fn check_column_count(connection: &Connection, path: &Path, table: &Table) -> Result<()> {
     let count = || -> rusqlite::Result<(usize, i32)> {
         let count = "SELECT count(*) FROM pragma_table_xinfo(?1)";
-        let existing = match table.existing.is_filled() {
+        let existing = match table.if_exists.fills_existing() {
             true => connection.query_row(count, [&table.name], |row| row.get::<_, u32>(0))? as usize,
             false => 0,
         };
@@ -82,13 +82,13 @@ pub(super) fn check_column_count(connection: &Connection, path: &Path, table: &T
 ///
 /// # Errors
 /// [`Kind::Sqlite`] if the database cannot be read; the errors of [`check_table_name`].
-pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<KnownColumn>>> {
+pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<ExistingColumn>>> {
     if !path.exists() {
         return Ok(None);
     }
     let connection = open_to_read(path).map_err(|source| Error::sqlite("read", path, source))?;
     check_table_name(&connection, path, table)?;
-    let read = || -> rusqlite::Result<Vec<KnownColumn>> {
+    let read = || -> rusqlite::Result<Vec<ExistingColumn>> {
         // `hidden` is 1 for hidden columns of virtual tables, 2 and 3 for generated columns. ANY means no conversion
         // in STRICT tables, and NUMERIC affinity in others. A primary key that is the rowid has no index.
         let sql = "SELECT name, iif(type = 'ANY' COLLATE NOCASE AND (SELECT strict FROM pragma_table_list(?1)), '', type), pk,
@@ -96,10 +96,10 @@ pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<
             FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid";
         let mut select = connection.prepare(sql)?;
         let column = |row: &rusqlite::Row<'_>| {
-            Ok(KnownColumn {
+            Ok(ExistingColumn {
                 name: row.get(0)?,
-                declared: row.get(1)?,
-                key: row.get(2)?,
+                declared_type: row.get(1)?,
+                primary_key_position: row.get(2)?,
                 is_rowid: row.get(3)?,
                 is_not_null: row.get(4)?,
                 is_generated: row.get(5)?,
@@ -135,8 +135,8 @@ pub(crate) fn existing_names(path: &Path, table: &Table) -> Result<Vec<String>> 
 pub(super) fn check_table_name(connection: &Connection, path: &Path, table: &Table) -> Result<()> {
     let sql = "SELECT type FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view')";
     let kind = connection.query_row(sql, [&table.name], |row| row.get::<_, String>(0)).optional();
-    match (kind.map_err(|source| Error::sqlite("read", path, source))?.as_deref(), table.existing) {
-        (Some(_), IfExists::Refuse) => {
+    match (kind.map_err(|source| Error::sqlite("read", path, source))?.as_deref(), table.if_exists) {
+        (Some(_), IfExists::Fail) => {
             Err(Kind::TableExists { path: path.to_owned(), table: table.name.clone() }.into())
         }
         (Some("view"), _) => {

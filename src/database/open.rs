@@ -35,7 +35,7 @@ pub(super) fn open_target(
     };
     let old = open_existing(path)?;
     check_table_name(&old, path, table)?;
-    let page_bytes = match table.existing.is_filled() {
+    let page_bytes = match table.if_exists.fills_existing() {
         true => None,
         false => replaceable_page_bytes(&old, path, &metadata, table)?,
     };

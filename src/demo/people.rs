@@ -14,7 +14,7 @@ pub const SQL: &str = include_str!("../../data/people.sql");
 /// Never: [`SQL`] is a valid pipeline.
 #[must_use]
 pub fn table(id: Expr) -> Table {
-    let mut table = Pipeline::parse("people.sql", SQL).expect("a valid pipeline").plan().table;
+    let mut table = Pipeline::parse("people.sql", SQL).expect("a valid pipeline").into_plan().table;
     table.columns[0].value = id;
     table
 }

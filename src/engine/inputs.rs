@@ -10,7 +10,7 @@ use crate::format::csv::header::Header;
 use crate::format::csv::lines::position;
 use crate::format::csv::parse::RecordParser;
 use crate::input::{Input, OpenInput};
-use crate::plan::{Dialect, Mention, Plan, Table};
+use crate::plan::{ColumnRef, Dialect, Plan, Table};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -112,7 +112,9 @@ impl<'s> Inputs<'s> {
     /// # Errors
     /// As [`Program::with_conditions`]; [`Kind::Sql`] if a column is called as a constant that SQL uses.
     pub(crate) fn new(list: &'s [CsvInput], plan: &'s Plan, table: &Table, seed: Seed) -> Result<Self> {
-        for Mention { column, place, .. } in plan.mentions.iter().filter(|mention| mention.is_constant) {
+        for ColumnRef { column, place, .. } in
+            plan.column_refs.iter().filter(|mention| mention.is_boolean_literal)
+        {
             let mut names = list.iter().flat_map(|input| &input.header.names);
             if names.any(|name| name.eq_ignore_ascii_case(column)) {
                 let reason = format!("a column is called {column}: write \"{column}\" for it, or 1 or 0");
@@ -124,10 +126,10 @@ impl<'s> Inputs<'s> {
             let names = &input.header.names;
             let number = *known.entry(names).or_insert(programs.len());
             if number == programs.len() {
-                let evaluators = plan.tuning.evaluators;
+                let evaluators = plan.tuning.evaluator;
                 let program =
                     Program::with_conditions(table, &plan.conditions, evaluators, names, input.name(), seed);
-                programs.push(program.map_err(|error| error.with_place(&plan.mentions))?);
+                programs.push(program.map_err(|error| error.with_place(&plan.column_refs))?);
             }
             program_of_input.push(number);
         }
@@ -202,7 +204,8 @@ impl<'s> Inputs<'s> {
         take: &mut impl FnMut(OpenChunk) -> ControlFlow<()>,
     ) -> Result<(u64, u64, ControlFlow<()>)> {
         let header = &self.list[number].header;
-        let most = self.plan.head.max_records.map_or(u64::MAX, |most| most.saturating_sub(records_before));
+        let most =
+            self.plan.input_options.max_records.map_or(u64::MAX, |most| most.saturating_sub(records_before));
         let (mut records, mut chunks) = (0, 0);
         // A truncated file reads as zeros: that it was truncated is the better error.
         let checked = |error| file.check().err().unwrap_or(error);

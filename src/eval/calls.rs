@@ -14,7 +14,7 @@ use super::compile::OpIndex;
 use super::typed::integers;
 use crate::batch::{Arena, Span, Strings, Value, Values};
 use crate::eval::functions::{self, hash64, try_date, try_real};
-use crate::plan::{Affinity, Function};
+use crate::plan::{ComparisonAffinity, Function};
 use compare::{Predicate, equal, order, truth};
 use std::cmp::Ordering;
 
@@ -86,7 +86,7 @@ fn call_on_one_class<'a>(
             }
             _ => None,
         },
-        (Predicate::Order(matches, Affinity::None | Affinity::Text), mut operands) => {
+        (Predicate::Order(matches, ComparisonAffinity::None | ComparisonAffinity::Text), mut operands) => {
             match (operands.next()?, operands.next()?) {
                 (Values::Texts(texts), Values::Constant(Value::Text(other))) => {
                     Some(compare_texts(texts, other, matches, arena))
@@ -194,7 +194,7 @@ fn value<'a>(function: Function, arguments: &[Value<'a>], arena: &'a Arena) -> O
             }
             *otherwise
         }
-        (F::NullIf, [value, other]) => match equal(*value, *other, Affinity::None)? {
+        (F::NullIf, [value, other]) => match equal(*value, *other, ComparisonAffinity::None)? {
             Some(true) => Value::Null,
             _ => *value,
         },
@@ -271,7 +271,7 @@ fn contains_null(values: &[Value<'_>]) -> bool {
 }
 
 /// `value IN (list)`: NULL if the value is not in the list, but it or an item is NULL.
-fn is_in<'a>(value: Value<'a>, list: &[Value<'a>], affinity: Affinity) -> OrDefer<Value<'a>> {
+fn is_in<'a>(value: Value<'a>, list: &[Value<'a>], affinity: ComparisonAffinity) -> OrDefer<Value<'a>> {
     let mut is_in = Some(false);
     for item in list {
         match equal(value, *item, affinity)? {

@@ -3,7 +3,7 @@
 use crate::error::{Kind, Result};
 use crate::eval::functions::utc;
 use crate::eval::sqlite::{InputColumn, Session};
-use crate::plan::{Evaluators, Expr, Function, OnMismatch, Sql, Type};
+use crate::plan::{EvaluatorChoice, Expr, Function, OnMismatch, SqlExpr, Type};
 use crate::schema::ddl::quote_name;
 use indexmap::IndexSet;
 use std::collections::HashMap;
@@ -88,7 +88,7 @@ pub(super) struct Compiler<'c> {
     columns_by_name: HashMap<String, Vec<usize>>,
     /// The name of the input, for error messages.
     input: &'c Arc<str>,
-    evaluators: Evaluators,
+    evaluator: EvaluatorChoice,
     /// When the load began, in milliseconds since 1970.
     unix_millis: u64,
     /// The number of random streams allocated so far.
@@ -99,14 +99,14 @@ impl<'c> Compiler<'c> {
     pub(super) fn new(
         header: &'c [String],
         input: &'c Arc<str>,
-        evaluators: Evaluators,
+        evaluator: EvaluatorChoice,
         unix_millis: u64,
     ) -> Self {
         let mut columns_by_name: HashMap<_, Vec<_>> = HashMap::new();
         for (index, name) in header.iter().enumerate() {
             columns_by_name.entry(name.to_ascii_lowercase()).or_default().push(index);
         }
-        Self { header, columns_by_name, input, evaluators, unix_millis, stream_count: 0 }
+        Self { header, columns_by_name, input, evaluator, unix_millis, stream_count: 0 }
     }
 
     /// Compiles expressions to a block, one output each.
@@ -118,10 +118,10 @@ impl<'c> Compiler<'c> {
         for expr in exprs {
             let output = match expr {
                 Expr::Sql(sql) => self.compile_sql(sql, &mut block)?,
-                Expr::Field(name) if self.evaluators == Evaluators::Sqlite => {
+                Expr::Field(name) if self.evaluator == EvaluatorChoice::Sqlite => {
                     let text = quote_name(name);
                     let inputs = vec![(name.clone(), expr.clone())];
-                    self.compile_sql(&Sql { text, inputs, compiled: None }, &mut block)?
+                    self.compile_sql(&SqlExpr { text, inputs, compiled: None }, &mut block)?
                 }
                 expr => BlockOutput { op: Some(self.add(expr, &mut block)?), sql: None },
             };
@@ -149,9 +149,9 @@ impl<'c> Compiler<'c> {
     }
 
     /// Compiles an SQL expression, with its SQL as a fallback if it may be deferred.
-    fn compile_sql(&mut self, sql: &Sql, block: &mut Block) -> Result<BlockOutput> {
-        let Sql { text, inputs, compiled } = sql;
-        let compiled = compiled.as_ref().filter(|_| self.evaluators == Evaluators::Both);
+    fn compile_sql(&mut self, sql: &SqlExpr, block: &mut Block) -> Result<BlockOutput> {
+        let SqlExpr { text, inputs, compiled } = sql;
+        let compiled = compiled.as_ref().filter(|_| self.evaluator == EvaluatorChoice::Auto);
         let op = compiled.map(|expr| self.add(expr, block)).transpose()?;
         if op.is_some_and(|op| !block.may_defer(op)) {
             return Ok(BlockOutput { op, sql: None });
@@ -184,8 +184,8 @@ impl<'c> Compiler<'c> {
                 let texts = texts.iter().map(|text| text.as_bytes().into()).collect();
                 Op::NullIf(self.add(operand, block)?, texts)
             }
-            Expr::Typed { of: operand, to, otherwise } => {
-                Op::Typed(self.add(operand, block)?, *to, *otherwise)
+            Expr::Typed { expr: operand, to, on_mismatch } => {
+                Op::Typed(self.add(operand, block)?, *to, *on_mismatch)
             }
             Expr::Null => Op::Constant(Constant::Null),
             Expr::Integer(integer) => Op::Constant(Constant::Integer(*integer)),
@@ -255,11 +255,11 @@ mod tests {
     use super::*;
     use crate::sql::Pipeline;
 
-    fn block(sql: &str, evaluators: Evaluators) -> Block {
+    fn block(sql: &str, evaluator: EvaluatorChoice) -> Block {
         let header = ["a", "b", "c"].map(str::to_owned);
-        let plan = Pipeline::parse("test", sql).unwrap().plan();
+        let plan = Pipeline::parse("test", sql).unwrap().into_plan();
         let input = "in".into();
-        let mut compiler = Compiler::new(&header, &input, evaluators, 0);
+        let mut compiler = Compiler::new(&header, &input, evaluator, 0);
         compiler.compile(plan.table.columns.iter().map(|column| &column.value)).unwrap()
     }
 
@@ -285,8 +285,8 @@ mod tests {
         ];
         let outputs = [0, 1, 3, 7, 11].map(|op| BlockOutput { op: Some(op), sql: None });
         let expected = Block { ops: ops.into(), outputs: outputs.into(), inputs: Vec::new() };
-        assert_eq!(block(sql, Evaluators::Both), expected);
-        let by_sqlite = block(sql, Evaluators::Sqlite);
+        assert_eq!(block(sql, EvaluatorChoice::Auto), expected);
+        let by_sqlite = block(sql, EvaluatorChoice::Sqlite);
         assert!(by_sqlite.outputs[1..].iter().all(|output| output.op.is_none() && output.sql.is_some()));
     }
 
@@ -294,7 +294,7 @@ mod tests {
     fn inputs_are_the_columns_that_sqlite_reads() {
         let sql = "CREATE TABLE t (x, y, z);
             INSERT INTO t SELECT json_extract(B, '$.x'), random() || b, abs(c) + 1 FROM input";
-        let Block { ops, outputs, inputs } = block(sql, Evaluators::Both);
+        let Block { ops, outputs, inputs } = block(sql, EvaluatorChoice::Auto);
         let names: Vec<_> = inputs.iter().map(|(column, op)| (column.name.as_str(), &ops[*op])).collect();
         assert_eq!(names, [("B", &Op::Field(1)), ("c", &Op::Field(2))]);
         assert!(outputs[0].op.is_none() && outputs[0].sql.is_some());
@@ -304,9 +304,9 @@ mod tests {
 
     #[test]
     fn an_expression_that_sqlite_cannot_prepare_is_an_error() {
-        let sql = Sql { text: "nosuch(1)".to_owned(), inputs: Vec::new(), compiled: None };
+        let sql = SqlExpr { text: "nosuch(1)".to_owned(), inputs: Vec::new(), compiled: None };
         let input = "in".into();
-        let mut compiler = Compiler::new(&[], &input, Evaluators::Both, 0);
+        let mut compiler = Compiler::new(&[], &input, EvaluatorChoice::Auto, 0);
         let error = compiler.compile([Expr::Sql(sql)].iter()).unwrap_err();
         assert_eq!(error.to_string(), "in: SQLite cannot evaluate nosuch(1): no such function: nosuch");
     }

@@ -95,12 +95,12 @@ fn concat_parts<'a>(
     let mut bytes = 0;
     for operand in operands {
         let max_bytes = MAX_STRINGS_BYTES.saturating_sub(bytes);
-        let is_constant = matches!(columns[*operand], Values::Constant(_));
-        let text_count = if is_constant { 1 } else { row_count };
+        let is_boolean_literal = matches!(columns[*operand], Values::Constant(_));
+        let text_count = if is_boolean_literal { 1 } else { row_count };
         let (texts, text_bytes) = texts_of(columns[*operand], text_count, max_bytes, arena)?;
         match parts.last_mut() {
             Some(ConcatPart { suffix, suffix_bytes: suffix_bytes @ 0, .. })
-                if is_constant && text_bytes <= MAX_SUFFIX_BYTES =>
+                if is_boolean_literal && text_bytes <= MAX_SUFFIX_BYTES =>
             {
                 *suffix = std::array::from_fn(|index| texts.bytes[index]);
                 *suffix_bytes = text_bytes;
@@ -109,10 +109,10 @@ fn concat_parts<'a>(
                 texts: Copier::new(texts),
                 suffix: [0; MAX_SUFFIX_BYTES],
                 suffix_bytes: 0,
-                row_mask: if is_constant { 0 } else { !0 },
+                row_mask: if is_boolean_literal { 0 } else { !0 },
             }),
         }
-        bytes += if is_constant { row_count * text_bytes } else { text_bytes };
+        bytes += if is_boolean_literal { row_count * text_bytes } else { text_bytes };
     }
     (bytes <= MAX_STRINGS_BYTES).then_some((parts, bytes))
 }

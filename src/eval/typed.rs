@@ -85,8 +85,9 @@ fn parse_each<'a>(
     arena: &'a Arena,
     mut on_mismatch: impl FnMut(Mismatch),
 ) -> Values<'a> {
-    let is_kept =
-        |text: &[u8]| matches!(to, Type::Numeric | Type::Floating) && !numbers::is_number_to_sqlite(text);
+    let is_kept = |text: &[u8]| {
+        matches!(to, Type::NumericAffinity | Type::RealAffinity) && !numbers::is_number_to_sqlite(text)
+    };
     let (mut has_real, mut has_long_integer) = (false, false);
     let value = |row| match values.get(row) {
         Value::Text(b"") | Value::Null => Value::Null,
@@ -120,10 +121,10 @@ fn parse<'a>(text: &[u8], (to, may_widen): (Type, bool), arena: &'a Arena) -> Op
     let integer = || numbers::integer(text).map(Value::Integer);
     let real = || numbers::real(text).map(Value::Real);
     match to {
-        Type::Numeric => integer().or_else(real),
+        Type::NumericAffinity => integer().or_else(real),
         Type::Integer if may_widen => integer().or_else(real),
         Type::Integer => integer(),
-        Type::Real | Type::Floating => real(),
+        Type::Real | Type::RealAffinity => real(),
         Type::Blob => parse_hex(text, arena).map(Value::Blob),
         Type::Text => None,
     }

@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::eval::Seed;
 use crate::plan::{OnConflict, OnError, Plan, Table, WriterChoice};
 use crate::report::{Report, ReportColumn};
-use crate::schema::ddl::{declare_again_sql, quote_name};
+use crate::schema::ddl::{quote_name, update_declaration_sql};
 use crate::schema::table;
 use crate::write::direct::{Direct, Schema, Sorting};
 use crate::write::statements::Statements;
@@ -232,9 +232,9 @@ fn finish(
     let (counts, mut unfinished) = written?;
     let table = table::widen_to_real(table, &counts.type_feedback.real_columns);
     if !counts.type_feedback.real_columns.is_empty() {
-        unfinished.insert(0, declare_again_sql(&table));
+        unfinished.insert(0, update_declaration_sql(&table));
     }
-    unfinished.extend_from_slice(&table.after);
+    unfinished.extend_from_slice(&table.final_statements);
     if tuning.analyze {
         unfinished.push(format!("ANALYZE main.{}", quote_name(&table.name)));
     }

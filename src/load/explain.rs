@@ -4,7 +4,7 @@ use crate::engine::inputs::Inputs;
 use crate::error::Result;
 use crate::eval::Seed;
 use crate::load::Load;
-use crate::plan::{Column, Expr, Plan, Sql};
+use crate::plan::{Column, Expr, Plan, SqlExpr};
 use crate::report::{Evaluation, Explanation};
 use crate::schema::ddl::quote_text;
 
@@ -32,10 +32,10 @@ pub(super) fn explanation(plan: &Plan) -> Explanation {
 /// An expression as it is written in SQL, or nearly so.
 fn text(expr: &Expr) -> String {
     match expr {
-        Expr::Sql(Sql { text, .. }) => text.clone(),
+        Expr::Sql(SqlExpr { text, .. }) => text.clone(),
         Expr::Field(name) | Expr::FieldOrNull(name) => name.clone(),
         Expr::NullIf(of, _) => text(of),
-        Expr::Typed { of, to, .. } => format!("{} as {}", text(of), to.as_str()),
+        Expr::Typed { expr, to, .. } => format!("{} as {}", text(expr), to.as_str()),
         Expr::InputName => "input_name()".to_owned(),
         Expr::RecordNumber => "record_number()".to_owned(),
         Expr::Now => "current_timestamp".to_owned(),

@@ -97,7 +97,7 @@ impl Encoder for InferEncoder {
                 }
                 for row in 0..rows.len {
                     if let Value::Text(text) = values.get(row) {
-                        stats.add(text, row);
+                        stats.add_value(text, row);
                     }
                     if stats.first_non_number.is_some() {
                         first_non_number.fetch_min(first_record, Ordering::Relaxed);

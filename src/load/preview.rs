@@ -61,7 +61,7 @@ impl Load<'_> {
         let unfinished = pipeline.finish(writer, &inputs, &log).map_err(into_error)?;
         let rows = dry_run.rows(table, MAX_ROWS, MAX_CHARS)?;
         let tried_bytes = dry_run.finish_schema(&unfinished)?;
-        let estimated_bytes = match (is_all, self.plan.head.max_records) {
+        let estimated_bytes = match (is_all, self.plan.input_options.max_records) {
             (true, _) => Some(tried_bytes),
             (false, Some(most)) => scaled(tried_bytes, most, counts.records),
             (false, None) => total_bytes(&list).and_then(|all| scaled(tried_bytes, all, progress.bytes())),
@@ -73,8 +73,8 @@ impl Load<'_> {
             table: table.name.clone(),
             notes: resolved.notes,
             is_there: dry_run.table_exists,
-            statements: [dry_run.statements, table.after.clone()].concat(),
-            explanation: (!resolved.plan.mentions.is_empty()).then(|| explanation(&resolved.plan)),
+            statements: [dry_run.statements, table.final_statements.clone()].concat(),
+            explanation: (!resolved.plan.column_refs.is_empty()).then(|| explanation(&resolved.plan)),
             rows,
             records: counts.records,
             rejected: counts.rejected,

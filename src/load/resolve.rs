@@ -11,8 +11,8 @@ use crate::error::Result;
 use crate::eval::Seed;
 use crate::plan::{Column, Expr, HeaderColumns, Plan, Table};
 use crate::report::Progress;
-use crate::schema::select::filled;
-use crate::schema::table::{self, KnownColumn, with_nulls};
+use crate::schema::select::fill_columns;
+use crate::schema::table::{self, ExistingColumn, with_nulls};
 
 /// Chunks of each input that types are inferred from before a load; what they show nearly always holds.
 pub(super) const SAMPLE_CHUNKS: usize = 16;
@@ -47,13 +47,13 @@ impl Load<'_> {
         scan_all: bool,
     ) -> Result<ResolvedPlan> {
         if let (Some(select), Some(first)) = (plan.select.take(), list.first()) {
-            plan.table.columns = filled(&select, &plan.table, &first.header.names)?;
+            plan.table.columns = fill_columns(&select, &plan.table, &first.header.names)?;
         }
         let (Some(options), Some(first)) = (&plan.columns, list.first()) else {
             return Ok(ResolvedPlan { plan, notes: Vec::new(), is_guess: false });
         };
         let names = &first.header.names;
-        let known = match plan.table.existing.is_filled() {
+        let known = match plan.table.if_exists.fills_existing() {
             true => existing_columns(self.database, &plan.table)?,
             false => None,
         };
@@ -68,13 +68,13 @@ impl Load<'_> {
         notes.extend(type_notes(&inferred, options, names, list.len() > 1));
         let columns = table::columns(names, &inferred.columns, options)?;
         let table = match &known {
-            Some(known) => table::filled(columns, options, &plan.table, known)?,
+            Some(known) => table::match_existing(columns, options, &plan.table, known)?,
             None => {
                 let names = match options.indexes.is_empty() {
                     true => Vec::new(),
                     false => existing_names(self.database, &plan.table)?,
                 };
-                table::made(columns, options, &plan.table, names)?
+                table::new_table(columns, options, &plan.table, names)?
             }
         };
         let is_guess = needs_types && !scan_all;
@@ -106,7 +106,7 @@ impl Load<'_> {
 }
 
 /// Whether the types of columns are to be inferred.
-fn needs_types(options: &HeaderColumns, names: &[String], known: Option<&[KnownColumn]>) -> Result<bool> {
+fn needs_types(options: &HeaderColumns, names: &[String], known: Option<&[ExistingColumn]>) -> Result<bool> {
     if options.all_text {
         return Ok(false);
     }
@@ -114,7 +114,7 @@ fn needs_types(options: &HeaderColumns, names: &[String], known: Option<&[KnownC
     let Some(known) = known else { return Ok(true) };
     let nothing = Inferred::nothing(names.len());
     let columns = table::columns(names, &nothing.columns, options)?;
-    let is_known = |column: &Column| known.iter().any(|known| known.is_called(&column.name));
+    let is_known = |column: &Column| known.iter().any(|known| known.has_name(&column.name));
     Ok(options.add_columns && !columns.iter().all(is_known))
 }
 

@@ -4,39 +4,40 @@ use super::Type;
 
 /// An expression over one record.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Expr {
-    /// The field in the column that the header gives this name, as TEXT.
+    /// The field of the column with this name in the header, as TEXT.
     Field(String),
-    /// The field in the column that the header gives this name, as TEXT; NULL if nothing at all is written there.
+    /// The field of the column with this name in the header, as TEXT; NULL if it is empty and not quoted.
     FieldOrNull(String),
-    /// What the input is called, as TEXT.
+    /// The name of the input, as TEXT.
     InputName,
-    /// NULL if it is one of these texts; otherwise what it is.
+    /// NULL if the value is one of these texts, otherwise the value.
     NullIf(Box<Expr>, Vec<String>),
-    /// The value of this type that the text is; NULL for an empty text.
+    /// A text, converted to a type; NULL for an empty text.
     Typed {
         /// The text.
-        of: Box<Expr>,
+        expr: Box<Expr>,
         /// The type.
         to: Type,
-        /// What it means that a text is none.
-        otherwise: OnMismatch,
+        /// What to do if the text cannot be converted.
+        on_mismatch: OnMismatch,
     },
     /// The same TEXT for every record.
     Text(String),
     /// The same INTEGER for every record.
     Integer(i64),
-    /// Unicode upper case of a TEXT; other values are taken as their text, NULL stays NULL.
+    /// Unicode upper case of the value as text; NULL for NULL.
     Upper(Box<Expr>),
-    /// The 64-bit integer that the text is (an optional sign, then digits, nothing else); NULL otherwise.
+    /// The text as a 64-bit integer if it consists of an optional sign and digits, otherwise NULL.
     TryInteger(Box<Expr>),
-    /// The first that is not NULL.
+    /// The first value that is not NULL.
     Coalesce(Vec<Expr>),
-    /// All of them as text, one after the other; NULL if any is NULL (SQL's `||`).
+    /// The values as text, concatenated; NULL if any of them is NULL (SQL's `||`).
     Concat(Vec<Expr>),
-    /// A random UUID, 16-byte BLOB (RFC 9562 section 5.4).
+    /// A random UUID as a 16-byte BLOB (RFC 9562, section 5.4).
     Uuid4,
-    /// A UUID that sorts in the order of the records, 16-byte BLOB (RFC 9562 section 5.7).
+    /// A UUID that sorts in record order, as a 16-byte BLOB (RFC 9562, section 5.7).
     Uuid7,
     /// NULL.
     Null,
@@ -44,33 +45,33 @@ pub enum Expr {
     Real(f64),
     /// The same BLOB for every record.
     Blob(Vec<u8>),
-    /// The number of the record in its input, counted from 1.
+    /// The 1-based number of the record in its input.
     RecordNumber,
-    /// The line on which the record begins, counted from 1.
+    /// The 1-based number of the line on which the record starts.
     LineNumber,
-    /// When the load began, in UTC, as TEXT like `2024-01-31 18:30:00.000`.
+    /// The UTC time at which the load started, as TEXT like `2024-01-31 18:30:00.000`.
     Now,
-    /// Any INTEGER, each as likely.
+    /// A uniformly distributed random INTEGER.
     Random,
-    /// What SQLite makes of an operator or a function of SQL, with so many arguments as it takes. Inside of
-    /// [`Expr::Sql`] only: some values are left to SQLite.
+    /// A SQL operator or function with its arguments. Valid only inside [`Expr::Sql`], because SQLite evaluates it for
+    /// values that the compiled code does not cover.
     Call(Function, Vec<Expr>),
-    /// An expression of SQL; no part of another but of a NULL or a type.
-    Sql(Sql),
+    /// A SQL expression. It may be nested only in [`Expr::NullIf`] and [`Expr::Typed`].
+    Sql(SqlExpr),
 }
 
 impl Expr {
-    /// What evaluates it: `compiled` code, or `SQLite`.
+    /// Names what evaluates the expression: `compiled` (code of this crate) or `SQLite`.
     #[must_use]
     pub fn evaluator(&self) -> &'static str {
         match self {
-            Self::Sql(Sql { compiled: None, .. }) => "SQLite",
+            Self::Sql(SqlExpr { compiled: None, .. }) => "SQLite",
             _ => "compiled",
         }
     }
 
-    /// Whether it is made of others.
-    pub(crate) fn has_parts(&self) -> bool {
+    /// True if the expression has operands.
+    pub(crate) fn is_compound(&self) -> bool {
         matches!(
             self,
             Self::NullIf(..)
@@ -84,63 +85,66 @@ impl Expr {
         )
     }
 
-    /// The same with what `make` makes of their names in place of all fields.
+    /// Replaces every [`Expr::Field`] by the result of `replace` for its name.
     #[must_use]
-    pub fn with_fields(self, make: &impl Fn(String) -> Self) -> Self {
-        let boxed = |expr: Box<Self>| Box::new(expr.with_fields(make));
-        let list = |exprs: Vec<Self>| exprs.into_iter().map(|expr| expr.with_fields(make)).collect();
+    pub fn map_fields(self, replace: &impl Fn(String) -> Self) -> Self {
+        let boxed = |expr: Box<Self>| Box::new(expr.map_fields(replace));
+        let list = |exprs: Vec<Self>| exprs.into_iter().map(|expr| expr.map_fields(replace)).collect();
         match self {
-            Self::Field(name) => make(name),
-            Self::NullIf(of, texts) => Self::NullIf(boxed(of), texts),
-            Self::Typed { of, to, otherwise } => Self::Typed { of: boxed(of), to, otherwise },
-            Self::Upper(of) => Self::Upper(boxed(of)),
-            Self::TryInteger(of) => Self::TryInteger(boxed(of)),
-            Self::Coalesce(of) => Self::Coalesce(list(of)),
-            Self::Concat(of) => Self::Concat(list(of)),
-            Self::Call(function, of) => Self::Call(function, list(of)),
-            Self::Sql(Sql { text, inputs, compiled }) => {
-                let input = |(name, expr): (String, Self)| (name, expr.with_fields(make));
+            Self::Field(name) => replace(name),
+            Self::NullIf(expr, texts) => Self::NullIf(boxed(expr), texts),
+            Self::Typed { expr, to, on_mismatch } => Self::Typed { expr: boxed(expr), to, on_mismatch },
+            Self::Upper(expr) => Self::Upper(boxed(expr)),
+            Self::TryInteger(expr) => Self::TryInteger(boxed(expr)),
+            Self::Coalesce(exprs) => Self::Coalesce(list(exprs)),
+            Self::Concat(exprs) => Self::Concat(list(exprs)),
+            Self::Call(function, arguments) => Self::Call(function, list(arguments)),
+            Self::Sql(SqlExpr { text, inputs, compiled }) => {
+                let input = |(name, expr): (String, Self)| (name, expr.map_fields(replace));
                 let inputs = inputs.into_iter().map(input).collect();
-                Self::Sql(Sql { text, inputs, compiled: compiled.map(boxed) })
+                Self::Sql(SqlExpr { text, inputs, compiled: compiled.map(boxed) })
             }
             other => other,
         }
     }
 }
 
-/// A scalar expression of SQL.
+/// A scalar SQL expression.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sql {
-    /// Its text. The names in it are those of `inputs`.
+pub struct SqlExpr {
+    /// The text for SQLite. Its column names are those of `inputs`.
     pub text: String,
-    /// The columns that it reads, and what is in them. Fields have TEXT affinity, and others none.
+    /// The columns that the text reads, each with its value. Fields have TEXT affinity, other values have no affinity.
     pub inputs: Vec<(String, Expr)>,
-    /// The same as code. What this is not sure of is left to SQLite.
+    /// The equivalent compiled expression, if there is one. SQLite evaluates the text for values that it does not cover.
     pub compiled: Option<Box<Expr>>,
 }
 
-/// An operator or a function of SQL that is compiled, as SQLite defines it.
+/// A SQL operator or function that can be compiled, with the semantics of SQLite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-#[expect(missing_docs, reason = "their names say what they are, and SQLite's documentation what they do")]
+#[expect(
+    missing_docs,
+    reason = "the variants are named after SQL operators and functions, which SQLite documents"
+)]
 pub enum Function {
     Add,
     Subtract,
     Multiply,
     Divide,
     Remainder,
-    /// `=`, with this affinity.
-    Equal(Affinity),
+    /// `=`; the operands are converted as this affinity says.
+    Equal(ComparisonAffinity),
     /// `<>`.
-    Differs(Affinity),
-    Less(Affinity),
-    LessOrEqual(Affinity),
-    Greater(Affinity),
-    GreaterOrEqual(Affinity),
-    Is(Affinity),
-    IsNot(Affinity),
-    /// `IN` with a list: the first argument among the others.
-    In(Affinity),
+    NotEqual(ComparisonAffinity),
+    Less(ComparisonAffinity),
+    LessOrEqual(ComparisonAffinity),
+    Greater(ComparisonAffinity),
+    GreaterOrEqual(ComparisonAffinity),
+    Is(ComparisonAffinity),
+    IsNot(ComparisonAffinity),
+    /// `IN` with a list: true if the first argument equals one of the others.
+    In(ComparisonAffinity),
     And,
     Or,
     Not,
@@ -148,11 +152,11 @@ pub enum Function {
     NotNull,
     IsTrue,
     IsFalse,
-    /// Text first, then the pattern.
+    /// The arguments are the text, then the pattern.
     Like,
-    /// Text first, then the pattern.
+    /// The arguments are the text, then the pattern.
     Glob,
-    /// Conditions, each with its value, and the value if none is true.
+    /// The arguments are pairs of a condition and its value, then the value of ELSE.
     Case,
     CastText,
     CastInteger,
@@ -184,12 +188,12 @@ pub enum Function {
 }
 
 impl Function {
-    /// Whether it is an operator whose value says whether something is so.
-    pub(crate) fn is_test(self) -> bool {
+    /// True for operators whose result is a truth value: 0, 1 or NULL.
+    pub(crate) fn is_predicate(self) -> bool {
         matches!(
             self,
             Self::Equal(_)
-                | Self::Differs(_)
+                | Self::NotEqual(_)
                 | Self::Less(_)
                 | Self::LessOrEqual(_)
                 | Self::Greater(_)
@@ -210,34 +214,39 @@ impl Function {
     }
 }
 
-/// What becomes of two values before they are compared.
+/// How two values are converted before a comparison
+/// ([Datatypes In SQLite](https://sqlite.org/datatype3.html), section 4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Affinity {
-    /// They are compared as they are.
+#[non_exhaustive]
+pub enum ComparisonAffinity {
+    /// No conversion.
     None,
-    /// Numbers are compared as their text with a text.
+    /// A number that is compared with a text is converted to text.
     Text,
-    /// Texts that look like numbers are compared as those with a number.
+    /// A text that looks like a number is converted to one.
     Numeric,
 }
 
-/// What evaluates expressions of SQL. Their values are the same.
+/// How SQL expressions are evaluated. The values are the same for every choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Evaluators {
-    /// Compiled code as far as there is such, and SQLite for the rest.
-    Both,
-    /// SQLite for all, to compare.
+#[non_exhaustive]
+pub enum EvaluatorChoice {
+    /// By compiled code where possible, otherwise by SQLite.
+    Auto,
+    /// By SQLite, for comparison.
     Sqlite,
 }
 
-/// What it means that a text is not of a type.
+/// What to do if a text cannot be converted to a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum OnMismatch {
-    /// The type was only a guess: the load ends with [`Kind::TypeMismatch`](crate::Kind::Misfit). A guess of TEXT is that of a column
-    /// without values, which has to have some that look like no number, or none at all.
+    /// End the load with [`Kind::TypeMismatch`](crate::Kind::TypeMismatch), because the type was inferred from a sample. TEXT
+    /// with this setting is the type of a column without values in the sample; values that all look like numbers are then
+    /// a mismatch.
     TypeMismatch,
-    /// As `TypeMismatch`, but an INTEGER may be a REAL too: the column is declared as that in the end.
+    /// As `TypeMismatch`, but accept a REAL in an INTEGER column, which is then declared as REAL after the load.
     Widen,
-    /// The record is a reject.
+    /// Reject the record.
     Reject,
 }

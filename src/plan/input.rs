@@ -1,21 +1,20 @@
-//! How inputs are written.
+//! The format of inputs.
 
 use std::fmt;
 
-/// How a CSV input is written (RFC 4180, with all that it fixes free).
+/// The dialect of a CSV input: RFC 4180, with a choice of delimiter, quote, escape and comment bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dialect {
-    /// What stands between two fields.
+    /// Separates the fields of a record.
     pub delimiter: Delimiter,
-    /// The byte around a field that holds delimiters, quotes or line ends; `None`: quotes mean nothing.
+    /// The byte that encloses a field with delimiters, quotes or line ends; `None` means that no byte is special.
     pub quote: Option<u8>,
-    /// The byte inside quotes that takes the meaning off the next one, a quote or itself, and is no part of the value.
-    /// Two quotes still stand for one.
+    /// The byte that escapes a quote, or itself, in a quoted field, and is not part of the value. A doubled quote still
+    /// means one quote.
     pub escape: Option<u8>,
-    /// The byte that makes a line, which begins with it where a record would, a comment.
+    /// A line that starts with this byte where a record would start is a comment.
     pub comment: Option<u8>,
-    /// Whether blanks and tabs around a field are no part of it: those before an opening quote and behind a closing one,
-    /// or around an unquoted value.
+    /// Remove spaces and tabs around fields: before the opening and after the closing quote, or around an unquoted value.
     pub trim: bool,
 }
 
@@ -25,7 +24,7 @@ impl Default for Dialect {
     }
 }
 
-/// What stands between two fields: a byte, or a few.
+/// A field delimiter of 1 to [`MAX_BYTES`](Self::MAX_BYTES) bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Delimiter {
     bytes: [u8; Self::MAX_BYTES],
@@ -33,10 +32,10 @@ pub struct Delimiter {
 }
 
 impl Delimiter {
-    /// No delimiter has more bytes.
+    /// The largest length of a delimiter, in bytes.
     pub const MAX_BYTES: usize = 8;
 
-    /// The delimiter of these bytes; nothing if there are none, or more than [`Delimiter::MAX_BYTES`].
+    /// Creates a delimiter; `None` if it is empty or longer than [`Delimiter::MAX_BYTES`].
     #[must_use]
     pub fn new(delimiter: &[u8]) -> Option<Self> {
         let mut bytes = [0; Self::MAX_BYTES];
@@ -44,7 +43,7 @@ impl Delimiter {
         (!delimiter.is_empty()).then_some(Self { bytes, len: delimiter.len() as u8 })
     }
 
-    /// Its bytes.
+    /// The bytes of the delimiter.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len.into()]
@@ -65,21 +64,21 @@ impl fmt::Debug for Delimiter {
     }
 }
 
-/// What comes before the records of an input, and what is learnt from it.
+/// What precedes the records of an input, and how many records to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
-    /// Whether the delimiter is the one that the first records agree on: a comma, a tab, a semicolon or a pipe.
+pub struct InputOptions {
+    /// Detect the delimiter (comma, tab, semicolon or pipe) from the first records.
     pub detect_delimiter: bool,
-    /// Lines before the header that are no part of the CSV.
+    /// Lines to skip before the header.
     pub skip_lines: u64,
-    /// Only so many records are read.
+    /// The largest number of records to read; `None` means all.
     pub max_records: Option<u64>,
-    /// Records that the header is made of. The names of a column are joined with a blank. 0: there is none, and the
-    /// columns are `column1` and so on.
+    /// Number of records in the header. With several, the names of a column are joined with a space. With 0, the columns
+    /// are named `column1`, `column2` and so on.
     pub header_rows: usize,
 }
 
-impl Default for Head {
+impl Default for InputOptions {
     fn default() -> Self {
         Self { detect_delimiter: false, skip_lines: 0, max_records: None, header_rows: 1 }
     }

@@ -1,64 +1,65 @@
-//! What SQL selects from an input, and where it says so.
+//! What a SELECT takes from the input, and positions in SQL text.
 
 use super::Expr;
 use std::fmt;
 use std::sync::Arc;
 
-/// What goes into the columns of a table that is there to be filled.
+/// The SELECT of an `INSERT INTO ... SELECT`, and the columns of the table that its values go to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Select {
-    /// The values.
-    pub items: Vec<Selected>,
-    /// The columns that they go to, by number: one for each value when all are known.
-    pub into: Vec<usize>,
-    /// Columns that get none and have no default, so that they are NULL.
-    pub nulls: Vec<usize>,
-    /// Where that is said.
+    /// The select list.
+    pub items: Vec<SelectItem>,
+    /// Indexes of the target columns in the table, one for each value after `*` is expanded.
+    pub target_columns: Vec<usize>,
+    /// Indexes of the columns that get no value and have no default, and so are NULL.
+    pub null_columns: Vec<usize>,
+    /// Position of the SELECT.
     pub place: Place,
 }
 
-/// A value, or some, that columns are made of.
+/// An item of a select list.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Selected {
-    /// All columns of the input, in its order.
+#[non_exhaustive]
+pub enum SelectItem {
+    /// `*`: all columns of the input, in input order.
     All,
     /// A column of the input.
     Column {
-        /// What it is called in the table.
+        /// Its name in the table.
         name: String,
-        /// What it is called in the input.
+        /// Its name in the input.
         column: String,
     },
-    /// What an expression yields.
+    /// The value of an expression.
     Value {
-        /// What its column is called.
+        /// The name of its column in the table.
         name: String,
-        /// The type of its column: what a CAST says, otherwise none.
+        /// The declared type of its column: that of a CAST, otherwise empty.
         declaration: &'static str,
         /// The expression.
         value: Expr,
     },
 }
 
-/// A place where SQL names a column of the input.
+/// A reference to a column of the input in SQL text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mention {
-    /// The column, as it is named there.
+pub struct ColumnRef {
+    /// The name of the column, as it is written there.
     pub column: String,
-    /// The place.
+    /// Position of the reference.
     pub place: Place,
-    /// Whether it is `true` or `false` and was taken for 1 or 0, which it is only where there is no such column.
-    pub is_constant: bool,
+    /// True if the name is `true` or `false` and was read as 1 or 0, which is right only if no such column exists.
+    pub is_boolean_literal: bool,
 }
 
-/// A place in a text of SQL.
+/// A position in SQL text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// The file, or the option that gives the text.
+    /// The name of the text, usually that of its file.
     pub file: Arc<str>,
     /// The line, counted from 1.
     pub line: u64,
-    /// The character in it, counted from 1.
+    /// The column in characters, counted from 1.
     pub column: u64,
 }
 

@@ -1,8 +1,8 @@
-//! The SQL that declares tables, and names and texts in SQL.
+//! DDL statements, and the quoting of names and texts.
 
 use crate::plan::{Column, Table};
 
-/// CREATE TABLE for `table`.
+/// The CREATE TABLE statement of `table`.
 pub(crate) fn create_table_sql(table: &Table) -> String {
     if let Some(sql) = &table.sql {
         return sql.clone();
@@ -18,10 +18,12 @@ pub(crate) fn create_table_sql(table: &Table) -> String {
     format!("CREATE TABLE {} ({parts}){options}", quote_name(&table.name))
 }
 
-/// What makes the declaration of a table that is there that of `table`, the types of whose columns differ from it without
-/// a difference to the values that there are. An INTEGER in a column that is REAL now is one that SQLite has stored as an
-/// INTEGER since that takes less room (file format, 2.3).
-pub(crate) fn declare_again_sql(table: &Table) -> String {
+/// Statements that replace the stored declaration of an existing table by that of `table`, without changing its rows.
+///
+/// This is valid only if the stored values are valid under both declarations. That is so for an INTEGER column that becomes
+/// REAL, because SQLite stores a REAL without a fraction as an integer on disk
+/// ([Database File Format](https://sqlite.org/fileformat2.html), section 2.3).
+pub(crate) fn update_declaration_sql(table: &Table) -> String {
     format!(
         "PRAGMA writable_schema = ON;
         UPDATE main.sqlite_schema SET sql = {} WHERE type = 'table' AND name = {} COLLATE NOCASE;
@@ -31,22 +33,22 @@ pub(crate) fn declare_again_sql(table: &Table) -> String {
     )
 }
 
-/// `column` in CREATE TABLE.
+/// The definition of `column` in CREATE TABLE.
 pub(crate) fn column_sql(column: &Column) -> String {
     format!("{} {}", quote_name(&column.name), column.declaration)
 }
 
-/// `text` as an SQL literal.
+/// Quotes `text` as a SQL string literal.
 pub(crate) fn quote_text(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// `names` as SQL identifiers, with commas between them.
+/// Quotes `names` as SQL identifiers, separated by commas.
 pub(crate) fn quote_names<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
     names.into_iter().map(|name| quote_name(name)).collect::<Vec<_>>().join(", ")
 }
 
-/// `name` as an SQL identifier.
+/// Quotes `name` as a SQL identifier.
 pub(crate) fn quote_name(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -1,35 +1,36 @@
-//! The names of columns.
+//! Makes column names unique.
 
 use std::collections::HashSet;
 
-/// The names of the columns as SQLite wants them, and what was done for that: each one different from the others in more
-/// than the case of ASCII letters, and without a NUL, which would end it.
-pub(crate) fn names(header: &[String]) -> (Vec<String>, Vec<String>) {
+/// Column names that SQLite accepts, and a note for each name that had to change.
+///
+/// The names differ in more than ASCII case, which SQLite ignores, and contain no NUL, which would end them.
+pub(crate) fn unique_names(header: &[String]) -> (Vec<String>, Vec<String>) {
     let mut notes = Vec::new();
-    let given: HashSet<_> = header.iter().map(|name| name.to_ascii_lowercase()).collect();
+    let header_names: HashSet<_> = header.iter().map(|name| name.to_ascii_lowercase()).collect();
     let mut taken = HashSet::new();
-    let mut name = |(at, name): (usize, &String)| {
+    let mut unique_name = |(at, name): (usize, &String)| {
         let base = if name.is_empty() { format!("column{}", at + 1) } else { name.replace('\0', "_") };
         let mut unique = base.clone();
         let mut number = 2;
         while taken.contains(&unique.to_ascii_lowercase())
-            || (unique != *name && given.contains(&unique.to_ascii_lowercase()))
+            || (unique != *name && header_names.contains(&unique.to_ascii_lowercase()))
         {
             unique = format!("{base}_{number}");
             number += 1;
         }
         taken.insert(unique.to_ascii_lowercase());
         if unique != *name {
-            let was = match name {
-                _ if name.is_empty() => "no name".to_owned(),
-                _ if name.contains('\0') => format!("the name {name:?}, with a NUL,"),
-                _ => format!("the name {name:?} again"),
+            let reason = match name {
+                _ if name.is_empty() => "has no name".to_owned(),
+                _ if name.contains('\0') => format!("has a name with a NUL character, {name:?},"),
+                _ => format!("repeats the name {name:?}"),
             };
-            notes.push(format!("column {} has {was} in the header: it is {unique:?}", at + 1));
+            notes.push(format!("column {} {reason} in the header and is named {unique:?}", at + 1));
         }
         unique
     };
-    let names = header.iter().enumerate().map(&mut name).collect();
+    let names = header.iter().enumerate().map(&mut unique_name).collect();
     (names, notes)
 }
 
@@ -50,7 +51,7 @@ mod tests {
         ];
         for (header, expected) in cases {
             let header: Vec<_> = header.iter().map(|name| (*name).to_owned()).collect();
-            let (names, notes) = names(&header);
+            let (names, notes) = unique_names(&header);
             assert_eq!(names, expected);
             assert_eq!(notes.len(), names.iter().zip(&header).filter(|(a, b)| a != b).count());
         }

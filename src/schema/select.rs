@@ -1,29 +1,35 @@
-//! Which values go into which columns of a table.
+//! Assigns the values of a SELECT to the columns of a table.
 
 use crate::error::{Kind, Result};
-use crate::plan::{Column, Expr, Select, Selected, Table};
+use crate::plan::{Column, Expr, Select, SelectItem, Table};
 
-/// The columns of `table` that values go to, with the values, where the input has this header.
+/// The target columns of `table` with their values, in table order; `*` stands for the columns of `header`.
 ///
 /// # Errors
-/// [`Kind::Sql`] if there are not as many of these as of those.
-pub(crate) fn filled(select: &Select, table: &Table, header: &[String]) -> Result<Vec<Column>> {
+/// [`Kind::Sql`] if the number of values differs from the number of target columns.
+pub(crate) fn fill_columns(select: &Select, table: &Table, header: &[String]) -> Result<Vec<Column>> {
     let mut values = Vec::new();
     for item in &select.items {
         match item {
-            Selected::All => values.extend(header.iter().cloned().map(Expr::Field)),
-            Selected::Column { column, .. } => values.push(Expr::Field(column.clone())),
-            Selected::Value { value, .. } => values.push(value.clone()),
+            SelectItem::All => values.extend(header.iter().cloned().map(Expr::Field)),
+            SelectItem::Column { column, .. } => values.push(Expr::Field(column.clone())),
+            SelectItem::Value { value, .. } => values.push(value.clone()),
         }
     }
-    let (given, taken) = (values.len(), select.into.len());
-    if given != taken {
-        let reason = format!("{given} values for {taken} columns of the table {}", table.name);
+    let (value_count, column_count) = (values.len(), select.target_columns.len());
+    if value_count != column_count {
+        let plural = |count| if count == 1 { "" } else { "s" };
+        let reason = format!(
+            "{value_count} value{} for {column_count} column{} of the table {:?}",
+            plural(value_count),
+            plural(column_count),
+            table.name
+        );
         return Err(Kind::Sql { place: select.place.clone(), reason }.into());
     }
-    // In the order of the table, which is that of a row on a page.
-    let nulls = select.nulls.iter().map(|at| (at, Expr::Null));
-    let mut filled: Vec<_> = select.into.iter().zip(values).chain(nulls).collect();
+    // A row on a page has the columns in table order.
+    let nulls = select.null_columns.iter().map(|at| (at, Expr::Null));
+    let mut filled: Vec<_> = select.target_columns.iter().zip(values).chain(nulls).collect();
     filled.sort_by_key(|(at, _)| **at);
     let column = |(at, value): (&usize, Expr)| Column { value, ..table.columns[*at].clone() };
     Ok(filled.into_iter().map(column).collect())

@@ -1,78 +1,78 @@
-//! The table that a load's options describe: made anew, or there already.
+//! Builds the target table from the header, the column statistics and the options of a load, for a new table and for an
+//! existing one.
 
 use super::column_stats::ColumnStats;
-use super::names::names as unique_names;
+use super::names::unique_names;
 use crate::error::{Error, Kind, Result};
-use crate::plan::{Column, Expr, HeaderColumns, Nulls, OnConflict, OnMismatch, Selected, Table, Type};
+use crate::plan::{Column, Expr, HeaderColumns, Nulls, OnConflict, OnMismatch, SelectItem, Table, Type};
 use crate::schema::ddl::{column_sql, quote_name, quote_names};
 use crate::types::ColumnAffinity;
 use std::collections::{BTreeSet, HashSet};
 
-/// A column of a table that is there already.
+/// A column of an existing table.
 #[derive(Debug)]
-pub(crate) struct KnownColumn {
+pub(crate) struct ExistingColumn {
     pub(crate) name: String,
-    /// Its declared type.
-    pub(crate) declared: String,
-    /// Its place in the primary key, counted from 1; 0 if it is no part of that.
-    pub(crate) key: u32,
-    /// Whether it is another name of the rowid.
+    pub(crate) declared_type: String,
+    /// Its 1-based position in the primary key; 0 if it is not part of it.
+    pub(crate) primary_key_position: u32,
+    /// True if it is an alias of the rowid.
     pub(crate) is_rowid: bool,
-    /// Whether it is declared NOT NULL.
     pub(crate) is_not_null: bool,
-    /// Whether the table makes its values itself.
+    /// True for a generated column.
     pub(crate) is_generated: bool,
 }
 
-impl KnownColumn {
-    pub(crate) fn is_called(&self, name: &str) -> bool {
+impl ExistingColumn {
+    /// Compares names as SQLite does: ASCII case does not matter.
+    pub(crate) fn has_name(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
     }
 }
 
-/// The field of this name, NULL where that is said.
+/// The field `name`, with the NULLs that `nulls` asks for.
 fn field(name: String, nulls: &Nulls) -> Expr {
     let field = if nulls.empty { Expr::FieldOrNull(name) } else { Expr::Field(name) };
     if nulls.texts.is_empty() { field } else { Expr::NullIf(field.into(), nulls.texts.clone()) }
 }
 
-/// `expr` over fields that are NULL where that is said.
+/// Applies `nulls` to every field in `expr`.
 pub(crate) fn with_nulls(expr: Expr, nulls: &Nulls) -> Expr {
-    expr.with_fields(&|name| field(name, nulls))
+    expr.map_fields(&|name| field(name, nulls))
 }
 
-/// Where in `among` the column is that an option calls `name`.
-fn find(option: &'static str, name: &String, among: &[String]) -> Result<usize> {
-    let found = among.iter().position(|other| other == name);
-    let same_but_case = || among.iter().position(|other| other.eq_ignore_ascii_case(name));
-    found.or_else(same_but_case).ok_or_else(|| {
-        Error::from(Kind::NoSuchColumn { option, column: name.clone(), found: among.to_vec() })
+/// The index of the column `name`, which `option` names. An exact match wins over one that ignores ASCII case.
+fn find(option: &'static str, name: &String, columns: &[String]) -> Result<usize> {
+    let exact = columns.iter().position(|column| column == name);
+    let ignoring_case = || columns.iter().position(|column| column.eq_ignore_ascii_case(name));
+    exact.or_else(ignoring_case).ok_or_else(|| {
+        Error::from(Kind::NoSuchColumn { option, column: name.clone(), found: columns.to_vec() })
     })
 }
 
-/// The columns that are loaded of those with these names, in which this was seen, and the name of the input's.
+/// The columns to load, from the columns of the input (`names`) and the statistics of their values.
 ///
 /// # Errors
-/// [`Kind::NoSuchColumn`] if an option names another column; [`Kind::Usage`] if two have the same name.
+/// [`Kind::NoSuchColumn`] if an option names a column that is not in `names`.
 pub(crate) fn columns(
     names: &[String],
-    seen: &[ColumnStats],
+    stats: &[ColumnStats],
     options: &HeaderColumns,
 ) -> Result<Vec<Column>> {
     let mut final_names = names.to_vec();
     for (old, new) in &options.renamed {
         final_names[find("--rename", old, names)?] = new.clone();
     }
-    let mut given = vec![None; names.len()];
+    let mut requested_types = vec![None; names.len()];
     for (name, to) in &options.types {
-        given[find("--type", name, names)?] = Some(*to);
+        requested_types[find("--type", name, names)?] = Some(*to);
     }
     let column = |name: &str, at: usize| {
         let field = Expr::Field(names[at].clone());
-        let typed = |to, otherwise| Expr::Typed { of: Box::new(field.clone()), to, otherwise };
-        let (to, value) = match (given[at], seen[at].column_type()) {
+        let typed = |to, on_mismatch| Expr::Typed { expr: Box::new(field.clone()), to, on_mismatch };
+        let (to, value) = match (requested_types[at], stats[at].column_type()) {
             (Some(to), _) => (to, typed(to, OnMismatch::Reject)),
-            (None, Type::Text) if seen[at].is_empty() && !options.all_text => {
+            (None, Type::Text) if stats[at].is_empty() && !options.all_text => {
                 (Type::Text, typed(Type::Text, OnMismatch::TypeMismatch))
             }
             (None, Type::Text) => (Type::Text, field),
@@ -82,18 +82,18 @@ pub(crate) fn columns(
     };
     let all = || final_names.iter().enumerate().map(|(at, name)| column(name, at));
     let mut columns = Vec::new();
-    for selected in &options.select {
-        match selected {
-            Selected::All => columns.extend(all()),
-            Selected::Column { name, column: of } => {
-                columns.push(column(name, find("--select", of, names)?));
+    for item in &options.select_list {
+        match item {
+            SelectItem::All => columns.extend(all()),
+            SelectItem::Column { name, column: source } => {
+                columns.push(column(name, find("--select", source, names)?));
             }
-            Selected::Value { name, declaration, value } => {
+            SelectItem::Value { name, declaration, value } => {
                 columns.push(Column::new(name, *declaration, value.clone()));
             }
         }
     }
-    for name in options.selected.iter().filter(|_| options.select.is_empty()) {
+    for name in options.selected.iter().filter(|_| options.select_list.is_empty()) {
         let at = find("--columns", name, names)?;
         columns.push(column(&final_names[at], at));
     }
@@ -104,26 +104,27 @@ pub(crate) fn columns(
     Ok(columns)
 }
 
-/// `table`, which is made anew, of these columns, with the keys, constraints and indexes that the options ask for; the
-/// indexes are not called as something that is there.
+/// Completes a new `table` with `columns` and the keys, constraints and indexes of `options`. The names of the indexes
+/// differ from `existing_names`, the names of the objects in the database.
 ///
 /// # Errors
-/// As [`columns`].
-pub(crate) fn made(
+/// [`Kind::NoSuchColumn`] if an option names a column that is not in `columns`; [`Kind::Usage`] if two columns have the same
+/// name, or rows are to be updated and there is no primary key.
+pub(crate) fn new_table(
     mut columns: Vec<Column>,
     options: &HeaderColumns,
     table: &Table,
-    there: Vec<String>,
+    existing_names: Vec<String>,
 ) -> Result<Table> {
     if let Some(name) = &options.auto_id {
         columns.insert(0, Column::new(name, "INTEGER PRIMARY KEY", Expr::Null));
     }
-    // Where every column has a type, this is the one that takes values as they are.
+    // In a STRICT table every column has a type, and ANY stores values unaltered.
     for column in columns.iter_mut().filter(|column| table.is_strict && column.declaration.is_empty()) {
         column.declaration = "ANY".to_owned();
     }
     let names: Vec<_> = columns.iter().map(|column| column.name.clone()).collect();
-    refuse_same(&names)?;
+    check_distinct_names(&names)?;
     if table.on_conflict == OnConflict::Update && options.primary_key.is_empty() {
         let reason =
             "--upsert finds the row to change by the primary key: name its columns with --pk".to_owned();
@@ -132,31 +133,31 @@ pub(crate) fn made(
     for name in &options.not_null {
         columns[find("--not-null", name, &names)?].declaration.push_str(" NOT NULL");
     }
-    let list = |option: &'static str, list: &[String]| -> Result<Vec<String>> {
+    let resolve = |option: &'static str, list: &[String]| -> Result<Vec<String>> {
         list.iter().map(|name| find(option, name, &names).map(|at| names[at].clone())).collect()
     };
     let mut table = Table { columns, ..table.clone() };
-    let key = list("--pk", &options.primary_key)?;
+    let key = resolve("--pk", &options.primary_key)?;
     if !key.is_empty() {
-        let rowid =
+        let is_rowid =
             |column: &Column| key == [column.name.clone()] && column.declaration.starts_with("INTEGER");
-        table.columns.iter_mut().for_each(|column| column.refuses_null = rowid(column));
+        table.columns.iter_mut().for_each(|column| column.rejects_null = is_rowid(column));
         table.constraints.push(format!("PRIMARY KEY ({})", quote_names(&key)));
     }
     for columns in &options.unique {
-        table.constraints.push(format!("UNIQUE ({})", quote_names(&list("--unique", columns)?)));
+        table.constraints.push(format!("UNIQUE ({})", quote_names(&resolve("--unique", columns)?)));
     }
-    // A key may be the rowid, which is an INTEGER, and a STRICT column takes nothing else either.
+    // Widening is not possible for a key, which may be the rowid, nor for an INTEGER column of a STRICT table.
     for column in table.columns.iter_mut().filter(|column| !table.is_strict && !key.contains(&column.name)) {
-        if let Expr::Typed { to: Type::Integer, otherwise, .. } = &mut column.value
-            && *otherwise == OnMismatch::TypeMismatch
+        if let Expr::Typed { to: Type::Integer, on_mismatch, .. } = &mut column.value
+            && *on_mismatch == OnMismatch::TypeMismatch
         {
-            *otherwise = OnMismatch::Widen;
+            *on_mismatch = OnMismatch::Widen;
         }
     }
-    let mut index_names = there;
+    let mut index_names = existing_names;
     for columns in &options.indexes {
-        let columns = list("--index", columns)?;
+        let columns = resolve("--index", columns)?;
         index_names.push(format!("idx_{}_{}", table.name, columns.join("_")));
         let (unique_names, _) = unique_names(&index_names);
         let (name, on) = (quote_name(&unique_names[index_names.len() - 1]), quote_name(&table.name));
@@ -165,7 +166,7 @@ pub(crate) fn made(
     Ok(table)
 }
 
-/// `table` with these columns REAL, which were taken to be INTEGER.
+/// `table` with the columns at these indexes declared REAL instead of INTEGER.
 pub(crate) fn widen_to_real(table: &Table, columns: &BTreeSet<usize>) -> Table {
     let mut table = table.clone();
     for at in columns {
@@ -175,10 +176,10 @@ pub(crate) fn widen_to_real(table: &Table, columns: &BTreeSet<usize>) -> Table {
     table
 }
 
-/// For SQLite names that differ in ASCII case only are the same.
-fn refuse_same(names: &[String]) -> Result<()> {
-    let mut known = HashSet::new();
-    match names.iter().find(|name| !known.insert(name.to_ascii_lowercase())) {
+/// Checks that no two names are equal for SQLite, which ignores ASCII case.
+fn check_distinct_names(names: &[String]) -> Result<()> {
+    let mut seen = HashSet::new();
+    match names.iter().find(|name| !seen.insert(name.to_ascii_lowercase())) {
         None => Ok(()),
         Some(name) => Err(Kind::Usage(format!(
             "two columns would be called {name:?}: give one another name with --rename, AS in --select, --auto-id=NAME or --file-column, or leave it out with --columns"
@@ -187,30 +188,32 @@ fn refuse_same(names: &[String]) -> Result<()> {
     }
 }
 
-/// `table`, which is there already with these `known` columns, of those columns, each as it is declared there; one that
-/// is not there is added if the options say so.
+/// Matches `columns` with the columns of the existing `table`, whose declarations apply. With
+/// [`HeaderColumns::add_columns`], columns that it lacks are added.
 ///
 /// # Errors
-/// [`Kind::NotInTable`]; [`Kind::Usage`] if the options ask for something else that the table may not have.
-pub(crate) fn filled(
+/// [`Kind::NotInTable`] if the table lacks a column; [`Kind::Usage`] if the options contradict the table, two columns have
+/// the same name, or a column is generated.
+pub(crate) fn match_existing(
     columns: Vec<Column>,
     options: &HeaderColumns,
     table: &Table,
-    known: &[KnownColumn],
+    existing: &[ExistingColumn],
 ) -> Result<Table> {
-    refuse_other_table(options, table, known)?;
-    refuse_same(&columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>())?;
+    check_matches_existing(options, table, existing)?;
+    check_distinct_names(&columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>())?;
     let mut alterations = Vec::new();
-    let column = |column: Column| match known.iter().find(|known| known.is_called(&column.name)) {
-        Some(known) if known.is_generated => Err(Error::from(Kind::Usage(format!(
+    let column = |column: Column| match existing.iter().find(|existing| existing.has_name(&column.name)) {
+        Some(existing) if existing.is_generated => Err(Error::from(Kind::Usage(format!(
             "the table {:?} makes the values of its column {:?} itself: leave that out with --columns",
-            table.name, known.name
+            table.name, existing.name
         )))),
-        Some(known) => {
-            // For one that is NULL SQLite makes a key up: in silence, a record that has that key would give way to this one.
-            let refuses_null =
-                known.is_rowid && (known.is_not_null || table.on_conflict != OnConflict::Reject);
-            Ok(Column { refuses_null, ..into_known(&column, known) })
+        Some(existing) => {
+            // SQLite replaces a NULL rowid by a new key. A later record with that key would then conflict with this one, and
+            // be ignored or change it without notice.
+            let rejects_null =
+                existing.is_rowid && (existing.is_not_null || table.on_conflict != OnConflict::Reject);
+            Ok(Column { rejects_null, ..with_declared_type(&column, existing) })
         }
         None if options.add_columns => {
             let name = quote_name(&table.name);
@@ -220,54 +223,63 @@ pub(crate) fn filled(
         None => Err(Error::from(Kind::NotInTable {
             table: table.name.clone(),
             column: column.name,
-            found: known.iter().filter(|known| !known.is_generated).map(|known| known.name.clone()).collect(),
+            found: existing
+                .iter()
+                .filter(|column| !column.is_generated)
+                .map(|column| column.name.clone())
+                .collect(),
         })),
     };
     let columns = columns.into_iter().map(column).collect::<Result<_>>()?;
     Ok(Table { columns, alterations, ..table.clone() })
 }
 
-/// Of what the options say of a table, keys may be those that it has.
-fn refuse_other_table(options: &HeaderColumns, table: &Table, known: &[KnownColumn]) -> Result<()> {
-    let mut key: Vec<_> = known.iter().filter(|column| column.key > 0).collect();
-    key.sort_by_key(|column| column.key);
+/// Checks that the options describe the existing table: they may repeat its primary key, and ask for nothing else that is
+/// declared with a table.
+fn check_matches_existing(options: &HeaderColumns, table: &Table, existing: &[ExistingColumn]) -> Result<()> {
+    let mut key: Vec<_> = existing.iter().filter(|column| column.primary_key_position > 0).collect();
+    key.sort_by_key(|column| column.primary_key_position);
     let is_key = |names: &[String]| {
-        names.len() == key.len() && key.iter().zip(names).all(|(column, name)| column.is_called(name))
+        names.len() == key.len() && key.iter().zip(names).all(|(column, name)| column.has_name(name))
     };
     let auto_id = options.auto_id.as_slice();
     let has_auto_id =
-        auto_id.is_empty() || (is_key(auto_id) && key[0].declared.eq_ignore_ascii_case("INTEGER"));
+        auto_id.is_empty() || (is_key(auto_id) && key[0].declared_type.eq_ignore_ascii_case("INTEGER"));
     let has_more =
         [&table.constraints, &table.indexes, &options.not_null].iter().any(|list| !list.is_empty())
             || [&options.unique, &options.indexes].iter().any(|lists| !lists.is_empty());
     let message = if has_more || table.is_strict || table.is_without_rowid {
-        "constraints, indexes and the like are of a table that is made; this one is there already".to_owned()
+        format!(
+            "the table {:?} already exists: constraints and indexes can only be given for a new table",
+            table.name
+        )
     } else if !has_auto_id || !(options.primary_key.is_empty() || is_key(&options.primary_key)) {
-        let key: Vec<_> = key.iter().map(|column| column.name.as_str()).collect();
-        let key = if key.is_empty() { "none".to_owned() } else { format!("({})", key.join(", ")) };
-        format!("the table {:?} is there already, and its primary key is another: {key}", table.name)
+        let key = match key.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ") {
+            key if key.is_empty() => "it has none".to_owned(),
+            key => format!("it is ({key})"),
+        };
+        format!("the table {:?} already exists, and its primary key is different: {key}", table.name)
     } else {
         return Ok(());
     };
     Err(Kind::Usage(message).into())
 }
 
-/// `column` as it is declared in a table that is there, which may not change its values.
-fn into_known(column: &Column, known: &KnownColumn) -> Column {
-    let to = match ColumnAffinity::from_declared_type(&known.declared) {
-        ColumnAffinity::Integer | ColumnAffinity::Numeric => Some(Type::Numeric),
-        ColumnAffinity::Real => Some(Type::Floating),
+/// `column` with the declaration of an `existing` column, which must not alter its values.
+fn with_declared_type(column: &Column, existing: &ExistingColumn) -> Column {
+    let to = match ColumnAffinity::from_declared_type(&existing.declared_type) {
+        ColumnAffinity::Integer | ColumnAffinity::Numeric => Some(Type::NumericAffinity),
+        ColumnAffinity::Real => Some(Type::RealAffinity),
         ColumnAffinity::Text | ColumnAffinity::Blob => None,
     };
+    let typed = |expr: Box<Expr>, to| Expr::Typed { expr, to, on_mismatch: OnMismatch::Reject };
     let value = match (&column.value, to) {
-        // What an option says holds.
-        (Expr::Typed { otherwise: OnMismatch::Reject, .. }, _) => column.value.clone(),
-        (Expr::Typed { of, .. }, None) => (**of).clone(),
-        (Expr::Typed { of, .. }, Some(to)) => {
-            Expr::Typed { of: of.clone(), to, otherwise: OnMismatch::Reject }
-        }
-        (field, Some(to)) => Expr::Typed { of: Box::new(field.clone()), to, otherwise: OnMismatch::Reject },
-        (field, None) => field.clone(),
+        // The user asked for this type.
+        (Expr::Typed { on_mismatch: OnMismatch::Reject, .. }, _) => column.value.clone(),
+        (Expr::Typed { expr, .. }, None) => (**expr).clone(),
+        (Expr::Typed { expr, .. }, Some(to)) => typed(expr.clone(), to),
+        (expr, Some(to)) => typed(Box::new(expr.clone()), to),
+        (expr, None) => expr.clone(),
     };
-    Column::new(&known.name, &known.declared, value)
+    Column::new(&existing.name, &existing.declared_type, value)
 }

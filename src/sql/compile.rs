@@ -6,7 +6,7 @@
 use super::names::{column_of, hexadecimal, name_of, of_record};
 use super::precedence::{self, EQUALITY, NOT, SIGN, Strength};
 use crate::eval::format_strings::{is_supported, parse_printf_piece, parse_strftime_piece};
-use crate::plan::{Affinity, Expr, Function};
+use crate::plan::{ComparisonAffinity, Expr, Function};
 use sqlparser::ast::{
     self, BinaryOperator, CastKind, FunctionArg, FunctionArgExpr, FunctionArguments, InTarget, UnaryOperator,
     Value,
@@ -207,7 +207,7 @@ fn binary(left: &ast::Expr, op: &BinaryOperator, right: &ast::Expr) -> Option<Co
         BinaryOperator::Or => call(Function::Or, TRUTH),
         BinaryOperator::Glob => call(Function::Glob, TRUTH),
         BinaryOperator::Eq => comparison(Function::Equal, left, right, strength),
-        BinaryOperator::NotEq => comparison(Function::Differs, left, right, strength),
+        BinaryOperator::NotEq => comparison(Function::NotEqual, left, right, strength),
         BinaryOperator::Lt => comparison(Function::Less, left, right, strength),
         BinaryOperator::LtEq => comparison(Function::LessOrEqual, left, right, strength),
         BinaryOperator::Gt => comparison(Function::Greater, left, right, strength),
@@ -230,7 +230,7 @@ fn binary(left: &ast::Expr, op: &BinaryOperator, right: &ast::Expr) -> Option<Co
 }
 
 fn comparison(
-    function: impl FnOnce(Affinity) -> Function,
+    function: impl FnOnce(ComparisonAffinity) -> Function,
     left: &ast::Expr,
     right: &ast::Expr,
     strength: Strength,
@@ -239,17 +239,25 @@ fn comparison(
     Some(compare(function, left, right))
 }
 
-fn compare(function: impl FnOnce(Affinity) -> Function, left: Compiled, right: Compiled) -> Compiled {
+fn compare(
+    function: impl FnOnce(ComparisonAffinity) -> Function,
+    left: Compiled,
+    right: Compiled,
+) -> Compiled {
     let affinity = comparing(left.affinity, right.affinity);
     Compiled::call(function(affinity), [left, right], TRUTH)
 }
 
 /// What becomes of two values of these affinities before they are compared (`sqlite3CompareAffinity`).
-fn comparing(left: ExprAffinity, right: ExprAffinity) -> Affinity {
+fn comparing(left: ExprAffinity, right: ExprAffinity) -> ComparisonAffinity {
     match (left, right) {
-        (ExprAffinity::Numeric, _) | (_, ExprAffinity::Numeric) => Affinity::Numeric,
-        (ExprAffinity::Text, ExprAffinity::Text) | (ExprAffinity::None, ExprAffinity::None) => Affinity::None,
-        (ExprAffinity::Text, ExprAffinity::None) | (ExprAffinity::None, ExprAffinity::Text) => Affinity::Text,
+        (ExprAffinity::Numeric, _) | (_, ExprAffinity::Numeric) => ComparisonAffinity::Numeric,
+        (ExprAffinity::Text, ExprAffinity::Text) | (ExprAffinity::None, ExprAffinity::None) => {
+            ComparisonAffinity::None
+        }
+        (ExprAffinity::Text, ExprAffinity::None) | (ExprAffinity::None, ExprAffinity::Text) => {
+            ComparisonAffinity::Text
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::compile::compile;
 use super::names::Refused;
 use super::rewrite::Rewriter;
 use crate::eval::sqlite::{InputColumn, Session};
-use crate::plan::{Expr, Sql};
+use crate::plan::{Expr, SqlExpr};
 use sqlparser::ast::{self, Spanned, VisitMut};
 use sqlparser::tokenizer::Span;
 use std::ops::ControlFlow;
@@ -34,8 +34,8 @@ pub(crate) fn lower(expr: &ast::Expr) -> Result<Expr, Refused> {
     }
     Ok(match compile(expr) {
         // It is what it is, and nothing is evaluated.
-        Some(leaf) if !leaf.has_parts() => leaf,
-        compiled => Expr::Sql(Sql { text, inputs, compiled: compiled.map(Box::new) }),
+        Some(leaf) if !leaf.is_compound() => leaf,
+        compiled => Expr::Sql(SqlExpr { text, inputs, compiled: compiled.map(Box::new) }),
     })
 }
 
@@ -60,7 +60,7 @@ mod tests {
 
     fn text(sql: &str) -> String {
         match lowered(sql) {
-            Ok(Expr::Sql(Sql { text, .. })) => text,
+            Ok(Expr::Sql(SqlExpr { text, .. })) => text,
             Ok(Expr::Field(name)) => format!("{name:?}"),
             other => panic!("{sql}: {other:?}"),
         }

@@ -4,10 +4,10 @@ use super::lower::lower;
 use super::names::{Refused, column_of};
 use super::script::Piece;
 use crate::error::Result;
-use crate::plan::{Expr, Mention, Selected};
+use crate::plan::{ColumnRef, Expr, SelectItem};
 use crate::types::ColumnAffinity;
 use sqlparser::ast::{
-    self, BinaryOperator, Distinct, GroupByExpr, Ident, Insert, ObjectName, Query, Select, SelectItem,
+    self, BinaryOperator, Distinct, GroupByExpr, Ident, Insert, ObjectName, Query, Select,
     SelectItemQualifiedWildcardKind, SetExpr, Spanned, Statement, TableFactor, TableObject,
     visit_expressions, visit_expressions_mut,
 };
@@ -46,9 +46,9 @@ pub(super) struct Rows {
     pub(super) table: Ident,
     /// The columns that it names; none: all.
     pub(super) columns: Vec<Ident>,
-    pub(super) items: Vec<Selected>,
+    pub(super) items: Vec<SelectItem>,
     pub(super) conditions: Vec<Expr>,
-    pub(super) mentions: Vec<Mention>,
+    pub(super) column_refs: Vec<ColumnRef>,
     /// Where the SELECT stands.
     pub(super) span: Span,
 }
@@ -79,9 +79,9 @@ pub(super) fn insert(piece: Piece<'_>) -> Result<Rows> {
         return Err(piece.error_at(span, format!("{more} is not part of a pipeline")));
     }
     let items = select.projection.into_iter().map(|item| (item, piece)).collect();
-    let Selection { items, conditions, mentions } =
+    let Selection { items, conditions, column_refs } =
         selection(items, select.selection.map(|of| (of, piece)), &input)?;
-    Ok(Rows { table, columns, items, conditions, mentions, span })
+    Ok(Rows { table, columns, items, conditions, column_refs, span })
 }
 
 /// The INSERT as it is if there is no more to it than what is understood here.
@@ -123,10 +123,10 @@ fn more_than<'t>(part: &str, all: &'t str) -> Option<&'t str> {
 
 /// A list of values, and which records are to have them.
 pub(super) struct Selection {
-    pub(super) items: Vec<Selected>,
+    pub(super) items: Vec<SelectItem>,
     /// All of which are true for those.
     pub(super) conditions: Vec<Expr>,
-    pub(super) mentions: Vec<Mention>,
+    pub(super) column_refs: Vec<ColumnRef>,
 }
 
 /// What the items of a SELECT from a table called `input` are, each with the piece that it is, or is in.
@@ -134,14 +134,14 @@ pub(super) struct Selection {
 /// # Errors
 /// [`Kind::Sql`](crate::Kind::Sql).
 pub(super) fn selection(
-    items: Vec<(SelectItem, Piece<'_>)>,
+    items: Vec<(ast::SelectItem, Piece<'_>)>,
     filter: Option<(ast::Expr, Piece<'_>)>,
     input: &Ident,
 ) -> Result<Selection> {
-    let mut mentions = Vec::new();
+    let mut column_refs = Vec::new();
     let mut value = |expr: ast::Expr, piece: Piece<'_>| {
         let _ = visit_expressions(&expr, |expr| {
-            let mention = match expr {
+            let column_ref = match expr {
                 ast::Expr::Identifier(name) => Some((name.value.clone(), name.span, false)),
                 ast::Expr::Value(value) => match value.value {
                     ast::Value::Boolean(is_true) => Some((is_true.to_string(), value.span, true)),
@@ -149,10 +149,10 @@ pub(super) fn selection(
                 },
                 _ => None,
             };
-            mentions.extend(mention.map(|(column, span, is_constant)| Mention {
+            column_refs.extend(column_ref.map(|(column, span, is_boolean_literal)| ColumnRef {
                 column,
                 place: piece.place(span),
-                is_constant,
+                is_boolean_literal,
             }));
             ControlFlow::<()>::Continue(())
         });
@@ -161,17 +161,17 @@ pub(super) fn selection(
     let mut selected = Vec::with_capacity(items.len());
     for (item, piece) in items {
         let (mut expr, alias) = match item {
-            SelectItem::UnnamedExpr(expr) => (expr, None),
-            SelectItem::ExprWithAlias { expr, alias } => (expr, Some(alias.value)),
-            SelectItem::Wildcard(ref options) if options.to_string().is_empty() => {
-                selected.push(Selected::All);
+            ast::SelectItem::UnnamedExpr(expr) => (expr, None),
+            ast::SelectItem::ExprWithAlias { expr, alias } => (expr, Some(alias.value)),
+            ast::SelectItem::Wildcard(ref options) if options.to_string().is_empty() => {
+                selected.push(SelectItem::All);
                 continue;
             }
-            SelectItem::QualifiedWildcard(
+            ast::SelectItem::QualifiedWildcard(
                 SelectItemQualifiedWildcardKind::ObjectName(ref name),
                 ref options,
             ) if options.to_string().is_empty() && is_name(name, &input.value) => {
-                selected.push(Selected::All);
+                selected.push(SelectItem::All);
                 continue;
             }
             other => return Err(piece.error_at(other.span(), format!("{other} is not part of a pipeline"))),
@@ -183,8 +183,8 @@ pub(super) fn selection(
         let name = alias.unwrap_or_else(text);
         let value = value(expr, piece)?;
         selected.push(match column {
-            Some(column) => Selected::Column { name, column },
-            None => Selected::Value { name, declaration, value },
+            Some(column) => SelectItem::Column { name, column },
+            None => SelectItem::Value { name, declaration, value },
         });
     }
     let mut conditions = Vec::new();
@@ -196,7 +196,7 @@ pub(super) fn selection(
     }
     // SQLite, too, asks first for what is the same for all records, which shows if one of the others fails.
     conditions.sort_by_key(|condition| !is_constant(condition));
-    Ok(Selection { items: selected, conditions, mentions })
+    Ok(Selection { items: selected, conditions, column_refs })
 }
 
 /// The conditions that AND joins. SQLite, too, looks at each on its own, and no further than at the first that is not true.

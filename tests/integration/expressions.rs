@@ -10,7 +10,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSql, ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ffi};
 use sqload::Loader;
-use sqload::plan::{Evaluators, Ragged, Tuning, WriterChoice};
+use sqload::plan::{EvaluatorChoice, Ragged, Tuning, WriterChoice};
 use sqload::report::Report;
 use sqload::sql::Pipeline;
 use std::num::NonZeroUsize;
@@ -398,7 +398,7 @@ fn values_of(row: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Result<Vec<Va
 fn load(csv: &Path, sql: &str, tuning: Tuning) -> (Vec<Vec<Value>>, Report) {
     let database = csv.with_extension("db");
     let _ = std::fs::remove_file(&database);
-    let mut plan = Pipeline::parse("test", sql).unwrap_or_else(|error| panic!("{error}: {sql}")).plan();
+    let mut plan = Pipeline::parse("test", sql).unwrap_or_else(|error| panic!("{error}: {sql}")).into_plan();
     (plan.tuning, plan.policies.ragged) = (tuning, Ragged::Pad);
     plan.nulls.texts = vec![NULL.to_owned()];
     let report = Loader::from(plan).load(csv, &database).unwrap_or_else(|error| panic!("{error}: {sql}"));
@@ -447,7 +447,7 @@ fn all_evaluators_agree() {
         let (names, values) = (names.join(", "), exprs.join(", "));
         let sql =
             format!("CREATE TABLE t ({names}); INSERT INTO t SELECT {values} FROM input WHERE {filter}");
-        let plan = Pipeline::parse("test", &sql).unwrap().plan();
+        let plan = Pipeline::parse("test", &sql).unwrap().into_plan();
         compiled += plan.table.columns.iter().filter(|column| column.value.evaluator() == "compiled").count();
         let fates = expected(&connection, &exprs, &filter);
         let rejected = fates.iter().filter(|row| matches!(row, Expected::Rejected)).count() as u64;
@@ -458,9 +458,9 @@ fn all_evaluators_agree() {
             _ => None,
         };
         let expected: Vec<_> = fates.into_iter().filter_map(row).collect();
-        for evaluators in [Evaluators::Both, Evaluators::Sqlite] {
+        for evaluator in [EvaluatorChoice::Auto, EvaluatorChoice::Sqlite] {
             let tuning = Tuning {
-                evaluators,
+                evaluator,
                 jobs: NonZeroUsize::new(generator.0.random_range(1..4)),
                 chunk_bytes: *[1, 100, 1 << 20].choose(&mut generator.0).unwrap(),
                 writer: *[WriterChoice::Direct, WriterChoice::Statements].choose(&mut generator.0).unwrap(),
@@ -471,14 +471,14 @@ fn all_evaluators_agree() {
                 for (index, expr) in exprs.iter().enumerate() {
                     assert_eq!(
                         found[index], expected[index],
-                        "round {round}, {evaluators:?}: {expr}, WHERE {filter}, row {row} of {rows:?}"
+                        "round {round}, {evaluator:?}: {expr}, WHERE {filter}, row {row} of {rows:?}"
                     );
                 }
             }
             assert_eq!(
                 (found.len(), report.rejected, report.filtered),
                 (expected.len(), rejected, filtered_rows),
-                "round {round}, {evaluators:?}: {sql}, {rows:?}"
+                "round {round}, {evaluator:?}: {sql}, {rows:?}"
             );
         }
         tested += COLUMNS;
@@ -513,9 +513,9 @@ fn filters_short_circuit_like_sqlite() {
         let kept = select.query_map([], |row| row.get(0)).unwrap();
         let kept: Vec<Vec<Value>> = kept.map(|value| vec![value.unwrap()]).collect();
         assert_eq!(kept.len(), rows);
-        for evaluators in [Evaluators::Both, Evaluators::Sqlite] {
+        for evaluator in [EvaluatorChoice::Auto, EvaluatorChoice::Sqlite] {
             let sql = format!("CREATE TABLE t (a); INSERT INTO t {query}");
-            let (found, report) = load(&csv, &sql, Tuning { evaluators, ..Tuning::default() });
+            let (found, report) = load(&csv, &sql, Tuning { evaluator, ..Tuning::default() });
             assert_eq!((found, report.rejected), (kept.clone(), 0), "{filter}");
         }
     }

@@ -3,7 +3,7 @@
 use crate::common::{rows_of, text};
 use rusqlite::Connection;
 use rusqlite::types::Value;
-use sqload::plan::{Evaluators, OnError, Plan, Tuning, WriterChoice};
+use sqload::plan::{EvaluatorChoice, OnError, Plan, Tuning, WriterChoice};
 use sqload::report::Report;
 use sqload::sql::Pipeline;
 use sqload::{Loader, Result};
@@ -26,7 +26,7 @@ impl Inputs {
 
     fn load(&self, sql: &str, change: impl FnOnce(&mut Plan)) -> Result<(Vec<Vec<Value>>, Report)> {
         let database = self.directory.path().join("out.db");
-        let mut plan = Pipeline::parse("test", sql)?.plan();
+        let mut plan = Pipeline::parse("test", sql)?.into_plan();
         change(&mut plan);
         let report = Loader::from(plan).load_all(&self.paths, &database)?;
         let connection = Connection::open(database).unwrap();
@@ -88,9 +88,9 @@ fn values_depend_only_on_the_record_with_any_evaluator() {
     };
     let inputs = Inputs::new(&[&csv(0..150), &csv(150..170)]);
     let sql = pipeline(&exprs);
-    let load = |evaluators, jobs, chunk_bytes| {
+    let load = |evaluator, jobs, chunk_bytes| {
         let tuning = Tuning {
-            evaluators,
+            evaluator,
             jobs: NonZeroUsize::new(jobs),
             chunk_bytes,
             seed: Some(7),
@@ -98,15 +98,15 @@ fn values_depend_only_on_the_record_with_any_evaluator() {
         };
         inputs.load(&sql, |plan| plan.tuning = tuning).unwrap().0
     };
-    let rows = load(Evaluators::Both, 1, 1 << 20);
-    for evaluators in [Evaluators::Both, Evaluators::Sqlite] {
+    let rows = load(EvaluatorChoice::Auto, 1, 1 << 20);
+    for evaluator in [EvaluatorChoice::Auto, EvaluatorChoice::Sqlite] {
         for (jobs, chunk_bytes) in [(1, 1 << 20), (2, 1), (8, 100), (3, 1_000)] {
-            let others = load(evaluators, jobs, chunk_bytes);
+            let others = load(evaluator, jobs, chunk_bytes);
             for (row, (values, others)) in rows.iter().zip(&others).enumerate() {
                 for (index, expr) in exprs.iter().enumerate() {
                     assert_eq!(
                         values[index], others[index],
-                        "{evaluators:?}, {jobs} jobs: {expr} in row {row}"
+                        "{evaluator:?}, {jobs} jobs: {expr} in row {row}"
                     );
                 }
             }
@@ -142,11 +142,11 @@ fn a_failing_expression_rejects_the_record() {
     let inputs = Inputs::new(&[csv]);
     let sql = pipeline(&["try_integer(a)", "json_extract(b, '$.x')", "abs(try_integer(a))"]);
     for writer in [WriterChoice::Direct, WriterChoice::Statements] {
-        for evaluators in [Evaluators::Both, Evaluators::Sqlite] {
+        for evaluator in [EvaluatorChoice::Auto, EvaluatorChoice::Sqlite] {
             let rejects = inputs.directory.path().join("rejects.csv");
             let (rows, report) = inputs
                 .load(&sql, |plan| {
-                    plan.tuning = Tuning { writer, evaluators, ..Tuning::default() };
+                    plan.tuning = Tuning { writer, evaluator, ..Tuning::default() };
                     plan.policies.rejects = Some(rejects.clone());
                 })
                 .unwrap();

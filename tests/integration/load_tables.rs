@@ -276,7 +276,7 @@ fn creates_the_requested_keys_and_indexes() {
 }
 
 #[test]
-fn selects_and_renames_columns() {
+fn selects_and_redepends_on_header() {
     let csv = "a,b,c\n1,x,2\n3,y,4\n";
     load_with_each_writer(
         csv,

@@ -63,7 +63,7 @@ const REJECTED_PIPELINES: [(&str, &str); 74] = [
         "column 16: the table t has no column \"ab\" that can be filled",
     ),
     ("INSERT INTO t (a, A) SELECT 1, 2 FROM input", "column 19: the column \"A\" is named twice"),
-    ("INSERT INTO t SELECT 1, 2 FROM input", "column 15: 2 values for 1 columns of the table t"),
+    ("INSERT INTO t SELECT 1, 2 FROM input", "column 15: 2 values for 1 column of the table \"t\""),
     ("INSERT INTO t SELECT age", "column 15: a pipeline selects FROM input"),
     (
         "INSERT INTO t SELECT age FROM people",

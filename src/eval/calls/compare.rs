@@ -3,13 +3,13 @@
 use super::numbers::{self, Number};
 use super::{DeferToSqlite, OrDefer};
 use crate::batch::Value;
-use crate::plan::{Affinity, Function};
+use crate::plan::{ComparisonAffinity, Function};
 use std::cmp::Ordering;
 
 /// A comparison, or a test for truth.
 pub(super) enum Predicate {
     /// Compares two values after the affinity has been applied to them.
-    Order(fn(Ordering) -> bool, Affinity),
+    Order(fn(Ordering) -> bool, ComparisonAffinity),
     /// Tests whether a value has this truth.
     Truth(bool),
 }
@@ -19,7 +19,7 @@ impl Predicate {
     pub(super) fn of_function(function: Function) -> Option<Self> {
         Some(match function {
             Function::Equal(affinity) => Self::Order(Ordering::is_eq, affinity),
-            Function::Differs(affinity) => Self::Order(Ordering::is_ne, affinity),
+            Function::NotEqual(affinity) => Self::Order(Ordering::is_ne, affinity),
             Function::Less(affinity) => Self::Order(Ordering::is_lt, affinity),
             Function::LessOrEqual(affinity) => Self::Order(Ordering::is_le, affinity),
             Function::Greater(affinity) => Self::Order(Ordering::is_gt, affinity),
@@ -32,20 +32,28 @@ impl Predicate {
 }
 
 /// Compares two values for equality; `None` if one is NULL.
-pub(super) fn equal(left: Value<'_>, right: Value<'_>, affinity: Affinity) -> OrDefer<Option<bool>> {
+pub(super) fn equal(
+    left: Value<'_>,
+    right: Value<'_>,
+    affinity: ComparisonAffinity,
+) -> OrDefer<Option<bool>> {
     Ok(order(left, right, affinity)?.map(Ordering::is_eq))
 }
 
 /// Compares two values after applying the affinity to them (Datatypes in SQLite, section 4.2); `None` if one is NULL.
-pub(super) fn order(left: Value<'_>, right: Value<'_>, affinity: Affinity) -> OrDefer<Option<Ordering>> {
+pub(super) fn order(
+    left: Value<'_>,
+    right: Value<'_>,
+    affinity: ComparisonAffinity,
+) -> OrDefer<Option<Ordering>> {
     match (left, right, affinity) {
         (Value::Null, _, _) | (_, Value::Null, _) => Ok(None),
         (Value::Integer(left), Value::Integer(right), _) => Ok(Some(left.cmp(&right))),
-        (_, _, Affinity::Text) if is_text(left) || is_text(right) => {
+        (_, _, ComparisonAffinity::Text) if is_text(left) || is_text(right) => {
             let (left, right) = (with_text_affinity(left)?, with_text_affinity(right)?);
             Ok(Some(left.value().compare(&right.value())))
         }
-        (_, _, Affinity::Numeric) if is_text(left) || is_text(right) => {
+        (_, _, ComparisonAffinity::Numeric) if is_text(left) || is_text(right) => {
             Ok(Some(with_numeric_affinity(left)?.compare(&with_numeric_affinity(right)?)))
         }
         _ => Ok(Some(left.compare(&right))),

@@ -8,7 +8,7 @@ use crate::format::csv::parse::{RecordParser, trim, unquote};
 use crate::format::csv::sniff::{SAMPLE_BYTES, detect_delimiter};
 use crate::input::Incoming;
 use crate::plan::{Dialect, InvalidUtf8, Plan};
-use crate::schema::names::names as unique_names;
+use crate::schema::names::unique_names;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -37,13 +37,13 @@ impl Header {
     /// As the split; [`Kind::NoHeader`], [`Kind::HeaderNotUtf8`].
     pub(crate) fn read(name: &Arc<str>, file: &dyn Incoming, plan: &Plan) -> Result<Self> {
         let mut dialect = plan.dialect;
-        if plan.head.detect_delimiter {
+        if plan.input_options.detect_delimiter {
             let (bytes, is_all) = split(name, file, plan, dialect)?.peek(SAMPLE_BYTES)?;
-            dialect = detect_delimiter(bytes, is_all, dialect, plan.head.header_rows);
+            dialect = detect_delimiter(bytes, is_all, dialect, plan.input_options.header_rows);
         }
         let (head, names) = read_header(name, file, plan, dialect)?;
         let (names, mut notes) =
-            if plan.names_columns() { unique_names(&names) } else { (names, Vec::new()) };
+            if plan.depends_on_header() { unique_names(&names) } else { (names, Vec::new()) };
         if std::str::from_utf8(&head).is_err() && names.iter().any(|name| name.contains('\u{fffd}')) {
             notes.push(
                 "the header is not UTF-8: what is wrong in it is U+FFFD (--invalid-utf8 replace)".to_owned(),
@@ -73,7 +73,7 @@ impl Header {
         records_before: u64,
     ) -> Result<Split<'f>> {
         let mut split = split(name, file, plan, self.dialect)?.with_records_before(records_before);
-        split.take_header(plan.head.header_rows)?;
+        split.take_header(plan.input_options.header_rows)?;
         Ok(split)
     }
 }
@@ -90,7 +90,7 @@ fn split<'f>(name: &Arc<str>, file: &'f dyn Incoming, plan: &Plan, dialect: Dial
         plan.tuning.chunk_bytes,
         plan.policies.max_record_bytes,
     );
-    split.with_incoming(file).skip_lines(plan.head.skip_lines)
+    split.with_incoming(file).skip_lines(plan.input_options.skip_lines)
 }
 
 /// The length of the byte order mark of an input.
@@ -106,7 +106,7 @@ fn read_header(
     plan: &Plan,
     dialect: Dialect,
 ) -> Result<(Vec<u8>, Vec<String>)> {
-    let rows = plan.head.header_rows;
+    let rows = plan.input_options.header_rows;
     let mut split = split(name, file, plan, dialect)?;
     let skipped = split.offset();
     let chunk = split.take_header(rows.max(1))?;
