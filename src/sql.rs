@@ -1,4 +1,4 @@
-//! Pipelines written in SQL: which table to make, and what of the CSV goes into it.
+//! Pipelines in SQL: a table, and the rows to load into it.
 //!
 //! ```
 //! use sqload::{Loader, sql::Pipeline};
@@ -18,222 +18,255 @@
 //! # }
 //! ```
 //!
-//! A pipeline is one CREATE TABLE, one `INSERT INTO ... SELECT ... FROM input [WHERE ...]`, and then any number of CREATE
-//! INDEX, CREATE VIEW and ANALYZE, which run when the rows are there. SQLite is the authority on all but the INSERT:
-//! it runs these statements as they are written, first in an empty database in memory, to see that they are sound.
+//! A pipeline consists of one CREATE TABLE, one `INSERT INTO ... SELECT ... FROM input [WHERE ...]`, and any number of CREATE
+//! INDEX, CREATE VIEW and ANALYZE statements, which run after the rows are loaded. SQLite runs all statements but the INSERT
+//! as they are written. When a pipeline is parsed, they first run in an empty in-memory database, which finds their errors.
 
 mod compile;
 mod dialect;
 mod lower;
+mod memory_database;
 mod names;
 mod precedence;
 mod rewrite;
-mod scratch;
 mod script;
 mod select;
+mod unsupported;
 
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Column, Expr, IfExists, Plan, Select, SelectItem, Table};
 use crate::schema::select::fill_columns;
-use scratch::{Declared, Refusal, Scratch};
-use script::{Piece, Script};
-use select::{INPUT, Rows};
+use memory_database::{DeclaredColumn, MemoryDatabase, StatementError};
+use script::{Fragment, Script};
+use select::{INPUT, InsertSelect};
+use sqlparser::ast::Ident;
 use std::path::Path;
 
-/// A pipeline: a plan that comes from SQL.
+/// A pipeline: a plan that is written in SQL.
 #[derive(Debug, Clone)]
 pub struct Pipeline(Plan);
 
 impl Pipeline {
-    /// The pipeline that `sql` is; `name` is what messages call it.
+    /// Parses a pipeline; `name` stands for the text in messages.
     ///
     /// # Errors
-    /// [`Kind::Sql`], with the place.
+    /// [`Kind::Sql`], with the position.
     pub fn parse(name: &str, sql: &str) -> Result<Self> {
-        Script::read(name, sql, |script| {
-            let mut draft = Draft::default();
-            let scratch = Scratch::new().map_err(|refusal| script.whole().error(refusal.message))?;
-            script.statements().try_for_each(|statement| draft.add(statement, &scratch))?;
-            match draft {
-                Draft { table: Some(table), rows: Some(plan), .. } => Ok(Self(Plan { table, ..plan })),
-                Draft { table: None, .. } => Err(script.whole().error("CREATE TABLE is missing")),
-                _ => Err(script.end("INSERT INTO ... SELECT ... FROM input is missing")),
+        Script::parse(name, sql, |script| {
+            let mut builder = PipelineBuilder::default();
+            let database = MemoryDatabase::open().map_err(|error| script.whole().error(error.message))?;
+            script.statements().try_for_each(|statement| builder.add(statement, &database))?;
+            match builder {
+                PipelineBuilder { table: Some(table), plan: Some(plan), .. } => {
+                    Ok(Self(Plan { table, ..plan }))
+                }
+                PipelineBuilder { table: None, .. } => Err(script.whole().error("CREATE TABLE is missing")),
+                _ => Err(script.error_at_end("INSERT INTO ... SELECT ... FROM input is missing")),
             }
         })
     }
 
-    /// The pipeline in the file at `path`.
+    /// Reads and parses the pipeline in the file at `path`, which is UTF-8 with or without a byte order mark.
     ///
     /// # Errors
-    /// [`Kind::Io`], [`Kind::Sql`].
+    /// [`Kind::Io`] if the file cannot be read; [`Kind::Sql`], with the position.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let sql = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?;
         Self::parse(&path.display().to_string(), sql.strip_prefix('\u{feff}').unwrap_or(&sql))
     }
 
-    /// The plan, all else as by default.
+    /// The plan, with default settings for everything that SQL does not describe.
     #[must_use]
     pub fn into_plan(self) -> Plan {
         self.0
     }
 }
 
-/// `plan`, whose columns are those of the input, with columns of what this list of SQL expressions yields instead, as after
-/// SELECT. A column is called as its alias, or as the column of the input that it is, or as its expression is written.
-/// It has the type that a column of the input has; that of a CAST; or else none, so that no value is changed.
+/// Replaces the columns of `plan` by those of a SQL select list; `name` stands for the text in messages.
+///
+/// A column is named by its alias, else by the column of the input that it is, else by the text of its expression. Its type
+/// is that of the column of the input, or that of a CAST. Other expressions have no type, so that values stay unaltered.
 ///
 /// # Errors
-/// [`Kind::Sql`]; [`Kind::Usage`] if the plan has columns of its own.
-pub fn select(mut plan: Plan, list: &str) -> Result<Plan> {
+/// [`Kind::Sql`], with the position; [`Kind::Usage`] if the columns of the plan do not come from the input
+/// ([`Plan::columns`]).
+pub fn select(mut plan: Plan, name: &str, list: &str) -> Result<Plan> {
     let Some(columns) = &mut plan.columns else {
-        return Err(Kind::Usage("a list of columns is for tables that the input describes".to_owned()).into());
+        let reason = "a select list requires a plan whose columns come from the input";
+        return Err(Kind::Usage(reason.to_owned()).into());
     };
-    let selection = Script::read("--select", list, |script| select::list(script.whole()))?;
+    let selection = Script::parse(name, list, |script| select::select_list(script.whole()))?;
     columns.select_list = selection.items;
     plan.column_refs.extend(selection.column_refs);
     Ok(plan)
 }
 
-/// `plan` for those records only for which this SQL expression is true.
+/// Restricts `plan` to records for which a SQL expression is true; `name` stands for the text in messages.
 ///
 /// # Errors
-/// [`Kind::Sql`].
-pub fn filter(mut plan: Plan, condition: &str) -> Result<Plan> {
-    let selection = Script::read("--where", condition, |script| select::condition(script.whole()))?;
+/// [`Kind::Sql`], with the position.
+pub fn filter(mut plan: Plan, name: &str, condition: &str) -> Result<Plan> {
+    let selection = Script::parse(name, condition, |script| select::where_condition(script.whole()))?;
     plan.conditions = selection.conditions;
     plan.column_refs.extend(selection.column_refs);
     Ok(plan)
 }
 
-/// A pipeline as far as it has been read.
+/// The statements of a pipeline that have been read so far.
 #[derive(Default)]
-struct Draft {
+struct PipelineBuilder {
     table: Option<Table>,
-    columns: Vec<Declared>,
-    rows: Option<Plan>,
+    /// The columns of `table`.
+    columns: Vec<DeclaredColumn>,
+    /// The plan of the INSERT, without its table.
+    plan: Option<Plan>,
 }
 
-/// What a statement does.
-enum Statement {
-    Table,
+enum StatementKind {
+    CreateTable,
     Insert,
-    Index,
-    View,
+    CreateIndex,
+    CreateView,
     Analyze,
 }
 
-impl Draft {
-    fn add(&mut self, statement: Piece<'_>, scratch: &Scratch) -> Result<()> {
-        let refused = |Refusal { message, offset }| statement.error_behind(offset, message);
-        let sql = || statement.text().to_owned();
-        let words = statement.first_words();
-        match (kind(&words).map_err(|reason| statement.error(reason))?, &mut self.table) {
-            (Statement::Table, None) => {
-                scratch.run(statement.text()).map_err(refused)?;
-                let name = scratch.last("table").map_err(refused)?;
+impl PipelineBuilder {
+    fn add(&mut self, statement: Fragment<'_>, database: &MemoryDatabase) -> Result<()> {
+        let error = |StatementError { message, offset }| statement.error_at_offset(offset, message);
+        let execute = || -> Result<String> {
+            database.execute(statement.text()).map_err(error)?;
+            Ok(statement.text().to_owned())
+        };
+        let words = statement.leading_words();
+        let has_if_not_exists = words.get(2).is_some_and(|word| word == "IF");
+        match (statement_kind(&words).map_err(|reason| statement.error(reason))?, &mut self.table) {
+            (StatementKind::CreateTable, None) => {
+                let sql = execute()?;
+                let name = database.last_created("table").map_err(error)?;
                 if name.eq_ignore_ascii_case(INPUT) {
-                    return Err(statement.error("the table can not be called input, as the CSV is"));
+                    let reason =
+                        format!("the table cannot be named {name:?}, which is the name of the input");
+                    return Err(statement.error(reason));
                 }
-                self.columns = scratch.columns(&name).map_err(refused)?;
-                let column = |column: &Declared| {
-                    Column::new(&column.name, &column.declaration, Expr::Text(String::new()))
+                self.columns = database.columns(&name).map_err(error)?;
+                let column = |column: &DeclaredColumn| {
+                    Column::new(&column.name, &column.declared_type, Expr::Text(String::new()))
                 };
-                let keeps = words.get(2).is_some_and(|word| word == "IF");
                 self.table = Some(Table {
-                    sql: Some(sql()),
-                    if_exists: if keeps { IfExists::Append } else { IfExists::Replace },
+                    sql: Some(sql),
+                    if_exists: if has_if_not_exists { IfExists::Append } else { IfExists::Replace },
                     ..Table::new(name, self.columns.iter().map(column).collect())
                 });
             }
-            (Statement::Table, Some(_)) => return Err(statement.error("a pipeline makes one table")),
+            (StatementKind::CreateTable, Some(_)) => {
+                return Err(statement.error("a pipeline has only one CREATE TABLE"));
+            }
             (_, None) => return Err(statement.error("a pipeline begins with CREATE TABLE")),
-            (Statement::Insert, Some(_)) if self.rows.is_some() => {
-                return Err(statement.error("a pipeline has one INSERT: a UNION of several is several loads"));
+            (StatementKind::Insert, Some(_)) if self.plan.is_some() => {
+                return Err(statement.error("a pipeline has only one INSERT: use a separate load for each"));
             }
-            (Statement::Insert, Some(table)) => {
-                let rows = select::insert(statement)?;
-                self.rows = Some(fill(table, &self.columns, rows, statement)?);
+            (StatementKind::Insert, Some(table)) => {
+                let insert = select::insert(statement)?;
+                self.plan = Some(plan_insert(table, &self.columns, insert, statement)?);
             }
-            (_, Some(_)) if self.rows.is_none() => {
-                return Err(statement.error("this comes behind INSERT INTO ... SELECT ... FROM input"));
+            (_, Some(_)) if self.plan.is_none() => {
+                let reason = "this statement must follow INSERT INTO ... SELECT ... FROM input";
+                return Err(statement.error(reason));
             }
-            (Statement::Index, Some(table)) => {
-                scratch.run(statement.text()).map_err(refused)?;
-                table.indexes.push(sql());
-            }
-            (Statement::View, Some(table)) => {
-                scratch.run(statement.text()).map_err(refused)?;
-                if words.get(2).is_none_or(|word| word != "IF") {
-                    table.views.push(scratch.last("view").map_err(refused)?);
+            (StatementKind::CreateIndex, Some(table)) => table.indexes.push(execute()?),
+            (StatementKind::CreateView, Some(table)) => {
+                let sql = execute()?;
+                if !has_if_not_exists {
+                    table.views.push(database.last_created("view").map_err(error)?);
                 }
-                table.final_statements.push(sql());
+                table.final_statements.push(sql);
             }
-            (Statement::Analyze, Some(table)) => {
-                scratch.run(statement.text()).map_err(refused)?;
-                table.final_statements.push(sql());
-            }
+            (StatementKind::Analyze, Some(table)) => table.final_statements.push(execute()?),
         }
         Ok(())
     }
 }
 
-/// What a statement that begins with these words does, or why it is not part of a pipeline.
-fn kind(words: &[String]) -> std::result::Result<Statement, String> {
+/// The kind of a statement that begins with these words, or the reason why it is not supported.
+fn statement_kind(words: &[String]) -> std::result::Result<StatementKind, String> {
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     let reason = match words.as_slice() {
         ["CREATE", "TABLE", rest @ ..] => {
             let rest = rest.strip_prefix(&["IF", "NOT", "EXISTS"]).unwrap_or(rest);
-            if matches!(rest, [_, "AS", ..] | [_, ".", _, "AS", ..]) {
-                "the table of a pipeline is declared with its columns; the rows come from INSERT INTO ... SELECT ... FROM input"
-            } else {
-                return Ok(Statement::Table);
+            if !matches!(rest, [_, "AS", ..] | [_, ".", _, "AS", ..]) {
+                return Ok(StatementKind::CreateTable);
             }
+            return Err("CREATE TABLE ... AS is not supported in a pipeline: declare the columns, and load the rows with INSERT INTO ... SELECT ... FROM input".to_owned());
         }
-        ["INSERT", ..] => return Ok(Statement::Insert),
-        ["CREATE", "INDEX", ..] | ["CREATE", "UNIQUE", "INDEX", ..] => return Ok(Statement::Index),
-        ["CREATE", "VIEW", ..] => return Ok(Statement::View),
-        ["ANALYZE", ..] => return Ok(Statement::Analyze),
-        ["CREATE", "TEMP" | "TEMPORARY", ..] => "what is temporary would be gone with the load",
-        ["DROP", ..] => {
-            "the table and the views that a pipeline makes take the place of those of the same name anyway"
-        }
+        ["INSERT", ..] => return Ok(StatementKind::Insert),
+        ["CREATE", "INDEX", ..] | ["CREATE", "UNIQUE", "INDEX", ..] => return Ok(StatementKind::CreateIndex),
+        ["CREATE", "VIEW", ..] => return Ok(StatementKind::CreateView),
+        ["ANALYZE", ..] => return Ok(StatementKind::Analyze),
+        ["CREATE", "TEMP" | "TEMPORARY", ..] => "temporary objects would be dropped at the end of the load",
+        ["DROP", ..] => "the table and the views of a pipeline replace those of the same name",
         ["PRAGMA", ..] => "options say how the database is written: --page-size, --cache-size, --synchronous",
         ["ATTACH" | "DETACH", ..] => "a pipeline fills one database, which --database names",
         ["BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "SAVEPOINT" | "RELEASE", ..] => {
-            "the whole pipeline is one transaction already"
+            "the whole pipeline is one transaction"
         }
         ["VACUUM", ..] => "--vacuum does that",
         ["EXPLAIN", ..] => "--explain says how a pipeline runs",
-        ["SELECT" | "VALUES" | "WITH", ..] => {
-            "the rows go into the table by INSERT INTO ... SELECT ... FROM input"
-        }
-        ["REPLACE", ..] => "a row that breaks a constraint ends the load, or is a reject",
+        ["SELECT" | "VALUES" | "WITH", ..] => "load the rows with INSERT INTO ... SELECT ... FROM input",
+        ["REPLACE", ..] => "a row that violates a constraint ends the load or is rejected",
         _ => {
-            "it has CREATE TABLE, INSERT INTO ... SELECT ... FROM input, CREATE INDEX, CREATE VIEW and ANALYZE"
+            "its statements are CREATE TABLE, INSERT INTO ... SELECT ... FROM input, CREATE INDEX, CREATE VIEW and ANALYZE"
         }
     };
-    let ends = |word: &&str| !matches!(*word, "CREATE" | "TEMP" | "TEMPORARY" | "VIRTUAL");
-    let name_words = 1 + words.iter().position(ends).unwrap_or_default();
+    let ends_name = |word: &&str| !matches!(*word, "CREATE" | "TEMP" | "TEMPORARY" | "VIRTUAL");
+    let name_words = 1 + words.iter().position(ends_name).unwrap_or_default();
     let name = words[..name_words].join(" ");
-    Err(format!("{name} is not part of a pipeline: {reason}"))
+    Err(format!("{name} is not supported in a pipeline: {reason}"))
 }
 
-/// Gives the columns of `table` the values that an INSERT says, if they are known.
-fn fill(table: &mut Table, columns: &[Declared], rows: Rows, statement: Piece<'_>) -> Result<Plan> {
-    if !rows.table.value.eq_ignore_ascii_case(&table.name) {
-        let reason = format!("the pipeline makes the table {}, and this one is another", table.name);
-        return Err(statement.error_at(rows.table.span, reason));
+/// Makes the plan of an INSERT. If the values do not depend on the header of the input, they are assigned to `table`.
+fn plan_insert(
+    table: &mut Table,
+    declared_columns: &[DeclaredColumn],
+    insert: InsertSelect,
+    statement: Fragment<'_>,
+) -> Result<Plan> {
+    let InsertSelect { table: target, columns, selection, span } = insert;
+    if !target.value.eq_ignore_ascii_case(&table.name) {
+        let reason = format!("the table of the pipeline is {:?}, not {:?}", table.name, target.value);
+        return Err(statement.error_at(target.span, reason));
     }
+    let target_columns = target_columns(table, &columns, statement)?;
+    // If the table may already exist, only SQLite knows the default of a column that gets no value.
+    let may_exist = table.if_exists == IfExists::Append;
+    let is_null =
+        |at: &usize| !(target_columns.contains(at) || declared_columns[*at].has_default || may_exist);
+    let null_columns = (0..table.columns.len()).filter(is_null).collect();
+    let select =
+        Select { items: selection.items, target_columns, null_columns, place: statement.place(span) };
+    let (conditions, column_refs) = (selection.conditions, selection.column_refs);
+    let mut plan = Plan { conditions, column_refs, ..Plan::new(Table::new("", Vec::new())) };
+    if select.items.contains(&SelectItem::All) {
+        plan.select = Some(select);
+    } else {
+        table.columns = fill_columns(&select, table, &[])?;
+    }
+    Ok(plan)
+}
+
+/// Indexes of the columns of `table` that an INSERT names; all columns if it names none.
+fn target_columns(table: &Table, columns: &[Ident], statement: Fragment<'_>) -> Result<Vec<usize>> {
     let names: Vec<_> = table.columns.iter().map(|column| column.name.clone()).collect();
+    if columns.is_empty() {
+        return Ok((0..names.len()).collect());
+    }
     let mut target_columns = Vec::new();
-    for column in &rows.columns {
-        let found = names.iter().position(|name| name.eq_ignore_ascii_case(&column.value));
-        let problem = match found {
+    for column in columns {
+        let reason = match names.iter().position(|name| name.eq_ignore_ascii_case(&column.value)) {
             None => {
                 let nearest = crate::error::nearest(&column.value, &names);
                 format!(
-                    "the table {} has no column {:?} that can be filled{nearest}",
+                    "the table {:?} has no column {:?} that accepts values{nearest}",
                     table.name, column.value
                 )
             }
@@ -245,23 +278,7 @@ fn fill(table: &mut Table, columns: &[Declared], rows: Rows, statement: Piece<'_
                 continue;
             }
         };
-        return Err(statement.error_at(column.span, problem));
+        return Err(statement.error_at(column.span, reason));
     }
-    if rows.columns.is_empty() {
-        target_columns = (0..names.len()).collect();
-    }
-    // Of a table that may be there already only SQLite knows what is in a column that is not filled.
-    let may_be_there = table.if_exists == IfExists::Append;
-    let is_null = |at: &usize| !(target_columns.contains(at) || columns[*at].has_default || may_be_there);
-    let null_columns = (0..names.len()).filter(is_null).collect();
-    let select =
-        Select { items: rows.items, target_columns, null_columns, place: statement.place(rows.span) };
-    let (conditions, column_refs) = (rows.conditions, rows.column_refs);
-    let mut plan = Plan { conditions, column_refs, ..Plan::new(Table::new("", Vec::new())) };
-    if select.items.contains(&SelectItem::All) {
-        plan.select = Some(select);
-    } else {
-        table.columns = fill_columns(&select, table, &[])?;
-    }
-    Ok(plan)
+    Ok(target_columns)
 }

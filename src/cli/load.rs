@@ -164,10 +164,10 @@ impl Load {
         let mut plan =
             Plan { input_options, columns: Some(self.columns()), ..self.options.plan(Plan::new(table)) };
         if let Some(list) = &self.select {
-            plan = sql::select(plan, list)?;
+            plan = sql::select(plan, "--select", list)?;
         }
         if let Some(condition) = &self.condition {
-            plan = sql::filter(plan, condition)?;
+            plan = sql::filter(plan, "--where", condition)?;
         }
         Ok(plan)
     }

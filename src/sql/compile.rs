@@ -1,10 +1,10 @@
-//! SQL expressions to code that does the same.
+//! Compiles SQL expressions to expressions of a plan with the same values.
 //!
-//! What an expression is depends on what binds how strongly, on the affinity of what is compared, and on the classes that
-//! its values may be of. Where there is no code for it, or a doubt, there is nothing here, and SQLite evaluates it.
+//! The result depends on operator precedence, on the affinity of compared operands, and on the storage classes that values
+//! may have. An expression that cannot be compiled, or whose value in SQLite is in doubt, is left to SQLite.
 
-use super::names::{column_of, hexadecimal, name_of, of_record};
-use super::precedence::{self, EQUALITY, NOT, SIGN, Strength};
+use super::names::{column_name, function_name, hex_integer, record_function};
+use super::precedence::{EQUALITY, NOT, Precedence, UNARY, binary_precedence, precedence};
 use crate::eval::format_strings::{is_supported, parse_printf_piece, parse_strftime_piece};
 use crate::plan::{ComparisonAffinity, Expr, Function};
 use sqlparser::ast::{
@@ -12,7 +12,7 @@ use sqlparser::ast::{
     Value,
 };
 
-/// Storage classes that a value may be of.
+/// A set of storage classes, one bit each.
 type Classes = u8;
 
 const NULL: Classes = 1;
@@ -21,12 +21,12 @@ const REAL: Classes = 4;
 const TEXT: Classes = 8;
 const BLOB: Classes = 16;
 
-/// What [`Expr::Concat`] and [`Expr::Upper`] make of them is what SQLite does.
-const PLAIN_TEXT: Classes = NULL | INTEGER | TEXT;
+/// Values that [`Expr::Concat`] and [`Expr::Upper`] convert to text as SQLite does.
+const TEXT_CONVERTIBLE: Classes = NULL | INTEGER | TEXT;
 const NUMBER: Classes = NULL | INTEGER | REAL;
-const TRUTH: Classes = NULL | INTEGER;
+const BOOLEAN: Classes = NULL | INTEGER;
 
-/// What SQLite's documentation calls the affinity of an expression.
+/// The affinity of an expression ([Datatypes In SQLite](https://sqlite.org/datatype3.html), section 3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ExprAffinity {
     None,
@@ -34,111 +34,112 @@ enum ExprAffinity {
     Numeric,
 }
 
-/// An expression and what is known of its values.
+/// A compiled expression with the properties of its values.
 #[derive(Debug, Clone)]
 struct Compiled {
     expr: Expr,
     classes: Classes,
     affinity: ExprAffinity,
-    /// Whether its values depend on more than the record.
+    /// True if the values depend on more than the record, as those of `random()` do.
     is_volatile: bool,
-    /// How many expressions it is made of, with itself.
+    /// The number of nodes of the expression tree.
     size: usize,
 }
 
-/// What is twice in another, as `x` is in `x BETWEEN 1 AND 2`, is not larger: where such are nested, they double each time.
-const MAX_TWICE: usize = 1_000;
+/// The largest size of an expression that is duplicated, like `x` in `x BETWEEN 1 AND 2`. Each level of nesting doubles it.
+const MAX_DUPLICATED_SIZE: usize = 1_000;
 
 impl Compiled {
     fn new(expr: Expr, classes: Classes) -> Self {
         Self { expr, classes, affinity: ExprAffinity::None, is_volatile: false, size: 1 }
     }
 
-    fn call(function: Function, of: impl IntoIterator<Item = Self>, classes: Classes) -> Self {
-        Self::of(of, classes, |of| Expr::Call(function, of))
+    fn call(function: Function, arguments: impl IntoIterator<Item = Self>, classes: Classes) -> Self {
+        Self::combine(arguments, classes, |arguments| Expr::Call(function, arguments))
     }
 
-    fn of(
-        of: impl IntoIterator<Item = Self>,
+    fn combine(
+        operands: impl IntoIterator<Item = Self>,
         classes: Classes,
-        expr: impl FnOnce(Vec<Expr>) -> Expr,
+        build: impl FnOnce(Vec<Expr>) -> Expr,
     ) -> Self {
-        let of: Vec<_> = of.into_iter().collect();
-        let is_volatile = of.iter().any(|of| of.is_volatile);
-        let size = of.iter().map(|of| of.size).sum::<usize>() + 1;
-        Self { is_volatile, size, ..Self::new(expr(of.into_iter().map(|of| of.expr).collect()), classes) }
+        let operands: Vec<_> = operands.into_iter().collect();
+        let is_volatile = operands.iter().any(|operand| operand.is_volatile);
+        let size = operands.iter().map(|operand| operand.size).sum::<usize>() + 1;
+        let exprs = operands.into_iter().map(|operand| operand.expr).collect();
+        Self { is_volatile, size, ..Self::new(build(exprs), classes) }
     }
 
-    /// The same, if it is small enough to be part of another more than once.
-    fn for_several(self) -> Option<Self> {
-        (self.size <= MAX_TWICE).then_some(self)
+    /// The same expression if it is small enough to be used more than once in another.
+    fn duplicable(self) -> Option<Self> {
+        (self.size <= MAX_DUPLICATED_SIZE).then_some(self)
     }
 }
 
-/// The code for an expression; nothing if it is left to SQLite.
+/// Compiles an expression; `None` if it is left to SQLite.
 pub(super) fn compile(expr: &ast::Expr) -> Option<Expr> {
-    let Compiled { expr, is_volatile, .. } = compiled(expr)?;
-    // What may be evaluated once more must be the same then.
+    let Compiled { expr, is_volatile, .. } = compile_expr(expr)?;
+    // SQLite evaluates the whole expression again if a call does not cover a value, and must get the same values.
     (!is_volatile || !has_calls(&expr)).then_some(expr)
 }
 
-/// Whether some chunks may be left to SQLite.
+/// True if SQLite may have to evaluate the expression for some chunks.
 fn has_calls(expr: &Expr) -> bool {
     match expr {
         Expr::Call(..) => true,
-        Expr::Upper(of) | Expr::TryInteger(of) => has_calls(of),
-        Expr::Coalesce(of) | Expr::Concat(of) => of.iter().any(has_calls),
+        Expr::Upper(expr) | Expr::TryInteger(expr) => has_calls(expr),
+        Expr::Coalesce(exprs) | Expr::Concat(exprs) => exprs.iter().any(has_calls),
         _ => false,
     }
 }
 
-fn compiled(expr: &ast::Expr) -> Option<Compiled> {
-    if let Some(name) = column_of(expr) {
+fn compile_expr(expr: &ast::Expr) -> Option<Compiled> {
+    if let Some(name) = column_name(expr) {
         let field = Compiled::new(Expr::Field(name.to_owned()), TEXT | NULL);
         return Some(Compiled { affinity: ExprAffinity::Text, ..field });
     }
     match expr {
-        // As IS TRUE it is another operator.
+        // For SQLite `x IS (TRUE)` and `x IS NOT DISTINCT FROM TRUE` are the operator IS TRUE.
         ast::Expr::IsDistinctFrom(_, right) | ast::Expr::IsNotDistinctFrom(_, right) if is_boolean(right) => {
             None
         }
-        ast::Expr::Nested(of) => compiled(of),
+        ast::Expr::Nested(inner) => compile_expr(inner),
         ast::Expr::Value(value) => literal(value),
         ast::Expr::Function(function) => call(function),
         ast::Expr::BinaryOp { left, op, right } => binary(left, op, right),
-        ast::Expr::UnaryOp { op, expr: of } => unary(*op, of),
-        ast::Expr::IsNull(of) => postfix(Function::IsNull, of),
-        ast::Expr::IsNotNull(of) => postfix(Function::NotNull, of),
-        ast::Expr::IsTrue(of) => postfix(Function::IsTrue, of),
-        ast::Expr::IsFalse(of) => postfix(Function::IsFalse, of),
-        ast::Expr::IsNotTrue(of) => Some(not(postfix(Function::IsTrue, of)?)),
-        ast::Expr::IsNotFalse(of) => Some(not(postfix(Function::IsFalse, of)?)),
+        ast::Expr::UnaryOp { op, expr } => unary(*op, expr),
+        ast::Expr::IsNull(operand) => postfix(Function::IsNull, operand),
+        ast::Expr::IsNotNull(operand) => postfix(Function::NotNull, operand),
+        ast::Expr::IsTrue(operand) => postfix(Function::IsTrue, operand),
+        ast::Expr::IsFalse(operand) => postfix(Function::IsFalse, operand),
+        ast::Expr::IsNotTrue(operand) => Some(not(postfix(Function::IsTrue, operand)?)),
+        ast::Expr::IsNotFalse(operand) => Some(not(postfix(Function::IsFalse, operand)?)),
         ast::Expr::IsDistinctFrom(left, right) => comparison(Function::IsNot, left, right, EQUALITY),
         ast::Expr::IsNotDistinctFrom(left, right) => comparison(Function::Is, left, right, EQUALITY),
         ast::Expr::Like { negated, any: false, expr, pattern, escape_char: None } => {
             let (text, pattern) = operands(expr, pattern, EQUALITY)?;
-            Some(not_if(*negated, Compiled::call(Function::Like, [text, pattern], TRUTH)))
+            Some(negate_if(*negated, Compiled::call(Function::Like, [text, pattern], BOOLEAN)))
         }
         ast::Expr::In { expr, target: InTarget::List(list), negated, global: false } if !list.is_empty() => {
-            let of = operand(expr, EQUALITY)?;
-            let affinity = comparing(of.affinity, ExprAffinity::None);
-            let others = list.iter().map(compiled).collect::<Option<Vec<_>>>()?;
-            let all = [vec![of], others].concat();
-            Some(not_if(*negated, Compiled::call(Function::In(affinity), all, TRUTH)))
+            let value = operand(expr, EQUALITY)?;
+            let affinity = comparison_affinity(value.affinity, ExprAffinity::None);
+            let list = list.iter().map(compile_expr).collect::<Option<Vec<_>>>()?;
+            let arguments = [vec![value], list].concat();
+            Some(negate_if(*negated, Compiled::call(Function::In(affinity), arguments, BOOLEAN)))
         }
         ast::Expr::Between { expr, negated, low, high } => {
-            let (of, low) = operands(expr, low, EQUALITY)?;
-            let of = of.for_several()?;
+            let (value, low) = operands(expr, low, EQUALITY)?;
+            let value = value.duplicable()?;
             let high = operand(high, EQUALITY + 1)?;
-            let low = compare(Function::GreaterOrEqual, of.clone(), low);
-            let high = compare(Function::LessOrEqual, of, high);
-            Some(not_if(*negated, Compiled::call(Function::And, [low, high], TRUTH)))
+            let low = compare(Function::GreaterOrEqual, value.clone(), low);
+            let high = compare(Function::LessOrEqual, value, high);
+            Some(negate_if(*negated, Compiled::call(Function::And, [low, high], BOOLEAN)))
         }
         ast::Expr::Case { operand, conditions, else_result, .. } => {
             case(operand.as_deref(), conditions, else_result.as_deref())
         }
         ast::Expr::Cast { kind: CastKind::Cast, expr, data_type, format: None } => {
-            cast(compiled(expr)?, &data_type.to_string().to_ascii_uppercase())
+            cast(compile_expr(expr)?, &data_type.to_string().to_ascii_uppercase())
         }
         _ => None,
     }
@@ -146,55 +147,57 @@ fn compiled(expr: &ast::Expr) -> Option<Compiled> {
 
 fn is_boolean(expr: &ast::Expr) -> bool {
     match expr {
-        ast::Expr::Nested(of) => is_boolean(of),
+        ast::Expr::Nested(inner) => is_boolean(inner),
         ast::Expr::Value(value) => matches!(value.value, Value::Boolean(_)),
         _ => false,
     }
 }
 
-/// An operand of an operator, if it binds strongly enough to be one.
-fn operand(expr: &ast::Expr, least: Strength) -> Option<Compiled> {
-    if precedence::of(expr) >= least { compiled(expr) } else { None }
+/// Compiles an operand, if its precedence is at least `min`.
+fn operand(expr: &ast::Expr, min: Precedence) -> Option<Compiled> {
+    if precedence(expr) >= min { compile_expr(expr) } else { None }
 }
 
-/// The operands of an operator that binds so strongly, and from left to right.
-fn operands(left: &ast::Expr, right: &ast::Expr, of: Strength) -> Option<(Compiled, Compiled)> {
-    Some((operand(left, of)?, operand(right, of + 1)?))
+/// Compiles the operands of a left-associative binary operator.
+fn operands(left: &ast::Expr, right: &ast::Expr, op_precedence: Precedence) -> Option<(Compiled, Compiled)> {
+    Some((operand(left, op_precedence)?, operand(right, op_precedence + 1)?))
 }
 
-fn postfix(function: Function, of: &ast::Expr) -> Option<Compiled> {
-    Some(Compiled::call(function, [operand(of, EQUALITY)?], INTEGER))
+fn postfix(function: Function, expr: &ast::Expr) -> Option<Compiled> {
+    Some(Compiled::call(function, [operand(expr, EQUALITY)?], INTEGER))
 }
 
-fn not(of: Compiled) -> Compiled {
-    Compiled::call(Function::Not, [of], TRUTH)
+fn not(condition: Compiled) -> Compiled {
+    Compiled::call(Function::Not, [condition], BOOLEAN)
 }
 
-fn not_if(negated: bool, of: Compiled) -> Compiled {
-    if negated { not(of) } else { of }
+fn negate_if(negated: bool, condition: Compiled) -> Compiled {
+    if negated { not(condition) } else { condition }
 }
 
-fn unary(op: UnaryOperator, of: &ast::Expr) -> Option<Compiled> {
-    match (op, of) {
-        // The least integer has no counterpart.
+fn unary(op: UnaryOperator, expr: &ast::Expr) -> Option<Compiled> {
+    match (op, expr) {
+        // The sign is part of the number: 9223372036854775808 is not an INTEGER, but -9223372036854775808 is.
         (UnaryOperator::Minus, ast::Expr::Value(value)) if matches!(value.value, Value::Number(..)) => {
             let Value::Number(digits, false) = &value.value else { return None };
             number(&format!("-{digits}"))
         }
-        (UnaryOperator::Not, of) => Some(not(operand(of, NOT)?)),
-        (UnaryOperator::Plus, of) => Some(Compiled { affinity: ExprAffinity::None, ..operand(of, SIGN)? }),
-        (UnaryOperator::Minus, of) => {
+        (UnaryOperator::Not, expr) => Some(not(operand(expr, NOT)?)),
+        (UnaryOperator::Plus, expr) => {
+            Some(Compiled { affinity: ExprAffinity::None, ..operand(expr, UNARY)? })
+        }
+        (UnaryOperator::Minus, expr) => {
             let zero = Compiled::new(Expr::Integer(0), INTEGER);
-            Some(Compiled::call(Function::Subtract, [zero, operand(of, SIGN)?], NUMBER))
+            Some(Compiled::call(Function::Subtract, [zero, operand(expr, UNARY)?], NUMBER))
         }
         _ => None,
     }
 }
 
 fn binary(left: &ast::Expr, op: &BinaryOperator, right: &ast::Expr) -> Option<Compiled> {
-    let strength = precedence::of_binary(op);
+    let op_precedence = binary_precedence(op);
     let call = |function, classes| {
-        let (left, right) = operands(left, right, strength)?;
+        let (left, right) = operands(left, right, op_precedence)?;
         Some(Compiled::call(function, [left, right], classes))
     };
     match op {
@@ -203,27 +206,27 @@ fn binary(left: &ast::Expr, op: &BinaryOperator, right: &ast::Expr) -> Option<Co
         BinaryOperator::Multiply => call(Function::Multiply, NUMBER),
         BinaryOperator::Divide => call(Function::Divide, NUMBER),
         BinaryOperator::Modulo => call(Function::Remainder, NUMBER),
-        BinaryOperator::And => call(Function::And, TRUTH),
-        BinaryOperator::Or => call(Function::Or, TRUTH),
-        BinaryOperator::Glob => call(Function::Glob, TRUTH),
-        BinaryOperator::Eq => comparison(Function::Equal, left, right, strength),
-        BinaryOperator::NotEq => comparison(Function::NotEqual, left, right, strength),
-        BinaryOperator::Lt => comparison(Function::Less, left, right, strength),
-        BinaryOperator::LtEq => comparison(Function::LessOrEqual, left, right, strength),
-        BinaryOperator::Gt => comparison(Function::Greater, left, right, strength),
-        BinaryOperator::GtEq => comparison(Function::GreaterOrEqual, left, right, strength),
+        BinaryOperator::And => call(Function::And, BOOLEAN),
+        BinaryOperator::Or => call(Function::Or, BOOLEAN),
+        BinaryOperator::Glob => call(Function::Glob, BOOLEAN),
+        BinaryOperator::Eq => comparison(Function::Equal, left, right, op_precedence),
+        BinaryOperator::NotEq => comparison(Function::NotEqual, left, right, op_precedence),
+        BinaryOperator::Lt => comparison(Function::Less, left, right, op_precedence),
+        BinaryOperator::LtEq => comparison(Function::LessOrEqual, left, right, op_precedence),
+        BinaryOperator::Gt => comparison(Function::Greater, left, right, op_precedence),
+        BinaryOperator::GtEq => comparison(Function::GreaterOrEqual, left, right, op_precedence),
         BinaryOperator::StringConcat => {
-            let (left, right) = operands(left, right, strength)?;
+            let (left, right) = operands(left, right, op_precedence)?;
             let classes = left.classes | right.classes;
-            if classes & !PLAIN_TEXT != 0 {
+            if classes & !TEXT_CONVERTIBLE != 0 {
                 return None;
             }
             let parts = |expr| match expr {
                 Expr::Concat(parts) => parts,
                 other => vec![other],
             };
-            let join = |of: Vec<Expr>| Expr::Concat(of.into_iter().flat_map(parts).collect());
-            Some(Compiled::of([left, right], TEXT | classes & NULL, join))
+            let concat = |exprs: Vec<Expr>| Expr::Concat(exprs.into_iter().flat_map(parts).collect());
+            Some(Compiled::combine([left, right], TEXT | classes & NULL, concat))
         }
         _ => None,
     }
@@ -233,9 +236,9 @@ fn comparison(
     function: impl FnOnce(ComparisonAffinity) -> Function,
     left: &ast::Expr,
     right: &ast::Expr,
-    strength: Strength,
+    op_precedence: Precedence,
 ) -> Option<Compiled> {
-    let (left, right) = operands(left, right, strength)?;
+    let (left, right) = operands(left, right, op_precedence)?;
     Some(compare(function, left, right))
 }
 
@@ -244,12 +247,12 @@ fn compare(
     left: Compiled,
     right: Compiled,
 ) -> Compiled {
-    let affinity = comparing(left.affinity, right.affinity);
-    Compiled::call(function(affinity), [left, right], TRUTH)
+    let affinity = comparison_affinity(left.affinity, right.affinity);
+    Compiled::call(function(affinity), [left, right], BOOLEAN)
 }
 
-/// What becomes of two values of these affinities before they are compared (`sqlite3CompareAffinity`).
-fn comparing(left: ExprAffinity, right: ExprAffinity) -> ComparisonAffinity {
+/// The conversion before two operands with these affinities are compared (`sqlite3CompareAffinity`).
+fn comparison_affinity(left: ExprAffinity, right: ExprAffinity) -> ComparisonAffinity {
     match (left, right) {
         (ExprAffinity::Numeric, _) | (_, ExprAffinity::Numeric) => ComparisonAffinity::Numeric,
         (ExprAffinity::Text, ExprAffinity::Text) | (ExprAffinity::None, ExprAffinity::None) => {
@@ -262,36 +265,37 @@ fn comparing(left: ExprAffinity, right: ExprAffinity) -> ComparisonAffinity {
 }
 
 fn case(
-    of: Option<&ast::Expr>,
+    base: Option<&ast::Expr>,
     conditions: &[ast::CaseWhen],
-    otherwise: Option<&ast::Expr>,
+    else_result: Option<&ast::Expr>,
 ) -> Option<Compiled> {
-    let of = match of {
-        Some(of) => Some(compiled(of)?.for_several()?),
+    let base = match base {
+        Some(base) => Some(compile_expr(base)?.duplicable()?),
         None => None,
     };
     let mut arguments = Vec::new();
     for ast::CaseWhen { condition, result } in conditions {
-        let condition = compiled(condition)?;
-        arguments.push(match &of {
-            Some(of) => compare(Function::Equal, of.clone(), condition),
+        let condition = compile_expr(condition)?;
+        arguments.push(match &base {
+            Some(base) => compare(Function::Equal, base.clone(), condition),
             None => condition,
         });
-        arguments.push(compiled(result)?);
+        arguments.push(compile_expr(result)?);
     }
-    arguments.push(otherwise.map_or(Some(Compiled::new(Expr::Null, NULL)), compiled)?);
-    Some(choice(arguments))
+    arguments.push(else_result.map_or(Some(Compiled::new(Expr::Null, NULL)), compile_expr)?);
+    Some(case_call(arguments))
 }
 
-/// Conditions, each with its value, and the value if none is true.
-fn choice(arguments: Vec<Compiled>) -> Compiled {
+/// Builds a [`Function::Case`] from pairs of a condition and its value, and the value of ELSE.
+fn case_call(arguments: Vec<Compiled>) -> Compiled {
     let values = arguments.iter().skip(1).step_by(2).chain(arguments.last());
     let classes = values.fold(0, |classes, value| classes | value.classes);
     Compiled::call(Function::Case, arguments, classes)
 }
 
-/// A value as one of the type with this name, by the rules for the affinity of a column.
-fn cast(of: Compiled, name: &str) -> Option<Compiled> {
+/// Casts to the type `name`, whose affinity follows the rules for declared types
+/// ([Datatypes In SQLite](https://sqlite.org/datatype3.html), section 3.1).
+fn cast(operand: Compiled, name: &str) -> Option<Compiled> {
     let has = |part: &str| name.contains(part);
     let (function, class, affinity) = if has("INT") {
         (Function::CastInteger, INTEGER, ExprAffinity::Numeric)
@@ -302,8 +306,8 @@ fn cast(of: Compiled, name: &str) -> Option<Compiled> {
     } else {
         return None;
     };
-    let classes = class | of.classes & NULL;
-    Some(Compiled { affinity, ..Compiled::call(function, [of], classes) })
+    let classes = class | operand.classes & NULL;
+    Some(Compiled { affinity, ..Compiled::call(function, [operand], classes) })
 }
 
 fn literal(value: &ast::ValueWithSpan) -> Option<Compiled> {
@@ -312,25 +316,25 @@ fn literal(value: &ast::ValueWithSpan) -> Option<Compiled> {
         Value::Number(digits, false) => number(digits),
         Value::Null => Some(Compiled::new(Expr::Null, NULL)),
         Value::Boolean(is_true) => Some(Compiled::new(Expr::Integer((*is_true).into()), INTEGER)),
-        Value::HexStringLiteral(_) => Some(Compiled::new(Expr::Integer(hexadecimal(value)?), INTEGER)),
+        Value::HexStringLiteral(_) => Some(Compiled::new(Expr::Integer(hex_integer(value)?), INTEGER)),
         _ => None,
     }
 }
 
-/// A number as it is written.
+/// Compiles a decimal number.
 fn number(digits: &str) -> Option<Compiled> {
     if let Ok(integer) = digits.parse() {
         return Some(Compiled::new(Expr::Integer(integer), INTEGER));
     }
-    // These the two parsers of decimals can not read as different numbers.
+    // SQLite and Rust convert short decimals to the same double.
     let is_short = digits.len() <= 15 && !digits.contains(['e', 'E', '_']) && digits.contains('.');
     let real = digits.parse().ok().filter(|real| is_short && *real != 0.0)?;
     Some(Compiled::new(Expr::Real(real), REAL))
 }
 
 fn call(function: &ast::Function) -> Option<Compiled> {
-    let name = name_of(function)?;
-    if let Some(expr) = of_record(&name) {
+    let name = function_name(function)?;
+    if let Some(expr) = record_function(&name) {
         let is_volatile = matches!(expr, Expr::Uuid4 | Expr::Uuid7 | Expr::Random);
         let classes = match expr {
             Expr::Uuid4 | Expr::Uuid7 => BLOB,
@@ -344,34 +348,39 @@ fn call(function: &ast::Function) -> Option<Compiled> {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
         _ => None,
     });
-    apply(&name, arguments.collect::<Option<Vec<_>>>()?.into_iter())
+    compile_call(&name, arguments.collect::<Option<Vec<_>>>()?.into_iter())
 }
 
-/// A call of a function of these arguments.
-fn apply<'e>(name: &str, arguments: impl Iterator<Item = &'e ast::Expr>) -> Option<Compiled> {
-    let mut of = arguments.map(compiled).collect::<Option<Vec<_>>>()?;
-    let all = of.iter().fold(0, |all, of| all | of.classes);
+/// Compiles a call of the function `name`.
+fn compile_call<'e>(name: &str, arguments: impl Iterator<Item = &'e ast::Expr>) -> Option<Compiled> {
+    let mut arguments = arguments.map(compile_expr).collect::<Option<Vec<_>>>()?;
+    let all = arguments.iter().fold(0, |all, argument| all | argument.classes);
     let null = all & NULL;
-    let has_format = |is_known: fn(&str) -> bool| matches!(&of[0].expr, Expr::Text(text) if is_known(text));
-    let (function, classes) = match (name, of.len()) {
-        ("upper", 1) if all & !PLAIN_TEXT == 0 => {
-            return Some(Compiled::of(of, TEXT | null, |mut of| Expr::Upper(Box::new(of.remove(0)))));
+    let has_format =
+        |is_supported: fn(&str) -> bool| matches!(&arguments[0].expr, Expr::Text(text) if is_supported(text));
+    let (function, classes) = match (name, arguments.len()) {
+        ("upper", 1) if all & !TEXT_CONVERTIBLE == 0 => {
+            return Some(Compiled::combine(arguments, TEXT | null, |mut exprs| {
+                Expr::Upper(Box::new(exprs.remove(0)))
+            }));
         }
         ("try_integer", 1) => {
-            return Some(Compiled::of(of, INTEGER | NULL, |mut of| Expr::TryInteger(Box::new(of.remove(0)))));
+            return Some(Compiled::combine(arguments, INTEGER | NULL, |mut exprs| {
+                Expr::TryInteger(Box::new(exprs.remove(0)))
+            }));
         }
         ("coalesce", 2..) | ("ifnull", 2) => {
-            let never_null = of.iter().any(|of| of.classes & NULL == 0);
+            let never_null = arguments.iter().any(|argument| argument.classes & NULL == 0);
             let classes = if never_null { all & !NULL } else { all };
-            return Some(Compiled::of(of, classes, Expr::Coalesce));
+            return Some(Compiled::combine(arguments, classes, Expr::Coalesce));
         }
         ("iif" | "if", 2..) => {
-            if of.len() % 2 == 0 {
-                of.push(Compiled::new(Expr::Null, NULL));
+            if arguments.len() % 2 == 0 {
+                arguments.push(Compiled::new(Expr::Null, NULL));
             }
-            return Some(choice(of));
+            return Some(case_call(arguments));
         }
-        ("nullif", 2) => (Function::NullIf, of[0].classes | NULL),
+        ("nullif", 2) => (Function::NullIf, arguments[0].classes | NULL),
         ("lower", 1) => (Function::Lower, TEXT | null),
         ("trim", 1 | 2) => (Function::Trim, TEXT | null),
         ("ltrim", 1 | 2) => (Function::TrimStart, TEXT | null),
@@ -401,5 +410,5 @@ fn apply<'e>(name: &str, arguments: impl Iterator<Item = &'e ast::Expr>) -> Opti
         ("slug", 1) => (Function::Slug, TEXT | null),
         _ => return None,
     };
-    Some(Compiled::call(function, of, classes))
+    Some(Compiled::call(function, arguments, classes))
 }

@@ -1,4 +1,4 @@
-//! SQL as SQLite reads it, where the parser's own idea of that differs.
+//! The SQL dialect of SQLite, with corrections to that of the parser.
 
 use sqlparser::ast::{BinaryOperator, DataType, Expr, Ident, Statement, UnaryOperator};
 use sqlparser::dialect::{Dialect, Precedence, SQLiteDialect};
@@ -10,19 +10,21 @@ use std::iter;
 
 type Parsed<T> = Result<T, ParserError>;
 
-const OF_PARSER: SQLiteDialect = SQLiteDialect {};
+/// The SQLite dialect of the parser.
+const BASE: SQLiteDialect = SQLiteDialect {};
 
-/// How many expressions may be in each other, as SQLite has it (SQLITE_MAX_EXPR_DEPTH in "Limits In SQLite").
+/// The largest depth of an expression: the default of SQLITE_MAX_EXPR_DEPTH
+/// ([Limits In SQLite](https://sqlite.org/limits.html), item 5).
 pub(super) const MAX_DEPTH: usize = 1000;
 
-/// The operators that SQLite leaves to a function, and LIKE's kin.
-const MATCHES: [(Keyword, BinaryOperator); 3] = [
+/// Pattern-matching operators other than LIKE, which the base dialect does not parse after NOT.
+const MATCH_OPERATORS: [(Keyword, BinaryOperator); 3] = [
     (Keyword::GLOB, BinaryOperator::Glob),
     (Keyword::MATCH, BinaryOperator::Match),
     (Keyword::REGEXP, BinaryOperator::Regexp),
 ];
 
-/// The words that are more than names to SQLite (<https://sqlite.org/lang_keywords.html>), and its names for 1 and 0; sorted.
+/// The [keywords of SQLite](https://sqlite.org/lang_keywords.html), and TRUE and FALSE; sorted.
 #[rustfmt::skip]
 const KEYWORDS: [&str; 149] = [
     "ABORT", "ACTION", "ADD", "AFTER", "ALL", "ALTER", "ALWAYS", "ANALYZE", "AND", "AS", "ASC", "ATTACH",
@@ -42,16 +44,16 @@ const KEYWORDS: [&str; 149] = [
     "WINDOW", "WITH", "WITHOUT",
 ];
 
-/// What the parser's dialect answers to these questions.
-macro_rules! as_parser {
-    ($($question:ident),+) => {
-        $(fn $question(&self) -> bool {
-            OF_PARSER.$question()
+/// Delegates these methods to the base dialect.
+macro_rules! delegate_to_base {
+    ($($method:ident),+) => {
+        $(fn $method(&self) -> bool {
+            BASE.$method()
         })+
     };
 }
 
-/// SQLite's dialect, mended.
+/// The dialect of SQLite.
 #[derive(Debug)]
 pub(super) struct Sqlite;
 
@@ -60,57 +62,59 @@ impl Dialect for Sqlite {
         TypeId::of::<SQLiteDialect>()
     }
 
-    /// `~` binds as strongly as the other signs.
+    /// Gives `~` the precedence of the other unary operators.
     fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Parsed<Expr>> {
         if parser.peek_token_ref().token != Token::Tilde {
             return None;
         }
         parser.advance_token();
-        let of = parser.parse_subexpr(self.prec_value(Precedence::MulDivModOp));
-        Some(of.map(|of| Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: Box::new(of) }))
+        let operand = parser.parse_subexpr(self.prec_value(Precedence::MulDivModOp));
+        Some(operand.map(|expr| Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: Box::new(expr) }))
     }
 
-    /// `ISNULL`, `NOTNULL` and `NOT NULL` stand behind what they ask of, and what follows them does not belong to the NULL
-    /// as it would in `IS NULL`: so they are in brackets. `NOT` stands before `GLOB`, `MATCH` and `REGEXP`, too.
+    /// Parses the postfix operators `ISNULL`, `NOTNULL` and `NOT NULL`, and `NOT` before `GLOB`, `MATCH` and `REGEXP`.
+    ///
+    /// The result is in parentheses, because an operator that follows would otherwise be read as part of the right operand
+    /// when the expression is printed.
     fn parse_infix(&self, parser: &mut Parser<'_>, expr: &Expr, precedence: u8) -> Option<Parsed<Expr>> {
         if left_depth(expr) >= MAX_DEPTH {
             return Some(Err(ParserError::RecursionLimitExceeded));
         }
-        let of = || Box::new(expr.clone());
+        let operand = || Box::new(expr.clone());
         let nested = |expr| Some(Ok(Expr::Nested(Box::new(expr))));
         if is_word(parser, "ISNULL") {
             parser.advance_token();
-            return nested(Expr::IsNull(of()));
+            return nested(Expr::IsNull(operand()));
         }
         if parser.parse_keyword(Keyword::NOTNULL) || parser.parse_keywords(&[Keyword::NOT, Keyword::NULL]) {
-            return nested(Expr::IsNotNull(of()));
+            return nested(Expr::IsNotNull(operand()));
         }
-        for (keyword, op) in MATCHES {
+        for (keyword, op) in MATCH_OPERATORS {
             if parser.parse_keywords(&[Keyword::NOT, keyword]) {
                 return match parser.parse_subexpr(self.prec_value(Precedence::Eq)) {
                     Ok(right) => {
-                        let matches = Expr::BinaryOp { left: of(), op, right: Box::new(right) };
+                        let matches = Expr::BinaryOp { left: operand(), op, right: Box::new(right) };
                         nested(Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(matches) })
                     }
                     Err(error) => Some(Err(error)),
                 };
             }
         }
-        OF_PARSER.parse_infix(parser, expr, precedence)
+        BASE.parse_infix(parser, expr, precedence)
     }
 
     fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Parsed<u8>> {
         let is_negated_match = matches!(parser.peek_token_ref().token, Token::Word(ref word) if word.keyword == Keyword::NOT)
-            && matches!(parser.peek_nth_token_ref(1).token, Token::Word(ref word) if MATCHES.iter().any(|(keyword, _)| *keyword == word.keyword));
-        // All operators like `=` bind as strongly as each other, and the first of them first: this is the least strength
-        // that the parser has for one.
+            && matches!(parser.peek_nth_token_ref(1).token, Token::Word(ref word) if MATCH_OPERATORS.iter().any(|(keyword, _)| *keyword == word.keyword));
+        // In SQLite all operators like `=` have the same precedence and associate to the left. `Is` is the lowest precedence
+        // that the parser has for one of them.
         if is_word(parser, "ISNULL") || is_negated_match {
             return Some(Ok(self.prec_value(Precedence::Is)));
         }
-        OF_PARSER.get_next_precedence(parser)
+        BASE.get_next_precedence(parser)
     }
 
-    /// Words, and up to two numbers in brackets.
+    /// Parses a type name: words, and numbers in parentheses.
     fn parse_data_type(&self, parser: &mut Parser<'_>) -> Option<Parsed<DataType>> {
         let mut words: Vec<String> = Vec::new();
         while let Token::Word(_) | Token::SingleQuotedString(_) = parser.peek_token_ref().token {
@@ -138,14 +142,14 @@ impl Dialect for Sqlite {
         Some(Ok(DataType::Custom(vec![Ident::new(name)].into(), Vec::new())))
     }
 
-    /// What is wrong behind these words is said as it is; they are no names for which something else is wrong.
+    /// Reserves words whose syntax errors would otherwise be hidden, because the parser would read them as names.
     fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {
         matches!(keyword, Keyword::CASE | Keyword::NOT | Keyword::EXISTS)
     }
 
-    // The rest is the parser's.
+    // The other methods delegate to the base dialect.
 
-    as_parser!(
+    delegate_to_base!(
         supports_filter_during_aggregation,
         supports_in_empty_list,
         supports_limit_comma,
@@ -169,88 +173,88 @@ impl Dialect for Sqlite {
     );
 
     fn is_delimited_identifier_start(&self, char: char) -> bool {
-        OF_PARSER.is_delimited_identifier_start(char)
+        BASE.is_delimited_identifier_start(char)
     }
 
     fn is_identifier_start(&self, char: char) -> bool {
-        OF_PARSER.is_identifier_start(char)
+        BASE.is_identifier_start(char)
     }
 
     fn is_identifier_part(&self, char: char) -> bool {
-        OF_PARSER.is_identifier_part(char)
+        BASE.is_identifier_part(char)
     }
 
     fn parse_statement(&self, parser: &mut Parser<'_>) -> Option<Parsed<Statement>> {
-        OF_PARSER.parse_statement(parser)
+        BASE.parse_statement(parser)
     }
 
     fn prec_value(&self, precedence: Precedence) -> u8 {
-        OF_PARSER.prec_value(precedence)
+        BASE.prec_value(precedence)
     }
 
     fn is_column_alias(&self, keyword: &Keyword, parser: &mut Parser<'_>) -> bool {
-        OF_PARSER.is_column_alias(keyword, parser)
+        BASE.is_column_alias(keyword, parser)
     }
 
     fn is_table_alias(&self, keyword: &Keyword, parser: &mut Parser<'_>) -> bool {
-        OF_PARSER.is_table_alias(keyword, parser)
+        BASE.is_table_alias(keyword, parser)
     }
 
     fn is_table_factor(&self, keyword: &Keyword, parser: &mut Parser<'_>) -> bool {
-        OF_PARSER.is_table_factor(keyword, parser)
+        BASE.is_table_factor(keyword, parser)
     }
 
     fn between_low_bound_precedence(&self) -> u8 {
-        OF_PARSER.between_low_bound_precedence()
+        BASE.between_low_bound_precedence()
     }
 }
 
-/// How deep an expression is on its left side, as a long row of operators is: there the parser does not count.
+/// The depth of an expression along its left operands, which the recursion limit of the parser does not cover.
 fn left_depth(expr: &Expr) -> usize {
     fn left(expr: &Expr) -> Option<&Expr> {
         match expr {
-            Expr::BinaryOp { left: of, .. }
-            | Expr::UnaryOp { expr: of, .. }
-            | Expr::Nested(of)
-            | Expr::Collate { expr: of, .. }
-            | Expr::In { expr: of, .. }
-            | Expr::Between { expr: of, .. }
-            | Expr::Like { expr: of, .. }
-            | Expr::JsonAccess { value: of, .. }
-            | Expr::IsNull(of)
-            | Expr::IsNotNull(of)
-            | Expr::IsTrue(of)
-            | Expr::IsNotTrue(of)
-            | Expr::IsFalse(of)
-            | Expr::IsNotFalse(of)
-            | Expr::IsDistinctFrom(of, _)
-            | Expr::IsNotDistinctFrom(of, _) => Some(&**of),
+            Expr::BinaryOp { left: operand, .. }
+            | Expr::UnaryOp { expr: operand, .. }
+            | Expr::Nested(operand)
+            | Expr::Collate { expr: operand, .. }
+            | Expr::In { expr: operand, .. }
+            | Expr::Between { expr: operand, .. }
+            | Expr::Like { expr: operand, .. }
+            | Expr::JsonAccess { value: operand, .. }
+            | Expr::IsNull(operand)
+            | Expr::IsNotNull(operand)
+            | Expr::IsTrue(operand)
+            | Expr::IsNotTrue(operand)
+            | Expr::IsFalse(operand)
+            | Expr::IsNotFalse(operand)
+            | Expr::IsDistinctFrom(operand, _)
+            | Expr::IsNotDistinctFrom(operand, _) => Some(&**operand),
             _ => None,
         }
     }
     iter::successors(Some(expr), |expr| left(expr)).filter(|expr| !matches!(expr, Expr::Nested(_))).count()
 }
 
-/// Whether the next token is this word, not quoted.
+/// True if the next token is this word, unquoted.
 fn is_word(parser: &Parser<'_>, expected: &str) -> bool {
     matches!(&parser.peek_token_ref().token,
         Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(expected))
 }
 
-/// The tokens as SQLite has them: `0X1F` is one of them as `0x1F` is, a number ends where no word begins, and words that it has
-/// no keyword for are names, whatever they are in other kinds of SQL.
+/// Corrects the tokens of the parser to those of SQLite: `0X1F` is a number like `0x1F`, a word cannot directly follow a
+/// number, and words that are not keywords of SQLite are names.
 ///
 /// # Errors
-/// If a number does not end.
-pub(super) fn as_sqlite(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, TokenizerError> {
+/// If a token is not valid in SQLite, such as `1x`, `1L` or `::`.
+pub(super) fn normalize_tokens(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, TokenizerError> {
     let mut all: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     for mut token in tokens {
         let last = all.last_mut().filter(|last| last.span.end == token.span.start);
         match (last, &mut token.token) {
             (Some(TokenWithSpan { token: Token::HexStringLiteral(digits), span }), Token::Word(word))
-                if word.quote_style.is_none() && is_number(digits, *span) =>
+                if word.quote_style.is_none() && is_hex_integer(digits, *span) =>
             {
-                return Err(unknown(&format!("0x{digits}{word}"), span.start));
+                return Err(unrecognized_token(&format!("0x{digits}{word}"), span.start));
             }
             (Some(TokenWithSpan { token: last @ Token::Number(..), span }), Token::Word(word))
                 if word.quote_style.is_none() =>
@@ -260,15 +264,19 @@ pub(super) fn as_sqlite(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>
                     && word.value[1..].bytes().all(|byte| byte.is_ascii_hexdigit());
                 match word.value.strip_prefix('X').filter(|_| is_hex) {
                     Some(digits) => *last = Token::HexStringLiteral(digits.to_owned()),
-                    None => return Err(unknown(&format!("{last}{word}"), span.start)),
+                    None => return Err(unrecognized_token(&format!("{last}{word}"), span.start)),
                 }
                 span.end = token.span.end;
                 continue;
             }
-            (_, Token::DoubleColon) => return Err(unknown("::", token.span.start)),
-            (_, Token::Number(digits, true)) => return Err(unknown(&format!("{digits}L"), token.span.start)),
-            (_, Token::HexStringLiteral(digits)) if digits.is_empty() && is_number(digits, token.span) => {
-                return Err(unknown("0x", token.span.start));
+            (_, Token::DoubleColon) => return Err(unrecognized_token("::", token.span.start)),
+            (_, Token::Number(digits, true)) => {
+                return Err(unrecognized_token(&format!("{digits}L"), token.span.start));
+            }
+            (_, Token::HexStringLiteral(digits))
+                if digits.is_empty() && is_hex_integer(digits, token.span) =>
+            {
+                return Err(unrecognized_token("0x", token.span.start));
             }
             (_, Token::Word(word)) if word.quote_style.is_none() => {
                 let upper = word.value.to_ascii_uppercase();
@@ -283,11 +291,12 @@ pub(super) fn as_sqlite(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>
     Ok(all)
 }
 
-/// Whether what the parser takes for a BLOB of these digits, like `X'1F'`, is a number, like `0x1F`.
-pub(super) fn is_number(digits: &str, span: Span) -> bool {
+/// True if a token that the parser reads as a BLOB literal, like `X'1F'`, is a hexadecimal integer, like `0x1F`. The two have
+/// different lengths.
+pub(super) fn is_hex_integer(digits: &str, span: Span) -> bool {
     span.end.column.saturating_sub(span.start.column) == (digits.len() + "0x".len()) as u64
 }
 
-fn unknown(token: &str, location: Location) -> TokenizerError {
+fn unrecognized_token(token: &str, location: Location) -> TokenizerError {
     TokenizerError { message: format!("unrecognized token: {token:?}"), location }
 }

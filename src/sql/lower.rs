@@ -1,46 +1,46 @@
-//! SQL expressions over the columns of `input` to those of a plan.
+//! Lowers SQL expressions over the columns of `input` to expressions of a plan.
 //!
-//! Each is kept as the text that SQLite is given, its names as the parser understood them, and, where there is code that
-//! does the same, as that.
+//! The result holds the text for SQLite, with names quoted as the parser understood them, and the compiled expression if
+//! there is an equivalent one.
 
 use super::compile::compile;
-use super::names::Refused;
 use super::rewrite::Rewriter;
+use super::unsupported::Unsupported;
 use crate::eval::sqlite::{InputColumn, Session};
 use crate::plan::{Expr, SqlExpr};
 use sqlparser::ast::{self, Spanned, VisitMut};
 use sqlparser::tokenizer::Span;
 use std::ops::ControlFlow;
 
-/// What a scalar SQL expression over the columns of `input` is.
+/// Lowers a scalar SQL expression over the columns of `input`.
 ///
 /// # Errors
-/// If it is more than a value of one record, or SQLite does not know it.
-pub(crate) fn lower(expr: &ast::Expr) -> Result<Expr, Refused> {
-    let mut for_sqlite = expr.clone();
+/// If the expression reads more than one record, or SQLite rejects it.
+pub(crate) fn lower(expr: &ast::Expr) -> Result<Expr, Unsupported> {
+    let mut sqlite_expr = expr.clone();
     let mut rewriter = Rewriter::default();
-    if let ControlFlow::Break(refused) = for_sqlite.visit(&mut rewriter) {
-        return Err(refused);
+    if let ControlFlow::Break(unsupported) = sqlite_expr.visit(&mut rewriter) {
+        return Err(unsupported);
     }
-    let (text, inputs) = (for_sqlite.to_string(), rewriter.inputs);
+    let (text, inputs) = (sqlite_expr.to_string(), rewriter.inputs);
     let columns = inputs.iter().map(|(name, expr)| {
         let is_text = matches!(expr, Expr::Field(_));
         InputColumn { name: name.clone(), is_text }
     });
     let checked = Session::open(&columns.collect::<Vec<_>>()).and_then(|session| session.check(&text));
     if let Err(message) = checked {
-        let span = named_in(&message, &rewriter.functions).unwrap_or_else(|| expr.span());
-        return Err(Refused { reason: message, span });
+        let span = function_span(&message, &rewriter.functions).unwrap_or_else(|| expr.span());
+        return Err(Unsupported { reason: message, span });
     }
     Ok(match compile(expr) {
-        // It is what it is, and nothing is evaluated.
+        // A column, a literal or a record function needs no evaluation.
         Some(leaf) if !leaf.is_compound() => leaf,
         compiled => Expr::Sql(SqlExpr { text, inputs, compiled: compiled.map(Box::new) }),
     })
 }
 
-/// Where the function stands that a message is about.
-fn named_in(message: &str, functions: &[(String, Span)]) -> Option<Span> {
+/// The position of the function that an error message names.
+fn function_span(message: &str, functions: &[(String, Span)]) -> Option<Span> {
     let words: Vec<_> = message.split(|char: char| char != '_' && !char.is_alphanumeric()).collect();
     let is_named = |(name, _): &&(String, Span)| words.contains(&name.as_str());
     functions.iter().find(is_named).map(|(_, span)| *span)
@@ -50,16 +50,17 @@ fn named_in(message: &str, functions: &[(String, Span)]) -> Option<Span> {
 mod tests {
     use super::*;
     use crate::sql::script::Script;
+    use crate::sql::unsupported::ROW_BY_ROW;
 
-    fn lowered(sql: &str) -> Result<Expr, Refused> {
-        let lowered = Script::read("x.sql", sql, |script| {
+    fn lower_text(sql: &str) -> Result<Expr, Unsupported> {
+        let lowered = Script::parse("x.sql", sql, |script| {
             script.whole().parse(|parser| parser.parse_expr()).map(|expr| lower(&expr))
         });
         lowered.unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
     fn text(sql: &str) -> String {
-        match lowered(sql) {
+        match lower_text(sql) {
             Ok(Expr::Sql(SqlExpr { text, .. })) => text,
             Ok(Expr::Field(name)) => format!("{name:?}"),
             other => panic!("{sql}: {other:?}"),
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn sqlite_is_given_the_names_that_were_understood() {
+    fn text_for_sqlite_quotes_names_as_the_parser_understood_them() {
         let cases = [
             ("a", r#""a""#),
             ("[a b] || `c` || D", r#""a b" || "c" || "D""#),
@@ -105,8 +106,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_each_other_may_be_as_deep_as_sqlite_has_it() {
-        // What stands before, behind and between them.
+    fn expression_depth_is_limited_as_in_sqlite() {
+        // Text before and after the nested expression.
         let forms = [
             ("(", ")"),
             ("abs(", ")"),
@@ -127,8 +128,8 @@ mod tests {
         ];
         for (open, close) in forms {
             let nested = |depth: usize| format!("{}a{}", open.repeat(depth), close.repeat(depth));
-            lowered(&nested(400)).unwrap_or_else(|refused| panic!("{open} {close}: {refused:?}"));
-            let error = Script::read("x.sql", &nested(3_000), |script| {
+            lower_text(&nested(400)).unwrap_or_else(|error| panic!("{open} {close}: {error:?}"));
+            let error = Script::parse("x.sql", &nested(3_000), |script| {
                 script.whole().parse(|parser| parser.parse_expr())
             });
             let error = error.unwrap_err();
@@ -137,27 +138,29 @@ mod tests {
     }
 
     #[test]
-    fn what_sees_more_than_a_record_is_refused_with_its_place() {
+    fn unsupported_expressions_are_reported_with_reason_and_position() {
+        let row_by_row = |reason: &str| format!("{reason}: {ROW_BY_ROW}");
+        let subquery = || row_by_row("a subquery is not supported in a pipeline");
         let cases = [
-            ("1 + count(*)", "count() is an aggregate, which sees more than one record", 5),
-            ("max(a)", "max() is an aggregate, which sees more than one record", 1),
-            ("a || sum(b) OVER ()", "sum() OVER is a window function, which sees more than one record", 6),
-            ("(SELECT 1)", "a subquery sees more than one record", 2),
-            ("a IN (SELECT b FROM input)", "a subquery sees more than one record", 7),
-            ("a IN other", "a subquery sees more than one record", 1),
-            ("EXISTS (SELECT 1)", "a subquery sees more than one record", 9),
-            ("a + ?", "there is nothing to put in place of a parameter", 5),
-            ("other.a", "nothing of this name is selected from", 1),
-            ("1 + uuid7(a)", "wrong number of arguments to function uuid7()", 5),
-            ("1 + nosuch(a)", "no such function: nosuch", 5),
-            ("1 + substr(a)", "wrong number of arguments to function substr()", 5),
-            ("1 + instr(a)", "wrong number of arguments to function instr()", 5),
-            ("group_concat(a, ',')", "group_concat() is an aggregate, which sees more than one record", 1),
-            ("1 + row_number()", "misuse of window function row_number()", 5),
+            ("1 + count(*)", row_by_row("count() is an aggregate function"), 5),
+            ("max(a)", row_by_row("max() is an aggregate function"), 1),
+            ("a || sum(b) OVER ()", row_by_row("sum() OVER is a window function"), 6),
+            ("(SELECT 1)", subquery(), 2),
+            ("a IN (SELECT b FROM input)", subquery(), 7),
+            ("a IN other", subquery(), 1),
+            ("EXISTS (SELECT 1)", subquery(), 9),
+            ("a + ?", "parameters are not supported in a pipeline".to_owned(), 5),
+            ("other.a", "no such column: other.a".to_owned(), 1),
+            ("1 + uuid7(a)", "wrong number of arguments to function uuid7()".to_owned(), 5),
+            ("1 + nosuch(a)", "no such function: nosuch".to_owned(), 5),
+            ("1 + substr(a)", "wrong number of arguments to function substr()".to_owned(), 5),
+            ("1 + instr(a)", "wrong number of arguments to function instr()".to_owned(), 5),
+            ("group_concat(a, ',')", row_by_row("group_concat() is an aggregate function"), 1),
+            ("1 + row_number()", "misuse of window function row_number()".to_owned(), 5),
         ];
         for (sql, reason, column) in cases {
-            let refused = lowered(sql).unwrap_err();
-            assert_eq!((refused.reason.as_str(), refused.span.start.column), (reason, column), "{sql}");
+            let error = lower_text(sql).unwrap_err();
+            assert_eq!((error.reason, error.span.start.column), (reason, column), "{sql}");
         }
     }
 }

@@ -1,32 +1,33 @@
-//! How strongly operators bind in SQLite, from OR to signs (`lang_expr.html`, section 2).
+//! Operator precedence in SQLite ([SQL Language Expressions](https://sqlite.org/lang_expr.html), section 2).
 //!
-//! SQLite's parser and the one used here do not agree on all of it. So an operand counts as one only where SQLite would
-//! take it for one too; where that is not so, SQLite gets the text.
+//! The parser does not agree with SQLite about every operator. An expression is compiled only if SQLite would parse its
+//! operands in the same way; SQLite evaluates the text of all others.
 
 use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 
-/// How strongly an operator binds.
-pub(super) type Strength = u8;
+/// Precedence of an operator; a larger number binds more tightly.
+pub(super) type Precedence = u8;
 
-const OR: Strength = 1;
-const AND: Strength = 2;
-pub(super) const NOT: Strength = 3;
-pub(super) const EQUALITY: Strength = 4;
-const ORDER: Strength = 5;
-const BITS: Strength = 6;
-const SUM: Strength = 7;
-const PRODUCT: Strength = 8;
-const JOIN: Strength = 9;
-const COLLATE: Strength = 10;
-pub(super) const SIGN: Strength = 11;
-const WHOLE: Strength = 12;
+const OR: Precedence = 1;
+const AND: Precedence = 2;
+pub(super) const NOT: Precedence = 3;
+pub(super) const EQUALITY: Precedence = 4;
+const RELATIONAL: Precedence = 5;
+const BITWISE: Precedence = 6;
+const ADDITIVE: Precedence = 7;
+const MULTIPLICATIVE: Precedence = 8;
+const CONCAT: Precedence = 9;
+const COLLATE: Precedence = 10;
+pub(super) const UNARY: Precedence = 11;
+/// Of expressions without an outer operator, such as literals and calls.
+const PRIMARY: Precedence = 12;
 
-/// How strongly the outermost operator of an expression binds; 0 for what is not known, which is never an operand.
-pub(super) fn of(expr: &Expr) -> Strength {
+/// Precedence of the outermost operator of an expression; 0 if it is unknown, so that the expression is never an operand.
+pub(super) fn precedence(expr: &Expr) -> Precedence {
     match expr {
-        Expr::BinaryOp { op, .. } => of_binary(op),
+        Expr::BinaryOp { op, .. } => binary_precedence(op),
         Expr::UnaryOp { op: UnaryOperator::Not, .. } => NOT,
-        Expr::UnaryOp { .. } => SIGN,
+        Expr::UnaryOp { .. } => UNARY,
         Expr::Collate { .. } => COLLATE,
         Expr::Nested(_)
         | Expr::Value(_)
@@ -34,7 +35,7 @@ pub(super) fn of(expr: &Expr) -> Strength {
         | Expr::CompoundIdentifier(_)
         | Expr::Function(_)
         | Expr::Case { .. }
-        | Expr::Cast { .. } => WHOLE,
+        | Expr::Cast { .. } => PRIMARY,
         Expr::IsNull(_)
         | Expr::IsNotNull(_)
         | Expr::IsTrue(_)
@@ -50,17 +51,17 @@ pub(super) fn of(expr: &Expr) -> Strength {
     }
 }
 
-/// How strongly a binary operator binds; 0 for what is not known.
-pub(super) fn of_binary(op: &BinaryOperator) -> Strength {
+/// Precedence of a binary operator; 0 if it is unknown.
+pub(super) fn binary_precedence(op: &BinaryOperator) -> Precedence {
     match op {
         BinaryOperator::Or => OR,
         BinaryOperator::And => AND,
         BinaryOperator::Eq | BinaryOperator::NotEq | BinaryOperator::Glob => EQUALITY,
-        BinaryOperator::Lt | BinaryOperator::LtEq | BinaryOperator::Gt | BinaryOperator::GtEq => ORDER,
-        BinaryOperator::BitwiseAnd | BinaryOperator::BitwiseOr => BITS,
-        BinaryOperator::Plus | BinaryOperator::Minus => SUM,
-        BinaryOperator::Multiply | BinaryOperator::Divide | BinaryOperator::Modulo => PRODUCT,
-        BinaryOperator::StringConcat => JOIN,
+        BinaryOperator::Lt | BinaryOperator::LtEq | BinaryOperator::Gt | BinaryOperator::GtEq => RELATIONAL,
+        BinaryOperator::BitwiseAnd | BinaryOperator::BitwiseOr => BITWISE,
+        BinaryOperator::Plus | BinaryOperator::Minus => ADDITIVE,
+        BinaryOperator::Multiply | BinaryOperator::Divide | BinaryOperator::Modulo => MULTIPLICATIVE,
+        BinaryOperator::StringConcat => CONCAT,
         _ => 0,
     }
 }

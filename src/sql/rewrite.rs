@@ -1,10 +1,11 @@
-//! Expressions as SQLite is to be given them, and what they can not be.
+//! Rewrites expressions for SQLite, and rejects those that a pipeline does not support.
 //!
-//! Names are quoted as the parser understood them. What depends on the record and not on arguments, `uuid4()` or the
-//! time, becomes a column of `input`, made once for each place where it stands.
+//! Names are quoted as the parser understood them. Functions without arguments that depend on the record, such as
+//! `uuid4()`, and the current time become columns of `input`, computed once for each occurrence.
 
-use super::dialect::is_number;
-use super::names::{Refused, column_of, hexadecimal, name_of, of_record};
+use super::dialect::is_hex_integer;
+use super::names::{column_name, function_name, hex_integer, record_function};
+use super::unsupported::{ROW_BY_ROW, Unsupported};
 use crate::plan::Expr;
 use crate::schema::ddl::quote_name;
 use sqlparser::ast::{
@@ -14,7 +15,7 @@ use sqlparser::ast::{
 use sqlparser::tokenizer::Span;
 use std::ops::ControlFlow;
 
-/// Functions of several rows.
+/// Aggregate functions, except `min` and `max`, which are aggregates only with one argument.
 const AGGREGATES: [&str; 18] = [
     "avg",
     "count",
@@ -36,94 +37,98 @@ const AGGREGATES: [&str; 18] = [
     "first_value",
 ];
 
-/// Functions that take texts, and are given the text of what is none.
+/// Functions that take only TEXT. Arguments of other types are cast.
 const TEXT_FUNCTIONS: [&str; 4] = ["upper", "lower", "slug", "try_date"];
 
-/// Makes of an expression what SQLite is to be given.
+/// Rewrites an expression for SQLite.
 #[derive(Default)]
 pub(super) struct Rewriter {
-    /// The columns of `input` that the text names, and what is in them.
+    /// The columns of `input` that the expression reads, each with its value.
     pub(super) inputs: Vec<(String, Expr)>,
-    /// The functions that it calls, and where.
+    /// The functions that the expression calls, with their positions.
     pub(super) functions: Vec<(String, Span)>,
 }
 
 impl VisitorMut for Rewriter {
-    type Break = Refused;
+    type Break = Unsupported;
 
-    fn pre_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<Refused> {
-        let reason = "a subquery sees more than one record".to_owned();
-        ControlFlow::Break(Refused { reason, span: query.span() })
+    fn pre_visit_query(&mut self, query: &mut ast::Query) -> ControlFlow<Unsupported> {
+        ControlFlow::Break(Unsupported { reason: subquery_reason(), span: query.span() })
     }
 
-    fn pre_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<Refused> {
+    fn pre_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<Unsupported> {
         let expr = &*expr;
-        let refuse =
-            |reason: &str| ControlFlow::Break(Refused { reason: reason.to_owned(), span: expr.span() });
+        let unsupported = |reason: String| ControlFlow::Break(Unsupported { reason, span: expr.span() });
         match expr {
             ast::Expr::In { target: ast::InTarget::Table { .. }, .. } => {
-                return refuse("a subquery sees more than one record");
+                return unsupported(subquery_reason());
             }
             ast::Expr::Value(value) => match &value.value {
-                Value::Placeholder(_) => return refuse("there is nothing to put in place of a parameter"),
-                Value::HexStringLiteral(digits) if hexadecimal(value).is_none() => {
-                    if is_number(digits, value.span) {
-                        return refuse("this is no INTEGER of 64 bits");
+                Value::Placeholder(_) => {
+                    return unsupported("parameters are not supported in a pipeline".to_owned());
+                }
+                Value::HexStringLiteral(digits) if hex_integer(value).is_none() => {
+                    if is_hex_integer(digits, value.span) {
+                        return unsupported(format!(
+                            "the hexadecimal integer 0x{digits} has more than 64 bits"
+                        ));
                     } else if digits.len() % 2 != 0 {
-                        return refuse("a BLOB has two digits for each byte");
+                        return unsupported(format!(
+                            "the BLOB literal X'{digits}' has an odd number of digits"
+                        ));
                     }
                 }
                 _ => {}
             },
-            ast::Expr::CompoundIdentifier(_) => return refuse("nothing of this name is selected from"),
+            ast::Expr::CompoundIdentifier(_) => return unsupported(format!("no such column: {expr}")),
             ast::Expr::Function(function) => {
                 let span = function.span();
                 if let Err(reason) = check_function(function) {
-                    return ControlFlow::Break(Refused { reason, span });
+                    return ControlFlow::Break(Unsupported { reason, span });
                 }
-                self.functions.extend(name_of(function).map(|name| (name, span)));
+                self.functions.extend(function_name(function).map(|name| (name, span)));
             }
             _ => {}
         }
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_value(&mut self, value: &mut ast::ValueWithSpan) -> ControlFlow<Refused> {
-        // Those that are doubled are printed as they are.
+    fn pre_visit_value(&mut self, value: &mut ast::ValueWithSpan) -> ControlFlow<Unsupported> {
+        // The parser prints quotes as they are, without doubling them.
         if let Value::SingleQuotedString(text) = &mut value.value {
             *text = text.replace('\'', "''");
         }
         ControlFlow::Continue(())
     }
 
-    fn post_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<Refused> {
-        let column = column_of(expr).map(str::to_owned);
+    fn post_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<Unsupported> {
+        let column = column_name(expr).map(str::to_owned);
         if let Some(name) = column {
-            *expr = self.input(name.clone(), Expr::Field(name));
+            *expr = self.input_column(name.clone(), Expr::Field(name));
             return ControlFlow::Continue(());
         }
         match expr {
             ast::Expr::Value(value) => {
-                if let Some(integer) = hexadecimal(value) {
+                if let Some(integer) = hex_integer(value) {
                     value.value = Value::Number(integer.to_string(), false);
                     *expr = nested(expr.clone());
                 }
             }
-            // Two signs side by side are a comment.
-            ast::Expr::UnaryOp { expr: of, .. } if matches!(**of, ast::Expr::UnaryOp { .. }) => {
-                **of = nested((**of).clone());
+            // Two adjacent minus signs would start a comment.
+            ast::Expr::UnaryOp { expr: operand, .. } if matches!(**operand, ast::Expr::UnaryOp { .. }) => {
+                **operand = nested((**operand).clone());
             }
             ast::Expr::Function(function) => {
-                let name = name_of(function).unwrap_or_default();
-                if let Some(of_record) = of_record(&name) {
+                let name = function_name(function).unwrap_or_default();
+                if let Some(value) = record_function(&name) {
                     let start = function.span().start;
-                    // Each one is another, and a name of its own keeps them apart.
-                    let place = format!("{name}() at {}:{}", start.line, start.column);
-                    *expr = self.value(place, of_record);
-                } else if let Some(now) = reads_clock(&name) {
-                    self.stop_clock(function, now);
+                    // Each occurrence may have another value, so it gets a column of its own.
+                    let column = format!("{name}() at {}:{}", start.line, start.column);
+                    *expr = self.input_value(column, value);
+                } else if let Some(time_use) = time_use(&name) {
+                    self.fix_time(function, time_use);
                 } else if TEXT_FUNCTIONS.contains(&name.as_str()) {
-                    make_texts(function);
+                    cast_arguments_to_text(function);
                 }
             }
             _ => {}
@@ -133,100 +138,107 @@ impl VisitorMut for Rewriter {
 }
 
 impl Rewriter {
-    /// A column of `input`.
-    fn input(&mut self, mut name: String, expr: Expr) -> ast::Expr {
+    /// Adds a column to `inputs`, unless it is there already, and returns a reference to it.
+    fn input_column(&mut self, mut name: String, expr: Expr) -> ast::Expr {
         loop {
-            let known = self.inputs.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name));
-            let Some((known, of)) = known else {
+            let same_name = self.inputs.iter().find(|(other, _)| other.eq_ignore_ascii_case(&name));
+            let Some((other, value)) = same_name else {
                 self.inputs.push((name.clone(), expr));
                 break;
             };
-            if *of == expr || matches!((of, &expr), (Expr::Field(_), Expr::Field(_))) {
-                name.clone_from(known);
+            if *value == expr || matches!((value, &expr), (Expr::Field(_), Expr::Field(_))) {
+                name.clone_from(other);
                 break;
             }
-            // A column that is called as what is none.
+            // A field has the name of a generated column.
             name.push('\'');
         }
-        // The parser prints what has no quotes as it is, and guesses which quotes in others are doubled already.
+        // The parser prints a name without quote style as it is. With one, it guesses which quotes are already doubled.
         ast::Expr::Identifier(Ident::new(quote_name(&name)))
     }
 
-    /// A value that is not of a column, and so has no affinity: a sign takes that off.
-    fn value(&mut self, name: String, expr: Expr) -> ast::Expr {
-        let input = Box::new(self.input(name, expr));
-        nested(ast::Expr::UnaryOp { op: UnaryOperator::Plus, expr: input })
+    /// Adds a column for a value that is not a field. The unary plus removes the affinity of the column.
+    fn input_value(&mut self, name: String, expr: Expr) -> ast::Expr {
+        let column = Box::new(self.input_column(name, expr));
+        nested(ast::Expr::UnaryOp { op: UnaryOperator::Plus, expr: column })
     }
 
-    /// Makes a call read the time at which the load began: in SQLite it is the same throughout a statement.
-    fn stop_clock(&mut self, function: &mut Function, now: Clock) {
-        let mut argument =
-            || FunctionArg::Unnamed(FunctionArgExpr::Expr(self.value("now()".to_owned(), Expr::Now)));
-        match (&mut function.args, now) {
-            (args @ FunctionArguments::None, Clock::Keyword(name)) => {
+    /// Makes a call use the start time of the load as the current time. (In SQLite, the current time is the same throughout
+    /// a statement.)
+    fn fix_time(&mut self, function: &mut Function, time_use: TimeUse) {
+        let mut now =
+            || FunctionArg::Unnamed(FunctionArgExpr::Expr(self.input_value("now()".to_owned(), Expr::Now)));
+        match (&mut function.args, time_use) {
+            (args @ FunctionArguments::None, TimeUse::Keyword(name)) => {
                 function.name = vec![Ident::new(name)].into();
                 let (duplicate_treatment, clauses) = Default::default();
-                let args_of_call = vec![argument()];
+                let call_args = vec![now()];
                 *args = FunctionArguments::List(FunctionArgumentList {
                     duplicate_treatment,
-                    args: args_of_call,
+                    args: call_args,
                     clauses,
                 });
             }
-            (FunctionArguments::List(list), Clock::Argument(at)) if list.args.len() == at => {
-                list.args.push(argument());
+            (FunctionArguments::List(list), TimeUse::Argument(at)) if list.args.len() == at => {
+                list.args.push(now());
             }
-            // Where a time is missing this stands for one.
-            (FunctionArguments::List(list), Clock::Argument(at))
+            // As the first modifier, this is allowed without a time value, which is then the current time.
+            (FunctionArguments::List(list), TimeUse::Argument(at))
                 if is_text(&list.args[at.min(list.args.len() - 1)], &["subsec", "subsecond"]) =>
             {
-                list.args.insert(at, argument());
+                list.args.insert(at, now());
             }
-            (FunctionArguments::List(list), Clock::Argument(at)) => {
-                list.args.iter_mut().skip(at).take(1).filter(|of| is_now(of)).for_each(|of| *of = argument());
+            (FunctionArguments::List(list), TimeUse::Argument(at)) => {
+                list.args.iter_mut().skip(at).take(1).filter(|arg| is_now(arg)).for_each(|arg| *arg = now());
             }
-            (FunctionArguments::List(list), Clock::Both) => {
-                list.args.iter_mut().filter(|of| is_now(of)).for_each(|of| *of = argument());
+            (FunctionArguments::List(list), TimeUse::AllArguments) => {
+                list.args.iter_mut().filter(|arg| is_now(arg)).for_each(|arg| *arg = now());
             }
             _ => {}
         }
     }
 }
 
-/// How a function reads the clock.
+/// How a function uses the current time.
 #[derive(Debug, Clone, Copy)]
-enum Clock {
-    /// It is a word, and as much as this function.
+enum TimeUse {
+    /// A keyword, equivalent to this function called without arguments.
     Keyword(&'static str),
-    /// Its argument with this number is a time, and missing that of the clock.
+    /// The argument at this index is a time value; if it is missing, the current time is used.
     Argument(usize),
-    /// Its arguments are two times.
-    Both,
+    /// All arguments are time values.
+    AllArguments,
 }
 
-/// How the function of this name reads the clock, if it does.
-fn reads_clock(name: &str) -> Option<Clock> {
+/// How the function `name` uses the current time, if it does
+/// ([Date And Time Functions](https://sqlite.org/lang_datefunc.html)).
+fn time_use(name: &str) -> Option<TimeUse> {
     Some(match name {
-        "current_date" => Clock::Keyword("date"),
-        "current_time" => Clock::Keyword("time"),
-        "current_timestamp" => Clock::Keyword("datetime"),
-        "date" | "time" | "datetime" | "julianday" | "unixepoch" => Clock::Argument(0),
-        "strftime" => Clock::Argument(1),
-        "timediff" => Clock::Both,
+        "current_date" => TimeUse::Keyword("date"),
+        "current_time" => TimeUse::Keyword("time"),
+        "current_timestamp" => TimeUse::Keyword("datetime"),
+        "date" | "time" | "datetime" | "julianday" | "unixepoch" => TimeUse::Argument(0),
+        "strftime" => TimeUse::Argument(1),
+        "timediff" => TimeUse::AllArguments,
         _ => return None,
     })
+}
+
+/// The reason against a subquery.
+fn subquery_reason() -> String {
+    format!("a subquery is not supported in a pipeline: {ROW_BY_ROW}")
 }
 
 fn is_now(argument: &FunctionArg) -> bool {
     is_text(argument, &["now"])
 }
 
-/// Whether an argument is one of these texts, in any case.
+/// True if an argument is one of these text literals, ignoring ASCII case.
 fn is_text(argument: &FunctionArg, texts: &[&str]) -> bool {
     let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = argument else { return false };
     let mut expr = expr;
-    while let ast::Expr::Nested(of) = expr {
-        expr = of;
+    while let ast::Expr::Nested(inner) = expr {
+        expr = inner;
     }
     let ast::Expr::Value(value) = expr else { return false };
     matches!(&value.value, Value::SingleQuotedString(text) if texts.iter().any(|known| text.eq_ignore_ascii_case(known)))
@@ -236,44 +248,46 @@ fn nested(expr: ast::Expr) -> ast::Expr {
     ast::Expr::Nested(Box::new(expr))
 }
 
-/// Why a call is more than a value of one record.
+/// Checks that a call reads only one record.
 fn check_function(function: &Function) -> Result<(), String> {
-    let name = name_of(function).ok_or("there is no such function")?;
+    let name = function_name(function).ok_or_else(|| format!("no such function: {}", function.name))?;
     let arguments = match &function.args {
         FunctionArguments::None => 0,
-        FunctionArguments::Subquery(_) => return Err("a subquery sees more than one record".to_owned()),
+        FunctionArguments::Subquery(_) => return Err(subquery_reason()),
         FunctionArguments::List(list) if list.duplicate_treatment.is_some() || !list.clauses.is_empty() => {
-            return Err(format!("{name}() is called as a function of several rows"));
+            return Err(format!(
+                "clauses such as DISTINCT and ORDER BY are not supported in the arguments of {name}()"
+            ));
         }
         FunctionArguments::List(list) => list.args.len(),
     };
     let is_aggregate =
         AGGREGATES.contains(&name.as_str()) || matches!(name.as_str(), "min" | "max") && arguments == 1;
     if function.over.is_some() {
-        Err(format!("{name}() OVER is a window function, which sees more than one record"))
+        Err(format!("{name}() OVER is a window function: {ROW_BY_ROW}"))
     } else if is_aggregate || function.filter.is_some() || !function.within_group.is_empty() {
-        Err(format!("{name}() is an aggregate, which sees more than one record"))
-    } else if of_record(&name).is_some() && arguments > 0 {
+        Err(format!("{name}() is an aggregate function: {ROW_BY_ROW}"))
+    } else if record_function(&name).is_some() && arguments > 0 {
         Err(format!("wrong number of arguments to function {name}()"))
     } else {
         Ok(())
     }
 }
 
-/// Makes texts of arguments that may be none.
-fn make_texts(function: &mut Function) {
+/// Casts arguments that may not be TEXT.
+fn cast_arguments_to_text(function: &mut Function) {
     let FunctionArguments::List(list) = &mut function.args else { return };
     for argument in &mut list.args {
-        let FunctionArg::Unnamed(FunctionArgExpr::Expr(of)) = argument else { continue };
-        let is_text = match of {
+        let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = argument else { continue };
+        let is_text = match expr {
             ast::Expr::Identifier(_) => true,
             ast::Expr::Value(value) => matches!(value.value, Value::SingleQuotedString(_)),
             _ => false,
         };
         if !is_text {
-            *of = ast::Expr::Cast {
+            *expr = ast::Expr::Cast {
                 kind: ast::CastKind::Cast,
-                expr: Box::new(of.clone()),
+                expr: Box::new(expr.clone()),
                 data_type: DataType::Text,
                 format: None,
             };

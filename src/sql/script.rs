@@ -1,6 +1,6 @@
-//! The text of SQL: its statements, their tokens, and where each of them stands.
+//! SQL text: its statements, their tokens, and the positions of both.
 
-use super::dialect::{MAX_DEPTH, Sqlite, as_sqlite};
+use super::dialect::{MAX_DEPTH, Sqlite, normalize_tokens};
 use crate::error::{Error, Kind, Result};
 use crate::plan::Place;
 use sqlparser::parser::{Parser, ParserError};
@@ -9,10 +9,11 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
 
-/// Bytes of stack for twice as many, each of which takes the parser up to 40 KB where it is built without optimisation.
-const STACK: usize = 256 << 20;
+/// Bytes of stack for expressions of twice the depth that SQLite allows. Without optimization, the parser takes up to 40 KB
+/// for each level.
+const STACK_BYTES: usize = 256 << 20;
 
-/// A text in SQL, and what it is called.
+/// SQL text with its tokens, and the name that messages use for it.
 #[derive(Debug)]
 pub(super) struct Script<'s> {
     name: Arc<str>,
@@ -20,54 +21,63 @@ pub(super) struct Script<'s> {
     tokens: Vec<TokenWithSpan>,
 }
 
-/// A statement, or another piece of a [`Script`].
+/// A range of tokens of a [`Script`]: a statement, or a part of one.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Piece<'s> {
+pub(super) struct Fragment<'s> {
     script: &'s Script<'s>,
     tokens: &'s [TokenWithSpan],
 }
 
 impl<'s> Script<'s> {
-    /// What `read` makes of it, on a thread with a stack for expressions that are deep in each other.
+    /// Tokenizes `text` and calls `parse` on a thread whose stack is large enough for deeply nested expressions.
     ///
     /// # Errors
-    /// [`Kind::Sql`] if it is no sequence of tokens, or there is no such thread; those of `read`.
-    pub(super) fn read<T: Send>(
+    /// [`Kind::Sql`] if the text cannot be tokenized or the thread cannot be started; the errors of `parse`.
+    ///
+    /// # Panics
+    /// If `parse` panics.
+    pub(super) fn parse<T: Send>(
         name: &str,
         text: &'s str,
-        read: impl FnOnce(&Script<'_>) -> Result<T> + Send,
+        parse: impl FnOnce(&Script<'_>) -> Result<T> + Send,
     ) -> Result<T> {
         let script = Self::new(name, text)?;
-        let read = || read(&script);
-        thread::scope(|scope| match thread::Builder::new().stack_size(STACK).spawn_scoped(scope, read) {
-            Ok(reading) => reading.join().unwrap_or_else(|panic| resume_unwind(panic)),
-            Err(error) => Err(script.whole().error(format!("there is no thread to read it: {error}"))),
+        let parse = || parse(&script);
+        thread::scope(|scope| {
+            match thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, parse) {
+                Ok(parser) => parser.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                Err(error) => {
+                    Err(script.whole().error(format!("cannot start a thread for the SQL parser: {error}")))
+                }
+            }
         })
     }
 
     fn new(name: &str, text: &'s str) -> Result<Self> {
         let mut script = Self { name: name.into(), text, tokens: Vec::new() };
-        match Tokenizer::new(&Sqlite, text).tokenize_with_location().and_then(as_sqlite) {
+        match Tokenizer::new(&Sqlite, text).tokenize_with_location().and_then(normalize_tokens) {
             Ok(tokens) => script.tokens = tokens,
             Err(error) => return Err(script.error(error.location, error.message)),
         }
         Ok(script)
     }
 
-    /// Its statements, those that are only a semicolon or a comment left out.
-    pub(super) fn statements(&'s self) -> impl Iterator<Item = Piece<'s>> {
-        let pieces = self.tokens.split(|token| token.token == Token::SemiColon);
-        pieces.map(|tokens| Piece { script: self, tokens }).filter(|piece| piece.words().next().is_some())
+    /// The statements, without empty ones and those that consist of comments.
+    pub(super) fn statements(&'s self) -> impl Iterator<Item = Fragment<'s>> {
+        let statements = self.tokens.split(|token| token.token == Token::SemiColon);
+        statements
+            .map(|tokens| Fragment { script: self, tokens })
+            .filter(|statement| statement.significant_tokens().next().is_some())
     }
 
-    /// All of it.
-    pub(super) fn whole(&'s self) -> Piece<'s> {
-        Piece { script: self, tokens: &self.tokens }
+    /// The whole text.
+    pub(super) fn whole(&'s self) -> Fragment<'s> {
+        Fragment { script: self, tokens: &self.tokens }
     }
 
-    /// What is missing at its end.
-    pub(super) fn end(&self, reason: &str) -> Error {
-        self.error(self.location(self.text.trim_end().len()), reason)
+    /// An error at the end of the text, where something is missing.
+    pub(super) fn error_at_end(&self, reason: &str) -> Error {
+        self.error(self.location_of(self.text.trim_end().len()), reason)
     }
 
     pub(super) fn place(&self, at: Location) -> Place {
@@ -78,27 +88,26 @@ impl<'s> Script<'s> {
         Kind::Sql { place: self.place(at), reason: reason.into() }.into()
     }
 
-    /// The error of a place that a parser's message names at its end.
-    fn parser_error(&self, error: &ParserError, otherwise: Location) -> Error {
+    /// Converts an error of the parser, which may name its position at the end of the message. Other errors are at `fallback`.
+    fn parser_error(&self, error: &ParserError, fallback: Location) -> Error {
         let message = match error {
             ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
             ParserError::RecursionLimitExceeded => {
-                "the expression is too deep: SQLite takes 1000 operators in each other or in a row"
+                "the expression is too deep: SQLite allows a depth of 1000"
             }
         };
-        let parts = message.split_once(" at Line: ").and_then(|(what, at)| {
+        let parts = message.split_once(" at Line: ").and_then(|(text, at)| {
             let (line, column) = at.split_once(", Column: ")?;
-            Some((what, Location::new(line.parse().ok()?, column.parse().ok()?)))
+            Some((text, Location::new(line.parse().ok()?, column.parse().ok()?)))
         });
-        let (what, at) = parts.unwrap_or((message, otherwise));
-        // The parser prints a token as its own code would.
-        let is_unknown = what.starts_with("No infix parser for token");
-        let what = if is_unknown { "SQLite has no such operator" } else { what };
-        self.error(at, what)
+        let (text, at) = parts.unwrap_or((message, fallback));
+        // This message shows a token in Rust syntax.
+        let is_unknown_operator = text.starts_with("No infix parser for token");
+        self.error(at, if is_unknown_operator { "SQLite has no such operator" } else { text })
     }
 
-    /// How many bytes come before a place.
-    fn offset(&self, at: Location) -> usize {
+    /// The byte offset of a location.
+    fn offset_of(&self, at: Location) -> usize {
         let lines = self.text.split_inclusive('\n').scan(0, |start, line| {
             *start += line.len();
             Some((*start - line.len(), line))
@@ -114,8 +123,8 @@ impl<'s> Script<'s> {
             .unwrap_or(self.text.len())
     }
 
-    /// The place that so many bytes come before.
-    fn location(&self, offset: usize) -> Location {
+    /// The location of a byte offset.
+    fn location_of(&self, offset: usize) -> Location {
         let start = (0..=offset.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at));
         let before = &self.text[..start.unwrap_or(0)];
         let line_start = before.rfind('\n').map_or(0, |end| end + 1);
@@ -124,79 +133,79 @@ impl<'s> Script<'s> {
     }
 }
 
-impl<'s> Piece<'s> {
-    /// Its tokens without blanks and comments.
-    fn words(self) -> impl Iterator<Item = &'s TokenWithSpan> {
+impl<'s> Fragment<'s> {
+    /// The tokens without whitespace and comments.
+    fn significant_tokens(self) -> impl Iterator<Item = &'s TokenWithSpan> {
         self.tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF))
     }
 
-    /// Its first keywords in upper case, names and signs between them as they are.
-    pub(super) fn first_words(self) -> Vec<String> {
-        const ENOUGH: usize = 10;
+    /// The first tokens as text, unquoted words in upper case.
+    pub(super) fn leading_words(self) -> Vec<String> {
+        const MAX_WORDS: usize = 10;
         let word = |token: &TokenWithSpan| match &token.token {
             Token::Word(word) if word.quote_style.is_none() => word.value.to_uppercase(),
             other => other.to_string(),
         };
-        self.words().take(ENOUGH).map(word).collect()
+        self.significant_tokens().take(MAX_WORDS).map(word).collect()
     }
 
     pub(super) fn start(self) -> Location {
-        self.words().next().map_or(Location::new(1, 1), |token| token.span.start)
+        self.significant_tokens().next().map_or(Location::new(1, 1), |token| token.span.start)
     }
 
     fn end(self) -> Location {
-        self.words().last().map_or(self.start(), |token| token.span.end)
+        self.significant_tokens().last().map_or(self.start(), |token| token.span.end)
     }
 
-    /// Its text, as it is written.
+    /// The text of the fragment, as it is written.
     pub(super) fn text(self) -> &'s str {
-        &self.script.text[self.script.offset(self.start())..self.script.offset(self.end())]
+        &self.script.text[self.script.offset_of(self.start())..self.script.offset_of(self.end())]
     }
 
-    /// Where a word or a sign stands in it.
-    pub(super) fn find(self, word: &str) -> Option<Span> {
-        let is_it = |token: &&TokenWithSpan| token.token.to_string().eq_ignore_ascii_case(word);
-        self.words().find(is_it).map(|token| token.span)
+    /// The position of the first token with this text, ignoring ASCII case.
+    pub(super) fn find_token(self, text: &str) -> Option<Span> {
+        let has_text = |token: &&TokenWithSpan| token.token.to_string().eq_ignore_ascii_case(text);
+        self.significant_tokens().find(has_text).map(|token| token.span)
     }
 
-    /// The piece of these tokens.
-    fn part(self, range: std::ops::Range<usize>) -> Self {
+    /// The fragment of a range of tokens.
+    fn slice(self, range: std::ops::Range<usize>) -> Self {
         Self { tokens: &self.tokens[range], ..self }
     }
 
-    /// What is wrong at its start.
+    /// An error at the start of the fragment.
     pub(super) fn error(self, reason: impl Into<String>) -> Error {
         self.script.error(self.start(), reason)
     }
 
-    /// What is wrong at `span`, or at its start if that is nowhere.
+    /// An error at `span`, or at the start of the fragment if `span` is empty.
     pub(super) fn error_at(self, span: Span, reason: impl Into<String>) -> Error {
-        self.script.error(self.known(span), reason)
+        self.script.error(self.location_or_start(span), reason)
     }
 
-    /// What is wrong so many bytes behind its start.
-    pub(super) fn error_behind(self, bytes: usize, reason: impl Into<String>) -> Error {
-        let offset = self.script.offset(self.start()) + bytes;
-        self.script.error(self.script.location(offset), reason)
+    /// An error at a byte offset from the start of the fragment.
+    pub(super) fn error_at_offset(self, offset: usize, reason: impl Into<String>) -> Error {
+        let offset = self.script.offset_of(self.start()) + offset;
+        self.script.error(self.script.location_of(offset), reason)
     }
 
     pub(super) fn place(self, span: Span) -> Place {
-        self.script.place(self.known(span))
+        self.script.place(self.location_or_start(span))
     }
 
-    fn known(self, span: Span) -> Location {
+    fn location_or_start(self, span: Span) -> Location {
         if span.start.line == 0 { self.start() } else { span.start }
     }
 
-    /// What `parse` makes of it, all of it.
+    /// Parses the whole fragment.
     ///
     /// # Errors
-    /// [`Kind::Sql`].
+    /// [`Kind::Sql`] if `parse` fails or leaves tokens.
     pub(super) fn parse<T>(
         self,
         parse: impl FnOnce(&mut Parser<'_>) -> std::result::Result<T, ParserError>,
     ) -> Result<T> {
-        // It counts brackets, too, which are no depth to SQLite.
+        // The parser also counts parentheses, which do not add to the depth of an expression in SQLite.
         let parser = Parser::new(&Sqlite).with_recursion_limit(2 * MAX_DEPTH);
         let mut parser = parser.with_tokens_with_locations(self.tokens.to_vec());
         let parsed = parse(&mut parser).map_err(|error| {
@@ -209,10 +218,10 @@ impl<'s> Piece<'s> {
         }
     }
 
-    /// As [`Piece::parse`], for a list with commas, each item with the piece that it is.
+    /// Parses the whole fragment as a comma-separated list, and returns each item with its fragment.
     ///
     /// # Errors
-    /// [`Kind::Sql`].
+    /// [`Kind::Sql`] if `item` fails or tokens are left.
     pub(super) fn parse_list<T>(
         self,
         mut item: impl FnMut(&mut Parser<'_>) -> std::result::Result<T, ParserError>,
@@ -220,7 +229,7 @@ impl<'s> Piece<'s> {
         self.parse(|parser| {
             parser.parse_comma_separated(|parser| {
                 let start = parser.index();
-                Ok((item(parser)?, self.part(start..parser.index())))
+                Ok((item(parser)?, self.slice(start..parser.index())))
             })
         })
     }
@@ -231,36 +240,40 @@ mod tests {
     use super::*;
 
     fn texts(script: &str) -> Vec<String> {
-        Script::new("x.sql", script).unwrap().statements().map(|piece| piece.text().to_owned()).collect()
+        Script::new("x.sql", script)
+            .unwrap()
+            .statements()
+            .map(|statement| statement.text().to_owned())
+            .collect()
     }
 
     #[test]
-    fn statements_are_as_they_are_written() {
+    fn statements_keep_their_text() {
         let script = "-- é;\r\nCREATE TABLE \"ä;\" (a 'ö' -- ü;\r\n, b);;\n\t/* ; */ SELECT '日;''本', [;], `;`;\r x'00' ;";
         let expected = ["CREATE TABLE \"ä;\" (a 'ö' -- ü;\r\n, b)", "SELECT '日;''本', [;], `;`", "x'00'"];
         assert_eq!(texts(script), expected);
     }
 
     #[test]
-    fn places_are_lines_and_characters() {
+    fn locations_count_lines_and_characters() {
         let text = "é\n ab\r\n日本 x\r";
         let script = Script::new("x.sql", text).unwrap();
         for (offset, _) in text.char_indices() {
-            let location = script.location(offset);
-            assert_eq!(script.offset(location), offset, "{location:?}");
+            let location = script.location_of(offset);
+            assert_eq!(script.offset_of(location), offset, "{location:?}");
         }
         let x = text.find('x').unwrap();
-        assert_eq!(script.place(script.location(x)).to_string(), "x.sql: line 3, column 4");
-        assert_eq!(script.offset(Location::new(9, 9)), text.len());
+        assert_eq!(script.place(script.location_of(x)).to_string(), "x.sql: line 3, column 4");
+        assert_eq!(script.offset_of(Location::new(9, 9)), text.len());
     }
 
     #[test]
-    fn a_blob_may_end_on_another_line() {
+    fn a_blob_literal_may_span_lines() {
         assert_eq!(texts("SELECT x'41\n'a"), ["SELECT x'41\n'a"]);
     }
 
     #[test]
-    fn no_text_makes_it_panic() {
+    fn truncated_and_repeated_text_does_not_panic() {
         let sql = "CREATE TABLE t (\"é\" TEXT);\r\n INSERT INTO t (é) SELECT upper(i.\"a b\") || '日' FROM input i WHERE é > 1e3;
             CREATE INDEX x ON t (é); CREATE VIEW v AS SELECT 1; ANALYZE";
         crate::sql::Pipeline::parse("x.sql", sql).unwrap();

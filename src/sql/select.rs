@@ -1,8 +1,9 @@
-//! `INSERT INTO ... SELECT ... FROM input`: what is part of a pipeline, and what is not.
+//! Parses `INSERT INTO ... SELECT ... FROM input [WHERE ...]`, and rejects what a pipeline does not support.
 
 use super::lower::lower;
-use super::names::{Refused, column_of};
-use super::script::Piece;
+use super::names::column_name;
+use super::script::Fragment;
+use super::unsupported::{ROW_BY_ROW, Unsupported};
 use crate::error::Result;
 use crate::plan::{ColumnRef, Expr, SelectItem};
 use crate::types::ColumnAffinity;
@@ -14,78 +15,72 @@ use sqlparser::ast::{
 use sqlparser::tokenizer::Span;
 use std::ops::ControlFlow;
 
-/// What the CSV is called.
+/// The name of the table that stands for the input.
 pub(super) const INPUT: &str = "input";
 
-/// Why whole queries are refused.
-const ROW_BY_ROW: &str =
-    "a pipeline makes each row of one record alone; load first, and put it in a view or a query afterwards";
+type Checked<T> = std::result::Result<T, Unsupported>;
 
-/// What the text of a select list is.
+fn unsupported<T>(span: Span, reason: impl Into<String>) -> Checked<T> {
+    Err(Unsupported { reason: reason.into(), span })
+}
+
+/// Parses a select list without SELECT.
 ///
 /// # Errors
 /// [`Kind::Sql`](crate::Kind::Sql).
-pub(super) fn list(piece: Piece<'_>) -> Result<Selection> {
-    if piece.first_words().first().is_some_and(|word| word == "DISTINCT") {
-        return Err(piece.error(format!("DISTINCT is not part of a pipeline: {ROW_BY_ROW}")));
+pub(super) fn select_list(list: Fragment<'_>) -> Result<Selection> {
+    if list.leading_words().first().is_some_and(|word| word == "DISTINCT") {
+        return Err(list.error(format!("DISTINCT is not supported in a pipeline: {ROW_BY_ROW}")));
     }
-    selection(piece.parse_list(|parser| parser.parse_select_item())?, None, &Ident::new(INPUT))
+    lower_selection(list.parse_list(|parser| parser.parse_select_item())?, None, &Ident::new(INPUT))
 }
 
-/// What the text of a condition is.
+/// Parses a condition without WHERE.
 ///
 /// # Errors
 /// [`Kind::Sql`](crate::Kind::Sql).
-pub(super) fn condition(piece: Piece<'_>) -> Result<Selection> {
-    let condition = piece.parse(|parser| parser.parse_expr())?;
-    selection(Vec::new(), Some((condition, piece)), &Ident::new(INPUT))
+pub(super) fn where_condition(fragment: Fragment<'_>) -> Result<Selection> {
+    let condition = fragment.parse(|parser| parser.parse_expr())?;
+    lower_selection(Vec::new(), Some((condition, fragment)), &Ident::new(INPUT))
 }
 
-/// What an INSERT says.
-pub(super) struct Rows {
+/// A parsed `INSERT INTO ... SELECT`.
+pub(super) struct InsertSelect {
     pub(super) table: Ident,
-    /// The columns that it names; none: all.
+    /// The named target columns; empty if the statement names none.
     pub(super) columns: Vec<Ident>,
-    pub(super) items: Vec<SelectItem>,
-    pub(super) conditions: Vec<Expr>,
-    pub(super) column_refs: Vec<ColumnRef>,
-    /// Where the SELECT stands.
+    pub(super) selection: Selection,
+    /// Position of the SELECT.
     pub(super) span: Span,
 }
 
-type Checked<T> = std::result::Result<T, Refused>;
-
-fn refuse<T>(span: Span, reason: impl Into<String>) -> Checked<T> {
-    Err(Refused { reason: reason.into(), span })
-}
-
-/// What the INSERT `piece` says.
+/// Parses the INSERT of a pipeline.
 ///
 /// # Errors
 /// [`Kind::Sql`](crate::Kind::Sql).
-pub(super) fn insert(piece: Piece<'_>) -> Result<Rows> {
-    let Statement::Insert(insert) = piece.parse(|parser| parser.parse_statement())? else {
-        return Err(piece.error("INSERT INTO ... SELECT ... FROM input was expected"));
+pub(super) fn insert(fragment: Fragment<'_>) -> Result<InsertSelect> {
+    let Statement::Insert(insert) = fragment.parse(|parser| parser.parse_statement())? else {
+        return Err(fragment.error("expected INSERT INTO ... SELECT ... FROM input"));
     };
-    let refused = |Refused { reason, span }| piece.error_at(span, reason);
-    let (table, query) = target(&insert).map_err(refused)?;
+    let error = |Unsupported { reason, span }| fragment.error_at(span, reason);
+    let (table, query) = insert_target(&insert).map_err(error)?;
     let names = &insert.columns;
-    let columns = names.iter().map(plain_name).collect::<Checked<_>>().map_err(refused)?;
-    let select = select(query).map_err(refused)?;
+    let columns = names.iter().map(unqualified_name).collect::<Checked<_>>().map_err(error)?;
+    let select = plain_select(query).map_err(error)?;
     let span = select.select_token.0.span;
-    let input = from_input(&select).map_err(refused)?;
-    if let Some(more) = more_than(&understood(&insert, &select), &insert.to_string()) {
-        let span = piece.find(more.split_whitespace().next().unwrap_or_default()).unwrap_or(span);
-        return Err(piece.error_at(span, format!("{more} is not part of a pipeline")));
+    let input = input_alias(&select).map_err(error)?;
+    if let Some(part) = first_difference(&supported_text(&insert, &select), &insert.to_string()) {
+        let span = fragment.find_token(part.split_whitespace().next().unwrap_or_default()).unwrap_or(span);
+        return Err(fragment.error_at(span, format!("{part} is not supported in a pipeline")));
     }
-    let items = select.projection.into_iter().map(|item| (item, piece)).collect();
-    let Selection { items, conditions, column_refs } =
-        selection(items, select.selection.map(|of| (of, piece)), &input)?;
-    Ok(Rows { table, columns, items, conditions, column_refs, span })
+    let items = select.projection.into_iter().map(|item| (item, fragment)).collect();
+    let condition = select.selection.map(|condition| (condition, fragment));
+    let selection = lower_selection(items, condition, &input)?;
+    Ok(InsertSelect { table, columns, selection, span })
 }
 
-/// The INSERT as it is if there is no more to it than what is understood here.
-fn understood(insert: &Insert, select: &Select) -> String {
+/// The text of the INSERT with only the supported clauses. It equals that of the whole statement if there are no others.
+fn supported_text(insert: &Insert, select: &Select) -> String {
     fn list(items: &[impl ToString]) -> String {
         items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     }
@@ -106,60 +101,46 @@ fn understood(insert: &Insert, select: &Select) -> String {
     format!("INSERT INTO {} {columns}SELECT {all}{items} FROM {input}{filter}", insert.table)
 }
 
-/// What `all` has where `part` ends or goes on otherwise, as far as it is worth to be said.
-fn more_than<'t>(part: &str, all: &'t str) -> Option<&'t str> {
+/// The first words of `all` that are not in `part`; `None` if the texts are equal.
+fn first_difference<'t>(part: &str, all: &'t str) -> Option<&'t str> {
     const MAX_WORDS: usize = 3;
     if part == all {
         return None;
     }
-    let same =
+    let common =
         part.chars().zip(all.chars()).take_while(|(a, b)| a == b).map(|(char, _)| char.len_utf8()).sum();
-    let start = all[..same].rfind(' ').map_or(0, |blank| blank + 1);
-    let start = if all[start..].trim().is_empty() || same == part.len() { same } else { start };
-    let more = all[start..].trim();
-    let end = more.match_indices(' ').nth(MAX_WORDS - 1).map_or(more.len(), |(at, _)| at);
-    Some(&more[..end])
+    let word_start = all[..common].rfind(' ').map_or(0, |space| space + 1);
+    let start = if all[word_start..].trim().is_empty() || common == part.len() { common } else { word_start };
+    let difference = all[start..].trim();
+    let end = difference.match_indices(' ').nth(MAX_WORDS - 1).map_or(difference.len(), |(at, _)| at);
+    Some(&difference[..end])
 }
 
-/// A list of values, and which records are to have them.
+/// A lowered select list and WHERE clause.
 pub(super) struct Selection {
     pub(super) items: Vec<SelectItem>,
-    /// All of which are true for those.
+    /// The conditions that AND joins.
     pub(super) conditions: Vec<Expr>,
     pub(super) column_refs: Vec<ColumnRef>,
 }
 
-/// What the items of a SELECT from a table called `input` are, each with the piece that it is, or is in.
+/// Lowers the items of a SELECT and the condition of its WHERE, each with the fragment that contains it. `input` is the name
+/// or the alias of the input.
 ///
 /// # Errors
 /// [`Kind::Sql`](crate::Kind::Sql).
-pub(super) fn selection(
-    items: Vec<(ast::SelectItem, Piece<'_>)>,
-    filter: Option<(ast::Expr, Piece<'_>)>,
+fn lower_selection(
+    items: Vec<(ast::SelectItem, Fragment<'_>)>,
+    filter: Option<(ast::Expr, Fragment<'_>)>,
     input: &Ident,
 ) -> Result<Selection> {
     let mut column_refs = Vec::new();
-    let mut value = |expr: ast::Expr, piece: Piece<'_>| {
-        let _ = visit_expressions(&expr, |expr| {
-            let column_ref = match expr {
-                ast::Expr::Identifier(name) => Some((name.value.clone(), name.span, false)),
-                ast::Expr::Value(value) => match value.value {
-                    ast::Value::Boolean(is_true) => Some((is_true.to_string(), value.span, true)),
-                    _ => None,
-                },
-                _ => None,
-            };
-            column_refs.extend(column_ref.map(|(column, span, is_boolean_literal)| ColumnRef {
-                column,
-                place: piece.place(span),
-                is_boolean_literal,
-            }));
-            ControlFlow::<()>::Continue(())
-        });
-        lower(&expr).map_err(|Refused { reason, span }| piece.error_at(span, reason))
+    let mut lower_expr = |expr: ast::Expr, fragment: Fragment<'_>| {
+        add_column_refs(&mut column_refs, &expr, fragment);
+        lower(&expr).map_err(|Unsupported { reason, span }| fragment.error_at(span, reason))
     };
     let mut selected = Vec::with_capacity(items.len());
-    for (item, piece) in items {
+    for (item, fragment) in items {
         let (mut expr, alias) = match item {
             ast::SelectItem::UnnamedExpr(expr) => (expr, None),
             ast::SelectItem::ExprWithAlias { expr, alias } => (expr, Some(alias.value)),
@@ -174,35 +155,54 @@ pub(super) fn selection(
                 selected.push(SelectItem::All);
                 continue;
             }
-            other => return Err(piece.error_at(other.span(), format!("{other} is not part of a pipeline"))),
+            other => {
+                return Err(
+                    fragment.error_at(other.span(), format!("{other} is not supported in a pipeline"))
+                );
+            }
         };
-        unqualified(&mut expr, input);
-        let declaration = declaration(&expr);
-        let column = column(&expr);
-        let text = || column.clone().unwrap_or_else(|| piece.text().to_owned());
-        let name = alias.unwrap_or_else(text);
-        let value = value(expr, piece)?;
+        remove_qualifier(&mut expr, input);
+        let declaration = declared_type(&expr);
+        let column = plain_column(&expr);
+        let default_name = || column.clone().unwrap_or_else(|| fragment.text().to_owned());
+        let name = alias.unwrap_or_else(default_name);
+        let value = lower_expr(expr, fragment)?;
         selected.push(match column {
             Some(column) => SelectItem::Column { name, column },
             None => SelectItem::Value { name, declaration, value },
         });
     }
     let mut conditions = Vec::new();
-    if let Some((mut expr, piece)) = filter {
-        unqualified(&mut expr, input);
+    if let Some((mut expr, fragment)) = filter {
+        remove_qualifier(&mut expr, input);
         for condition in conjuncts(expr) {
-            conditions.push(value(condition, piece)?);
+            conditions.push(lower_expr(condition, fragment)?);
         }
     }
-    // SQLite, too, asks first for what is the same for all records, which shows if one of the others fails.
+    // Like SQLite, evaluate constant conditions first. The order matters if a condition fails with an error.
     conditions.sort_by_key(|condition| !is_constant(condition));
     Ok(Selection { items: selected, conditions, column_refs })
 }
 
-/// The conditions that AND joins. SQLite, too, looks at each on its own, and no further than at the first that is not true.
+/// Adds the references to columns of the input in `expr`.
+fn add_column_refs(column_refs: &mut Vec<ColumnRef>, expr: &ast::Expr, fragment: Fragment<'_>) {
+    let _ = visit_expressions(expr, |expr| {
+        let (column, span, is_boolean_literal) = match expr {
+            ast::Expr::Identifier(name) => (name.value.clone(), name.span, false),
+            ast::Expr::Value(ast::ValueWithSpan { value: ast::Value::Boolean(is_true), span }) => {
+                (is_true.to_string(), *span, true)
+            }
+            _ => return ControlFlow::<()>::Continue(()),
+        };
+        column_refs.push(ColumnRef { column, place: fragment.place(span), is_boolean_literal });
+        ControlFlow::Continue(())
+    });
+}
+
+/// Splits a condition at AND. SQLite evaluates these terms separately, too, up to the first that is not true.
 fn conjuncts(expr: ast::Expr) -> Vec<ast::Expr> {
     match expr {
-        ast::Expr::Nested(of) => conjuncts(*of),
+        ast::Expr::Nested(inner) => conjuncts(*inner),
         ast::Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
             [conjuncts(*left), conjuncts(*right)].concat()
         }
@@ -210,6 +210,7 @@ fn conjuncts(expr: ast::Expr) -> Vec<ast::Expr> {
     }
 }
 
+/// True if the value is the same for all records.
 fn is_constant(expr: &Expr) -> bool {
     match expr {
         Expr::Sql(sql) => sql.inputs.is_empty(),
@@ -218,19 +219,19 @@ fn is_constant(expr: &Expr) -> bool {
     }
 }
 
-/// The column of `input` that an expression is, if it is nothing else.
-fn column(expr: &ast::Expr) -> Option<String> {
+/// The name of the column of `input` if `expr` is only that, possibly in parentheses.
+fn plain_column(expr: &ast::Expr) -> Option<String> {
     match expr {
-        ast::Expr::Nested(of) => column(of),
-        expr => column_of(expr).map(str::to_owned),
+        ast::Expr::Nested(inner) => plain_column(inner),
+        expr => column_name(expr).map(str::to_owned),
     }
 }
 
-/// The type of a column of these values in SQLite's CREATE TABLE ... AS, unless it is a column of `input`: that of
-/// a CAST, otherwise none.
-fn declaration(expr: &ast::Expr) -> &'static str {
+/// The declared type of an expression that is not a column, as in CREATE TABLE ... AS: that of a CAST, otherwise empty
+/// ([CREATE TABLE](https://sqlite.org/lang_createtable.html), section 2.1).
+fn declared_type(expr: &ast::Expr) -> &'static str {
     match expr {
-        ast::Expr::Nested(of) => declaration(of),
+        ast::Expr::Nested(inner) => declared_type(inner),
         ast::Expr::Cast { data_type, .. } => {
             ColumnAffinity::from_declared_type(&data_type.to_string()).as_str()
         }
@@ -238,61 +239,67 @@ fn declaration(expr: &ast::Expr) -> &'static str {
     }
 }
 
-/// The table that is filled, and the query that fills it, if that is all.
-fn target(insert: &Insert) -> Checked<(Ident, &Query)> {
+/// The target table and the query of an INSERT.
+fn insert_target(insert: &Insert) -> Checked<(Ident, &Query)> {
     let span = insert.insert_token.0.span;
     if insert.replace_into || insert.or.is_some() {
-        let reason = "INSERT OR ... and REPLACE are not part of a pipeline: a row that breaks a constraint ends the load, or is a reject";
-        return refuse(span, reason);
+        let reason = "INSERT OR ... and REPLACE are not supported in a pipeline: a row that violates a constraint ends the load or is rejected";
+        return unsupported(span, reason);
     }
     if insert.on.is_some() {
-        return refuse(
+        return unsupported(
             span,
-            "ON CONFLICT is not part of a pipeline: a row that breaks a constraint ends the load, or is a reject",
+            "ON CONFLICT is not supported in a pipeline: a row that violates a constraint ends the load or is rejected",
         );
     }
     if let Some(returning) = &insert.returning {
-        return refuse(returning.first().map_or(span, Spanned::span), "RETURNING is not part of a pipeline");
+        return unsupported(
+            returning.first().map_or(span, Spanned::span),
+            "RETURNING is not supported in a pipeline",
+        );
     }
     let TableObject::TableName(table) = &insert.table else {
-        return refuse(span, "INSERT INTO is followed by the name of the table");
+        return unsupported(span, "expected the name of a table after INSERT INTO");
     };
     match &insert.source {
-        Some(query) => Ok((plain_name(table)?, query)),
-        None => refuse(span, "the rows of a pipeline come from INSERT INTO ... SELECT ... FROM input"),
+        Some(query) => Ok((unqualified_name(table)?, query)),
+        None => unsupported(span, "the rows of a pipeline come from INSERT INTO ... SELECT ... FROM input"),
     }
 }
 
-/// A name without the database, unless that is `main`.
-fn plain_name(name: &ObjectName) -> Checked<Ident> {
+/// Removes the schema `main` from a name; other schemas are not supported.
+fn unqualified_name(name: &ObjectName) -> Checked<Ident> {
     let parts: Option<Vec<_>> = name.0.iter().map(|part| part.as_ident()).collect();
     match parts.as_deref() {
         Some([name]) => Ok((*name).clone()),
         Some([main, name]) if main.value.eq_ignore_ascii_case("main") => Ok((*name).clone()),
-        _ => refuse(
+        _ => unsupported(
             name.span(),
             format!("{name} is in another database; --database names the one that is filled"),
         ),
     }
 }
 
-/// The SELECT that a query is, if it is nothing else.
-fn select(query: &Query) -> Checked<Select> {
+/// The SELECT of a query, if the query has no clauses that need more than one record.
+fn plain_select(query: &Query) -> Checked<Select> {
     if let Some(with) = &query.with {
-        return refuse(with.with_token.0.span, format!("WITH is not part of a pipeline: {ROW_BY_ROW}"));
+        return unsupported(
+            with.with_token.0.span,
+            format!("WITH is not supported in a pipeline: {ROW_BY_ROW}"),
+        );
     }
     let select = match &*query.body {
         SetExpr::Select(select) => select,
         SetExpr::SetOperation { op, right, .. } => {
-            return refuse(right.span(), format!("{op} is not part of a pipeline: {ROW_BY_ROW}"));
+            return unsupported(right.span(), format!("{op} is not supported in a pipeline: {ROW_BY_ROW}"));
         }
         SetExpr::Values(_) => {
-            return refuse(
+            return unsupported(
                 query.span(),
                 "the rows of a pipeline come from SELECT ... FROM input, not from VALUES",
             );
         }
-        _ => return refuse(query.span(), "SELECT ... FROM input was expected"),
+        _ => return unsupported(query.span(), "expected SELECT ... FROM input"),
     };
     let group_by = match &select.group_by {
         GroupByExpr::Expressions(by, _) => by.first().map(Spanned::span),
@@ -313,44 +320,41 @@ fn select(query: &Query) -> Checked<Select> {
     ];
     for (part, span) in parts {
         if let Some(span) = span {
-            return refuse(span, format!("{part} is not part of a pipeline: {ROW_BY_ROW}"));
+            return unsupported(span, format!("{part} is not supported in a pipeline: {ROW_BY_ROW}"));
         }
     }
     Ok((**select).clone())
 }
 
-/// What the columns of `input` are qualified with, if nothing but it is selected from.
-fn from_input(select: &Select) -> Checked<Ident> {
-    let none = "a pipeline selects FROM input, which is the CSV";
-    let Some(from) = select.from.first() else { return refuse(select.select_token.0.span, none) };
+/// The name or alias of `input`, if it is the only table in FROM.
+fn input_alias(select: &Select) -> Checked<Ident> {
+    let expected = "a pipeline selects FROM input";
+    let Some(from) = select.from.first() else { return unsupported(select.select_token.0.span, expected) };
     if let Some(other) = select.from.get(1).map(Spanned::span).or(from.joins.first().map(Spanned::span)) {
-        return refuse(other, format!("a join is not part of a pipeline: {ROW_BY_ROW}"));
+        return unsupported(other, format!("a join is not supported in a pipeline: {ROW_BY_ROW}"));
     }
     match &from.relation {
         TableFactor::Table { name, alias, args: None, .. } if is_name(name, INPUT) => {
             Ok(alias.as_ref().map_or(Ident::new(INPUT), |alias| alias.name.clone()))
         }
         TableFactor::Derived { subquery, .. } => {
-            refuse(subquery.span(), format!("a subquery is not part of a pipeline: {ROW_BY_ROW}"))
+            unsupported(subquery.span(), format!("a subquery is not supported in a pipeline: {ROW_BY_ROW}"))
         }
-        other => refuse(other.span(), format!("{none}, not from {other}")),
+        other => unsupported(other.span(), format!("{expected}, not FROM {other}")),
     }
 }
 
+/// True if `name` has one part, which equals `expected` ignoring ASCII case.
 fn is_name(name: &ObjectName, expected: &str) -> bool {
     matches!(name.0.as_slice(), [part] if part.as_ident().is_some_and(|part| part.value.eq_ignore_ascii_case(expected)))
 }
 
-fn is_input(name: &str, input: &Ident) -> bool {
-    name.eq_ignore_ascii_case(&input.value)
-}
-
-/// Takes the name of `input` off the columns.
-fn unqualified(expr: &mut ast::Expr, input: &Ident) {
+/// Removes the qualifier `input` from column names.
+fn remove_qualifier(expr: &mut ast::Expr, input: &Ident) {
     let _ = visit_expressions_mut(expr, |expr| {
         if let ast::Expr::CompoundIdentifier(parts) = expr
             && let [table, column] = parts.as_slice()
-            && is_input(&table.value, input)
+            && table.value.eq_ignore_ascii_case(&input.value)
         {
             *expr = ast::Expr::Identifier(column.clone());
         }

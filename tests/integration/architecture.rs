@@ -59,7 +59,7 @@ fn each_dependency_has_one_home() {
     only_in("rayon::", &["write/direct"]);
     only_in("uuid::", &["eval/random.rs"]);
     only_in("rand::", &["eval.rs", "eval/random.rs", "demo/generate.rs"]);
-    only_in("rusqlite::", &["database", "error.rs", "eval/sqlite", "sql/scratch.rs", "write"]);
+    only_in("rusqlite::", &["database", "error.rs", "eval/sqlite", "sql/memory_database.rs", "write"]);
     for functions in ["jiff::", "xxhash_rust::", "slug::"] {
         only_in(functions, &["eval/functions.rs"]);
     }

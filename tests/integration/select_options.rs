@@ -65,7 +65,7 @@ fn where_filters_the_records() {
             "--select names the column \"nam\", but the columns are: name, n; is \"name\" meant?",
         ),
         (&["--select", "n,"], "--select: line 1, column"),
-        (&["--select", "DISTINCT n"], "--select: line 1, column 1: DISTINCT is not part of a pipeline"),
+        (&["--select", "DISTINCT n"], "--select: line 1, column 1: DISTINCT is not supported in a pipeline"),
         (&["--select", "n FROM input"], "--select: line 1, column 3: FROM is not expected here"),
     ];
     for (options, expected) in cases {
