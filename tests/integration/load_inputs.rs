@@ -359,7 +359,7 @@ fn options_define_which_fields_are_null() {
     });
 }
 
-/// The cases in the README in which CSV readers disagree.
+/// The cases in docs/loading.md in which CSV readers disagree.
 #[test]
 fn ambiguous_csv_is_read_as_documented() {
     let cases: [(&str, &[&[&str]]); 8] = [
