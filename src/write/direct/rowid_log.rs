@@ -8,7 +8,7 @@
 #[derive(Debug)]
 pub(super) enum RowidLog {
     /// Rows are numbered from 1.
-    Numbered,
+    NumberedRows,
     /// A column gives the rowids.
     Given { runs: Vec<Run>, rows: u64, listed: usize, max_listed: usize },
     /// There were too many.
@@ -35,7 +35,7 @@ impl RowidLog {
         if is_given {
             Self::Given { runs: Vec::new(), rows: 0, listed: 0, max_listed }
         } else {
-            Self::Numbered
+            Self::NumberedRows
         }
     }
 
@@ -71,7 +71,7 @@ impl RowidLog {
     /// The rows that have these two rowids, in order; nothing if they are not known.
     pub(super) fn rows_of(&self, rowids: [i64; 2]) -> Vec<u64> {
         let mut rows = match self {
-            Self::Numbered => rowids.map(|rowid| rowid.cast_unsigned() - 1).to_vec(),
+            Self::NumberedRows => rowids.map(|rowid| rowid.cast_unsigned() - 1).to_vec(),
             Self::Given { runs, .. } => {
                 let mut rows: Vec<_> = runs.iter().flat_map(|run| run.rows_of(&rowids)).collect();
                 rows.truncate(2);
