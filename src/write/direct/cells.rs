@@ -7,10 +7,10 @@
 //! | an index's leaf | varint payload bytes, payload, overflow page | 2.2 |
 //! | an index's interior page | 4 bytes left child, then as on a leaf | 2.2 |
 //!
-//! With U usable bytes on a page, a payload of P bytes is stored in the cell if P is at most X: U - 35 in a table, (U
-//! - 12) * 64 / 255 - 23 in an index. Otherwise, with M = (U - 12) * 32 / 255 - 23 and K = M + (P - M) % (U - 4), the
-//! cell has the first K bytes if K is at most X, else the first M (file format 2.2, "cell payload overflow pages"),
-//! followed by the number of the first overflow page.
+//! With U usable bytes on a page, a payload of P bytes is stored in the cell if P is at most X, which is `U - 35` in a
+//! table and `(U - 12) * 64 / 255 - 23` in an index. Otherwise, with M = `(U - 12) * 32 / 255 - 23` and
+//! K = `M + (P - M) % (U - 4)`, the cell has the first K bytes if K is at most X, else the first M, followed by the
+//! number of the first overflow page (file format 2.2, "cell payload overflow pages").
 //!
 //! | overflow page | bytes | file format |
 //! |---|---|---|
