@@ -1,33 +1,39 @@
-//! What a person sees.
+//! Progress, messages and signals.
 
 use super::remedy;
 use indicatif::{ProgressBar, ProgressStyle};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::flag;
 use sqload::report::Progress;
 use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-/// Between two looks at the counters.
+/// Time between two updates of the progress bar.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 const STYLE: &str = "{bar:30} {bytes}/{total_bytes} {msg} {bytes_per_sec}, {eta} left";
 
-/// Does `work`, and meanwhile shows its `progress` on standard error, if that is a terminal and unless `quiet`.
-pub(crate) fn watch<T>(quiet: bool, progress: &Progress, work: impl FnOnce() -> T) -> T {
+/// The exit code after a signal.
+const INTERRUPTED: i32 = 130;
+
+/// Runs `work` and shows its `progress` on standard error, if that is a terminal and unless `quiet`.
+pub(super) fn watch<T>(quiet: bool, progress: &Progress, work: impl FnOnce() -> T) -> T {
     if quiet || !std::io::stderr().is_terminal() {
         return work();
     }
     let style = ProgressStyle::with_template(STYLE).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(0).with_style(style);
-    let (work_goes_on, work_ended) = channel::<()>();
+    // The receiver notices when the work is done, because its sender is dropped then.
+    let (working, done) = channel::<()>();
     thread::scope(|scope| {
         scope.spawn(|| {
-            let ended = work_ended;
-            while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            let done = done;
+            while done.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 let rows = progress.rows();
                 let rows_per_second = rows as f64 / bar.elapsed().as_secs_f64();
                 bar.set_length(progress.total_bytes());
@@ -37,30 +43,29 @@ pub(crate) fn watch<T>(quiet: bool, progress: &Progress, work: impl FnOnce() -> 
             bar.finish_and_clear();
         });
         let result = work();
-        drop(work_goes_on);
+        drop(working);
         result
     })
 }
 
-/// Sets `stop` when the user interrupts the program, or the system ends it.
+/// Sets `stop` on SIGINT, SIGTERM and SIGHUP. A second signal ends the program at once; the next load removes what is left
+/// behind.
 ///
 /// # Errors
-/// What the operating system says.
-pub(crate) fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<(), Box<dyn Error>> {
-    let on_signal = stop.clone();
-    // A second signal does not wait; what is left behind then is removed by the next load.
-    ctrlc::set_handler(move || {
-        if on_signal.swap(true, Ordering::Relaxed) {
-            std::process::exit(130)
-        }
-    })?;
-    // Not to be ended by it is all: what is too large for the limit on files is an error of the write.
-    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
+/// If a signal handler cannot be installed.
+pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) -> std::io::Result<()> {
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        // Handlers run in this order, so the first signal only sets the flag.
+        flag::register_conditional_shutdown(signal, INTERRUPTED, stop.clone())?;
+        flag::register(signal, stop.clone())?;
+    }
+    // Without a handler, SIGXFSZ kills the program. With one, a file beyond the size limit is an error of the write.
+    flag::register(SIGXFSZ, Arc::default())?;
     Ok(())
 }
 
-/// Says `text` on standard error, if that is there, unless `quiet`.
-pub(crate) fn print_status(quiet: bool, text: &str) {
+/// Prints `text` on standard error, unless `quiet`. An unwritable standard error is ignored.
+pub(super) fn print_status(quiet: bool, text: &str) {
     if !quiet {
         let _ = writeln!(std::io::stderr(), "{text}");
     }
@@ -78,7 +83,7 @@ pub(crate) fn print_error(error: &(dyn Error + 'static)) {
 /// Prints `text` on standard output.
 ///
 /// # Errors
-/// What the operating system says.
-pub(crate) fn print(text: &str) -> std::io::Result<()> {
+/// If it cannot be written.
+pub(super) fn print(text: &str) -> std::io::Result<()> {
     writeln!(std::io::stdout(), "{text}")
 }

@@ -50,9 +50,8 @@ fn each_dependency_has_one_home() {
     only_in("libc::", &["input/truncation.rs"]);
     only_in("tempfile::", &["files/staged.rs", "input"]);
     for decoder in ["flate2::", "zstd::", "bzip2::", "liblzma::", "zip::", "encoding_rs::"] {
-        only_in(decoder, &["input/unpack.rs"]);
+        only_in(decoder, &["input/unpack.rs", "input/archive.rs"]);
     }
-    only_in("ctrlc::", &["cli/terminal.rs"]);
     only_in("signal_hook::", &["cli/terminal.rs"]);
     only_in("rustix::", &["load/preview.rs", "input.rs"]);
     only_in("wide::", &["format/csv/scan.rs"]);
@@ -84,7 +83,6 @@ fn each_dependency_has_one_home() {
     only_in("glob::", &["input.rs"]);
     only_in("sqlparser::", &["sql"]);
     only_in("strsim::", &["error"]);
-    only_in("rlimit::", &["input.rs"]);
     only_in("indexmap::", &["eval/compile.rs"]);
 }
 
