@@ -13,16 +13,20 @@
 //!   and sound for any content, so only the result can be wrong; [`OpenInput::check`] compares size and time of the last
 //!   change with those at the start, and rejects that result.
 
+#[cfg_attr(not(feature = "zip"), path = "input/no_archive.rs")]
+mod archive;
 mod bytes;
 mod spool;
 mod truncation;
 mod unpack;
 
 use crate::error::{Error, Kind, Result};
+use archive::Archive;
 pub use bytes::Incoming;
 use memmap2::{Advice, Mmap};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use spool::Spool;
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek};
@@ -33,7 +37,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use unpack::{Archive, Encoding, Packing};
+use unpack::{Encoding, Packing};
 
 /// Time between two checks of the stop flag; less than a second.
 const STOP_INTERVAL: Duration = Duration::from_millis(50);
@@ -70,12 +74,17 @@ impl Input {
     /// thread of its own from now on, until soon after `stop` is set.
     ///
     /// `encoding` is a label of the Encoding Standard (<https://encoding.spec.whatwg.org>); without one the text is UTF-8, or
-    /// UTF-16 if it begins with its byte order mark.
+    /// UTF-16 if it begins with its byte order mark. Files are mapped only if they `may_map`.
     ///
     /// # Errors
     /// [`Kind::Io`] if it cannot be read; `PlanError::UnknownEncoding`; [`Kind::Interrupted`] soon after a
     /// stop.
-    pub(crate) fn find(path: &Path, encoding: Option<&str>, stop: &Arc<AtomicBool>) -> Result<Vec<Self>> {
+    pub(crate) fn find(
+        path: &Path,
+        encoding: Option<&str>,
+        may_map: bool,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Vec<Self>> {
         let encoding = Encoding::named(encoding)?;
         let failed = |source| read_error(path, stop, source);
         let file = open_file(path).map_err(failed)?;
@@ -94,6 +103,7 @@ impl Input {
         };
         let (first, is_mappable) = peek(path, &reader).map_err(failed)?;
         let packing = Packing::of(&first);
+        packing.check_feature(path)?;
         if packing == Packing::Zip {
             let archive = match is_mappable {
                 true => reader.file.clone(),
@@ -116,7 +126,7 @@ impl Input {
             (true, true) if metadata.len() <= MAX_READ_BYTES && path != Path::new("-") => {
                 Ok(vec![input(name, Origin::Small)])
             }
-            (true, true) => match map(&reader.file) {
+            (true, true) => match map(&reader.file, may_map) {
                 Ok(map) => open(Content::Mapped(map)),
                 // Some file systems cannot map files, and there may be no room in the address space.
                 Err(error) => {
@@ -314,8 +324,9 @@ impl FileState {
 
 /// Lets the process have as many files open as the system allows, since each input is one.
 pub(crate) fn allow_many() {
-    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
-        tracing::debug!("the limit on open files is as it was: {error}");
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::debug!("the limit on open files is unchanged: {error}");
     }
 }
 
@@ -428,7 +439,10 @@ fn read_small(mut file: &File) -> io::Result<Vec<u8>> {
 }
 
 /// Maps a file, unless it is empty.
-fn map(file: &File) -> io::Result<Option<(truncation::Watch, Mmap)>> {
+fn map(file: &File, may_map: bool) -> io::Result<Option<(truncation::Watch, Mmap)>> {
+    if !may_map {
+        return Err(io::Error::other("the plan does not allow maps"));
+    }
     if file.metadata()?.len() == 0 {
         return Ok(None);
     }
@@ -451,7 +465,7 @@ mod tests {
     }
 
     fn open(path: &Path) -> Arc<OpenInput> {
-        Input::find(path, None, &Arc::default()).unwrap().pop().unwrap().open().unwrap()
+        Input::find(path, None, true, &Arc::default()).unwrap().pop().unwrap().open().unwrap()
     }
 
     fn bytes(input: &OpenInput) -> &[u8] {

@@ -1,14 +1,10 @@
 //! What is packed, unpacked; what is in another encoding, in UTF-8. What it is, its first bytes tell.
 
-use crate::error::{PlanError, Result};
+use crate::error::{Kind, PlanError, Result};
 use encoding_rs::{DecoderResult, UTF_8, UTF_16BE, UTF_16LE};
-use self_cell::{MutBorrow, self_cell};
 use std::fs::File;
-use std::io::{self, Cursor, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
-use std::sync::Arc;
-use zip::ZipArchive;
-use zip::read::ZipFile;
+use std::io::{self, Cursor, Read};
+use std::path::Path;
 
 /// The most bytes by which anything that is seen to here is known.
 pub(super) const MAGIC_BYTES: usize = 6;
@@ -49,12 +45,36 @@ impl Packing {
     /// If there is no memory for it.
     pub(super) fn unpack(self, from: Bytes) -> io::Result<Bytes> {
         Ok(match self {
-            Self::Plain | Self::Zip => from,
+            #[cfg(feature = "gzip")]
             Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(from)),
+            #[cfg(feature = "zstd")]
             Self::Zstd => Box::new(zstd::Decoder::new(from)?),
+            #[cfg(feature = "bzip2")]
             Self::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(from)),
+            #[cfg(feature = "xz")]
             Self::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(from)),
+            // Not compressed, or an archive. Formats without a feature do not pass `check_feature`.
+            _ => from,
         })
+    }
+
+    /// Checks that this build can read the format of the input at `path`.
+    ///
+    /// # Errors
+    /// [`Kind::FormatDisabled`] if not.
+    pub(super) fn check_feature(self, path: &Path) -> Result<()> {
+        let (feature, is_enabled) = match self {
+            Self::Plain => return Ok(()),
+            Self::Gzip => ("gzip", cfg!(feature = "gzip")),
+            Self::Zstd => ("zstd", cfg!(feature = "zstd")),
+            Self::Bzip2 => ("bzip2", cfg!(feature = "bzip2")),
+            Self::Xz => ("xz", cfg!(feature = "xz")),
+            Self::Zip => ("zip", cfg!(feature = "zip")),
+        };
+        match is_enabled {
+            true => Ok(()),
+            false => Err(Kind::FormatDisabled { path: path.to_owned(), feature }.into()),
+        }
     }
 }
 
@@ -80,110 +100,6 @@ pub(super) fn to_file(mut from: impl Read) -> io::Result<File> {
     let mut file = nameless_file()?;
     io::copy(&mut from, &mut file)?;
     Ok(file)
-}
-
-/// A zip archive. Its directory is read once, and shared by the clones.
-#[derive(Debug, Clone)]
-pub(super) struct Archive {
-    file: Arc<File>,
-    zip: ZipArchive<Positioned>,
-}
-
-impl Archive {
-    /// Reads the directory of an archive. Returns the number and the name of each file in it, without those that macOS adds.
-    ///
-    /// # Errors
-    /// If it cannot be read, or has no files.
-    pub(super) fn open(file: Arc<File>) -> io::Result<(Self, Vec<(usize, String)>)> {
-        let mut zip = ZipArchive::new(Positioned { file: file.clone(), at: 0 })?;
-        if entries(&file)?.is_some_and(|entries| entries != zip.len()) {
-            return Err(io::Error::other("two files in the archive have the same name"));
-        }
-        let mut members = Vec::new();
-        for number in 0..zip.len() {
-            let member = zip.by_index_raw(number)?;
-            let name = member.name()?.into_owned();
-            if member.is_file() && !name.starts_with("__MACOSX/") {
-                members.push((number, name));
-            }
-        }
-        if members.is_empty() {
-            return Err(io::Error::other("there is no file in the archive"));
-        }
-        Ok((Self { file, zip }, members))
-    }
-
-    /// The archive itself.
-    pub(super) fn file(&self) -> &Arc<File> {
-        &self.file
-    }
-
-    /// The content of file `number`.
-    ///
-    /// # Errors
-    /// If it cannot be read, or is encrypted.
-    pub(super) fn member(&self, number: usize) -> io::Result<Bytes> {
-        let zip = MutBorrow::new(self.zip.clone());
-        Ok(Box::new(Member::try_new(zip, |zip| zip.borrow_mut().by_index(number))?))
-    }
-}
-
-/// The number of files in a zip archive as its end says (APPNOTE.TXT 4.3.16); nothing if that is in a larger record (4.3.14).
-/// Of two files with the same name `ZipArchive` knows but the last.
-fn entries(archive: &File) -> io::Result<Option<usize>> {
-    const SIGNATURE: &[u8] = b"PK\x05\x06";
-    const RECORD_BYTES: u64 = 22;
-    let length = archive.metadata()?.len();
-    let mut end = vec![0; length.min(RECORD_BYTES + u64::from(u16::MAX)) as usize];
-    let start = length - end.len() as u64;
-    archive.read_exact_at(&mut end, start)?;
-    let record = end.windows(SIGNATURE.len()).rposition(|bytes| bytes == SIGNATURE).map(|at| &end[at..]);
-    let entries = record.and_then(|record| Some(u16::from_le_bytes(record.get(10..12)?.try_into().ok()?)));
-    Ok(entries.filter(|entries| *entries != u16::MAX).map(usize::from))
-}
-
-self_cell!(
-    /// A file of a zip archive with the archive.
-    struct Member {
-        owner: MutBorrow<ZipArchive<Positioned>>,
-        #[not_covariant]
-        dependent: OpenMember,
-    }
-);
-
-type OpenMember<'z> = ZipFile<'z, Positioned>;
-
-impl Read for Member {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        self.with_dependent_mut(|_, member| member.read(to))
-    }
-}
-
-/// A file that is read from a place of one's own.
-#[derive(Debug, Clone)]
-struct Positioned {
-    file: Arc<File>,
-    at: u64,
-}
-
-impl Read for Positioned {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let bytes = self.file.read_at(to, self.at)?;
-        self.at += bytes as u64;
-        Ok(bytes)
-    }
-}
-
-impl Seek for Positioned {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let at = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::Current(by) => self.at.checked_add_signed(by),
-            SeekFrom::End(by) => self.file.metadata()?.len().checked_add_signed(by),
-        };
-        self.at = at.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-        Ok(self.at)
-    }
 }
 
 /// The encoding of an input's text.
