@@ -341,7 +341,7 @@ impl Pipeline<'_> {
         if refused.is_empty() {
             rows.rejects.iter().try_for_each(take)?;
         } else {
-            let refused = rejects_of_rows(chunk, *origins, refused);
+            let refused = rejects_of_rows(chunk, |row| origins.get(row), refused);
             in_input_order(rows.rejects.clone(), refused).iter().try_for_each(&mut take)?;
         }
         if W::NAMES_EARLIER_ROWS {
@@ -377,7 +377,7 @@ fn failure_of_batch<W, R: RejectSink>(
         WriteFailure::Constraint { rows, .. } => rows.last().and_then(row_here),
         WriteFailure::Error(_) | WriteFailure::TooManyToSort { .. } => None,
     };
-    let end = row.map(|row| rows.chunk.first_record + u64::from(rows.origins.numbers[row]));
+    let end = row.map(|row| rows.chunk.first_record + u64::from(rows.origins.get(row).number));
     let mut before = rows.rejects.iter().filter(|reject| end.is_none_or(|end| reject.record < end));
     if let Err(error) = before.try_for_each(|reject| output.rejects.take(reject, rows.chunk.input)) {
         return error.into();
