@@ -73,7 +73,7 @@ impl Input {
     /// UTF-16 if it begins with its byte order mark.
     ///
     /// # Errors
-    /// [`Kind::Io`] if it cannot be read; [`Kind::Usage`] if there is no such encoding; [`Kind::Interrupted`] soon after a
+    /// [`Kind::Io`] if it cannot be read; `PlanError::UnknownEncoding`; [`Kind::Interrupted`] soon after a
     /// stop.
     pub(crate) fn find(path: &Path, encoding: Option<&str>, stop: &Arc<AtomicBool>) -> Result<Vec<Self>> {
         let encoding = Encoding::named(encoding)?;

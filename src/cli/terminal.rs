@@ -1,5 +1,6 @@
 //! What a person sees.
 
+use super::remedy;
 use indicatif::{ProgressBar, ProgressStyle};
 use sqload::report::Progress;
 use std::error::Error;
@@ -65,11 +66,13 @@ pub(crate) fn print_status(quiet: bool, text: &str) {
     }
 }
 
-/// Says an error and what caused it on standard error.
-pub(crate) fn print_error(error: &dyn Error) {
+/// Prints an error on standard error, with advice and its causes.
+pub(crate) fn print_error(error: &(dyn Error + 'static)) {
+    let advice = error.downcast_ref::<sqload::Error>().and_then(|error| remedy::for_error(error.kind()));
+    let advice = advice.map_or(String::new(), |advice| format!("; {advice}"));
     let causes = std::iter::successors(error.source(), |&error| error.source());
     let causes = causes.map(|cause| format!("\n  because: {cause}")).collect::<String>();
-    print_status(false, &format!("sqload: {error}{causes}"));
+    print_status(false, &format!("sqload: {error}{advice}{causes}"));
 }
 
 /// Prints `text` on standard output.

@@ -1,6 +1,6 @@
 //! What is packed, unpacked; what is in another encoding, in UTF-8. What it is, its first bytes tell.
 
-use crate::error::{Kind, Result};
+use crate::error::{PlanError, Result};
 use encoding_rs::{DecoderResult, UTF_8, UTF_16BE, UTF_16LE};
 use self_cell::{MutBorrow, self_cell};
 use std::fs::File;
@@ -194,13 +194,9 @@ impl Encoding {
     /// The one of this name, or the one that a byte order mark says.
     ///
     /// # Errors
-    /// [`Kind::Usage`] if there is none of this name.
+    /// [`PlanError::UnknownEncoding`].
     pub(super) fn named(name: Option<&str>) -> Result<Self> {
-        let unknown = |name: &str| {
-            Kind::Usage(format!(
-                "--encoding {name}: no such encoding; utf-8, utf-16le, windows-1252, iso-8859-15 and shift_jis are some"
-            ))
-        };
+        let unknown = |name: &str| PlanError::UnknownEncoding { name: name.to_owned() };
         let find = |name: &str| {
             encoding_rs::Encoding::for_label_no_replacement(name.as_bytes()).ok_or_else(|| unknown(name))
         };

@@ -12,7 +12,7 @@ use crate::engine::timers::StageTimers;
 use crate::error::{Error, Kind, Result};
 use crate::eval::Seed;
 use crate::plan::{OnConflict, OnError, Plan, Table, WriterChoice};
-use crate::report::{Report, ReportColumn};
+use crate::report::{Note, Report, ReportColumn};
 use crate::schema::ddl::{quote_name, update_declaration_sql};
 use crate::schema::table;
 use crate::write::direct::{Direct, Schema, Sorting};
@@ -86,9 +86,9 @@ pub(super) fn into_error(failure: PipelineFailure) -> Error {
         }
         PipelineFailure::TooManyToSort { max_bytes } => {
             let reason = format!(
-                "the rows do not come in the order of their INTEGER PRIMARY KEY, and to sort them takes more than {max_bytes} bytes"
+                "the rows are not in the order of their INTEGER PRIMARY KEY, and sorting them takes more than {max_bytes} bytes"
             );
-            Kind::DirectRefused { reason }.into()
+            Kind::DirectUnsupported { reason }.into()
         }
         PipelineFailure::TypeMismatch => {
             Kind::Internal("a value is not of the type that all values of its column have".to_owned()).into()
@@ -151,7 +151,7 @@ impl Load<'_> {
         counts: Counts,
         table: Table,
         choice: ChosenWriter,
-        notes: Vec<String>,
+        notes: Vec<Note>,
         timers: &StageTimers,
         seconds: f64,
     ) -> Report {

@@ -10,7 +10,7 @@ use crate::engine::timers::StageTimers;
 use crate::error::Result;
 use crate::eval::Seed;
 use crate::plan::{Column, Expr, HeaderColumns, Plan, Table};
-use crate::report::Progress;
+use crate::report::{Note, Progress};
 use crate::schema::select::fill_columns;
 use crate::schema::table::{self, ExistingColumn, with_nulls};
 
@@ -22,7 +22,7 @@ pub(super) const SAMPLE_CHUNKS: usize = 16;
 pub(super) struct ResolvedPlan {
     pub(super) plan: Plan,
     /// Notes about the columns for the user.
-    pub(super) notes: Vec<String>,
+    pub(super) notes: Vec<Note>,
     /// Whether types were inferred from the first chunks only.
     pub(super) is_guess: bool,
 }
@@ -124,16 +124,14 @@ fn type_notes(
     options: &HeaderColumns,
     names: &[String],
     names_inputs: bool,
-) -> Vec<String> {
+) -> Vec<Note> {
     let note = |(name, stats): (&String, &crate::schema::column_stats::ColumnStats)| {
         let is_given = options.types.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
         let (reason, row) = stats.reason().filter(|_| !is_given)?;
-        let of = |input: &str| if names_inputs { format!(" of {input}") } else { String::new() };
-        let place = inferred
-            .positions
-            .get(&row)
-            .map_or(String::new(), |position| format!(" at line {}{}", position.line, of(&position.input)));
-        Some(format!("{name}: TEXT, {reason}{place}"))
+        let position = inferred.positions.get(&row);
+        let input = position.filter(|_| names_inputs).map(|position| position.input.clone());
+        let line = position.map(|position| position.line);
+        Some(Note::TextColumn { column: name.clone(), reason, line, input })
     };
     names.iter().zip(&inferred.columns).filter_map(note).collect()
 }

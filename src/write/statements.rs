@@ -10,7 +10,7 @@
 //! has inserted before it fails; a savepoint undoes them.
 
 use crate::batch::{Rows, Value};
-use crate::error::{Error, Kind, Reason, Result};
+use crate::error::{Error, PlanError, Reason, Result};
 use crate::plan::{OnConflict, Table};
 use crate::schema::ddl::{quote_name, quote_names};
 use crate::write::{Appended, Encoder, WriteFailure, Writer};
@@ -168,22 +168,18 @@ fn kept_columns(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<
 /// The ON CONFLICT clause of the INSERT.
 ///
 /// # Errors
-/// [`Kind::Usage`] if rows are to be updated and the table has no primary key that is loaded.
+/// [`PlanError`] if rows are to be updated and the table has no primary key that is loaded.
 fn conflict_sql(table: &Table, key: &[String]) -> Result<String> {
     let is_loaded = |name: &String| table.columns.iter().any(|column| column.name == *name);
     match table.on_conflict {
         OnConflict::Reject => Ok(String::new()),
         OnConflict::Ignore => Ok(" ON CONFLICT DO NOTHING".to_owned()),
         OnConflict::Update if key.is_empty() || !key.iter().all(is_loaded) => {
-            let message = match key {
-                [] => "it has none: name its columns with --pk where it is made".to_owned(),
-                _ => format!("of {}, not all are loaded", quote_names(key)),
-            };
-            Err(Kind::Usage(format!(
-                "--upsert finds the row to change by the primary key of table {:?}, but {message}",
-                table.name
-            ))
-            .into())
+            let (table, key) = (table.name.clone(), key.to_vec());
+            Err(match key.is_empty() {
+                true => PlanError::UpdateNeedsKey { table }.into(),
+                false => PlanError::UpdateNeedsWholeKey { table, key }.into(),
+            })
         }
         OnConflict::Update => {
             let others = table.columns.iter().filter(|column| !key.contains(&column.name));

@@ -8,6 +8,7 @@ use crate::format::csv::parse::{RecordParser, trim, unquote};
 use crate::format::csv::sniff::{SAMPLE_BYTES, detect_delimiter};
 use crate::input::Incoming;
 use crate::plan::{Dialect, InvalidUtf8, Plan};
+use crate::report::Note;
 use crate::schema::names::unique_names;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ pub(crate) struct Header {
     /// The number of columns that the input itself has; 0 if it is empty.
     pub(crate) width: usize,
     /// Notes about the header for the user.
-    pub(crate) notes: Vec<String>,
+    pub(crate) notes: Vec<Note>,
 }
 
 impl Header {
@@ -42,16 +43,14 @@ impl Header {
             dialect = detect_delimiter(bytes, is_all, dialect, plan.input_options.header_rows);
         }
         let (head, names) = read_header(name, file, plan, dialect)?;
-        let (names, mut notes) =
+        let (names, renamed) =
             if plan.depends_on_header() { unique_names(&names) } else { (names, Vec::new()) };
+        let mut notes: Vec<_> = renamed.into_iter().map(Note::HeaderName).collect();
         if std::str::from_utf8(&head).is_err() && names.iter().any(|name| name.contains('\u{fffd}')) {
-            notes.push(
-                "the header is not UTF-8: what is wrong in it is U+FFFD (--invalid-utf8 replace)".to_owned(),
-            );
+            notes.push(Note::HeaderUtf8Replaced);
         }
         if dialect != plan.dialect {
-            let delimiter = dialect.delimiter.as_bytes().escape_ascii();
-            notes.push(format!("fields are separated by '{delimiter}'; if not so, say --delimiter"));
+            notes.push(Note::DetectedDelimiter(dialect.delimiter));
         }
         let width = names.len();
         // Rejects are written in UTF-8, and begin with its mark, whatever encoding is named when they are loaded.

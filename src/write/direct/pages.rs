@@ -18,7 +18,7 @@
 //! number of the next trunk page, the count of leaf pages, and their numbers, 4 bytes each.
 
 use super::cells::{Cells, POINTER_BYTES};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, PlanError, Result};
 use std::fs::File;
 use std::io::{self, IoSlice, Seek, SeekFrom, Write};
 use std::ops::Range;
@@ -106,7 +106,7 @@ impl Pages {
     /// The number of a new page at the end of the file.
     ///
     /// # Errors
-    /// [`Kind::Usage`] if the database has reached its largest size.
+    /// [`PlanError::TooManyPages`] if the database has reached its largest size.
     fn next_number(&mut self) -> Result<u32> {
         if self.next == self.lock_page {
             let start = self.made.len();
@@ -116,10 +116,7 @@ impl Pages {
         }
         let number = u32::try_from(self.next).ok().filter(|number| *number <= MAX_PAGE);
         self.next += 1;
-        number.ok_or_else(|| {
-            Kind::Usage("the database has no room for more pages: choose a larger --page-size".to_owned())
-                .into()
-        })
+        number.ok_or_else(|| PlanError::TooManyPages.into())
     }
 
     /// Adds a page and returns its number. `make` appends its first bytes to a buffer; the remaining ones are the
