@@ -2,7 +2,7 @@
 
 use crate::error::{Kind, PlanError, Result};
 use crate::input;
-use crate::load::Load;
+use crate::load::Conductor;
 use crate::plan::{
     Delimiter, Dialect, HeaderColumns, InvalidUtf8, OnError, Plan, Ragged, Synchronous, Table, WriterChoice,
 };
@@ -263,7 +263,7 @@ impl Loader {
         &self,
         inputs: &[PathBuf],
         database: &Path,
-        run: impl FnOnce(Load<'_>) -> Result<T>,
+        run: impl FnOnce(Conductor<'_>) -> Result<T>,
     ) -> Result<T> {
         self.validate()?;
         if inputs.is_empty() {
@@ -272,7 +272,7 @@ impl Loader {
         let Self { plan, progress, stop } = self;
         let inputs = &input::expand(inputs)?;
         input::allow_many();
-        run(Load { plan, inputs, database, progress, stop })
+        run(Conductor { plan, inputs, database, progress, stop })
     }
 
     fn validate(&self) -> Result<()> {

@@ -2,10 +2,11 @@
 
 use super::choice::{ChosenWriter, choose};
 use super::resolve::ResolvedPlan;
-use super::{Load, total_bytes};
+use super::{Conductor, total_bytes};
 use crate::database::Target;
 use crate::engine::inputs::{CsvInput, Inputs};
-use crate::engine::pipeline::{Counts, Pipeline, PipelineFailure};
+use crate::engine::output::{Counts, PipelineFailure};
+use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
 use crate::engine::rejects::Rejects;
 use crate::engine::timers::StageTimers;
@@ -101,7 +102,7 @@ pub(super) fn skips_bad_rows(plan: &Plan) -> bool {
     plan.policies.on_error == OnError::Skip || plan.table.on_conflict != OnConflict::Reject
 }
 
-impl Load<'_> {
+impl Conductor<'_> {
     /// Attempts the load once.
     pub(super) fn attempt(
         self,
@@ -122,7 +123,7 @@ impl Load<'_> {
         tracing::debug!(jobs, chunk_bytes = tuning.chunk_bytes, database = %target.path().display(), "loading");
 
         let timers = StageTimers::default();
-        let pipeline = Pipeline { jobs, progress: self.progress, stop: self.stop, timers: &timers };
+        let pipeline = PipelineRunner { jobs, progress: self.progress, stop: self.stop, timers: &timers };
         let choice = match &attempt.statements_reason {
             reason if attempt.keeps_journal || reason.is_some() => {
                 Ok(ChosenWriter::Statements(reason.clone()))
@@ -183,7 +184,7 @@ impl Load<'_> {
 fn write(
     target: &mut Target,
     choice: &ChosenWriter,
-    pipeline: Pipeline<'_>,
+    pipeline: PipelineRunner<'_>,
     inputs: &Inputs<'_>,
     rejects: &mut Rejects<'_>,
 ) -> Result<(Counts, Vec<String>), PipelineFailure> {
@@ -221,7 +222,7 @@ fn detach(target: &mut Target, table: &Table) -> Result<(Schema, File)> {
 /// Completes what was `written`, and checks it as far as the plan wants. Returns what went through, and the table as it is.
 fn finish(
     target: &mut Target,
-    pipeline: Pipeline<'_>,
+    pipeline: PipelineRunner<'_>,
     written: Result<(Counts, Vec<String>), PipelineFailure>,
     rejects: &mut Rejects<'_>,
     plan: &Plan,

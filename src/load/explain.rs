@@ -3,12 +3,12 @@
 use crate::engine::inputs::Inputs;
 use crate::error::Result;
 use crate::eval::Seed;
-use crate::load::Load;
+use crate::load::Conductor;
 use crate::plan::{Column, Expr, Plan, SqlExpr};
 use crate::report::{Evaluation, Explanation};
 use crate::schema::ddl::quote_text;
 
-impl Load<'_> {
+impl Conductor<'_> {
     /// Reports which code would evaluate each expression. Loads nothing.
     pub(crate) fn explain(self) -> Result<Explanation> {
         let list = self.open_inputs()?;
