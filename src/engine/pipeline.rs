@@ -388,7 +388,7 @@ mod tests {
     fn a_panicking_worker_is_an_error_and_nothing_hangs() {
         for jobs in [1, 2, 8] {
             let error = error(run(Panicking, jobs, false).unwrap());
-            assert_eq!(error.to_string(), "a defect in sqload: the encoder dies; please report it");
+            assert_eq!(error.to_string(), "internal error: the encoder dies; please report this bug");
         }
     }
 
