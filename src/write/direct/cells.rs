@@ -131,6 +131,7 @@ impl Cells {
     }
 
     /// Appends complete cells.
+    #[inline]
     pub(super) fn extend(&mut self, bytes: &[u8], lengths: &[u32]) {
         self.room(bytes.len()).copy_from_slice(bytes);
         self.used += bytes.len();
@@ -138,11 +139,13 @@ impl Cells {
     }
 
     /// Appends a complete cell.
+    #[inline]
     pub(super) fn push(&mut self, cell: &[u8]) {
         self.extend(cell, &[cell.len() as u32]);
     }
 
     /// Appends a complete cell in two parts.
+    #[inline]
     pub(super) fn push_joined(&mut self, front: &[u8], back: &[u8]) {
         let bytes = front.len() + back.len();
         let (to_front, to_back) = self.room(bytes).split_at_mut(front.len());
