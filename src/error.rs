@@ -1,13 +1,15 @@
 //! The one error type: what happened, where, and what caused it.
 
 mod phrases;
+mod printable;
 mod reason;
 
 use crate::plan::{ColumnRef, Place};
 pub(crate) use phrases::nearest;
 use phrases::{listed, missing_close, missing_header, part, place_before, places};
+pub(crate) use printable::Printable;
 pub use reason::Reason;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -60,6 +62,18 @@ pub enum Kind {
     /// Another connection holds the database.
     #[error("{} is locked by another program: close it, or wait for it, and try again", path.display())]
     Locked {
+        /// The database.
+        path: PathBuf,
+    },
+    /// This process has the database open already.
+    #[error("{} is open in this process: close it there first, because the load would drop its locks", path.display())]
+    DatabaseOpenInProcess {
+        /// The database.
+        path: PathBuf,
+    },
+    /// Another program deleted, moved or replaced the database, or changed its schema, during the load.
+    #[error("another program deleted, moved or changed {} during the load: try again", path.display())]
+    DatabaseChanged {
         /// The database.
         path: PathBuf,
     },
@@ -281,6 +295,7 @@ pub struct Position {
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Printable::new(f);
         let Self { input, record, line, offset } = self;
         match record {
             0 => write!(f, "{input}: line {line} (header, byte {offset})"),
@@ -350,7 +365,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        write!(Printable::new(f), "{}", self.0)
     }
 }
 

@@ -1,8 +1,9 @@
 //! What a load would do.
 
 use super::{Explanation, grouped};
+use crate::error::Printable;
 use crate::plan::Dialect;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::PathBuf;
 
 /// Inputs that are named.
@@ -54,6 +55,7 @@ pub struct Preview {
 
 impl fmt::Display for Preview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Printable::new(f);
         for (input, dialect) in self.inputs.iter().take(MAX_INPUTS) {
             writeln!(f, "{input}: {}", said(dialect))?;
         }
@@ -116,7 +118,7 @@ fn said(dialect: &Dialect) -> String {
 }
 
 /// Rows below each other, the first of which are the names of the columns.
-fn write_rows(f: &mut fmt::Formatter<'_>, rows: &[Vec<String>]) -> fmt::Result {
+fn write_rows(f: &mut impl Write, rows: &[Vec<String>]) -> fmt::Result {
     let printable = |text: &String| -> String {
         let escaped = |char: char| match char.is_control() {
             true => char.escape_default().to_string(),
