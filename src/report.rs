@@ -7,12 +7,13 @@ pub use explanation::{Evaluation, Explanation};
 pub use preview::Preview;
 
 use crate::batch::Repairs;
+use crate::error::Printable;
 use crate::plan::Column;
 use serde::Serialize;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Counters of a running load, for whoever wants to watch it.
 #[derive(Debug, Default)]
@@ -20,6 +21,7 @@ pub struct Progress {
     total_bytes: AtomicU64,
     bytes: AtomicU64,
     rows: AtomicU64,
+    is_committing: AtomicBool,
 }
 
 impl Progress {
@@ -41,12 +43,24 @@ impl Progress {
         self.rows.load(Ordering::Relaxed)
     }
 
+    /// True once the load commits. It can then no longer be interrupted, and to end the process would hide that the rows
+    /// are loaded.
+    #[must_use]
+    pub fn is_committing(&self) -> bool {
+        self.is_committing.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_committing(&self, is_committing: bool) {
+        self.is_committing.store(is_committing, Ordering::SeqCst);
+    }
+
     pub(crate) fn set_total_bytes(&self, bytes: u64) {
         self.total_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// Begins to count anew.
     pub(crate) fn restart(&self) {
+        self.set_committing(false);
         self.bytes.store(0, Ordering::Relaxed);
         self.rows.store(0, Ordering::Relaxed);
     }
@@ -93,6 +107,11 @@ pub struct Report {
     /// What there is about the records that were not rejected for their form or types.
     #[serde(flatten)]
     pub repairs: Repairs,
+    /// True if the rows are on disk; false if the system reported a failure after the commit, so that they may not be;
+    /// `None` if the load was not told to wait for the disk.
+    pub is_durable: Option<bool>,
+    /// What failed after the rows were loaded.
+    pub warnings: Vec<String>,
     /// Seconds from start to end.
     pub seconds: f64,
     /// Rows loaded a second.
@@ -133,7 +152,7 @@ pub struct Stages {
 
 impl Report {
     /// Writes it as JSON.
-    pub(crate) fn write_json(&self, mut to: impl Write) -> io::Result<()> {
+    pub(crate) fn write_json(&self, to: &mut impl Write) -> io::Result<()> {
         let mut json = serde_json::to_vec_pretty(self)?;
         json.push(b'\n');
         to.write_all(&json)?;
@@ -152,6 +171,7 @@ fn lossy_list<S: serde::Serializer>(paths: &[PathBuf], serializer: S) -> Result<
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Printable::new(f);
         let Self { records, loaded, rejected, filtered, ignored, stages, jobs, .. } = self;
         match self.inputs.as_slice() {
             [input] => write!(f, "{}", input.display())?,

@@ -4,9 +4,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use sqload::report::Progress;
 use std::error::Error;
 use std::io::{IsTerminal, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +14,9 @@ use std::time::Duration;
 const INTERVAL: Duration = Duration::from_millis(100);
 
 const STYLE: &str = "{bar:30} {bytes}/{total_bytes} {msg} {bytes_per_sec}, {eta} left";
+
+/// The load that signals may interrupt.
+static LOAD: OnceLock<Arc<Progress>> = OnceLock::new();
 
 /// Does `work`, and meanwhile shows its `progress` on standard error, if that is a terminal and unless `quiet`.
 pub(crate) fn watch<T>(quiet: bool, progress: &Progress, work: impl FnOnce() -> T) -> T {
@@ -47,15 +50,21 @@ pub(crate) fn watch<T>(quiet: bool, progress: &Progress, work: impl FnOnce() -> 
 /// What the operating system says.
 pub(crate) fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<(), Box<dyn Error>> {
     let on_signal = stop.clone();
-    // A second signal does not wait; what is left behind then is removed by the next load.
+    // A second signal does not wait, except for a commit; what is left behind then is removed by the next load.
     ctrlc::set_handler(move || {
-        if on_signal.swap(true, Ordering::Relaxed) {
+        let is_committing = || LOAD.get().is_some_and(|progress| progress.is_committing());
+        if on_signal.swap(true, Ordering::SeqCst) && !is_committing() {
             std::process::exit(130)
         }
     })?;
     // Not to be ended by it is all: what is too large for the limit on files is an error of the write.
     signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
     Ok(())
+}
+
+/// Has signals wait for the end of a load that commits: the exit code then says that the rows are loaded.
+pub(crate) fn finish_commit_on_signals(progress: Arc<Progress>) {
+    let _ = LOAD.set(progress);
 }
 
 /// Says `text` on standard error, if that is there, unless `quiet`.
@@ -68,14 +77,33 @@ pub(crate) fn print_status(quiet: bool, text: &str) {
 /// Says an error and what caused it on standard error.
 pub(crate) fn print_error(error: &dyn Error) {
     let causes = std::iter::successors(error.source(), |&error| error.source());
-    let causes = causes.map(|cause| format!("\n  because: {cause}")).collect::<String>();
-    print_status(false, &format!("sqload: {error}{causes}"));
+    let mut texts = vec![error.to_string()];
+    for cause in causes.map(printable) {
+        // The causes of an SQLite error repeat it, with an error code.
+        let is_repeated = texts.len() > 1 && cause.starts_with("Error code ");
+        if !is_repeated {
+            texts.push(cause);
+        }
+    }
+    print_status(false, &format!("sqload: {}", texts.join("\n  because: ")));
 }
 
-/// Prints `text` on standard output.
+/// The text of a cause, with control characters escaped.
+fn printable(cause: &dyn Error) -> String {
+    let escaped = |char: char| match char.is_control() {
+        true => char.escape_default().to_string(),
+        false => char.to_string(),
+    };
+    cause.to_string().chars().map(escaped).collect()
+}
+
+/// Prints `text` on standard output. A reader that closes the pipe early has seen enough.
 ///
 /// # Errors
 /// What the operating system says.
 pub(crate) fn print(text: &str) -> std::io::Result<()> {
-    writeln!(std::io::stdout(), "{text}")
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
 }

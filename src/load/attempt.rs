@@ -3,7 +3,7 @@
 use super::choice::{ChosenWriter, choose};
 use super::resolve::ResolvedPlan;
 use super::{Load, total_bytes};
-use crate::database::Target;
+use crate::database::{Committed, SchemaSnapshot, Target};
 use crate::engine::inputs::{CsvInput, Inputs};
 use crate::engine::pipeline::{Counts, Pipeline, PipelineFailure};
 use crate::engine::record_log::RecordLog;
@@ -30,7 +30,12 @@ pub(super) struct Attempt {
     keeps_journal: bool,
     /// Whether types are inferred from all records, not from the first chunks.
     scan_all: bool,
+    /// How often another program has changed the database during an attempt.
+    changes: usize,
 }
+
+/// How often a load starts again because another program has changed the database.
+const MAX_CHANGES: usize = 5;
 
 /// A way to attempt a load again after it failed.
 #[derive(Debug)]
@@ -42,6 +47,8 @@ pub(super) enum Retry {
     UndoableStatements(Option<String>),
     /// With types that are inferred from all records.
     ScanAll,
+    /// The same again, because another program has changed the database.
+    ChangedDatabase,
 }
 
 impl Attempt {
@@ -60,6 +67,9 @@ impl Attempt {
                 Some(Retry::UndoableStatements(reason))
             }
             PipelineFailure::TypeMismatch if plan.columns.is_some() && !self.scan_all => Some(Retry::ScanAll),
+            PipelineFailure::Error(error) if matches!(error.kind(), Kind::DatabaseChanged { .. }) => {
+                (self.changes < MAX_CHANGES).then_some(Retry::ChangedDatabase)
+            }
             _ => None,
         }
     }
@@ -73,6 +83,7 @@ impl Attempt {
                 self.keeps_journal = true;
             }
             Retry::ScanAll => self.scan_all = true,
+            Retry::ChangedDatabase => self.changes += 1,
         }
     }
 }
@@ -113,11 +124,19 @@ impl Load<'_> {
         self.progress.set_total_bytes(total_bytes(list).unwrap_or(0));
         let tuning = &self.plan.tuning;
         let jobs = self.jobs();
+        // Before the plan is resolved against it.
+        let schema = self.depends_on_schema().then(|| SchemaSnapshot::read(self.database)).transpose()?;
         let ResolvedPlan { plan, notes, .. } = &self.resolve(list, jobs, attempt.scan_all)?;
         let seed = tuning.seed.map_or_else(Seed::random, Seed::fixed);
         let inputs = Inputs::new(list, plan, &plan.table, seed)?;
-        let mut target =
-            Target::open(self.database, &plan.table, tuning, attempt.keeps_journal, self.stop.clone())?;
+        let mut target = Target::open(
+            self.database,
+            &plan.table,
+            tuning,
+            attempt.keeps_journal,
+            schema.as_ref(),
+            self.stop.clone(),
+        )?;
         rejects.start()?;
         tracing::debug!(jobs, chunk_bytes = tuning.chunk_bytes, database = %target.path().display(), "loading");
 
@@ -127,7 +146,7 @@ impl Load<'_> {
             reason if attempt.keeps_journal || reason.is_some() => {
                 Ok(ChosenWriter::Statements(reason.clone()))
             }
-            _ => choose(tuning.writer, &plan.table, target.path(), target.is_new()),
+            _ => choose(tuning.writer, &plan.table, target.path(), target.in_place_reason()),
         };
         let filled = choice.map_err(PipelineFailure::from).and_then(|choice| {
             let written = write(&mut target, &choice, pipeline, &inputs, rejects);
@@ -141,9 +160,34 @@ impl Load<'_> {
                 return Err(failure);
             }
         };
-        timers.finish.time(|| target.commit())?;
+        let committed = timers.finish.time(|| self.commit(target, rejects))?;
         let seconds = started.elapsed().as_secs_f64();
-        Ok(self.report(counts, table, choice, notes.clone(), &timers, seconds))
+        Ok(self.report(counts, table, choice, notes.clone(), committed, &timers, seconds))
+    }
+
+    /// Whether the resolved plan depends on what the database contains.
+    fn depends_on_schema(self) -> bool {
+        let has_indexes = self.plan.columns.as_ref().is_some_and(|columns| !columns.indexes.is_empty());
+        self.plan.table.if_exists.fills_existing() || has_indexes
+    }
+
+    /// Puts the rejects in their place, so that no record is lost if the process is killed now, then the rows.
+    fn commit(self, target: Target, rejects: &mut Rejects<'_>) -> Result<Committed> {
+        self.progress.set_committing(true);
+        // After the flag was set: an interrupt that is seen only later is ignored.
+        let ready = match self.stop.load(Ordering::SeqCst) {
+            true => Err(Kind::Interrupted.into()),
+            false => rejects.publish(),
+        };
+        let committed = match ready {
+            Ok(()) => target.commit(),
+            Err(error) => {
+                target.roll_back();
+                Err(error)
+            }
+        };
+        self.progress.set_committing(committed.is_ok());
+        committed
     }
 
     fn report(
@@ -152,6 +196,7 @@ impl Load<'_> {
         table: Table,
         choice: ChosenWriter,
         notes: Vec<String>,
+        committed: Committed,
         timers: &StageTimers,
         seconds: f64,
     ) -> Report {
@@ -171,6 +216,8 @@ impl Load<'_> {
             filtered: counts.filtered,
             ignored: counts.ignored,
             repairs: counts.repairs,
+            is_durable: committed.is_durable,
+            warnings: committed.warnings,
             seconds,
             rows_per_second: counts.loaded as f64 / seconds,
             megabytes_per_second: counts.bytes as f64 / 1e6 / seconds,

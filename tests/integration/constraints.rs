@@ -223,7 +223,7 @@ fn rejects_follow_the_header_of_their_input() {
     }
     // A rejects file cannot also be an input.
     let over = ["load", "1.csv", "bad.csv.2", "out.db", "-t", "t", "--rejects", "bad.csv"];
-    dir.run(&over).expect_code(2).assert_single_message(&["would be written over"]);
+    dir.run(&over).expect_code(2).assert_single_message(&["would overwrite"]);
 }
 
 #[test]
