@@ -46,11 +46,16 @@ fn load(request: LoadRequest<'_>, stop: Arc<AtomicBool>) -> Result<ExitCode, Box
     let LoadRequest { plan, inputs, database, verbosity, task } = request;
     verbosity.start_diagnostics();
     let loader = sqload::Loader::from(plan).stop(stop);
+    terminal::finish_commit_on_signals(loader.progress());
     if let Some(message) = task.message(&loader, &inputs, &database)? {
         return Ok(terminal::print(&message).map(|()| ExitCode::SUCCESS)?);
     }
     let report =
         terminal::watch(verbosity.quiet, &loader.progress(), || loader.load_all(&inputs, &database))?;
     terminal::print_status(verbosity.quiet, &report.summary(remedy::phrase_note));
-    Ok(ExitCode::from(if report.rejected > 0 { 3 } else { 0 }))
+    Ok(ExitCode::from(match report.is_durable {
+        Some(false) => 4,
+        _ if report.rejected > 0 => 3,
+        _ => 0,
+    }))
 }

@@ -5,9 +5,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use sqload::report::Progress;
 use std::error::Error;
 use std::io::{IsTerminal, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +15,9 @@ use std::time::Duration;
 const INTERVAL: Duration = Duration::from_millis(100);
 
 const STYLE: &str = "{bar:30} {bytes}/{total_bytes} {msg} {bytes_per_sec}, {eta} left";
+
+/// The load that signals may interrupt.
+static LOAD: OnceLock<Arc<Progress>> = OnceLock::new();
 
 /// Does `work`, and meanwhile shows its `progress` on standard error, if that is a terminal and unless `quiet`.
 pub(crate) fn watch<T>(quiet: bool, progress: &Progress, work: impl FnOnce() -> T) -> T {
@@ -48,15 +51,21 @@ pub(crate) fn watch<T>(quiet: bool, progress: &Progress, work: impl FnOnce() -> 
 /// What the operating system says.
 pub(crate) fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<(), Box<dyn Error>> {
     let on_signal = stop.clone();
-    // A second signal does not wait; what is left behind then is removed by the next load.
+    // A second signal does not wait, except for a commit; what is left behind then is removed by the next load.
     ctrlc::set_handler(move || {
-        if on_signal.swap(true, Ordering::Relaxed) {
+        let is_committing = || LOAD.get().is_some_and(|progress| progress.is_committing());
+        if on_signal.swap(true, Ordering::SeqCst) && !is_committing() {
             std::process::exit(130)
         }
     })?;
     // Not to be ended by it is all: what is too large for the limit on files is an error of the write.
     signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
     Ok(())
+}
+
+/// Has signals wait for the end of a load that commits: the exit code then says that the rows are loaded.
+pub(crate) fn finish_commit_on_signals(progress: Arc<Progress>) {
+    let _ = LOAD.set(progress);
 }
 
 /// Says `text` on standard error, if that is there, unless `quiet`.
@@ -71,14 +80,33 @@ pub(crate) fn print_error(error: &(dyn Error + 'static)) {
     let advice = error.downcast_ref::<sqload::Error>().and_then(|error| remedy::for_error(error.kind()));
     let advice = advice.map_or(String::new(), |advice| format!("; {advice}"));
     let causes = std::iter::successors(error.source(), |&error| error.source());
-    let causes = causes.map(|cause| format!("\n  because: {cause}")).collect::<String>();
-    print_status(false, &format!("sqload: {error}{advice}{causes}"));
+    let mut lines = vec![printable(&format!("{error}{advice}"))];
+    for cause in causes.map(|cause| printable(&cause.to_string())) {
+        // The cause of an error of SQLite repeats it, with an error code.
+        let is_repeated = lines.len() > 1 && cause.starts_with("Error code ");
+        if !is_repeated {
+            lines.push(cause);
+        }
+    }
+    print_status(false, &format!("sqload: {}", lines.join("\n  because: ")));
 }
 
-/// Prints `text` on standard output.
+/// `text` with control characters escaped, so that names from an input cannot control a terminal.
+fn printable(text: &str) -> String {
+    let escaped = |char: char| match char.is_control() && !matches!(char, '\n' | '\t') {
+        true => char.escape_default().to_string(),
+        false => char.to_string(),
+    };
+    text.chars().map(escaped).collect()
+}
+
+/// Prints `text` on standard output. A reader that closes the pipe early has seen enough.
 ///
 /// # Errors
 /// What the operating system says.
 pub(crate) fn print(text: &str) -> std::io::Result<()> {
-    writeln!(std::io::stdout(), "{text}")
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
 }

@@ -5,7 +5,7 @@ use super::choice::{ChosenWriter, choose};
 use super::explain::explanation;
 use super::resolve::SAMPLE_CHUNKS;
 use super::{Conductor, total_bytes};
-use crate::database::DryRun;
+use crate::database::{DryRun, check_path};
 use crate::engine::inputs::Inputs;
 use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
@@ -27,6 +27,7 @@ const MAX_CHARS: u32 = 40;
 impl Conductor<'_> {
     /// Loads the first records into memory, and reports what a load would do. Changes nothing, and creates no file.
     pub(crate) fn preview(self) -> Result<Preview> {
+        check_path(self.database)?;
         let list = self.open_inputs()?;
         let jobs = self.jobs();
         let resolved = self.resolve(&list, jobs, false)?;
@@ -35,14 +36,14 @@ impl Conductor<'_> {
         let max_chunks = (SAMPLE_CHUNKS / list.len().max(1)).max(1);
         let inputs = Inputs::new(&list, &resolved.plan, table, Seed::fixed(0))?.with_max_chunks(max_chunks);
         let dry_run = DryRun::open(self.database, table, tuning)?;
-        let choice = choose(tuning.writer, table, &dry_run.path, dry_run.is_new)?;
+        let choice = choose(tuning.writer, table, &dry_run.path, dry_run.in_place_reason.as_deref())?;
 
         let (progress, timers) = (Progress::default(), StageTimers::default());
         let pipeline = PipelineRunner { jobs, progress: &progress, stop: self.stop, timers: &timers };
         let mut writer = Statements::new(&dry_run.connection, &dry_run.path, table, tuning.batch_rows)?;
         // A preview goes on past records that would end the load, and writes no rejects.
         let policies = Policies::default();
-        let mut rejects = Rejects::open(&policies, &list, &mut Vec::new())?;
+        let mut rejects = Rejects::open(&policies, &list, &mut Vec::new(), false)?;
         let mut log = RecordLog::default();
         let counts = pipeline.run(&inputs, &mut writer, &mut rejects, &mut log);
         rejects.log_first();

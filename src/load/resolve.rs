@@ -14,6 +14,7 @@ use crate::plan::{Column, Expr, HeaderColumns, Plan, Table};
 use crate::report::{Note, Progress};
 use crate::schema::select::fill_columns;
 use crate::schema::table::{self, ExistingColumn, with_nulls};
+use std::collections::HashSet;
 
 /// Chunks of each input that types are inferred from before a load; what they show nearly always holds.
 pub(super) const SAMPLE_CHUNKS: usize = 16;
@@ -64,8 +65,9 @@ impl Conductor<'_> {
             true => self.infer(&plan, names, list, jobs, max_chunks)?,
             false => Inferred::nothing(names.len()),
         };
-        let mut notes: Vec<_> = list.iter().flat_map(|input| input.header.notes.clone()).collect();
-        notes.dedup();
+        let mut known_notes = HashSet::new();
+        let notes = list.iter().flat_map(|input| &input.header.notes);
+        let mut notes: Vec<_> = notes.filter(|note| known_notes.insert(*note)).cloned().collect();
         notes.extend(type_notes(&inferred, options, names, list.len() > 1));
         let columns = table::columns(names, &inferred.columns, options)?;
         let table = match &known {

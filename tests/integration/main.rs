@@ -1,8 +1,9 @@
-//! The integration tests: one module per subject, and the modules `common`, `naive` and `twin` that they share.
+//! The integration tests: one module per subject, and the modules `common`, `faults`, `naive` and `twin` that they share.
 //!
 //! Tests that change the state of their process, such as its allocator, are separate binaries next to this directory.
 
 mod common;
+mod faults;
 mod naive;
 mod twin;
 
@@ -14,6 +15,7 @@ mod constraints;
 mod dialects;
 mod direct_writer;
 mod dry_run;
+mod durability;
 mod examples;
 mod expressions;
 mod functions;
@@ -24,6 +26,7 @@ mod load_tables;
 mod loader;
 mod options;
 mod people_pipeline;
+mod races;
 mod ragged_records;
 mod regression;
 mod rejected_pipelines;
