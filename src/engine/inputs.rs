@@ -171,7 +171,7 @@ impl<'s> Inputs<'s> {
         mut take: impl FnMut(OpenChunk) -> ControlFlow<()>,
     ) -> Result<u64> {
         let mut opened = VecDeque::new();
-        let mut unpacked = self.list.iter().enumerate().filter(|(_, input)| input.input.is_unpacked());
+        let mut unpacked = self.list.iter().enumerate().filter(|(_, input)| input.input.is_decoded());
         let (mut records, mut bytes) = (0, 0);
         for (number, input) in self.list.iter().enumerate() {
             while opened.len() <= ahead {
