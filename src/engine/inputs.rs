@@ -129,7 +129,8 @@ impl<'s> Inputs<'s> {
                 let evaluators = plan.tuning.evaluator;
                 let program =
                     Program::with_conditions(table, &plan.conditions, evaluators, names, input.name(), seed);
-                programs.push(program.map_err(|error| error.with_place(&plan.column_refs))?);
+                let program = program.map_err(|error| error.with_place(&plan.column_refs))?;
+                programs.push(program.with_stop(input.input.stop().clone()));
             }
             program_of_input.push(number);
         }

@@ -3,7 +3,7 @@
 use crate::common::{Running, TestDir, is_drained};
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[test]
 fn an_interrupt_does_not_wait_for_the_writer_of_a_fifo() {
@@ -13,6 +13,24 @@ fn an_interrupt_does_not_wait_for_the_writer_of_a_fifo() {
     assert!(load.wait_until(|load| load.handles_interrupts() && load.has_open(&dir.path("in.csv"))));
     load.signal("INT");
     load.wait().expect_code(130);
+    assert_eq!(dir.file_names(), ["in.csv"]);
+}
+
+#[test]
+fn an_interrupt_does_not_wait_for_a_chunk_that_sqlite_evaluates() {
+    let dir = TestDir::new();
+    // Each row takes SQLite some milliseconds, and all of them are in one chunk.
+    dir.write("in.csv", format!("n\n{}", "1\n".repeat(20_000)));
+    let slow = "n, length(hex(zeroblob(2000000 + n))) AS size";
+    let load = ["load", "in.csv", "out.db", "--all-text", "--select", slow];
+    let mut load = Running::start(dir.command(&load));
+    assert!(load.wait_until(|load| load.handles_interrupts()));
+    std::thread::sleep(Duration::from_millis(300));
+    let started = Instant::now();
+    load.signal("INT");
+    load.wait().expect_code(130);
+    let elapsed = started.elapsed();
+    assert!(elapsed < Duration::from_secs(5), "{elapsed:?}");
     assert_eq!(dir.file_names(), ["in.csv"]);
 }
 
