@@ -14,7 +14,7 @@ use super::record_log::RecordLog;
 use super::reorder::ReorderBuffer;
 use super::timers::StageTimers;
 use super::worker::Worker;
-use crate::batch::{Arena, Rows};
+use crate::batch::Arena;
 use crate::error::{Error, Kind, Result};
 use crate::input::OpenInput;
 use crate::report::Progress;
@@ -275,6 +275,7 @@ fn panic_error(panic: &(dyn std::any::Any + Send), name: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::Rows;
     use crate::engine::inputs::CsvInput;
     use crate::eval::Seed;
     use crate::plan::{Column, Expr, Plan, Table};

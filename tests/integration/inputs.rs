@@ -154,3 +154,23 @@ fn an_archive_is_recognized_although_its_first_byte_comes_alone() {
     load.wait().expect_code(0);
     assert_row_count(&dir, "stdin", 2);
 }
+
+#[test]
+fn a_header_with_too_many_columns_fails_at_once() {
+    let dir = TestDir::new();
+    dir.write("equal.csv", format!("{}\n", ["a"; 20_000].join(",")));
+    dir.write("wide.csv", format!("{}\n", ",".repeat(1_000_000)));
+    for (input, found) in [("equal.csv", "20000 columns"), ("wide.csv", "1000001 columns")] {
+        for options in [&[][..], &["--no-headers"]] {
+            let started = Instant::now();
+            let outcome = dir.run(&[&["load", input, "out.db"], options].concat()).expect_code(1);
+            let elapsed = started.elapsed();
+            assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
+            outcome.assert_single_message(&[found, "2000", "--columns"]);
+        }
+    }
+    dir.write("wide.csv", format!("n{}\n1{}\n", ",".repeat(3_000), ",".repeat(3_000)));
+    dir.run(&["load", "wide.csv", "out.db", "--columns", "n,column3001"]).expect_code(0);
+    let rows = rows_of(&dir.open("out.db"), "SELECT * FROM wide");
+    assert_eq!(rows, [[Value::Integer(1), text("")]]);
+}
