@@ -271,7 +271,7 @@ impl Loader {
         }
         let Self { plan, progress, stop } = self;
         let inputs = &input::expand(inputs)?;
-        input::allow_many();
+        input::raise_open_file_limit();
         run(Conductor { plan, inputs, database, progress, stop })
     }
 

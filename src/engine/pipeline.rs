@@ -14,7 +14,7 @@ use super::record_log::RecordLog;
 use super::reorder::ReorderBuffer;
 use super::timers::StageTimers;
 use super::worker::Worker;
-use crate::batch::{Arena, Rows};
+use crate::batch::Arena;
 use crate::error::{Error, Kind, Result};
 use crate::input::OpenInput;
 use crate::report::Progress;
@@ -22,6 +22,7 @@ use crate::write::{Encoded, Encoder, Writer};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -157,12 +158,11 @@ impl PipelineRunner<'_> {
     ) {
         let mut current: Option<(usize, Worker<'_>)> = None;
         for (number, chunk, ChunkBuffers { arena, mut encoded }) in chunks {
+            let input = chunk.input();
             let make = || -> Result<EncodedBatch<E::Encoded>> {
-                let worker = worker_for(chunk.input(), inputs, &mut current);
+                let worker = worker_for(input, inputs, &mut current);
                 let source = Source { chunk, arena };
-                let batch = Batch::try_new(source, |source| -> Result<Rows<'_>> {
-                    Ok(worker.rows(source.chunk.get()?, &source.arena))
-                })?;
+                let batch = Batch::try_new(source, |source| worker.rows(source.chunk.get()?, &source.arena))?;
                 encoder.encode(batch.borrow_dependent(), &mut encoded);
                 Ok(EncodedBatch { batch, encoded })
             };
@@ -170,7 +170,7 @@ impl PipelineRunner<'_> {
             let step = match catch_unwind(AssertUnwindSafe(|| self.timers.parse.time(make))) {
                 Ok(Ok(batch)) => Step::Batch(batch),
                 Ok(Err(error)) => Step::Failed(error),
-                Err(panic) => Step::Failed(Kind::Internal(panic_message(&*panic)).into()),
+                Err(panic) => Step::Failed(panic_error(&*panic, inputs.list[input].name())),
             };
             let is_last = matches!(step, Step::Failed(_));
             if done.send((number, step)).is_err() || is_last {
@@ -259,15 +259,23 @@ fn worker_for<'w, 'i>(
     worker
 }
 
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+/// The error for a panic while a chunk of the input `name` was processed.
+fn panic_error(panic: &(dyn std::any::Any + Send), name: &str) -> Error {
     let text =
         panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a worker panicked").to_owned()
+    match text {
+        // An arena panics like this.
+        Some("out of memory") => {
+            Error::io("process", Path::new(name), std::io::ErrorKind::OutOfMemory.into())
+        }
+        text => Kind::Internal(text.unwrap_or("a worker panicked").to_owned()).into(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::Rows;
     use crate::engine::inputs::CsvInput;
     use crate::eval::Seed;
     use crate::plan::{Column, Expr, Plan, Table};

@@ -163,7 +163,8 @@ impl Conductor<'_> {
         };
         let committed = timers.finish.time(|| self.commit(target, rejects))?;
         let seconds = started.elapsed().as_secs_f64();
-        Ok(self.report(counts, table, choice, notes.clone(), committed, &timers, seconds))
+        let report = self.report(counts, table, choice, committed, &timers, seconds);
+        Ok(Report { notes: notes.clone(), ..report })
     }
 
     /// Whether the resolved plan depends on what the database contains.
@@ -196,7 +197,6 @@ impl Conductor<'_> {
         counts: Counts,
         table: Table,
         choice: ChosenWriter,
-        notes: Vec<Note>,
         committed: Committed,
         timers: &StageTimers,
         seconds: f64,
@@ -206,7 +206,7 @@ impl Conductor<'_> {
             database: self.database.to_owned(),
             columns: table.columns.iter().map(ReportColumn::from).collect(),
             table: table.name,
-            notes,
+            notes: Vec::new(),
             writer: choice.name(),
             writer_reason: choice.reason(),
             jobs: self.jobs(),

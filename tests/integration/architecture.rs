@@ -47,14 +47,14 @@ fn each_dependency_has_one_home() {
     only_in("memmap2::", &["input"]);
     only_in("bumpalo::", &["batch/arena.rs"]);
     only_in("memchr::", &["format/csv"]);
-    only_in("libc::", &["files/descriptors.rs", "input/truncation.rs"]);
+    only_in("libc::", &["files/descriptors.rs", "input/sigbus.rs"]);
     only_in("tempfile::", &["files/staged.rs", "input"]);
     for decoder in ["flate2::", "zstd::", "bzip2::", "liblzma::", "zip::", "encoding_rs::"] {
-        only_in(decoder, &["input/unpack.rs"]);
+        only_in(decoder, &["input"]);
     }
     only_in("ctrlc::", &["cli/terminal.rs"]);
     only_in("signal_hook::", &["cli/terminal.rs"]);
-    only_in("rustix::", &["files", "load/preview.rs", "input.rs"]);
+    only_in("rustix::", &["files", "load/preview.rs", "input"]);
     only_in("wide::", &["format/csv/scan.rs"]);
     only_in("rayon::", &["write/direct"]);
     only_in("uuid::", &["eval/random.rs"]);
@@ -88,10 +88,10 @@ fn each_dependency_has_one_home() {
             "sql/script.rs",
         ],
     );
-    only_in("glob::", &["input.rs"]);
+    only_in("glob::", &["input/paths.rs"]);
     only_in("sqlparser::", &["sql"]);
     only_in("strsim::", &["error"]);
-    only_in("rlimit::", &["input.rs"]);
+    only_in("rlimit::", &["input/paths.rs"]);
     only_in("indexmap::", &["eval/compile.rs"]);
 }
 
