@@ -13,7 +13,7 @@ use crate::engine::timers::StageTimers;
 use crate::error::{Error, Kind, Result};
 use crate::eval::Seed;
 use crate::plan::{OnConflict, OnError, Plan, Table, WriterChoice};
-use crate::report::{Note, Report, ReportColumn};
+use crate::report::{Report, ReportColumn};
 use crate::schema::ddl::{quote_name, update_declaration_sql};
 use crate::schema::table;
 use crate::write::direct::{Direct, Schema, Sorting};
