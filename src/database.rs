@@ -2,22 +2,30 @@
 //!
 //! All or nothing. A new database is built in a staged file next to its destination, and renamed into place when it
 //! is complete. An existing database is changed in one transaction with its own journal, with one exception: if it
-//! holds only the table that is being replaced, a new database replaces the file, under an exclusive lock on the old
-//! one.
+//! holds only the table that is being replaced, and nobody else has it open, a new database replaces the file, under an
+//! exclusive lock on the old one.
 
+mod commit;
+mod conflict_clause;
 mod dry_run;
+mod file_control;
 mod inspect;
 mod open;
+mod snapshot;
 
 use crate::error::{Error, Kind, Result};
-use crate::files::staged::{StagedFile, directory_of};
-use crate::plan::{IfExists, OnConflict, Synchronous, Table, Tuning};
+use crate::files::staged::StagedFile;
+use crate::plan::{IfExists, OnConflict, Table, Tuning};
 use crate::schema::ddl::{create_table_sql, quote_name};
+pub(crate) use commit::Committed;
+use conflict_clause::has_on_conflict_replace;
 pub(crate) use dry_run::DryRun;
 use inspect::check_column_count;
 pub(crate) use inspect::{existing_columns, existing_names};
-use open::{check_no_stray_journal, configure, open_existing, open_staged, open_target, resolve_path};
-use rusqlite::Connection;
+pub(crate) use open::check_path;
+use open::{OpenTarget, interrupt_on, open_existing, open_staged, open_target, resolve_path};
+use rusqlite::{Connection, OptionalExtension};
+pub(crate) use snapshot::SchemaSnapshot;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,6 +43,8 @@ pub(crate) struct Target {
     staged: Option<StagedFile>,
     /// The database that the new one replaces, under an exclusive lock.
     old: Option<Connection>,
+    /// Why an existing database is changed in place.
+    in_place_reason: Option<String>,
     /// Rows that the table had before the load and keeps. 0 unless the result is to be verified.
     rows_before: u64,
     tuning: Tuning,
@@ -44,6 +54,8 @@ pub(crate) struct Target {
 impl Target {
     /// Opens or creates the database at `path`, starts a transaction, and prepares `table` in it: creates, alters or
     /// empties it as the plan says.
+    ///
+    /// The plan was resolved against the schema `expected`, unless it did not depend on the schema.
     ///
     /// SQLite operations end soon after `stop` is set. In a new database, a failed statement can be rolled back only
     /// if the database `keeps_journal`.
@@ -56,12 +68,16 @@ impl Target {
         table: &Table,
         tuning: &Tuning,
         keeps_journal: bool,
+        expected: Option<&SchemaSnapshot>,
         stop: Arc<AtomicBool>,
     ) -> Result<Self> {
         let path = resolve_path(path)?;
-        let (mut connection, staged, old) = open_target(&path, table, tuning, keeps_journal)?;
+        let opened = open_target(&path, table, tuning, keeps_journal, expected)?;
+        let OpenTarget { mut connection, staged, old, in_place_reason } = opened;
         check_column_count(&connection, &path, table)?;
-        let rows_before = configure(&mut connection, tuning, stop.clone())
+        let begin_sql = if staged.is_some() { "BEGIN EXCLUSIVE" } else { "" };
+        let rows_before = interrupt_on(&mut connection, stop.clone())
+            .and_then(|()| connection.execute_batch(begin_sql))
             .and_then(|()| prepare_table(&connection, table, tuning.verify))
             .map_err(|source| Error::sqlite(format!("create table {:?} in", table.name), &path, source))?;
         Ok(Self {
@@ -69,15 +85,16 @@ impl Target {
             connection: Some(connection),
             staged,
             old,
+            in_place_reason,
             rows_before,
             tuning: tuning.clone(),
             stop,
         })
     }
 
-    /// True if the database is a new file, which no other process has open.
-    pub(crate) fn is_new(&self) -> bool {
-        self.staged.is_some()
+    /// Why an existing database is changed in place; `None` if the database is a new file, which no other process has open.
+    pub(crate) fn in_place_reason(&self) -> Option<&str> {
+        self.in_place_reason.as_deref()
     }
 
     /// The connection to insert rows through.
@@ -97,6 +114,8 @@ impl Target {
             self.staged.as_ref().ok_or_else(|| Kind::Internal("the database is not new".to_owned()))?;
         let file = staged.file().map_err(|error| Error::io("open", &self.path, error))?;
         self.execute("commit to", "COMMIT")?;
+        // SQLite ignores the errors of `close`.
+        staged.flush().map_err(|error| Error::io("write", &self.path, error))?;
         self.close()?;
         Ok(file)
     }
@@ -112,8 +131,8 @@ impl Target {
     /// [`Kind::Sqlite`] or [`Kind::Interrupted`]; [`Kind::Constraint`] without rows if the rows violate a constraint.
     pub(crate) fn finish_schema(&mut self, unfinished: &[String]) -> Result<()> {
         if let (None, Some(staged)) = (&self.connection, &self.staged) {
-            let mut connection = open_staged(staged, &self.path, None, false)?;
-            configure(&mut connection, &self.tuning, self.stop.clone())
+            let mut connection = open_staged(staged, &self.path, &self.tuning, None, false)?;
+            interrupt_on(&mut connection, self.stop.clone())
                 .and_then(|()| connection.execute_batch("BEGIN EXCLUSIVE"))
                 .map_err(|source| Error::sqlite("open", &self.path, source))?;
             self.connection = Some(connection);
@@ -138,7 +157,7 @@ impl Target {
         let counted = connection.query_row(&count_sql, [], |row| row.get::<_, i64>(0));
         let most = self.rows_before + rows;
         // Updated rows do not add to the count, nor do rows that replace others by a constraint of the table itself.
-        let replaces = table.sql.as_ref().is_some_and(|sql| sql.to_ascii_uppercase().contains("REPLACE"));
+        let replaces = self.replaces_rows(table).map_err(failed)?;
         let least = if table.on_conflict == OnConflict::Update || replaces { self.rows_before } else { most };
         match (check.map_err(failed)?.as_str(), counted.map_err(failed)?) {
             ("ok", counted) if (least..=most).contains(&counted.cast_unsigned()) => Ok(()),
@@ -153,48 +172,21 @@ impl Target {
         }
     }
 
-    /// Commits the load: the transaction of an existing database, or the rename of a new one.
-    ///
-    /// # Errors
-    /// [`Kind::Sqlite`], [`Kind::Io`], [`Kind::StrayJournal`] or [`Kind::Interrupted`]. If the transaction or the
-    /// rename fails, the database is unchanged.
-    pub(crate) fn commit(mut self) -> Result<()> {
-        let vacuum = self.tuning.vacuum;
-        if self.connection.is_some() {
-            if let Err(error) = self.execute("commit to", "COMMIT") {
-                self.roll_back();
-                return Err(error);
-            }
-            match &self.staged {
-                // The journal of VACUUM would be as large as the database.
-                Some(_) if vacuum => self.execute("vacuum", "PRAGMA journal_mode = OFF; VACUUM")?,
-                None if vacuum => self.vacuum_committed(),
-                _ => {}
-            }
-            self.close()?;
-        }
-        let Self { path, staged, old, tuning, .. } = self;
-        staged.map_or(Ok(()), |staged| persist(staged, &path, old.is_some(), tuning.synchronous))
-    }
-
-    /// Runs VACUUM after the load is committed. It cannot be interrupted, and its failure is only a warning.
-    fn vacuum_committed(&mut self) {
-        let vacuum = |connection: &mut Connection| {
-            connection.progress_handler(0, None::<fn() -> bool>)?;
-            connection.execute_batch("VACUUM")
-        };
-        if let Some(Err(error)) = self.connection.as_mut().map(vacuum) {
-            tracing::warn!("the rows are loaded, but VACUUM failed: {error}");
-        }
+    /// True if a new row may replace others by a constraint of `table` itself.
+    fn replaces_rows(&self, table: &Table) -> rusqlite::Result<bool> {
+        let Some(connection) = &self.connection else { return Ok(false) };
+        let sql = "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
+        let sql = connection.query_row(sql, [&table.name], |row| row.get::<_, String>(0)).optional()?;
+        Ok(sql.is_some_and(|sql| has_on_conflict_replace(&sql)))
     }
 
     /// Ends the load and leaves the database unchanged.
     pub(crate) fn roll_back(self) {
-        let Self { path, connection, staged, .. } = self;
+        let Self { path, connection, staged, tuning, .. } = self;
         drop(connection);
         if staged.is_none() {
             // If the rollback failed because the disk is full, its journal is still there. The next read rolls back.
-            let read = open_existing(&path).and_then(|connection| {
+            let read = open_existing(&path, &tuning).and_then(|connection| {
                 let read = connection.execute_batch("ROLLBACK; SELECT count(*) FROM sqlite_schema");
                 read.map_err(|source| Error::sqlite("roll back", &path, source))
             });
@@ -207,18 +199,19 @@ impl Target {
     }
 }
 
-/// Starts the transaction and creates, alters or empties the table. Returns the number of rows that the table has and
-/// keeps, or 0 unless `counts_rows`.
+/// Creates, alters or empties the table, in the open transaction. Returns the number of rows that the table has and keeps,
+/// or 0 unless `counts_rows`.
 fn prepare_table(connection: &Connection, table: &Table, counts_rows: bool) -> rusqlite::Result<u64> {
-    // DROP TABLE must not delete or change rows of tables that refer to this one.
-    connection.pragma_update(None, "foreign_keys", false)?;
-    connection.execute_batch("BEGIN EXCLUSIVE")?;
     let name = quote_name(&table.name);
-    for view in &table.views {
-        connection.execute_batch(&format!("DROP VIEW IF EXISTS {}", quote_name(view)))?;
+    if table.if_exists != IfExists::Fail {
+        for view in &table.views {
+            connection.execute_batch(&format!("DROP VIEW IF EXISTS {}", quote_name(view)))?;
+        }
+    }
+    if table.if_exists == IfExists::Replace {
+        connection.execute_batch(&format!("DROP TABLE IF EXISTS {name}"))?;
     }
     if !table.if_exists.fills_existing() || !connection.table_exists(None, table.name.as_str())? {
-        connection.execute_batch(&format!("DROP TABLE IF EXISTS {name}"))?;
         return connection.execute_batch(&create_table_sql(table)).map(|()| 0);
     }
     table.alterations.iter().try_for_each(|sql| connection.execute_batch(sql))?;
@@ -230,19 +223,4 @@ fn prepare_table(connection: &Connection, table: &Table, counts_rows: bool) -> r
     }
     let count = connection.query_row(&format!("SELECT count(*) FROM {name}"), [], |row| row.get(0));
     count.map(i64::cast_unsigned)
-}
-
-/// Renames a complete staged database into place, with `synchronous` FULL or above only after it is on disk.
-fn persist(staged: StagedFile, path: &Path, replaces: bool, synchronous: Synchronous) -> Result<()> {
-    let failed = |error| Error::io("write", path, error);
-    let is_durable = synchronous >= Synchronous::Full;
-    if is_durable {
-        staged.sync().map_err(failed)?;
-    }
-    check_no_stray_journal(path)?;
-    staged.persist(path, replaces).map_err(failed)?;
-    if is_durable {
-        File::open(directory_of(path)).and_then(|directory| directory.sync_all()).map_err(failed)?;
-    }
-    Ok(())
 }

@@ -6,6 +6,7 @@
 mod kind;
 mod phrases;
 mod plan_error;
+mod printable;
 mod reason;
 mod sqlite;
 
@@ -13,9 +14,10 @@ use crate::plan::ColumnRef;
 pub use kind::Kind;
 pub(crate) use phrases::{count, nearest};
 pub use plan_error::{ColumnUse, PlanError};
+pub(crate) use printable::Printable;
 pub use reason::Reason;
 pub use sqlite::SqliteError;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -45,6 +47,7 @@ pub struct Position {
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Printable::new(f);
         let Self { input, record, line, offset } = self;
         match record {
             0 => write!(f, "{input}: line {line} (header, byte {offset})"),
@@ -114,7 +117,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        write!(Printable::new(f), "{}", self.0)
     }
 }
 

@@ -1,4 +1,6 @@
 //! Files that a load creates.
 
+pub(crate) mod descriptors;
 pub(crate) mod output;
+pub(crate) mod paths;
 pub(crate) mod staged;

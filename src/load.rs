@@ -7,11 +7,12 @@ mod infer;
 mod preview;
 mod resolve;
 
+use crate::database::check_path;
 use crate::engine::inputs::{CsvInput, unify_columns};
 use crate::engine::rejects::Rejects;
 use crate::error::{Error, Kind, Result};
 use crate::files::output::OutputFile;
-use crate::plan::Plan;
+use crate::plan::{Plan, Synchronous};
 use crate::report::{Progress, Report};
 use attempt::Attempt;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use std::time::Instant;
 
 /// A load that is to be done.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Load<'l> {
+pub(crate) struct Conductor<'l> {
     pub(crate) plan: &'l Plan,
     pub(crate) inputs: &'l [PathBuf],
     pub(crate) database: &'l Path,
@@ -30,23 +31,33 @@ pub(crate) struct Load<'l> {
     pub(crate) stop: &'l Arc<AtomicBool>,
 }
 
-impl Load<'_> {
+impl Conductor<'_> {
     /// Loads the inputs into the database, all or nothing, as the plan says.
     pub(crate) fn run(self) -> Result<Report> {
         let started = Instant::now();
+        check_path(self.database)?;
+        self.progress.set_committing(false);
         // Once for all attempts: a pipe cannot be read again.
         let inputs = self.open_inputs()?;
         let mut others: Vec<_> = self.inputs.iter().cloned().chain([self.database.to_owned()]).collect();
-        let mut rejects = Rejects::open(&self.plan.policies, &inputs, &mut others)?;
+        let mut rejects = Rejects::open(&self.plan.policies, &inputs, &mut others, self.is_durable())?;
         let report_output = self.open_report(&others)?;
         let report = self.attempt_until_done(&inputs, &mut rejects, started);
         rejects.log_first();
+        let mut report = report?;
         // The load has happened, and an error would say that it had not.
-        if let Some(Err(error)) = report.as_ref().ok().map(|report| self.write_report(report, report_output))
-        {
-            tracing::error!("loaded, but the report could not be written: {error}");
+        if let Err(error) = self.write_report(&report, report_output) {
+            let warning =
+                format!("the rows are loaded, but the report could not be written: {}", with_causes(&error));
+            tracing::error!("{warning}");
+            report.warnings.push(warning);
         }
-        report
+        Ok(report)
+    }
+
+    /// Whether the load ends only when everything is on disk.
+    fn is_durable(&self) -> bool {
+        self.plan.tuning.synchronous >= Synchronous::Full
     }
 
     /// Opens the inputs, and unifies their columns.
@@ -84,7 +95,15 @@ impl Load<'_> {
                     tracing::debug!(?retry, "starting the load again");
                     attempt.apply(retry);
                 }
-                None => return Err(attempt::into_error(failure)),
+                None => {
+                    let error = attempt::into_error(failure);
+                    if let Kind::Rejected { .. } | Kind::TooManyErrors { .. } = error.kind()
+                        && let Err(error) = rejects.publish()
+                    {
+                        tracing::error!("{}", with_causes(&error));
+                    }
+                    return Err(error);
+                }
             }
             self.progress.restart();
         }
@@ -104,14 +123,24 @@ impl Load<'_> {
     }
 
     fn write_report(&self, report: &Report, output: Option<OutputFile>) -> Result<()> {
-        let written = match (&self.plan.report, output) {
-            (_, Some(mut output)) => report.write_json(output.truncate()?),
-            (Some(_), None) => report.write_json(std::io::stdout()),
-            (None, None) => Ok(()),
+        let Some(path) = &self.plan.report else { return Ok(()) };
+        let failed = |error| Error::io("write", path, error);
+        let Some(mut output) = output else {
+            let written = report.write_json(&mut std::io::stdout());
+            // Whoever reads it has seen enough.
+            let is_closed = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
+            return written.or_else(|error| if is_closed(&error) { Ok(()) } else { Err(failed(error)) });
         };
-        written
-            .map_err(|error| Error::io("write", self.plan.report.as_deref().unwrap_or(Path::new("-")), error))
+        report.write_json(&mut output.start()?).map_err(failed)?;
+        output.complete(self.is_durable())?;
+        output.publish(self.is_durable())
     }
+}
+
+/// An error and its causes as one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Bytes of all inputs; nothing if the size of one is not known.

@@ -7,7 +7,7 @@ mod validate;
 
 use crate::error::{Kind, Result};
 use crate::input as inputs;
-use crate::load::Load;
+use crate::load::Conductor;
 use crate::plan::{Plan, Table};
 use crate::report::{Explanation, Preview, Progress, Report};
 use crate::sql::Pipeline;
@@ -138,7 +138,7 @@ impl Loader {
         &self,
         inputs: &[PathBuf],
         database: &Path,
-        run: impl FnOnce(Load<'_>) -> Result<T>,
+        run: impl FnOnce(Conductor<'_>) -> Result<T>,
     ) -> Result<T> {
         let Self { plan, progress, stop } = self;
         validate(plan)?;
@@ -147,8 +147,8 @@ impl Loader {
         }
         let inputs = &inputs::expand(inputs)?;
         if plan.tuning.raise_file_limit {
-            inputs::allow_many();
+            inputs::raise_open_file_limit();
         }
-        run(Load { plan, inputs, database, progress, stop })
+        run(Conductor { plan, inputs, database, progress, stop })
     }
 }

@@ -9,13 +9,13 @@ pub use note::Note;
 pub use preview::Preview;
 
 use crate::batch::Repairs;
-use crate::error::count;
+use crate::error::{Printable, count};
 use crate::plan::Column;
 use serde::{Serialize, Serializer};
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Counters of a running load, to be read from another thread.
 #[derive(Debug, Default)]
@@ -23,6 +23,7 @@ pub struct Progress {
     total_bytes: AtomicU64,
     bytes: AtomicU64,
     rows: AtomicU64,
+    is_committing: AtomicBool,
 }
 
 impl Progress {
@@ -44,12 +45,24 @@ impl Progress {
         self.rows.load(Ordering::Relaxed)
     }
 
+    /// True once the load commits. It can then no longer be interrupted, and to end the process would hide that the rows
+    /// are loaded.
+    #[must_use]
+    pub fn is_committing(&self) -> bool {
+        self.is_committing.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_committing(&self, is_committing: bool) {
+        self.is_committing.store(is_committing, Ordering::SeqCst);
+    }
+
     pub(crate) fn set_total_bytes(&self, bytes: u64) {
         self.total_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// Resets the counters of bytes and rows.
     pub(crate) fn restart(&self) {
+        self.set_committing(false);
         self.bytes.store(0, Ordering::Relaxed);
         self.rows.store(0, Ordering::Relaxed);
     }
@@ -97,6 +110,11 @@ pub struct Report {
     /// How many of the other records were repaired, or are unusual.
     #[serde(flatten)]
     pub repairs: Repairs,
+    /// True if the rows are on disk; false if the system reported a failure after the commit, so that they may not be;
+    /// `None` if the load did not wait for the disk.
+    pub is_durable: Option<bool>,
+    /// What failed after the rows were loaded.
+    pub warnings: Vec<String>,
     /// The duration of the load in seconds.
     pub seconds: f64,
     /// Rows per second.
@@ -143,11 +161,15 @@ impl Report {
     pub fn summary(&self, phrase_note: impl Fn(&Note) -> String) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
-        let _ = self.write_summary(&mut text, &phrase_note);
+        let _ = self.write_summary(&mut Printable::new(&mut text), &phrase_note);
         text
     }
 
-    fn write_summary(&self, text: &mut String, phrase_note: &dyn Fn(&Note) -> String) -> fmt::Result {
+    fn write_summary(
+        &self,
+        text: &mut impl fmt::Write,
+        phrase_note: &dyn Fn(&Note) -> String,
+    ) -> fmt::Result {
         let inputs = match self.inputs.as_slice() {
             [input] => input.display().to_string(),
             inputs => count(inputs.len() as u64, "input"),
@@ -189,7 +211,7 @@ impl Report {
     }
 
     /// Writes the report as JSON.
-    pub(crate) fn write_json(&self, mut to: impl Write) -> io::Result<()> {
+    pub(crate) fn write_json(&self, to: &mut impl Write) -> io::Result<()> {
         let mut json = serde_json::to_vec_pretty(self)?;
         json.push(b'\n');
         to.write_all(&json)?;

@@ -48,7 +48,7 @@ pub trait Encoder: Send {
 #[derive(Debug, Default)]
 pub struct Appended {
     /// The rows that the table rejected, in order, with reasons.
-    pub refused: Vec<(usize, Reason)>,
+    pub rejected: Vec<(usize, Reason)>,
     /// The number of rows that were dropped because their key exists.
     pub ignored: u64,
 }

@@ -9,6 +9,8 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
         Kind::TableExists { .. } => {
             "use --append or --truncate to fill it, --replace to replace it, or --table to choose another name"
         }
+        Kind::DatabaseOpenInProcess { .. } => "close it there first",
+        Kind::DatabaseChanged { .. } => "try again",
         Kind::Locked { .. } => "close that program or wait for it, then try again",
         Kind::NoHeader { rows: 2.., .. } => "use a smaller --header-rows",
         Kind::HeaderNotUtf8 { .. } => "name its encoding with --encoding, or use --invalid-utf8 replace",

@@ -63,12 +63,17 @@ fn load(request: LoadRequest<'_>, stop: Arc<AtomicBool>) -> Result<ExitCode, Box
     let LoadRequest { loader, inputs, database, verbosity, task } = request;
     verbosity.start_diagnostics();
     let loader = loader.stop(stop);
+    terminal::finish_commit_on_signals(loader.progress());
     let text = match task {
         Task::Load => {
             let load = || loader.load_all(&inputs, &database);
             let report = terminal::watch(verbosity.quiet, &loader.progress(), load)?;
             terminal::print_status(verbosity.quiet, &report.summary(remedy::phrase_note));
-            return Ok(ExitCode::from(if report.rejected > 0 { 3 } else { 0 }));
+            return Ok(ExitCode::from(match report.is_durable {
+                Some(false) => 4,
+                _ if report.rejected > 0 => 3,
+                _ => 0,
+            }));
         }
         Task::Preview => loader.preview(&inputs, &database)?.summary(remedy::phrase_note),
         Task::Explain => loader.explain(&inputs, &database)?.to_string(),

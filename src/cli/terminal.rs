@@ -3,13 +3,13 @@
 use super::remedy;
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
-use signal_hook::flag;
+use signal_hook::iterator::Signals;
 use sqload::report::Progress;
 use std::error::Error;
 use std::io::{IsTerminal, Write};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ use std::time::Duration;
 const INTERVAL: Duration = Duration::from_millis(100);
 
 const STYLE: &str = "{bar:30} {bytes}/{total_bytes} {msg} {bytes_per_sec}, {eta} left";
+
+/// The load that signals may interrupt.
+static LOAD: OnceLock<Arc<Progress>> = OnceLock::new();
 
 /// The exit code after a signal.
 const INTERRUPTED: i32 = 130;
@@ -48,20 +51,30 @@ pub(super) fn watch<T>(quiet: bool, progress: &Progress, work: impl FnOnce() -> 
     })
 }
 
-/// Sets `stop` on SIGINT, SIGTERM and SIGHUP. A second signal ends the program at once; the next load removes what is left
-/// behind.
+/// Sets `stop` on SIGINT, SIGTERM and SIGHUP. A second signal ends the program at once, unless the load is being committed; the
+/// next load removes what is left behind.
 ///
 /// # Errors
 /// If a signal handler cannot be installed.
 pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) -> std::io::Result<()> {
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        // Handlers run in this order, so the first signal only sets the flag.
-        flag::register_conditional_shutdown(signal, INTERRUPTED, stop.clone())?;
-        flag::register(signal, stop.clone())?;
-    }
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let stop = stop.clone();
+    thread::spawn(move || {
+        for _ in signals.forever() {
+            let is_committing = || LOAD.get().is_some_and(|progress| progress.is_committing());
+            if stop.swap(true, Ordering::SeqCst) && !is_committing() {
+                std::process::exit(INTERRUPTED);
+            }
+        }
+    });
     // Without a handler, SIGXFSZ kills the program. With one, a file beyond the size limit is an error of the write.
-    flag::register(SIGXFSZ, Arc::default())?;
+    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     Ok(())
+}
+
+/// Lets signals wait for the end of a load that is being committed. The exit code then says that the rows are loaded.
+pub(super) fn finish_commit_on_signals(progress: Arc<Progress>) {
+    let _ = LOAD.set(progress);
 }
 
 /// Prints `text` on standard error, unless `quiet`. An unwritable standard error is ignored.
@@ -76,14 +89,27 @@ pub(crate) fn print_error(error: &(dyn Error + 'static)) {
     let advice = error.downcast_ref::<sqload::Error>().and_then(|error| remedy::for_error(error.kind()));
     let advice = advice.map_or(String::new(), |advice| format!("; {advice}"));
     let causes = std::iter::successors(error.source(), |&error| error.source());
-    let causes = causes.map(|cause| format!("\n  because: {cause}")).collect::<String>();
-    print_status(false, &format!("sqload: {error}{advice}{causes}"));
+    let causes = causes.map(|cause| format!("\n  because: {}", printable(&cause.to_string())));
+    let message = printable(&format!("{error}{advice}"));
+    print_status(false, &format!("sqload: {message}{}", causes.collect::<String>()));
 }
 
-/// Prints `text` on standard output.
+/// Escapes control characters, so that names from an input cannot control the terminal.
+fn printable(text: &str) -> String {
+    let escaped = |char: char| match char.is_control() && !matches!(char, '\n' | '\t') {
+        true => char.escape_default().to_string(),
+        false => char.to_string(),
+    };
+    text.chars().map(escaped).collect()
+}
+
+/// Prints `text` on standard output. A reader that closes the pipe early has seen enough.
 ///
 /// # Errors
 /// If it cannot be written.
 pub(super) fn print(text: &str) -> std::io::Result<()> {
-    writeln!(std::io::stdout(), "{text}")
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
 }

@@ -1,7 +1,7 @@
 //! Dry runs: a load into a database in memory, which shows the table and some of its rows.
 
 use super::inspect::{check_column_count, check_table_name, open_to_read, replaceable_page_bytes};
-use super::open::{check_no_stray_journal, resolve_path};
+use super::open::{check_no_stray_journal, check_open_nowhere, resolve_path};
 use crate::error::{Error, Result};
 use crate::plan::{Table, Tuning};
 use crate::schema::ddl::{create_table_sql, quote_name};
@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 pub(crate) struct DryRun {
     /// Path of the real database, with symbolic links resolved.
     pub(crate) path: PathBuf,
-    /// True if the load would create a new file.
-    pub(crate) is_new: bool,
+    /// Why the load would change an existing database in place; `None` if it would create a new file.
+    pub(crate) in_place_reason: Option<String>,
     /// True if the table exists and the load would add to it.
     pub(crate) table_exists: bool,
     /// The SQL that creates the table and its indexes. For an existing table: the SQL that created them, then the
@@ -39,23 +39,29 @@ impl DryRun {
                 None
             }
             Ok(metadata) => {
-                Some((open_to_read(&path).map_err(|source| Error::sqlite("read", &path, source))?, metadata))
+                let open_nowhere =
+                    if table.if_exists.fills_existing() { Ok(()) } else { check_open_nowhere(&path) };
+                let existing = open_to_read(&path).map_err(|source| Error::sqlite("read", &path, source))?;
+                Some((existing, metadata, open_nowhere))
             }
         };
-        let (mut is_new, mut schema, mut page_bytes) = (true, Vec::new(), tuning.page_bytes);
-        if let Some((existing, metadata)) = &existing {
+        let (mut in_place_reason, mut schema, mut page_bytes) = (None, Vec::new(), tuning.page_bytes);
+        if let Some((existing, metadata, open_nowhere)) = &existing {
             check_table_name(existing, &path, table)?;
             let replaceable = if table.if_exists.fills_existing() {
                 schema = existing_schema(existing, table).map_err(failed)?;
-                None
+                Err("the database has other content".to_owned())
             } else {
-                replaceable_page_bytes(existing, &path, metadata, table)?
+                let page_bytes = replaceable_page_bytes(existing, &path, metadata, table)?;
+                page_bytes.and_then(|page_bytes| open_nowhere.clone().map(|()| page_bytes))
             };
-            is_new = replaceable.is_some();
             let pragma = |row: &rusqlite::Row<'_>| row.get(0);
             let existing_page_bytes =
                 existing.pragma_query_value(None, "page_size", pragma).map_err(failed)?;
-            page_bytes = if is_new { page_bytes.or(replaceable) } else { Some(existing_page_bytes) };
+            match replaceable {
+                Ok(replaceable) => page_bytes = page_bytes.or(Some(replaceable)),
+                Err(reason) => (page_bytes, in_place_reason) = (Some(existing_page_bytes), Some(reason)),
+            }
         }
         let table_exists = !schema.is_empty();
         schema.extend(if table_exists { table.alterations.clone() } else { vec![create_table_sql(table)] });
@@ -67,12 +73,12 @@ impl DryRun {
             Ok(connection)
         };
         let connection = open_in_memory().map_err(failed)?;
-        check_column_count(existing.as_ref().map_or(&connection, |(existing, _)| existing), &path, table)?;
+        check_column_count(existing.as_ref().map_or(&connection, |(existing, ..)| existing), &path, table)?;
         schema.iter().try_for_each(|sql| connection.execute_batch(sql)).map_err(failed)?;
         connection.execute_batch("BEGIN").map_err(failed)?;
         // A load creates the indexes after the rows.
         schema.extend(if table_exists { Vec::new() } else { table.indexes.clone() });
-        Ok(Self { path, is_new, table_exists, statements: schema, connection })
+        Ok(Self { path, in_place_reason, table_exists, statements: schema, connection })
     }
 
     /// Returns the column names, then the first `max_rows` rows. Each value is an SQL literal, truncated after

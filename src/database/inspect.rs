@@ -2,13 +2,15 @@
 
 use super::open::BUSY_TIMEOUT;
 use crate::error::{Error, Kind, PlanError, Result};
+use crate::files::descriptors::{FileId, open_without_waiting};
+use crate::files::paths;
 use crate::plan::{IfExists, Table};
 use crate::schema::table::ExistingColumn;
 use rusqlite::ffi::SQLITE_READONLY_ROLLBACK;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Opens the database at `path` for reading. Changes nothing, except that it rolls back a hot journal of a killed
 /// writer.
@@ -39,11 +41,15 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
 fn has_empty_log(path: &Path) -> bool {
     /// Offset of the read version in the database header, and its value for WAL (file format section 1.3.3).
     const READ_VERSION: (u64, u8) = (19, 2);
+    // To close a file drops the locks that another thread of this process has on it.
+    if FileId::at(path).is_none_or(FileId::is_open_in_process) {
+        return false;
+    }
     let mut version = [0];
-    let read = File::open(path).and_then(|file| file.read_exact_at(&mut version, READ_VERSION.0));
+    let read = open_without_waiting(path).and_then(|file| file.read_exact_at(&mut version, READ_VERSION.0));
     read.is_ok()
         && version[0] == READ_VERSION.1
-        && !journal_paths(path).iter().any(|journal| journal.exists())
+        && !paths::journals(path).iter().any(|journal| journal.exists())
 }
 
 /// A URI that opens the database at `path` as immutable, so that SQLite needs neither locks nor a log.
@@ -83,6 +89,7 @@ pub(super) fn check_column_count(connection: &Connection, path: &Path, table: &T
 /// # Errors
 /// [`Kind::Sqlite`] if the database cannot be read; the errors of [`check_table_name`].
 pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<ExistingColumn>>> {
+    let path = &paths::resolve(path)?;
     if !path.exists() {
         return Ok(None);
     }
@@ -117,6 +124,7 @@ pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<
 /// # Errors
 /// [`Kind::Sqlite`] if the database cannot be read.
 pub(crate) fn existing_names(path: &Path, table: &Table) -> Result<Vec<String>> {
+    let path = &paths::resolve(path)?;
     if !path.exists() {
         return Ok(Vec::new());
     }
@@ -147,7 +155,7 @@ pub(super) fn check_table_name(connection: &Connection, path: &Path, table: &Tab
 }
 
 /// Returns the page size in bytes of the database at `path` if a new file can replace it: if it contains nothing but
-/// `table` and its views, and has no other property that a new file would lose. Otherwise returns `None`.
+/// `table` and its views, and has no other property that a new file would lose. Otherwise returns the reason.
 ///
 /// # Errors
 /// [`Kind::Sqlite`] if the database cannot be read.
@@ -156,8 +164,8 @@ pub(super) fn replaceable_page_bytes(
     path: &Path,
     metadata: &Metadata,
     table: &Table,
-) -> Result<Option<u32>> {
-    let check = || -> rusqlite::Result<Option<u32>> {
+) -> Result<Result<u32, String>> {
+    let check = || -> rusqlite::Result<Result<u32, &str>> {
         let integer = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
         let text = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, String>(0));
         let mut objects = connection.prepare("SELECT type, tbl_name FROM sqlite_schema")?;
@@ -168,25 +176,26 @@ pub(super) fn replaceable_page_bytes(
             _ => true,
         };
         let objects = objects.query_map([], |row| Ok(is_other((row.get(0)?, row.get(1)?))))?;
-        let has_others = objects.collect::<rusqlite::Result<Vec<_>>>()?.contains(&true);
-        let is_plain = !has_others
-            && metadata.nlink() == 1
-            && text("journal_mode")? == "delete"
+        if objects.collect::<rusqlite::Result<Vec<_>>>()?.contains(&true) {
+            return Ok(Err("the database has other content"));
+        }
+        let has_default_settings = text("journal_mode")? == "delete"
             && text("encoding")? == "UTF-8"
             && integer("auto_vacuum")? == 0
             && integer("user_version")? == 0
-            && integer("application_id")? == 0
-            && !journal_paths(path).iter().any(|journal| journal.exists());
-        if is_plain { integer("page_size").map(|bytes| u32::try_from(bytes).ok()) } else { Ok(None) }
+            && integer("application_id")? == 0;
+        if !has_default_settings {
+            return Ok(Err("the database has settings that a new one would not have"));
+        }
+        if metadata.nlink() != 1 {
+            return Ok(Err("the database has several names (hard links)"));
+        }
+        if paths::journals(path).iter().any(|journal| journal.exists()) {
+            return Ok(Err("the database has a journal"));
+        }
+        let page_bytes = integer("page_size")?;
+        Ok(u32::try_from(page_bytes).map_err(|_| "the database has an unknown page size"))
     };
-    check().map_err(|source| Error::sqlite("read", path, source))
-}
-
-/// Paths of the rollback journal and the write-ahead log of the database at `path`.
-pub(super) fn journal_paths(path: &Path) -> [PathBuf; 2] {
-    ["-journal", "-wal"].map(|suffix| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        name.into()
-    })
+    let checked = check().map_err(|source| Error::sqlite("read", path, source))?;
+    Ok(checked.map_err(str::to_owned))
 }

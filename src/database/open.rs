@@ -1,11 +1,16 @@
 //! Opening databases for writing.
 
-use super::inspect::{check_table_name, journal_paths, replaceable_page_bytes};
+use super::file_control::has_moved;
+use super::inspect::{check_table_name, replaceable_page_bytes};
+use super::snapshot::SchemaSnapshot;
 use crate::error::{Error, Kind, Result};
-use crate::files::staged::{StagedFile, directory_of, remove_abandoned_files};
+use crate::files::descriptors::{FileId, is_open_nowhere};
+use crate::files::paths;
+use crate::files::staged::{StagedFile, has_attributes_of, remove_abandoned_files};
 use crate::plan::{Table, Tuning};
 use crate::types::register_math_functions;
 use rusqlite::{Connection, OpenFlags};
+use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,54 +20,163 @@ use std::time::Duration;
 /// How long to wait for a database that another process has locked.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Opens the database at `path` to receive `table`, or creates it. Returns the connection, no transaction open; the
-/// staged file if the database is new; and the database that it replaces, locked, if there is one.
+/// How often to open a database that is replaced while this process waits for its lock.
+const MAX_OPENS: usize = 8;
+
+/// A database that is open to receive a table.
+#[derive(Debug)]
+pub(super) struct OpenTarget {
+    /// A connection to the new database, in which no transaction is open, or to the existing one, in an exclusive
+    /// transaction.
+    pub(super) connection: Connection,
+    /// The new database; `None` if an existing one is changed.
+    pub(super) staged: Option<StagedFile>,
+    /// The database that the new one replaces, in an exclusive transaction.
+    pub(super) old: Option<Connection>,
+    /// Why an existing database is changed in place.
+    pub(super) in_place_reason: Option<String>,
+}
+
+impl OpenTarget {
+    fn new(connection: Connection, staged: StagedFile, old: Option<Connection>) -> Self {
+        Self { connection, staged: Some(staged), old, in_place_reason: None }
+    }
+}
+
+/// Opens the database at `path` to receive `table`, or creates it. All checks are made under the lock that is kept.
+///
+/// # Errors
+/// [`Kind::DatabaseChanged`] if the schema is not `expected`, or if other programs replace the database again and again.
 pub(super) fn open_target(
     path: &Path,
     table: &Table,
     tuning: &Tuning,
     keeps_journal: bool,
-) -> Result<(Connection, Option<StagedFile>, Option<Connection>)> {
-    let metadata = match path.symlink_metadata() {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            check_no_stray_journal(path)?;
-            let staged = StagedFile::create(path).map_err(|error| Error::io("create", path, error))?;
-            let connection = open_staged(&staged, path, tuning.page_bytes, keeps_journal)?;
-            return Ok((connection, Some(staged), None));
+    expected: Option<&SchemaSnapshot>,
+) -> Result<OpenTarget> {
+    for _ in 0..MAX_OPENS {
+        match path.symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                check_no_stray_journal(path)?;
+                check_schema(path, &SchemaSnapshot::MISSING, expected)?;
+                let staged = StagedFile::create(path).map_err(|error| Error::io("create", path, error))?;
+                let connection = open_staged(&staged, path, tuning, tuning.page_bytes, keeps_journal)?;
+                return Ok(OpenTarget::new(connection, staged, None));
+            }
+            Err(error) => return Err(Error::io("open", path, error)),
+            Ok(metadata) => {
+                let opened = open_existing_target(path, &metadata, table, tuning, keeps_journal, expected)?;
+                if let Some(opened) = opened {
+                    return Ok(opened);
+                }
+            }
         }
-        Err(error) => return Err(Error::io("open", path, error)),
+    }
+    Err(Kind::DatabaseChanged { path: path.to_owned() }.into())
+}
+
+/// Opens an existing database to be changed or to be replaced. Returns `None` if the file at `path` was replaced while
+/// this process waited for its lock.
+fn open_existing_target(
+    path: &Path,
+    metadata: &Metadata,
+    table: &Table,
+    tuning: &Tuning,
+    keeps_journal: bool,
+    expected: Option<&SchemaSnapshot>,
+) -> Result<Option<OpenTarget>> {
+    let may_replace = !table.if_exists.fills_existing();
+    // To be asked before SQLite opens the file.
+    let open_nowhere = if may_replace { check_open_nowhere(path) } else { Ok(()) };
+    let failed = |source| Error::sqlite("open", path, source);
+    let old = match open_existing(path, tuning) {
+        // Deleted meanwhile.
+        Err(_) if !path.exists() => return Ok(None),
+        opened => opened?,
     };
-    let old = open_existing(path)?;
+    if has_moved(&old).map_err(failed)? || FileId::at(path) != Some(FileId::from(metadata)) {
+        return Ok(None);
+    }
+    check_schema(path, &SchemaSnapshot::of(&old).map_err(failed)?, expected)?;
     check_table_name(&old, path, table)?;
-    let page_bytes = match table.if_exists.fills_existing() {
-        true => None,
-        false => replaceable_page_bytes(&old, path, &metadata, table)?,
+    let replaceable = if may_replace {
+        let page_bytes = replaceable_page_bytes(&old, path, metadata, table)?;
+        page_bytes.and_then(|page_bytes| open_nowhere.map(|()| page_bytes))
+    } else {
+        Err("the database has other content".to_owned())
     };
-    match page_bytes.and_then(|bytes| Some((bytes, StagedFile::create_like(path, &metadata).ok()?))) {
-        Some((page_bytes, staged)) => {
+    let staged = replaceable.and_then(|page_bytes| Ok((page_bytes, stage_like(path, metadata)?)));
+    Ok(Some(match staged {
+        Ok((page_bytes, staged)) => {
             let page_bytes = tuning.page_bytes.or(Some(page_bytes));
-            let connection = open_staged(&staged, path, page_bytes, keeps_journal)?;
-            Ok((connection, Some(staged), Some(old)))
+            let connection = open_staged(&staged, path, tuning, page_bytes, keeps_journal)?;
+            OpenTarget::new(connection, staged, Some(old))
         }
-        None => {
+        Err(reason) => {
             remove_abandoned_files(path);
-            old.execute_batch("ROLLBACK").map_err(|source| Error::sqlite("open", path, source))?;
-            Ok((old, None, None))
+            OpenTarget { connection: old, staged: None, old: None, in_place_reason: Some(reason) }
         }
+    }))
+}
+
+/// Checks that nobody has the database at `path` open, because they would keep reading the old file if a new one replaced
+/// it.
+///
+/// A program may still open the file between this check and the lock on the database.
+///
+/// # Errors
+/// The reason for changing the database in place.
+pub(super) fn check_open_nowhere(path: &Path) -> Result<(), String> {
+    // Another program may be about to close it.
+    const TRIES: usize = 5;
+    const WAIT: Duration = Duration::from_millis(10);
+    for tried in 0..TRIES {
+        match is_open_nowhere(path) {
+            Ok(true) => return Ok(()),
+            Ok(false) if tried + 1 < TRIES => std::thread::sleep(WAIT),
+            Ok(false) => break,
+            Err(error) => {
+                return Err(format!("it is unknown whether others have the database open: {error}"));
+            }
+        }
+    }
+    Err("another program has the database open".to_owned())
+}
+
+/// Creates the staged file that replaces the database at `path`.
+///
+/// # Errors
+/// The reason for changing the database in place.
+fn stage_like(path: &Path, metadata: &Metadata) -> Result<StagedFile, String> {
+    let staged = StagedFile::create_like(path, metadata)
+        .map_err(|error| format!("a new file cannot be created next to it: {error}"))?;
+    match has_attributes_of(staged.path(), path) {
+        Ok(true) => Ok(staged),
+        Ok(false) => Err("the database has extended attributes or an access control list".to_owned()),
+        Err(error) => Err(format!("the extended attributes of the database cannot be read: {error}")),
     }
 }
 
-/// Applies the settings that hold for the whole load.
-pub(super) fn configure(
-    connection: &mut Connection,
-    tuning: &Tuning,
-    stop: Arc<AtomicBool>,
-) -> rusqlite::Result<()> {
-    /// Virtual machine instructions between two checks of the stop flag: a fraction of a millisecond.
-    const STOP_INTERVAL: std::ffi::c_int = 10_000;
+fn check_schema(path: &Path, found: &SchemaSnapshot, expected: Option<&SchemaSnapshot>) -> Result<()> {
+    match expected {
+        Some(expected) if expected != found => Err(Kind::DatabaseChanged { path: path.to_owned() }.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Applies the settings that hold for the whole load. No transaction may be open.
+fn configure(connection: &Connection, tuning: &Tuning) -> rusqlite::Result<()> {
+    register_math_functions(connection)?;
     connection.pragma_update(None, "synchronous", tuning.synchronous.as_str())?;
     connection.pragma_update(None, "cache_size", -i64::from(tuning.cache_kib))?;
+    // DROP TABLE must not delete or change rows of tables that refer to this one.
+    connection.pragma_update(None, "foreign_keys", false)
+}
+
+/// Has SQLite operations end soon after `stop` is set.
+pub(super) fn interrupt_on(connection: &mut Connection, stop: Arc<AtomicBool>) -> rusqlite::Result<()> {
+    /// Virtual machine instructions between two checks of the stop flag: a fraction of a millisecond.
+    const STOP_INTERVAL: std::ffi::c_int = 10_000;
     connection.progress_handler(STOP_INTERVAL, Some(move || stop.load(Ordering::Relaxed)))
 }
 
@@ -74,54 +188,62 @@ pub(super) fn configure(
 pub(super) fn open_staged(
     staged: &StagedFile,
     path: &Path,
+    tuning: &Tuning,
     page_bytes: Option<u32>,
     keeps_journal: bool,
 ) -> Result<Connection> {
     let open = || {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(staged.path(), flags)?;
-        register_math_functions(&connection)?;
         page_bytes.map_or(Ok(()), |page_bytes| connection.pragma_update(None, "page_size", page_bytes))?;
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.pragma_update(None, "journal_mode", if keeps_journal { "MEMORY" } else { "OFF" })?;
+        configure(&connection, tuning)?;
         Ok(connection)
     };
     open().map_err(|source| Error::sqlite("create", path, source))
 }
 
 /// Opens the database at `path` and starts an exclusive transaction. Waits [`BUSY_TIMEOUT`] for locks.
-pub(super) fn open_existing(path: &Path) -> Result<Connection> {
+pub(super) fn open_existing(path: &Path, tuning: &Tuning) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {
         let connection = Connection::open_with_flags(path, flags)?;
-        register_math_functions(&connection)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
+        configure(&connection, tuning)?;
         connection.execute_batch("BEGIN EXCLUSIVE")?;
         Ok(connection)
     };
     open().map_err(|source| Error::sqlite("open", path, source))
 }
 
-/// Resolves the symbolic links in `path`. The file itself need not exist.
+/// Resolves the symbolic links in the `path` of a database, which need not exist.
 ///
 /// # Errors
-/// [`Kind::Io`] if its directory does not exist, or if `path` is a directory.
+/// [`Kind::Io`] if its directory does not exist, or if `path` is a directory or a device; [`Kind::Usage`] if it is the
+/// journal or write-ahead log of another database.
 pub(super) fn resolve_path(path: &Path) -> Result<PathBuf> {
-    let failed = |error| Error::io("open", path, error);
-    match path.canonicalize() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // A link to a file that does not exist yet.
-            if let Ok(to) = path.read_link() {
-                return resolve_path(&directory_of(path).join(to));
-            }
-            let name =
-                path.file_name().ok_or_else(|| failed(io::Error::other("the path has no file name")))?;
-            let directory =
-                directory_of(path).canonicalize().map_err(|error| Error::io("create", path, error))?;
-            Ok(directory.join(name))
+    let real = paths::resolve(path)?;
+    match real.symlink_metadata() {
+        Ok(metadata) if !metadata.is_file() => {
+            Err(Error::io("open", path, io::Error::other("it is not a regular file")))
         }
-        Ok(real) if real.is_dir() => Err(failed(io::Error::other("it is a directory"))),
-        real => real.map_err(failed),
+        _ => paths::check_not_sidecar(&real, &[]).map(|()| real),
+    }
+}
+
+/// Checks the `path` of the database before a load opens any file: that a database can be there, and that this process
+/// does not have it open. POSIX locks belong to the process: to close any descriptor of the file would drop the locks of
+/// whoever has it open.
+///
+/// # Errors
+/// [`Kind::DatabaseOpenInProcess`]; otherwise as [`resolve_path`].
+pub(crate) fn check_path(path: &Path) -> Result<()> {
+    match FileId::at(&resolve_path(path)?) {
+        Some(id) if id.is_open_in_process() => {
+            Err(Kind::DatabaseOpenInProcess { path: path.to_owned() }.into())
+        }
+        _ => Ok(()),
     }
 }
 
@@ -131,7 +253,7 @@ pub(super) fn resolve_path(path: &Path) -> Result<PathBuf> {
 /// # Errors
 /// [`Kind::StrayJournal`].
 pub(super) fn check_no_stray_journal(path: &Path) -> Result<()> {
-    match journal_paths(path).into_iter().find(|journal| journal.symlink_metadata().is_ok()) {
+    match paths::journals(path).into_iter().find(|journal| journal.symlink_metadata().is_ok()) {
         Some(path) => Err(Kind::StrayJournal { path }.into()),
         None => Ok(()),
     }

@@ -7,6 +7,7 @@
 //! 2. Every copy has the same length. The next record overwrites the excess bytes.
 
 use crate::error::{Error, Kind, Result};
+use crate::files::paths::{check_not_sidecar, resolve};
 use crate::files::staged::StagedFile;
 use crate::report::Progress;
 use rand::rngs::ChaCha8Rng;
@@ -65,13 +66,20 @@ pub fn create_file(
     if path.is_dir() {
         return Err(failed(io::Error::other("it is a directory")));
     }
-    let mut file = StagedFile::create(path).map_err(failed)?;
+    let real = resolve(path)?;
+    check_not_sidecar(&real, &[])?;
+    let staged = match real.symlink_metadata() {
+        Ok(old) if !old.is_file() => Err(io::Error::other("it is not a regular file")),
+        Ok(old) => StagedFile::create_like(&real, &old),
+        Err(_) => StagedFile::create(&real),
+    };
+    let mut file = staged.map_err(failed)?;
     let rng = seed.map_or_else(rand::make_rng, ChaCha8Rng::seed_from_u64);
     write_people(file.writer(), rows, rng, progress, stop).map_err(failed)?;
     if stop.load(Ordering::Relaxed) {
         return Err(Kind::Interrupted.into());
     }
-    file.persist(path, true).map_err(failed)
+    file.persist(&real, true).map_err(failed)
 }
 
 fn write_people(

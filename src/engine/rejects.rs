@@ -1,7 +1,7 @@
 //! Rejects: counts them, logs the first, writes them to a file, and ends the load when there are too many.
 
 use super::inputs::CsvInput;
-use super::pipeline::RejectSink;
+use super::output::RejectSink;
 use crate::batch::Reject;
 use crate::error::{Error, Kind, Position, Reason, Result};
 use crate::files::output::OutputFile;
@@ -19,6 +19,8 @@ const MAX_LOGGED: u64 = 5;
 pub(crate) struct Rejects<'p> {
     policies: &'p Policies,
     inputs: &'p [CsvInput],
+    /// True if the files must be on disk when the load ends.
+    is_durable: bool,
     count: u64,
     /// Messages about the first ones.
     messages: Vec<String>,
@@ -53,7 +55,7 @@ impl RejectFile {
     fn start(&mut self) -> Result<()> {
         // Flushes what an earlier attempt has buffered before the file is truncated.
         self.file = None;
-        self.file = Some(BufWriter::new(self.output.truncate()?));
+        self.file = Some(BufWriter::new(self.output.start()?));
         Ok(())
     }
 
@@ -63,9 +65,10 @@ impl RejectFile {
         written.map_err(|error| Error::io("write", self.output.path(), error))
     }
 
-    fn flush(&mut self) -> Result<()> {
+    fn complete(&mut self, is_durable: bool) -> Result<()> {
         let flushed = self.file.as_mut().map_or(Ok(()), BufWriter::flush);
-        flushed.map_err(|error| Error::io("write", self.output.path(), error))
+        flushed.map_err(|error| Error::io("write", self.output.path(), error))?;
+        self.output.complete(is_durable)
     }
 }
 
@@ -90,7 +93,7 @@ impl<'p> Rejects<'p> {
     /// input, so that the file can be loaded once they are fixed. Inputs with another header than the first have a file of
     /// their own: FILE.2, FILE.3.
     ///
-    /// No file may be one of `others`; their paths are added to it.
+    /// Regular files are staged until [`Rejects::publish`]. No file may be one of `others`; their paths are added to it.
     ///
     /// # Errors
     /// As [`OutputFile::open`].
@@ -98,6 +101,7 @@ impl<'p> Rejects<'p> {
         policies: &'p Policies,
         inputs: &'p [CsvInput],
         others: &mut Vec<PathBuf>,
+        is_durable: bool,
     ) -> Result<Self> {
         let (count, messages, mut files, mut file_of_input) = <(_, _, Vec<RejectFiles>, Vec<_>)>::default();
         for input in policies.rejects.iter().flat_map(|_| inputs) {
@@ -112,13 +116,13 @@ impl<'p> Rejects<'p> {
                 count => with_ending(path, &format!(".{}", count + 1)),
             };
             let records = RejectFile::open(&path, others)?;
-            let reasons_path = path.is_file().then(|| with_ending(&path, ".reasons.jsonl"));
+            let reasons_path = records.output.is_staged().then(|| with_ending(&path, ".reasons.jsonl"));
             others.push(path);
             let reasons = reasons_path.as_deref().map(|path| RejectFile::open(path, others)).transpose()?;
             others.extend(reasons_path);
             files.push(RejectFiles { head: head.clone(), dialect, records, reasons });
         }
-        Ok(Self { policies, inputs, count, messages, files, file_of_input })
+        Ok(Self { policies, inputs, is_durable, count, messages, files, file_of_input })
     }
 
     /// Starts an attempt, and discards the rejects of an earlier one.
@@ -138,16 +142,30 @@ impl<'p> Rejects<'p> {
         Ok(())
     }
 
-    /// Flushes the files, and returns the number of rejects.
+    /// Completes the files, and returns the number of rejects.
     ///
     /// # Errors
     /// [`Kind::Io`] if the files cannot be written.
     pub(crate) fn finish(&mut self) -> Result<u64> {
         for RejectFiles { records, reasons, .. } in &mut self.files {
-            records.flush()?;
-            reasons.as_mut().map_or(Ok(()), RejectFile::flush)?;
+            records.complete(self.is_durable)?;
+            reasons.iter_mut().try_for_each(|reasons| reasons.complete(self.is_durable))?;
         }
         Ok(self.count)
+    }
+
+    /// Puts the files in their places if there are rejects; otherwise those of an earlier load stay. The files are complete
+    /// ([`Rejects::finish`]).
+    ///
+    /// # Errors
+    /// [`Kind::Io`] if a file cannot be renamed.
+    pub(crate) fn publish(&mut self) -> Result<()> {
+        let files = self.files.iter_mut().filter(|_| self.count > 0);
+        for RejectFiles { records, reasons, .. } in files {
+            records.output.publish(self.is_durable)?;
+            reasons.iter_mut().try_for_each(|reasons| reasons.output.publish(self.is_durable))?;
+        }
+        Ok(())
     }
 
     /// Logs the first rejects.

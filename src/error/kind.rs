@@ -46,6 +46,18 @@ pub enum Kind {
         /// The database.
         path: PathBuf,
     },
+    /// This process already has the database open.
+    #[error("{} is open in this process, and a load would drop its locks", path.display())]
+    DatabaseOpenInProcess {
+        /// The database.
+        path: PathBuf,
+    },
+    /// Another program deleted, moved or replaced the database, or changed its schema, during the load.
+    #[error("another program deleted, moved or changed {} during the load", path.display())]
+    DatabaseChanged {
+        /// The database.
+        path: PathBuf,
+    },
     /// The input ends before or within its header.
     #[error("{input}: {}", missing_header(*rows))]
     NoHeader {

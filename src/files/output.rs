@@ -1,47 +1,56 @@
 //! Output files of a load other than the database: rejects and the report.
 
+use super::descriptors::{self, FileId};
+use super::paths::{check_not_sidecar, resolve};
+use super::staged::{StagedFile, sync_directory_of};
 use crate::error::{Error, Kind, Result};
+use rustix::fs::{Access, access};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Seek};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// A file that is opened early, to find errors before the load, and truncated only when it is written. If it was
-/// created and never written, it is removed on drop.
+/// A file that is opened early, to find errors before the load. A regular file is staged, so that an existing one stays
+/// as it is until the output is complete; pipes, terminals and other devices are written directly.
 #[derive(Debug)]
 pub(crate) struct OutputFile {
     path: PathBuf,
-    file: File,
-    /// True if [`OutputFile::open`] created the file and it has not been written.
-    is_new: bool,
+    destination: Destination,
+}
+
+#[derive(Debug)]
+enum Destination {
+    /// A file that replaces the one at the path `real`; `None` once it has done so.
+    Staged { real: PathBuf, staged: Option<StagedFile> },
+    /// A device, a pipe, or a file that another process has opened for this one (`/dev/stdout`).
+    Direct(File),
 }
 
 impl OutputFile {
-    /// Opens or creates the file at `path`. It must not be the same file as one of `others`, which need not exist.
+    /// Prepares to write the file at `path`. It must not be the same file as one of `others`, which need not exist, nor a
+    /// journal or write-ahead log of a database.
     ///
     /// # Errors
-    /// [`Kind::Io`] if the file cannot be opened for writing, [`Kind::Usage`] if it is one of `others`.
+    /// [`Kind::Io`] if the file cannot be opened for writing, [`Kind::Usage`] if it must not be written.
     pub(crate) fn open(path: &Path, others: &[&Path]) -> Result<Self> {
         let failed = |error| Error::io("write", path, error);
-        let is_new = !path.exists();
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
-        let output = Self { path: path.to_owned(), file, is_new };
-        let is_same = |other: &Metadata| (other.dev(), other.ino()) == (metadata.dev(), metadata.ino());
-        match others
-            .iter()
-            .find(|other| metadata.is_file() && other.metadata().is_ok_and(|other| is_same(&other)))
-        {
-            Some(other) => {
-                let message = format!(
-                    "{} would overwrite {}: choose another path for the output",
-                    path.display(),
-                    other.display()
-                );
-                Err(Kind::Usage(message).into())
-            }
-            None => Ok(output),
+        let metadata = path.metadata().ok();
+        let is_regular = metadata.as_ref().is_none_or(Metadata::is_file);
+        if is_regular {
+            check_not_among(path, metadata.as_ref().map(FileId::from), others)?;
         }
+        if !is_regular || is_inherited(path) {
+            let file =
+                OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(failed)?;
+            return Ok(Self { path: path.to_owned(), destination: Destination::Direct(file) });
+        }
+        let real = resolve(path)?;
+        let targets: Vec<_> = others.iter().filter_map(|other| resolve(other).ok()).collect();
+        check_not_sidecar(&real, &targets)?;
+        if metadata.is_some() {
+            access(&real, Access::WRITE_OK).map_err(|error| failed(error.into()))?;
+        }
+        let staged = Some(stage(&real).map_err(failed)?);
+        Ok(Self { path: path.to_owned(), destination: Destination::Staged { real, staged } })
     }
 
     /// The path of the file.
@@ -49,29 +58,91 @@ impl OutputFile {
         &self.path
     }
 
-    /// Truncates the file and returns a handle to write it. The file is then kept on drop.
+    /// True if the file is staged; false for pipes, terminals and other devices.
+    pub(crate) fn is_staged(&self) -> bool {
+        matches!(self.destination, Destination::Staged { .. })
+    }
+
+    /// Returns a handle to write the file from its start. Discards what an earlier handle has written.
     ///
     /// # Errors
     /// [`Kind::Io`] if the file cannot be truncated.
-    pub(crate) fn truncate(&mut self) -> Result<File> {
-        let mut truncate = || -> io::Result<File> {
+    pub(crate) fn start(&mut self) -> Result<File> {
+        let start = |destination: &mut Destination| -> io::Result<File> {
+            let mut file = match destination {
+                Destination::Staged { real, staged } => {
+                    if staged.is_none() {
+                        *staged = Some(stage(real)?);
+                    }
+                    staged.as_ref().map_or(Err(io::ErrorKind::NotFound.into()), StagedFile::file)?
+                }
+                Destination::Direct(file) => file.try_clone()?,
+            };
             // Pipes and terminals cannot be truncated.
-            if self.file.metadata()?.is_file() {
-                self.file.set_len(0)?;
-                self.file.rewind()?;
+            if file.metadata()?.is_file() {
+                file.set_len(0)?;
+                file.rewind()?;
             }
-            self.file.try_clone()
+            Ok(file)
         };
-        let file = truncate().map_err(|error| Error::io("write", &self.path, error));
-        self.is_new &= file.is_err();
-        file
+        start(&mut self.destination).map_err(|error| Error::io("write", &self.path, error))
+    }
+
+    /// Checks that everything written has reached the file; on disk, if `is_durable`.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] if a write or the sync failed.
+    pub(crate) fn complete(&self, is_durable: bool) -> Result<()> {
+        let completed = match &self.destination {
+            Destination::Staged { staged: Some(staged), .. } => {
+                staged.flush().and_then(|()| if is_durable { staged.sync() } else { Ok(()) })
+            }
+            Destination::Staged { staged: None, .. } => Ok(()),
+            Destination::Direct(file) => descriptors::flush(file),
+        };
+        completed.map_err(|error| Error::io("write", &self.path, error))
+    }
+
+    /// Puts a staged file in its place. Later writes need another [`OutputFile::start`].
+    ///
+    /// # Errors
+    /// [`Kind::Io`] if the rename fails, or the sync of the directory if `is_durable`.
+    pub(crate) fn publish(&mut self, is_durable: bool) -> Result<()> {
+        let Destination::Staged { real, staged } = &mut self.destination else { return Ok(()) };
+        let Some(staged) = staged.take() else { return Ok(()) };
+        let published = staged.persist(real, true);
+        let synced = published.and_then(|()| if is_durable { sync_directory_of(real) } else { Ok(()) });
+        synced.map_err(|error| Error::io("write", &self.path, error))
     }
 }
 
-impl Drop for OutputFile {
-    fn drop(&mut self) {
-        if self.is_new {
-            let _ = std::fs::remove_file(&self.path);
-        }
+/// The staged file for the file at the resolved path `real`.
+fn stage(real: &Path) -> io::Result<StagedFile> {
+    match real.symlink_metadata() {
+        Ok(old) => StagedFile::create_like(real, &old),
+        Err(_) => StagedFile::create(real),
     }
+}
+
+/// Checks that the file at `path`, whose identity is `id` if it exists, is none of `others`.
+fn check_not_among(path: &Path, id: Option<FileId>, others: &[&Path]) -> Result<()> {
+    let real = resolve(path).ok();
+    let is_same = |other: &Path| match id {
+        Some(id) => FileId::at(other) == Some(id),
+        None => real.is_some() && resolve(other).ok() == real,
+    };
+    match others.iter().find(|other| is_same(other)) {
+        Some(other) => {
+            let (path, other) = (path.display(), other.display());
+            let message = format!("{path} would overwrite {other}: choose another path for the output");
+            Err(Kind::Usage(message).into())
+        }
+        None => Ok(()),
+    }
+}
+
+/// True for the paths of descriptors that the process was started with, such as `/dev/stdout`: the file belongs to whoever
+/// opened it, and replacing it by another would not reach them.
+fn is_inherited(path: &Path) -> bool {
+    ["/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/proc"].iter().any(|root| path.starts_with(root))
 }

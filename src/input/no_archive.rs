@@ -1,12 +1,12 @@
-//! Stands in for zip archives in builds without the feature `zip`.
+//! Stands in for zip archives in builds without the feature `zip`. Inputs in that format are errors before they are opened.
 
-use super::unpack::Bytes;
+use super::compression::ByteStream;
 use std::convert::Infallible;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::sync::Arc;
 
-/// An archive, which no such build can open.
+/// An archive, of which there is none.
 #[derive(Debug, Clone)]
 pub(super) struct Archive(Infallible);
 
@@ -15,11 +15,15 @@ impl Archive {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(super) fn file(&self) -> &Arc<File> {
+    pub(super) fn from_stream(_: impl Read) -> io::Result<(Self, Vec<(usize, String)>)> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn file(&self) -> Option<&Arc<File>> {
         match self.0 {}
     }
 
-    pub(super) fn member(&self, _: usize) -> io::Result<Bytes> {
+    pub(super) fn member(&self, _: usize) -> io::Result<ByteStream> {
         match self.0 {}
     }
 }

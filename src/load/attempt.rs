@@ -2,17 +2,18 @@
 
 use super::choice::{ChosenWriter, choose};
 use super::resolve::ResolvedPlan;
-use super::{Load, total_bytes};
-use crate::database::Target;
+use super::{Conductor, total_bytes};
+use crate::database::{Committed, SchemaSnapshot, Target};
 use crate::engine::inputs::{CsvInput, Inputs};
-use crate::engine::pipeline::{Counts, Pipeline, PipelineFailure};
+use crate::engine::output::{Counts, PipelineFailure};
+use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
 use crate::engine::rejects::Rejects;
 use crate::engine::timers::StageTimers;
 use crate::error::{Error, Kind, Result};
 use crate::eval::Seed;
 use crate::plan::{OnConflict, OnError, Plan, Table, WriterChoice};
-use crate::report::{Note, Report, ReportColumn};
+use crate::report::{Report, ReportColumn};
 use crate::schema::ddl::{quote_name, update_declaration_sql};
 use crate::schema::table;
 use crate::write::direct::{Direct, Schema, Sorting};
@@ -30,7 +31,12 @@ pub(super) struct Attempt {
     keeps_journal: bool,
     /// Whether types are inferred from all records, not from the first chunks.
     scan_all: bool,
+    /// How often another program has changed the database during an attempt.
+    changes: usize,
 }
+
+/// How often a load starts again because another program has changed the database.
+const MAX_CHANGES: usize = 5;
 
 /// A way to attempt a load again after it failed.
 #[derive(Debug)]
@@ -42,6 +48,8 @@ pub(super) enum Retry {
     UndoableStatements(Option<String>),
     /// With types that are inferred from all records.
     ScanAll,
+    /// The same again, because another program has changed the database.
+    ChangedDatabase,
 }
 
 impl Attempt {
@@ -60,6 +68,9 @@ impl Attempt {
                 Some(Retry::UndoableStatements(reason))
             }
             PipelineFailure::TypeMismatch if plan.columns.is_some() && !self.scan_all => Some(Retry::ScanAll),
+            PipelineFailure::Error(error) if matches!(error.kind(), Kind::DatabaseChanged { .. }) => {
+                (self.changes < MAX_CHANGES).then_some(Retry::ChangedDatabase)
+            }
             _ => None,
         }
     }
@@ -73,6 +84,7 @@ impl Attempt {
                 self.keeps_journal = true;
             }
             Retry::ScanAll => self.scan_all = true,
+            Retry::ChangedDatabase => self.changes += 1,
         }
     }
 }
@@ -101,7 +113,7 @@ pub(super) fn skips_bad_rows(plan: &Plan) -> bool {
     plan.policies.on_error == OnError::Skip || plan.table.on_conflict != OnConflict::Reject
 }
 
-impl Load<'_> {
+impl Conductor<'_> {
     /// Attempts the load once.
     pub(super) fn attempt(
         self,
@@ -113,21 +125,29 @@ impl Load<'_> {
         self.progress.set_total_bytes(total_bytes(list).unwrap_or(0));
         let tuning = &self.plan.tuning;
         let jobs = self.jobs();
+        // Before the plan is resolved against it.
+        let schema = self.depends_on_schema().then(|| SchemaSnapshot::read(self.database)).transpose()?;
         let ResolvedPlan { plan, notes, .. } = &self.resolve(list, jobs, attempt.scan_all)?;
         let seed = tuning.seed.map_or_else(Seed::random, Seed::fixed);
         let inputs = Inputs::new(list, plan, &plan.table, seed)?;
-        let mut target =
-            Target::open(self.database, &plan.table, tuning, attempt.keeps_journal, self.stop.clone())?;
+        let mut target = Target::open(
+            self.database,
+            &plan.table,
+            tuning,
+            attempt.keeps_journal,
+            schema.as_ref(),
+            self.stop.clone(),
+        )?;
         rejects.start()?;
         tracing::debug!(jobs, chunk_bytes = tuning.chunk_bytes, database = %target.path().display(), "loading");
 
         let timers = StageTimers::default();
-        let pipeline = Pipeline { jobs, progress: self.progress, stop: self.stop, timers: &timers };
+        let pipeline = PipelineRunner { jobs, progress: self.progress, stop: self.stop, timers: &timers };
         let choice = match &attempt.statements_reason {
             reason if attempt.keeps_journal || reason.is_some() => {
                 Ok(ChosenWriter::Statements(reason.clone()))
             }
-            _ => choose(tuning.writer, &plan.table, target.path(), target.is_new()),
+            _ => choose(tuning.writer, &plan.table, target.path(), target.in_place_reason()),
         };
         let filled = choice.map_err(PipelineFailure::from).and_then(|choice| {
             let written = write(&mut target, &choice, pipeline, &inputs, rejects);
@@ -141,9 +161,35 @@ impl Load<'_> {
                 return Err(failure);
             }
         };
-        timers.finish.time(|| target.commit())?;
+        let committed = timers.finish.time(|| self.commit(target, rejects))?;
         let seconds = started.elapsed().as_secs_f64();
-        Ok(self.report(counts, table, choice, notes.clone(), &timers, seconds))
+        let report = self.report(counts, table, choice, committed, &timers, seconds);
+        Ok(Report { notes: notes.clone(), ..report })
+    }
+
+    /// Whether the resolved plan depends on what the database contains.
+    fn depends_on_schema(self) -> bool {
+        let has_indexes = self.plan.columns.as_ref().is_some_and(|columns| !columns.indexes.is_empty());
+        self.plan.table.if_exists.fills_existing() || has_indexes
+    }
+
+    /// Puts the rejects in their place, so that no record is lost if the process is killed now, then the rows.
+    fn commit(self, target: Target, rejects: &mut Rejects<'_>) -> Result<Committed> {
+        self.progress.set_committing(true);
+        // After the flag was set: an interrupt that is seen only later is ignored.
+        let ready = match self.stop.load(Ordering::SeqCst) {
+            true => Err(Kind::Interrupted.into()),
+            false => rejects.publish(),
+        };
+        let committed = match ready {
+            Ok(()) => target.commit(),
+            Err(error) => {
+                target.roll_back();
+                Err(error)
+            }
+        };
+        self.progress.set_committing(committed.is_ok());
+        committed
     }
 
     fn report(
@@ -151,7 +197,7 @@ impl Load<'_> {
         counts: Counts,
         table: Table,
         choice: ChosenWriter,
-        notes: Vec<Note>,
+        committed: Committed,
         timers: &StageTimers,
         seconds: f64,
     ) -> Report {
@@ -160,7 +206,7 @@ impl Load<'_> {
             database: self.database.to_owned(),
             columns: table.columns.iter().map(ReportColumn::from).collect(),
             table: table.name,
-            notes,
+            notes: Vec::new(),
             writer: choice.name(),
             writer_reason: choice.reason(),
             jobs: self.jobs(),
@@ -171,6 +217,8 @@ impl Load<'_> {
             filtered: counts.filtered,
             ignored: counts.ignored,
             repairs: counts.repairs,
+            is_durable: committed.is_durable,
+            warnings: committed.warnings,
             seconds,
             rows_per_second: counts.loaded as f64 / seconds,
             megabytes_per_second: counts.bytes as f64 / 1e6 / seconds,
@@ -183,7 +231,7 @@ impl Load<'_> {
 fn write(
     target: &mut Target,
     choice: &ChosenWriter,
-    pipeline: Pipeline<'_>,
+    pipeline: PipelineRunner<'_>,
     inputs: &Inputs<'_>,
     rejects: &mut Rejects<'_>,
 ) -> Result<(Counts, Vec<String>), PipelineFailure> {
@@ -221,7 +269,7 @@ fn detach(target: &mut Target, table: &Table) -> Result<(Schema, File)> {
 /// Completes what was `written`, and checks it as far as the plan wants. Returns what went through, and the table as it is.
 fn finish(
     target: &mut Target,
-    pipeline: Pipeline<'_>,
+    pipeline: PipelineRunner<'_>,
     written: Result<(Counts, Vec<String>), PipelineFailure>,
     rejects: &mut Rejects<'_>,
     plan: &Plan,

@@ -31,7 +31,7 @@ impl ChosenWriter {
     }
 }
 
-/// Chooses the writer for `table`, which will be created in `database`.
+/// Chooses the writer for `table`, which will be created in `database`: in a new file, or in place for a reason.
 ///
 /// # Errors
 /// [`Kind::Sqlite`] if SQLite cannot create such a table; [`Kind::DirectUnsupported`].
@@ -39,7 +39,7 @@ pub(crate) fn choose(
     choice: WriterChoice,
     table: &Table,
     database: &Path,
-    is_new: bool,
+    in_place_reason: Option<&str>,
 ) -> Result<ChosenWriter> {
     if choice == WriterChoice::Statements {
         return Ok(ChosenWriter::Statements(None));
@@ -48,8 +48,8 @@ pub(crate) fn choose(
         WriterChoice::Direct => Err(Kind::DirectUnsupported { reason }.into()),
         _ => Ok(ChosenWriter::Statements(Some(reason))),
     };
-    if !is_new {
-        return statements("the database has other content".to_owned());
+    if let Some(reason) = in_place_reason {
+        return statements(reason.to_owned());
     }
     let failed = |source| Error::sqlite(format!("make table {:?} in", table.name), database, source);
     match Schema::check(table).map_err(failed)? {

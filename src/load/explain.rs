@@ -1,16 +1,18 @@
 //! Explains which code evaluates each expression of a plan.
 
+use crate::database::check_path;
 use crate::engine::inputs::Inputs;
 use crate::error::Result;
 use crate::eval::Seed;
-use crate::load::Load;
+use crate::load::Conductor;
 use crate::plan::{Column, Expr, Plan, SqlExpr};
 use crate::report::{Evaluation, Explanation};
 use crate::schema::ddl::quote_text;
 
-impl Load<'_> {
+impl Conductor<'_> {
     /// Reports which code would evaluate each expression. Loads nothing.
     pub(crate) fn explain(self) -> Result<Explanation> {
+        check_path(self.database)?;
         let list = self.open_inputs()?;
         let resolved = self.resolve(&list, self.jobs(), false)?;
         // Checks that all columns exist.

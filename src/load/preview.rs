@@ -4,10 +4,10 @@ use super::attempt::{into_error, skips_bad_rows};
 use super::choice::{ChosenWriter, choose};
 use super::explain::explanation;
 use super::resolve::SAMPLE_CHUNKS;
-use super::{Load, total_bytes};
-use crate::database::DryRun;
+use super::{Conductor, total_bytes};
+use crate::database::{DryRun, check_path};
 use crate::engine::inputs::Inputs;
-use crate::engine::pipeline::Pipeline;
+use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
 use crate::engine::rejects::Rejects;
 use crate::engine::timers::StageTimers;
@@ -24,9 +24,10 @@ const MAX_ROWS: u32 = 5;
 /// Characters of a value to show.
 const MAX_CHARS: u32 = 40;
 
-impl Load<'_> {
+impl Conductor<'_> {
     /// Loads the first records into memory, and reports what a load would do. Changes nothing, and creates no file.
     pub(crate) fn preview(self) -> Result<Preview> {
+        check_path(self.database)?;
         let list = self.open_inputs()?;
         let jobs = self.jobs();
         let resolved = self.resolve(&list, jobs, false)?;
@@ -35,20 +36,22 @@ impl Load<'_> {
         let max_chunks = (SAMPLE_CHUNKS / list.len().max(1)).max(1);
         let inputs = Inputs::new(&list, &resolved.plan, table, Seed::fixed(0))?.with_max_chunks(max_chunks);
         let dry_run = DryRun::open(self.database, table, tuning)?;
-        let choice = choose(tuning.writer, table, &dry_run.path, dry_run.is_new)?;
+        let choice = choose(tuning.writer, table, &dry_run.path, dry_run.in_place_reason.as_deref())?;
 
         let (progress, timers) = (Progress::default(), StageTimers::default());
-        let pipeline = Pipeline { jobs, progress: &progress, stop: self.stop, timers: &timers };
+        let pipeline = PipelineRunner { jobs, progress: &progress, stop: self.stop, timers: &timers };
         let mut writer = Statements::new(&dry_run.connection, &dry_run.path, table, tuning.batch_rows)?;
         // A preview goes on past records that would end the load, and writes no rejects.
         let policies = Policies::default();
-        let mut rejects = Rejects::open(&policies, &list, &mut Vec::new())?;
+        let mut rejects = Rejects::open(&policies, &list, &mut Vec::new(), false)?;
         let mut log = RecordLog::default();
         let counts = pipeline.run(&inputs, &mut writer, &mut rejects, &mut log);
         rejects.log_first();
         let counts = counts.map_err(into_error)?;
         let choice = match choice {
-            ChosenWriter::Direct if counts.refused + counts.ignored > 0 && skips_bad_rows(self.plan) => {
+            ChosenWriter::Direct
+                if counts.rejected_by_table + counts.ignored > 0 && skips_bad_rows(self.plan) =>
+            {
                 ChosenWriter::Statements(Some("rows break a constraint".to_owned()))
             }
             choice => choice,

@@ -1,10 +1,11 @@
 //! Resolves a plan against the headers of its inputs, and infers the types of columns.
 
-use super::Load;
+use super::Conductor;
 use super::infer::{InferTypes, Inferred};
 use crate::database::{existing_columns, existing_names};
 use crate::engine::inputs::{CsvInput, Inputs};
-use crate::engine::pipeline::{Pipeline, PipelineFailure};
+use crate::engine::output::PipelineFailure;
+use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
 use crate::engine::timers::StageTimers;
 use crate::error::Result;
@@ -13,6 +14,7 @@ use crate::plan::{Column, Expr, HeaderColumns, Plan, Table};
 use crate::report::{Note, Progress};
 use crate::schema::select::fill_columns;
 use crate::schema::table::{self, ExistingColumn, with_nulls};
+use std::collections::HashSet;
 
 /// Chunks of each input that types are inferred from before a load; what they show nearly always holds.
 pub(super) const SAMPLE_CHUNKS: usize = 16;
@@ -27,7 +29,7 @@ pub(super) struct ResolvedPlan {
     pub(super) is_guess: bool,
 }
 
-impl Load<'_> {
+impl Conductor<'_> {
     /// The plan with the columns of the inputs, if it is to have those, and with the NULLs that it asks for.
     pub(super) fn resolve(&self, list: &[CsvInput], jobs: usize, scan_all: bool) -> Result<ResolvedPlan> {
         let (nulls, mut plan) = (&self.plan.nulls, self.plan.clone());
@@ -63,8 +65,9 @@ impl Load<'_> {
             true => self.infer(&plan, names, list, jobs, max_chunks)?,
             false => Inferred::nothing(names.len()),
         };
-        let mut notes: Vec<_> = list.iter().flat_map(|input| input.header.notes.clone()).collect();
-        notes.dedup();
+        let mut known_notes = HashSet::new();
+        let notes = list.iter().flat_map(|input| &input.header.notes);
+        let mut notes: Vec<_> = notes.filter(|note| known_notes.insert(*note)).cloned().collect();
         notes.extend(type_notes(&inferred, options, names, list.len() > 1));
         let columns = table::columns(names, &inferred.columns, options)?;
         let table = match &known {
@@ -95,7 +98,7 @@ impl Load<'_> {
         let text_table = Table::new("", fields.collect());
         let inputs = Inputs::new(list, plan, &text_table, Seed::fixed(0))?.with_max_chunks(max_chunks);
         let (progress, timers) = (Progress::default(), StageTimers::default());
-        let pipeline = Pipeline { jobs, progress: &progress, stop: self.stop, timers: &timers };
+        let pipeline = PipelineRunner { jobs, progress: &progress, stop: self.stop, timers: &timers };
         let mut writer = InferTypes::new(inputs.names(), names.len());
         match pipeline.run(&inputs, &mut writer, &mut (), &mut RecordLog::default()) {
             Err(PipelineFailure::Error(error)) => Err(error),

@@ -1,6 +1,7 @@
 //! Which code evaluates the expressions of a load.
 
-use std::fmt;
+use crate::error::Printable;
+use std::fmt::{self, Write};
 
 /// The expressions of a load, and which code evaluates them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,7 @@ pub struct Evaluation {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let f = &mut Printable::new(f);
         let words = std::iter::once("WHERE").chain(std::iter::repeat("AND"));
         let conditions = words.zip(&self.conditions);
         let values = self.values.iter().map(|(name, value)| (name.as_str(), value));

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// A decision of a load that the user should know of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Note {
     /// A column could not keep its name from the header: what is wrong with that name, and the name it got.

@@ -1,8 +1,9 @@
 //! The preview of a load.
 
 use super::{Explanation, Note, grouped, grouped_count};
+use crate::error::Printable;
 use crate::plan::Dialect;
-use std::fmt::{self, Write};
+use std::fmt;
 use std::path::PathBuf;
 
 /// The number of inputs to list.
@@ -58,12 +59,13 @@ impl Preview {
     pub fn summary(&self, phrase_note: impl Fn(&Note) -> String) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
-        let _ = self.write_plan(&mut text, &phrase_note).and_then(|()| self.write_outcome(&mut text));
+        let printable = &mut Printable::new(&mut text);
+        let _ = self.write_plan(printable, &phrase_note).and_then(|()| self.write_outcome(printable));
         text
     }
 
     /// Writes what would be loaded, and how.
-    fn write_plan(&self, text: &mut String, phrase_note: &dyn Fn(&Note) -> String) -> fmt::Result {
+    fn write_plan(&self, text: &mut impl fmt::Write, phrase_note: &dyn Fn(&Note) -> String) -> fmt::Result {
         for (input, dialect) in self.inputs.iter().take(MAX_INPUTS) {
             writeln!(text, "{input}: {}", describe(dialect))?;
         }
@@ -82,7 +84,7 @@ impl Preview {
     }
 
     /// Writes the outcome for the records that were tried, and the space that is needed.
-    fn write_outcome(&self, text: &mut String) -> fmt::Result {
+    fn write_outcome(&self, text: &mut impl fmt::Write) -> fmt::Result {
         let records = match (self.is_complete, self.records) {
             (true, 1) => "the only record".to_owned(),
             (true, number) => format!("all {}", grouped_count(number, "record")),
@@ -140,7 +142,7 @@ fn describe(dialect: &Dialect) -> String {
 }
 
 /// Writes rows as a table. The first row is the names of the columns.
-fn write_rows(text: &mut String, rows: &[Vec<String>]) -> fmt::Result {
+fn write_rows(text: &mut impl fmt::Write, rows: &[Vec<String>]) -> fmt::Result {
     let printable = |value: &String| -> String {
         let escaped = |char: char| match char.is_control() {
             true => char.escape_default().to_string(),

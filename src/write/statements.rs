@@ -230,7 +230,7 @@ impl Writer for Statements<'_> {
             }
             for row in range {
                 if let Some(reason) = self.insert(rows, row..row + 1, &mut appended)? {
-                    appended.refused.push((row, reason));
+                    appended.rejected.push((row, reason));
                 }
             }
         }

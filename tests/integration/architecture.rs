@@ -47,13 +47,13 @@ fn each_dependency_has_one_home() {
     only_in("memmap2::", &["input"]);
     only_in("bumpalo::", &["batch/arena.rs"]);
     only_in("memchr::", &["format/csv"]);
-    only_in("libc::", &["input/truncation.rs"]);
+    only_in("libc::", &["files/descriptors.rs", "input/sigbus.rs"]);
     only_in("tempfile::", &["files/staged.rs", "input"]);
     for decoder in ["flate2::", "zstd::", "bzip2::", "liblzma::", "zip::", "encoding_rs::"] {
-        only_in(decoder, &["input/unpack.rs", "input/archive.rs"]);
+        only_in(decoder, &["input"]);
     }
     only_in("signal_hook::", &["cli/terminal.rs"]);
-    only_in("rustix::", &["load/preview.rs", "input.rs"]);
+    only_in("rustix::", &["files", "load/preview.rs", "input"]);
     only_in("wide::", &["format/csv/scan.rs"]);
     only_in("rayon::", &["write/direct"]);
     only_in("uuid::", &["eval/random.rs"]);
@@ -78,9 +78,16 @@ fn each_dependency_has_one_home() {
     only_in("crossbeam_channel::", &["engine/pipeline.rs"]);
     only_in(
         "thread::",
-        &["load.rs", "engine/pipeline.rs", "cli/terminal.rs", "input/spool.rs", "sql/script.rs"],
+        &[
+            "load.rs",
+            "database/open.rs",
+            "engine/pipeline.rs",
+            "cli/terminal.rs",
+            "input/spool.rs",
+            "sql/script.rs",
+        ],
     );
-    only_in("glob::", &["input.rs"]);
+    only_in("glob::", &["input/paths.rs"]);
     only_in("sqlparser::", &["sql"]);
     only_in("strsim::", &["error"]);
     only_in("indexmap::", &["eval/compile.rs"]);
@@ -88,7 +95,15 @@ fn each_dependency_has_one_home() {
 
 #[test]
 fn unsafe_code_is_confined() {
-    only_in("unsafe ", &["input", "write/statements.rs", "eval/sqlite", "types/math_functions.rs"]);
+    let homes = [
+        "input",
+        "write/statements.rs",
+        "eval/sqlite",
+        "types/math_functions.rs",
+        "database/file_control.rs",
+        "files/descriptors.rs",
+    ];
+    only_in("unsafe ", &homes);
 }
 
 #[test]

@@ -1,8 +1,9 @@
-//! The integration tests: one module per subject, and the modules `common`, `naive` and `twin` that they share.
+//! The integration tests: one module per subject, and the modules `common`, `faults`, `naive` and `twin` that they share.
 //!
 //! Tests that change the state of their process, such as its allocator, are separate binaries next to this directory.
 
 mod common;
+mod faults;
 mod naive;
 mod twin;
 
@@ -14,22 +15,26 @@ mod constraints;
 mod dialects;
 mod direct_writer;
 mod dry_run;
+mod durability;
 mod examples;
 mod expressions;
 mod functions;
 mod grammar;
 mod inferred_types;
+mod inputs;
 mod load_inputs;
 mod load_tables;
 mod loader;
 mod options;
 mod people_pipeline;
+mod races;
 mod ragged_records;
 mod regression;
 mod rejected_pipelines;
 mod round_trip;
 mod row_identity;
 mod select_options;
+mod signals;
 mod sql_pipelines;
 mod streams;
 mod target_database;

@@ -128,7 +128,7 @@ impl Case {
         let mut writer = Statements::new(&connection, path, &self.table(), 3)?;
         self.each_chunk(|rows| {
             let appended = writer.append(rows, &mut ())?;
-            match appended.refused.first() {
+            match appended.rejected.first() {
                 None => Ok(()),
                 Some((_, reason)) => {
                     Err(WriteFailure::Constraint { message: reason.to_string(), rows: Vec::new() })

@@ -98,20 +98,28 @@ impl Cells {
         &self.buffer[..self.used]
     }
 
-    /// Removes all cells, and keeps the memory.
+    /// Removes all cells, and keeps the memory unless a large value needed it.
     pub(super) fn clear(&mut self) {
+        const MAX_KEPT_BYTES: usize = 16 << 20;
         self.used = 0;
         self.lengths.clear();
         self.overflow.clear();
+        self.overflow.shrink_to(MAX_KEPT_BYTES);
+        if self.buffer.len() > MAX_KEPT_BYTES {
+            self.buffer = Vec::new();
+        }
         self.chains.clear();
     }
 
     /// Room for a cell of up to `bytes` bytes after the others, to be filled before [`Cells::finish_cell`].
     #[inline]
     pub(super) fn room(&mut self, bytes: usize) -> &mut [u8] {
+        const LARGE_BYTES: usize = 1 << 20;
         let end = self.used + bytes;
         if end > self.buffer.len() {
-            self.buffer.resize(2 * end, 0);
+            // Twice as much would be a waste for a large value, whose excess moves to overflow pages.
+            let spare = end.min(LARGE_BYTES).max(end / 4);
+            self.buffer.resize(end + spare, 0);
         }
         &mut self.buffer[self.used..end]
     }
@@ -131,6 +139,7 @@ impl Cells {
     }
 
     /// Appends complete cells.
+    #[inline]
     pub(super) fn extend(&mut self, bytes: &[u8], lengths: &[u32]) {
         self.room(bytes.len()).copy_from_slice(bytes);
         self.used += bytes.len();
@@ -138,11 +147,13 @@ impl Cells {
     }
 
     /// Appends a complete cell.
+    #[inline]
     pub(super) fn push(&mut self, cell: &[u8]) {
         self.extend(cell, &[cell.len() as u32]);
     }
 
     /// Appends a complete cell in two parts.
+    #[inline]
     pub(super) fn push_joined(&mut self, front: &[u8], back: &[u8]) {
         let bytes = front.len() + back.len();
         let (to_front, to_back) = self.room(bytes).split_at_mut(front.len());
@@ -198,11 +209,12 @@ impl Cells {
         let pointer = payload + limits.local(bytes - payload);
         let cell = &mut self.buffer[self.used..self.used + bytes];
         let first = self.overflow.len();
+        let pages = (bytes - pointer).div_ceil(limits.page_bytes - POINTER_BYTES);
+        self.overflow.reserve(pages * limits.page_bytes);
         for part in cell[pointer..].chunks(limits.page_bytes - POINTER_BYTES) {
             self.overflow.extend_from_slice(&[0; POINTER_BYTES]);
             self.overflow.extend_from_slice(part);
         }
-        let pages = (self.overflow.len() - first).div_ceil(limits.page_bytes);
         self.overflow.resize(first + pages * limits.page_bytes, 0);
         self.chains.push(Chain { pointer_at: self.used + pointer, pages: first..self.overflow.len() });
         // The page number fits: it replaces more bytes.

@@ -100,7 +100,7 @@ impl CellSink<'_> {
 
 /// The layout of the records of a block whose serial types take one byte each.
 struct Layout<'p, 'c> {
-    parts: &'p [Part<'c>],
+    parts: &'p [ColumnEncoder<'c>],
     /// The header that all rows start from.
     template: [u8; MAX_HEADER_BYTES],
     header_bytes: usize,
@@ -115,7 +115,7 @@ const MAX_HEADER_BYTES: usize = 127;
 const MAX_SHORT_BYTES: usize = 57;
 
 /// How the values of a column are written.
-enum Part<'c> {
+enum ColumnEncoder<'c> {
     /// Strings, with the serial type of an empty one.
     Strings(Copier<'c>, u8),
     /// INTEGERs that all take this many bytes.
@@ -130,7 +130,7 @@ impl<'p, 'c> Layout<'p, 'c> {
         columns: &[Values<'c>],
         rows: BlockRows<'_>,
         max_bytes: usize,
-        parts: &'p mut ArenaVec<'_, Part<'c>>,
+        parts: &'p mut ArenaVec<'_, ColumnEncoder<'c>>,
     ) -> Option<Self> {
         let header_bytes = 1 + columns.len();
         let mut template = [0; MAX_HEADER_BYTES];
@@ -139,16 +139,16 @@ impl<'p, 'c> Layout<'p, 'c> {
         parts.clear();
         for (values, template) in columns.iter().zip(&mut template[1..]) {
             let (part, bytes) = match values {
-                Values::Texts(texts) => Part::strings(*texts, 13, rows)?,
-                Values::Blobs(blobs) => Part::strings(*blobs, 12, rows)?,
-                Values::Integers(integers) => Part::integers(integers, rows),
-                Values::Reals(reals) => (Part::Reals(reals), REAL_BYTES..REAL_BYTES),
-                Values::Constant(_) | Values::Mixed(_) => Part::any(*values, rows.rows)?,
+                Values::Texts(texts) => ColumnEncoder::strings(*texts, 13, rows)?,
+                Values::Blobs(blobs) => ColumnEncoder::strings(*blobs, 12, rows)?,
+                Values::Integers(integers) => ColumnEncoder::integers(integers, rows),
+                Values::Reals(reals) => (ColumnEncoder::Reals(reals), REAL_BYTES..REAL_BYTES),
+                Values::Constant(_) | Values::Mixed(_) => ColumnEncoder::any(*values, rows.rows)?,
             };
             match part {
-                Part::Fixed(integers, _) => *template = integer_type(integers[rows.rows[0]]),
-                Part::Reals(_) => *template = REAL_TYPE,
-                Part::Strings(..) | Part::Any(_) => {}
+                ColumnEncoder::Fixed(integers, _) => *template = integer_type(integers[rows.rows[0]]),
+                ColumnEncoder::Reals(_) => *template = REAL_TYPE,
+                ColumnEncoder::Strings(..) | ColumnEncoder::Any(_) => {}
             }
             payload = payload.start + bytes.start..payload.end + bytes.end;
             parts.push(part);
@@ -227,7 +227,7 @@ impl BlockRows<'_> {
     }
 }
 
-impl<'c> Part<'c> {
+impl<'c> ColumnEncoder<'c> {
     /// Strings, with the range of their lengths; `None` if a serial type takes more than a byte.
     fn strings(
         strings: Strings<'c>,

@@ -10,14 +10,14 @@ pub(super) enum RowidLog {
     /// Rows are numbered from 1.
     NumberedRows,
     /// A column gives the rowids.
-    Given { runs: Vec<Run>, rows: u64, listed: usize, max_listed: usize },
+    Given { runs: Vec<RowidRun>, rows: u64, listed: usize, max_listed: usize },
     /// There were too many.
     Dropped,
 }
 
 /// The rowids of consecutive rows.
 #[derive(Debug)]
-pub(super) struct Run {
+pub(super) struct RowidRun {
     first_row: u64,
     rowids: Rowids,
 }
@@ -54,12 +54,12 @@ impl RowidLog {
                     *length += count;
                 }
                 _ => {
-                    runs.push(Run { first_row: *rows, rowids: Rowids::Steps { first, step, count } });
-                    *listed += size_of::<Run>() / size_of::<i64>();
+                    runs.push(RowidRun { first_row: *rows, rowids: Rowids::Steps { first, step, count } });
+                    *listed += size_of::<RowidRun>() / size_of::<i64>();
                 }
             }
         } else {
-            runs.push(Run { first_row: *rows, rowids: Rowids::Listed(rowids.into()) });
+            runs.push(RowidRun { first_row: *rows, rowids: Rowids::Listed(rowids.into()) });
             *listed += rowids.len();
         }
         *rows += count;
@@ -84,7 +84,7 @@ impl RowidLog {
     }
 }
 
-impl Run {
+impl RowidRun {
     /// The rows of this run that have one of these rowids.
     fn rows_of(&self, wanted: &[i64]) -> Vec<u64> {
         match &self.rowids {

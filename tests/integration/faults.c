@@ -1,0 +1,132 @@
+// Makes calls of the C library fail or wait, in a program that is started with this library in LD_PRELOAD.
+//
+// FAULT_CALL names a function and FAULT_FILE the end of a path. From call number FAULT_FIRST (counted from 1) on, each such
+// call on such a file fails with EIO or, if FAULT_WAIT is a path, waits for that file to appear, creating FAULT_WAIT.reached.
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static atomic_int calls;
+
+static int ends_with(const char *text, const char *end) {
+    size_t length = strlen(text), end_length = strlen(end);
+    return length >= end_length && strcmp(text + length - end_length, end) == 0;
+}
+
+// True if the file has a name that FAULT_FILE describes, or the name of its staged file.
+static int is_named(const char *path, const char *name) {
+    char prefix[256];
+    const char *base = strrchr(path, '/');
+    snprintf(prefix, sizeof prefix, ".%s.sqload-", name);
+    return ends_with(path, name) || strncmp(base ? base + 1 : path, prefix, strlen(prefix)) == 0;
+}
+
+// True if the call must fail.
+static int fault(const char *call, const char *path) {
+    const char *wanted = getenv("FAULT_CALL"), *file = getenv("FAULT_FILE"), *first = getenv("FAULT_FIRST");
+    if (!wanted || !file || strcmp(wanted, call) != 0 || !is_named(path, file)) return 0;
+    if (atomic_fetch_add(&calls, 1) + 1 < (first ? atoi(first) : 1)) return 0;
+    const char *wait = getenv("FAULT_WAIT");
+    if (!wait) {
+        errno = EIO;
+        return 1;
+    }
+    char reached[4096];
+    snprintf(reached, sizeof reached, "%s.reached", wait);
+    FILE *signal = fopen(reached, "w");
+    if (signal) fclose(signal);
+    for (int turn = 0; turn < 20000 && access(wait, F_OK) != 0; turn++) usleep(1000);
+    return 0;
+}
+
+static int fault_of(const char *call, int descriptor) {
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length < 0) return 0;
+    path[length] = 0;
+    return fault(call, path);
+}
+
+#define REAL(type, name) \
+    static __typeof__(type) *real; \
+    if (!real) real = (__typeof__(type) *)dlsym(RTLD_NEXT, name)
+
+int close(int descriptor) {
+    REAL(int(int), "close");
+    int failed = fault_of("close", descriptor);
+    int result = real(descriptor);
+    if (failed) errno = EIO;
+    return failed ? -1 : result;
+}
+
+int fsync(int descriptor) {
+    REAL(int(int), "fsync");
+    return fault_of("fsync", descriptor) ? -1 : real(descriptor);
+}
+
+int rename(const char *from, const char *to) {
+    REAL(int(const char *, const char *), "rename");
+    return fault("rename", to) ? -1 : real(from, to);
+}
+
+int unlink(const char *path) {
+    REAL(int(const char *), "unlink");
+    return fault("unlink", path) ? -1 : real(path);
+}
+
+// The calls `lock` and `unlock` are those for POSIX locks.
+static int control(int descriptor, int command, void *argument, const char *name) {
+    REAL(int(int, int, ...), name);
+    if (command == F_SETLK) {
+        const struct flock *lock = argument;
+        if (fault_of(lock->l_type == F_UNLCK ? "unlock" : lock->l_type == F_WRLCK ? "lock" : "share", descriptor)) return -1;
+    }
+    return real(descriptor, command, argument);
+}
+
+int fcntl(int descriptor, int command, ...) {
+    va_list list;
+    va_start(list, command);
+    void *argument = va_arg(list, void *);
+    va_end(list);
+    return control(descriptor, command, argument, "fcntl");
+}
+
+int fcntl64(int descriptor, int command, ...) {
+    va_list list;
+    va_start(list, command);
+    void *argument = va_arg(list, void *);
+    va_end(list);
+    return control(descriptor, command, argument, "fcntl64");
+}
+
+// The call `open` is one for reading and writing.
+static int open_file(const char *path, int flags, mode_t mode, const char *name) {
+    REAL(int(const char *, int, ...), name);
+    if ((flags & O_ACCMODE) == O_RDWR && fault("open", path)) return -1;
+    return real(path, flags, mode);
+}
+
+int open(const char *path, int flags, ...) {
+    va_list list;
+    va_start(list, flags);
+    mode_t mode = va_arg(list, mode_t);
+    va_end(list);
+    return open_file(path, flags, mode, "open");
+}
+
+int open64(const char *path, int flags, ...) {
+    va_list list;
+    va_start(list, flags);
+    mode_t mode = va_arg(list, mode_t);
+    va_end(list);
+    return open_file(path, flags, mode, "open64");
+}

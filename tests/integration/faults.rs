@@ -1,0 +1,59 @@
+//! Calls of the C library that fail, or that wait for something to happen, in the program as a child process.
+
+use crate::common::{Running, TestDir};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The library that replaces functions of the C library, compiled once.
+fn library() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/faults.c");
+        let library =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-{}.so", std::process::id()));
+        let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+        let mut compile = Command::new(compiler);
+        compile.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
+        assert!(compile.status().unwrap().success());
+        library
+    })
+}
+
+/// A call on a file, or on its staged file.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'c> {
+    /// `open` for reading and writing, `close`, `fsync`, `rename`, `unlink`; `lock`, `share` and `unlock` for POSIX locks.
+    pub(crate) name: &'c str,
+    /// The end of the path of the file.
+    pub(crate) file: &'c str,
+    /// The number of the call, counted from 1.
+    pub(crate) number: u32,
+}
+
+impl Call<'_> {
+    /// Has `command` fail in this call and in all later ones.
+    pub(crate) fn fail(self, command: &mut Command) {
+        command.env("LD_PRELOAD", library()).env("FAULT_CALL", self.name).env("FAULT_FILE", self.file);
+        command.env("FAULT_FIRST", self.number.to_string());
+    }
+
+    /// Starts `command`, waits until it reaches this call, does `meanwhile`, and lets it continue.
+    #[track_caller]
+    pub(crate) fn interrupt(
+        self,
+        dir: &TestDir,
+        mut command: Command,
+        meanwhile: impl FnOnce(&Running),
+    ) -> Running {
+        let wait = dir.path("continue");
+        self.fail(&mut command);
+        command.env("FAULT_WAIT", &wait);
+        let mut running = Running::start(command);
+        let reached = dir.path("continue.reached");
+        assert!(running.wait_until(|_| reached.exists()), "the call was not reached: {:?}", running.wait());
+        meanwhile(&running);
+        std::fs::write(wait, "").unwrap();
+        running
+    }
+}
