@@ -277,13 +277,13 @@ impl Source {
     }
 
     fn spool(&self, text: ByteStream) -> io::Result<Content> {
-        Ok(Content::Spooled(Spool::start(text, &self.path, self.stop.clone())?.into()))
+        Ok(Content::Spooled(Spool::start(text, &self.path, self.may_map, self.stop.clone())?.into()))
     }
 }
 
 fn map(file: &File) -> io::Result<GuardedMap> {
     let bytes = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-    let map = GuardedMap::new(file, bytes)?;
+    let map = GuardedMap::new(file, bytes, true)?;
     map.advise_sequential()?;
     Ok(map)
 }
@@ -338,7 +338,7 @@ mod tests {
         let file = file_of(&[b'a'; 4_096]);
         let state = FileState::of(&file.as_file().metadata().unwrap());
         // Pages behind the end of the file fault like pages that the device cannot read.
-        let content = Content::Mapped(GuardedMap::new(file.as_file(), 8_192).unwrap());
+        let content = Content::Mapped(GuardedMap::new(file.as_file(), 8_192, true).unwrap());
         let file = Some((Arc::new(file.reopen().unwrap()), state));
         let input = OpenInput { name: "in".into(), path: "in".into(), file, content };
         input.check().unwrap();

@@ -35,8 +35,8 @@ use validate::validate;
 /// # Effects on the process
 ///
 /// - Files of more than 128 KiB are mapped into memory. If another program truncates such a file, reading it raises SIGBUS,
-///   so the first map installs a handler for that signal, which stays installed. The handler turns the signal into
-///   [`Kind::InputChanged`], and passes signals that have another cause on to the previous handler.
+///   so the first mapping installs a handler for that signal, which stays installed. The handler turns the signal into
+///   [`Kind::InputChanged`], and passes signals with another cause on to the previous handler.
 ///   [`Loader::map_inputs`] turns this off.
 /// - A load raises the soft limit on open files to the hard limit, because each input is an open file.
 ///   [`Loader::raise_file_limit`] turns this off.

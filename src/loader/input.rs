@@ -88,8 +88,8 @@ impl Loader {
         self
     }
 
-    /// Whether large files may be mapped into memory, which installs a signal handler in the process. Otherwise they are
-    /// read. Default: true.
+    /// Whether large files may be mapped into memory, which installs a handler of SIGBUS in the process. Otherwise they are
+    /// copied to a temporary file while they are read. Default: true.
     pub fn map_inputs(mut self, map: bool) -> Self {
         self.plan.input_options.map = map;
         self

@@ -77,7 +77,8 @@ pub struct InputOptions {
     /// Number of records in the header. With several, the names of a column are joined with a space. With 0, the columns
     /// are named `column1`, `column2` and so on.
     pub header_rows: usize,
-    /// Map large files into memory instead of reading them. This installs a handler for SIGBUS in the process.
+    /// Map large files into memory instead of copying them to a temporary file. This installs a handler of SIGBUS in the
+    /// process.
     pub map: bool,
 }
 
