@@ -100,14 +100,14 @@ fn bench_load(c: &mut Criterion) {
     let mut group = c.benchmark_group("direct/load");
     group.sample_size(10).throughput(Throughput::Elements(rows));
     for (name, id) in [("people", Expr::Uuid7), ("people-v4", Expr::Uuid4)] {
-        let loader = Loader::new(people::table(id)).writer(WriterChoice::Direct);
+        let loader = Loader::from(people::table(id)).writer(WriterChoice::Direct);
         let load = || loader.load(&input, path(name)).unwrap().loaded;
         assert_eq!((load(), count(&path(name))), (rows, rows));
         group.bench_function(name, |b| {
             b.iter_batched(|| std::fs::remove_file(path(name)), |_| load(), BatchSize::PerIteration);
         });
     }
-    let loader = Loader::new(people::table(Expr::Uuid7)).writer(WriterChoice::Statements);
+    let loader = Loader::from(people::table(Expr::Uuid7)).writer(WriterChoice::Statements);
     let load = || loader.load(&input, path("statements")).unwrap().loaded;
     assert_eq!(load(), rows);
     group.bench_function("people/baseline", |b| {

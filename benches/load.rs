@@ -12,7 +12,7 @@ use sqload::{Loader, demo::people};
 use std::path::Path;
 
 fn load(input: &Path, database: &Path) -> u64 {
-    Loader::new(people::table(Expr::Uuid7)).load(input, database).unwrap().loaded
+    Loader::from(people::table(Expr::Uuid7)).load(input, database).unwrap().loaded
 }
 
 fn baseline(input: &Path, database: &Path) -> u64 {

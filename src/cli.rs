@@ -1,104 +1,77 @@
-//! The command line to plans. Nothing else knows clap.
+//! The command line, and what it asks the library to do. Nothing else knows clap or the names of options.
+
+/// Exit codes, at the end of every help text.
+macro_rules! exit_codes {
+    () => {
+        "Exit codes: 0 all records loaded; 1 failed, database unchanged; 2 usage error; \
+        3 loaded, some records rejected; 130 interrupted, database unchanged."
+    };
+}
 
 mod load;
 mod options;
 mod pipeline;
-pub(crate) mod remedy;
-pub(crate) mod terminal;
+mod remedy;
+mod run;
+#[cfg(test)]
+mod setters;
+mod terminal;
 
 use clap::{Args, Parser, Subcommand};
 use load::Load;
-pub(crate) use options::Verbosity;
+use options::Verbosity;
 use pipeline::RunPipeline;
-use sqload::{Loader, plan::Plan};
-use std::path::{Path, PathBuf};
+pub(crate) use run::{exit_code, run};
+use std::path::PathBuf;
+pub(crate) use terminal::print_error;
 
-/// Load CSV into SQLite: fast, all or nothing, every value as it was.
+/// Load CSV files into SQLite: fast, all or nothing, without changing a value.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(version, max_term_width = 100, after_help = exit_codes!())]
 pub(crate) struct Cli {
     #[command(subcommand)]
-    pub(crate) command: Option<Command>,
+    command: Option<Command>,
 }
 
-const EXIT_CODES: &str = "\
-Exit codes: 0 all loaded; 1 failed, database as it was; 2 usage; 3 loaded, some records rejected; \
-130 interrupted, database as it was.";
-
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Make a CSV file of people to load.
+enum Command {
+    /// Generate a CSV file of people.
     CreateFile(CreateFile),
-    /// Load a CSV file into a table of its own, with the columns that its header names.
+    /// Load CSV files into a table with the columns of their header.
     ///
-    /// A column that holds nothing but numbers is INTEGER or REAL, if that loses nothing in any record; all others
-    /// are TEXT, so that 007 stays 007.
+    /// Columns that contain only numbers are INTEGER or REAL, if that preserves every value. All others are TEXT, so 007
+    /// stays 007.
     #[command(after_help = load::EXAMPLES, mut_arg("on_error", |arg| arg.default_value("abort")))]
     Load(Box<Load>),
-    /// Load CSV files as a pipeline in SQL says: into which table, and what of each record goes there.
+    /// Load CSV files as described by a pipeline in SQL.
     ///
-    /// A pipeline is CREATE TABLE, INSERT INTO ... SELECT ... FROM input [WHERE ...], and then any number of CREATE INDEX,
-    /// CREATE VIEW and ANALYZE; `input` is the CSV. A table that is there is made anew; all else in the database stays as
-    /// it is.
+    /// A pipeline consists of CREATE TABLE, INSERT INTO ... SELECT ... FROM input [WHERE ...], and any number of
+    /// CREATE INDEX, CREATE VIEW and ANALYZE; `input` stands for the CSV files. An existing table of that name is replaced;
+    /// everything else in the database is kept.
     #[command(after_help = pipeline::EXAMPLES)]
     RunPipeline(Box<RunPipeline>),
-    /// Check a pipeline against the header of its input: say which table it makes, what evaluates each expression, and
-    /// what the first rows are. Nothing is loaded.
+    /// Check a pipeline against its input without loading anything.
     ///
-    /// The options are those of run-pipeline, and this is what it says with --dry-run.
+    /// Prints the table, the evaluator of each expression, and the first rows. Equivalent to run-pipeline --dry-run.
     Check(Box<RunPipeline>),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct CreateFile {
-    /// How many people.
+struct CreateFile {
+    /// Number of people.
     #[arg(long, value_name = "N")]
-    pub(crate) number_rows: u64,
-    /// Where to write them.
+    number_rows: u64,
+    /// Write to FILE.
     #[arg(short, long, value_name = "FILE", default_value = "data/people.csv")]
-    pub(crate) output: PathBuf,
-    /// Draw them from this seed: the same seed, the same file.
-    #[arg(long, value_name = "S")]
-    pub(crate) seed: Option<u64>,
+    output: PathBuf,
+    /// Generate the same file for the same seed [default: a random seed].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     #[command(flatten)]
-    pub(crate) verbosity: Verbosity,
+    verbosity: Verbosity,
 }
 
-/// What to load, and where to.
-pub(crate) struct LoadRequest<'c> {
-    pub(crate) plan: Plan,
-    pub(crate) inputs: Vec<PathBuf>,
-    pub(crate) database: PathBuf,
-    pub(crate) verbosity: &'c Verbosity,
-    pub(crate) task: Task,
-}
-
-/// What to do with an order.
-pub(crate) enum Task {
-    Load,
-    /// Say what would be done.
-    Preview,
-    /// Say what would evaluate which expression.
-    Explain,
-}
-
-impl Task {
-    /// What is said instead of loading.
-    pub(crate) fn message(
-        &self,
-        loader: &Loader,
-        inputs: &[PathBuf],
-        database: &Path,
-    ) -> sqload::Result<Option<String>> {
-        Ok(match self {
-            Self::Load => None,
-            Self::Preview => Some(loader.preview(inputs, database)?.summary(remedy::phrase_note)),
-            Self::Explain => Some(loader.explain(inputs, database)?.to_string()),
-        })
-    }
-}
-
-// Derived checks of clap's own run once here rather than at each start.
+// clap checks its definitions here rather than at every start.
 #[cfg(test)]
 mod tests {
     use super::*;

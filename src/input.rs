@@ -12,6 +12,7 @@
 //!   for any values, so only the result can be wrong; [`OpenInput::check`] compares the size and times of the file with those
 //!   at the start.
 
+#[cfg_attr(not(feature = "zip"), path = "input/no_archive.rs")]
 mod archive;
 mod bytes;
 mod compression;
@@ -57,6 +58,8 @@ struct Source {
     path: PathBuf,
     encoding: Encoding,
     state: FileState,
+    /// Whether files may be mapped, which installs a signal handler.
+    may_map: bool,
     stop: Arc<AtomicBool>,
 }
 
@@ -90,24 +93,39 @@ impl Input {
     /// read by a thread from now on, until soon after a stop.
     ///
     /// `encoding` is a label of the Encoding Standard (<https://encoding.spec.whatwg.org>). Without one the text is UTF-8, or
-    /// UTF-16 if it starts with its byte order mark.
+    /// UTF-16 if it starts with its byte order mark. Without `may_map` files are read instead of mapped, and no signal handler
+    /// is installed.
     ///
     /// # Errors
     /// [`Kind::Io`] if the input cannot be read; `PlanError::UnknownEncoding`; [`Kind::Interrupted`] soon after
-    /// a stop.
-    pub(crate) fn find(path: &Path, encoding: Option<&str>, stop: &Arc<AtomicBool>) -> Result<Vec<Self>> {
+    /// a stop; [`Kind::FormatDisabled`] if this build cannot decompress it.
+    pub(crate) fn find(
+        path: &Path,
+        encoding: Option<&str>,
+        may_map: bool,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Vec<Self>> {
         let encoding = Encoding::from_label(encoding)?;
-        let found = open_file(path, stop).and_then(|file| {
-            let state = FileState::of(&file.metadata()?);
-            let source = Source { path: path.to_owned(), encoding, state, stop: stop.clone() };
-            Self::find_in(Arc::new(source), Reader::new(Arc::new(file), stop.clone())?)
-        });
-        found.map_err(|error| read_error(path, stop, error))
+        let failed = |error| read_error(path, stop, error);
+        let file = open_file(path, stop).map_err(failed)?;
+        let state = FileState::of(&file.metadata().map_err(failed)?);
+        let source = Source { path: path.to_owned(), encoding, state, may_map, stop: stop.clone() };
+        let reader = Reader::new(Arc::new(file), stop.clone()).map_err(failed)?;
+        let (first, can_read_again) = reader.peek().map_err(failed)?;
+        let compression = Compression::detect(&first);
+        if let Some(feature) = compression.missing_feature() {
+            return Err(Kind::FormatDisabled { path: path.to_owned(), feature }.into());
+        }
+        Self::find_in(Arc::new(source), reader, (first, can_read_again)).map_err(failed)
     }
 
-    fn find_in(source: Arc<Source>, reader: Reader) -> io::Result<Vec<Self>> {
+    /// The inputs in a file whose first bytes have been read.
+    fn find_in(
+        source: Arc<Source>,
+        reader: Reader,
+        (first, can_read_again): (Vec<u8>, bool),
+    ) -> io::Result<Vec<Self>> {
         let name: Arc<str> = source.path.to_string_lossy().into();
-        let (first, can_read_again) = reader.peek()?;
         let format = Format {
             compression: Compression::detect(&first),
             must_transcode: source.encoding.must_transcode(&first),
@@ -186,7 +204,7 @@ impl Input {
     pub(crate) fn of_bytes(name: &str, bytes: Vec<u8>) -> Self {
         let state = FileState::of(&std::fs::metadata("/").unwrap());
         let encoding = Encoding::from_label(None).unwrap();
-        let source = Source { path: PathBuf::new(), encoding, state, stop: Arc::default() };
+        let source = Source { path: PathBuf::new(), encoding, state, may_map: true, stop: Arc::default() };
         let origin = Origin::Open(OpenInput::of_bytes(name, bytes));
         Self { name: name.into(), source: Arc::new(source), origin }
     }
@@ -230,7 +248,7 @@ impl Source {
         if self.state.bytes <= MAX_READ_BYTES {
             return self.read_or_spool(Box::new(reader));
         }
-        match map(file) {
+        match map(file, self.may_map) {
             Ok(map) => Ok(Content::Mapped(map)),
             // Some file systems cannot map files, and there may be too little address space.
             Err(error) => {
@@ -258,13 +276,16 @@ impl Source {
     }
 
     fn spool(&self, text: ByteStream) -> io::Result<Content> {
-        Ok(Content::Spooled(Spool::start(text, &self.path, self.stop.clone())?.into()))
+        Ok(Content::Spooled(Spool::start(text, &self.path, self.may_map, self.stop.clone())?.into()))
     }
 }
 
-fn map(file: &File) -> io::Result<GuardedMap> {
+fn map(file: &File, may_map: bool) -> io::Result<GuardedMap> {
+    if !may_map {
+        return Err(io::Error::other("the plan does not allow it"));
+    }
     let bytes = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-    let map = GuardedMap::new(file, bytes)?;
+    let map = GuardedMap::new(file, bytes, true)?;
     map.advise_sequential()?;
     Ok(map)
 }
@@ -289,7 +310,7 @@ mod tests {
     }
 
     fn open(path: &Path) -> Arc<OpenInput> {
-        Input::find(path, None, &Arc::default()).unwrap().pop().unwrap().open().unwrap()
+        Input::find(path, None, true, &Arc::default()).unwrap().pop().unwrap().open().unwrap()
     }
 
     fn bytes(input: &OpenInput) -> &[u8] {
@@ -319,7 +340,7 @@ mod tests {
         let file = file_of(&[b'a'; 4_096]);
         let state = FileState::of(&file.as_file().metadata().unwrap());
         // Pages behind the end of the file fault like pages that the device cannot read.
-        let content = Content::Mapped(GuardedMap::new(file.as_file(), 8_192).unwrap());
+        let content = Content::Mapped(GuardedMap::new(file.as_file(), 8_192, true).unwrap());
         let file = Some((Arc::new(file.reopen().unwrap()), state));
         let input = OpenInput { name: "in".into(), path: "in".into(), file, content };
         input.check().unwrap();
@@ -341,7 +362,7 @@ mod tests {
     fn an_overwritten_input_is_noticed_although_size_and_time_are_restored() {
         for size in [100, 200_000] {
             let file = file_of(&vec![b'a'; size]);
-            let input = Input::find(file.path(), None, &Arc::default()).unwrap().pop().unwrap();
+            let input = Input::find(file.path(), None, true, &Arc::default()).unwrap().pop().unwrap();
             let open = input.open().unwrap();
             let modified = file.as_file().metadata().unwrap().modified().unwrap();
             // The clock of the file system may have a resolution of several milliseconds.

@@ -1,34 +1,111 @@
-//! sqload loads CSV into SQLite: fast, all or nothing, every value as it was.
+//! sqload loads CSV files into SQLite: fast, all or nothing, without changing a value.
 //!
-//! ```text
-//! input ──► split ──► [ parse ► transform ► encode ] x workers ──► order ──► write
-//!  mmap     leader     one chunk each, no allocation                in chunk   one writer
-//!           thread     per record, arena per chunk                  order
-//! ```
-//!
-//! A [`plan::Plan`] says what to do, a [`Loader`] does it and returns a [`report::Report`]:
+//! # Load a file
 //!
 //! ```
-//! use sqload::plan::{Column, Expr, Table};
-//! use sqload::Loader;
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let dir = tempfile::tempdir()?;
+//! # fn main() -> sqload::Result<()> {
+//! # let dir = tempfile::tempdir().unwrap();
 //! # let (input, database) = (dir.path().join("cities.csv"), dir.path().join("cities.db"));
-//! std::fs::write(&input, "city,people\nParis,2102650\n\"Washington, D.C.\",678972\n")?;
-//!
-//! let city = Expr::Field("city".into());
-//! let people = Expr::TryInteger(Box::new(Expr::Field("people".into())));
-//! let columns = vec![Column::new("city", "TEXT NOT NULL", city), Column::new("people", "INTEGER", people)];
-//! let table = Table::new("cities", columns);
-//! let report = Loader::new(table).verify(true).load(&input, &database)?;
-//! assert_eq!((report.records, report.loaded, report.rejected), (2, 2, 0));
+//! # std::fs::write(&input, "city;people\nParis;2102650\n\"Washington, D.C.\";678972\n").unwrap();
+//! # let (input, database) = (&input, &database);
+//! use sqload::Loader;
+//! let report = Loader::new("cities").load(input, database)?;
+//! println!("{} rows", report.loaded);
+//! # assert_eq!((report.records, report.loaded, report.rejected), (2, 2, 0));
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! The columns of the new table are those of the header. A column is INTEGER or REAL if that preserves every value, otherwise
+//! TEXT. [`Loader`] has a setter for everything else: the format of the input, the table and its keys, bad records, and
+//! how the database is written.
+//!
+//! # Compute columns with SQL
+//!
+//! A [pipeline](sql) describes the table, and how its rows follow from the records of the input:
+//!
+//! ```
+//! # fn main() -> sqload::Result<()> {
+//! # let dir = tempfile::tempdir().unwrap();
+//! # let (input, database) = (dir.path().join("cities.csv"), dir.path().join("cities.db"));
+//! # std::fs::write(&input, "city,people\nParis,2102650\nLost,\n").unwrap();
+//! # let (input, database) = (&input, &database);
+//! use sqload::{Loader, sql::Pipeline};
+//!
+//! let pipeline = "
+//!     CREATE TABLE cities (name TEXT PRIMARY KEY, people INTEGER);
+//!     INSERT INTO cities SELECT upper(city), try_integer(people) FROM input WHERE people <> '';
+//!     CREATE INDEX cities_by_size ON cities (people);
+//! ";
+//! let report = Loader::from(Pipeline::parse("cities.sql", pipeline)?).load(input, database)?;
+//! assert_eq!((report.loaded, report.filtered), (1, 1));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Build a plan by hand
+//!
+//! Both loaders above are a [`Plan`](plan::Plan), which is plain data:
+//!
+//! ```
+//! # fn main() -> sqload::Result<()> {
+//! # let dir = tempfile::tempdir().unwrap();
+//! # let (input, database) = (dir.path().join("cities.csv"), dir.path().join("cities.db"));
+//! # std::fs::write(&input, "city,people\nParis,2102650\n").unwrap();
+//! # let (input, database) = (&input, &database);
+//! use sqload::plan::{Column, Expr, Plan, Table};
+//! use sqload::Loader;
+//!
+//! let city = Column::new("city", "TEXT NOT NULL", Expr::Field("city".into()));
+//! let people = Expr::TryInteger(Box::new(Expr::Field("people".into())));
+//! let people = Column::new("people", "INTEGER", people);
+//! let mut plan = Plan::new(Table::new("cities", vec![city, people]));
+//! plan.tuning.verify = true;
+//! let report = Loader::from(plan).load(input, database)?;
+//! assert_eq!(report.loaded, 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Cargo features
+//!
+//! All features are on by default. `cli` is for the program, and the library does not need it. `gzip`, `zstd`, `bzip2`, `xz`
+//! and `zip` read inputs in these formats; an input whose format is switched off is an error.
+//!
+//! # How it works
+//!
+//! ```text
+//! input ──► split ──► [ parse ► evaluate ► encode ] × workers ──► reorder ──► write
+//!  mmap     leader      one chunk each, no allocation               chunk      one writer
+//!           thread      per record, one arena per chunk             order
+//! ```
+//!
+//! The modules, in the order of the data:
+//!
+//! | module | contents |
+//! |---|---|
+//! | `cli` | command line to loader, terminal output (only in the program) |
+//! | [`Loader`] | the builder |
+//! | `demo` | the people example |
+//! | `load` | conducts a load: resolves the plan, infers types, chooses a writer, attempts and retries, previews |
+//! | `engine` | leader, workers, writer thread, reorder buffer, rejects |
+//! | [`sql`] | SQL text to plan |
+//! | `eval` | compiled expressions over a batch, and the same expressions inside SQLite |
+//! | `format` | bytes to records: the CSV format |
+//! | `write` | the writers: INSERT statements, and finished pages |
+//! | `database` | the target: inspection, locks, transaction, commit |
+//! | [`report`] | progress, and the report of a load |
+//! | `batch` | rows of a chunk, column by column, in an arena |
+//! | `input` | bytes of inputs: map, read, decompress |
+//! | `schema` | column names, declarations, column statistics |
+//! | `files` | staged files and outputs |
+//! | `types` | affinities, and which texts are numbers |
+//! | [`Error`] | the error type |
+//! | [`plan`] | what to load, as plain data |
 
 mod error;
 #[doc(hidden)]
+#[allow(rustdoc::private_intra_doc_links, reason = "public only for benches and fuzz targets")]
 pub mod input;
 mod loader;
 pub mod plan;

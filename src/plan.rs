@@ -11,7 +11,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// What to load, how to load it, and what to do with records that do not fit.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Plan {
     /// The CSV dialect of the input.
     pub dialect: Dialect,
@@ -44,7 +45,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Creates a plan for `table` with default settings.
+    /// Creates a plan for `table` with the defaults of a pipeline: rejected records are skipped, and fields are separated by
+    /// commas.
     #[must_use]
     pub fn new(table: Table) -> Self {
         Self {
@@ -70,6 +72,18 @@ impl Plan {
             .is_some_and(|columns| columns.selected.is_empty() && columns.select_list.is_empty())
     }
 
+    /// Creates a plan for a new table with the columns of the inputs. The delimiter is detected, the first rejected record
+    /// ends the load, and an existing table of that name is an error.
+    #[must_use]
+    pub fn with_header_columns(table: impl Into<String>) -> Self {
+        let mut plan = Self::new(Table::new(table, Vec::new()));
+        plan.columns = Some(HeaderColumns::default());
+        plan.table.if_exists = IfExists::Fail;
+        plan.input_options.detect_delimiter = true;
+        plan.policies.on_error = OnError::Abort;
+        plan
+    }
+
     /// True if the columns of the table, or their values, depend on the header.
     pub(crate) fn depends_on_header(&self) -> bool {
         self.columns.is_some() || self.select.is_some()
@@ -78,6 +92,7 @@ impl Plan {
 
 /// Which fields become NULL, in addition to empty fields of numeric columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Nulls {
     /// Empty fields become NULL; an empty quoted field (`""`) does not.
     pub empty: bool,
@@ -87,6 +102,7 @@ pub struct Nulls {
 
 /// How the columns, keys and indexes of a table follow from the columns of the inputs.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct HeaderColumns {
     /// All columns are TEXT. Otherwise columns that contain only numbers are INTEGER or REAL.
     pub all_text: bool,
@@ -175,6 +191,7 @@ impl IfExists {
 
 /// The target table.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Table {
     /// Its name, unquoted.
     pub name: String,
@@ -238,6 +255,7 @@ impl Table {
 
 /// A column of the target table, and the expression that computes its values.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Column {
     /// Its name, unquoted.
     pub name: String,
@@ -259,6 +277,7 @@ impl Column {
 
 /// What to do with records that cannot be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Policies {
     /// Whether a reject ends the load.
     pub on_error: OnError,
@@ -323,6 +342,7 @@ pub enum InvalidUtf8 {
 
 /// How the database is written. Except for `seed`, no setting changes the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Tuning {
     /// Worker threads that parse, evaluate and encode; `None` means one for each core.
     pub jobs: Option<NonZeroUsize>,
@@ -352,6 +372,8 @@ pub struct Tuning {
     pub seed: Option<u64>,
     /// How SQL expressions are evaluated.
     pub evaluator: EvaluatorChoice,
+    /// Raise the limit on open files of the process to the maximum that the system allows.
+    pub raise_file_limit: bool,
 }
 
 impl Default for Tuning {
@@ -370,6 +392,7 @@ impl Default for Tuning {
             vacuum: false,
             seed: None,
             evaluator: EvaluatorChoice::Auto,
+            raise_file_limit: true,
         }
     }
 }

@@ -102,13 +102,13 @@ pub fn select(mut plan: Plan, name: &str, list: &str) -> Result<Plan> {
     Ok(plan)
 }
 
-/// Restricts `plan` to records for which a SQL expression is true; `name` stands for the text in messages.
+/// Restricts `plan` further, to records for which a SQL expression is true; `name` stands for the text in messages.
 ///
 /// # Errors
 /// [`Kind::Sql`], with the position.
 pub fn filter(mut plan: Plan, name: &str, condition: &str) -> Result<Plan> {
     let selection = Script::parse(name, condition, |script| select::where_condition(script.whole()))?;
-    plan.conditions = selection.conditions;
+    plan.conditions.extend(selection.conditions);
     plan.column_refs.extend(selection.column_refs);
     Ok(plan)
 }

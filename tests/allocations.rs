@@ -1,6 +1,6 @@
 //! A load allocates memory when it starts and for each chunk, but never for a record.
 
-use sqload::plan::{Expr, Plan, Tuning, WriterChoice};
+use sqload::plan::{Expr, WriterChoice};
 use sqload::{Loader, demo::people};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::num::NonZeroUsize;
@@ -43,9 +43,9 @@ fn allocations(writer: WriterChoice, chunks: usize, record_bytes: usize) -> u64 
     let first_name = "x".repeat(record_bytes - ",\"\"\"é\"\"\",42\n".len());
     let csv = format!("{first_name},\"\"\"é\"\"\",42\n").repeat(rows);
     std::fs::write(&input, format!("first_name,last_name,age\n{csv}")).unwrap();
-    let jobs = NonZeroUsize::new(2);
-    let tuning = Tuning { writer, jobs, chunk_bytes: CHUNK_BYTES, ..Tuning::default() };
-    let loader = Loader::from(Plan { tuning, ..Plan::new(people::table(Expr::Uuid7)) });
+    let number = |number| NonZeroUsize::new(number).unwrap();
+    let loader = Loader::from(people::table(Expr::Uuid7)).writer(writer);
+    let loader = loader.jobs(number(2)).chunk_bytes(number(CHUNK_BYTES));
     let before = ALLOCATIONS.load(Ordering::Relaxed);
     let report = loader.load(&input, &database).unwrap();
     assert_eq!(report.loaded, rows as u64);

@@ -135,7 +135,7 @@ fn loader(dialect: Dialect, tuning: u8, chunk_bytes: u8) -> Loader {
     let columns =
         columns.map(|((name, declaration), value)| Column::new(*name, *declaration, value)).collect();
     let number = |number: u8| NonZeroUsize::new(number.into()).unwrap_or(NonZeroUsize::MIN);
-    Loader::new(Table::new("t", columns))
+    Loader::from(Table::new("t", columns))
         .delimiter(dialect.delimiter)
         .quote(dialect.quote)
         .escape(dialect.escape)

@@ -1,33 +1,31 @@
-//! The options of both loads.
+//! The options that `load` and `run-pipeline` share.
 
-use super::Task;
-use clap::{Args, ValueEnum};
-use sqload::plan::{
-    Delimiter, Dialect, InputOptions, InvalidUtf8, Nulls, OnError, Plan, Policies, Ragged, Synchronous,
-    Tuning, WriterChoice,
-};
-use std::num::NonZeroUsize;
+use super::run::Task;
+use clap::{ArgAction, Args, ValueEnum};
+use sqload::Loader;
+use sqload::plan::{Delimiter, InvalidUtf8, OnError, Policies, Ragged, Synchronous, Tuning, WriterChoice};
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::PathBuf;
 
-/// More threads than any machine has use for; fewer than it can not start.
+/// More threads than any machine has use for, but few enough to start.
 const MAX_JOBS: i64 = 1024;
 
-/// The options of both loads.
+/// The options that `load` and `run-pipeline` share.
 #[derive(Debug, Args)]
 pub(super) struct LoadOptions {
     #[command(flatten)]
-    pub(super) dialect: DialectOptions,
+    input: InputOptions,
     #[command(flatten)]
     errors: ErrorOptions,
     #[command(flatten)]
-    database_options: DatabaseOptions,
-    /// Only say what would be done, with the first rows as they would be stored: nothing changes, no file is made.
+    database: DatabaseOptions,
+    /// Try the first records in memory and print what a load would do, without changing any file.
     #[arg(long, help_heading = "Output")]
     dry_run: bool,
-    /// Only say what evaluates each expression of SQL: compiled code, or SQLite.
+    /// Print the evaluator of each SQL expression (compiled code or SQLite) instead of loading.
     #[arg(long, conflicts_with = "dry_run", help_heading = "Output")]
     explain: bool,
-    /// Write the summary as JSON to FILE; `-` is standard output.
+    /// Write a report in JSON to FILE; `-` is standard output.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     report: Option<PathBuf>,
     #[command(flatten)]
@@ -36,74 +34,72 @@ pub(super) struct LoadOptions {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
-pub(crate) struct Verbosity {
-    /// Say nothing but errors.
+pub(super) struct Verbosity {
+    /// Print nothing but errors.
     #[arg(short, long, conflicts_with = "verbose")]
-    pub(crate) quiet: bool,
-    /// Say more about what is done and why.
-    #[arg(short, long)]
-    pub(crate) verbose: bool,
+    pub(super) quiet: bool,
+    /// Print diagnostics; repeat for more detail.
+    #[arg(short, long, action = ArgAction::Count)]
+    verbose: u8,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
-pub(super) struct DialectOptions {
-    /// What separates fields: a character or a few, as in `||`, or `tab` or `\t` [default: for `load` what the first records
-    /// show, a comma, tab, semicolon or pipe; else a comma].
+struct InputOptions {
+    /// Field delimiter: up to 8 bytes, or `tab` or `\t` [default: `load` detects comma, tab, semicolon or pipe;
+    /// otherwise a comma].
     #[arg(short, long, value_name = "TEXT", value_parser = parse_delimiter)]
     delimiter: Option<Delimiter>,
-    /// Fields are separated by tabs.
+    /// Use tabs as the field delimiter.
     #[arg(long, conflicts_with = "delimiter")]
     tsv: bool,
-    /// What encloses fields that hold delimiters or line ends: one ASCII character, or `none`.
+    /// Quote character for fields with delimiters or line ends; `none` disables quoting.
     #[arg(long, value_name = "CHAR", default_value = "\"", value_parser = parse_quote)]
     quote: Quote,
-    /// The encoding of the text: utf-16le, windows-1252, shift_jis and so on [default: UTF-8, or UTF-16 where a byte order
-    /// mark says so].
+    /// Text encoding, such as utf-16le, windows-1252 or shift_jis [default: UTF-8, or UTF-16 with a byte order mark].
     #[arg(long, value_name = "NAME")]
     encoding: Option<String>,
-    /// What takes the meaning off the next character inside quotes, as in "5\" pipe" [default: none; "" is a quote in any
-    /// case].
+    /// Escape character inside quotes, as in "5\" pipe" [default: none]. A doubled quote always means one quote.
     #[arg(long, value_name = "CHAR", value_parser = parse_char)]
     escape: Option<u8>,
-    /// Skip lines that begin with this character where a record would begin [default: none].
+    /// Skip lines that start with this character [default: none].
     #[arg(long, value_name = "CHAR", value_parser = parse_char)]
     comment: Option<u8>,
-    /// Take blanks and tabs off around fields and names; inside quotes they stay.
+    /// Remove spaces and tabs around fields and column names, but not inside quotes.
     #[arg(long)]
     trim: bool,
-    /// Make fields where nothing is written NULL; otherwise they are '' but for columns of numbers.
+    /// Load empty fields as NULL [default: as '', except in numeric columns].
     #[arg(long)]
     empty_null: bool,
-    /// Make fields of this text NULL; may be given more than once.
+    /// Load fields with this text as NULL; may be repeated.
     #[arg(long, value_name = "TEXT")]
     null: Vec<String>,
-    /// Skip so many lines before the header.
+    /// Skip N lines before the header.
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip_lines: u64,
-    /// The largest record; a larger one is an error.
-    #[arg(long, value_name = "BYTES", default_value_t = Policies::default().max_record_bytes)]
-    max_record_size: usize,
+    /// Size of the largest record allowed; a larger one is an error.
+    #[arg(long, value_name = "BYTES", default_value_t = non_zero(Policies::default().max_record_bytes))]
+    max_record_size: NonZeroUsize,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Bad records")]
 struct ErrorOptions {
-    /// What a record that can not be loaded does: `skip` it and go on, or `abort` with nothing changed.
+    /// Skip records that cannot be loaded, or abort at the first one and change nothing.
     #[arg(long, value_enum, value_name = "ACTION", default_value_t = ErrorAction::Skip)]
     on_error: ErrorAction,
-    /// Fail, with nothing changed, if more records than this can not be loaded.
+    /// Fail and change nothing if more than N records are rejected.
     #[arg(long, value_name = "N")]
     max_errors: Option<u64>,
-    /// What becomes of a record with fewer or more fields than the header: `reject` it, `pad` a short one with NULL, or `fit`,
-    /// which also cuts what is too much off a long one.
+    /// Records with too few or too many fields: `reject` both, `pad` short ones with NULL, or `fit` (also drop the extra
+    /// fields of long ones).
     #[arg(long, value_enum, value_name = "ACTION", default_value_t = RaggedName::Reject)]
     ragged: RaggedName,
-    /// What becomes of a record that is not valid UTF-8: `reject` it, or `replace` what is wrong by U+FFFD.
+    /// Records with invalid UTF-8: `reject` them, or `replace` invalid bytes with U+FFFD.
     #[arg(long, value_enum, value_name = "ACTION", default_value_t = Utf8Name::Reject)]
     invalid_utf8: Utf8Name,
-    /// Write the records that can not be loaded to FILE, as they were read, after the header and what is skipped
-    /// before it, and why to FILE.reasons.jsonl; those of inputs with another header to FILE.2 and so on.
+    /// Write rejected records, unchanged and after the header, to FILE, and the reasons to FILE.reasons.jsonl. Records of
+    /// inputs with another header go to FILE.2 and so on.
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
 }
@@ -111,35 +107,35 @@ struct ErrorOptions {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Database")]
 struct DatabaseOptions {
-    /// Worker threads that parse and transform [default: one a core].
+    /// Number of worker threads [default: one per core].
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_JOBS))]
     jobs: Option<u16>,
-    /// How rows get into the database: `direct` as finished pages, new databases only; `statements` through
-    /// INSERT; `auto` as pages where that is possible.
+    /// Write rows as finished pages (`direct`, new databases only) or with INSERT (`statements`); `auto` uses pages where
+    /// possible.
     #[arg(long, value_enum, value_name = "WRITER", default_value_t = WriterName::Auto)]
     writer: WriterName,
-    /// Memory that `direct` may sort keys in; what needs more is sorted by SQLite.
+    /// Memory for sorting keys in the direct writer; SQLite sorts keys that need more.
     #[arg(long, value_name = "MIB", default_value_t = Tuning::default().memory_bytes >> 20)]
     memory: usize,
-    /// When to wait for the disk. With `off` a power cut, not a crash, can lose the load.
+    /// When to wait for the disk. With `off`, a power failure, but not a crash, can lose the load.
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Off)]
     synchronous: When,
-    /// Page size of a new database: a power of two from 512 to 65536 [default: SQLite's, 4096].
+    /// Page size of a new database, a power of two from 512 to 65536 [default: SQLite's, 4096].
     #[arg(long, value_name = "BYTES")]
     page_size: Option<u32>,
-    /// SQLite's page cache.
+    /// Size of SQLite's page cache.
     #[arg(long, value_name = "KIB", default_value_t = Tuning::default().cache_kib)]
     cache_size: u32,
-    /// Rows in one INSERT statement.
-    #[arg(long, value_name = "N", default_value_t = default_batch_rows())]
+    /// Number of rows in an INSERT statement.
+    #[arg(long, value_name = "N", default_value_t = non_zero(Tuning::default().batch_rows))]
     batch_rows: NonZeroUsize,
-    /// Check the finished database (integrity and row count) before it takes its place.
+    /// Check the integrity and the row count of the database before the load takes effect.
     #[arg(long)]
     verify: bool,
-    /// ANALYZE the table at the end, for the query planner.
+    /// Run ANALYZE on the table at the end.
     #[arg(long)]
     analyze: bool,
-    /// VACUUM at the end. Not needed for a new database: a fresh load is compact.
+    /// Run VACUUM at the end; a new database does not need it.
     #[arg(long)]
     vacuum: bool,
 }
@@ -178,19 +174,19 @@ enum When {
     Extra,
 }
 
-/// A quote or none; a type of its own, since clap takes an `Option` for an option left out.
+/// A quote character or none. It is a type of its own because clap treats an `Option` as an optional argument.
 #[derive(Debug, Clone, Copy)]
 struct Quote(Option<u8>);
 
-fn default_batch_rows() -> NonZeroUsize {
-    NonZeroUsize::new(Tuning::default().batch_rows).expect("the default is no zero")
+fn non_zero(number: usize) -> NonZeroUsize {
+    NonZeroUsize::new(number).expect("this default is not zero")
 }
 
 fn parse_delimiter(text: &str) -> Result<Delimiter, String> {
     match text {
         "tab" | "\\t" => Ok(b'\t'.into()),
         _ => Delimiter::new(text.as_bytes())
-            .ok_or_else(|| format!("a delimiter has 1 to {} bytes", Delimiter::MAX_BYTES)),
+            .ok_or_else(|| format!("expected 1 to {} bytes", Delimiter::MAX_BYTES)),
     }
 }
 
@@ -201,7 +197,15 @@ fn parse_quote(text: &str) -> Result<Quote, String> {
 fn parse_char(text: &str) -> Result<u8, String> {
     match text.as_bytes() {
         [byte] if byte.is_ascii() => Ok(*byte),
-        _ => Err("one ASCII character was expected".to_owned()),
+        _ => Err("expected one ASCII character".to_owned()),
+    }
+}
+
+/// Applies a setter to the value of an option, if the option was given.
+pub(super) fn set<T>(loader: Loader, value: Option<T>, setter: impl FnOnce(Loader, T) -> Loader) -> Loader {
+    match value {
+        Some(value) => setter(loader, value),
+        None => loader,
     }
 }
 
@@ -214,100 +218,85 @@ impl LoadOptions {
         }
     }
 
-    /// `plan` with what these options say.
-    pub(super) fn plan(&self, plan: Plan) -> Plan {
-        Plan {
-            dialect: self.dialect.dialect(),
-            encoding: self.dialect.encoding.clone(),
-            input_options: self.dialect.input_options(),
-            nulls: Nulls { empty: self.dialect.empty_null, texts: self.dialect.null.clone() },
-            policies: self.errors.policies(&self.dialect),
-            tuning: self.database_options.tuning(),
-            report: self.report.clone(),
-            ..plan
-        }
+    /// Applies these options to a loader.
+    pub(super) fn apply(&self, loader: Loader) -> Loader {
+        let loader = self.database.apply(self.errors.apply(self.input.apply(loader)));
+        set(loader, self.report.as_ref(), Loader::report)
     }
 }
 
-impl DialectOptions {
-    fn dialect(&self) -> Dialect {
-        let default = Dialect::default();
-        let delimiter = if self.tsv { b'\t'.into() } else { self.delimiter.unwrap_or(default.delimiter) };
-        Dialect {
-            delimiter,
-            quote: self.quote.0,
-            escape: self.escape,
-            comment: self.comment,
-            trim: self.trim,
-        }
-    }
-
-    pub(super) fn input_options(&self) -> InputOptions {
-        InputOptions {
-            detect_delimiter: self.delimiter.is_none() && !self.tsv,
-            skip_lines: self.skip_lines,
-            ..InputOptions::default()
-        }
+impl InputOptions {
+    fn apply(&self, loader: Loader) -> Loader {
+        let delimiter = if self.tsv { Some(b'\t'.into()) } else { self.delimiter };
+        let loader = set(loader, delimiter, Loader::delimiter);
+        let loader = set(loader, self.encoding.as_ref(), Loader::encoding);
+        let loader = self.null.iter().fold(loader, Loader::null);
+        loader
+            .quote(self.quote.0)
+            .escape(self.escape)
+            .comment(self.comment)
+            .trim(self.trim)
+            .empty_null(self.empty_null)
+            .skip_lines(self.skip_lines)
+            .max_record_bytes(self.max_record_size)
     }
 }
 
 impl ErrorOptions {
-    fn policies(&self, dialect: &DialectOptions) -> Policies {
-        Policies {
-            on_error: match self.on_error {
+    fn apply(&self, loader: Loader) -> Loader {
+        let loader = set(loader, self.max_errors, Loader::max_errors);
+        let loader = set(loader, self.rejects.as_ref(), Loader::rejects);
+        loader
+            .on_error(match self.on_error {
                 ErrorAction::Abort => OnError::Abort,
                 ErrorAction::Skip => OnError::Skip,
-            },
-            max_errors: self.max_errors,
-            ragged: match self.ragged {
+            })
+            .ragged(match self.ragged {
                 RaggedName::Reject => Ragged::Reject,
                 RaggedName::Pad => Ragged::Pad,
                 RaggedName::Fit => Ragged::Fit,
-            },
-            invalid_utf8: match self.invalid_utf8 {
+            })
+            .invalid_utf8(match self.invalid_utf8 {
                 Utf8Name::Reject => InvalidUtf8::Reject,
                 Utf8Name::Replace => InvalidUtf8::Replace,
-            },
-            rejects: self.rejects.clone(),
-            max_record_bytes: dialect.max_record_size,
-        }
+            })
     }
 }
 
 impl DatabaseOptions {
-    fn tuning(&self) -> Tuning {
-        Tuning {
-            jobs: self.jobs.and_then(|jobs| NonZeroUsize::new(jobs.into())),
-            writer: match self.writer {
+    fn apply(&self, loader: Loader) -> Loader {
+        let loader =
+            set(loader, self.jobs.and_then(NonZeroU16::new), |loader, jobs| loader.jobs(jobs.into()));
+        let loader = set(loader, self.page_size, Loader::page_bytes);
+        loader
+            .writer(match self.writer {
                 WriterName::Auto => WriterChoice::Auto,
                 WriterName::Statements => WriterChoice::Statements,
                 WriterName::Direct => WriterChoice::Direct,
-            },
-            memory_bytes: self.memory.saturating_mul(1 << 20),
-            synchronous: match self.synchronous {
+            })
+            .memory_bytes(self.memory.saturating_mul(1 << 20))
+            .synchronous(match self.synchronous {
                 When::Off => Synchronous::Off,
                 When::Normal => Synchronous::Normal,
                 When::Full => Synchronous::Full,
                 When::Extra => Synchronous::Extra,
-            },
-            page_bytes: self.page_size,
-            cache_kib: self.cache_size,
-            batch_rows: self.batch_rows.get(),
-            verify: self.verify,
-            analyze: self.analyze,
-            vacuum: self.vacuum,
-            ..Tuning::default()
-        }
+            })
+            .cache_kib(self.cache_size)
+            .batch_rows(self.batch_rows)
+            .verify(self.verify)
+            .analyze(self.analyze)
+            .vacuum(self.vacuum)
     }
 }
 
 impl Verbosity {
-    /// Sends diagnostics to standard error, as many as wanted.
-    pub(crate) fn start_diagnostics(&self) {
+    /// Sends diagnostics to standard error, in the requested detail.
+    pub(super) fn start_diagnostics(&self) {
         let level = match (self.quiet, self.verbose) {
             (true, _) => tracing::Level::ERROR,
-            (_, true) => tracing::Level::DEBUG,
-            _ => tracing::Level::WARN,
+            (_, 0) => tracing::Level::WARN,
+            (_, 1) => tracing::Level::DEBUG,
+            _ => tracing::Level::TRACE,
         };
         let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
         tracing_subscriber::fmt()

@@ -4,7 +4,7 @@ use sqload::report::Note;
 use sqload::{ColumnUse, Kind, PlanError, Reason};
 
 /// Advice on an error, to follow its message.
-pub(crate) fn for_error(kind: &Kind) -> Option<String> {
+pub(super) fn for_error(kind: &Kind) -> Option<String> {
     let advice = match kind {
         Kind::TableExists { .. } => {
             "use --append or --truncate to fill it, --replace to replace it, or --table to choose another name"
@@ -52,7 +52,7 @@ pub(crate) fn for_error(kind: &Kind) -> Option<String> {
 }
 
 /// A note with advice.
-pub(crate) fn phrase_note(note: &Note) -> String {
+pub(super) fn phrase_note(note: &Note) -> String {
     match note {
         Note::DetectedDelimiter(_) => format!("{note}; if that is wrong, use --delimiter"),
         Note::HeaderUtf8Replaced => format!("{note}; if that is wrong, use --encoding"),

@@ -1,7 +1,10 @@
-//! What a person sees.
+//! Progress, messages and signals.
 
 use super::remedy;
 use indicatif::{ProgressBar, ProgressStyle};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::flag;
+use signal_hook::iterator::Signals;
 use sqload::report::Progress;
 use std::error::Error;
 use std::io::{IsTerminal, Write};
@@ -11,26 +14,30 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-/// Between two looks at the counters.
+/// Time between two updates of the progress bar.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 const STYLE: &str = "{bar:30} {bytes}/{total_bytes} {msg} {bytes_per_sec}, {eta} left";
 
-/// The load that signals may interrupt.
+/// The progress of the load that signals may interrupt.
 static LOAD: OnceLock<Arc<Progress>> = OnceLock::new();
 
-/// Does `work`, and meanwhile shows its `progress` on standard error, if that is a terminal and unless `quiet`.
-pub(crate) fn watch<T>(quiet: bool, progress: &Progress, work: impl FnOnce() -> T) -> T {
+/// The exit code after a signal.
+const INTERRUPTED: i32 = 130;
+
+/// Runs `work` and shows its `progress` on standard error, if that is a terminal and unless `quiet`.
+pub(super) fn watch<T>(quiet: bool, progress: &Progress, work: impl FnOnce() -> T) -> T {
     if quiet || !std::io::stderr().is_terminal() {
         return work();
     }
     let style = ProgressStyle::with_template(STYLE).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(0).with_style(style);
-    let (work_goes_on, work_ended) = channel::<()>();
+    // The receiver notices when the work is done, because its sender is dropped then.
+    let (working, done) = channel::<()>();
     thread::scope(|scope| {
         scope.spawn(|| {
-            let ended = work_ended;
-            while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            let done = done;
+            while done.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 let rows = progress.rows();
                 let rows_per_second = rows as f64 / bar.elapsed().as_secs_f64();
                 bar.set_length(progress.total_bytes());
@@ -40,36 +47,40 @@ pub(crate) fn watch<T>(quiet: bool, progress: &Progress, work: impl FnOnce() -> 
             bar.finish_and_clear();
         });
         let result = work();
-        drop(work_goes_on);
+        drop(working);
         result
     })
 }
 
-/// Sets `stop` when the user interrupts the program, or the system ends it.
+/// Sets `stop` on SIGINT, SIGTERM and SIGHUP. A second signal ends the program at once, unless a load is committing; the next
+/// load removes what is left behind.
 ///
 /// # Errors
-/// What the operating system says.
-pub(crate) fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<(), Box<dyn Error>> {
-    let on_signal = stop.clone();
-    // A second signal does not wait, except for a commit; what is left behind then is removed by the next load.
-    ctrlc::set_handler(move || {
-        let is_committing = || LOAD.get().is_some_and(|progress| progress.is_committing());
-        if on_signal.swap(true, Ordering::SeqCst) && !is_committing() {
-            std::process::exit(130)
+/// If the signal handlers or their thread cannot be installed.
+pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) -> std::io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let stop = stop.clone();
+    let wait = move || {
+        for _ in signals.forever() {
+            let is_committing = || LOAD.get().is_some_and(|progress| progress.is_committing());
+            if stop.swap(true, Ordering::SeqCst) && !is_committing() {
+                std::process::exit(INTERRUPTED);
+            }
         }
-    })?;
-    // Not to be ended by it is all: what is too large for the limit on files is an error of the write.
-    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
+    };
+    thread::Builder::new().name("signals".into()).spawn(wait)?;
+    // Without a handler, SIGXFSZ kills the program. With one, a file beyond the size limit is an error of the write.
+    flag::register(SIGXFSZ, Arc::default())?;
     Ok(())
 }
 
-/// Has signals wait for the end of a load that commits: the exit code then says that the rows are loaded.
-pub(crate) fn finish_commit_on_signals(progress: Arc<Progress>) {
+/// Lets a load that is committing finish although signals arrive: the exit code then says that the rows are loaded.
+pub(super) fn finish_commit_on_signals(progress: Arc<Progress>) {
     let _ = LOAD.set(progress);
 }
 
-/// Says `text` on standard error, if that is there, unless `quiet`.
-pub(crate) fn print_status(quiet: bool, text: &str) {
+/// Prints `text` on standard error, unless `quiet`. An unwritable standard error is ignored.
+pub(super) fn print_status(quiet: bool, text: &str) {
     if !quiet {
         let _ = writeln!(std::io::stderr(), "{text}");
     }
@@ -103,8 +114,8 @@ fn printable(text: &str) -> String {
 /// Prints `text` on standard output. A reader that closes the pipe early has seen enough.
 ///
 /// # Errors
-/// What the operating system says.
-pub(crate) fn print(text: &str) -> std::io::Result<()> {
+/// If it cannot be written.
+pub(super) fn print(text: &str) -> std::io::Result<()> {
     match writeln!(std::io::stdout(), "{text}") {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         printed => printed,

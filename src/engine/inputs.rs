@@ -31,7 +31,7 @@ impl CsvInput {
     /// # Errors
     /// As [`Input::find`] and [`Header::read`].
     pub(crate) fn find(path: &Path, plan: &Plan, stop: &Arc<AtomicBool>) -> Result<Vec<Self>> {
-        let inputs = Input::find(path, plan.encoding.as_deref(), stop)?;
+        let inputs = Input::find(path, plan.encoding.as_deref(), plan.input_options.map, stop)?;
         let max_columns = if plan.takes_all_columns() { column_limit()? } else { usize::MAX };
         let with_header = |input: Input| {
             let header = Header::read(input.name(), &*input.open()?, plan, max_columns)?;

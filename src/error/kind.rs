@@ -210,6 +210,16 @@ pub enum Kind {
         /// Why not.
         reason: String,
     },
+    /// An input has a compression format that was switched off when sqload was built.
+    #[error(
+        "{} is compressed with {feature}, and sqload was built without the Cargo feature {feature:?}", path.display()
+    )]
+    FormatDisabled {
+        /// The input.
+        path: PathBuf,
+        /// The Cargo feature.
+        feature: &'static str,
+    },
     /// An input changed while it was being read.
     #[error("{} changed while it was being read", path.display())]
     InputChanged {

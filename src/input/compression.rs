@@ -41,11 +41,29 @@ impl Compression {
     /// If the decoder cannot allocate its memory.
     pub(super) fn decompress(self, from: ByteStream) -> io::Result<ByteStream> {
         Ok(match self {
-            Self::None | Self::Zip => from,
+            #[cfg(feature = "gzip")]
             Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(from)),
+            #[cfg(feature = "zstd")]
             Self::Zstd => Box::new(zstd::Decoder::new(from)?),
+            #[cfg(feature = "bzip2")]
             Self::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(from)),
+            #[cfg(feature = "xz")]
             Self::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(from)),
+            // Not compressed, an archive, or a format without its feature, which `missing_feature` reports.
+            _ => from,
         })
+    }
+
+    /// The Cargo feature without which this build cannot decompress the format, if it is disabled.
+    pub(super) fn missing_feature(self) -> Option<&'static str> {
+        let (feature, is_enabled) = match self {
+            Self::None => return None,
+            Self::Gzip => ("gzip", cfg!(feature = "gzip")),
+            Self::Zstd => ("zstd", cfg!(feature = "zstd")),
+            Self::Bzip2 => ("bzip2", cfg!(feature = "bzip2")),
+            Self::Xz => ("xz", cfg!(feature = "xz")),
+            Self::Zip => ("zip", cfg!(feature = "zip")),
+        };
+        (!is_enabled).then_some(feature)
     }
 }

@@ -9,20 +9,22 @@ use std::io;
 #[derive(Debug)]
 pub(super) struct GuardedMap {
     /// Declared before the mapping, so that it is dropped first.
-    watch: Watch,
+    watch: Option<Watch>,
     map: MmapRaw,
 }
 
 impl GuardedMap {
-    /// Maps the first `bytes` bytes of `file`, which may be more than it has.
+    /// Maps the first `bytes` bytes of `file`, which may be more than it has. Faults are survived only if it `is_guarded`, which
+    /// installs a signal handler.
     ///
     /// # Errors
     /// If the file cannot be mapped.
-    pub(super) fn new(file: &File, bytes: usize) -> io::Result<Self> {
+    pub(super) fn new(file: &File, bytes: usize, is_guarded: bool) -> io::Result<Self> {
         let map = MmapOptions::new().len(bytes).map_raw_read_only(file)?;
         // SAFETY: the mapping belongs to the result, which drops the watch first. It is reachable only through
         // `GuardedMap::bytes`, whose callers do not rely on values.
-        let watch = unsafe { Watch::new(map.as_ptr(), map.len()) }?;
+        let watch = || unsafe { Watch::new(map.as_ptr(), map.len()) };
+        let watch = if is_guarded { Some(watch()?) } else { None };
         Ok(Self { watch, map })
     }
 
@@ -38,7 +40,7 @@ impl GuardedMap {
 
     /// True if a page could not be read, so that bytes are zero which are not zero in the file.
     pub(super) fn is_torn(&self) -> bool {
-        self.watch.is_torn()
+        self.watch.as_ref().is_some_and(Watch::is_torn)
     }
 
     /// The first `bytes` bytes.

@@ -1,12 +1,14 @@
 //! The paths of inputs.
 
 use crate::error::{Error, Kind, Result};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
 use std::path::PathBuf;
 
 /// Raises the limit on open files as far as the system allows.
 pub(crate) fn raise_open_file_limit() {
-    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
         tracing::debug!("cannot raise the limit on open files: {error}");
     }
 }

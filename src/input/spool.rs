@@ -35,6 +35,8 @@ pub(super) struct Spool {
     path: PathBuf,
     file: Arc<File>,
     maps: [OnceLock<GuardedMap>; MAX_MAPS],
+    /// Whether faults of the maps are survived.
+    is_guarded: bool,
     shared: Arc<Shared>,
     stop: Arc<AtomicBool>,
 }
@@ -71,6 +73,7 @@ impl Spool {
     pub(super) fn start(
         from: impl Read + Send + 'static,
         path: &Path,
+        is_guarded: bool,
         stop: Arc<AtomicBool>,
     ) -> io::Result<Self> {
         let file = Arc::new(temporary_file()?);
@@ -83,7 +86,7 @@ impl Spool {
         };
         // The thread is not joined: it may be waiting for a pipe when the spool is dropped.
         thread::Builder::new().name("input".into()).spawn(copy)?;
-        Ok(Self { path: path.to_owned(), file, maps: Default::default(), shared, stop })
+        Ok(Self { path: path.to_owned(), file, maps: Default::default(), is_guarded, shared, stop })
     }
 
     /// The number of bytes written so far, and whether they are the whole input.
@@ -129,7 +132,7 @@ impl Spool {
         let map = match self.maps[index].get() {
             Some(map) => map,
             None => {
-                let map = GuardedMap::new(&self.file, size(index))?;
+                let map = GuardedMap::new(&self.file, size(index), self.is_guarded)?;
                 self.maps[index].get_or_init(|| map)
             }
         };
@@ -194,7 +197,7 @@ mod tests {
     }
 
     fn spool(from: impl Read + Send + 'static) -> Spool {
-        Spool::start(from, Path::new("in.csv"), Arc::default()).unwrap()
+        Spool::start(from, Path::new("in.csv"), true, Arc::default()).unwrap()
     }
 
     #[test]

@@ -241,7 +241,7 @@ pub enum EvaluatorChoice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnMismatch {
-    /// End the load with [`Kind::TypeMismatch`](crate::Kind::TypeMismatch), because the type was inferred from a sample. TEXT
+    /// Start the load again with types inferred from all records, because the type was inferred from a sample. TEXT
     /// with this setting is the type of a column without values in the sample; values that all look like numbers are then
     /// a mismatch.
     TypeMismatch,

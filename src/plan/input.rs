@@ -64,8 +64,9 @@ impl fmt::Debug for Delimiter {
     }
 }
 
-/// What precedes the records of an input, and how many records to read.
+/// How inputs are read: what precedes the records, and how many records to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InputOptions {
     /// Detect the delimiter (comma, tab, semicolon or pipe) from the first records.
     pub detect_delimiter: bool,
@@ -76,10 +77,12 @@ pub struct InputOptions {
     /// Number of records in the header. With several, the names of a column are joined with a space. With 0, the columns
     /// are named `column1`, `column2` and so on.
     pub header_rows: usize,
+    /// Map large files into memory instead of reading them. This installs a handler for SIGBUS in the process.
+    pub map: bool,
 }
 
 impl Default for InputOptions {
     fn default() -> Self {
-        Self { detect_delimiter: false, skip_lines: 0, max_records: None, header_rows: 1 }
+        Self { detect_delimiter: false, skip_lines: 0, max_records: None, header_rows: 1, map: true }
     }
 }

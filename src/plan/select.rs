@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 /// The SELECT of an `INSERT INTO ... SELECT`, and the columns of the table that its values go to.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Select {
     /// The select list.
     pub items: Vec<SelectItem>,
@@ -43,6 +44,7 @@ pub enum SelectItem {
 
 /// A reference to a column of the input in SQL text.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ColumnRef {
     /// The name of the column, as it is written there.
     pub column: String,
@@ -54,6 +56,7 @@ pub struct ColumnRef {
 
 /// A position in SQL text.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Place {
     /// The name of the text, usually that of its file.
     pub file: Arc<str>,

@@ -292,7 +292,11 @@ mod tests {
                     &[&sql[..*to], &sql[*from..]].concat(),
                 ] {
                     if let Err(error) = crate::sql::Pipeline::parse("x.sql", text) {
-                        let crate::Kind::Sql { place, .. } = error.kind() else { panic!("{error}") };
+                        let (crate::Kind::Sql { place, .. }
+                        | crate::Kind::UnsupportedStatement { place, .. }) = error.kind()
+                        else {
+                            panic!("{error}")
+                        };
                         let lines = text.split('\n').count() as u64;
                         assert!((1..=lines).contains(&place.line), "{text}: {error}");
                     }

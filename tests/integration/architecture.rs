@@ -52,7 +52,6 @@ fn each_dependency_has_one_home() {
     for decoder in ["flate2::", "zstd::", "bzip2::", "liblzma::", "zip::", "encoding_rs::"] {
         only_in(decoder, &["input"]);
     }
-    only_in("ctrlc::", &["cli/terminal.rs"]);
     only_in("signal_hook::", &["cli/terminal.rs"]);
     only_in("rustix::", &["files", "load/preview.rs", "input"]);
     only_in("wide::", &["format/csv/scan.rs"]);
@@ -91,7 +90,6 @@ fn each_dependency_has_one_home() {
     only_in("glob::", &["input/paths.rs"]);
     only_in("sqlparser::", &["sql"]);
     only_in("strsim::", &["error"]);
-    only_in("rlimit::", &["input/paths.rs"]);
     only_in("indexmap::", &["eval/compile.rs"]);
 }
 

@@ -5,7 +5,7 @@ use crate::naive;
 use proptest::prelude::*;
 use rusqlite::types::Value;
 use sqload::Loader;
-use sqload::plan::{Delimiter, Dialect, HeaderColumns, OnError, Plan, Table, WriterChoice};
+use sqload::plan::{Delimiter, Dialect, IfExists, OnError, Plan, WriterChoice};
 use std::num::NonZeroUsize;
 
 /// Asserts that both writers load `csv` as `expected`: the column names, then the rows, all of type TEXT.
@@ -179,9 +179,12 @@ proptest! {
         for (writer, jobs, chunk_bytes) in
             [(WriterChoice::Direct, 1, 1), (WriterChoice::Statements, 2, 100), (WriterChoice::Direct, 8, 1 << 16)]
         {
-            let columns = Some(HeaderColumns { all_text: true, ..HeaderColumns::default() });
-            let plan = Plan { dialect, columns, ..Plan::new(Table::new("t", Vec::new())) };
+            let mut plan = Plan::with_header_columns("t");
+            plan.dialect = dialect;
             let loader = Loader::from(plan)
+                .detect_delimiter(false)
+                .if_exists(IfExists::Replace)
+                .all_text(true)
                 .writer(writer)
                 .on_error(OnError::Skip)
                 .jobs(NonZeroUsize::new(jobs).unwrap())

@@ -131,7 +131,7 @@ fn load(
         Column::new(name, *declaration, if is_number { Expr::TryInteger(Box::new(field)) } else { field })
     });
     let loader =
-        Loader::new(Table::new("t", columns.collect())).verify(true).chunk_bytes(5.try_into().unwrap());
+        Loader::from(Table::new("t", columns.collect())).verify(true).chunk_bytes(5.try_into().unwrap());
     change(loader).load(input, database)
 }
 

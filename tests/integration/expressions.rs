@@ -459,13 +459,12 @@ fn all_evaluators_agree() {
         };
         let expected: Vec<_> = fates.into_iter().filter_map(row).collect();
         for evaluator in [EvaluatorChoice::Auto, EvaluatorChoice::Sqlite] {
-            let tuning = Tuning {
-                evaluator,
-                jobs: NonZeroUsize::new(generator.0.random_range(1..4)),
-                chunk_bytes: *[1, 100, 1 << 20].choose(&mut generator.0).unwrap(),
-                writer: *[WriterChoice::Direct, WriterChoice::Statements].choose(&mut generator.0).unwrap(),
-                ..Tuning::default()
-            };
+            let mut tuning = Tuning::default();
+            tuning.evaluator = evaluator;
+            tuning.jobs = NonZeroUsize::new(generator.0.random_range(1..4));
+            tuning.chunk_bytes = *[1, 100, 1 << 20].choose(&mut generator.0).unwrap();
+            tuning.writer =
+                *[WriterChoice::Direct, WriterChoice::Statements].choose(&mut generator.0).unwrap();
             let (found, report) = load(&csv, &sql, tuning);
             for (row, (found, expected)) in found.iter().zip(&expected).enumerate() {
                 for (index, expr) in exprs.iter().enumerate() {
@@ -515,7 +514,9 @@ fn filters_short_circuit_like_sqlite() {
         assert_eq!(kept.len(), rows);
         for evaluator in [EvaluatorChoice::Auto, EvaluatorChoice::Sqlite] {
             let sql = format!("CREATE TABLE t (a); INSERT INTO t {query}");
-            let (found, report) = load(&csv, &sql, Tuning { evaluator, ..Tuning::default() });
+            let mut tuning = Tuning::default();
+            tuning.evaluator = evaluator;
+            let (found, report) = load(&csv, &sql, tuning);
             assert_eq!((found, report.rejected), (kept.clone(), 0), "{filter}");
         }
     }

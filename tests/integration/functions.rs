@@ -89,13 +89,9 @@ fn values_depend_only_on_the_record_with_any_evaluator() {
     let inputs = Inputs::new(&[&csv(0..150), &csv(150..170)]);
     let sql = pipeline(&exprs);
     let load = |evaluator, jobs, chunk_bytes| {
-        let tuning = Tuning {
-            evaluator,
-            jobs: NonZeroUsize::new(jobs),
-            chunk_bytes,
-            seed: Some(7),
-            ..Tuning::default()
-        };
+        let mut tuning = Tuning::default();
+        (tuning.evaluator, tuning.jobs) = (evaluator, NonZeroUsize::new(jobs));
+        (tuning.chunk_bytes, tuning.seed) = (chunk_bytes, Some(7));
         inputs.load(&sql, |plan| plan.tuning = tuning).unwrap().0
     };
     let rows = load(EvaluatorChoice::Auto, 1, 1 << 20);
@@ -146,7 +142,7 @@ fn a_failing_expression_rejects_the_record() {
             let rejects = inputs.directory.path().join("rejects.csv");
             let (rows, report) = inputs
                 .load(&sql, |plan| {
-                    plan.tuning = Tuning { writer, evaluator, ..Tuning::default() };
+                    (plan.tuning.writer, plan.tuning.evaluator) = (writer, evaluator);
                     plan.policies.rejects = Some(rejects.clone());
                 })
                 .unwrap();
@@ -219,7 +215,8 @@ fn filtered_rows_do_not_change_record_numbers() {
         for chunk_bytes in [1, 1_000] {
             let (rows, report) = inputs
                 .load(sql, |plan| {
-                    plan.tuning = Tuning { writer, chunk_bytes, verify: true, ..Tuning::default() };
+                    (plan.tuning.writer, plan.tuning.chunk_bytes) = (writer, chunk_bytes);
+                    plan.tuning.verify = true;
                 })
                 .unwrap();
             assert_eq!((report.loaded, report.filtered), (1_667, 3_333));
@@ -245,12 +242,9 @@ fn the_current_time_is_constant_during_a_load() {
         "'now' || now",
     ];
     for jobs in [1, 2] {
-        let tuning = Tuning {
-            seed: Some(1_706_725_800_007),
-            jobs: NonZeroUsize::new(jobs),
-            chunk_bytes: 100,
-            ..Tuning::default()
-        };
+        let mut tuning = Tuning::default();
+        (tuning.seed, tuning.chunk_bytes) = (Some(1_706_725_800_007), 100);
+        tuning.jobs = NonZeroUsize::new(jobs);
         let rows = inputs.load(&pipeline(&exprs), |plan| plan.tuning = tuning).unwrap().0;
         for (number, row) in rows.iter().enumerate() {
             let expected = [

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use sqload::Loader;
-use sqload::plan::WriterChoice;
+use sqload::plan::{IfExists, OnError, WriterChoice};
 use std::num::NonZeroUsize;
 use std::path::Path;
 
@@ -54,7 +54,12 @@ fn load(csv: &[u8], jobs: usize, chunk_bytes: usize, writer: WriterChoice, datab
     std::fs::write(&input, csv).unwrap();
     let _ = std::fs::remove_file(database);
     let size = |number: usize| NonZeroUsize::new(number).unwrap();
-    let loader = Loader::of_input("t").jobs(size(jobs)).chunk_bytes(size(chunk_bytes)).writer(writer);
+    let loader = Loader::new("t")
+        .if_exists(IfExists::Replace)
+        .on_error(OnError::Skip)
+        .jobs(size(jobs))
+        .chunk_bytes(size(chunk_bytes))
+        .writer(writer);
     loader.verify(true).load(&input, database).unwrap();
 }
 
@@ -241,7 +246,7 @@ fn keys_are_unique_across_inputs() {
         std::fs::write(input, rows).unwrap();
     }
     for writer in [WriterChoice::Direct, WriterChoice::Statements] {
-        let loader = Loader::new(sqload::demo::people::table(sqload::plan::Expr::Uuid7)).writer(writer);
+        let loader = Loader::from(sqload::demo::people::table(sqload::plan::Expr::Uuid7)).writer(writer);
         let report = loader.verify(true).load_all(&inputs, path("out.db")).unwrap();
         assert_eq!((report.records, report.loaded), (3_003, 3_003));
         let connection = Connection::open(path("out.db")).unwrap();

@@ -4,7 +4,7 @@ use crate::common::rows_of;
 use proptest::prelude::*;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
-use sqload::plan::{Column, Expr, OnError, Plan, Table, Tuning, WriterChoice};
+use sqload::plan::{Column, Expr, OnError, Table, WriterChoice};
 use sqload::{Kind, Loader, demo::people};
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -81,7 +81,7 @@ proptest! {
         std::fs::write(path("in.csv"), &csv).unwrap();
         let expected = reference(&csv, &path("reference.db"));
         for jobs in [1, 2, 8] {
-            let loader = Loader::new(table())
+            let loader = Loader::from(table())
                 .jobs(NonZeroUsize::new(jobs).unwrap())
                 .chunk_bytes(NonZeroUsize::new(chunk_bytes).unwrap())
                 .batch_rows(NonZeroUsize::new(batch_rows).unwrap())
@@ -103,9 +103,9 @@ fn rows_and_keys_do_not_depend_on_chunk_size_or_jobs() {
     for id in [Expr::Uuid7, Expr::Uuid4] {
         let mut first = None;
         for (jobs, chunk_bytes) in [(1, 1 << 20), (1, 1), (2, 100), (8, 1), (3, 4_096)] {
-            let tuning =
-                Tuning { jobs: NonZeroUsize::new(jobs), chunk_bytes, seed: Some(9), ..Tuning::default() };
-            let loader = Loader::from(Plan { tuning, ..Plan::new(people::table(id.clone())) });
+            let number = |number| NonZeroUsize::new(number).unwrap();
+            let loader = Loader::from(people::table(id.clone())).seed(9);
+            let loader = loader.jobs(number(jobs)).chunk_bytes(number(chunk_bytes));
             loader.load(path("in.csv"), path("out.db")).unwrap();
             let people = content(&path("out.db"), "people");
             assert_eq!(people.len(), 3_000);
@@ -136,8 +136,9 @@ fn returns_the_first_error_at_any_number_of_jobs() {
         ),
     ] {
         for (jobs, chunk_bytes) in [(1, 1 << 20), (2, 1), (8, 500)] {
-            let tuning = Tuning { jobs: NonZeroUsize::new(jobs), chunk_bytes, ..Tuning::default() };
-            let loader = Loader::from(Plan { tuning, ..Plan::new(table()) }).on_error(on_error);
+            let number = |number| NonZeroUsize::new(number).unwrap();
+            let loader = Loader::from(table()).on_error(on_error);
+            let loader = loader.jobs(number(jobs)).chunk_bytes(number(chunk_bytes));
             let error = loader.load(&input, path("out.db")).unwrap_err();
             assert_eq!(error.to_string(), format!("{}: {expected}", input.display()));
             assert!(!path("out.db").exists());
@@ -147,7 +148,7 @@ fn returns_the_first_error_at_any_number_of_jobs() {
 
 #[test]
 fn contradictory_settings_are_usage_errors() {
-    let loader = || Loader::new(table());
+    let loader = || Loader::from(table());
     let no_columns = Table::new("t", Vec::new());
     for loader in [
         loader().delimiter(b'\n'),
@@ -161,7 +162,7 @@ fn contradictory_settings_are_usage_errors() {
         loader().page_bytes(1000),
         loader().page_bytes(256),
         loader().max_record_bytes(NonZeroUsize::MAX),
-        Loader::new(no_columns),
+        Loader::from(no_columns),
     ] {
         let error = loader.load("missing.csv", "missing.db").unwrap_err();
         assert!(matches!(error.kind(), Kind::Usage(_)), "{error}");
@@ -175,7 +176,7 @@ fn quotes_table_and_column_names() {
     let name = "select \"; DROP TABLE x; --";
     std::fs::write(path("in.csv"), "a\n1\n").unwrap();
     let column = Column::new(name, "TEXT", Expr::Field("a".into()));
-    Loader::new(Table::new(name, vec![column])).load(path("in.csv"), path("out.db")).unwrap();
+    Loader::from(Table::new(name, vec![column])).load(path("in.csv"), path("out.db")).unwrap();
     let connection = Connection::open(path("out.db")).unwrap();
     let found: (String, String) = connection
         .query_row("SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c", [], |row| {
@@ -191,7 +192,7 @@ fn a_constraint_violation_fails_the_load() {
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("in.csv"), "a\n1\n2\n1\n").unwrap();
     let column = Column::new("a", "TEXT UNIQUE", Expr::Field("a".into()));
-    let loader = Loader::new(Table::new("t", vec![column])).on_error(OnError::Abort);
+    let loader = Loader::from(Table::new("t", vec![column])).on_error(OnError::Abort);
     let input = path("in.csv").display().to_string();
     let (first, second) =
         (format!("{input}: line 2 (record 1, byte 2)"), format!("{input}: line 4 (record 3, byte 6)"));

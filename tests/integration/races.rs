@@ -204,7 +204,7 @@ fn devices_as_the_database_are_errors() {
 /// The table `t` with the column `a` of the input.
 fn loader() -> Loader {
     let column = Column::new("a", "TEXT", Expr::Field("a".into()));
-    Loader::new(Table { if_exists: IfExists::Append, ..Table::new("t", vec![column]) })
+    Loader::from(Table::new("t", vec![column])).if_exists(IfExists::Append)
 }
 
 #[test]

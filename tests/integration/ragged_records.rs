@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rusqlite::types::Value;
 use serde_json::Value as Json;
 use sqload::Loader;
-use sqload::plan::{Dialect, HeaderColumns, InvalidUtf8, OnError, Plan, Ragged, Table, WriterChoice};
+use sqload::plan::{Dialect, IfExists, InvalidUtf8, OnError, Ragged, WriterChoice};
 use sqload::report::Report;
 use std::num::NonZeroUsize;
 
@@ -129,10 +129,7 @@ fn rejects_keep_their_invalid_utf8() {
 fn a_nul_delimiter_is_not_counted_as_part_of_a_value() {
     let dir = TestDir::new();
     dir.write("in.csv", "a\0b\n1\0\"\0\"\n");
-    let columns = Some(HeaderColumns::default());
-    let mut plan = Plan { columns, ..Plan::new(Table::new("t", Vec::new())) };
-    plan.dialect.delimiter = 0.into();
-    let report = Loader::from(plan).load(dir.path("in.csv"), dir.path("out.db")).unwrap();
+    let report = Loader::new("t").delimiter(0).load(dir.path("in.csv"), dir.path("out.db")).unwrap();
     assert_eq!((report.loaded, report.repairs.nul_values), (1, 1));
 }
 
@@ -180,8 +177,7 @@ fn reference(body: &[u8], ragged: Ragged, invalid_utf8: InvalidUtf8) -> (Vec<Vec
 
 fn load(dir: &TestDir, ragged: Ragged, utf8: InvalidUtf8, setting: (WriterChoice, usize, usize)) -> Report {
     let (writer, jobs, chunk_bytes) = setting;
-    let columns = Some(HeaderColumns { all_text: true, ..HeaderColumns::default() });
-    let loader = Loader::from(Plan { columns, ..Plan::new(Table::new("t", Vec::new())) });
+    let loader = Loader::new("t").delimiter(b',').all_text(true).if_exists(IfExists::Replace);
     let loader = loader.ragged(ragged).invalid_utf8(utf8).on_error(OnError::Skip).writer(writer);
     let number = |number| NonZeroUsize::new(number).unwrap();
     let loader = loader.jobs(number(jobs)).chunk_bytes(number(chunk_bytes));

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use sqload::Loader;
-use sqload::plan::{HeaderColumns, Nulls, OnError, Plan, Table, Type, WriterChoice};
+use sqload::plan::{IfExists, Type, WriterChoice};
 use std::num::NonZeroUsize;
 
 /// The text that stands for NULL; no generated value equals it.
@@ -75,15 +75,15 @@ proptest! {
         let has_values = |index: usize| rows.iter().any(|row| row[index] != Value::Null);
         let given = types.iter().enumerate();
         let given = given.filter(|(index, column_type)| **column_type == Type::Blob || !has_values(*index));
-        let given = given.map(|(index, column_type)| (format!("c{index}"), *column_type)).collect();
-        let columns = HeaderColumns { types: given, ..HeaderColumns::default() };
-        let nulls = Nulls { texts: vec![NULL.to_owned()], ..Nulls::default() };
+        let given = given.map(|(index, column_type)| (format!("c{index}"), *column_type));
+        let given: Vec<_> = given.collect();
         let mut contents = Vec::new();
         for writer in [WriterChoice::Direct, WriterChoice::Statements] {
-            let (columns, nulls) = (Some(columns.clone()), nulls.clone());
-            let plan = Plan { columns, nulls, ..Plan::new(Table::new("t", Vec::new())) };
+            let loader = Loader::new("t").delimiter(b',').null(NULL).if_exists(IfExists::Replace);
+            let loader =
+                given.iter().fold(loader, |loader, (column, to)| loader.column_type(column, *to));
             let size = |number: usize| NonZeroUsize::new(number).unwrap();
-            let loader = Loader::from(plan).on_error(OnError::Abort).writer(writer).verify(true);
+            let loader = loader.writer(writer).verify(true);
             let loader = loader.chunk_bytes(size(chunk_bytes)).jobs(size(jobs));
             let report = loader.load(path("in.csv"), path("out.db")).unwrap();
             prop_assert_eq!((report.records, report.loaded), (rows.len() as u64, rows.len() as u64));

@@ -59,7 +59,9 @@ impl Case {
         let column =
             |(name, declaration): &(String, String)| Column::new(name, declaration, Expr::Integer(0));
         let columns = self.columns.iter().map(column).collect();
-        Table { indexes: self.indexes.clone(), ..Table::new("t", columns) }
+        let mut table = Table::new("t", columns);
+        table.indexes = self.indexes.clone();
+        table
     }
 
     /// Creates a database with the empty table.

@@ -1,0 +1,132 @@
+//! Setters for how inputs are read, and for bad records.
+
+use super::Loader;
+use crate::plan::{Delimiter, InvalidUtf8, OnError, Ragged};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// The format of the inputs.
+impl Loader {
+    /// The field delimiter: a byte, or a [`Delimiter`] of several. Default: detected by [`Loader::new`], otherwise a comma.
+    pub fn delimiter(mut self, delimiter: impl Into<Delimiter>) -> Self {
+        self.plan.dialect.delimiter = delimiter.into();
+        self.detect_delimiter(false)
+    }
+
+    /// Whether to detect the delimiter (comma, tab, semicolon or pipe) in the first records. Default: true for
+    /// [`Loader::new`], otherwise false.
+    pub fn detect_delimiter(mut self, detect: bool) -> Self {
+        self.plan.input_options.detect_delimiter = detect;
+        self
+    }
+
+    /// The byte that encloses fields with delimiters or line ends; `None` means that no byte does. Default: `"`.
+    pub fn quote(mut self, quote: Option<u8>) -> Self {
+        self.plan.dialect.quote = quote;
+        self
+    }
+
+    /// The byte that escapes the next one inside quotes. Default: none. A doubled quote always means one quote.
+    pub fn escape(mut self, escape: Option<u8>) -> Self {
+        self.plan.dialect.escape = escape;
+        self
+    }
+
+    /// Lines that start with this byte are comments. Default: no comments.
+    pub fn comment(mut self, comment: Option<u8>) -> Self {
+        self.plan.dialect.comment = comment;
+        self
+    }
+
+    /// Whether to remove spaces and tabs around fields and column names. Default: false.
+    pub fn trim(mut self, trim: bool) -> Self {
+        self.plan.dialect.trim = trim;
+        self
+    }
+
+    /// The text encoding: a label of the [Encoding Standard](https://encoding.spec.whatwg.org/#names-and-labels). Default:
+    /// UTF-8, or UTF-16 if the input starts with its byte order mark.
+    pub fn encoding(mut self, label: impl Into<String>) -> Self {
+        self.plan.encoding = Some(label.into());
+        self
+    }
+
+    /// The number of lines to skip before the header. Default: 0.
+    pub fn skip_lines(mut self, lines: u64) -> Self {
+        self.plan.input_options.skip_lines = lines;
+        self
+    }
+
+    /// The number of records in the header. With several, the names of a column are joined with a space; with 0, the columns
+    /// are named `column1`, `column2` and so on. Default: 1.
+    pub fn header_rows(mut self, rows: usize) -> Self {
+        self.plan.input_options.header_rows = rows;
+        self
+    }
+
+    /// The largest number of records to read. Default: all.
+    pub fn limit(mut self, records: u64) -> Self {
+        self.plan.input_options.max_records = Some(records);
+        self
+    }
+
+    /// Whether empty fields become NULL, even in TEXT columns; empty quoted fields never do. Default: false.
+    pub fn empty_null(mut self, empty_null: bool) -> Self {
+        self.plan.nulls.empty = empty_null;
+        self
+    }
+
+    /// Adds a text that means NULL. Default: none.
+    pub fn null(mut self, text: impl Into<String>) -> Self {
+        self.plan.nulls.texts.push(text.into());
+        self
+    }
+
+    /// The size of the largest record in bytes, at most 1 GiB. A larger record is an error. Default: 16 MiB.
+    pub fn max_record_bytes(mut self, bytes: NonZeroUsize) -> Self {
+        self.plan.policies.max_record_bytes = bytes.get();
+        self
+    }
+
+    /// Whether large files may be mapped into memory, which installs a signal handler in the process. Otherwise they are
+    /// read. Default: true.
+    pub fn map_inputs(mut self, map: bool) -> Self {
+        self.plan.input_options.map = map;
+        self
+    }
+}
+
+/// Bad records.
+impl Loader {
+    /// What to do about a record that cannot be loaded. Default: [`OnError::Abort`] for [`Loader::new`], otherwise
+    /// [`OnError::Skip`].
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.plan.policies.on_error = on_error;
+        self
+    }
+
+    /// With [`OnError::Skip`], the largest number of rejected records. Default: no limit.
+    pub fn max_errors(mut self, max_errors: u64) -> Self {
+        self.plan.policies.max_errors = Some(max_errors);
+        self
+    }
+
+    /// What to do about a record with fewer or more fields than the header. Default: [`Ragged::Reject`].
+    pub fn ragged(mut self, ragged: Ragged) -> Self {
+        self.plan.policies.ragged = ragged;
+        self
+    }
+
+    /// What to do about a record that is not valid UTF-8. Default: [`InvalidUtf8::Reject`].
+    pub fn invalid_utf8(mut self, invalid_utf8: InvalidUtf8) -> Self {
+        self.plan.policies.invalid_utf8 = invalid_utf8;
+        self
+    }
+
+    /// The file for rejected records: they are written unchanged, after the header. The reasons go to
+    /// `<path>.reasons.jsonl`. Default: none.
+    pub fn rejects(mut self, path: impl Into<PathBuf>) -> Self {
+        self.plan.policies.rejects = Some(path.into());
+        self
+    }
+}

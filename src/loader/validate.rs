@@ -1,0 +1,92 @@
+//! Checks of plans.
+
+use crate::error::{Kind, PlanError, Result};
+use crate::plan::{Dialect, HeaderColumns, InvalidUtf8, Plan};
+
+/// Checks that the settings of a plan do not contradict each other.
+///
+/// # Errors
+/// [`Kind::Plan`], [`Kind::Usage`].
+pub(super) fn validate(plan: &Plan) -> Result<()> {
+    const MAX_RECORD_BYTES: usize = 1 << 30;
+    // Each byte can become three, and positions in the result must fit in 32 bits.
+    const MAX_REPLACED_BYTES: usize = (u32::MAX / 3) as usize;
+    let Plan { dialect, table, policies, tuning, .. } = plan;
+    let is_page_size = |bytes: u32| bytes.is_power_of_two() && (512..=65536).contains(&bytes);
+    check_names(plan)?;
+    check_key(plan)?;
+    let problem = if let Some(problem) = dialect_problem(dialect) {
+        problem
+    } else if table.columns.is_empty() && plan.columns.is_none() {
+        "a table needs at least one column"
+    } else if !table.columns.is_empty() && plan.columns.is_some() {
+        "the columns of a table come either from the plan or from the header"
+    } else if tuning.page_bytes.is_some_and(|bytes| !is_page_size(bytes)) {
+        "the page size must be a power of two from 512 to 65536"
+    } else if tuning.chunk_bytes > MAX_RECORD_BYTES || policies.max_record_bytes > MAX_RECORD_BYTES {
+        "chunks and records are limited to 1 GiB"
+    } else if policies.invalid_utf8 == InvalidUtf8::Replace
+        && tuning.chunk_bytes + policies.max_record_bytes > MAX_REPLACED_BYTES
+    {
+        "to replace invalid UTF-8, the sizes of a chunk and of the largest record must not exceed 1.3 GiB together"
+    } else {
+        return Ok(());
+    };
+    Err(Kind::Usage(problem.to_owned()).into())
+}
+
+/// Checks the names of the table and its columns, except for those that come from a header.
+fn check_names(Plan { table, columns, .. }: &Plan) -> Result<()> {
+    let new_names = columns.iter().flat_map(|columns| {
+        let renamed = columns.renamed.iter().map(|(_, new)| new);
+        renamed.chain(&columns.auto_id).chain(&columns.input_column)
+    });
+    let has_empty = new_names.clone().any(String::is_empty);
+    let columns = table.columns.iter().map(|column| &column.name);
+    let mut names = std::iter::once(&table.name).chain(columns).chain(new_names);
+    if table.name.is_empty() {
+        Err(PlanError::NoTableName.into())
+    } else if table.name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_")) {
+        Err(PlanError::ReservedTableName { table: table.name.clone() }.into())
+    } else if has_empty {
+        Err(Kind::Usage("a column needs a name".to_owned()).into())
+    } else if let Some(name) = names.find(|name| name.contains('\0')) {
+        Err(Kind::Usage(format!("a name cannot contain a NUL character: {name:?}")).into())
+    } else {
+        Ok(())
+    }
+}
+
+/// Checks that the primary keys that the plan asks for do not contradict each other.
+fn check_key(Plan { table, columns, .. }: &Plan) -> Result<()> {
+    let Some(HeaderColumns { auto_id, primary_key, .. }) = columns else { return Ok(()) };
+    if table.is_without_rowid && primary_key.is_empty() {
+        Err(PlanError::WithoutRowidNeedsKey.into())
+    } else if auto_id.is_some() && !primary_key.is_empty() {
+        Err(PlanError::TwoPrimaryKeys.into())
+    } else {
+        Ok(())
+    }
+}
+
+/// What is wrong with a dialect, if anything is.
+fn dialect_problem(dialect: &Dialect) -> Option<&'static str> {
+    let Dialect { delimiter, quote, escape, comment, trim } = dialect;
+    let delimiter = delimiter.as_bytes();
+    let others: Vec<_> = [quote, escape, comment].into_iter().flatten().copied().collect();
+    let is_used_twice =
+        |byte: &u8| delimiter.contains(byte) || others.iter().filter(|other| *other == byte).count() > 1;
+    if delimiter.iter().chain(&others).any(|byte| matches!(byte, b'\n' | b'\r')) {
+        Some("the delimiter, quote, escape and comment must not contain a line end")
+    } else if others.iter().any(is_used_twice) {
+        Some("the delimiter, quote, escape and comment must differ")
+    } else if std::str::from_utf8(delimiter).is_err() || !others.is_ascii() {
+        Some("the delimiter must be UTF-8, and the quote, escape and comment must be ASCII")
+    } else if escape.is_some() && quote.is_none() {
+        Some("an escape has a meaning only inside quotes, and there is no quote")
+    } else if *trim && matches!(quote, Some(b' ' | b'\t')) {
+        Some("a space or tab cannot be the quote if fields are trimmed")
+    } else {
+        None
+    }
+}
