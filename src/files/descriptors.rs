@@ -95,8 +95,8 @@ pub(crate) fn is_open_nowhere(path: &Path) -> io::Result<bool> {
     // Whoever opens the file meanwhile triggers a signal. The default one, SIGIO, would end the process; this one is
     // ignored by default.
     set(F_SETSIG, libc::SIGURG)?;
-    match set(libc::F_SETLEASE, libc::F_WRLCK.into()) {
-        Ok(_) => set(libc::F_SETLEASE, libc::F_UNLCK.into()).map(|_| true),
+    match set(libc::F_SETLEASE, libc::F_WRLCK) {
+        Ok(_) => set(libc::F_SETLEASE, libc::F_UNLCK).map(|_| true),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
         Err(error) => Err(error),
     }

@@ -13,7 +13,7 @@ use std::fs::{File, Metadata, Permissions};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tempfile::NamedTempFile;
 
 /// Mode of a new file before the umask is applied: readable and writable by all.
@@ -197,7 +197,7 @@ pub(crate) fn remove_abandoned_files(path: &Path) {
 
 /// Opens and locks the staged file at `path` if nobody else has locked it. While it is locked, no other process starts to
 /// use it.
-fn lock_abandoned(path: &PathBuf) -> Option<File> {
+fn lock_abandoned(path: &Path) -> Option<File> {
     // A link could lead to a database, whose POSIX locks are dropped when any descriptor of it is closed.
     let is_plain = |metadata: &Metadata| metadata.is_file() && metadata.nlink() == 1;
     let found = path.symlink_metadata().ok().filter(is_plain)?;

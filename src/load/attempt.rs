@@ -162,7 +162,9 @@ impl Load<'_> {
         };
         let committed = timers.finish.time(|| self.commit(target, rejects))?;
         let seconds = started.elapsed().as_secs_f64();
-        Ok(self.report(counts, table, choice, notes.clone(), committed, &timers, seconds))
+        let Committed { is_durable, warnings } = committed;
+        let report = self.report(counts, table, choice, notes.clone(), &timers, seconds);
+        Ok(Report { is_durable, warnings, ..report })
     }
 
     /// Whether the resolved plan depends on what the database contains.
@@ -196,7 +198,6 @@ impl Load<'_> {
         table: Table,
         choice: ChosenWriter,
         notes: Vec<String>,
-        committed: Committed,
         timers: &StageTimers,
         seconds: f64,
     ) -> Report {
@@ -216,8 +217,8 @@ impl Load<'_> {
             filtered: counts.filtered,
             ignored: counts.ignored,
             repairs: counts.repairs,
-            is_durable: committed.is_durable,
-            warnings: committed.warnings,
+            is_durable: None,
+            warnings: Vec::new(),
             seconds,
             rows_per_second: counts.loaded as f64 / seconds,
             megabytes_per_second: counts.bytes as f64 / 1e6 / seconds,
