@@ -37,7 +37,8 @@ fn with_rows<T>(csv: &str, table: &Table, then: impl FnOnce(&[Rows<'_>]) -> T) -
     let chunks = shapes::chunks(records);
     let arenas: Vec<_> = chunks.iter().map(|_| Arena::default()).collect();
     let mut worker = Worker::new(&program, Dialect::default(), header.len());
-    let rows: Vec<_> = chunks.iter().zip(&arenas).map(|(chunk, arena)| worker.rows(*chunk, arena)).collect();
+    let rows: Vec<_> =
+        chunks.iter().zip(&arenas).map(|(chunk, arena)| worker.rows(*chunk, arena).unwrap()).collect();
     then(&rows)
 }
 

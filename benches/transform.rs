@@ -49,7 +49,7 @@ fn bench(c: &mut Criterion) {
             let program = Program::compile(&table, &header, &"bench".into(), Seed::fixed(1)).unwrap();
             let mut worker = Worker::new(&program, Dialect::default(), header.len());
             let mut arena = Arena::default();
-            let rows = worker.rows(chunk, &arena);
+            let rows = worker.rows(chunk, &arena).unwrap();
             assert_eq!((rows.len, rows.rejects.len()), (chunk.records, 0));
             if name == "people" {
                 let people = baseline(chunk.bytes);
@@ -64,7 +64,7 @@ fn bench(c: &mut Criterion) {
             group.bench_function(name, |b| {
                 b.iter(|| {
                     arena.reset();
-                    worker.rows(black_box(chunk), &arena).len
+                    worker.rows(black_box(chunk), &arena).unwrap().len
                 });
             });
         }

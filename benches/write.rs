@@ -60,7 +60,7 @@ fn bench(c: &mut Criterion) {
     let header = ["first_name", "last_name", "age"].map(String::from);
     let program = Program::compile(&table, &header, &"bench".into(), Seed::fixed(1)).unwrap();
     let arena = Arena::default();
-    let rows = Worker::new(&program, Dialect::default(), header.len()).rows(chunk, &arena);
+    let rows = Worker::new(&program, Dialect::default(), header.len()).rows(chunk, &arena).unwrap();
 
     // The first row, repeated. Its key is NULL, because keys must differ.
     let mut constants: Vec<_> = rows.columns.iter().map(|column| Values::Constant(column.get(0))).collect();

@@ -3,6 +3,7 @@
 mod load;
 mod options;
 mod pipeline;
+pub(crate) mod remedy;
 pub(crate) mod terminal;
 
 use clap::{Args, Parser, Subcommand};
@@ -91,7 +92,7 @@ impl Task {
     ) -> sqload::Result<Option<String>> {
         Ok(match self {
             Self::Load => None,
-            Self::Preview => Some(loader.preview(inputs, database)?.to_string()),
+            Self::Preview => Some(loader.preview(inputs, database)?.summary(remedy::phrase_note)),
             Self::Explain => Some(loader.explain(inputs, database)?.to_string()),
         })
     }

@@ -62,7 +62,7 @@ impl Target {
     ///
     /// # Errors
     /// [`Kind::Io`], [`Kind::Sqlite`], [`Kind::Locked`], [`Kind::StrayJournal`], [`Kind::TableExists`],
-    /// [`Kind::TooManyColumns`], [`Kind::DatabaseChanged`], [`Kind::Interrupted`]; [`Kind::Usage`] if `table` is a view in the database.
+    /// [`Kind::TooManyColumns`], [`Kind::Interrupted`]; [`Kind::Plan`] if `table` is a view in the database.
     pub(crate) fn open(
         path: &Path,
         table: &Table,

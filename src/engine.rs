@@ -2,6 +2,7 @@
 
 mod encoded_batch;
 pub(crate) mod inputs;
+pub(crate) mod output;
 pub(crate) mod pipeline;
 pub(crate) mod record_log;
 pub(crate) mod rejects;

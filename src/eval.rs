@@ -32,6 +32,7 @@ use interpreter::Interpreter;
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use typed::Mismatch;
 
 /// The compiled expressions of a table.
@@ -46,6 +47,8 @@ pub struct Program {
     /// The number of random streams.
     stream_count: usize,
     seed: Seed,
+    /// Ends evaluation in SQLite when it is set.
+    stop: Arc<AtomicBool>,
 }
 
 /// Determines the UUIDs and random values of a load.
@@ -109,7 +112,14 @@ impl Program {
             (index, Reason::Constraint { column: Some(name.clone()), message })
         };
         let not_null = not_null.map(reason).collect();
-        Ok(Self { columns, conditions, column_names, not_null, stream_count: compiler.stream_count, seed })
+        let (stream_count, stop) = (compiler.stream_count, Arc::default());
+        Ok(Self { columns, conditions, column_names, not_null, stream_count, seed, stop })
+    }
+
+    /// Sets the flag that ends evaluation in SQLite. Default: one that is never set.
+    #[must_use]
+    pub(crate) fn with_stop(self, stop: Arc<AtomicBool>) -> Self {
+        Self { stop, ..self }
     }
 
     /// The reason to reject a record whose value in this column is not of `expected_type`.
@@ -191,13 +201,14 @@ impl Evaluator<'_> {
 
     /// Computes the columns of the rows that `records` become, in `arena`, and collects type mismatches.
     ///
-    /// # Panics
-    /// If SQLite cannot open a connection in memory, or cannot prepare an expression that was prepared before.
+    /// # Errors
+    /// [`Kind::Interrupted`](crate::Kind::Interrupted) after a stop; [`Kind::Sqlite`](crate::Kind::Sqlite) if SQLite runs out
+    /// of memory.
     pub fn eval<'a>(
         &mut self,
         records: &impl Records<'a>,
         arena: &'a Arena,
-    ) -> (&'a [Values<'a>], TypeMismatches) {
+    ) -> Result<(&'a [Values<'a>], TypeMismatches)> {
         let Self { program, interpreter, columns_session: session, .. } = self;
         let block = &program.columns;
         let mut mismatches = TypeMismatches::default();
@@ -222,12 +233,12 @@ impl Evaluator<'_> {
             let column = Some(program.column_names[expression].clone());
             mismatches.rejects.push((row, Reason::Expression { column, message }));
         };
-        let columns = state.outputs(block, session, row_count, arena, on_failure);
+        let columns = state.outputs(block, (session, &program.stop), row_count, arena, on_failure)?;
         for (column, reason) in &program.not_null {
             let nulls = (0..row_count).filter(|row| columns[*column].get(*row) == Value::Null);
             mismatches.rejects.extend(nulls.map(|row| (row, reason.clone())));
         }
-        (columns, mismatches)
+        Ok((columns, mismatches))
     }
 
     /// The number of conditions that records must meet.
@@ -238,21 +249,22 @@ impl Evaluator<'_> {
     /// Evaluates a condition, by its number: 1 for the records that meet it, 0 or NULL for the others. Also returns the
     /// rows for which the evaluation fails, with the reason.
     ///
-    /// # Panics
+    /// # Errors
     /// As [`Evaluator::eval`].
     pub(crate) fn eval_condition<'a>(
         &mut self,
         condition: usize,
         records: &impl Records<'a>,
         arena: &'a Arena,
-    ) -> (Values<'a>, Vec<(usize, Reason)>) {
+    ) -> Result<(Values<'a>, Vec<(usize, Reason)>)> {
         let (block, session) = (&self.program.conditions[condition], &mut self.condition_sessions[condition]);
         let mut rejects = Vec::new();
         let state = self.interpreter.run(block, records, arena, |_, _, _, _| {});
         let on_failure = |EvalFailure { row, message, .. }| {
             rejects.push((row, Reason::Expression { column: None, message }));
         };
-        let outputs = state.outputs(block, session, records.len(), arena, on_failure);
-        (outputs[0], rejects)
+        let session = (session, &self.program.stop);
+        let outputs = state.outputs(block, session, records.len(), arena, on_failure)?;
+        Ok((outputs[0], rejects))
     }
 }

@@ -1,442 +1,280 @@
-//! Inputs as bytes: the only module that maps memory.
+//! Inputs as bytes. This is the only module that maps memory.
 //!
-//! An [`Input`] names something to read and knows what kind of file it is; [`Input::open`] gives its bytes, an
-//! [`OpenInput`]. Compressed and encoded files are unpacked only while they are open, so a load of many of them needs room
-//! for a few.
+//! An [`Input`] names a source of bytes and knows how it is compressed and encoded; [`Input::open`] returns its bytes as an
+//! [`OpenInput`]. Files are open, and compressed files are decompressed, only while their records are read, so a load of many
+//! files needs few descriptors and little space.
 //!
-//! A mapped file is a slice that another process can change. sqload relies on two properties, and notices when they do not
-//! hold:
+//! Another process may change a mapped file while it is read. sqload does not prevent this, but it notices:
 //!
-//! - *The file is not truncated.* Reading past the new end raises SIGBUS; [`truncation`] turns that into zeros and a
-//!   mark on the map, and [`OpenInput::check`] into an error before anything is committed.
-//! - *The file is not written to.* A write may show in the map at any time. Every use of the bytes is bounds-checked
-//!   and sound for any content, so only the result can be wrong; [`OpenInput::check`] compares size and time of the last
-//!   change with those at the start, and rejects that result.
+//! - *The file is truncated, or cannot be read.* Access to the missing pages raises SIGBUS. [`sigbus`] replaces them by zeros
+//!   and marks the mapping; [`OpenInput::check`] returns an error before anything is committed.
+//! - *The file is written to.* A write may show in the mapping at any time. Every use of the bytes checks bounds and is sound
+//!   for any values, so only the result can be wrong; [`OpenInput::check`] compares the size and times of the file with those
+//!   at the start.
 
+mod archive;
 mod bytes;
+mod compression;
+mod encoding;
+mod file;
+mod map;
+mod open_input;
+mod paths;
+mod sigbus;
 mod spool;
-mod truncation;
-mod unpack;
 
 use crate::error::{Error, Kind, Result};
+use archive::Archive;
 pub use bytes::Incoming;
-use memmap2::{Advice, Mmap};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use compression::{ByteStream, Compression};
+use encoding::Encoding;
+use file::{FileState, Reader, catch_panic, is_stdin, open_file};
+use map::GuardedMap;
+use open_input::Content;
+pub(crate) use open_input::OpenInput;
+pub(crate) use paths::{expand, raise_open_file_limit};
 use spool::Spool;
-use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek};
-use std::ops::Range;
-use std::os::fd::AsFd;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-use unpack::{Archive, Encoding, Packing};
 
-/// Time between two checks of the stop flag; less than a second.
-const STOP_INTERVAL: Duration = Duration::from_millis(50);
-
-/// A file up to this size is read: that takes less time than mapping it.
+/// Inputs up to this size are read into memory, which takes less time than mapping or spooling them.
 const MAX_READ_BYTES: u64 = 128 << 10;
 
-/// One source of records, which can be opened any number of times.
+/// A source of records, which can be opened any number of times.
 #[derive(Debug)]
 pub(crate) struct Input {
     name: Arc<str>,
+    source: Arc<Source>,
+    origin: Origin,
+}
+
+/// The file that an input comes from; all members of an archive share it.
+#[derive(Debug)]
+struct Source {
     path: PathBuf,
     encoding: Encoding,
-    stop: Arc<AtomicBool>,
     state: FileState,
-    origin: Origin,
+    stop: Arc<AtomicBool>,
 }
 
 /// Where the bytes of an input come from.
 #[derive(Debug)]
 enum Origin {
-    /// An open file: mapped, or a pipe, which cannot be read again.
+    /// A stream or standard input, which stays open because it cannot be opened again.
     Open(Arc<OpenInput>),
-    /// A small file.
-    Small,
-    /// A file that is compressed or not UTF-8.
-    Packed(Packing),
-    /// A file in a zip archive.
+    /// A file that is opened when its turn comes.
+    File(Format),
+    /// The file with this index in a zip archive.
     Member(Archive, usize),
 }
 
+/// What must be done to get UTF-8 text.
+#[derive(Debug, Clone, Copy)]
+struct Format {
+    compression: Compression,
+    must_transcode: bool,
+}
+
+impl Format {
+    /// True if the bytes of the file are the text.
+    fn is_plain(self) -> bool {
+        self.compression == Compression::None && !self.must_transcode
+    }
+}
+
 impl Input {
-    /// The input at `path`, where `-` is standard input. A zip archive has an input for each file in it. A pipe is read by a
-    /// thread of its own from now on, until soon after `stop` is set.
+    /// Finds the input at `path`, where `-` is standard input. A zip archive has an input for each file in it. A stream is
+    /// read by a thread from now on, until soon after a stop.
     ///
-    /// `encoding` is a label of the Encoding Standard (<https://encoding.spec.whatwg.org>); without one the text is UTF-8, or
-    /// UTF-16 if it begins with its byte order mark.
+    /// `encoding` is a label of the Encoding Standard (<https://encoding.spec.whatwg.org>). Without one the text is UTF-8, or
+    /// UTF-16 if it starts with its byte order mark.
     ///
     /// # Errors
-    /// [`Kind::Io`] if it cannot be read; [`Kind::Usage`] if there is no such encoding; [`Kind::Interrupted`] soon after a
-    /// stop.
+    /// [`Kind::Io`] if the input cannot be read; `PlanError::UnknownEncoding`; [`Kind::Interrupted`] soon after
+    /// a stop.
     pub(crate) fn find(path: &Path, encoding: Option<&str>, stop: &Arc<AtomicBool>) -> Result<Vec<Self>> {
-        let encoding = Encoding::named(encoding)?;
-        let failed = |source| read_error(path, stop, source);
-        let file = open_file(path).map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
-        let reader = Reader { file: Arc::new(file), stop: stop.clone() };
-        let name: Arc<str> = path.to_string_lossy().into();
-        let state = FileState::of(&metadata);
-        let input = |name, origin| {
-            let (path, stop) = (path.to_owned(), stop.clone());
-            Self { name, path, encoding, stop, state, origin }
-        };
-        let open = |content| {
-            let (name, path) = (name.clone(), path.to_owned());
-            let open = OpenInput { name, path, file: Some((reader.file.clone(), state)), content };
-            Ok(vec![input(open.name.clone(), Origin::Open(Arc::new(open)))])
-        };
-        let (first, is_mappable) = peek(path, &reader).map_err(failed)?;
-        let packing = Packing::of(&first);
-        if packing == Packing::Zip {
-            let archive = match is_mappable {
-                true => reader.file.clone(),
-                false => Arc::new(unpack::to_file(io::Cursor::new(first).chain(reader)).map_err(failed)?),
-            };
-            let (archive, members) = Archive::open(archive).map_err(failed)?;
-            let member = |(number, member): (usize, String)| {
-                input(format!("{name}:{member}").into(), Origin::Member(archive.clone(), number))
-            };
-            return Ok(members.into_iter().map(member).collect());
-        }
-        let is_plain = packing == Packing::Plain && !encoding.changes(&first);
-        match (is_mappable, is_plain) {
-            (false, _) => {
-                let from = packing.unpack(Box::new(io::Cursor::new(first).chain(reader.clone())));
-                let from = from.and_then(|from| encoding.decode(from)).map_err(failed)?;
-                open(Content::Spooled(Spool::start(from, path, stop.clone()).map_err(failed)?.into()))
-            }
-            // Only a path can be opened again.
-            (true, true) if metadata.len() <= MAX_READ_BYTES && path != Path::new("-") => {
-                Ok(vec![input(name, Origin::Small)])
-            }
-            (true, true) => match map(&reader.file) {
-                Ok(map) => open(Content::Mapped(map)),
-                // Some file systems cannot map files, and there may be no room in the address space.
-                Err(error) => {
-                    tracing::debug!("{}: reading instead of mapping: {error}", path.display());
-                    let spool = Spool::start(reader.clone(), path, stop.clone());
-                    open(Content::Spooled(spool.map_err(failed)?.into()))
-                }
-            },
-            (true, false) if path != Path::new("-") => Ok(vec![input(name, Origin::Packed(packing))]),
-            (true, false) => {
-                let from = packing.unpack(Box::new(reader.clone()));
-                let from = from.and_then(|from| encoding.decode(from)).map_err(failed)?;
-                open(Content::Spooled(Spool::start(from, path, stop.clone()).map_err(failed)?.into()))
-            }
-        }
+        let encoding = Encoding::from_label(encoding)?;
+        let found = open_file(path, stop).and_then(|file| {
+            let state = FileState::of(&file.metadata()?);
+            let source = Source { path: path.to_owned(), encoding, state, stop: stop.clone() };
+            Self::find_in(Arc::new(source), Reader::new(Arc::new(file), stop.clone())?)
+        });
+        found.map_err(|error| read_error(path, stop, error))
     }
 
-    /// The bytes of the input. Those of a compressed or encoded file are unpacked by a thread of its own, which ends when
-    /// the result is dropped.
+    fn find_in(source: Arc<Source>, reader: Reader) -> io::Result<Vec<Self>> {
+        let name: Arc<str> = source.path.to_string_lossy().into();
+        let (first, can_read_again) = reader.peek()?;
+        let format = Format {
+            compression: Compression::detect(&first),
+            must_transcode: source.encoding.must_transcode(&first),
+        };
+        let file = reader.file.clone();
+        let stream = || io::Cursor::new(first).chain(reader);
+        if format.compression == Compression::Zip {
+            let (archive, members) = catch_panic(|| match can_read_again {
+                true => Archive::open(file),
+                false => Archive::from_stream(stream()),
+            })?;
+            let input = |(index, member): (usize, String)| Self {
+                name: format!("{name}:{member}").into(),
+                source: source.clone(),
+                origin: Origin::Member(archive.clone(), index),
+            };
+            return Ok(members.into_iter().map(input).collect());
+        }
+        let origin = if can_read_again && !is_stdin(&source.path) {
+            Origin::File(format)
+        } else {
+            let content = match can_read_again {
+                true => source.read(&file, format)?,
+                false => {
+                    let text = source.to_text(Box::new(stream()), format.compression)?;
+                    source.spool(text)?
+                }
+            };
+            let (name, path) = (name.clone(), source.path.clone());
+            let file = Some((file, source.state));
+            Origin::Open(Arc::new(OpenInput { name, path, file, content }))
+        };
+        Ok(vec![Self { name, source, origin }])
+    }
+
+    /// Returns the bytes of the input. A thread decompresses or transcodes large inputs; it ends when the result is dropped.
     ///
     /// # Errors
-    /// As [`Input::find`], and [`Kind::InputChanged`] if it is not the file that was found.
+    /// As [`Input::find`], and [`Kind::InputChanged`] if the file is not the one that was found, or has changed.
     pub(crate) fn open(&self) -> Result<Arc<OpenInput>> {
-        let failed = |source| read_error(&self.path, &self.stop, source);
-        let unpacked = |from: io::Result<unpack::Bytes>| -> Result<Content> {
-            let from = from.and_then(|from| self.encoding.decode(from)).map_err(failed)?;
-            let spool = Spool::start(from, &self.path, self.stop.clone()).map_err(failed)?;
-            Ok(Content::Spooled(spool.into()))
-        };
+        let Source { path, state, stop, .. } = &*self.source;
+        let failed = |error| read_error(path, stop, error);
+        if stop.load(Ordering::Relaxed) {
+            return Err(Kind::Interrupted.into());
+        }
         let (file, content) = match &self.origin {
             Origin::Open(open) => return Ok(open.clone()),
-            Origin::Small => {
-                let file = Arc::new(self.open_again()?);
-                let content = Content::Read(read_small(&file).map_err(failed)?);
-                (file, content)
+            Origin::File(format) => {
+                let file = Arc::new(open_file(path, stop).map_err(failed)?);
+                // Before it is mapped: a directory or a FIFO may have taken its place.
+                if !state.matches(&file).map_err(failed)? {
+                    return Err(Kind::InputChanged { path: path.clone() }.into());
+                }
+                let content = self.source.read(&file, *format).map_err(failed)?;
+                (Some(file), content)
             }
-            Origin::Packed(packing) => {
-                let file = Arc::new(self.open_again()?);
-                let reader = Reader { file: file.clone(), stop: self.stop.clone() };
-                (file, unpacked(packing.unpack(Box::new(reader)))?)
+            Origin::Member(archive, index) => {
+                let text = catch_panic(|| archive.member(*index));
+                let text = text.and_then(|text| self.source.to_text(text, Compression::None));
+                let content = text.and_then(|text| self.source.read_or_spool(text)).map_err(failed)?;
+                (archive.file().cloned(), content)
             }
-            Origin::Member(archive, number) => (archive.file().clone(), unpacked(archive.member(*number))?),
         };
-        let (name, path) = (self.name.clone(), self.path.clone());
-        // An archive that came through a pipe is a file of our own.
-        let file =
-            FileState::of(&file.metadata().map_err(failed)?).is(self.state).then_some((file, self.state));
-        Ok(Arc::new(OpenInput { name, path, file, content }))
-    }
-
-    fn open_again(&self) -> Result<File> {
-        let failed = |source| read_error(&self.path, &self.stop, source);
-        let file = open_file(&self.path).map_err(failed)?;
-        match FileState::of(&file.metadata().map_err(failed)?).is(self.state) {
-            true => Ok(file),
-            false => Err(Kind::InputChanged { path: self.path.clone() }.into()),
+        let (name, path) = (self.name.clone(), path.clone());
+        let mut open = OpenInput { name, path, file: file.map(|file| (file, *state)), content };
+        if matches!(open.content, Content::Read(_)) {
+            // Later changes do not matter, so the file can be closed.
+            open.check()?;
+            open.file = None;
         }
+        Ok(Arc::new(open))
     }
 
-    /// An input that is in memory.
+    /// An input in memory.
     #[cfg(test)]
     pub(crate) fn of_bytes(name: &str, bytes: Vec<u8>) -> Self {
         let state = FileState::of(&std::fs::metadata("/").unwrap());
-        let (name, origin) = (name.into(), Origin::Open(OpenInput::of_bytes(name, bytes)));
-        let (path, encoding) = (PathBuf::new(), Encoding::named(None).unwrap());
-        Self { name, path, encoding, stop: Arc::default(), state, origin }
+        let encoding = Encoding::from_label(None).unwrap();
+        let source = Source { path: PathBuf::new(), encoding, state, stop: Arc::default() };
+        let origin = Origin::Open(OpenInput::of_bytes(name, bytes));
+        Self { name: name.into(), source: Arc::new(source), origin }
     }
 
-    /// The name that messages use: the path, and for a member of an archive its name behind a colon.
+    /// The name of the input in messages: the path, and for a member of an archive its name after a colon.
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
     }
 
-    /// Whether it is unpacked into a temporary file while it is open.
-    pub(crate) fn is_unpacked(&self) -> bool {
-        matches!(self.origin, Origin::Packed(_) | Origin::Member(..))
+    /// The flag that ends all reads when it is set.
+    pub(crate) fn stop(&self) -> &Arc<AtomicBool> {
+        &self.source.stop
     }
 
-    /// The size in bytes of the text; `None` if that is not known before all of it has been read.
+    /// True if opening the input starts a decoder, so that it should be opened ahead of its turn.
+    pub(crate) fn is_decoded(&self) -> bool {
+        match &self.origin {
+            Origin::Open(_) => false,
+            Origin::File(format) => !format.is_plain(),
+            Origin::Member(..) => true,
+        }
+    }
+
+    /// The size of the text in bytes; `None` if it is not known before the text has been read.
     pub(crate) fn bytes(&self) -> Option<u64> {
         match &self.origin {
             Origin::Open(open) => open.bytes(),
-            Origin::Small => Some(self.state.bytes),
-            Origin::Packed(_) | Origin::Member(..) => None,
+            Origin::File(format) if format.is_plain() => Some(self.source.state.bytes),
+            Origin::File(_) | Origin::Member(..) => None,
         }
     }
 }
 
-/// The bytes of an input while it is open.
-#[derive(Debug)]
-pub(crate) struct OpenInput {
-    name: Arc<str>,
-    path: PathBuf,
-    /// The file, if somebody else may change it, and its state when it was found.
-    file: Option<(Arc<File>, FileState)>,
-    content: Content,
-}
-
-#[derive(Debug)]
-enum Content {
-    Read(Vec<u8>),
-    /// An empty file has no map. The watch comes before the map, so that it ends first.
-    Mapped(Option<(truncation::Watch, Mmap)>),
-    Spooled(Box<Spool>),
-}
-
-impl OpenInput {
-    /// An input that is in memory.
-    #[cfg(test)]
-    pub(crate) fn of_bytes(name: &str, bytes: Vec<u8>) -> Arc<Self> {
-        let content = Content::Read(bytes);
-        Arc::new(Self { name: name.into(), path: name.into(), file: None, content })
-    }
-
-    /// The name that messages use.
-    pub(crate) fn name(&self) -> &Arc<str> {
-        &self.name
-    }
-
-    /// The size in bytes of the text; `None` if not all of it has been read.
-    pub(crate) fn bytes(&self) -> Option<u64> {
-        match &self.content {
-            Content::Read(bytes) => Some(bytes.len() as u64),
-            Content::Mapped(map) => Some(map.as_ref().map_or(0, |(_, map)| map.len() as u64)),
-            Content::Spooled(spool) => {
-                Some(spool.bytes()).filter(|(_, is_all)| *is_all).map(|(bytes, _)| bytes)
+impl Source {
+    /// Reads, maps or spools a regular file.
+    fn read(&self, file: &Arc<File>, format: Format) -> io::Result<Content> {
+        let reader = Reader::new(file.clone(), self.stop.clone())?;
+        if !format.is_plain() {
+            return self.read_or_spool(self.to_text(Box::new(reader), format.compression)?);
+        }
+        if self.state.bytes <= MAX_READ_BYTES {
+            return self.read_or_spool(Box::new(reader));
+        }
+        match map(file) {
+            Ok(map) => Ok(Content::Mapped(map)),
+            // Some file systems cannot map files, and there may be too little address space.
+            Err(error) => {
+                tracing::debug!("{}: cannot map the file, so it is read: {error}", self.path.display());
+                self.spool(Box::new(reader))
             }
         }
     }
 
-    /// These bytes, which [`Incoming::wait`] has returned before.
-    ///
-    /// # Errors
-    /// As there.
-    pub(crate) fn slice(&self, range: Range<usize>) -> Result<&[u8]> {
-        let (bytes, _) = self.wait(range.end)?;
-        bytes.get(range).ok_or_else(|| Kind::InputChanged { path: self.path.clone() }.into())
+    /// Decompresses `from` and transcodes it to UTF-8.
+    fn to_text(&self, from: ByteStream, compression: Compression) -> io::Result<ByteStream> {
+        catch_panic(|| self.encoding.transcode(compression.decompress(from)?))
     }
 
-    /// Checks that the bytes read so far are those of one state of the file.
-    ///
-    /// # Errors
-    /// [`Kind::InputChanged`] if not.
-    pub(crate) fn check(&self) -> Result<()> {
-        let Some((file, state)) = &self.file else { return Ok(()) };
-        let now = file.metadata().map_err(|source| Error::io("read", &self.path, source))?;
-        let is_torn = match &self.content {
-            Content::Mapped(Some((watch, _))) => watch.is_torn(),
-            _ => false,
-        };
-        if is_torn || now.is_file() && !FileState::of(&now).is(*state) {
-            return Err(Kind::InputChanged { path: self.path.clone() }.into());
-        }
-        Ok(())
-    }
-}
-
-impl Incoming for OpenInput {
-    fn wait(&self, bytes: usize) -> Result<(&[u8], bool)> {
-        match &self.content {
-            Content::Read(bytes) => Ok((bytes, true)),
-            Content::Mapped(map) => Ok((map.as_ref().map_or(&[], |(_, map)| map), true)),
-            Content::Spooled(spool) => spool.wait(bytes),
-        }
-    }
-}
-
-/// What changes when a file is written to or replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FileState {
-    is_file: bool,
-    device_and_inode: (u64, u64),
-    bytes: u64,
-    /// Seconds and nanoseconds of the last change of the content, and of the inode: a program can set the former.
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl FileState {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            is_file: metadata.is_file(),
-            device_and_inode: (metadata.dev(), metadata.ino()),
-            bytes: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
+    /// Reads a text into memory if it is small, and spools it otherwise.
+    fn read_or_spool(&self, mut text: ByteStream) -> io::Result<Content> {
+        let mut first = Vec::new();
+        // The buffer of a file that has not changed never grows.
+        first.reserve_exact(self.state.bytes.min(MAX_READ_BYTES) as usize + 1);
+        catch_panic(|| text.by_ref().take(MAX_READ_BYTES + 1).read_to_end(&mut first))?;
+        match first.len() as u64 <= MAX_READ_BYTES {
+            true => Ok(Content::Read(first)),
+            false => self.spool(Box::new(io::Cursor::new(first).chain(text))),
         }
     }
 
-    /// Whether it is the same state of the same file. Pipes have none.
-    fn is(self, other: Self) -> bool {
-        !self.is_file || self == other
+    fn spool(&self, text: ByteStream) -> io::Result<Content> {
+        Ok(Content::Spooled(Spool::start(text, &self.path, self.stop.clone())?.into()))
     }
 }
 
-/// Lets the process have as many files open as the system allows, since each input is one.
-pub(crate) fn allow_many() {
-    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
-        tracing::debug!("the limit on open files is as it was: {error}");
-    }
+fn map(file: &File) -> io::Result<GuardedMap> {
+    let bytes = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+    let map = GuardedMap::new(file, bytes)?;
+    map.advise_sequential()?;
+    Ok(map)
 }
 
-/// The paths that patterns among `paths` stand for, in the order of their names; any other path is itself. What is there is
-/// no pattern.
-///
-/// # Errors
-/// [`Kind::Usage`] if nothing is there that a pattern stands for.
-pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut expanded = Vec::new();
-    for path in paths {
-        let pattern = path.to_str().filter(|text| text.contains(['*', '?', '[']) && !path.exists());
-        let Some(pattern) = pattern else {
-            expanded.push(path.clone());
-            continue;
-        };
-        let found = glob::glob(pattern).map_err(|error| Kind::Usage(format!("{pattern}: {error}")))?;
-        let before = expanded.len();
-        for path in found {
-            let path =
-                path.map_err(|error| Error::io("read", error.path(), io::Error::other(error.to_string())))?;
-            expanded.push(path);
-        }
-        if expanded.len() == before {
-            return Err(Kind::Usage(format!("{pattern}: no file has such a name")).into());
-        }
-    }
-    Ok(expanded)
-}
-
-/// A file that is read from where the last reader stopped. Waiting for more of a pipe ends soon after a stop.
-#[derive(Clone)]
-struct Reader {
-    file: Arc<File>,
-    stop: Arc<AtomicBool>,
-}
-
-impl Read for Reader {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let interval = Timespec { tv_sec: 0, tv_nsec: STOP_INTERVAL.subsec_nanos().into() };
-        while !self.stop.load(Ordering::Relaxed) {
-            match poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(&interval)) {
-                Ok(0) | Err(Errno::INTR) => {}
-                Ok(_) => return (&*self.file).read(to),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(io::Error::other("interrupted"))
-    }
-}
-
+/// The error for a failed read; after a stop, that is why it failed.
 fn read_error(path: &Path, stop: &AtomicBool, source: io::Error) -> Error {
     match stop.load(Ordering::Relaxed) {
         true => Kind::Interrupted.into(),
         false => Error::io("read", path, source),
     }
-}
-
-fn open_file(path: &Path) -> io::Result<File> {
-    let file = match path == Path::new("-") {
-        true => File::from(io::stdin().as_fd().try_clone_to_owned()?),
-        false => File::open(path)?,
-    };
-    match file.metadata()?.is_dir() {
-        true => Err(io::Error::other("it is a directory")),
-        false => Ok(file),
-    }
-}
-
-/// The first bytes of a file, and whether it can be mapped; if not, they will not be read again.
-fn peek(path: &Path, reader: &Reader) -> io::Result<(Vec<u8>, bool)> {
-    let mut file = &*reader.file;
-    let mut first = vec![0; unpack::MAGIC_BYTES];
-    // Another program may have read the beginning of standard input, which is then not part of the input.
-    let is_mappable = file.metadata()?.is_file() && (path != Path::new("-") || file.stream_position()? == 0);
-    if is_mappable {
-        read_at_most(file, &mut first)?;
-        // Some files have content although their size is 0, as those in /proc.
-        if !(first.is_empty() || file.metadata()?.len() > 0) {
-            file.seek_relative(first.len() as i64)?;
-            return Ok((first, false));
-        }
-    } else {
-        first.clear();
-        reader.clone().take(unpack::MAGIC_BYTES as u64).read_to_end(&mut first)?;
-    }
-    Ok((first, is_mappable))
-}
-
-/// Fills `bytes` with the beginning of a file, and cuts it if the file has fewer.
-fn read_at_most(file: &File, bytes: &mut Vec<u8>) -> io::Result<()> {
-    let mut read = 0;
-    while read < bytes.len() {
-        match file.read_at(&mut bytes[read..], read as u64) {
-            Ok(0) => break,
-            Ok(more) => read += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    bytes.truncate(read);
-    Ok(())
-}
-
-/// Reads a small file.
-fn read_small(mut file: &File) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(file.metadata()?.len() as usize + 1);
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// Maps a file, unless it is empty.
-fn map(file: &File) -> io::Result<Option<(truncation::Watch, Mmap)>> {
-    if file.metadata()?.len() == 0 {
-        return Ok(None);
-    }
-    // SAFETY: the map is read only through shared slices whose every use is sound for any bytes, and is watched for
-    // truncation before it is read; see the top of this file.
-    let map = unsafe { Mmap::map(file) }?;
-    map.advise(Advice::Sequential)?;
-    Ok(Some((truncation::Watch::new(&map)?, map)))
 }
 
 #[cfg(test)]
@@ -458,42 +296,63 @@ mod tests {
         input.wait(0).unwrap().0
     }
 
+    #[track_caller]
+    fn assert_changed(error: &Error) {
+        assert!(matches!(error.kind(), Kind::InputChanged { .. }), "{error}");
+    }
+
     #[test]
-    fn truncation_under_the_map_is_an_error_and_no_signal() {
+    fn truncation_of_a_mapped_file_is_an_error_not_a_signal() {
         let file = file_of(&[b'a'; 200_000]);
         let other = file_of(&[b'b'; 200_000]);
         let (input, other) = (open(file.path()), open(other.path()));
         file.as_file().set_len(5_000).unwrap();
         assert_eq!(bytes(&input)[4_000], b'a');
-        assert_eq!(bytes(&input)[199_999], 0, "past the end there are zeros");
-        assert!(matches!(input.check().unwrap_err().kind(), Kind::InputChanged { .. }));
+        assert_eq!(bytes(&input)[199_999], 0, "there are zeros behind the end");
+        assert_changed(&input.check().unwrap_err());
         assert!(bytes(&other).iter().all(|&byte| byte == b'b'));
         other.check().unwrap();
     }
 
     #[test]
-    fn writing_while_reading_is_noticed() {
-        let mut file = file_of(b"a,b\n");
-        let input = open(file.path());
+    fn a_mapped_page_that_cannot_be_read_is_a_read_error() {
+        let file = file_of(&[b'a'; 4_096]);
+        let state = FileState::of(&file.as_file().metadata().unwrap());
+        // Pages behind the end of the file fault like pages that the device cannot read.
+        let content = Content::Mapped(GuardedMap::new(file.as_file(), 8_192).unwrap());
+        let file = Some((Arc::new(file.reopen().unwrap()), state));
+        let input = OpenInput { name: "in".into(), path: "in".into(), file, content };
         input.check().unwrap();
-        file.write_all(b"1,2\n").unwrap();
-        assert!(matches!(input.check().unwrap_err().kind(), Kind::InputChanged { .. }));
+        assert_eq!(bytes(&input)[5_000], 0);
+        let error = input.check().unwrap_err();
+        assert!(matches!(error.kind(), Kind::Io { action: "read", .. }), "{error}");
     }
 
     #[test]
-    fn a_pattern_is_the_files_of_such_names() {
-        let directory = tempfile::tempdir().unwrap();
-        for name in ["b.csv", "a.csv", "c.txt", "[x].csv"] {
-            std::fs::write(directory.path().join(name), "").unwrap();
+    fn an_input_that_changes_while_it_is_read_is_an_error() {
+        let mut file = file_of(&[b'a'; 200_000]);
+        let input = open(file.path());
+        input.check().unwrap();
+        file.write_all(b"1,2\n").unwrap();
+        assert_changed(&input.check().unwrap_err());
+    }
+
+    #[test]
+    fn an_overwritten_input_is_noticed_although_size_and_time_are_restored() {
+        for size in [100, 200_000] {
+            let file = file_of(&vec![b'a'; size]);
+            let input = Input::find(file.path(), None, &Arc::default()).unwrap().pop().unwrap();
+            let open = input.open().unwrap();
+            let modified = file.as_file().metadata().unwrap().modified().unwrap();
+            // The clock of the file system may have a resolution of several milliseconds.
+            std::thread::sleep(std::time::Duration::from_millis(30));
+            std::fs::write(file.path(), vec![b'b'; size]).unwrap();
+            file.as_file().set_modified(modified).unwrap();
+            assert_changed(&input.open().unwrap_err());
+            match size {
+                100 => assert_eq!(bytes(&open), [b'a'; 100], "a small file is read at once"),
+                _ => assert_changed(&open.check().unwrap_err()),
+            }
         }
-        let names = |pattern: &str| -> Result<Vec<String>> {
-            let paths = expand(&[directory.path().join(pattern)])?;
-            Ok(paths.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect())
-        };
-        assert_eq!(names("*.csv").unwrap(), ["[x].csv", "a.csv", "b.csv"]);
-        assert_eq!(names("?.*").unwrap(), ["a.csv", "b.csv", "c.txt"]);
-        assert_eq!(names("[x].csv").unwrap(), ["[x].csv"], "a file that is there is no pattern");
-        assert_eq!(names("d.csv").unwrap(), ["d.csv"], "what is missing is said when it is opened");
-        assert!(matches!(names("*.tsv").unwrap_err().kind(), Kind::Usage(_)));
     }
 }

@@ -53,5 +53,5 @@ mod types;
 #[doc(hidden)]
 pub mod write;
 
-pub use error::{Error, Kind, Position, Reason, Result};
+pub use error::{ColumnUse, Error, Kind, PlanError, Position, Reason, Result, SqliteError};
 pub use loader::Loader;

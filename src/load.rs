@@ -23,7 +23,7 @@ use std::time::Instant;
 
 /// A load that is to be done.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Load<'l> {
+pub(crate) struct Conductor<'l> {
     pub(crate) plan: &'l Plan,
     pub(crate) inputs: &'l [PathBuf],
     pub(crate) database: &'l Path,
@@ -31,7 +31,7 @@ pub(crate) struct Load<'l> {
     pub(crate) stop: &'l Arc<AtomicBool>,
 }
 
-impl Load<'_> {
+impl Conductor<'_> {
     /// Loads the inputs into the database, all or nothing, as the plan says.
     pub(crate) fn run(self) -> Result<Report> {
         let started = Instant::now();

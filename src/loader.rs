@@ -1,8 +1,8 @@
 //! The library's front door.
 
-use crate::error::{Kind, Result};
+use crate::error::{Kind, PlanError, Result};
 use crate::input;
-use crate::load::Load;
+use crate::load::Conductor;
 use crate::plan::{
     Delimiter, Dialect, HeaderColumns, InvalidUtf8, OnError, Plan, Ragged, Synchronous, Table, WriterChoice,
 };
@@ -263,7 +263,7 @@ impl Loader {
         &self,
         inputs: &[PathBuf],
         database: &Path,
-        run: impl FnOnce(Load<'_>) -> Result<T>,
+        run: impl FnOnce(Conductor<'_>) -> Result<T>,
     ) -> Result<T> {
         self.validate()?;
         if inputs.is_empty() {
@@ -271,30 +271,32 @@ impl Loader {
         }
         let Self { plan, progress, stop } = self;
         let inputs = &input::expand(inputs)?;
-        input::allow_many();
-        run(Load { plan, inputs, database, progress, stop })
+        input::raise_open_file_limit();
+        run(Conductor { plan, inputs, database, progress, stop })
     }
 
     fn validate(&self) -> Result<()> {
         const MAX_RECORD_BYTES: usize = 1 << 30;
-        // Each byte can become three, and places in them must fit in 32 bits.
-        const MAX_MENDED_BYTES: usize = (u32::MAX / 3) as usize;
+        // Each byte can become three, and positions in the result must fit in 32 bits.
+        const MAX_REPLACED_BYTES: usize = (u32::MAX / 3) as usize;
         let Plan { dialect, table, policies, tuning, .. } = &self.plan;
         let is_page_size = |bytes: u32| bytes.is_power_of_two() && (512..=65536).contains(&bytes);
-        let problem = if let Some(problem) = problem_of(dialect) {
+        check_names(&self.plan)?;
+        check_key(&self.plan)?;
+        let problem = if let Some(problem) = dialect_problem(dialect) {
             problem
-        } else if table.columns.is_empty() == self.plan.columns.is_none() {
+        } else if table.columns.is_empty() && self.plan.columns.is_none() {
             "a table needs at least one column"
-        } else if let Some(problem) = problem_of_names(&self.plan).or_else(|| problem_of_key(&self.plan)) {
-            problem
+        } else if !table.columns.is_empty() && self.plan.columns.is_some() {
+            "the columns of a table come either from the plan or from the header"
         } else if tuning.page_bytes.is_some_and(|bytes| !is_page_size(bytes)) {
             "the page size must be a power of two from 512 to 65536"
         } else if tuning.chunk_bytes > MAX_RECORD_BYTES || policies.max_record_bytes > MAX_RECORD_BYTES {
-            "a chunk or a record can have at most 1 GiB"
+            "chunks and records are limited to 1 GiB"
         } else if policies.invalid_utf8 == InvalidUtf8::Replace
-            && tuning.chunk_bytes + policies.max_record_bytes > MAX_MENDED_BYTES
+            && tuning.chunk_bytes + policies.max_record_bytes > MAX_REPLACED_BYTES
         {
-            "to replace what is not UTF-8 a chunk and a record can have at most 1.3 GiB together"
+            "to replace invalid UTF-8, the sizes of a chunk and of the largest record must not exceed 1.3 GiB together"
         } else {
             return Ok(());
         };
@@ -302,57 +304,57 @@ impl Loader {
     }
 }
 
-/// What is wrong with the names of the table and its columns, as far as they are not the input's.
-fn problem_of_names(Plan { table, columns, .. }: &Plan) -> Option<&'static str> {
-    let columns_of_input = columns.iter().flat_map(|columns| {
-        let new_names = columns.renamed.iter().map(|(_, new)| new);
-        new_names.chain(&columns.auto_id).chain(&columns.input_column)
+/// Checks the names of the table and its columns, except for those that come from a header.
+fn check_names(Plan { table, columns, .. }: &Plan) -> Result<()> {
+    let new_names = columns.iter().flat_map(|columns| {
+        let renamed = columns.renamed.iter().map(|(_, new)| new);
+        renamed.chain(&columns.auto_id).chain(&columns.input_column)
     });
-    let has_empty = columns_of_input.clone().any(String::is_empty);
+    let has_empty = new_names.clone().any(String::is_empty);
     let columns = table.columns.iter().map(|column| &column.name);
-    let mut names = std::iter::once(&table.name).chain(columns).chain(columns_of_input);
+    let mut names = std::iter::once(&table.name).chain(columns).chain(new_names);
     if table.name.is_empty() {
-        Some("the table has no name: give it one with --table")
+        Err(PlanError::NoTableName.into())
     } else if table.name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_")) {
-        Some("tables whose names begin with sqlite_ are SQLite's own: choose another name with --table")
+        Err(PlanError::ReservedTableName { table: table.name.clone() }.into())
     } else if has_empty {
-        Some("a column needs a name")
-    } else if names.any(|name| name.contains('\0')) {
-        Some("a name can not have a NUL in it")
+        Err(Kind::Usage("a column needs a name".to_owned()).into())
+    } else if let Some(name) = names.find(|name| name.contains('\0')) {
+        Err(Kind::Usage(format!("a name cannot contain a NUL character: {name:?}")).into())
     } else {
-        None
+        Ok(())
     }
 }
 
-/// What is wrong with the primary key that is asked for.
-fn problem_of_key(Plan { table, columns, .. }: &Plan) -> Option<&'static str> {
-    let HeaderColumns { auto_id, primary_key, .. } = columns.as_ref()?;
+/// Checks that the primary keys that the plan asks for do not contradict each other.
+fn check_key(Plan { table, columns, .. }: &Plan) -> Result<()> {
+    let Some(HeaderColumns { auto_id, primary_key, .. }) = columns else { return Ok(()) };
     if table.is_without_rowid && primary_key.is_empty() {
-        Some("a table WITHOUT ROWID needs a primary key: name its columns with --pk")
+        Err(PlanError::WithoutRowidNeedsKey.into())
     } else if auto_id.is_some() && !primary_key.is_empty() {
-        Some("--auto-id and --pk are both the primary key: choose one")
+        Err(PlanError::TwoPrimaryKeys.into())
     } else {
-        None
+        Ok(())
     }
 }
 
-/// What is wrong with a dialect.
-fn problem_of(dialect: &Dialect) -> Option<&'static str> {
+/// What is wrong with a dialect, if anything is.
+fn dialect_problem(dialect: &Dialect) -> Option<&'static str> {
     let Dialect { delimiter, quote, escape, comment, trim } = dialect;
     let delimiter = delimiter.as_bytes();
     let others: Vec<_> = [quote, escape, comment].into_iter().flatten().copied().collect();
-    let is_twice =
+    let is_used_twice =
         |byte: &u8| delimiter.contains(byte) || others.iter().filter(|other| *other == byte).count() > 1;
     if delimiter.iter().chain(&others).any(|byte| matches!(byte, b'\n' | b'\r')) {
-        Some("a line end can not be the delimiter, the quote, the escape or the comment, nor part of it")
-    } else if others.iter().any(is_twice) {
-        Some("the delimiter, the quote, the escape and the comment must differ")
+        Some("the delimiter, quote, escape and comment must not contain a line end")
+    } else if others.iter().any(is_used_twice) {
+        Some("the delimiter, quote, escape and comment must differ")
     } else if std::str::from_utf8(delimiter).is_err() || !others.is_ascii() {
-        Some("the delimiter must be UTF-8, and the quote, the escape and the comment must be ASCII")
+        Some("the delimiter must be UTF-8, and the quote, escape and comment must be ASCII")
     } else if escape.is_some() && quote.is_none() {
-        Some("an escape means something inside quotes only, and there is no quote")
+        Some("an escape has a meaning only inside quotes, and there is no quote")
     } else if *trim && matches!(quote, Some(b' ' | b'\t')) {
-        Some("blanks can not be both trimmed and the quote")
+        Some("a space or tab cannot be the quote if fields are trimmed")
     } else {
         None
     }

@@ -3,7 +3,7 @@
 mod cli;
 
 use clap::{CommandFactory, Parser};
-use cli::{Cli, Command, CreateFile, LoadRequest, terminal};
+use cli::{Cli, Command, CreateFile, LoadRequest, remedy, terminal};
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::{Arc, atomic::AtomicBool};
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         terminal::print_error(&*error);
         match error.downcast_ref::<sqload::Error>().map(sqload::Error::kind) {
             Some(sqload::Kind::Interrupted) => ExitCode::from(130),
-            Some(sqload::Kind::Usage(_)) => ExitCode::from(2),
+            Some(sqload::Kind::Usage(_) | sqload::Kind::Plan(_)) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     })
@@ -52,7 +52,7 @@ fn load(request: LoadRequest<'_>, stop: Arc<AtomicBool>) -> Result<ExitCode, Box
     }
     let report =
         terminal::watch(verbosity.quiet, &loader.progress(), || loader.load_all(&inputs, &database))?;
-    terminal::print_status(verbosity.quiet, &report.to_string());
+    terminal::print_status(verbosity.quiet, &report.summary(remedy::phrase_note));
     Ok(ExitCode::from(match report.is_durable {
         Some(false) => 4,
         _ if report.rejected > 0 => 3,

@@ -63,6 +63,13 @@ impl Plan {
         }
     }
 
+    /// True if the table gets every column of the header.
+    pub(crate) fn takes_all_columns(&self) -> bool {
+        self.columns
+            .as_ref()
+            .is_some_and(|columns| columns.selected.is_empty() && columns.select_list.is_empty())
+    }
+
     /// True if the columns of the table, or their values, depend on the header.
     pub(crate) fn depends_on_header(&self) -> bool {
         self.columns.is_some() || self.select.is_some()

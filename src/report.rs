@@ -1,21 +1,23 @@
-//! What a load is doing, while it runs, and what it did, at its end.
+//! The progress of a load while it runs, and its report at the end.
 
 mod explanation;
+mod note;
 mod preview;
 
 pub use explanation::{Evaluation, Explanation};
+pub use note::Note;
 pub use preview::Preview;
 
 use crate::batch::Repairs;
-use crate::error::Printable;
+use crate::error::{Printable, count};
 use crate::plan::Column;
-use serde::Serialize;
-use std::fmt::{self, Write as _};
+use serde::{Serialize, Serializer};
+use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Counters of a running load, for whoever wants to watch it.
+/// Counters of a running load, to be read from another thread.
 #[derive(Debug, Default)]
 pub struct Progress {
     total_bytes: AtomicU64,
@@ -25,19 +27,19 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Bytes of input in all; 0 until that is known.
+    /// The size of all inputs in bytes; 0 while it is unknown.
     #[must_use]
     pub fn total_bytes(&self) -> u64 {
         self.total_bytes.load(Ordering::Relaxed)
     }
 
-    /// Bytes of input whose rows have been written.
+    /// The number of input bytes whose rows have been written.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Rows written.
+    /// The number of rows written.
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.rows.load(Ordering::Relaxed)
@@ -58,7 +60,7 @@ impl Progress {
         self.total_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// Begins to count anew.
+    /// Resets the counters of bytes and rows.
     pub(crate) fn restart(&self) {
         self.set_committing(false);
         self.bytes.store(0, Ordering::Relaxed);
@@ -71,8 +73,9 @@ impl Progress {
     }
 }
 
-/// What a load did.
+/// The report of a finished load.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct Report {
     /// The inputs.
     #[serde(serialize_with = "lossy_list")]
@@ -80,54 +83,55 @@ pub struct Report {
     /// The database.
     #[serde(serialize_with = "lossy")]
     pub database: PathBuf,
-    /// The table in it.
+    /// The name of the table.
     pub table: String,
-    /// Its columns.
+    /// The columns of the table.
     pub columns: Vec<ReportColumn>,
-    /// What was decided about the columns and is worth to know.
-    pub notes: Vec<String>,
-    /// Which writer put the rows there.
+    /// Decisions about the inputs and columns. In JSON they are texts.
+    pub notes: Vec<Note>,
+    /// The writer: `direct` or `statements`.
     pub writer: &'static str,
-    /// Why it was not the direct path, if that would have been taken.
+    /// Why the statement path was taken, unless the plan asked for it.
     pub writer_reason: Option<String>,
-    /// Worker threads.
+    /// The number of worker threads.
     pub jobs: usize,
-    /// Bytes of input.
+    /// The size of the inputs in bytes.
     pub bytes: u64,
-    /// Records read: always the sum of the following four.
+    /// The number of records read: the sum of the four numbers that follow.
     pub records: u64,
     /// Records that became rows.
     pub loaded: u64,
-    /// Records that could not be loaded.
+    /// Records that were rejected.
     pub rejected: u64,
-    /// Records that the plan left out.
+    /// Records that do not meet the conditions of the plan.
     pub filtered: u64,
-    /// Records that met a row with their key and gave way.
+    /// Records whose key already existed, and that the plan ignores for that reason.
     pub ignored: u64,
-    /// What there is about the records that were not rejected for their form or types.
+    /// How many of the other records were repaired, or are unusual.
     #[serde(flatten)]
     pub repairs: Repairs,
     /// True if the rows are on disk; false if the system reported a failure after the commit, so that they may not be;
-    /// `None` if the load was not told to wait for the disk.
+    /// `None` if the load did not wait for the disk.
     pub is_durable: Option<bool>,
     /// What failed after the rows were loaded.
     pub warnings: Vec<String>,
-    /// Seconds from start to end.
+    /// The duration of the load in seconds.
     pub seconds: f64,
-    /// Rows loaded a second.
+    /// Rows per second.
     pub rows_per_second: f64,
-    /// Megabytes (10^6 bytes) of input a second.
+    /// Megabytes (10^6 bytes) of input per second.
     pub megabytes_per_second: f64,
-    /// Where the time went.
+    /// How long each stage was busy.
     pub stages: Stages,
 }
 
 /// A column of the table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ReportColumn {
     /// Its name.
     pub name: String,
-    /// What it is declared as.
+    /// Its declaration.
     pub declaration: String,
 }
 
@@ -137,21 +141,76 @@ impl From<&Column> for ReportColumn {
     }
 }
 
-/// Seconds that the stages were at work. They overlap; whichever is nearest to the whole is the bottleneck.
+/// Seconds for which each stage was busy. Stages overlap; the one closest to the duration of the load is the bottleneck.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
+#[non_exhaustive]
 pub struct Stages {
-    /// Cutting the input into chunks, on one thread.
+    /// Splitting the inputs into chunks, on one thread.
     pub split_seconds: f64,
-    /// Parsing, transforming and encoding, summed over the workers.
+    /// Parsing, evaluating and encoding, summed over the workers.
     pub parse_seconds: f64,
     /// Writing rows, on one thread.
     pub write_seconds: f64,
-    /// Making the result durable and putting it in its place.
+    /// Creating indexes, syncing, and putting the database into place.
     pub finish_seconds: f64,
 }
 
 impl Report {
-    /// Writes it as JSON.
+    /// The summary for people, with notes as `phrase_note` words them. `Display` gives the same with notes as they are.
+    #[must_use]
+    pub fn summary(&self, phrase_note: impl Fn(&Note) -> String) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = self.write_summary(&mut Printable::new(&mut text), &phrase_note);
+        text
+    }
+
+    fn write_summary(
+        &self,
+        text: &mut impl fmt::Write,
+        phrase_note: &dyn Fn(&Note) -> String,
+    ) -> fmt::Result {
+        let inputs = match self.inputs.as_slice() {
+            [input] => input.display().to_string(),
+            inputs => count(inputs.len() as u64, "input"),
+        };
+        writeln!(text, "{inputs} -> {}, table {}", self.database.display(), self.table)?;
+        self.notes.iter().try_for_each(|note| writeln!(text, "{}", phrase_note(note)))?;
+        writeln!(text, "read {}: {}", grouped_count(self.records, "record"), self.counts())?;
+        let repairs = repairs_text(&self.repairs);
+        if !repairs.is_empty() {
+            writeln!(text, "{repairs}")?;
+        }
+        writeln!(
+            text,
+            "{:.3} s, {} rows/s, {:.1} MB/s ({} writer{})",
+            self.seconds,
+            grouped(self.rows_per_second as u64),
+            self.megabytes_per_second,
+            self.writer,
+            self.writer_reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default()
+        )?;
+        let Stages { split_seconds, parse_seconds, write_seconds, finish_seconds } = self.stages;
+        write!(
+            text,
+            "busy: split {split_seconds:.3} s, parse {parse_seconds:.3} s on {}, write {write_seconds:.3} s, finish {finish_seconds:.3} s",
+            count(self.jobs as u64, "thread"),
+        )
+    }
+
+    /// What became of the records. Loaded and rejected ones are always mentioned.
+    fn counts(&self) -> String {
+        let counts = [
+            (self.loaded, "loaded", true),
+            (self.rejected, "rejected", true),
+            (self.filtered, "filtered", false),
+            (self.ignored, "ignored", false),
+        ];
+        let counts = counts.iter().filter(|(count, _, is_always_shown)| *is_always_shown || *count > 0);
+        counts.map(|(count, name, _)| format!("{} {name}", grouped(*count))).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Writes the report as JSON.
     pub(crate) fn write_json(&self, to: &mut impl Write) -> io::Result<()> {
         let mut json = serde_json::to_vec_pretty(self)?;
         json.push(b'\n');
@@ -160,67 +219,41 @@ impl Report {
     }
 }
 
-/// A path for JSON, which knows only Unicode.
-fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&path.display())
-}
-
-fn lossy_list<S: serde::Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(paths.iter().map(|path| path.display().to_string()))
-}
-
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let f = &mut Printable::new(f);
-        let Self { records, loaded, rejected, filtered, ignored, stages, jobs, .. } = self;
-        match self.inputs.as_slice() {
-            [input] => write!(f, "{}", input.display())?,
-            inputs => write!(f, "{} inputs", inputs.len())?,
-        }
-        writeln!(f, " -> {}, table {}", self.database.display(), self.table)?;
-        self.notes.iter().try_for_each(|note| writeln!(f, "{note}"))?;
-        let counts =
-            [(*loaded, "loaded"), (*rejected, "rejected"), (*filtered, "filtered"), (*ignored, "ignored")];
-        let said = counts.iter().enumerate().filter(|(at, (count, _))| *at < 2 || *count > 0);
-        let said: Vec<_> = said.map(|(_, (count, name))| format!("{} {name}", grouped(*count))).collect();
-        writeln!(f, "read {} records: {}", grouped(*records), said.join(", "))?;
-        let odd = odd(&self.repairs);
-        if !odd.is_empty() {
-            writeln!(f, "{odd}")?;
-        }
-        writeln!(
-            f,
-            "{:.3} s, {} rows/s, {:.1} MB/s ({} writer{})",
-            self.seconds,
-            grouped(self.rows_per_second as u64),
-            self.megabytes_per_second,
-            self.writer,
-            self.writer_reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default()
-        )?;
-        let Stages { split_seconds, parse_seconds, write_seconds, finish_seconds } = stages;
-        write!(
-            f,
-            "time at work: split {split_seconds:.3} s, parse {parse_seconds:.3} s on {jobs} {}, write {write_seconds:.3} s, finish {finish_seconds:.3} s",
-            if *jobs == 1 { "thread" } else { "threads" },
-        )
+        f.write_str(&self.summary(Note::to_string))
     }
 }
 
-/// What there is to say about the records that became rows.
-fn odd(repairs: &Repairs) -> String {
+/// Serializes a path, with U+FFFD for what is not Unicode.
+fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
+}
+
+fn lossy_list<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(paths.iter().map(|path| path.display().to_string()))
+}
+
+/// The repairs that were made; empty if none were.
+fn repairs_text(repairs: &Repairs) -> String {
     let Repairs { padded, cut, utf8_replaced, nul_values } = *repairs;
     let parts = [
-        (padded, "too short, padded with NULL"),
-        (cut, "too long, cut off"),
-        (utf8_replaced, "not UTF-8, mended with U+FFFD"),
-        (nul_values, "values with a NUL byte"),
+        (padded, grouped_count(padded, "record"), "too short, padded with NULL"),
+        (cut, grouped_count(cut, "record"), "too long, extra fields dropped"),
+        (utf8_replaced, grouped_count(utf8_replaced, "record"), "with invalid UTF-8, replaced with U+FFFD"),
+        (nul_values, grouped_count(nul_values, "value"), "with a NUL byte"),
     ];
-    let said = parts.iter().filter(|(count, _)| *count > 0);
-    said.map(|(count, what)| format!("{} {what}", grouped(*count))).collect::<Vec<_>>().join("; ")
+    let parts = parts.iter().filter(|(number, ..)| *number > 0);
+    parts.map(|(_, count, repair)| format!("{count} {repair}")).collect::<Vec<_>>().join("; ")
+}
+
+/// As [`count`], with the digits in groups.
+fn grouped_count(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 
 /// A number with its digits in groups of three: `2_500_000` as `2 500 000`.
-pub(crate) fn grouped(number: u64) -> String {
+fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
     groups.collect::<Vec<_>>().join(" ")

@@ -140,7 +140,10 @@ impl PipelineBuilder {
         };
         let words = statement.leading_words();
         let has_if_not_exists = words.get(2).is_some_and(|word| word == "IF");
-        match (statement_kind(&words).map_err(|reason| statement.error(reason))?, &mut self.table) {
+        match (
+            statement_kind(&words).map_err(|(name, reason)| statement.unsupported(name, reason))?,
+            &mut self.table,
+        ) {
             (StatementKind::CreateTable, None) => {
                 let sql = execute()?;
                 let name = database.last_created("table").map_err(error)?;
@@ -188,8 +191,8 @@ impl PipelineBuilder {
     }
 }
 
-/// The kind of a statement that begins with these words, or the reason why it is not supported.
-fn statement_kind(words: &[String]) -> std::result::Result<StatementKind, String> {
+/// The kind of a statement that begins with these words; its name and a reason if it is not supported.
+fn statement_kind(words: &[String]) -> std::result::Result<StatementKind, (String, &'static str)> {
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     let reason = match words.as_slice() {
         ["CREATE", "TABLE", rest @ ..] => {
@@ -197,7 +200,8 @@ fn statement_kind(words: &[String]) -> std::result::Result<StatementKind, String
             if !matches!(rest, [_, "AS", ..] | [_, ".", _, "AS", ..]) {
                 return Ok(StatementKind::CreateTable);
             }
-            return Err("CREATE TABLE ... AS is not supported in a pipeline: declare the columns, and load the rows with INSERT INTO ... SELECT ... FROM input".to_owned());
+            let reason = "declare the columns, and load the rows with INSERT INTO ... SELECT ... FROM input";
+            return Err(("CREATE TABLE ... AS".to_owned(), reason));
         }
         ["INSERT", ..] => return Ok(StatementKind::Insert),
         ["CREATE", "INDEX", ..] | ["CREATE", "UNIQUE", "INDEX", ..] => return Ok(StatementKind::CreateIndex),
@@ -205,13 +209,13 @@ fn statement_kind(words: &[String]) -> std::result::Result<StatementKind, String
         ["ANALYZE", ..] => return Ok(StatementKind::Analyze),
         ["CREATE", "TEMP" | "TEMPORARY", ..] => "temporary objects would be dropped at the end of the load",
         ["DROP", ..] => "the table and the views of a pipeline replace those of the same name",
-        ["PRAGMA", ..] => "options say how the database is written: --page-size, --cache-size, --synchronous",
-        ["ATTACH" | "DETACH", ..] => "a pipeline fills one database, which --database names",
+        ["PRAGMA", ..] => "the load has settings for how the database is written",
+        ["ATTACH" | "DETACH", ..] => "a pipeline fills one database, which is an argument of the load",
         ["BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "SAVEPOINT" | "RELEASE", ..] => {
             "the whole pipeline is one transaction"
         }
-        ["VACUUM", ..] => "--vacuum does that",
-        ["EXPLAIN", ..] => "--explain says how a pipeline runs",
+        ["VACUUM", ..] => "it is a setting of the load",
+        ["EXPLAIN", ..] => "the load can explain its expressions",
         ["SELECT" | "VALUES" | "WITH", ..] => "load the rows with INSERT INTO ... SELECT ... FROM input",
         ["REPLACE", ..] => "a row that violates a constraint ends the load or is rejected",
         _ => {
@@ -220,8 +224,7 @@ fn statement_kind(words: &[String]) -> std::result::Result<StatementKind, String
     };
     let ends_name = |word: &&str| !matches!(*word, "CREATE" | "TEMP" | "TEMPORARY" | "VIRTUAL");
     let name_words = 1 + words.iter().position(ends_name).unwrap_or_default();
-    let name = words[..name_words].join(" ");
-    Err(format!("{name} is not supported in a pipeline: {reason}"))
+    Err((words[..name_words].join(" "), reason))
 }
 
 /// Makes the plan of an INSERT. If the values do not depend on the header of the input, they are assigned to `table`.

@@ -1,7 +1,7 @@
-//! Rows to a database. A writer sees batches, never parsers.
+//! Writes rows to a database. A writer sees batches, never parsers.
 //!
-//! It has two halves: [`Encoder`], pure, of which each worker has one, and [`Writer`], which takes their
-//! results one after the other, in the order of the input. Nothing outside this folder knows which one runs.
+//! A writer has two halves: [`Encoder`], pure, one for each worker, and [`Writer`], which takes their results in
+//! input order. Nothing outside this folder and the conductor knows which writer runs.
 
 pub mod direct;
 pub mod statements;
@@ -21,14 +21,14 @@ pub trait Writer {
     /// An encoder for one worker.
     fn encoder(&self) -> Self::Encoder;
 
-    /// Appends the rows of the batch that comes next in the input, and what the encoder made of them. Returns those that
-    /// the database does not take, if the writer can go on without them.
+    /// Appends the rows of the next batch, which the encoder has encoded. Returns the rows that the database rejects,
+    /// if the writer can go on without them.
     ///
     /// # Errors
-    /// If the database cannot take them. The writer is of no use afterwards.
+    /// If the rows cannot be written. The writer must not be used afterwards.
     fn append(&mut self, rows: &Rows<'_>, encoded: &mut Encoded<Self>) -> Result<Appended, WriteFailure>;
 
-    /// Ends the load; only now are the rows all in the database. Returns the SQL that is still to be run there.
+    /// Writes what is still in memory. Returns the SQL that completes the database.
     ///
     /// # Errors
     /// If the database cannot be completed; [`Kind::Interrupted`](crate::Kind::Interrupted) soon after `stop` is set.
@@ -37,23 +37,23 @@ pub trait Writer {
 
 /// The parallel half: a pure function of a batch.
 pub trait Encoder: Send {
-    /// What it makes; handed back to be used again.
+    /// The encoded rows of a batch. The memory is reused.
     type Encoded: Default + Send;
 
-    /// Puts what the writer needs of `rows` into `encoded`, in place of what is there.
+    /// Encodes `rows` into `encoded`, and replaces its content.
     fn encode(&mut self, rows: &Rows<'_>, encoded: &mut Self::Encoded);
 }
 
-/// What became of the rows of a batch.
+/// The rows of a batch that were not inserted.
 #[derive(Debug, Default)]
 pub struct Appended {
-    /// The rows that were refused, in order, and why.
-    pub refused: Vec<(usize, Reason)>,
-    /// How many gave way to rows with their key.
+    /// The rows that the table rejected, in order, with reasons.
+    pub rejected: Vec<(usize, Reason)>,
+    /// The number of rows that were dropped because their key exists.
     pub ignored: u64,
 }
 
-/// What the encoder of a writer makes.
+/// The encoded rows of a writer.
 pub type Encoded<W> = <<W as Writer>::Encoder as Encoder>::Encoded;
 
 /// Why a writer cannot go on.

@@ -1,4 +1,4 @@
--- Numbers where there are numbers, NULL where there is nothing to know.
+-- Numbers where the text is a number, NULL where it is unknown.
 CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, age INTEGER CHECK (age >= 0), height REAL);
 
 INSERT INTO people (id, name, age, height)

@@ -1,4 +1,4 @@
--- Dates of two forms, both as ISO 8601, and what SQLite's own functions say of them.
+-- Dates in two formats as ISO 8601, and values computed from them by SQLite functions.
 CREATE TABLE orders (order_id INTEGER PRIMARY KEY, ordered TEXT, shipped TEXT, month TEXT, days INTEGER);
 
 INSERT INTO orders

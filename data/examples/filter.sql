@@ -1,4 +1,4 @@
--- Only the records that matter, which can be queried by status.
+-- Only the records of failures, with an index and a view over their status.
 CREATE TABLE failures (time TEXT, path TEXT, status INTEGER);
 
 INSERT INTO failures

@@ -1,4 +1,4 @@
--- A key made of other columns: the same in each load, and where each row comes from.
+-- A key that is a hash of other columns, the same in each load, and the origin of each row.
 CREATE TABLE prices (id INTEGER PRIMARY KEY, store TEXT, item TEXT, price REAL, source TEXT, line INTEGER);
 
 INSERT INTO prices

@@ -1,4 +1,4 @@
--- Fields of JSON in columns of their own. What is no JSON is left out here; without WHERE it would be a reject.
+-- Fields of JSON as columns. WHERE removes invalid JSON; without it, such records would be rejected.
 CREATE TABLE events (id INTEGER PRIMARY KEY, name TEXT, tags INTEGER, ms REAL);
 
 INSERT INTO events

@@ -1,4 +1,4 @@
--- Texts for web addresses, headings and lists. Upper and lower case are Unicode's.
+-- Texts for web addresses, headings and lists. Upper and lower case follow Unicode.
 CREATE TABLE articles (slug TEXT PRIMARY KEY, title TEXT, heading TEXT, initials TEXT, words INTEGER);
 
 INSERT INTO articles

@@ -38,8 +38,13 @@ impl Arena {
         self.0.alloc_slice_copy(items)
     }
 
-    /// Frees all allocations, and keeps the memory for the next batch.
+    /// Frees all allocations, and keeps the memory for the next batch unless a large value needed it.
     pub fn reset(&mut self) {
-        self.0.reset();
+        const MAX_KEPT_BYTES: usize = 16 << 20;
+        if self.0.allocated_bytes() > MAX_KEPT_BYTES {
+            self.0 = Bump::new();
+        } else {
+            self.0.reset();
+        }
     }
 }

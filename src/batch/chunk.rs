@@ -43,8 +43,8 @@ pub struct RowOrigin {
 /// The records that the rows of a chunk came from, one for each row.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RowOrigins<'a> {
-    /// For each row, the records of the chunk before its own.
-    pub numbers: &'a [u32],
+    /// For each row, the records of the chunk before its own; `None` if row n came from record n.
+    pub numbers: Option<&'a [u32]>,
     /// For each row, its record in the chunk, without the line end.
     pub spans: &'a [Span],
 }
@@ -56,6 +56,7 @@ impl RowOrigins<'_> {
     /// If there is no such row.
     #[must_use]
     pub fn get(&self, row: usize) -> RowOrigin {
-        RowOrigin { number: self.numbers[row], span: self.spans[row] }
+        let number = self.numbers.map_or(row as u32, |numbers| numbers[row]);
+        RowOrigin { number, span: self.spans[row] }
     }
 }

@@ -98,8 +98,9 @@ impl<'a> Copier<'a> {
     #[inline(always)]
     fn copy_padded<const BYTES: usize>(&self, span: Span, to: &mut [u8]) {
         let (bytes, start) = (self.strings.bytes, span.start as usize);
-        match (bytes.get(start..start + BYTES), to.get_mut(..BYTES)) {
-            (Some(padded), Some(to)) => to.copy_from_slice(padded),
+        let padded = bytes.get(start..).and_then(<[u8]>::first_chunk::<BYTES>);
+        match (padded, to.first_chunk_mut::<BYTES>()) {
+            (Some(padded), Some(to)) => *to = *padded,
             _ => to[..span.len()].copy_from_slice(span.slice(bytes)),
         }
     }

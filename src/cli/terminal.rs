@@ -1,5 +1,6 @@
 //! What a person sees.
 
+use super::remedy;
 use indicatif::{ProgressBar, ProgressStyle};
 use sqload::report::Progress;
 use std::error::Error;
@@ -74,27 +75,29 @@ pub(crate) fn print_status(quiet: bool, text: &str) {
     }
 }
 
-/// Says an error and what caused it on standard error.
-pub(crate) fn print_error(error: &dyn Error) {
+/// Prints an error on standard error, with advice and its causes.
+pub(crate) fn print_error(error: &(dyn Error + 'static)) {
+    let advice = error.downcast_ref::<sqload::Error>().and_then(|error| remedy::for_error(error.kind()));
+    let advice = advice.map_or(String::new(), |advice| format!("; {advice}"));
     let causes = std::iter::successors(error.source(), |&error| error.source());
-    let mut texts = vec![error.to_string()];
-    for cause in causes.map(printable) {
-        // The causes of an SQLite error repeat it, with an error code.
-        let is_repeated = texts.len() > 1 && cause.starts_with("Error code ");
+    let mut lines = vec![printable(&format!("{error}{advice}"))];
+    for cause in causes.map(|cause| printable(&cause.to_string())) {
+        // The cause of an error of SQLite repeats it, with an error code.
+        let is_repeated = lines.len() > 1 && cause.starts_with("Error code ");
         if !is_repeated {
-            texts.push(cause);
+            lines.push(cause);
         }
     }
-    print_status(false, &format!("sqload: {}", texts.join("\n  because: ")));
+    print_status(false, &format!("sqload: {}", lines.join("\n  because: ")));
 }
 
-/// The text of a cause, with control characters escaped.
-fn printable(cause: &dyn Error) -> String {
-    let escaped = |char: char| match char.is_control() {
+/// `text` with control characters escaped, so that names from an input cannot control a terminal.
+fn printable(text: &str) -> String {
+    let escaped = |char: char| match char.is_control() && !matches!(char, '\n' | '\t') {
         true => char.escape_default().to_string(),
         false => char.to_string(),
     };
-    cause.to_string().chars().map(escaped).collect()
+    text.chars().map(escaped).collect()
 }
 
 /// Prints `text` on standard output. A reader that closes the pipe early has seen enough.

@@ -1,7 +1,7 @@
 //! Read-only inspection of an existing database.
 
 use super::open::BUSY_TIMEOUT;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, PlanError, Result};
 use crate::files::descriptors::{FileId, open_without_waiting};
 use crate::files::paths;
 use crate::plan::{IfExists, Table};
@@ -138,8 +138,8 @@ pub(crate) fn existing_names(path: &Path, table: &Table) -> Result<Vec<String>> 
 /// Checks that the name of `table` is free, or that the table may be filled or replaced.
 ///
 /// # Errors
-/// [`Kind::TableExists`] if a table or view of this name exists and the plan expects none, [`Kind::Usage`] if the
-/// plan fills or replaces a table and the object is a view, [`Kind::Sqlite`] if the database cannot be read.
+/// [`Kind::TableExists`] if a table or view of this name exists and the plan expects none, [`PlanError::TargetIsView`] if
+/// the plan fills or replaces a table and the object is a view, [`Kind::Sqlite`] if the database cannot be read.
 pub(super) fn check_table_name(connection: &Connection, path: &Path, table: &Table) -> Result<()> {
     let sql = "SELECT type FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view')";
     let kind = connection.query_row(sql, [&table.name], |row| row.get::<_, String>(0)).optional();
@@ -148,11 +148,7 @@ pub(super) fn check_table_name(connection: &Connection, path: &Path, table: &Tab
             Err(Kind::TableExists { path: path.to_owned(), table: table.name.clone() }.into())
         }
         (Some("view"), _) => {
-            let (path, name) = (path.display(), &table.name);
-            Err(Kind::Usage(format!(
-                "{path}: {name:?} is a view, and only a table can be loaded: choose another name with --table"
-            ))
-            .into())
+            Err(PlanError::TargetIsView { path: path.to_owned(), name: table.name.clone() }.into())
         }
         _ => Ok(()),
     }

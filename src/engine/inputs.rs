@@ -5,6 +5,7 @@ use super::record_log::{RecordLog, RecordPlace};
 use super::worker::Worker;
 use crate::batch::{Chunk, RowOrigin, Span};
 use crate::error::{Kind, Position, Result};
+use crate::eval::sqlite::column_limit;
 use crate::eval::{Program, Seed};
 use crate::format::csv::header::Header;
 use crate::format::csv::lines::position;
@@ -31,8 +32,9 @@ impl CsvInput {
     /// As [`Input::find`] and [`Header::read`].
     pub(crate) fn find(path: &Path, plan: &Plan, stop: &Arc<AtomicBool>) -> Result<Vec<Self>> {
         let inputs = Input::find(path, plan.encoding.as_deref(), stop)?;
+        let max_columns = if plan.takes_all_columns() { column_limit()? } else { usize::MAX };
         let with_header = |input: Input| {
-            let header = Header::read(input.name(), &*input.open()?, plan)?;
+            let header = Header::read(input.name(), &*input.open()?, plan, max_columns)?;
             Ok(Self { input, header })
         };
         inputs.into_iter().map(with_header).collect()
@@ -42,7 +44,7 @@ impl CsvInput {
     #[cfg(test)]
     pub(crate) fn of_bytes(name: &str, bytes: Vec<u8>, plan: &Plan) -> Self {
         let input = Input::of_bytes(name, bytes);
-        let header = Header::read(input.name(), &*input.open().unwrap(), plan).unwrap();
+        let header = Header::read(input.name(), &*input.open().unwrap(), plan, usize::MAX).unwrap();
         Self { input, header }
     }
 
@@ -67,25 +69,30 @@ pub(crate) fn unify_columns(inputs: &mut [CsvInput], union_by_name: bool) -> Res
     let first_width = first.header.names.len();
     let (first_name, mut all) = (first.name().clone(), first.header.names.clone());
     let mut places: HashMap<_, _> = all.iter().map(|name| name.to_ascii_lowercase()).zip(0..).collect();
-    for input in others {
-        let mut missing = all[..first_width].to_vec();
+    for input in others.iter().filter(|input| input.header.names != first.header.names) {
+        let mut is_missing = vec![true; first_width];
         let mut extra = Vec::new();
         for name in &input.header.names {
             let at = *places.entry(name.to_ascii_lowercase()).or_insert(all.len());
             if at == all.len() {
                 all.push(name.clone());
             }
-            match at < first_width {
-                true => missing.retain(|name| *name != all[at]),
-                false => extra.push(name.clone()),
+            match is_missing.get_mut(at) {
+                Some(is_missing) => *is_missing = false,
+                None => extra.push(name.clone()),
             }
         }
+        let missing = all.iter().zip(is_missing).filter(|(_, is_missing)| *is_missing);
+        let missing: Vec<_> = missing.map(|(name, _)| name.clone()).collect();
         if !(union_by_name || missing.is_empty() && extra.is_empty()) {
             let input = input.name().clone();
             return Err(Kind::HeaderDiffers { input, first: first_name, missing, extra }.into());
         }
     }
     for CsvInput { header, .. } in inputs {
+        if header.names == all {
+            continue;
+        }
         let own: Vec<_> = header.names.iter().map(|name| places[&name.to_ascii_lowercase()]).collect();
         let is_own: HashSet<_> = own.iter().copied().collect();
         let absent = (0..all.len()).filter(|at| !is_own.contains(at));
@@ -129,7 +136,8 @@ impl<'s> Inputs<'s> {
                 let evaluators = plan.tuning.evaluator;
                 let program =
                     Program::with_conditions(table, &plan.conditions, evaluators, names, input.name(), seed);
-                programs.push(program.map_err(|error| error.with_place(&plan.column_refs))?);
+                let program = program.map_err(|error| error.with_place(&plan.column_refs))?;
+                programs.push(program.with_stop(input.input.stop().clone()));
             }
             program_of_input.push(number);
         }
@@ -171,7 +179,7 @@ impl<'s> Inputs<'s> {
         mut take: impl FnMut(OpenChunk) -> ControlFlow<()>,
     ) -> Result<u64> {
         let mut opened = VecDeque::new();
-        let mut unpacked = self.list.iter().enumerate().filter(|(_, input)| input.input.is_unpacked());
+        let mut unpacked = self.list.iter().enumerate().filter(|(_, input)| input.input.is_decoded());
         let (mut records, mut bytes) = (0, 0);
         for (number, input) in self.list.iter().enumerate() {
             while opened.len() <= ahead {

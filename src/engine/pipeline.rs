@@ -9,20 +9,20 @@
 
 use super::encoded_batch::{Batch, EncodedBatch, OpenChunk, Source};
 use super::inputs::Inputs;
+use super::output::{Counts, Output, PipelineFailure, RejectSink};
 use super::record_log::RecordLog;
 use super::reorder::ReorderBuffer;
 use super::timers::StageTimers;
 use super::worker::Worker;
-use crate::batch::{Arena, Reject, Repairs, Rows, TypeFeedback};
-use crate::error::{Error, Kind, Position, Result};
-use crate::format::csv::decode::{in_input_order, rejects_of_rows};
-use crate::format::csv::lines::position;
+use crate::batch::Arena;
+use crate::error::{Error, Kind, Result};
 use crate::input::OpenInput;
 use crate::report::Progress;
-use crate::write::{Appended, Encoded, Encoder, WriteFailure, Writer};
+use crate::write::{Encoded, Encoder, Writer};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -30,64 +30,6 @@ use std::thread;
 /// Chunks on their way while each worker has one in hand and another that is ready: enough for all to have work
 /// while one of the threads waits for a core.
 const QUEUED_CHUNKS: usize = 4;
-
-/// What went through a pipeline.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    /// Bytes of input that were read.
-    pub(crate) bytes: u64,
-    pub(crate) records: u64,
-    pub(crate) loaded: u64,
-    pub(crate) rejected: u64,
-    /// The rejected records that the table did not take.
-    pub(crate) refused: u64,
-    pub(crate) filtered: u64,
-    pub(crate) ignored: u64,
-    pub(crate) repairs: Repairs,
-    pub(crate) type_feedback: TypeFeedback,
-}
-
-/// Why a pipeline did not get to its end.
-#[derive(Debug)]
-pub(crate) enum PipelineFailure {
-    /// The load fails.
-    Error(Error),
-    /// A value is not of the type that its column was inferred to have.
-    TypeMismatch,
-    /// A row breaks a constraint of the table.
-    Constraint {
-        /// The constraint, in the words of SQLite.
-        message: String,
-        /// Whether SQLite told which row.
-        is_row_known: bool,
-        /// The positions of the records of this row and of the one that it contradicts, as far as they are known.
-        positions: Vec<Position>,
-    },
-    /// The rows are not in the order of their keys, and sorting them takes too much memory.
-    TooManyToSort {
-        /// The limit.
-        max_bytes: usize,
-    },
-}
-
-impl From<Error> for PipelineFailure {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
-    }
-}
-
-impl PipelineFailure {
-    /// The failure of a writer; `positions` finds the records of rows.
-    fn of_writer(failure: WriteFailure, positions: impl FnOnce(&[u64]) -> Vec<Position>) -> Self {
-        match failure {
-            WriteFailure::Error(error) => Self::Error(error),
-            WriteFailure::TooManyToSort { max_bytes } => Self::TooManyToSort { max_bytes },
-            WriteFailure::Constraint { message, rows } => {
-                Self::Constraint { message, is_row_known: !rows.is_empty(), positions: positions(&rows) }
-            }
-        }
-    }
-}
 
 /// The memory that a chunk needs on its way, used again and again.
 #[derive(Default)]
@@ -110,32 +52,16 @@ type NumberedStep<E> = (u64, Step<E>);
 /// A chunk with its number in the load and its buffers.
 type Work<E> = (u64, OpenChunk, ChunkBuffers<E>);
 
-/// Receives the rejects of a load, in input order.
-pub(crate) trait RejectSink {
-    /// Takes a reject of input `number`.
-    ///
-    /// # Errors
-    /// If the load must not go on.
-    fn take(&mut self, reject: &Reject<'_>, number: usize) -> Result<()>;
-}
-
-/// Ignores rejects.
-impl RejectSink for () {
-    fn take(&mut self, _: &Reject<'_>, _: usize) -> Result<()> {
-        Ok(())
-    }
-}
-
 /// The threads of a load.
 #[derive(Clone, Copy)]
-pub(crate) struct Pipeline<'l> {
+pub(crate) struct PipelineRunner<'l> {
     pub(crate) jobs: usize,
     pub(crate) progress: &'l Progress,
     pub(crate) stop: &'l AtomicBool,
     pub(crate) timers: &'l StageTimers,
 }
 
-impl Pipeline<'_> {
+impl PipelineRunner<'_> {
     /// Runs every chunk of `inputs` through workers into `writer`, and hands rejects on. `log` notes which records became
     /// rows, if the writer may need to know.
     ///
@@ -167,7 +93,9 @@ impl Pipeline<'_> {
             drop(chunks);
             let lead = move || self.lead(inputs, &free, &chunk_sender, &done_sender);
             thread::Builder::new().name("leader".into()).spawn_scoped(scope, lead).map_err(failed)?;
-            self.write(inputs, done, free_sender, Output { writer, rejects, log })
+            let (progress, timers, counts) = (self.progress, self.timers, Counts::default());
+            let output = Output { inputs, writer, rejects, log, progress, timers, counts };
+            self.write(done, free_sender, output)
         })
     }
 
@@ -230,12 +158,11 @@ impl Pipeline<'_> {
     ) {
         let mut current: Option<(usize, Worker<'_>)> = None;
         for (number, chunk, ChunkBuffers { arena, mut encoded }) in chunks {
+            let input = chunk.input();
             let make = || -> Result<EncodedBatch<E::Encoded>> {
-                let worker = worker_for(chunk.input(), inputs, &mut current);
+                let worker = worker_for(input, inputs, &mut current);
                 let source = Source { chunk, arena };
-                let batch = Batch::try_new(source, |source| -> Result<Rows<'_>> {
-                    Ok(worker.rows(source.chunk.get()?, &source.arena))
-                })?;
+                let batch = Batch::try_new(source, |source| worker.rows(source.chunk.get()?, &source.arena))?;
                 encoder.encode(batch.borrow_dependent(), &mut encoded);
                 Ok(EncodedBatch { batch, encoded })
             };
@@ -243,7 +170,7 @@ impl Pipeline<'_> {
             let step = match catch_unwind(AssertUnwindSafe(|| self.timers.parse.time(make))) {
                 Ok(Ok(batch)) => Step::Batch(batch),
                 Ok(Err(error)) => Step::Failed(error),
-                Err(panic) => Step::Failed(Kind::Internal(panic_message(&*panic)).into()),
+                Err(panic) => Step::Failed(panic_error(&*panic, inputs.list[input].name())),
             };
             let is_last = matches!(step, Step::Failed(_));
             if done.send((number, step)).is_err() || is_last {
@@ -255,50 +182,34 @@ impl Pipeline<'_> {
     /// The writer: takes batches in order and gives their buffers back.
     fn write<W: Writer, R: RejectSink>(
         self,
-        inputs: &Inputs<'_>,
         done: Receiver<NumberedStep<Encoded<W>>>,
         free: Sender<ChunkBuffers<Encoded<W>>>,
-        mut output: Output<'_, W, R>,
+        mut output: Output<'_, '_, W, R>,
     ) -> Result<Counts, PipelineFailure> {
-        let mut counts = Counts::default();
         let mut reorder_buffer = ReorderBuffer::new(done.capacity().unwrap_or_default());
-        // The input whose chunks are being written, which must not have changed when the last of them is.
-        let mut current: Option<(usize, Arc<OpenInput>)> = None;
-        let check = |current: &Option<(usize, Arc<OpenInput>)>| {
-            current.as_ref().map_or(Ok(()), |(_, file)| file.check())
-        };
+        // The input whose chunks are being written. It must not have changed by the time the last of them is written.
+        let mut current = CurrentInput(None);
         for (number, step) in done {
             reorder_buffer.put(number, step);
             while let Some(step) = reorder_buffer.take() {
                 let EncodedBatch { batch, mut encoded } = match step {
                     Step::Batch(batch) => batch,
                     Step::Failed(error) => {
-                        check(&current)?;
+                        current.check()?;
                         return Err(error.into());
                     }
                     Step::End(bytes) => {
-                        check(&current)?;
-                        return Ok(Counts { bytes, ..counts });
+                        current.check()?;
+                        return Ok(Counts { bytes, ..output.counts });
                     }
                 };
                 if self.stop.load(Ordering::Relaxed) {
                     return Err(Error::from(Kind::Interrupted).into());
                 }
-                let chunk = &batch.borrow_owner().chunk;
-                if current.as_ref().is_none_or(|(number, _)| *number != chunk.input()) {
-                    check(&current)?;
-                    current = Some((chunk.input(), chunk.file().clone()));
-                }
-                let written = self.write_batch(
-                    inputs,
-                    batch.borrow_dependent(),
-                    &mut encoded,
-                    &mut output,
-                    &mut counts,
-                );
-                if let Err(failure) = written {
+                current.switch_to(&batch.borrow_owner().chunk)?;
+                if let Err(failure) = output.write(batch.borrow_dependent(), &mut encoded) {
                     // A truncated file reads as zeros: that it was truncated is the better error.
-                    check(&current)?;
+                    current.check()?;
                     return Err(failure);
                 }
                 let mut arena = batch.into_owner().arena;
@@ -309,88 +220,25 @@ impl Pipeline<'_> {
         }
         Err(Error::from(Kind::Internal("a thread ended early".to_owned())).into())
     }
+}
 
-    /// Writes the rows of one batch, hands on its rejects, and counts both.
-    fn write_batch<W: Writer, R: RejectSink>(
-        self,
-        inputs: &Inputs<'_>,
-        rows: &Rows<'_>,
-        encoded: &mut Encoded<W>,
-        output: &mut Output<'_, W, R>,
-        counts: &mut Counts,
-    ) -> Result<(), PipelineFailure> {
-        let Rows { chunk, origins, .. } = rows;
-        counts.type_feedback += rows.type_feedback.clone();
-        if counts.type_feedback.column_to_reinfer().is_some() {
-            return Err(PipelineFailure::TypeMismatch);
+/// The input whose chunks are being written.
+struct CurrentInput(Option<(usize, Arc<OpenInput>)>);
+
+impl CurrentInput {
+    /// Switches to the input of a chunk, after checking the one before it.
+    fn switch_to(&mut self, chunk: &OpenChunk) -> Result<()> {
+        if self.0.as_ref().is_none_or(|(number, _)| *number != chunk.input()) {
+            self.check()?;
+            self.0 = Some((chunk.input(), chunk.file().clone()));
         }
-        let appended = self.timers.write.time(|| output.writer.append(rows, encoded));
-        let Appended { refused, ignored } = match appended {
-            Ok(appended) => appended,
-            Err(failure) => return Err(failure_of_batch(failure, inputs, rows, output, counts)),
-        };
-        let loaded = (rows.len - refused.len()) as u64 - ignored;
-        counts.records += chunk.records as u64;
-        counts.loaded += loaded;
-        counts.rejected += (rows.rejects.len() + refused.len()) as u64;
-        counts.refused += refused.len() as u64;
-        counts.filtered += rows.filtered as u64;
-        counts.ignored += ignored;
-        counts.repairs += rows.repairs;
-        let mut take = |reject: &Reject<'_>| output.rejects.take(reject, chunk.input);
-        if refused.is_empty() {
-            rows.rejects.iter().try_for_each(take)?;
-        } else {
-            let refused = rejects_of_rows(chunk, *origins, refused);
-            in_input_order(rows.rejects.clone(), refused).iter().try_for_each(&mut take)?;
-        }
-        if W::NAMES_EARLIER_ROWS {
-            output.log.push(chunk, *origins);
-        }
-        self.progress.add(chunk.bytes.len() as u64, loaded);
         Ok(())
     }
-}
 
-/// Where the writer thread puts batches.
-struct Output<'o, W, R> {
-    writer: &'o mut W,
-    rejects: &'o mut R,
-    log: &'o mut RecordLog,
-}
-
-/// The failure of the writer on these rows, or the error of a reject before the row that it is about.
-#[cold]
-fn failure_of_batch<W, R: RejectSink>(
-    failure: WriteFailure,
-    inputs: &Inputs<'_>,
-    rows: &Rows<'_>,
-    output: &mut Output<'_, W, R>,
-    counts: &Counts,
-) -> PipelineFailure {
-    let rows_before = counts.loaded + counts.refused + counts.ignored;
-    let row_here =
-        |row: &u64| row.checked_sub(rows_before).map(|row| row as usize).filter(|row| *row < rows.len);
-    let row = match &failure {
-        // It may be any row.
-        WriteFailure::Constraint { rows, .. } if rows.is_empty() => Some(0),
-        WriteFailure::Constraint { rows, .. } => rows.last().and_then(row_here),
-        WriteFailure::Error(_) | WriteFailure::TooManyToSort { .. } => None,
-    };
-    let end = row.map(|row| rows.chunk.first_record + u64::from(rows.origins.numbers[row]));
-    let mut before = rows.rejects.iter().filter(|reject| end.is_none_or(|end| reject.record < end));
-    if let Err(error) = before.try_for_each(|reject| output.rejects.take(reject, rows.chunk.input)) {
-        return error.into();
+    /// As [`OpenInput::check`].
+    fn check(&self) -> Result<()> {
+        self.0.as_ref().map_or(Ok(()), |(_, file)| file.check())
     }
-    let log = &*output.log;
-    PipelineFailure::of_writer(failure, |failed| {
-        let name = || inputs.list[rows.chunk.input].name();
-        let position = |row: &u64| match row_here(row) {
-            Some(row) => vec![position(name(), &rows.chunk, rows.origins.get(row))],
-            None => inputs.positions(&[*row], log),
-        };
-        failed.iter().flat_map(position).collect()
-    })
 }
 
 /// The worker for an input: the current one if it can take its chunks.
@@ -411,10 +259,17 @@ fn worker_for<'w, 'i>(
     worker
 }
 
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+/// The error for a panic while a chunk of the input `name` was processed.
+fn panic_error(panic: &(dyn std::any::Any + Send), name: &str) -> Error {
     let text =
         panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a worker panicked").to_owned()
+    match text {
+        // An arena panics like this.
+        Some("out of memory") => {
+            Error::io("process", Path::new(name), std::io::ErrorKind::OutOfMemory.into())
+        }
+        text => Kind::Internal(text.unwrap_or("a worker panicked").to_owned()).into(),
+    }
 }
 
 #[cfg(test)]
@@ -424,6 +279,7 @@ mod tests {
     use crate::engine::inputs::CsvInput;
     use crate::eval::Seed;
     use crate::plan::{Column, Expr, Plan, Table};
+    use crate::write::{Appended, WriteFailure};
     use std::time::Duration;
 
     /// Takes so many batches and then dies, with an error or with a panic.
@@ -502,7 +358,7 @@ mod tests {
             let inputs = Inputs::new(&list, &plan, &plan.table, Seed::fixed(1)).unwrap();
             let (progress, stop, timers) =
                 (Progress::default(), AtomicBool::new(stop), StageTimers::default());
-            let pipeline = Pipeline { jobs, progress: &progress, stop: &stop, timers: &timers };
+            let pipeline = PipelineRunner { jobs, progress: &progress, stop: &stop, timers: &timers };
             let (mut writer, mut log) = (writer, RecordLog::default());
             let result = pipeline.run(&inputs, &mut writer, &mut (), &mut log);
             sender.send(()).unwrap();
@@ -540,7 +396,7 @@ mod tests {
     fn a_panicking_worker_is_an_error_and_nothing_hangs() {
         for jobs in [1, 2, 8] {
             let error = error(run(Panicking, jobs, false).unwrap());
-            assert_eq!(error.to_string(), "a defect in sqload: the encoder dies; please report it");
+            assert_eq!(error.to_string(), "internal error: the encoder dies; please report this bug");
         }
     }
 

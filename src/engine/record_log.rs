@@ -49,13 +49,16 @@ impl RecordPlace {
 impl RecordLog {
     /// Logs the rows of the chunk that comes next.
     pub(super) fn push(&mut self, chunk: &Chunk<'_>, origins: RowOrigins<'_>) {
-        let rows = origins.numbers.len();
+        let rows = origins.spans.len();
         if rows == 0 {
             return;
         }
+        // Records may be missing after the last row only, too.
         let is_row = (rows < chunk.records).then(|| {
             let mut bits = vec![0_u64; chunk.records.div_ceil(64)].into_boxed_slice();
-            origins.numbers.iter().for_each(|number| bits[*number as usize / 64] |= 1 << (number % 64));
+            (0..rows)
+                .map(|row| origins.get(row).number)
+                .for_each(|number| bits[number as usize / 64] |= 1 << (number % 64));
             bits
         });
         let (chunk, chunk_bytes) = (Chunk { bytes: &[], ..*chunk }, chunk.bytes.len());
@@ -110,7 +113,7 @@ mod tests {
                 let numbers: Vec<_> = (0..).zip(is_row).filter(|(_, is_row)| **is_row).map(|(at, _)| at).collect();
                 let spans = vec![Span { start: 0, end: 0 }; numbers.len()];
                 let chunk = Chunk { input, first_record, records: is_row.len(), ..Chunk::default() };
-                log.push(&chunk, RowOrigins { numbers: &numbers, spans: &spans });
+                log.push(&chunk, RowOrigins { numbers: Some(&numbers), spans: &spans });
                 expected.extend(numbers.iter().map(|number| (input, *number)));
                 first_record += is_row.len() as u64;
             }

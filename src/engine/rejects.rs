@@ -1,7 +1,7 @@
 //! Rejects: counts them, logs the first, writes them to a file, and ends the load when there are too many.
 
 use super::inputs::CsvInput;
-use super::pipeline::RejectSink;
+use super::output::RejectSink;
 use crate::batch::Reject;
 use crate::error::{Error, Kind, Position, Reason, Result};
 use crate::files::output::OutputFile;

@@ -1,7 +1,7 @@
 //! One chunk to one batch: what a worker does from start to end. Pure: bytes in, rows out.
 
 use crate::batch::{Arena, Chunk, Reject, Rows, Value, Values};
-use crate::error::Reason;
+use crate::error::{Reason, Result};
 use crate::eval::{Evaluator, Program};
 use crate::format::csv::decode::{Decoder, in_input_order};
 use crate::plan::{Dialect, Policies};
@@ -33,13 +33,16 @@ impl<'p> Worker<'p> {
     }
 
     /// The rows of `chunk`, whose memory is in `arena`.
-    pub fn rows<'a>(&mut self, chunk: Chunk<'a>, arena: &'a Arena) -> Rows<'a> {
+    ///
+    /// # Errors
+    /// As [`Evaluator::eval`].
+    pub fn rows<'a>(&mut self, chunk: Chunk<'a>, arena: &'a Arena) -> Result<Rows<'a>> {
         let (bytes, mut rejects) = self.decoder.decode(&chunk, self.evaluator.counts_lines(), arena);
-        let filtered = self.filter(&chunk, bytes, &mut rejects, arena);
+        let filtered = self.filter(&chunk, bytes, &mut rejects, arena)?;
         loop {
-            let (columns, mismatches) = self.evaluator.eval(&self.decoder.records(&chunk, bytes), arena);
+            let (columns, mismatches) = self.evaluator.eval(&self.decoder.records(&chunk, bytes), arena)?;
             if mismatches.rejects.is_empty() || mismatches.type_feedback.mismatched.is_some() {
-                return Rows {
+                return Ok(Rows {
                     chunk,
                     len: self.decoder.len(),
                     columns,
@@ -48,7 +51,7 @@ impl<'p> Worker<'p> {
                     filtered,
                     type_feedback: mismatches.type_feedback,
                     repairs: self.decoder.repairs(bytes),
-                };
+                });
             }
             rejects = self.reject(&chunk, rejects, mismatches.rejects);
         }
@@ -61,11 +64,11 @@ impl<'p> Worker<'p> {
         bytes: &'a [u8],
         rejects: &mut Vec<Reject<'a>>,
         arena: &'a Arena,
-    ) -> usize {
+    ) -> Result<usize> {
         let mut filtered = 0;
         for condition in 0..self.evaluator.condition_count() {
             let records = self.decoder.records(chunk, bytes);
-            let (is_kept, failures) = self.evaluator.eval_condition(condition, &records, arena);
+            let (is_kept, failures) = self.evaluator.eval_condition(condition, &records, arena)?;
             let before = self.decoder.len() - failures.len();
             if !failures.is_empty() {
                 let failed = self.decoder.rejects_of(chunk, failures);
@@ -77,7 +80,7 @@ impl<'p> Worker<'p> {
             }
             filtered += before - self.decoder.len();
         }
-        filtered
+        Ok(filtered)
     }
 
     /// Turns rows into rejects, each with a reason, and merges them with the others.

@@ -3,54 +3,52 @@
 use super::Position;
 use crate::plan::Place;
 
-/// What is said of a quote for whose end so many bytes were looked through.
-pub(super) fn missing_close(searched_bytes: u64, max_bytes: Option<usize>) -> String {
-    let none = "use --quote none if quotes mean nothing in this file";
-    match max_bytes {
-        None => format!("never closed (looked through {searched_bytes} bytes); close it, or {none}"),
-        Some(max_bytes) => format!(
-            "not closed within {max_bytes} bytes, the largest record allowed; close it, allow more with --max-record-size, or {none}"
-        ),
-    }
+/// `number` and the noun for that many things: `1 record`, `2 records`.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// What is said of an input that ends before its header does.
+/// Why an input has no header of this many records.
 pub(super) fn missing_header(rows: usize) -> String {
     match rows {
-        0 => "the input is empty: its first record was to say how many columns there are".to_owned(),
-        1 => "the input is empty: a header record with the column names was expected".to_owned(),
-        _ => format!("the input ends within its header of {rows} records: ask for fewer with --header-rows"),
+        0 => {
+            "the input is empty, and without a header its first record tells the number of columns".to_owned()
+        }
+        1 => "the input is empty: a header with the column names was expected".to_owned(),
+        _ => format!("the input ends within its header of {rows} records"),
     }
 }
 
-/// The positions of the records that a message is about, in front of it.
-pub(super) fn places(positions: &[Position]) -> String {
-    let places: Vec<_> = positions.iter().map(Position::to_string).collect();
-    if places.is_empty() { String::new() } else { format!("{}: ", places.join(" and ")) }
+/// The ways in which the columns of an input differ from the expected ones.
+pub(super) fn differences(missing: &[String], extra: &[String]) -> String {
+    let parts = [("it lacks", missing), ("it also has", extra)];
+    let parts = parts.iter().filter(|(_, names)| !names.is_empty());
+    parts.map(|(verb, names)| format!("{verb} {}", list(names))).collect::<Vec<_>>().join("; ")
 }
 
-/// `names` behind what is said of them, if there are any.
-pub(super) fn part(of_them: &str, names: &[String]) -> String {
-    if names.is_empty() { String::new() } else { format!("{of_them}{};", listed(names)) }
+/// The positions of records, as the start of a message.
+pub(super) fn positions_prefix(positions: &[Position]) -> String {
+    let positions: Vec<_> = positions.iter().map(Position::to_string).collect();
+    if positions.is_empty() { String::new() } else { format!("{}: ", positions.join(" and ")) }
 }
 
-/// A place in SQL before what is said of it.
-pub(super) fn place_before(place: Option<&Place>) -> String {
+/// A place in SQL, as the start of a message.
+pub(super) fn place_prefix(place: Option<&Place>) -> String {
     place.map_or(String::new(), |place| format!("{place}: "))
 }
 
-/// A question after the one of `names` that is most like `name`, if one is.
+/// A question, in parentheses, for the one of `names` that is most similar to `name`; empty if none is similar.
 pub(crate) fn nearest(name: &str, names: &[String]) -> String {
-    const MIN_LIKENESS: f64 = 0.7;
-    let likeness = |other: &String| strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase());
-    let nearest = names.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    const MIN_SIMILARITY: f64 = 0.7;
+    let similarity = |other: &String| strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase());
+    let nearest = names.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
     nearest
-        .filter(|nearest| likeness(nearest) >= MIN_LIKENESS)
-        .map_or(String::new(), |nearest| format!("; is {nearest:?} meant?"))
+        .filter(|nearest| similarity(nearest) >= MIN_SIMILARITY)
+        .map_or(String::new(), |nearest| format!(" (did you mean {nearest:?}?)"))
 }
 
-/// The first of `names`, and how many more there are.
-pub(super) fn listed(names: &[String]) -> String {
+/// The first of `names`, separated by commas, and the number of the others.
+pub(super) fn list(names: &[String]) -> String {
     const MAX_LISTED: usize = 20;
     let mut list: Vec<_> =
         names.iter().take(MAX_LISTED).map(|name| name.escape_debug().to_string()).collect();

@@ -2,17 +2,17 @@
 
 use std::fmt::{self, Write};
 
-/// Writes to a formatter, with control characters escaped, so that names from an input cannot control a terminal. Line
-/// feeds and tabs stay.
-pub(crate) struct Printable<'a, 'f>(&'a mut fmt::Formatter<'f>);
+/// Writes text with control characters escaped, so that names from an input cannot control a terminal. Line feeds and
+/// tabs stay.
+pub(crate) struct Printable<'a, W>(&'a mut W);
 
-impl<'a, 'f> Printable<'a, 'f> {
-    pub(crate) fn new(formatter: &'a mut fmt::Formatter<'f>) -> Self {
-        Self(formatter)
+impl<'a, W: Write> Printable<'a, W> {
+    pub(crate) fn new(output: &'a mut W) -> Self {
+        Self(output)
     }
 }
 
-impl Write for Printable<'_, '_> {
+impl<W: Write> Write for Printable<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let must_escape = |char: char| char.is_control() && !matches!(char, '\n' | '\t');
         let mut rest = text;

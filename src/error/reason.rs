@@ -1,15 +1,17 @@
-//! Why a record is a reject.
+//! Why a record is rejected.
 
-/// Why one record could not be loaded.
+use super::phrases::count;
+
+/// Why a record is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
     /// The record has more or fewer fields than the header.
-    #[error("{found} fields where the header has {expected}")]
+    #[error("{}, {expected} expected", count(*found as u64, "field"))]
     FieldCount {
-        /// Fields in the header.
+        /// The number of fields in the header.
         expected: usize,
-        /// Fields in the record.
+        /// The number of fields in the record.
         found: usize,
     },
     /// The record is not valid UTF-8.
@@ -17,37 +19,37 @@ pub enum Reason {
     InvalidUtf8 {
         /// The number of the field, counted from 1.
         field: usize,
-        /// Offset of the first invalid byte from the start of the input.
+        /// The offset of the first invalid byte from the start of the input.
         offset: u64,
     },
-    /// A value is not of the type that its column was given.
+    /// A value does not have the type of its column.
     #[error("the value of column {column:?} is not {expected}")]
     NotOfType {
         /// The name of the column.
         column: String,
-        /// The type.
+        /// What the type requires, with an article.
         expected: &'static str,
     },
-    /// The row breaks a constraint of the table.
+    /// The row violates a constraint of the table.
     #[error("{message}")]
     Constraint {
-        /// The name of the column, if it is of one alone.
+        /// The column, if the constraint has exactly one.
         column: Option<String>,
-        /// Which constraint, in the words of SQLite.
+        /// SQLite's message, which names the constraint.
         message: String,
     },
-    /// An expression has no value.
+    /// An expression failed.
     #[error("{}: {message}", column.as_ref().map_or("WHERE".to_owned(), |column| format!("the expression of column {column:?}")))]
     Expression {
-        /// The name of the column whose expression it is; none if it is the filter.
+        /// The column that the expression computes; `None` for a condition in WHERE.
         column: Option<String>,
-        /// What the function says.
+        /// The message of the failed function.
         message: String,
     },
 }
 
 impl Reason {
-    /// What kind of reason it is, as one word for programs.
+    /// A stable identifier for programs, such as `field_count`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -59,16 +61,7 @@ impl Reason {
         }
     }
 
-    /// What helps, as part of a message.
-    pub(super) fn remedy(&self) -> &'static str {
-        match self {
-            Self::FieldCount { .. } => " or its --delimiter, take such records with --ragged pad or fit",
-            Self::InvalidUtf8 { .. } => ", name its --encoding, mend it with --invalid-utf8 replace",
-            Self::NotOfType { .. } | Self::Constraint { .. } | Self::Expression { .. } => "",
-        }
-    }
-
-    /// The column that is to blame, if it is one of the table.
+    /// The column of the table to which the reason applies, if it is a single one.
     #[must_use]
     pub fn column(&self) -> Option<&str> {
         match self {

@@ -31,16 +31,23 @@ pub(crate) fn upper(text: &[u8]) -> Vec<u8> {
 /// If `output` is too short; [`MAX_UPPER_GROWTH`] times the length of `text` is enough.
 #[cold]
 pub(crate) fn upper_to(text: &[u8], output: &mut [u8]) -> usize {
+    // Nearly all texts are valid, and `from_utf8` is faster than `utf8_chunks`.
+    if let Ok(valid) = std::str::from_utf8(text) {
+        return upper_str_to(valid, output);
+    }
     let mut written = 0;
     for chunk in text.utf8_chunks() {
-        for upper in chunk.valid().chars().flat_map(char::to_uppercase) {
-            written += upper.encode_utf8(&mut output[written..]).len();
-        }
+        written += upper_str_to(chunk.valid(), &mut output[written..]);
         let invalid = chunk.invalid();
         output[written..written + invalid.len()].copy_from_slice(invalid);
         written += invalid.len();
     }
     written
+}
+
+fn upper_str_to(text: &str, output: &mut [u8]) -> usize {
+    let upper = text.chars().flat_map(char::to_uppercase);
+    upper.fold(0, |written, upper| written + upper.encode_utf8(&mut output[written..]).len())
 }
 
 /// Unicode lower case, character by character. Invalid UTF-8 is kept.

@@ -8,10 +8,13 @@ use super::sqlite::{EvalFailure, Session};
 use super::texts::{concat, upper};
 use super::typed::{Mismatch, integers, parse_typed, try_integers};
 use crate::batch::{Arena, ArenaVec, Value, Values, null_where};
+use crate::error::Result;
 use crate::format::Records;
 use crate::plan::{OnMismatch, Type};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// The state that operations need across chunks.
 #[derive(Debug)]
@@ -32,16 +35,16 @@ impl<'a> EvalState<'a> {
     /// The columns of the block's outputs. Deferred outputs are evaluated in `session`, which is opened on first use;
     /// `on_failure` is called for each value that SQLite fails to compute, with the index of the output.
     ///
-    /// # Panics
-    /// If SQLite cannot open a connection in memory, or cannot prepare an expression that was prepared before.
+    /// # Errors
+    /// As [`Session::open_until`] and [`Session::eval`].
     pub(super) fn outputs(
         &self,
         block: &Block,
-        session: &mut Option<Session>,
+        (session, stop): (&mut Option<Session>, &Arc<AtomicBool>),
         row_count: usize,
         arena: &'a Arena,
         mut on_failure: impl FnMut(EvalFailure),
-    ) -> &'a [Values<'a>] {
+    ) -> Result<&'a [Values<'a>]> {
         let compiled =
             |op: Option<OpIndex>| op.filter(|op| !self.is_deferred[*op]).map(|op| self.columns[op]);
         let columns = arena.list(
@@ -51,20 +54,21 @@ impl<'a> EvalState<'a> {
         let (deferred, texts): (Vec<_>, Vec<_>) =
             deferred.map(|(index, output)| (index, output.sql.as_deref().unwrap_or("NULL"))).unzip();
         if deferred.is_empty() {
-            return columns;
+            return Ok(columns);
         }
-        // The compiler prepared the same expressions, so only a lack of resources can make this fail.
-        let session =
-            session.get_or_insert_with(|| Session::open(&block.input_columns()).expect("SQLite opens"));
+        let session = match session {
+            Some(session) => session,
+            None => session.insert(Session::open_until(&block.input_columns(), stop)?),
+        };
         let inputs = block.inputs.iter().map(|(_, op)| self.columns[*op]);
         let on_failure = |failure: EvalFailure| {
             on_failure(EvalFailure { expression: deferred[failure.expression], ..failure });
         };
-        let results = session.eval(&texts, inputs, row_count, arena, on_failure).expect("SQLite evaluates");
+        let results = session.eval(&texts, inputs, row_count, arena, on_failure)?;
         for (index, values) in deferred.iter().zip(results) {
             columns[*index] = *values;
         }
-        columns
+        Ok(columns)
     }
 }
 

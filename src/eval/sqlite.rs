@@ -15,11 +15,19 @@ mod functions;
 mod input_table;
 
 use crate::batch::{Arena, Value, Values};
+use crate::error::Error;
 use column_buffer::ColumnBuffer;
 use input_table::SharedInput;
 use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 use std::ops::Range;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// Instructions of SQLite between two checks of the stop flag. An expression can take milliseconds per instruction.
+const STOP_INTERVAL: i32 = 100;
 
 /// A column of the table `input`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,12 +57,26 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Opens a connection whose table `input` has these columns.
+    /// Opens a connection whose table `input` has these columns, to check expressions.
     ///
     /// # Errors
     /// SQLite's message, for example if two columns have the same name.
     pub(crate) fn open(columns: &[InputColumn]) -> Result<Self, String> {
         Self::try_open(columns).map_err(|error| message(&error))
+    }
+
+    /// As [`Session::open`], to evaluate expressions until `stop` is set.
+    ///
+    /// # Errors
+    /// If SQLite runs out of memory.
+    pub(super) fn open_until(columns: &[InputColumn], stop: &Arc<AtomicBool>) -> Result<Self, Error> {
+        let open = || -> rusqlite::Result<Self> {
+            let mut session = Self::try_open(columns)?;
+            let stop = stop.clone();
+            session.connection.progress_handler(STOP_INTERVAL, Some(move || stop.load(Ordering::Relaxed)))?;
+            Ok(session)
+        };
+        open().map_err(evaluation_error)
     }
 
     fn try_open(columns: &[InputColumn]) -> rusqlite::Result<Self> {
@@ -82,23 +104,27 @@ impl Session {
     /// values of that row are NULL, and `on_failure` is called.
     ///
     /// # Errors
-    /// SQLite's message if it cannot prepare an expression.
+    /// [`Kind::Interrupted`](crate::Kind::Interrupted) after a stop; [`Kind::Sqlite`](crate::Kind::Sqlite) if SQLite runs out
+    /// of memory or cannot prepare an expression.
     pub(crate) fn eval<'a>(
         &mut self,
         expressions: &[&str],
-        inputs: impl Iterator<Item = Values<'a>>,
+        inputs: impl ExactSizeIterator<Item = Values<'a>>,
         row_count: usize,
         arena: &'a Arena,
         mut on_failure: impl FnMut(EvalFailure),
-    ) -> Result<&'a [Values<'a>], String> {
-        self.input.update(|rows| rows.fill(inputs, row_count));
+    ) -> Result<&'a [Values<'a>], Error> {
+        self.input.fill(inputs, row_count);
         self.results.resize_with(expressions.len(), ColumnBuffer::default);
         self.results.iter_mut().for_each(ColumnBuffer::clear);
         let sql = select(expressions);
         let mut next = 0;
         while next < row_count {
-            let scanned = self.scan(&sql, next..row_count).map_err(|error| message(&error))?;
+            let scanned = self.scan(&sql, next..row_count).map_err(evaluation_error)?;
             let Err(error) = scanned else { break };
+            if !is_about_row(&error) {
+                return Err(evaluation_error(error));
+            }
             let row = self.input.current_row();
             let (expression, message) = self.find_failure(expressions, row).unwrap_or((0, message(&error)));
             on_failure(EvalFailure { row, expression, message });
@@ -142,9 +168,34 @@ impl Session {
     }
 }
 
+/// The largest number of columns in a table.
+///
+/// # Errors
+/// If SQLite runs out of memory.
+pub(crate) fn column_limit() -> Result<usize, Error> {
+    static LIMIT: OnceLock<usize> = OnceLock::new();
+    if let Some(limit) = LIMIT.get() {
+        return Ok(*limit);
+    }
+    let limit =
+        Connection::open_in_memory().and_then(|connection| connection.limit(Limit::SQLITE_LIMIT_COLUMN));
+    let limit = limit.map_err(|source| Error::sqlite("open", Path::new(":memory:"), source))?;
+    Ok(*LIMIT.get_or_init(|| usize::try_from(limit).unwrap_or(usize::MAX)))
+}
+
 /// The statement that evaluates `expressions` for each row.
 fn select(expressions: &[&str]) -> String {
     format!("SELECT {} FROM input", expressions.join(", "))
+}
+
+/// True if an error depends on the values of a row, and not on the state of the process.
+fn is_about_row(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{OperationInterrupted, OutOfMemory};
+    !matches!(error.sqlite_error_code(), Some(OperationInterrupted | OutOfMemory))
+}
+
+fn evaluation_error(source: rusqlite::Error) -> Error {
+    Error::sqlite("evaluate expressions in", Path::new(":memory:"), source)
 }
 
 /// SQLite's own message, without what `rusqlite` adds to it.
@@ -153,5 +204,44 @@ fn message(error: &rusqlite::Error) -> String {
         rusqlite::Error::SqliteFailure(_, Some(message))
         | rusqlite::Error::SqlInputError { msg: message, .. } => message.clone(),
         error => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    fn session(stop: bool) -> Session {
+        let columns = [InputColumn { name: "a".to_owned(), is_text: true }];
+        Session::open_until(&columns, &Arc::new(AtomicBool::new(stop))).unwrap()
+    }
+
+    const ENDLESS: &str =
+        "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n)";
+
+    #[test]
+    fn a_stop_ends_an_endless_expression() {
+        let arena = Arena::default();
+        let inputs = [Values::Constant(Value::Text(b"x"))];
+        let error = session(true).eval(&[ENDLESS], inputs.into_iter(), 2, &arena, |_| {}).unwrap_err();
+        assert!(matches!(error.kind(), Kind::Interrupted), "{error}");
+    }
+
+    #[test]
+    fn a_running_statement_does_not_keep_the_rows_of_its_chunk() {
+        let Session { connection, input, .. } = session(false);
+        let inputs = |text| [Values::Constant(Value::Text(text))].into_iter();
+        input.fill(inputs(b"old"), 2);
+        let mut statement = connection.prepare("SELECT a FROM input").unwrap();
+        let mut running = statement.query([]).unwrap();
+        let old: String = running.next().unwrap().unwrap().get(0).unwrap();
+        input.fill(inputs(b"new"), 3);
+        let mut statement = connection.prepare("SELECT a FROM input").unwrap();
+        let new: Vec<String> =
+            statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!((old.as_str(), new.as_slice()), ("old", &["new", "new", "new"].map(str::to_owned)[..]));
+        let still_old: String = running.next().unwrap().unwrap().get(0).unwrap();
+        assert_eq!(still_old, "old");
     }
 }

@@ -55,7 +55,8 @@ pub(crate) fn check_not_sidecar(path: &Path, targets: &[PathBuf]) -> Result<()> 
     let database = SIDECAR_SUFFIXES.iter().find_map(|suffix| {
         let name = path.as_os_str().as_bytes().strip_suffix(suffix.as_bytes())?;
         let database = PathBuf::from(OsStr::from_bytes(name));
-        (targets.contains(&database) || is_database(&database, path)).then_some(database)
+        let is_target = || targets.contains(&database);
+        (is_target() || is_database(&database, path)).then_some(database)
     });
     match database {
         Some(database) => {

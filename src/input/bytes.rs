@@ -1,13 +1,13 @@
-//! Bytes that may still be coming in.
+//! Input bytes, some of which may not have arrived yet.
 
 use crate::error::Error;
 
-/// The bytes of an input, which may still be coming in.
+/// The bytes of an input that may still be arriving.
 pub trait Incoming: std::fmt::Debug + Sync {
-    /// All bytes that are there, at least so many unless the input has fewer, and whether they are all of it. Waits for
-    /// what is not there.
+    /// Waits until at least `bytes` bytes have arrived, or the input has ended. Returns all bytes that have arrived, and
+    /// true if they are the whole input.
     ///
     /// # Errors
-    /// If the input can not be read any further.
+    /// If the input cannot be read.
     fn wait(&self, bytes: usize) -> Result<(&[u8], bool), Error>;
 }

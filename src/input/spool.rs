@@ -1,15 +1,15 @@
-//! What comes in from elsewhere, in a file without a name that is mapped while it grows.
+//! Spools a stream to a temporary file that is mapped while it grows.
 //!
-//! A thread reads and writes it to the file; whoever waits for bytes gets them out of a map as soon as they are there, so
-//! that both are at work at the same time. The thread stays not much ahead of what is asked for, so of many inputs only
-//! the beginnings are read before it is their turn.
+//! A thread reads the stream and appends it to the file. Readers see bytes in a mapping of the file as soon as they have been
+//! written, so that both work at the same time. The thread stays only a little ahead of its readers: of many inputs, only the
+//! beginnings are spooled before their turn comes.
 //!
-//! The file only grows, and nobody else knows it: what has been written can be read as often as it takes.
+//! The file only grows, and no other process can open it. Bytes that have been written can be read any number of times.
 
-use super::STOP_INTERVAL;
-use super::unpack::nameless_file;
+use super::file::{STOP_INTERVAL, catch_panic, temporary_file, temporary_file_error};
+use super::map::GuardedMap;
 use crate::error::{Error, Kind, Result};
-use memmap2::{MmapOptions, MmapRaw};
+use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -17,27 +17,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
-/// Bytes that are written at once.
+/// The size of a write in bytes.
 const BLOCK_BYTES: usize = 256 << 10;
 
-/// Bytes that are read ahead of what was asked for.
-const AHEAD_BYTES: u64 = 64 << 20;
+/// How far the thread may be ahead of what was asked for.
+const MAX_AHEAD_BYTES: u64 = 64 << 20;
 
-/// The first map covers this many bytes, each further one twice as many as the one before. A map may extend beyond the end
-/// of its file; only what has been written is read.
+/// The size of the first mapping. Each further mapping is twice as large and maps the file from its start, so an input needs
+/// about twice its size in address space. A mapping may extend beyond the end of the file; only written bytes are read.
 const FIRST_MAP_BYTES: usize = 1 << 20;
-const MAPS: usize = 26;
+const MAX_MAPS: usize = 26;
 
-/// An input that is being read.
+/// A stream that is being spooled.
 #[derive(Debug)]
 pub(super) struct Spool {
+    /// The path of the input, for error messages.
     path: PathBuf,
-    file: File,
-    maps: [OnceLock<MmapRaw>; MAPS],
+    file: Arc<File>,
+    maps: [OnceLock<GuardedMap>; MAX_MAPS],
     shared: Arc<Shared>,
     stop: Arc<AtomicBool>,
 }
 
+/// What the thread and the readers share.
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
@@ -46,12 +48,13 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    written: u64,
-    wanted: u64,
-    /// How it ended.
+    written_bytes: u64,
+    /// The largest number of bytes that a reader has asked for.
+    wanted_bytes: u64,
+    /// How the thread ended.
     end: Option<std::result::Result<(), (io::ErrorKind, String)>>,
-    /// Nobody is there any more to read it.
-    is_left: bool,
+    /// True if the spool was dropped, so that the thread must end.
+    is_abandoned: bool,
 }
 
 impl Shared {
@@ -61,92 +64,108 @@ impl Shared {
 }
 
 impl Spool {
-    /// Starts to read `from`, which came from `path`.
+    /// Starts to spool `from`. Errors name `path`.
     ///
     /// # Errors
-    /// If there can be no such file, or no thread.
+    /// If the file cannot be created, or the thread cannot be started.
     pub(super) fn start(
         from: impl Read + Send + 'static,
         path: &Path,
         stop: Arc<AtomicBool>,
     ) -> io::Result<Self> {
-        let file = nameless_file()?;
+        let file = Arc::new(temporary_file()?);
         let shared = Arc::<Shared>::default();
-        let (to, of_thread) = (file.try_clone()?, shared.clone());
-        let read = move || {
-            let end = copy(from, to, &of_thread);
-            of_thread.lock().end = Some(end.map_err(|error| (error.kind(), error.to_string())));
-            of_thread.changed.notify_all();
+        let (to, thread_shared) = (file.clone(), shared.clone());
+        let copy = move || {
+            let end = catch_panic(|| copy(from, &to, &thread_shared));
+            thread_shared.lock().end = Some(end.map_err(|error| (error.kind(), error.to_string())));
+            thread_shared.changed.notify_all();
         };
-        // It may be waiting for a pipe when nobody needs it any more, so nobody waits for it.
-        thread::Builder::new().name("input".into()).spawn(read)?;
+        // The thread is not joined: it may be waiting for a pipe when the spool is dropped.
+        thread::Builder::new().name("input".into()).spawn(copy)?;
         Ok(Self { path: path.to_owned(), file, maps: Default::default(), shared, stop })
     }
 
-    /// The number of bytes that are there, and whether they are all.
+    /// The number of bytes written so far, and whether they are the whole input.
     pub(super) fn bytes(&self) -> (u64, bool) {
         let state = self.shared.lock();
-        (state.written, state.end.is_some())
+        (state.written_bytes, state.end.is_some())
     }
 
-    /// All bytes that are there, at least so many unless there are fewer, and whether they are all.
+    /// Waits until at least `bytes` bytes have been written, or the stream has ended. Returns all bytes that have been
+    /// written, and true if they are the whole input.
     ///
     /// # Errors
-    /// [`Kind::Io`] if it can not be read, unpacked, decoded or written to the file; [`Kind::Interrupted`] soon after a stop.
+    /// [`Kind::Io`] if the stream cannot be read or spooled; [`Kind::Interrupted`] soon after a stop.
     pub(super) fn wait(&self, bytes: usize) -> Result<(&[u8], bool)> {
         let failed = |source| Error::io("read", &self.path, source);
         let mut state = self.shared.lock();
-        state.wanted = state.wanted.max(bytes as u64);
+        state.wanted_bytes = state.wanted_bytes.max(bytes as u64);
         self.shared.changed.notify_all();
-        while state.end.is_none() && state.written < bytes as u64 && !self.stop.load(Ordering::Relaxed) {
+        while state.end.is_none() && state.written_bytes < bytes as u64 && !self.stop.load(Ordering::Relaxed)
+        {
             let waited = self.shared.changed.wait_timeout(state, STOP_INTERVAL);
             (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
-        // What is read from may have ended for that.
+        // A stop may also have ended the thread, with an error that does not matter then.
         if self.stop.load(Ordering::Relaxed) {
             return Err(Kind::Interrupted.into());
         }
         if let Some(Err((kind, message))) = &state.end {
             return Err(failed(io::Error::new(*kind, message.clone())));
         }
-        let (written, is_all) = (state.written, state.end.is_some());
+        let (written_bytes, is_all) = (state.written_bytes, state.end.is_some());
         drop(state);
-        let written = usize::try_from(written).map_err(|error| failed(io::Error::other(error)))?;
-        Ok((self.written(written).map_err(failed)?, is_all))
+        let written_bytes =
+            usize::try_from(written_bytes).map_err(|error| failed(io::Error::other(error)))?;
+        Ok((self.written(written_bytes).map_err(failed)?, is_all))
     }
 
     /// The first `bytes` bytes, which have been written.
     fn written(&self, bytes: usize) -> io::Result<&[u8]> {
-        let size = |number: usize| FIRST_MAP_BYTES << number;
-        let number = (0..MAPS).find(|number| size(*number) >= bytes);
-        let number = number.ok_or_else(|| io::Error::other("it is larger than can be mapped"))?;
-        let map = match self.maps[number].get() {
+        let size = |index: usize| FIRST_MAP_BYTES << index;
+        let index = (0..MAX_MAPS).find(|index| size(*index) >= bytes);
+        let index = index.ok_or_else(|| io::Error::from(io::ErrorKind::FileTooLarge))?;
+        let map = match self.maps[index].get() {
             Some(map) => map,
             None => {
-                let map = MmapOptions::new().len(size(number)).map_raw_read_only(&self.file)?;
-                self.maps[number].get_or_init(|| map)
+                let map = GuardedMap::new(&self.file, size(index))?;
+                self.maps[index].get_or_init(|| map)
             }
         };
-        // SAFETY: the map is alive as long as `self`, and covers at least `bytes` bytes. They have been written to the file,
-        // which no other process knows and whose thread only appends to it, so they do not change.
-        Ok(unsafe { std::slice::from_raw_parts(map.as_ptr(), bytes) })
+        // SAFETY: these bytes have been written to the file. It is unnamed, so no other process changes it, and the thread
+        // only appends to it. If the device cannot read it back, the bytes become zeros, which is sound for every use.
+        Ok(unsafe { map.bytes(bytes) })
+    }
+
+    /// Checks that all bytes returned so far were read from the file.
+    ///
+    /// # Errors
+    /// If some were not, because of an error of the device.
+    pub(super) fn check(&self) -> io::Result<()> {
+        if self.maps.iter().filter_map(OnceLock::get).any(GuardedMap::is_torn) {
+            return Err(temporary_file_error(&Errno::IO.into()));
+        }
+        Ok(())
     }
 }
 
 impl Drop for Spool {
     fn drop(&mut self) {
-        self.shared.lock().is_left = true;
+        self.shared.lock().is_abandoned = true;
         self.shared.changed.notify_all();
     }
 }
 
-/// Copies all of `from` to the file, as far ahead of what is wanted as it may be.
-fn copy(mut from: impl Read, mut to: File, shared: &Shared) -> io::Result<()> {
+/// Copies `from` to the file until it ends or the spool is dropped. Pauses while it is too far ahead.
+fn copy(mut from: impl Read, mut to: &File, shared: &Shared) -> io::Result<()> {
     let mut block = vec![0; BLOCK_BYTES];
     loop {
-        let is_far_ahead = |state: &mut State| state.written > state.wanted + AHEAD_BYTES && !state.is_left;
-        let state = shared.changed.wait_while(shared.lock(), is_far_ahead);
-        if state.unwrap_or_else(PoisonError::into_inner).is_left {
+        let must_pause = |state: &mut State| {
+            state.written_bytes > state.wanted_bytes.saturating_add(MAX_AHEAD_BYTES) && !state.is_abandoned
+        };
+        let state = shared.changed.wait_while(shared.lock(), must_pause);
+        if state.unwrap_or_else(PoisonError::into_inner).is_abandoned {
             return Ok(());
         }
         let bytes = match from.read(&mut block) {
@@ -156,11 +175,43 @@ fn copy(mut from: impl Read, mut to: File, shared: &Shared) -> io::Result<()> {
         if bytes == 0 {
             return Ok(());
         }
-        to.write_all(&block[..bytes]).map_err(|error| {
-            let place = std::env::temp_dir();
-            io::Error::new(error.kind(), format!("a temporary file in {} (TMPDIR): {error}", place.display()))
-        })?;
-        shared.lock().written += bytes as u64;
+        to.write_all(&block[..bytes]).map_err(|error| temporary_file_error(&error))?;
+        shared.lock().written_bytes += bytes as u64;
         shared.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Panicking;
+
+    impl Read for Panicking {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            panic!("the decoder dies")
+        }
+    }
+
+    fn spool(from: impl Read + Send + 'static) -> Spool {
+        Spool::start(from, Path::new("in.csv"), Arc::default()).unwrap()
+    }
+
+    #[test]
+    fn a_panicking_stream_is_an_error() {
+        let first = io::Cursor::new(b"a,b\n".to_vec());
+        let error = spool(first.chain(Panicking)).wait(100).unwrap_err();
+        assert_eq!(error.to_string(), "cannot read in.csv");
+    }
+
+    #[test]
+    fn a_page_that_cannot_be_read_is_an_error() {
+        let spool = spool(io::Cursor::new(vec![b'a'; 100_000]));
+        let (bytes, _) = spool.wait(usize::MAX).unwrap();
+        spool.check().unwrap();
+        // Pages behind the end of the file fault like pages that the device cannot read.
+        spool.file.set_len(0).unwrap();
+        assert_eq!(bytes[99_999], 0);
+        assert!(spool.check().is_err());
     }
 }

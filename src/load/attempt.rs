@@ -2,10 +2,11 @@
 
 use super::choice::{ChosenWriter, choose};
 use super::resolve::ResolvedPlan;
-use super::{Load, total_bytes};
+use super::{Conductor, total_bytes};
 use crate::database::{Committed, SchemaSnapshot, Target};
 use crate::engine::inputs::{CsvInput, Inputs};
-use crate::engine::pipeline::{Counts, Pipeline, PipelineFailure};
+use crate::engine::output::{Counts, PipelineFailure};
+use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
 use crate::engine::rejects::Rejects;
 use crate::engine::timers::StageTimers;
@@ -97,9 +98,9 @@ pub(super) fn into_error(failure: PipelineFailure) -> Error {
         }
         PipelineFailure::TooManyToSort { max_bytes } => {
             let reason = format!(
-                "the rows do not come in the order of their INTEGER PRIMARY KEY, and to sort them takes more than {max_bytes} bytes"
+                "the rows are not in the order of their INTEGER PRIMARY KEY, and sorting them takes more than {max_bytes} bytes"
             );
-            Kind::DirectRefused { reason }.into()
+            Kind::DirectUnsupported { reason }.into()
         }
         PipelineFailure::TypeMismatch => {
             Kind::Internal("a value is not of the type that all values of its column have".to_owned()).into()
@@ -112,7 +113,7 @@ pub(super) fn skips_bad_rows(plan: &Plan) -> bool {
     plan.policies.on_error == OnError::Skip || plan.table.on_conflict != OnConflict::Reject
 }
 
-impl Load<'_> {
+impl Conductor<'_> {
     /// Attempts the load once.
     pub(super) fn attempt(
         self,
@@ -141,7 +142,7 @@ impl Load<'_> {
         tracing::debug!(jobs, chunk_bytes = tuning.chunk_bytes, database = %target.path().display(), "loading");
 
         let timers = StageTimers::default();
-        let pipeline = Pipeline { jobs, progress: self.progress, stop: self.stop, timers: &timers };
+        let pipeline = PipelineRunner { jobs, progress: self.progress, stop: self.stop, timers: &timers };
         let choice = match &attempt.statements_reason {
             reason if attempt.keeps_journal || reason.is_some() => {
                 Ok(ChosenWriter::Statements(reason.clone()))
@@ -162,9 +163,8 @@ impl Load<'_> {
         };
         let committed = timers.finish.time(|| self.commit(target, rejects))?;
         let seconds = started.elapsed().as_secs_f64();
-        let Committed { is_durable, warnings } = committed;
-        let report = self.report(counts, table, choice, notes.clone(), &timers, seconds);
-        Ok(Report { is_durable, warnings, ..report })
+        let report = self.report(counts, table, choice, committed, &timers, seconds);
+        Ok(Report { notes: notes.clone(), ..report })
     }
 
     /// Whether the resolved plan depends on what the database contains.
@@ -197,7 +197,7 @@ impl Load<'_> {
         counts: Counts,
         table: Table,
         choice: ChosenWriter,
-        notes: Vec<String>,
+        committed: Committed,
         timers: &StageTimers,
         seconds: f64,
     ) -> Report {
@@ -206,7 +206,7 @@ impl Load<'_> {
             database: self.database.to_owned(),
             columns: table.columns.iter().map(ReportColumn::from).collect(),
             table: table.name,
-            notes,
+            notes: Vec::new(),
             writer: choice.name(),
             writer_reason: choice.reason(),
             jobs: self.jobs(),
@@ -217,8 +217,8 @@ impl Load<'_> {
             filtered: counts.filtered,
             ignored: counts.ignored,
             repairs: counts.repairs,
-            is_durable: None,
-            warnings: Vec::new(),
+            is_durable: committed.is_durable,
+            warnings: committed.warnings,
             seconds,
             rows_per_second: counts.loaded as f64 / seconds,
             megabytes_per_second: counts.bytes as f64 / 1e6 / seconds,
@@ -231,7 +231,7 @@ impl Load<'_> {
 fn write(
     target: &mut Target,
     choice: &ChosenWriter,
-    pipeline: Pipeline<'_>,
+    pipeline: PipelineRunner<'_>,
     inputs: &Inputs<'_>,
     rejects: &mut Rejects<'_>,
 ) -> Result<(Counts, Vec<String>), PipelineFailure> {
@@ -269,7 +269,7 @@ fn detach(target: &mut Target, table: &Table) -> Result<(Schema, File)> {
 /// Completes what was `written`, and checks it as far as the plan wants. Returns what went through, and the table as it is.
 fn finish(
     target: &mut Target,
-    pipeline: Pipeline<'_>,
+    pipeline: PipelineRunner<'_>,
     written: Result<(Counts, Vec<String>), PipelineFailure>,
     rejects: &mut Rejects<'_>,
     plan: &Plan,

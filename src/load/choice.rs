@@ -34,7 +34,7 @@ impl ChosenWriter {
 /// Chooses the writer for `table`, which will be created in `database`: in a new file, or in place for a reason.
 ///
 /// # Errors
-/// [`Kind::Sqlite`] if SQLite cannot create such a table; [`Kind::DirectRefused`].
+/// [`Kind::Sqlite`] if SQLite cannot create such a table; [`Kind::DirectUnsupported`].
 pub(crate) fn choose(
     choice: WriterChoice,
     table: &Table,
@@ -45,7 +45,7 @@ pub(crate) fn choose(
         return Ok(ChosenWriter::Statements(None));
     }
     let statements = |reason: String| match choice {
-        WriterChoice::Direct => Err(Kind::DirectRefused { reason }.into()),
+        WriterChoice::Direct => Err(Kind::DirectUnsupported { reason }.into()),
         _ => Ok(ChosenWriter::Statements(Some(reason))),
     };
     if let Some(reason) = in_place_reason {

@@ -4,12 +4,12 @@ use crate::database::check_path;
 use crate::engine::inputs::Inputs;
 use crate::error::Result;
 use crate::eval::Seed;
-use crate::load::Load;
+use crate::load::Conductor;
 use crate::plan::{Column, Expr, Plan, SqlExpr};
 use crate::report::{Evaluation, Explanation};
 use crate::schema::ddl::quote_text;
 
-impl Load<'_> {
+impl Conductor<'_> {
     /// Reports which code would evaluate each expression. Loads nothing.
     pub(crate) fn explain(self) -> Result<Explanation> {
         check_path(self.database)?;

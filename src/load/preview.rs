@@ -4,10 +4,10 @@ use super::attempt::{into_error, skips_bad_rows};
 use super::choice::{ChosenWriter, choose};
 use super::explain::explanation;
 use super::resolve::SAMPLE_CHUNKS;
-use super::{Load, total_bytes};
+use super::{Conductor, total_bytes};
 use crate::database::{DryRun, check_path};
 use crate::engine::inputs::Inputs;
-use crate::engine::pipeline::Pipeline;
+use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
 use crate::engine::rejects::Rejects;
 use crate::engine::timers::StageTimers;
@@ -24,7 +24,7 @@ const MAX_ROWS: u32 = 5;
 /// Characters of a value to show.
 const MAX_CHARS: u32 = 40;
 
-impl Load<'_> {
+impl Conductor<'_> {
     /// Loads the first records into memory, and reports what a load would do. Changes nothing, and creates no file.
     pub(crate) fn preview(self) -> Result<Preview> {
         check_path(self.database)?;
@@ -39,7 +39,7 @@ impl Load<'_> {
         let choice = choose(tuning.writer, table, &dry_run.path, dry_run.in_place_reason.as_deref())?;
 
         let (progress, timers) = (Progress::default(), StageTimers::default());
-        let pipeline = Pipeline { jobs, progress: &progress, stop: self.stop, timers: &timers };
+        let pipeline = PipelineRunner { jobs, progress: &progress, stop: self.stop, timers: &timers };
         let mut writer = Statements::new(&dry_run.connection, &dry_run.path, table, tuning.batch_rows)?;
         // A preview goes on past records that would end the load, and writes no rejects.
         let policies = Policies::default();
@@ -49,7 +49,9 @@ impl Load<'_> {
         rejects.log_first();
         let counts = counts.map_err(into_error)?;
         let choice = match choice {
-            ChosenWriter::Direct if counts.refused + counts.ignored > 0 && skips_bad_rows(self.plan) => {
+            ChosenWriter::Direct
+                if counts.rejected_by_table + counts.ignored > 0 && skips_bad_rows(self.plan) =>
+            {
                 ChosenWriter::Statements(Some("rows break a constraint".to_owned()))
             }
             choice => choice,
@@ -73,7 +75,7 @@ impl Load<'_> {
             database: self.database.to_owned(),
             table: table.name.clone(),
             notes: resolved.notes,
-            is_there: dry_run.table_exists,
+            table_exists: dry_run.table_exists,
             statements: [dry_run.statements, table.final_statements.clone()].concat(),
             explanation: (!resolved.plan.column_refs.is_empty()).then(|| explanation(&resolved.plan)),
             rows,
@@ -82,7 +84,7 @@ impl Load<'_> {
             filtered: counts.filtered,
             ignored: counts.ignored,
             exceeds_limit: counts.rejected > allowed,
-            is_all,
+            is_complete: is_all,
             types_may_change: resolved.is_guess && !is_all,
             writer: choice.name(),
             writer_reason: choice.reason(),

@@ -1,16 +1,17 @@
 //! Resolves a plan against the headers of its inputs, and infers the types of columns.
 
-use super::Load;
+use super::Conductor;
 use super::infer::{InferTypes, Inferred};
 use crate::database::{existing_columns, existing_names};
 use crate::engine::inputs::{CsvInput, Inputs};
-use crate::engine::pipeline::{Pipeline, PipelineFailure};
+use crate::engine::output::PipelineFailure;
+use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
 use crate::engine::timers::StageTimers;
 use crate::error::Result;
 use crate::eval::Seed;
 use crate::plan::{Column, Expr, HeaderColumns, Plan, Table};
-use crate::report::Progress;
+use crate::report::{Note, Progress};
 use crate::schema::select::fill_columns;
 use crate::schema::table::{self, ExistingColumn, with_nulls};
 use std::collections::HashSet;
@@ -23,12 +24,12 @@ pub(super) const SAMPLE_CHUNKS: usize = 16;
 pub(super) struct ResolvedPlan {
     pub(super) plan: Plan,
     /// Notes about the columns for the user.
-    pub(super) notes: Vec<String>,
+    pub(super) notes: Vec<Note>,
     /// Whether types were inferred from the first chunks only.
     pub(super) is_guess: bool,
 }
 
-impl Load<'_> {
+impl Conductor<'_> {
     /// The plan with the columns of the inputs, if it is to have those, and with the NULLs that it asks for.
     pub(super) fn resolve(&self, list: &[CsvInput], jobs: usize, scan_all: bool) -> Result<ResolvedPlan> {
         let (nulls, mut plan) = (&self.plan.nulls, self.plan.clone());
@@ -97,7 +98,7 @@ impl Load<'_> {
         let text_table = Table::new("", fields.collect());
         let inputs = Inputs::new(list, plan, &text_table, Seed::fixed(0))?.with_max_chunks(max_chunks);
         let (progress, timers) = (Progress::default(), StageTimers::default());
-        let pipeline = Pipeline { jobs, progress: &progress, stop: self.stop, timers: &timers };
+        let pipeline = PipelineRunner { jobs, progress: &progress, stop: self.stop, timers: &timers };
         let mut writer = InferTypes::new(inputs.names(), names.len());
         match pipeline.run(&inputs, &mut writer, &mut (), &mut RecordLog::default()) {
             Err(PipelineFailure::Error(error)) => Err(error),
@@ -126,16 +127,14 @@ fn type_notes(
     options: &HeaderColumns,
     names: &[String],
     names_inputs: bool,
-) -> Vec<String> {
+) -> Vec<Note> {
     let note = |(name, stats): (&String, &crate::schema::column_stats::ColumnStats)| {
         let is_given = options.types.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
         let (reason, row) = stats.reason().filter(|_| !is_given)?;
-        let of = |input: &str| if names_inputs { format!(" of {input}") } else { String::new() };
-        let place = inferred
-            .positions
-            .get(&row)
-            .map_or(String::new(), |position| format!(" at line {}{}", position.line, of(&position.input)));
-        Some(format!("{name}: TEXT, {reason}{place}"))
+        let position = inferred.positions.get(&row);
+        let input = position.filter(|_| names_inputs).map(|position| position.input.clone());
+        let line = position.map(|position| position.line);
+        Some(Note::TextColumn { column: name.clone(), reason, line, input })
     };
     names.iter().zip(&inferred.columns).filter_map(note).collect()
 }

@@ -25,7 +25,7 @@ impl Default for Dialect {
 }
 
 /// A field delimiter of 1 to [`MAX_BYTES`](Self::MAX_BYTES) bytes.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Delimiter {
     bytes: [u8; Self::MAX_BYTES],
     len: u8,

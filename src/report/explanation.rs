@@ -3,21 +3,23 @@
 use crate::error::Printable;
 use std::fmt::{self, Write};
 
-/// What the rows of a load are made of.
+/// The expressions of a load, and which code evaluates them.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Explanation {
-    /// What must be true of a record that becomes a row, in this order, before there are any values.
+    /// The conditions that a record must meet, in the order of their evaluation.
     pub conditions: Vec<Evaluation>,
-    /// The columns that are filled, and what they are filled with.
+    /// The columns of the table and the expressions of their values.
     pub values: Vec<(String, Evaluation)>,
 }
 
-/// An expression, and what evaluates it.
+/// An expression, and which code evaluates it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Evaluation {
-    /// Its text.
+    /// The text of the expression.
     pub text: String,
-    /// `compiled` code, or `SQLite`.
+    /// `compiled` code or `SQLite`.
     pub evaluator: &'static str,
 }
 

@@ -1,130 +1,154 @@
-//! What a load would do.
+//! The preview of a load.
 
-use super::{Explanation, grouped};
+use super::{Explanation, Note, grouped, grouped_count};
 use crate::error::Printable;
 use crate::plan::Dialect;
-use std::fmt::{self, Write};
+use std::fmt;
 use std::path::PathBuf;
 
-/// Inputs that are named.
+/// The number of inputs to list.
 const MAX_INPUTS: usize = 5;
 
 /// What a load would do.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Preview {
-    /// What each input is called, and how it is written.
+    /// The names of the inputs, and their dialects.
     pub inputs: Vec<(String, Dialect)>,
     /// The database.
     pub database: PathBuf,
-    /// The table in it.
+    /// The name of the table.
     pub table: String,
-    /// What was decided about the columns and is worth to know.
-    pub notes: Vec<String>,
-    /// Whether the table is there already and is filled further.
-    pub is_there: bool,
-    /// The SQL that makes the table and its indexes, or has made them, and what changes one that is there.
+    /// Decisions about the inputs and columns.
+    pub notes: Vec<Note>,
+    /// True if rows would be added to an existing table.
+    pub table_exists: bool,
+    /// The SQL of the table and its indexes, followed by the statements that change an existing table.
     pub statements: Vec<String>,
-    /// What the columns are filled with, if that is said in SQL.
+    /// The expressions of the load, if it has any in SQL.
     pub explanation: Option<Explanation>,
-    /// The names of the table's columns, and its first rows with each value as SQL writes it, cut if it is long.
+    /// The names of the columns, followed by the first rows. Values are SQL literals; long ones are cut.
     pub rows: Vec<Vec<String>>,
-    /// Records of the inputs that were tried.
+    /// The number of records tried.
     pub records: u64,
-    /// Those of them that can not be loaded.
+    /// Tried records that would be rejected.
     pub rejected: u64,
-    /// Those that are left out, since the plan says so.
+    /// Tried records that do not meet the conditions of the plan.
     pub filtered: u64,
-    /// Those that give way to rows with their key.
+    /// Tried records that would be ignored because their key exists.
     pub ignored: u64,
-    /// Whether a load ends for those that can not be loaded.
+    /// True if the rejected records would end the load.
     pub exceeds_limit: bool,
-    /// Whether there are no others.
-    pub is_all: bool,
-    /// Whether others may still change the type of a column.
+    /// True if all records were tried.
+    pub is_complete: bool,
+    /// True if the types of columns may change because of records that were not tried.
     pub types_may_change: bool,
-    /// Which writer would put the rows there.
+    /// The writer: `direct` or `statements`.
     pub writer: &'static str,
-    /// Why it would not be the direct path.
+    /// Why the statement path would be taken, unless the plan asks for it.
     pub writer_reason: Option<String>,
-    /// Bytes that the rows would take in the database, as far as those that were tried are like the others; `None`: the
-    /// size of an input is not known.
+    /// An estimate of the bytes that the rows would take in the database; `None` if the size of an input is unknown.
     pub estimated_bytes: Option<u64>,
-    /// Bytes that are free where the database lies; `None`: the system does not say.
+    /// The free space in bytes on the file system of the database; `None` if it is unknown.
     pub free_bytes: Option<u64>,
+}
+
+impl Preview {
+    /// The preview for people, with notes as `phrase_note` words them. `Display` gives the same with notes as they are.
+    #[must_use]
+    pub fn summary(&self, phrase_note: impl Fn(&Note) -> String) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let printable = &mut Printable::new(&mut text);
+        let _ = self.write_plan(printable, &phrase_note).and_then(|()| self.write_outcome(printable));
+        text
+    }
+
+    /// Writes what would be loaded, and how.
+    fn write_plan(&self, text: &mut impl fmt::Write, phrase_note: &dyn Fn(&Note) -> String) -> fmt::Result {
+        for (input, dialect) in self.inputs.iter().take(MAX_INPUTS) {
+            writeln!(text, "{input}: {}", describe(dialect))?;
+        }
+        if self.inputs.len() > MAX_INPUTS {
+            let others = grouped_count((self.inputs.len() - MAX_INPUTS) as u64, "more input");
+            writeln!(text, "and {others}")?;
+        }
+        self.notes.iter().try_for_each(|note| writeln!(text, "{}", phrase_note(note)))?;
+        let state = if self.table_exists { " (exists)" } else { "" };
+        writeln!(text, "{}, table {}{state}:", self.database.display(), self.table)?;
+        self.statements.iter().try_for_each(|sql| writeln!(text, "{sql};"))?;
+        self.explanation.iter().try_for_each(|explanation| writeln!(text, "\n{explanation}"))?;
+        writeln!(text)?;
+        write_rows(text, &self.rows)?;
+        writeln!(text)
+    }
+
+    /// Writes the outcome for the records that were tried, and the space that is needed.
+    fn write_outcome(&self, text: &mut impl fmt::Write) -> fmt::Result {
+        let records = match (self.is_complete, self.records) {
+            (true, 1) => "the only record".to_owned(),
+            (true, number) => format!("all {}", grouped_count(number, "record")),
+            (false, number) => format!("the first {}", grouped_count(number, "record")),
+        };
+        write!(text, "tried {records}: {} rejected", grouped(self.rejected))?;
+        write!(text, "{}", if self.exceeds_limit { ", which would end the load" } else { "" })?;
+        for (count, name) in [(self.filtered, "filtered"), (self.ignored, "ignored")] {
+            if count > 0 {
+                write!(text, ", {} {name}", grouped(count))?;
+            }
+        }
+        let types =
+            if self.types_may_change { "; later records may change the type of a column" } else { "" };
+        writeln!(text, "{types}")?;
+        if self.table_exists {
+            writeln!(text, "the existing rows of the table were not tried")?;
+        }
+        write!(text, "{} writer", self.writer)?;
+        self.writer_reason.iter().try_for_each(|reason| write!(text, ": {reason}"))?;
+        writeln!(text)?;
+        let needed = self
+            .estimated_bytes
+            .map_or("an unknown amount of space".to_owned(), |bytes| format!("about {}", size(bytes)));
+        let free = self.free_bytes.map_or(String::new(), |bytes| format!("; {} are free", size(bytes)));
+        let is_short = self.estimated_bytes > self.free_bytes && self.free_bytes.is_some();
+        let warning = if is_short { ", which is not enough" } else { "" };
+        writeln!(text, "the rows take {needed}{free}{warning}")?;
+        write!(text, "nothing was changed; no report and no rejects were written")
+    }
 }
 
 impl fmt::Display for Preview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let f = &mut Printable::new(f);
-        for (input, dialect) in self.inputs.iter().take(MAX_INPUTS) {
-            writeln!(f, "{input}: {}", said(dialect))?;
-        }
-        if self.inputs.len() > MAX_INPUTS {
-            writeln!(f, "and {} inputs more", self.inputs.len() - MAX_INPUTS)?;
-        }
-        self.notes.iter().try_for_each(|note| writeln!(f, "{note}"))?;
-        let state = if self.is_there { ", which is there already" } else { "" };
-        writeln!(f, "{}, table {}{state}:", self.database.display(), self.table)?;
-        self.statements.iter().try_for_each(|sql| writeln!(f, "{sql};"))?;
-        self.explanation.iter().try_for_each(|values| writeln!(f, "\n{values}"))?;
-        writeln!(f)?;
-        write_rows(f, &self.rows)?;
-        writeln!(f)?;
-        let which = if self.is_all { "all" } else { "the first" };
-        write!(f, "tried {which} {} records: {} rejected", grouped(self.records), grouped(self.rejected))?;
-        write!(f, "{}", if self.exceeds_limit { ", for which the load ends" } else { "" })?;
-        for (count, what) in [(self.filtered, "filtered"), (self.ignored, "ignored")] {
-            if count > 0 {
-                write!(f, ", {} {what}", grouped(count))?;
-            }
-        }
-        writeln!(
-            f,
-            "{}",
-            if self.types_may_change { "; others may still change a column's type" } else { "" }
-        )?;
-        if self.is_there {
-            writeln!(f, "the rows that are there already were not looked at")?;
-        }
-        write!(f, "{} writer", self.writer)?;
-        self.writer_reason.iter().try_for_each(|reason| write!(f, ": {reason}"))?;
-        writeln!(f)?;
-        let needed = self
-            .estimated_bytes
-            .map_or("of unknown size".to_owned(), |bytes| format!("about {}", size(bytes)));
-        let free = self.free_bytes.map_or(String::new(), |bytes| format!("; {} are free there", size(bytes)));
-        let is_short = self.estimated_bytes > self.free_bytes && self.free_bytes.is_some();
-        let warning = if is_short { ", which is not enough" } else { "" };
-        writeln!(f, "the rows take {needed}{free}{warning}")?;
-        write!(f, "nothing was changed, and no report or rejects were written (--dry-run)")
+        f.write_str(&self.summary(Note::to_string))
     }
 }
 
-/// How an input is written, in words.
-fn said(dialect: &Dialect) -> String {
+/// A dialect in words.
+fn describe(dialect: &Dialect) -> String {
     let text = |bytes: &[u8]| {
         format!("'{}'", String::from_utf8_lossy(bytes).escape_debug().to_string().replace("\\\"", "\""))
     };
     let byte = |byte: u8| text(&[byte]);
     let Dialect { delimiter, quote, escape, comment, trim } = dialect;
-    let mut said = format!("fields separated by {}", text(delimiter.as_bytes()));
-    said += &quote.map_or(", no quotes".to_owned(), |quote| format!(", quoted by {}", byte(quote)));
-    said += &escape.map_or(String::new(), |escape| format!(", escaped by {}", byte(escape)));
-    said += &comment.map_or(String::new(), |comment| format!(", comments after {}", byte(comment)));
+    let mut description = format!("fields separated by {}", text(delimiter.as_bytes()));
+    description += &quote.map_or(", no quotes".to_owned(), |quote| format!(", quoted by {}", byte(quote)));
+    description += &escape.map_or(String::new(), |escape| format!(", escaped by {}", byte(escape)));
+    description +=
+        &comment.map_or(String::new(), |comment| format!(", comments start with {}", byte(comment)));
     if *trim {
-        said += ", trimmed";
+        description += ", trimmed";
     }
-    said
+    description
 }
 
-/// Rows below each other, the first of which are the names of the columns.
-fn write_rows(f: &mut impl Write, rows: &[Vec<String>]) -> fmt::Result {
-    let printable = |text: &String| -> String {
+/// Writes rows as a table. The first row is the names of the columns.
+fn write_rows(text: &mut impl fmt::Write, rows: &[Vec<String>]) -> fmt::Result {
+    let printable = |value: &String| -> String {
         let escaped = |char: char| match char.is_control() {
             true => char.escape_default().to_string(),
             false => char.to_string(),
         };
-        text.chars().map(escaped).collect()
+        value.chars().map(escaped).collect()
     };
     let rows: Vec<Vec<_>> = rows.iter().map(|row| row.iter().map(printable).collect()).collect();
     let width =
@@ -132,7 +156,7 @@ fn write_rows(f: &mut impl Write, rows: &[Vec<String>]) -> fmt::Result {
     let widths: Vec<_> = (0..rows.first().map_or(0, Vec::len)).map(width).collect();
     for row in &rows {
         let cells: Vec<_> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        writeln!(f, "{}", cells.join(" | ").trim_end())?;
+        writeln!(text, "{}", cells.join(" | ").trim_end())?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Makes column names unique.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Column names that SQLite accepts, and a note for each name that had to change.
 ///
@@ -9,15 +9,21 @@ pub(crate) fn unique_names(header: &[String]) -> (Vec<String>, Vec<String>) {
     let mut notes = Vec::new();
     let header_names: HashSet<_> = header.iter().map(|name| name.to_ascii_lowercase()).collect();
     let mut taken = HashSet::new();
+    // For each repeated name, the first number that may be free. Without it, many equal names would take quadratic time.
+    let mut next_numbers: HashMap<String, usize> = HashMap::new();
     let mut unique_name = |(at, name): (usize, &String)| {
         let base = if name.is_empty() { format!("column{}", at + 1) } else { name.replace('\0', "_") };
+        let is_free = |unique: &String| {
+            let lower = unique.to_ascii_lowercase();
+            !taken.contains(&lower) && (unique == name || !header_names.contains(&lower))
+        };
         let mut unique = base.clone();
-        let mut number = 2;
-        while taken.contains(&unique.to_ascii_lowercase())
-            || (unique != *name && header_names.contains(&unique.to_ascii_lowercase()))
-        {
-            unique = format!("{base}_{number}");
-            number += 1;
+        if !is_free(&unique) {
+            let number = next_numbers.entry(base.to_ascii_lowercase()).or_insert(2);
+            while !is_free(&unique) {
+                unique = format!("{base}_{number}");
+                *number += 1;
+            }
         }
         taken.insert(unique.to_ascii_lowercase());
         if unique != *name {
@@ -37,6 +43,13 @@ pub(crate) fn unique_names(header: &[String]) -> (Vec<String>, Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_equal_names_take_linear_time() {
+        let header = vec!["a".to_owned(); 200_000];
+        let (names, _) = unique_names(&header);
+        assert_eq!((names[1].as_str(), names[199_999].as_str()), ("a_2", "a_200000"));
+    }
 
     #[test]
     fn names_are_made_unique() {

@@ -3,7 +3,7 @@
 
 use super::column_stats::ColumnStats;
 use super::names::unique_names;
-use crate::error::{Error, Kind, Result};
+use crate::error::{ColumnUse, Error, Kind, PlanError, Result};
 use crate::plan::{Column, Expr, HeaderColumns, Nulls, OnConflict, OnMismatch, SelectItem, Table, Type};
 use crate::schema::ddl::{column_sql, quote_name, quote_names};
 use crate::types::ColumnAffinity;
@@ -41,12 +41,12 @@ pub(crate) fn with_nulls(expr: Expr, nulls: &Nulls) -> Expr {
     expr.map_fields(&|name| field(name, nulls))
 }
 
-/// The index of the column `name`, which `option` names. An exact match wins over one that ignores ASCII case.
-fn find(option: &'static str, name: &String, columns: &[String]) -> Result<usize> {
+/// The index of the column `name`. An exact match wins over one that ignores ASCII case.
+fn find(column_use: ColumnUse, name: &String, columns: &[String]) -> Result<usize> {
     let exact = columns.iter().position(|column| column == name);
     let ignoring_case = || columns.iter().position(|column| column.eq_ignore_ascii_case(name));
     exact.or_else(ignoring_case).ok_or_else(|| {
-        Error::from(Kind::NoSuchColumn { option, column: name.clone(), found: columns.to_vec() })
+        Error::from(Kind::NoSuchColumn { column_use, column: name.clone(), found: columns.to_vec() })
     })
 }
 
@@ -61,11 +61,11 @@ pub(crate) fn columns(
 ) -> Result<Vec<Column>> {
     let mut final_names = names.to_vec();
     for (old, new) in &options.renamed {
-        final_names[find("--rename", old, names)?] = new.clone();
+        final_names[find(ColumnUse::Rename, old, names)?] = new.clone();
     }
     let mut requested_types = vec![None; names.len()];
     for (name, to) in &options.types {
-        requested_types[find("--type", name, names)?] = Some(*to);
+        requested_types[find(ColumnUse::Type, name, names)?] = Some(*to);
     }
     let column = |name: &str, at: usize| {
         let field = Expr::Field(names[at].clone());
@@ -86,7 +86,7 @@ pub(crate) fn columns(
         match item {
             SelectItem::All => columns.extend(all()),
             SelectItem::Column { name, column: source } => {
-                columns.push(column(name, find("--select", source, names)?));
+                columns.push(column(name, find(ColumnUse::Select, source, names)?));
             }
             SelectItem::Value { name, declaration, value } => {
                 columns.push(Column::new(name, *declaration, value.clone()));
@@ -94,7 +94,7 @@ pub(crate) fn columns(
         }
     }
     for name in options.selected.iter().filter(|_| options.select_list.is_empty()) {
-        let at = find("--columns", name, names)?;
+        let at = find(ColumnUse::Load, name, names)?;
         columns.push(column(&final_names[at], at));
     }
     if columns.is_empty() {
@@ -108,8 +108,8 @@ pub(crate) fn columns(
 /// differ from `existing_names`, the names of the objects in the database.
 ///
 /// # Errors
-/// [`Kind::NoSuchColumn`] if an option names a column that is not in `columns`; [`Kind::Usage`] if two columns have the same
-/// name, or rows are to be updated and there is no primary key.
+/// [`Kind::NoSuchColumn`] if an option names a column that is not in `columns`; [`PlanError::DuplicateColumn`];
+/// [`PlanError::UpdateNeedsKey`].
 pub(crate) fn new_table(
     mut columns: Vec<Column>,
     options: &HeaderColumns,
@@ -126,18 +126,16 @@ pub(crate) fn new_table(
     let names: Vec<_> = columns.iter().map(|column| column.name.clone()).collect();
     check_distinct_names(&names)?;
     if table.on_conflict == OnConflict::Update && options.primary_key.is_empty() {
-        let reason =
-            "--upsert finds the row to change by the primary key: name its columns with --pk".to_owned();
-        return Err(Kind::Usage(reason).into());
+        return Err(PlanError::UpdateNeedsKey { table: table.name.clone() }.into());
     }
     for name in &options.not_null {
-        columns[find("--not-null", name, &names)?].declaration.push_str(" NOT NULL");
+        columns[find(ColumnUse::NotNull, name, &names)?].declaration.push_str(" NOT NULL");
     }
-    let resolve = |option: &'static str, list: &[String]| -> Result<Vec<String>> {
-        list.iter().map(|name| find(option, name, &names).map(|at| names[at].clone())).collect()
+    let resolve = |column_use, list: &[String]| -> Result<Vec<String>> {
+        list.iter().map(|name| find(column_use, name, &names).map(|at| names[at].clone())).collect()
     };
     let mut table = Table { columns, ..table.clone() };
-    let key = resolve("--pk", &options.primary_key)?;
+    let key = resolve(ColumnUse::PrimaryKey, &options.primary_key)?;
     if !key.is_empty() {
         let is_rowid =
             |column: &Column| key == [column.name.clone()] && column.declaration.starts_with("INTEGER");
@@ -145,7 +143,7 @@ pub(crate) fn new_table(
         table.constraints.push(format!("PRIMARY KEY ({})", quote_names(&key)));
     }
     for columns in &options.unique {
-        table.constraints.push(format!("UNIQUE ({})", quote_names(&resolve("--unique", columns)?)));
+        table.constraints.push(format!("UNIQUE ({})", quote_names(&resolve(ColumnUse::Unique, columns)?)));
     }
     // Widening is not possible for a key, which may be the rowid, nor for an INTEGER column of a STRICT table.
     for column in table.columns.iter_mut().filter(|column| !table.is_strict && !key.contains(&column.name)) {
@@ -157,7 +155,7 @@ pub(crate) fn new_table(
     }
     let mut index_names = existing_names;
     for columns in &options.indexes {
-        let columns = resolve("--index", columns)?;
+        let columns = resolve(ColumnUse::Index, columns)?;
         index_names.push(format!("idx_{}_{}", table.name, columns.join("_")));
         let (unique_names, _) = unique_names(&index_names);
         let (name, on) = (quote_name(&unique_names[index_names.len() - 1]), quote_name(&table.name));
@@ -181,10 +179,7 @@ fn check_distinct_names(names: &[String]) -> Result<()> {
     let mut seen = HashSet::new();
     match names.iter().find(|name| !seen.insert(name.to_ascii_lowercase())) {
         None => Ok(()),
-        Some(name) => Err(Kind::Usage(format!(
-            "two columns would be called {name:?}: give one another name with --rename, AS in --select, --auto-id=NAME or --file-column, or leave it out with --columns"
-        ))
-        .into()),
+        Some(name) => Err(PlanError::DuplicateColumn { column: name.clone() }.into()),
     }
 }
 
@@ -192,8 +187,8 @@ fn check_distinct_names(names: &[String]) -> Result<()> {
 /// [`HeaderColumns::add_columns`], columns that it lacks are added.
 ///
 /// # Errors
-/// [`Kind::NotInTable`] if the table lacks a column; [`Kind::Usage`] if the options contradict the table, two columns have
-/// the same name, or a column is generated.
+/// [`Kind::NotInTable`] if the table lacks a column; [`Kind::Usage`] if the options contradict the table;
+/// [`PlanError::DuplicateColumn`]; [`PlanError::GeneratedColumn`].
 pub(crate) fn match_existing(
     columns: Vec<Column>,
     options: &HeaderColumns,
@@ -204,10 +199,10 @@ pub(crate) fn match_existing(
     check_distinct_names(&columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>())?;
     let mut alterations = Vec::new();
     let column = |column: Column| match existing.iter().find(|existing| existing.has_name(&column.name)) {
-        Some(existing) if existing.is_generated => Err(Error::from(Kind::Usage(format!(
-            "the table {:?} makes the values of its column {:?} itself: leave that out with --columns",
-            table.name, existing.name
-        )))),
+        Some(existing) if existing.is_generated => {
+            let (table, column) = (table.name.clone(), existing.name.clone());
+            Err(Error::from(PlanError::GeneratedColumn { table, column }))
+        }
         Some(existing) => {
             // SQLite replaces a NULL rowid by a new key. A later record with that key would then conflict with this one, and
             // be ignored or change it without notice.

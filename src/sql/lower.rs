@@ -83,6 +83,7 @@ mod tests {
             ("lower(a)", r#"lower("a")"#),
             ("date('now', a)", r#"date((+"now()"), "a")"#),
             ("strftime('%Y')", r#"strftime('%Y', (+"now()"))"#),
+            ("1 + strftime()", "1 + strftime()"),
             ("unixepoch()", r#"unixepoch((+"now()"))"#),
             ("unixepoch('subsec')", r#"unixepoch((+"now()"), 'subsec')"#),
             ("julianday((('NOW')))", r#"julianday((+"now()"))"#),

@@ -184,7 +184,7 @@ impl Rewriter {
             }
             // As the first modifier, this is allowed without a time value, which is then the current time.
             (FunctionArguments::List(list), TimeUse::Argument(at))
-                if is_text(&list.args[at.min(list.args.len() - 1)], &["subsec", "subsecond"]) =>
+                if list.args.get(at).is_some_and(|arg| is_text(arg, &["subsec", "subsecond"])) =>
             {
                 list.args.insert(at, now());
             }

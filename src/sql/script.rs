@@ -178,6 +178,12 @@ impl<'s> Fragment<'s> {
         self.script.error(self.start(), reason)
     }
 
+    /// The error for a statement that a pipeline does not support.
+    pub(super) fn unsupported(self, statement: String, reason: &str) -> Error {
+        let place = self.script.place(self.start());
+        Kind::UnsupportedStatement { place, statement, reason: reason.to_owned() }.into()
+    }
+
     /// An error at `span`, or at the start of the fragment if `span` is empty.
     pub(super) fn error_at(self, span: Span, reason: impl Into<String>) -> Error {
         self.script.error(self.location_or_start(span), reason)

@@ -275,7 +275,7 @@ fn unqualified_name(name: &ObjectName) -> Checked<Ident> {
         Some([main, name]) if main.value.eq_ignore_ascii_case("main") => Ok((*name).clone()),
         _ => unsupported(
             name.span(),
-            format!("{name} is in another database; --database names the one that is filled"),
+            format!("{name} is in another database, and a pipeline fills only the database of the load"),
         ),
     }
 }

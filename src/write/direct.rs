@@ -1,9 +1,9 @@
 //! The direct path: finished b-tree pages, written straight to a new database.
 //!
-//! SQLite makes the empty database: schema, roots, header. Workers turn rows into cells, the serial half fills
-//! pages with them, gives each its number and appends it to the file; the pages above the leaves come between
-//! them as they fill up, the roots and the header's page count last. What SQLite then opens is what it
-//! would have written itself, but for the order of the pages.
+//! SQLite creates the empty database: schema, roots, header. Workers turn rows into cells; the serial half fills
+//! pages with them, numbers each page and appends it to the file. Interior pages follow as they fill up; the roots
+//! and the page count of the header come last. The result is what SQLite would have written itself, apart from the
+//! order of the pages.
 //!
 //! | what | file format | where |
 //! |---|---|---|
@@ -11,13 +11,13 @@
 //! | cells, overflow pages | 2.2, 2.3 | `cells` |
 //! | b-tree pages, leaves and interior | 1.6 | `tree` |
 //! | page numbers, the lock-byte page, the database header | 1.3, 1.4 | `pages` |
-//! | roots, columns, indexes | 2.6 | `schema` |
+//! | roots, columns, indexes | 2.6 | `catalog` |
 //! | affinity | SQLite's datatypes 3 | `affinity` |
 //!
 //! The sections are those of <https://sqlite.org/fileformat2.html>. All numbers on pages are big-endian.
 //!
-//! Cells whose keys come in order are paged at once. Others are kept in memory, sorted when all are there, and
-//! then paged; an index that does not fit in memory is left to SQLite.
+//! Cells that arrive in key order are put on pages at once. Others are kept in memory and sorted at the end. An index
+//! that does not fit in memory is left to SQLite.
 
 mod affinity;
 mod builder;
@@ -38,7 +38,7 @@ use crate::batch::Rows;
 use crate::error::{Kind, Result};
 use crate::schema::ddl::quote_name;
 use crate::write::{self, Appended, WriteFailure};
-use builder::{Failure, TreeBuilder};
+use builder::{TreeBuilder, TreeFailure};
 use pages::Pages;
 use rowid_log::RowidLog;
 use sort::CellOrder;
@@ -56,12 +56,12 @@ pub struct Direct {
     rows: u64,
     largest_rowid: Option<i64>,
     rowids: RowidLog,
-    /// The table's tree and those of its indexes.
+    /// The tree of the table, followed by those of its indexes.
     trees: Vec<TreeBuilder>,
     sorting: Sorting,
 }
 
-/// What sorting may cost.
+/// The limits of sorting.
 #[derive(Debug, Clone, Copy)]
 pub struct Sorting {
     /// Bytes of memory.
@@ -71,8 +71,7 @@ pub struct Sorting {
 }
 
 impl Direct {
-    /// Fills the empty table `schema` in `file`, which SQLite has let go of. `database` is what it is called in
-    /// messages.
+    /// Fills the empty table `schema` in `file`, which SQLite has closed. Messages name it `database`.
     ///
     /// # Errors
     /// [`Kind::Io`].
@@ -80,7 +79,7 @@ impl Direct {
         Self::with_lock_byte(schema, file, database, sorting, pages::LOCK_BYTE)
     }
 
-    /// As [`Direct::new`], for an SQLite whose lock byte is not at 2^30 (`SQLITE_TESTCTRL_PENDING_BYTE`).
+    /// Like [`Direct::new`], with the lock byte at another offset than 2^30 (`SQLITE_TESTCTRL_PENDING_BYTE`).
     ///
     /// # Errors
     /// [`Kind::Io`].
@@ -94,11 +93,11 @@ impl Direct {
         let pages = Pages::new(file, database, schema.page_bytes, schema.page_count, lock_byte)?;
         let schema = Arc::new(schema);
         let mut trees =
-            vec![TreeBuilder::new(cells::Kind::Table, schema.root, CellOrder::Rowid, schema.page_bytes)];
+            vec![TreeBuilder::new(cells::TreeKind::Table, schema.root, CellOrder::Rowid, schema.page_bytes)];
         trees.extend(schema.indexes.iter().map(|index| {
             let is_descending = index.keys.iter().map(|key| key.is_descending).collect();
             let order = CellOrder::Key { is_descending, is_unique: index.is_unique };
-            TreeBuilder::new(cells::Kind::Index, index.root, order, schema.page_bytes)
+            TreeBuilder::new(cells::TreeKind::Index, index.root, order, schema.page_bytes)
         }));
         Ok(Self {
             encoder: Encoder::new(schema.clone(), Arc::default()),
@@ -112,19 +111,19 @@ impl Direct {
         })
     }
 
-    /// The failure of the whole load that a tree, of the table or of an index, failed with.
-    fn failure(&self, number: usize, failure: Failure) -> WriteFailure {
+    /// Turns the failure of a tree into that of the writer.
+    fn failure(&self, number: usize, failure: TreeFailure) -> WriteFailure {
         match failure {
-            Failure::Error(error) => error.into(),
-            Failure::TooManyToSort => WriteFailure::TooManyToSort { max_bytes: self.sorting.max_bytes },
-            Failure::Duplicate(rowids) => WriteFailure::Constraint {
+            TreeFailure::Error(error) => error.into(),
+            TreeFailure::TooManyToSort => WriteFailure::TooManyToSort { max_bytes: self.sorting.max_bytes },
+            TreeFailure::Duplicate(rowids) => WriteFailure::Constraint {
                 message: self.schema.duplicate_message(number.checked_sub(1)),
                 rows: self.rowids.rows_of(rowids),
             },
         }
     }
 
-    /// Takes one chunk's cells into all trees.
+    /// Appends the cells of a chunk to all trees.
     fn grow(&mut self, encoded: &mut Encoded) -> Result<(), WriteFailure> {
         let cells = std::iter::once(&mut encoded.table).chain(&mut encoded.indexes);
         for (number, cells) in cells.enumerate() {
@@ -144,16 +143,16 @@ impl write::Writer for Direct {
     const NAMES_EARLIER_ROWS: bool = true;
 
     fn encoder(&self) -> Encoder {
-        self.encoder.another()
+        self.encoder.for_another_thread()
     }
 
     fn append(&mut self, rows: &Rows<'_>, encoded: &mut Encoded) -> Result<Appended, WriteFailure> {
-        if encoded.guess_matters && encoded.guess != self.largest_rowid {
+        if encoded.assumption_matters && encoded.assumed_rowid != self.largest_rowid {
             self.encoder.encode_after(self.largest_rowid, rows, encoded);
         }
-        if let Some(problem) = encoded.problem.take() {
-            let rows = problem.rows.iter().map(|row| self.rows + *row as u64).collect();
-            return Err(WriteFailure::Constraint { message: problem.message, rows });
+        if let Some(violation) = encoded.violation.take() {
+            let rows = violation.rows.iter().map(|row| self.rows + *row as u64).collect();
+            return Err(WriteFailure::Constraint { message: violation.message, rows });
         }
         self.rowids.push(&encoded.rowids);
         self.grow(encoded)?;
@@ -168,14 +167,14 @@ impl write::Writer for Direct {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
             pool.map_err(|error| Kind::Threads { jobs, source: std::io::Error::other(error) }.into())
         };
-        let mut left = self.schema.left.clone();
+        let mut deferred = self.schema.deferred.clone();
         for (number, tree) in std::mem::take(&mut self.trees).into_iter().enumerate() {
             if let (true, Some(index)) = (tree.is_deferred(), number.checked_sub(1)) {
-                left.push(self.schema.indexes[index].name.clone());
+                deferred.push(self.schema.indexes[index].name.clone());
             }
             tree.finish(&mut self.pages, pool, stop).map_err(|failure| self.failure(number, failure))?;
         }
         self.pages.finish()?;
-        Ok(left.iter().map(|name| format!("REINDEX main.{}", quote_name(name))).collect())
+        Ok(deferred.iter().map(|name| format!("REINDEX main.{}", quote_name(name))).collect())
     }
 }

@@ -1,16 +1,16 @@
-//! The statement path: rows go in through SQLite.
+//! The statement path: inserts rows through SQLite.
 //!
-//! Two prepared INSERT statements are made once and stepped over and over: one carries many rows, which
-//! spreads the cost of a step, the other carries one, for the rest of a batch. Values are bound where they
-//! lie, without a copy. Transactions are the business of whoever owns the connection.
+//! Two prepared INSERT statements are used for all rows: one inserts many rows, which spreads the cost of a step; the
+//! other inserts one, for the rest of a batch. Values are bound without a copy. Whoever owns the connection manages
+//! the transaction.
 //!
-//! A statement that breaks a constraint does nothing, so its rows are tried one by one: those that are to blame are
-//! refused, the others go in. That takes a connection with a journal, in memory or on the disk; without one, such a
-//! statement has done no one knows what, and is an error. ON CONFLICT FAIL and RAISE(FAIL) keep what a statement has done
-//! before; it is taken back, so that they are like others.
+//! A statement that violates a constraint has no effect, so its rows are inserted again one by one: the offending
+//! ones are rejected. This takes a connection with a journal, in memory or on disk; without one, the effect of a
+//! failed statement is undefined, and the load fails. ON CONFLICT FAIL and RAISE(FAIL) keep the rows that a statement
+//! has inserted before it fails; a savepoint undoes them.
 
 use crate::batch::{Rows, Value};
-use crate::error::{Error, Kind, Reason, Result};
+use crate::error::{Error, PlanError, Reason, Result};
 use crate::plan::{OnConflict, Table};
 use crate::schema::ddl::{quote_name, quote_names};
 use crate::write::{Appended, Encoder, WriteFailure, Writer};
@@ -29,10 +29,10 @@ pub struct Statements<'c> {
     table: String,
     columns: Vec<String>,
     keeps_journal: bool,
-    /// Whether something in the database may keep what a statement has done that fails.
+    /// True if a failing statement may keep the rows that it has inserted before (ON CONFLICT FAIL, RAISE(FAIL)).
     may_keep: bool,
-    /// Made after the rows: to sort them once is quicker than to find each one's place. UNIQUE ones are there before, so
-    /// that a row which breaks one is known.
+    /// CREATE INDEX statements to run after the rows: sorting once is faster than inserting each key. UNIQUE indexes
+    /// are created first, so that the row that violates one is known.
     indexes: Vec<String>,
     many_rows: usize,
     many: Insert<'c>,
@@ -40,10 +40,10 @@ pub struct Statements<'c> {
 }
 
 impl<'c> Statements<'c> {
-    /// Prepares to insert into `table`, which exists, `batch_rows` rows a statement.
+    /// Prepares statements that insert up to `batch_rows` rows into `table`, which exists.
     ///
     /// # Errors
-    /// [`crate::error::Kind::Sqlite`] if SQLite refuses the statements.
+    /// [`crate::error::Kind::Sqlite`] if SQLite cannot prepare the statements.
     pub fn new(
         connection: &'c Connection,
         database: &Path,
@@ -87,8 +87,8 @@ impl<'c> Statements<'c> {
 }
 
 impl Statements<'_> {
-    /// Inserts one row, or as many as a statement carries, counts those that gave way, or says why SQLite does not take
-    /// them all.
+    /// Inserts one row, or as many as the statement for many rows takes, and counts ignored rows. Returns the reason
+    /// if SQLite rejects one of them.
     fn insert(
         &mut self,
         rows: &Rows<'_>,
@@ -112,7 +112,7 @@ impl Statements<'_> {
         }
         let is_of_row = |code| match code {
             ConstraintViolation | TooBig | TypeMismatch => true,
-            // A function that fails in CHECK or a trigger is, too, if nothing is left of what the statement did.
+            // So does a function that fails in CHECK or in a trigger, if the statement had no effect.
             Unknown => self.may_keep || self.connection.changes() == 0,
             _ => false,
         };
@@ -121,7 +121,7 @@ impl Statements<'_> {
                 appended.ignored += row_count.saturating_sub(self.connection.changes());
                 Ok(None)
             }
-            // A constraint of the table's own may end the whole transaction (ON CONFLICT ROLLBACK).
+            // ON CONFLICT ROLLBACK ends the whole transaction.
             Err(rusqlite::Error::SqliteFailure(error, Some(message)))
                 if is_of_row(error.code) && !self.connection.is_autocommit() =>
             {
@@ -137,8 +137,8 @@ impl Statements<'_> {
         }
     }
 
-    /// The column that a message of SQLite is about, if it is about one: `NOT NULL constraint failed: t.a`, `cannot store
-    /// TEXT value in INTEGER column t.a`.
+    /// The column that a message of SQLite names: `NOT NULL constraint failed: t.a`, `cannot store TEXT value in
+    /// INTEGER column t.a`.
     fn column_of(&self, message: &str) -> Option<String> {
         let (_, place) = message.split_once(" failed: ").or_else(|| message.split_once(" column "))?;
         let table = place.get(..self.table.len())?;
@@ -148,13 +148,13 @@ impl Statements<'_> {
     }
 }
 
-/// The names of the columns of the table that meet a condition, in the order that it says.
+/// The names of the columns of the table for which `condition` holds; it may end with ORDER BY.
 fn column_names(connection: &Connection, table: &Table, condition: &str) -> rusqlite::Result<Vec<String>> {
     let sql = format!("SELECT name FROM pragma_table_info(?1) WHERE {condition}");
     connection.prepare(&sql)?.query_map([&table.name], |row| row.get(0))?.collect()
 }
 
-/// The columns that a row needs, that are not loaded, and that have no default. A row that is updated keeps what it has there.
+/// The NOT NULL columns that are not loaded and have no default. An upsert keeps their values.
 fn kept_columns(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<String>> {
     if table.on_conflict != OnConflict::Update {
         return Ok(Vec::new());
@@ -165,25 +165,21 @@ fn kept_columns(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<
     Ok(names)
 }
 
-/// What is to become of rows that meet others with the same key.
+/// The ON CONFLICT clause of the INSERT.
 ///
 /// # Errors
-/// [`Kind::Usage`] if rows are to be updated and there is no key to find them by.
+/// [`PlanError`] if rows are to be updated and the table has no primary key that is loaded.
 fn conflict_sql(table: &Table, key: &[String]) -> Result<String> {
     let is_loaded = |name: &String| table.columns.iter().any(|column| column.name == *name);
     match table.on_conflict {
         OnConflict::Reject => Ok(String::new()),
         OnConflict::Ignore => Ok(" ON CONFLICT DO NOTHING".to_owned()),
         OnConflict::Update if key.is_empty() || !key.iter().all(is_loaded) => {
-            let message = match key {
-                [] => "it has none: name its columns with --pk where it is made".to_owned(),
-                _ => format!("of {}, not all are loaded", quote_names(key)),
-            };
-            Err(Kind::Usage(format!(
-                "--upsert finds the row to change by the primary key of table {:?}, but {message}",
-                table.name
-            ))
-            .into())
+            let (table, key) = (table.name.clone(), key.to_vec());
+            Err(match key.is_empty() {
+                true => PlanError::UpdateNeedsKey { table }.into(),
+                false => PlanError::UpdateNeedsWholeKey { table, key }.into(),
+            })
         }
         OnConflict::Update => {
             let others = table.columns.iter().filter(|column| !key.contains(&column.name));
@@ -196,8 +192,8 @@ fn conflict_sql(table: &Table, key: &[String]) -> Result<String> {
     }
 }
 
-/// INSERT of so many rows. The `kept` columns, too, have a value in each, that of the row with the same key: SQLite asks
-/// whether one is NULL before it sees that there is such a row.
+/// The INSERT of this many rows. It gives the `kept` columns the values of the existing row with the same key,
+/// because SQLite checks NOT NULL before it detects the conflict.
 fn insert_sql(table: &Table, rows: usize, key: &[String], kept: &[String]) -> String {
     let into = quote_name(&table.name);
     let names: Vec<_> = table.columns.iter().map(|column| &column.name).collect();
@@ -234,7 +230,7 @@ impl Writer for Statements<'_> {
             }
             for row in range {
                 if let Some(reason) = self.insert(rows, row..row + 1, &mut appended)? {
-                    appended.refused.push((row, reason));
+                    appended.rejected.push((row, reason));
                 }
             }
         }
@@ -246,7 +242,7 @@ impl Writer for Statements<'_> {
     }
 }
 
-/// The statement path encodes nothing: SQLite does.
+/// The statement path leaves encoding to SQLite.
 #[derive(Debug, Clone, Copy)]
 pub struct Unencoded;
 
@@ -284,22 +280,22 @@ impl<'c> Insert<'c> {
         }
     }
 
-    /// Inserts the rows in `range`, as many as the statement carries.
+    /// Inserts the rows in `range`, as many as the statement has parameters for.
     ///
-    /// This is the one hot loop of the statement path. Its contract: SQLite is given the address of every
-    /// text and blob, not a copy (`SQLITE_STATIC`), and reads them during the step alone. `rows` is
-    /// borrowed until the bindings are cleared, before this returns, so no address outlives what it shows.
+    /// This is the hot loop of the statement path. Its contract: SQLite gets the address of every text and blob, not
+    /// a copy (`SQLITE_STATIC`), and reads them during the step only. `rows` is borrowed until the bindings are
+    /// cleared, before this returns, so no address outlives its bytes.
     fn run(&mut self, rows: &Rows<'_>, range: Range<usize>) -> rusqlite::Result<()> {
         let statement = self.statement.as_ptr();
         let result = self.bind(rows, range).and_then(|()| {
-            // SAFETY: the statement is alive and what is bound to it is borrowed.
+            // SAFETY: the statement is alive, and the bytes bound to it are borrowed.
             match unsafe { ffi::sqlite3_step(statement) } {
                 ffi::SQLITE_DONE => Ok(()),
-                // The message is the step's, so it is asked for before the reset.
+                // Reads the message before the reset replaces it.
                 code => Err(last_error(self.connection, code)),
             }
         });
-        // SAFETY: the statement is alive; after these calls it knows no address of ours.
+        // SAFETY: the statement is alive; after these calls it holds no address of ours.
         unsafe {
             ffi::sqlite3_reset(statement);
             ffi::sqlite3_clear_bindings(statement);
@@ -346,12 +342,12 @@ impl<'c> Insert<'c> {
 
 impl Drop for Insert<'_> {
     fn drop(&mut self) {
-        // SAFETY: the statement came from prepare, its connection is still open, and nobody uses it again.
+        // SAFETY: the statement came from prepare, its connection is still open, and it is not used again.
         unsafe { ffi::sqlite3_finalize(self.statement.as_ptr()) };
     }
 }
 
-/// What SQLite says of the call on `connection` that just failed with `code`.
+/// The error of the last call on `connection`, which failed with `code`.
 fn last_error(connection: &Connection, code: c_int) -> rusqlite::Error {
     // SAFETY: the connection is open, and the message is copied before SQLite is called again.
     let message = unsafe { CStr::from_ptr(ffi::sqlite3_errmsg(connection.handle())) };

@@ -95,7 +95,7 @@ fn the_reason_of_a_reject_names_the_constraint_and_the_position() {
         (2, 3, 8, "constraint", Some("a"), "UNIQUE constraint failed: in.a"),
         (3, 4, 12, "constraint", Some("b"), "NOT NULL constraint failed: in.b"),
         (5, 8, 23, "constraint", Some("a"), "UNIQUE constraint failed: in.a"),
-        (6, 9, 27, "field_count", None, "1 fields where the header has 2"),
+        (6, 9, 27, "field_count", None, "1 field, 2 expected"),
     ];
     let expected = expected.map(|(record, line, offset, kind, column, message)| {
         (record, line, offset, kind.to_owned(), column.map(str::to_owned), message.to_owned())
@@ -152,7 +152,7 @@ fn abort_names_the_record_with_either_writer() {
     let before = dir.snapshot();
     for (writer, jobs) in [("direct", "1"), ("direct", "4"), ("statements", "1"), ("statements", "4")] {
         let load = ["load", "in.csv", "out.db", "--pk", "b,a", "--writer", writer, "--jobs", jobs];
-        dir.run(&load).expect_code(1).assert_single_message(&["line 5003 (record 5002", "1 fields"]);
+        dir.run(&load).expect_code(1).assert_single_message(&["line 5003 (record 5002", "1 field,"]);
         let load = ["load", "in.csv", "out.db", "--pk", "a", "--writer", writer, "--jobs", jobs];
         let parts = ["line 5002 (record 5001", "UNIQUE", "in.csv: line ", "--on-error skip"];
         dir.run(&load).expect_code(1).assert_single_message(&parts);
@@ -290,9 +290,11 @@ fn upsert_updates_rows_whose_key_exists() {
     assert_eq!(query(&connection, few), "1xoldold 2xoldnewer 499xcsecond 2ycnew");
     assert_eq!(query(&connection, "SELECT count(*) FROM t WHERE d = 'second'"), "497");
     let before = dir.snapshot();
-    dir.run(&[&load[..], &["--columns", "a,d"]].concat())
-        .expect_code(2)
-        .assert_single_message(&["--upsert", "not all are loaded"]);
+    dir.run(&[&load[..], &["--columns", "a,d"]].concat()).expect_code(2).assert_single_message(&[
+        "--upsert",
+        "not all columns of the key",
+        "are loaded: b, a",
+    ]);
     dir.run(&["load", "in.csv", "out.db", "-t", "u", "--upsert"])
         .expect_code(2)
         .assert_single_message(&["--upsert", "--pk"]);

@@ -49,7 +49,7 @@ fn comments_count_as_lines_but_not_as_records() {
     let dir = TestDir::new();
     dir.write("in.csv", csv);
     let load = ["load", "in.csv", "out.db", "-t", "t", "--comment", "#"];
-    dir.run(&load).expect_code(1).assert_single_message(&["line 5 (record 2, byte 31)", "1 fields"]);
+    dir.run(&load).expect_code(1).assert_single_message(&["line 5 (record 2, byte 31)", "1 field,"]);
     assert_loads_as(
         &csv.replace(" \n", "\n"),
         &["--comment", "#"],

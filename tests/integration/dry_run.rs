@@ -14,13 +14,10 @@ fn dry_run_predicts_the_load_and_changes_nothing() {
     let before = dir.snapshot();
     let preview = dir.run(&[&load[..], &more, &["--dry-run"]].concat()).expect_code(0);
     dir.assert_unchanged(&before);
-    assert_eq!(
-        preview.stderr,
-        " WARN in.csv: line 2 (record 1, byte 18): rejected: 1 fields where the header has 4\n"
-    );
+    assert_eq!(preview.stderr, " WARN in.csv: line 2 (record 1, byte 18): rejected: 1 field, 4 expected\n");
     let expected = "\
 in.csv: fields separated by ';', quoted by '\"'
-fields are separated by ';'; if not so, say --delimiter
+fields are separated by ';'; if that is wrong, use --delimiter
 zip: TEXT, a leading zero at line 3
 out.db, table it's:
 CREATE TABLE \"it's\" (\"id\" INTEGER, \"te\"\"xt\" TEXT, \"real\" REAL, \"zip\" TEXT, PRIMARY KEY (\"id\"));
@@ -34,7 +31,7 @@ id | te\"xt          | real | zip
     assert_eq!(found, expected, "{}", preview.stdout);
     assert_contains(
         &preview.stdout,
-        ["1 rejected; others may still change a column's type", "direct writer", "are free there"],
+        ["1 rejected; later records may change the type of a column", "direct writer", " are free"],
     );
     // The load has the predicted rows and schema, and about the predicted size.
     dir.run(&[&load[..], &more].concat()).expect_code(3);
@@ -93,10 +90,10 @@ fn dry_run_tries_an_existing_table() {
         assert_contains(
             &stdout,
             [
-                "table T, which is there already:\nCREATE TABLE t (b INTEGER",
+                "table T (exists):\nCREATE TABLE t (b INTEGER",
                 "CREATE UNIQUE INDEX u ON t (a);\nALTER TABLE \"T\" ADD COLUMN \"d\" REAL;\n",
                 "b | a     | c      | d\n1 | '007' | 'none' | 1.5\n2 | 'x'   | 'none' | 2.0\n",
-                "tried all 3 records: 1 rejected, for which the load ends\n",
+                "tried all 3 records: 1 rejected, which would end the load\n",
                 "statements writer: the database has other content\n",
             ],
         );
@@ -166,7 +163,7 @@ fn dry_run_counts_rows_and_chooses_the_writer_like_a_load() {
         (&["--where", "b > 2"][..], ["0 rejected, 1 filtered\n", "direct writer\n"]),
         (&["--ignore"], ["0 rejected, 1 ignored\n", "statements writer: rows break a constraint"]),
         (&["--on-error", "skip"], ["1 rejected\n", "statements writer: rows break a constraint"]),
-        (&[], ["1 rejected, for which the load ends\n", "direct writer\n"]),
+        (&[], ["1 rejected, which would end the load\n", "direct writer\n"]),
     ] {
         let stdout = dir.run(&[&load[..], options, &["--dry-run"]].concat()).expect_code(0).stdout;
         assert!(parts.iter().all(|part| stdout.contains(part)), "{parts:?} are not in {stdout}");

@@ -174,9 +174,8 @@ fn a_failing_expression_rejects_the_record() {
         }
     }
     let error = inputs.load(&sql, |plan| plan.policies.on_error = OnError::Abort).unwrap_err();
-    let message =
-        "line 3 (record 2, byte 19): the expression of column \"c1\": malformed JSON; fix the input";
-    assert!(error.to_string().contains(message), "{error}");
+    let message = "line 3 (record 2, byte 19): the expression of column \"c1\": malformed JSON";
+    assert!(error.to_string().ends_with(message), "{error}");
 }
 
 #[test]

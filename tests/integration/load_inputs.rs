@@ -140,7 +140,7 @@ fn aborts_by_default_and_changes_nothing() {
     dir.write("in.csv", "a,b\n1,2\n3\n");
     dir.run(&["load", "in.csv", "out.db"]).expect_code(1).assert_single_message(&[
         "line 3",
-        "1 fields",
+        "1 field,",
         "--on-error skip",
     ]);
     assert_eq!(dir.file_names(), ["in.csv"]);
@@ -193,7 +193,7 @@ fn errors_name_the_input_of_the_record() {
     dir.run(&[&load[..], &skip].concat()).expect_code(3);
     assert_eq!(dir.read("bad.csv"), b"a,b\n3\n");
     dir.write("3.csv", "a,c\n1,2\n");
-    let parts = ["3.csv: its columns are not those of 1.csv", "it lacks b", "it also has c"];
+    let parts = ["3.csv: the columns differ from those of 1.csv", "it lacks b", "it also has c"];
     dir.run(&["load", "1.csv", "3.csv", "other.db"]).expect_code(1).assert_single_message(&parts);
     dir.run(&["load", "1.csv", "missing.csv", "other.db"])
         .expect_code(1)
@@ -279,7 +279,7 @@ fn skipped_lines_count_as_lines() {
         let load = ["load", "in.csv", "out.db", "--replace", "--skip-lines", "2"];
         dir.run(&load)
             .expect_code(1)
-            .assert_single_message(&["line 5 (record 2, byte", "1 fields where the header has 2"]);
+            .assert_single_message(&["line 5 (record 2, byte", "1 field, 2 expected"]);
         dir.run(&[&load[..], &["--on-error", "skip"]].concat()).expect_code(3);
         let connection = dir.open("out.db");
         assert_eq!(rows_of(&connection, "SELECT DISTINCT a, b FROM \"in\""), [[1, 2].map(Value::Integer)]);
@@ -359,7 +359,7 @@ fn options_define_which_fields_are_null() {
     });
 }
 
-/// The cases in the README in which CSV readers disagree.
+/// The cases in docs/loading.md in which CSV readers disagree.
 #[test]
 fn ambiguous_csv_is_read_as_documented() {
     let cases: [(&str, &[&[&str]]); 8] = [

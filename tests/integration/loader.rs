@@ -129,15 +129,10 @@ fn returns_the_first_error_at_any_number_of_jobs() {
     std::fs::write(path("in.csv"), csv).unwrap();
     let input = path("in.csv");
     for (on_error, expected) in [
-        (
-            OnError::Abort,
-            "line 4002 (record 2001, byte 32006): 2 fields where the header has 3; fix the input or its \
-             --delimiter, take such records with --ragged pad or fit, or use --on-error skip to load the other records",
-        ),
+        (OnError::Abort, "line 4002 (record 2001, byte 32006): 2 fields, 3 expected"),
         (
             OnError::Skip,
-            "line 6004 (record 4003, byte 44014): a quote opened here is never closed (looked through 16 \
-             bytes); close it, or use --quote none if quotes mean nothing in this file",
+            "line 6004 (record 4003, byte 44014): a quote opened here is never closed (searched 16 bytes)",
         ),
     ] {
         for (jobs, chunk_bytes) in [(1, 1 << 20), (2, 1), (8, 500)] {
@@ -204,8 +199,8 @@ fn a_constraint_violation_fails_the_load() {
         [(WriterChoice::Statements, second.clone()), (WriterChoice::Direct, format!("{first} and {second}"))]
     {
         let error = loader.clone().writer(writer).load(path("in.csv"), path("out.db")).unwrap_err();
-        let expected = format!("{places}: UNIQUE constraint failed: t.a; fix the input");
-        assert!(error.to_string().starts_with(&expected), "{error}");
+        let expected = format!("{places}: UNIQUE constraint failed: t.a");
+        assert_eq!(error.to_string(), expected);
         assert!(!path("out.db").exists());
     }
 }

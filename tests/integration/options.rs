@@ -98,8 +98,8 @@ fn bad_records_are_skipped_reported_and_counted() {
         let outcome = dir.load(options).expect_code(3);
         dir.assert_holds(GOOD_OF_BAD);
         let parts = [
-            "people.csv: line 3 (record 2, byte 45): rejected: 2 fields where the header has 3",
-            "people.csv: line 6 (record 4, byte 74): rejected: 4 fields where the header has 3",
+            "people.csv: line 3 (record 2, byte 45): rejected: 2 fields, 3 expected",
+            "people.csv: line 6 (record 4, byte 74): rejected: 4 fields, 3 expected",
             "read 5 records: 3 loaded, 2 rejected",
         ];
         assert_contains(&outcome.stderr, parts);

@@ -43,7 +43,7 @@ fn ragged_pads_or_truncates_records() {
         assert_eq!(rows, padded);
         assert_eq!(counts(&report), [4, 1, 2, 0, 0, 0]);
         assert!(
-            stderr.contains("2 too short, padded with NULL\n") && stderr.contains("4 fields"),
+            stderr.contains("2 records too short, padded with NULL\n") && stderr.contains("4 fields"),
             "{stderr}"
         );
     });
@@ -51,7 +51,11 @@ fn ragged_pads_or_truncates_records() {
         let expected = [&padded[..3], &[row(4, text("v"), text("w"))], &padded[3..]].concat();
         assert_eq!(rows, expected);
         assert_eq!(counts(&report), [5, 0, 2, 1, 0, 0]);
-        assert!(stderr.contains("2 too short, padded with NULL; 1 too long, cut off\n"), "{stderr}");
+        assert!(
+            stderr
+                .contains("2 records too short, padded with NULL; 1 record too long, extra fields dropped\n"),
+            "{stderr}"
+        );
     });
     load_and_report(csv, &["--on-error", "skip"], 3, |rows, report, stderr| {
         assert_eq!(rows.len(), 2);
@@ -89,8 +93,7 @@ fn repairs_of_rejected_records_are_not_counted() {
             [[Value::Integer(1), text("\u{fffd}"), Value::Null], [Value::Integer(4), text("\0"), text("\0")]];
         assert_eq!(rows, expected);
         assert_eq!(counts(&report), [2, 3, 1, 0, 1, 2]);
-        let counts_line =
-            "1 too short, padded with NULL; 1 not UTF-8, mended with U+FFFD; 2 values with a NUL byte\n";
+        let counts_line = "1 record too short, padded with NULL; 1 record with invalid UTF-8, replaced with U+FFFD; 2 values with a NUL byte\n";
         assert!(stderr.contains(counts_line), "{stderr}");
     });
 }
@@ -102,8 +105,8 @@ fn invalid_utf8_is_replaced_like_the_standard_library_does() {
     let quoted = |value: &&[u8]| [b"\"", *value, b"\",", *value, b"\n"].concat();
     let csv = [b"a,b\n".to_vec(), values.iter().map(quoted).collect::<Vec<_>>().concat()].concat();
     load_and_report(&csv, &["--invalid-utf8", "replace"], 0, |rows, report, _| {
-        let mended = values.map(|value| vec![text(&String::from_utf8_lossy(value)); 2]);
-        assert_eq!(rows, mended);
+        let replaced = values.map(|value| vec![text(&String::from_utf8_lossy(value)); 2]);
+        assert_eq!(rows, replaced);
         assert_eq!(counts(&report), [6, 0, 0, 0, 5, 0]);
     });
     load_and_report(&csv, &["--on-error", "skip"], 3, |_, report, _| {
@@ -118,10 +121,7 @@ fn rejects_keep_their_invalid_utf8() {
     let load =
         ["load", "in.csv", "out.db", "--invalid-utf8", "replace", "--on-error", "skip", "--rejects", "bad"];
     let stderr = dir.run(&load).expect_code(3).stderr;
-    assert!(
-        stderr.contains("line 3 (record 2, byte 8): rejected: 1 fields where the header has 2"),
-        "{stderr}"
-    );
+    assert!(stderr.contains("line 3 (record 2, byte 8): rejected: 1 field, 2 expected"), "{stderr}");
     assert_eq!(dir.read("bad"), b"a,b\n\xff\xfe\n");
 }
 
@@ -157,7 +157,7 @@ fn csv_body() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(record, 0..60).prop_map(|records| records.join(&b'\n'))
 }
 
-/// The expected rows, and how many records are padded, cut and mended, and how many values contain a NUL.
+/// The expected rows, and how many records are padded, cut and repaired, and how many values contain a NUL.
 fn reference(body: &[u8], ragged: Ragged, invalid_utf8: InvalidUtf8) -> (Vec<Vec<Value>>, [u64; 4]) {
     let (mut rows, mut counts) = (Vec::new(), [0; 4]);
     for mut record in naive::records(body, Dialect::default()).0 {

@@ -38,11 +38,20 @@ const REJECTED_PIPELINES: [(&str, &str); 74] = [
     ("DELETE FROM t", "DELETE is not supported in a pipeline: "),
     ("DROP TABLE IF EXISTS t", "DROP is not supported in a pipeline: the table and the views"),
     ("ALTER TABLE t ADD COLUMN b", "ALTER is not supported in a pipeline: "),
-    ("PRAGMA synchronous = OFF", "PRAGMA is not supported in a pipeline: options say"),
-    ("ATTACH 'x.db' AS x", "ATTACH is not supported in a pipeline: a pipeline fills one database"),
+    (
+        "PRAGMA synchronous = OFF",
+        "PRAGMA is not supported in a pipeline: the load has settings for how the database is written; use --page-size",
+    ),
+    (
+        "ATTACH 'x.db' AS x",
+        "ATTACH is not supported in a pipeline: a pipeline fills one database, which is an argument of the load; name it with --database",
+    ),
     ("BEGIN", "BEGIN is not supported in a pipeline: the whole pipeline is one transaction"),
-    ("VACUUM", "VACUUM is not supported in a pipeline: --vacuum does that"),
-    ("EXPLAIN SELECT 1", "EXPLAIN is not supported in a pipeline: --explain says"),
+    ("VACUUM", "VACUUM is not supported in a pipeline: it is a setting of the load; use --vacuum"),
+    (
+        "EXPLAIN SELECT 1",
+        "EXPLAIN is not supported in a pipeline: the load can explain its expressions; use --explain",
+    ),
     ("SELECT * FROM input", "SELECT is not supported in a pipeline: load the rows with INSERT"),
     ("T; WITH x AS (SELECT 1) INSERT INTO t SELECT 1 FROM input", "WITH is not supported in a pipeline"),
     ("REPLACE INTO t SELECT 1 FROM input", "REPLACE is not supported in a pipeline: a row that violates"),
@@ -172,9 +181,9 @@ fn expressions_over_more_than_one_record_are_rejected() {
         ("?1", "parameter"),
         (
             "agee",
-            "no column \"agee\" in the header, which has: first_name, last_name, age; is \"age\" meant?",
+            "no column \"agee\" in the header, which has: first_name, last_name, age (did you mean \"age\"?)",
         ),
-        ("\"Last Name\"", "is \"last_name\" meant?"),
+        ("\"Last Name\"", "(did you mean \"last_name\"?)"),
         ("zip", "no column \"zip\" in the header, which has: first_name, last_name, age"),
     ];
     for (expr, expected) in cases {

@@ -199,7 +199,7 @@ fn malformed_text_of_any_encoding_is_treated_as_invalid_utf8() {
         assert_eq!(rows(), expected(&[["1", "2"], ["4", "ア"]]), "{input}");
         let loaded = load(&["--invalid-utf8", "replace"]).expect_code(0);
         assert_eq!(rows(), expected(&[["1", "2"], ["3", "あ\u{fffd}"], ["4", "ア"]]), "{input}");
-        assert!(loaded.stderr.contains("mended"), "{}", loaded.stderr);
+        assert!(loaded.stderr.contains("replaced with U+FFFD"), "{}", loaded.stderr);
     }
 }
 

@@ -126,7 +126,7 @@ impl Case {
         let mut writer = Statements::new(&connection, path, &self.table(), 3)?;
         self.each_chunk(|rows| {
             let appended = writer.append(rows, &mut ())?;
-            match appended.refused.first() {
+            match appended.rejected.first() {
                 None => Ok(()),
                 Some((_, reason)) => {
                     Err(WriteFailure::Constraint { message: reason.to_string(), rows: Vec::new() })
@@ -148,7 +148,8 @@ impl Case {
             (Ok(()), Ok(())) => self.compare(&direct, &statements),
             // If several constraints are violated, the errors may differ.
             (Err(WriteFailure::Constraint { .. }), Err(_)) => {}
-            (Err(WriteFailure::Error(direct)), Err(_)) if matches!(direct.kind(), Kind::Sqlite { .. }) => {}
+            (Err(WriteFailure::Error(direct)), Err(_))
+                if matches!(direct.kind(), Kind::Sqlite { .. } | Kind::Verify(_)) => {}
             (direct, statements) => panic!("direct: {direct:?}\nstatements: {statements:?}\n{self:#?}"),
         }
     }
@@ -234,8 +235,7 @@ impl Case {
 fn execute_all(path: &Path, unfinished: &[String]) -> Result<(), Error> {
     let connection = Connection::open(path).unwrap();
     for sql in unfinished {
-        let failed = |source| Kind::Sqlite { action: "index".to_owned(), path: path.to_owned(), source };
-        connection.execute_batch(sql).map_err(failed)?;
+        connection.execute_batch(sql).map_err(|error| Kind::Verify(format!("{sql}: {error}")))?;
     }
     Ok(())
 }

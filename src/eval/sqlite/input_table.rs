@@ -19,25 +19,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The values of a chunk, and the rows of it that the table contains.
-#[derive(Debug, Default)]
-pub(super) struct InputRows {
-    columns: Vec<ColumnBuffer>,
+#[derive(Debug, Clone, Default)]
+struct InputRows {
+    columns: Arc<Vec<ColumnBuffer>>,
     range: Range<usize>,
-}
-
-impl InputRows {
-    /// Replaces the rows by `row_count` rows of these columns.
-    pub(super) fn fill<'a>(&mut self, columns: impl Iterator<Item = Values<'a>>, row_count: usize) {
-        for (index, values) in columns.enumerate() {
-            if index == self.columns.len() {
-                self.columns.push(ColumnBuffer::default());
-            }
-            let buffer = &mut self.columns[index];
-            buffer.clear();
-            (0..row_count).for_each(|row| buffer.push(values.get(row)));
-        }
-        self.range = 0..row_count;
-    }
 }
 
 /// The state that a session shares with its table.
@@ -47,7 +32,7 @@ pub(super) struct SharedInput(Arc<SharedState>);
 #[derive(Debug)]
 struct SharedState {
     declaration: CString,
-    rows: Mutex<Arc<InputRows>>,
+    rows: Mutex<InputRows>,
     /// The row that SQLite is reading, or read when it failed.
     current_row: AtomicUsize,
 }
@@ -69,23 +54,31 @@ impl SharedInput {
         Ok(Self(Arc::new(SharedState { declaration, rows, current_row })))
     }
 
-    fn rows(&self) -> MutexGuard<'_, Arc<InputRows>> {
+    fn rows(&self) -> MutexGuard<'_, InputRows> {
         self.0.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Modifies the rows. This has no effect while a statement reads them.
-    pub(super) fn update(&self, update: impl FnOnce(&mut InputRows)) {
+    /// Replaces the rows by `row_count` rows of these columns. Statements that are still running keep the old rows.
+    pub(super) fn fill<'a>(&self, columns: impl ExactSizeIterator<Item = Values<'a>>, row_count: usize) {
         let mut rows = self.rows();
-        // Cursors, the other owners, are closed with their statements.
-        if let Some(rows) = Arc::get_mut(&mut rows) {
-            update(rows);
+        if Arc::get_mut(&mut rows.columns).is_none() {
+            rows.columns = Arc::default();
         }
+        // The buffers of the last chunk are reused, unless a statement still reads them.
+        if let Some(buffers) = Arc::get_mut(&mut rows.columns) {
+            buffers.resize_with(columns.len(), ColumnBuffer::default);
+            for (buffer, values) in buffers.iter_mut().zip(columns) {
+                buffer.clear();
+                (0..row_count).for_each(|row| buffer.push(values.get(row)));
+            }
+        }
+        rows.range = 0..row_count;
     }
 
-    /// Restricts the table to these rows of the chunk.
+    /// Restricts the table to these rows of the chunk, for statements that start from now on.
     pub(super) fn set_range(&self, range: Range<usize>) {
         self.0.current_row.store(range.start, Ordering::Relaxed);
-        self.update(|rows| rows.range = range);
+        self.rows().range = range;
     }
 
     /// The row that SQLite is reading, or read when it failed.
@@ -143,7 +136,7 @@ unsafe impl VTab<'_> for InputTable {
 struct InputCursor {
     base: sqlite3_vtab_cursor,
     shared: SharedInput,
-    rows: Arc<InputRows>,
+    rows: InputRows,
     row: usize,
 }
 

@@ -3,7 +3,7 @@
 use super::fields::CsvRecords;
 use super::lines::count_line_ends;
 use super::parse;
-use crate::batch::{Arena, Chunk, Reject, Repairs, RowOrigins, Span};
+use crate::batch::{Arena, Chunk, Reject, Repairs, RowOrigin, RowOrigins, Span};
 use crate::error::Reason;
 use crate::plan::{Dialect, InvalidUtf8, Policies, Ragged};
 use std::ops::Range;
@@ -23,8 +23,9 @@ pub struct Decoder {
     invalid_utf8: InvalidUtf8,
     /// The fields of the records that may become rows, `width` for each.
     fields: Vec<Span>,
-    /// For each of these records, the number of records of the chunk before it, and its bytes in the chunk.
+    /// For each of these records, the number of records of the chunk before it.
     numbers: Vec<u32>,
+    /// For each of them, its bytes in the chunk; empty if they extend from its first field to its last.
     spans: Vec<Span>,
     /// The numbers of the records with too few fields, each with how many it has; with too many; with invalid UTF-8.
     short: Vec<(u32, u32)>,
@@ -113,7 +114,21 @@ impl Decoder {
 
     /// The records that may become rows, in `arena`.
     pub(crate) fn origins<'a>(&self, arena: &'a Arena) -> RowOrigins<'a> {
-        RowOrigins { numbers: arena.copy_list(&self.numbers), spans: arena.copy_list(&self.spans) }
+        let is_gapless = self.numbers.last().is_none_or(|last| *last as usize + 1 == self.numbers.len());
+        RowOrigins {
+            numbers: if is_gapless { None } else { Some(arena.copy_list(&self.numbers)) },
+            spans: match self.spans.as_slice() {
+                [] => arena.list(self.fields.chunks_exact(self.width).map(whole_record)),
+                spans => arena.copy_list(spans),
+            },
+        }
+    }
+
+    /// The record that may become a row.
+    fn origin(&self, row: usize) -> RowOrigin {
+        let fields = &self.fields[row * self.width..][..self.width];
+        let span = self.spans.get(row).copied().unwrap_or_else(|| whole_record(fields));
+        RowOrigin { number: self.numbers[row], span }
     }
 
     /// Keeps only the records for which `is_kept` is true.
@@ -123,7 +138,9 @@ impl Decoder {
         for row in 0..self.numbers.len() {
             if is_kept(row) {
                 self.numbers[kept] = self.numbers[row];
-                self.spans[kept] = self.spans[row];
+                if let Some(span) = self.spans.get(row).copied() {
+                    self.spans[kept] = span;
+                }
                 self.fields.copy_within(row * width..(row + 1) * width, kept * width);
                 if let Some(line) = self.lines.get(row).copied() {
                     self.lines[kept] = line;
@@ -154,8 +171,8 @@ impl Decoder {
     /// Counts the line ends before each record.
     fn count_lines(&mut self, chunk: &Chunk<'_>) {
         let (mut line, mut counted) = (chunk.first_line, 0);
-        for span in &self.spans {
-            let start = span.start as usize;
+        for row in 0..self.len() {
+            let start = self.origin(row).span.start as usize;
             line += count_line_ends(&chunk.bytes[counted..start]);
             counted = start;
             self.lines.push(line);
@@ -177,8 +194,9 @@ impl Decoder {
                 parse::parse_rectangular(chunk.bytes, self.chunk_dialect, self.width, &mut self.fields)
         {
             self.numbers.extend(0..count as u32);
-            let span = |fields: &[Span]| Span { start: fields[0].start, end: fields[fields.len() - 1].end };
-            self.spans.extend(self.fields.chunks_exact(self.width).map(span));
+            if self.dialect.trim {
+                self.spans.extend(self.fields.chunks_exact(self.width).map(whole_record));
+            }
             return Vec::new();
         }
         self.fields.clear();
@@ -227,15 +245,20 @@ impl Decoder {
     }
 }
 
+/// The bytes of a record whose fields have not been changed.
+fn whole_record(fields: &[Span]) -> Span {
+    Span { start: fields[0].start, end: fields[fields.len() - 1].end }
+}
+
 /// The records of `chunk` that rows came from as rejects. The rows are in input order.
 pub(crate) fn rejects_of_rows<'a>(
     chunk: &Chunk<'a>,
-    origins: RowOrigins<'_>,
+    origin: impl Fn(usize) -> RowOrigin,
     rows: impl IntoIterator<Item = (usize, Reason)>,
 ) -> Vec<Reject<'a>> {
     let mut rejects = RejectList::new(chunk);
     for (row, reason) in rows {
-        let origin = origins.get(row);
+        let origin = origin(row);
         rejects.push(origin.number, origin.span, reason);
     }
     rejects.list
@@ -248,7 +271,7 @@ impl Decoder {
         chunk: &Chunk<'a>,
         rows: impl IntoIterator<Item = (usize, Reason)>,
     ) -> Vec<Reject<'a>> {
-        rejects_of_rows(chunk, RowOrigins { numbers: &self.numbers, spans: &self.spans }, rows)
+        rejects_of_rows(chunk, |row| self.origin(row), rows)
     }
 }
 

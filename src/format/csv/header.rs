@@ -1,13 +1,14 @@
-//! Headers: the columns of an input, and what precedes its records.
+//! Headers: the columns of an input, and the bytes before its records.
 
 use super::lines::count_line_ends;
 use super::split::Split;
 use crate::batch::Arena;
-use crate::error::{Kind, Position, Result};
+use crate::error::{Error, Kind, Position, Result};
 use crate::format::csv::parse::{RecordParser, trim, unquote};
 use crate::format::csv::sniff::{SAMPLE_BYTES, detect_delimiter};
 use crate::input::Incoming;
 use crate::plan::{Dialect, InvalidUtf8, Plan};
+use crate::report::Note;
 use crate::schema::names::unique_names;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,46 +16,50 @@ use std::sync::Arc;
 /// The UTF-8 byte order mark, which some programs put before the header.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// What the beginning of a CSV input says about it.
+/// The header of a CSV input.
 #[derive(Debug)]
 pub(crate) struct Header {
-    /// The dialect, with the delimiter that was detected.
+    /// The dialect, with the detected delimiter.
     pub(crate) dialect: Dialect,
-    /// All that precedes the records, as it is written: the header, and skipped lines.
+    /// The bytes before the records: skipped lines and the header, without the last line end.
     pub(crate) head: Vec<u8>,
     /// The names of the columns, followed by those that only other inputs of the load have.
     pub(crate) names: Vec<String>,
-    /// The number of columns that the input itself has; 0 if it is empty.
+    /// The number of columns of this input; 0 if it is empty.
     pub(crate) width: usize,
     /// Notes about the header for the user.
-    pub(crate) notes: Vec<String>,
+    pub(crate) notes: Vec<Note>,
 }
 
 impl Header {
     /// Reads the header of the input `name`, whose bytes are `file`.
     ///
     /// # Errors
-    /// As the split; [`Kind::NoHeader`], [`Kind::HeaderNotUtf8`].
-    pub(crate) fn read(name: &Arc<str>, file: &dyn Incoming, plan: &Plan) -> Result<Self> {
+    /// As the split; [`Kind::NoHeader`], [`Kind::HeaderNotUtf8`]; [`Kind::TooManyColumns`] if there are more than
+    /// `max_columns`.
+    pub(crate) fn read(
+        name: &Arc<str>,
+        file: &dyn Incoming,
+        plan: &Plan,
+        max_columns: usize,
+    ) -> Result<Self> {
         let mut dialect = plan.dialect;
         if plan.input_options.detect_delimiter {
             let (bytes, is_all) = split(name, file, plan, dialect)?.peek(SAMPLE_BYTES)?;
             dialect = detect_delimiter(bytes, is_all, dialect, plan.input_options.header_rows);
         }
-        let (head, names) = read_header(name, file, plan, dialect)?;
-        let (names, mut notes) =
+        let (head, names) = read_header(name, file, plan, dialect, max_columns)?;
+        let (names, renamed) =
             if plan.depends_on_header() { unique_names(&names) } else { (names, Vec::new()) };
+        let mut notes: Vec<_> = renamed.into_iter().map(Note::HeaderName).collect();
         if std::str::from_utf8(&head).is_err() && names.iter().any(|name| name.contains('\u{fffd}')) {
-            notes.push(
-                "the header is not UTF-8: what is wrong in it is U+FFFD (--invalid-utf8 replace)".to_owned(),
-            );
+            notes.push(Note::HeaderUtf8Replaced);
         }
         if dialect != plan.dialect {
-            let delimiter = dialect.delimiter.as_bytes().escape_ascii();
-            notes.push(format!("fields are separated by '{delimiter}'; if not so, say --delimiter"));
+            notes.push(Note::DetectedDelimiter(dialect.delimiter));
         }
         let width = names.len();
-        // Rejects are written in UTF-8, and begin with its mark, whatever encoding is named when they are loaded.
+        // A file of rejects is UTF-8. The mark says so even if an encoding is named when it is loaded.
         let mark = if plan.encoding.is_some() { BYTE_ORDER_MARK } else { b"" };
         let head = [mark, &head].concat();
         Ok(Self { dialect, head, names, width, notes })
@@ -98,14 +103,19 @@ fn mark_bytes(bytes: &[u8]) -> usize {
     if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 }
 }
 
-/// Everything before the records, as it is written, without the last line end, and the names of the columns. Without a header
-/// the first record tells how many columns there are; there are none if the input has no records.
+/// Returns the bytes before the records, without the last line end, and the names of the columns. Without a header, the first
+/// record determines the number of columns; an input without records then has none.
 fn read_header(
     name: &Arc<str>,
     file: &dyn Incoming,
     plan: &Plan,
     dialect: Dialect,
+    max_columns: usize,
 ) -> Result<(Vec<u8>, Vec<String>)> {
+    let check_count = |found| match found > max_columns {
+        true => Err(Error::from(Kind::TooManyColumns { found, limit: max_columns })),
+        false => Ok(()),
+    };
     let rows = plan.input_options.header_rows;
     let mut split = split(name, file, plan, dialect)?;
     let skipped = split.offset();
@@ -122,6 +132,7 @@ fn read_header(
     let mut records = RecordParser::new(chunk.bytes, dialect);
     if rows == 0 {
         records.next_into(&mut fields);
+        check_count(fields.len())?;
         let names = (1..=fields.len()).map(|number| format!("column{number}")).collect();
         let head = before.strip_suffix(b"\n").unwrap_or(before);
         return Ok((head.strip_suffix(b"\r").unwrap_or(head).to_vec(), names));
@@ -129,6 +140,7 @@ fn read_header(
     let arena = Arena::default();
     let (mut names, mut end) = (Vec::new(), 0);
     while let Some(range) = records.next_into(&mut fields) {
+        check_count(fields.len())?;
         if dialect.trim {
             trim(chunk.bytes, &mut fields);
         }

@@ -1,7 +1,7 @@
-//! What a column's affinity does to a value before it is stored (SQLite's datatypes 3).
+//! Applies column affinity to values before they are stored (SQLite's datatypes 3).
 //!
-//! Values that stay as they are, and integers, are seen to here. Whether a text is a number, and what the
-//! text of a REAL is, SQLite is asked: it is the authority, and such values are few.
+//! Values that do not change, and integers, are handled here. SQLite itself decides whether a text is a number, and
+//! formats REALs as text; such values are rare.
 
 use crate::batch::{Arena, Value, Values};
 use crate::types::ColumnAffinity;
@@ -9,7 +9,7 @@ use crate::types::numbers::is_space;
 use rusqlite::{Connection, Result};
 
 impl ColumnAffinity {
-    /// Whether a value of `column` may be stored as another.
+    /// True if this affinity may change a value of `column`.
     pub(super) fn may_change(self, column: &Values<'_>) -> bool {
         match column {
             Values::Constant(value) => self.may_change_value(value),
@@ -39,24 +39,24 @@ impl ColumnAffinity {
     }
 }
 
-/// Whether a text begins as a number may.
+/// True if a text starts like a number.
 fn may_be_number(text: &[u8]) -> bool {
     text.first().is_some_and(|first| matches!(first, b'0'..=b'9' | b'+' | b'-' | b'.') || is_space(first))
 }
 
-/// Converts values.
+/// Applies affinities, with the help of SQLite where needed.
 #[derive(Debug, Default)]
 pub(super) struct Converter {
     sqlite: Option<Connection>,
 }
 
 impl Converter {
-    /// `value` as a column of this affinity stores it. A REAL that is integral is stored as an INTEGER, in a column of
-    /// REAL affinity too, if six bytes hold it; it is read as a REAL again.
+    /// `value` as a column of this affinity stores it. An integral REAL is stored as an INTEGER, also in a column of
+    /// REAL affinity if it fits into six bytes; SQLite converts it back when it reads the column.
     ///
     /// # Errors
-    /// What SQLite says.
-    pub(super) fn stored<'a>(
+    /// The error of SQLite.
+    pub(super) fn apply<'a>(
         &mut self,
         value: Value<'a>,
         to: ColumnAffinity,
@@ -85,7 +85,7 @@ impl Converter {
         })
     }
 
-    /// What SQLite stores in a column of this affinity.
+    /// `value` as SQLite stores it in a column of this affinity.
     fn ask<'a>(&mut self, value: Value<'a>, affinity: ColumnAffinity, arena: &'a Arena) -> Result<Value<'a>> {
         let sqlite = match &mut self.sqlite {
             Some(sqlite) => sqlite,
@@ -104,13 +104,13 @@ impl Converter {
     }
 }
 
-/// The integer that a REAL is, if it is one, and neither the largest nor the smallest.
+/// The integer that equals a REAL, except for the largest and the smallest.
 fn integral(real: f64) -> Option<i64> {
     let integer = real as i64;
     (integer as f64 == real && integer != i64::MAX && integer != i64::MIN).then_some(integer)
 }
 
-/// The INTEGER that a column of REAL affinity stores, if six bytes hold it.
+/// The INTEGER that a column of REAL affinity stores, if it fits into six bytes.
 fn compact<'a>(integer: Option<i64>) -> Option<Value<'a>> {
     const SIX_BYTES: std::ops::Range<i64> = -(1 << 47)..1 << 47;
     integer.filter(|integer| SIX_BYTES.contains(integer)).map(Value::Integer)

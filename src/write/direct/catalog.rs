@@ -1,31 +1,31 @@
-//! What SQLite made of a table's declaration: the tree roots, what each column does to its values, and whether the
-//! direct path can do it all. SQLite is the authority: nothing here reads SQL.
+//! The schema of a table as SQLite has understood it: tree roots, column affinities, indexes, and whether the direct
+//! path supports all of it. SQLite is the authority: nothing here parses SQL.
 
 use crate::plan::Table;
 use crate::schema::ddl::{create_table_sql, quote_name};
 use crate::types::{ColumnAffinity, register_math_functions};
 use rusqlite::{Connection, Result, Row};
 
-/// A table, as far as its rows depend on it.
+/// The parts of a table's schema that its rows depend on.
 #[derive(Debug)]
 pub struct Schema {
     pub(super) page_bytes: usize,
-    /// Pages that SQLite has made.
+    /// Pages of the database so far.
     pub(super) page_count: u32,
     pub(super) root: u32,
     pub(super) table: String,
-    pub(super) columns: Vec<Column>,
+    pub(super) columns: Vec<TableColumn>,
     /// The column that is an alias of the rowid (INTEGER PRIMARY KEY).
     pub(super) rowid_column: Option<usize>,
     pub(super) indexes: Vec<Index>,
-    /// Names of the indexes that are left to SQLite.
-    pub(super) left: Vec<String>,
-    /// The largest row, in bytes.
+    /// Names of the indexes that SQLite builds.
+    pub(super) deferred: Vec<String>,
+    /// The size limit of a row in bytes.
     pub(super) max_row_bytes: usize,
 }
 
 #[derive(Debug)]
-pub(super) struct Column {
+pub(super) struct TableColumn {
     pub(super) name: String,
     pub(super) affinity: ColumnAffinity,
     pub(super) is_not_null: bool,
@@ -37,25 +37,25 @@ pub(super) struct Index {
     pub(super) name: String,
     pub(super) root: u32,
     pub(super) is_unique: bool,
-    pub(super) keys: Vec<Key>,
+    pub(super) keys: Vec<KeyColumn>,
 }
 
-/// A part of an index's key; the rowid follows them all.
+/// A column of an index key. The rowid follows the last one.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Key {
-    /// The number of the column.
+pub(super) struct KeyColumn {
+    /// The index of the column in the table.
     pub(super) column: usize,
     pub(super) is_descending: bool,
 }
 
 impl Schema {
-    /// Reads how the empty table `table` is to be filled; or the reason why the direct path can not do it.
+    /// Reads the schema of the empty table `table`, or returns the reason why the direct path cannot fill it.
     ///
     /// # Errors
     /// What SQLite says.
     pub fn read(connection: &Connection, table: &Table) -> Result<std::result::Result<Self, String>> {
         let name = table.name.as_str();
-        if let Some(reason) = refusal(connection, name)? {
+        if let Some(reason) = unsupported_feature(connection, name)? {
             return Ok(Err(reason.to_owned()));
         }
         let columns = columns(connection, name)?;
@@ -63,7 +63,7 @@ impl Schema {
             return Ok(Err("the table has columns that are not loaded".to_owned()));
         }
         let integer = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-        // A key without an index of its own is the rowid.
+        // A primary key without an index is the rowid.
         let is_rowid = count(connection, "pragma_index_list(?1) WHERE origin = 'pk'", name)? == 0;
         let rowid_column = columns.iter().position(|column| column.is_key).filter(|_| is_rowid);
         let mut schema = Self {
@@ -78,7 +78,7 @@ impl Schema {
             columns,
             rowid_column,
             indexes: Vec::new(),
-            left: Vec::new(),
+            deferred: Vec::new(),
             max_row_bytes: connection.limit(rusqlite::limits::Limit::SQLITE_LIMIT_LENGTH)? as usize,
         };
         schema.read_indexes(connection)?;
@@ -108,22 +108,22 @@ impl Schema {
             let key = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?));
             let keys = rows(connection, KEYS, &name, key)?;
             let key = |(column, is_descending)| match (usize::try_from(column), self.rowid_column) {
-                (Ok(column), _) => Some(Key { column, is_descending }),
+                (Ok(column), _) => Some(KeyColumn { column, is_descending }),
                 // -1 is the rowid, -2 an expression.
                 (Err(_), Some(column_of_rowid)) if column == -1 => {
-                    Some(Key { column: column_of_rowid, is_descending })
+                    Some(KeyColumn { column: column_of_rowid, is_descending })
                 }
                 _ => None,
             };
             match keys.into_iter().map(key).collect() {
                 Some(keys) if !is_partial => self.indexes.push(Index { name, root, is_unique, keys }),
-                _ => self.left.push(name),
+                _ => self.deferred.push(name),
             }
         }
         Ok(())
     }
 
-    /// What SQLite says of two rows with the same key in an index or, without one, with the same rowid.
+    /// The message of SQLite for two rows with the same key in an index or, for `None`, with the same rowid.
     pub(super) fn duplicate_message(&self, index: Option<usize>) -> String {
         let name = |column: usize| format!("{}.{}", self.table, self.columns[column].name);
         let columns = match (index, self.rowid_column) {
@@ -138,8 +138,8 @@ impl Schema {
     }
 }
 
-/// The first reason why the direct path can not fill a table, if there is one.
-fn refusal(connection: &Connection, table: &str) -> Result<Option<&'static str>> {
+/// The first reason why the direct path cannot fill a table.
+fn unsupported_feature(connection: &Connection, table: &str) -> Result<Option<&'static str>> {
     const REASONS: [(&str, &str); 9] = [
         ("pragma_encoding WHERE encoding <> 'UTF-8'", "the database is not UTF-8"),
         ("pragma_auto_vacuum WHERE auto_vacuum", "the database is vacuumed automatically"),
@@ -168,9 +168,9 @@ fn refusal(connection: &Connection, table: &str) -> Result<Option<&'static str>>
     })
 }
 
-fn columns(connection: &Connection, table: &str) -> Result<Vec<Column>> {
+fn columns(connection: &Connection, table: &str) -> Result<Vec<TableColumn>> {
     let column = |row: &Row<'_>| {
-        Ok(Column {
+        Ok(TableColumn {
             name: row.get(0)?,
             affinity: ColumnAffinity::from_declared_type(&row.get::<_, String>(1)?),
             is_not_null: row.get(2)?,
@@ -193,7 +193,7 @@ fn rows<T>(
     connection.prepare(sql)?.query_map([argument], row)?.collect()
 }
 
-/// Whether a row is checked: whether the program that inserts one is another without the checks.
+/// True if the table has CHECK constraints: the program that inserts a row differs when they are ignored.
 fn has_check(connection: &Connection, table: &str) -> Result<bool> {
     let with = insert_program(connection, "INSERT", table)?;
     connection.pragma_update(None, "ignore_check_constraints", true)?;
@@ -202,20 +202,20 @@ fn has_check(connection: &Connection, table: &str) -> Result<bool> {
     Ok(with != without?)
 }
 
-/// Whether a constraint does something else than end the statement: whether the program that inserts a row is
-/// another if all of them must.
+/// True if a constraint has an ON CONFLICT clause: the program that inserts a row differs from that of INSERT OR
+/// ABORT.
 fn has_conflict_clause(connection: &Connection, table: &str) -> Result<bool> {
     let declared = insert_program(connection, "INSERT", table)?;
     Ok(declared != insert_program(connection, "INSERT OR ABORT", table)?)
 }
 
-/// The program that inserts a row into `table`: opcodes and operands, but for texts and comments.
+/// The bytecode that inserts a row into `table`: opcodes and operands without texts and comments.
 fn insert_program(connection: &Connection, insert: &str, table: &str) -> Result<Vec<(String, [i64; 4])>> {
     let columns = count(connection, "pragma_table_info(?1)", table)?;
     let values = vec!["?"; columns as usize].join(",");
     let sql = format!("EXPLAIN {insert} INTO {} VALUES ({values})", quote_name(table));
     let mut statement = connection.prepare(&sql)?;
-    // The columns: addr, opcode, p1, p2, p3, p4, p5, comment.
+    // EXPLAIN returns addr, opcode, p1, p2, p3, p4, p5, comment.
     let operation = |row: &Row<'_>| Ok((row.get(1)?, [row.get(2)?, row.get(3)?, row.get(4)?, row.get(6)?]));
     let nulls = vec![rusqlite::types::Null; columns as usize];
     statement.query_map(rusqlite::params_from_iter(nulls), operation)?.collect()

@@ -1,4 +1,4 @@
-//! Cells, what pages are filled with, and the overflow pages behind those that are too large for one.
+//! Cells, the content of b-tree pages, and the overflow pages of large ones.
 //!
 //! | cell of | parts | file format |
 //! |---|---|---|
@@ -7,10 +7,10 @@
 //! | an index's leaf | varint payload bytes, payload, overflow page | 2.2 |
 //! | an index's interior page | 4 bytes left child, then as on a leaf | 2.2 |
 //!
-//! Of a payload of P bytes on pages of U usable ones, all lies in the cell if P is at most X: U - 35 in a
-//! table, (U - 12) * 64 / 255 - 23 in an index. Else, with M = (U - 12) * 32 / 255 - 23 and
-//! K = M + (P - M) % (U - 4), the first K bytes if K is at most X, otherwise the first M (file format 2.2, "cell
-//! payload overflow pages"). Four bytes with the number of an overflow page follow them there.
+//! With U usable bytes on a page, a payload of P bytes is stored in the cell if P is at most X, which is `U - 35` in a
+//! table and `(U - 12) * 64 / 255 - 23` in an index. Otherwise, with M = `(U - 12) * 32 / 255 - 23` and
+//! K = `M + (P - M) % (U - 4)`, the cell has the first K bytes if K is at most X, else the first M, followed by the
+//! number of the first overflow page (file format 2.2, "cell payload overflow pages").
 //!
 //! | overflow page | bytes | file format |
 //! |---|---|---|
@@ -23,38 +23,38 @@ use std::ops::Range;
 /// Bytes of a page number.
 pub(super) const POINTER_BYTES: usize = 4;
 
-/// Which of the two kinds of b-tree.
+/// The kind of a b-tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Keyed by rowid, rows in the leaves.
+pub(super) enum TreeKind {
+    /// Keyed by rowid, with rows in the leaves.
     Table,
-    /// Keyed by records, in all pages.
+    /// Keyed by records, on all pages.
     Index,
 }
 
-/// How much of a payload lies in its cell.
+/// How many bytes of a payload are stored in its cell.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub(super) struct PayloadLimits {
     page_bytes: usize,
-    /// X: a payload up to this size lies in its cell.
+    /// X: a payload of up to this size is stored in the cell.
     pub(super) max_local: usize,
-    /// M: what of a larger one lies there at least.
+    /// M: at least this much of a larger one is stored there.
     min_local: usize,
 }
 
-impl Limits {
-    /// All of any payload.
+impl PayloadLimits {
+    /// No limit: every payload is stored in its cell.
     pub(super) const NONE: Self = Self { page_bytes: 0, max_local: usize::MAX, min_local: 0 };
 
-    pub(super) fn new(kind: Kind, page_bytes: usize) -> Self {
+    pub(super) fn new(kind: TreeKind, page_bytes: usize) -> Self {
         let max_local = match kind {
-            Kind::Table => page_bytes - 35,
-            Kind::Index => (page_bytes - 12) * 64 / 255 - 23,
+            TreeKind::Table => page_bytes - 35,
+            TreeKind::Index => (page_bytes - 12) * 64 / 255 - 23,
         };
         Self { page_bytes, max_local, min_local: (page_bytes - 12) * 32 / 255 - 23 }
     }
 
-    /// The bytes of a payload that lie in its cell.
+    /// The number of bytes of a payload that are stored in its cell.
     pub(super) fn local(self, payload_bytes: usize) -> usize {
         let Self { page_bytes, max_local, min_local } = self;
         if payload_bytes <= max_local {
@@ -65,59 +65,67 @@ impl Limits {
     }
 }
 
-/// Cells one behind the other, in the order of their keys, and their overflow pages.
+/// A run of cells in key order, and their overflow pages.
 #[derive(Debug, Default)]
 pub(super) struct Cells {
-    /// The cells and, behind them, what is not used yet; it is not given back, since to clear it again takes time.
+    /// The cells, followed by unused bytes. It never shrinks, because clearing it again takes time.
     buffer: Vec<u8>,
     used: usize,
-    /// The bytes of each.
+    /// The length of each cell in bytes.
     pub(super) lengths: Vec<u32>,
-    /// Whole overflow pages; their numbers are not known yet.
+    /// Overflow pages, whose numbers are not known yet.
     overflow: Vec<u8>,
     chains: Vec<Chain>,
 }
 
-/// The overflow pages of one cell, which follow one another.
+/// The overflow pages of one cell, in order.
 #[derive(Debug)]
 pub(super) struct Chain {
-    /// Where in the cells the number of the first one belongs.
+    /// The offset in the cells of the number of the first page.
     pub(super) pointer_at: usize,
-    /// Their bytes in `overflow`.
+    /// The bytes of the pages in `overflow`.
     pub(super) pages: Range<usize>,
 }
 
 impl Cells {
-    /// Room for so many cells of so many bytes in all.
+    /// An empty run with room for `cells` cells of `bytes` bytes in total.
     pub(super) fn with_capacity(cells: usize, bytes: usize) -> Self {
         Self { buffer: vec![0; bytes], lengths: Vec::with_capacity(cells), ..Self::default() }
     }
 
-    /// The cells, one behind the other.
+    /// The bytes of all cells.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.buffer[..self.used]
     }
 
-    /// Forgets all cells and keeps the memory.
+    /// Removes all cells, and keeps the memory unless a large value needed it.
     pub(super) fn clear(&mut self) {
+        const MAX_KEPT_BYTES: usize = 16 << 20;
         self.used = 0;
         self.lengths.clear();
         self.overflow.clear();
+        self.overflow.shrink_to(MAX_KEPT_BYTES);
+        if self.buffer.len() > MAX_KEPT_BYTES {
+            self.buffer = Vec::new();
+        }
         self.chains.clear();
     }
 
-    /// Room for a cell of up to `bytes` bytes behind the others, to be written before [`Cells::close`].
+    /// Room for a cell of up to `bytes` bytes after the others, to be filled before [`Cells::finish_cell`].
     #[inline]
     pub(super) fn room(&mut self, bytes: usize) -> &mut [u8] {
+        const LARGE_BYTES: usize = 1 << 20;
         let end = self.used + bytes;
         if end > self.buffer.len() {
-            self.buffer.resize(2 * end, 0);
+            // Twice as much would be a waste for a large value, whose excess moves to overflow pages.
+            let spare = end.min(LARGE_BYTES).max(end / 4);
+            self.buffer.resize(end + spare, 0);
         }
         &mut self.buffer[self.used..end]
     }
 
-    /// Appends `count` cells, none of which overflows, that `put` writes to the start of room for `bytes`. It also sets
-    /// the length of each, and returns the bytes of all.
+    /// Appends `count` cells without overflow pages. `put` writes them to the start of a buffer of at least `bytes`
+    /// bytes, sets the length of each, and returns the total.
     pub(super) fn append_short(
         &mut self,
         count: usize,
@@ -130,19 +138,22 @@ impl Cells {
         self.used += put(&mut self.buffer[self.used..], &mut self.lengths[first..]);
     }
 
-    /// Appends cells that are whole.
+    /// Appends complete cells.
+    #[inline]
     pub(super) fn extend(&mut self, bytes: &[u8], lengths: &[u32]) {
         self.room(bytes.len()).copy_from_slice(bytes);
         self.used += bytes.len();
         self.lengths.extend_from_slice(lengths);
     }
 
-    /// Appends a cell that is whole.
+    /// Appends a complete cell.
+    #[inline]
     pub(super) fn push(&mut self, cell: &[u8]) {
         self.extend(cell, &[cell.len() as u32]);
     }
 
-    /// Appends a whole cell of two parts.
+    /// Appends a complete cell in two parts.
+    #[inline]
     pub(super) fn push_joined(&mut self, front: &[u8], back: &[u8]) {
         let bytes = front.len() + back.len();
         let (to_front, to_back) = self.room(bytes).split_at_mut(front.len());
@@ -152,7 +163,7 @@ impl Cells {
         self.lengths.push(bytes as u32);
     }
 
-    /// The cells, one by one.
+    /// Iterates over the cells.
     pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = self.bytes();
         self.lengths.iter().map(move |length| {
@@ -162,54 +173,55 @@ impl Cells {
         })
     }
 
-    /// The last cell; nothing if there is none.
+    /// The last cell; empty if there is none.
     pub(super) fn last(&self) -> &[u8] {
         let bytes = self.lengths.last().map_or(0, |bytes| *bytes as usize);
         &self.bytes()[self.used - bytes..]
     }
 
-    /// Whether a cell has more bytes than this.
-    pub(super) fn has_longer(&self, bytes: usize) -> bool {
+    /// True if a cell is longer than `bytes`.
+    pub(super) fn has_cell_longer_than(&self, bytes: usize) -> bool {
         self.lengths.iter().any(|length| *length as usize > bytes)
     }
 
-    /// The same entries of an index, with what does not belong in the cells moved to overflow pages.
-    pub(super) fn localized(&self, limits: Limits) -> Self {
+    /// The same index entries, with the excess of large payloads moved to overflow pages.
+    pub(super) fn with_overflow_pages(&self, limits: PayloadLimits) -> Self {
         let mut local = Self::default();
         for cell in self.iter() {
             local.room(cell.len()).copy_from_slice(cell);
-            local.close(cell.len(), get_varint(cell).1, limits);
+            local.finish_cell(cell.len(), get_varint(cell).1, limits);
         }
         local
     }
 
-    /// Makes the first `bytes` bytes of the room behind the cells a cell; its payload begins `payload` bytes into it.
+    /// Turns the first `bytes` bytes of the room into a cell, whose payload starts at offset `payload`.
     #[inline]
-    pub(super) fn close(&mut self, bytes: usize, payload: usize, limits: Limits) {
+    pub(super) fn finish_cell(&mut self, bytes: usize, payload: usize, limits: PayloadLimits) {
         let bytes =
             if bytes - payload > limits.max_local { self.spill(bytes, payload, limits) } else { bytes };
         self.used += bytes;
         self.lengths.push(bytes as u32);
     }
 
-    /// Moves to overflow pages what does not belong in the cell; returns the bytes that it has then.
+    /// Moves the excess of a payload to overflow pages, and returns the new length of the cell.
     #[cold]
-    fn spill(&mut self, bytes: usize, payload: usize, limits: Limits) -> usize {
+    fn spill(&mut self, bytes: usize, payload: usize, limits: PayloadLimits) -> usize {
         let pointer = payload + limits.local(bytes - payload);
         let cell = &mut self.buffer[self.used..self.used + bytes];
         let first = self.overflow.len();
+        let pages = (bytes - pointer).div_ceil(limits.page_bytes - POINTER_BYTES);
+        self.overflow.reserve(pages * limits.page_bytes);
         for part in cell[pointer..].chunks(limits.page_bytes - POINTER_BYTES) {
             self.overflow.extend_from_slice(&[0; POINTER_BYTES]);
             self.overflow.extend_from_slice(part);
         }
-        let pages = (self.overflow.len() - first).div_ceil(limits.page_bytes);
         self.overflow.resize(first + pages * limits.page_bytes, 0);
         self.chains.push(Chain { pointer_at: self.used + pointer, pages: first..self.overflow.len() });
-        // There is room: what was moved is longer.
+        // The page number fits: it replaces more bytes.
         pointer + POINTER_BYTES
     }
 
-    /// The parts that overflow pages are written from: the cells, these pages, and where they belong.
+    /// The cells, the overflow pages, and which pages belong to which cell.
     pub(super) fn overflow(&mut self) -> (&mut [u8], &mut [u8], &[Chain]) {
         (&mut self.buffer[..self.used], &mut self.overflow, &self.chains)
     }

@@ -1,13 +1,13 @@
-//! The parallel half: rows to cells.
+//! The parallel half of the direct path: encodes rows as cells.
 //!
-//! The rowids of a chunk depend on how many records before it became no row, which is not known while those are
-//! still being parsed. So the worker counts the ones known so far, which a [`Tally`] has of all workers; if that was wrong,
-//! which is rare, the writer encodes the chunk once more.
+//! The rowids of a chunk depend on how many earlier records did not become rows, which is not known while those are
+//! still being parsed. So the worker assumes the number that all workers have reported to a [`MissingRows`] so far;
+//! if it turns out to be wrong, which is rare, the writer encodes the chunk again.
 
 use super::affinity::Converter;
 use super::catalog::{Index, Schema};
-use super::cells::{Cells, Kind, Limits};
-use super::layout::{Numbered, Sink};
+use super::cells::{Cells, PayloadLimits, TreeKind};
+use super::layout::{CellSink, NumberedRows};
 use super::record::prefix;
 use super::sort::{same_prefix, sort_by_prefix};
 use crate::batch::{Arena, Rows, Value, Values};
@@ -16,102 +16,103 @@ use std::cmp;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The cells of a chunk's rows, for the table and for each index, in the order of their keys.
+/// The cells of a chunk, for the table and for each index, in key order.
 #[derive(Debug, Default)]
 pub struct Encoded {
-    /// The largest rowid before these rows, as far as the encoder could know.
-    pub(super) guess: Option<i64>,
-    /// Whether a row has a rowid that depends on it.
-    pub(super) guess_matters: bool,
+    /// The largest rowid before these rows that the encoder assumed.
+    pub(super) assumed_rowid: Option<i64>,
+    /// True if a rowid depends on this assumption.
+    pub(super) assumption_matters: bool,
     /// The largest rowid of these rows.
     pub(super) largest_rowid: Option<i64>,
     /// The rowid of each row.
     pub(super) rowids: Vec<i64>,
     pub(super) table: Cells,
-    /// Entries with their whole payload, however large.
+    /// Index entries with their whole payload; overflow pages come later.
     pub(super) indexes: Vec<Cells>,
-    pub(super) problem: Option<Problem>,
+    pub(super) violation: Option<Violation>,
 }
 
-/// Rows that the table can not take.
+/// Rows that violate a constraint.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(super) struct Violation {
     pub(super) rows: Vec<usize>,
     pub(super) message: String,
 }
 
-impl Problem {
+impl Violation {
     fn new(row: usize, message: impl ToString) -> Self {
         Self { rows: vec![row], message: message.to_string() }
     }
 
-    /// Two rows that have the same key in an index or, without one, the same rowid.
+    /// Two rows with the same key in an index or, for `None`, with the same rowid.
     fn duplicate(a: usize, b: usize, schema: &Schema, index: Option<usize>) -> Self {
         Self { rows: vec![a.min(b), a.max(b)], message: schema.duplicate_message(index) }
     }
 }
 
-/// The records that became no row, of the chunks that have been parsed.
+/// The number of records that did not become rows, in the chunks that have been parsed.
 #[derive(Debug, Default)]
-pub(super) struct Tally(Mutex<Tallied>);
+pub(super) struct MissingRows(Mutex<MissingRowsState>);
 
 #[derive(Debug, Default)]
-struct Tallied {
-    /// Of all chunks before this record, which have all been parsed.
+struct MissingRowsState {
+    /// All chunks before this record have been parsed.
     next_record: u64,
     missing: u64,
-    /// Of chunks behind that, by their first record: how many records they have, and how many became no row.
+    /// Later chunks by first record: the number of records, and how many did not become rows.
     ahead: BTreeMap<u64, (u64, u64)>,
 }
 
-impl Tally {
-    /// Takes note of what became of a chunk, and returns how many records before it became no row, as far as is known.
+impl MissingRows {
+    /// Records the result of a chunk, and returns the number of earlier records that are known not to have become
+    /// rows.
     fn missing_before(&self, rows: &Rows<'_>) -> u64 {
         let missing = (rows.rejects.len() + rows.filtered) as u64;
         let records = rows.len as u64 + missing;
-        let mut tallied = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let ahead: u64 =
-            tallied.ahead.range(..rows.chunk.first_load_record()).map(|(_, (_, missing))| missing).sum();
-        let before = tallied.missing + ahead;
+            state.ahead.range(..rows.chunk.first_load_record()).map(|(_, (_, missing))| missing).sum();
+        let before = state.missing + ahead;
         if records > 0 {
-            tallied.ahead.insert(rows.chunk.first_load_record(), (records, missing));
+            state.ahead.insert(rows.chunk.first_load_record(), (records, missing));
         }
         loop {
-            let next_record = tallied.next_record;
-            let Some((records, missing)) = tallied.ahead.remove(&next_record) else { break };
-            tallied.next_record += records;
-            tallied.missing += missing;
+            let next_record = state.next_record;
+            let Some((records, missing)) = state.ahead.remove(&next_record) else { break };
+            state.next_record += records;
+            state.missing += missing;
         }
         before
     }
 }
 
-/// Encodes rows; each worker has one.
+/// Encodes rows. Each worker has its own.
 #[derive(Debug)]
 pub struct Encoder {
     schema: Arc<Schema>,
-    limits: Limits,
-    tally: Arc<Tally>,
+    limits: PayloadLimits,
+    missing_rows: Arc<MissingRows>,
     converter: Converter,
     arena: Arena,
     order: Vec<(u64, u32)>,
 }
 
 impl Encoder {
-    pub(super) fn new(schema: Arc<Schema>, tally: Arc<Tally>) -> Self {
-        let limits = Limits::new(Kind::Table, schema.page_bytes);
+    pub(super) fn new(schema: Arc<Schema>, missing_rows: Arc<MissingRows>) -> Self {
+        let limits = PayloadLimits::new(TreeKind::Table, schema.page_bytes);
         let (converter, arena, order) = Default::default();
-        Self { schema, limits, tally, converter, arena, order }
+        Self { schema, limits, missing_rows, converter, arena, order }
     }
 
-    /// One for another thread.
-    pub(super) fn another(&self) -> Self {
-        Self::new(self.schema.clone(), self.tally.clone())
+    /// An encoder for another thread.
+    pub(super) fn for_another_thread(&self) -> Self {
+        Self::new(self.schema.clone(), self.missing_rows.clone())
     }
 
-    /// Encodes `rows`. One without a rowid gets the one after the largest before it, which is `largest` at first.
+    /// Encodes `rows`. A row without a rowid gets the one after the largest before it, starting with `largest`.
     pub(super) fn encode_after(&mut self, largest: Option<i64>, rows: &Rows<'_>, encoded: &mut Encoded) {
-        encoded.problem = self.try_encode(largest, rows, encoded).err();
+        encoded.violation = self.try_encode(largest, rows, encoded).err();
     }
 
     fn try_encode(
@@ -119,42 +120,42 @@ impl Encoder {
         largest: Option<i64>,
         rows: &Rows<'_>,
         encoded: &mut Encoded,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Violation> {
         let Self { schema, limits, converter, arena, order, .. } = self;
         arena.reset();
-        let columns = stored(rows, schema, converter, arena)?;
-        number(columns, schema, rows.len, largest, encoded)?;
+        let columns = apply_affinity(rows, schema, converter, arena)?;
+        assign_rowids(columns, schema, rows.len, largest, encoded)?;
         let rowids = &encoded.rowids;
         order.clear();
         if schema.rowid_column.is_some() && !rowids.is_sorted_by(|a, b| a < b) {
             let prefix = |rowid: &i64| rowid.cast_unsigned() ^ 1 << 63;
             sort_by_prefix(order, rowids.iter().map(prefix), |a, b| a.cmp(&b));
             if let Some((a, b)) = same_prefix(order).next() {
-                return Err(Problem::duplicate(a, b, schema, None));
+                return Err(Violation::duplicate(a, b, schema, None));
             }
         }
-        // An alias of the rowid is NULL in the table, where the cell has the rowid already.
+        // The record has NULL for an alias of the rowid, because the cell contains the rowid.
         if let Some(alias) = schema.rowid_column {
             columns[alias] = Values::Constant(Value::Null);
         }
-        let numbered = Numbered { rowids, order };
-        let sink = Sink { kind: Kind::Table, limits: *limits, cells: &mut encoded.table };
+        let numbered = NumberedRows { rowids, order };
+        let sink = CellSink { kind: TreeKind::Table, limits: *limits, cells: &mut encoded.table };
         let put = sink.put(columns, numbered, schema.max_row_bytes, arena);
-        put.map_err(|row| Problem::new(row, "the row is too large for SQLite"))?;
+        put.map_err(|row| Violation::new(row, "the row is too large for SQLite"))?;
         if let Some(alias) = schema.rowid_column {
             columns[alias] = Values::Integers(rowids);
         }
         encoded.indexes.resize_with(schema.indexes.len(), Cells::default);
         for (number, (index, cells)) in schema.indexes.iter().zip(&mut encoded.indexes).enumerate() {
             if let Some((a, b)) = find_order(index, columns, rowids, order) {
-                return Err(Problem::duplicate(a, b, schema, Some(number)));
+                return Err(Violation::duplicate(a, b, schema, Some(number)));
             }
             let mut entries = arena.vec(index.keys.len() + 1);
             entries.extend(index.keys.iter().map(|key| columns[key.column]));
             entries.push(Values::Integers(rowids));
-            // The row is no larger than the table takes, and an entry not larger than the row.
-            let sink = Sink { kind: Kind::Index, limits: Limits::NONE, cells };
-            let _ = sink.put(&entries, Numbered { rowids, order }, usize::MAX, arena);
+            // The row is within the limit, and an index entry is not larger than the row.
+            let sink = CellSink { kind: TreeKind::Index, limits: PayloadLimits::NONE, cells };
+            let _ = sink.put(&entries, NumberedRows { rowids, order }, usize::MAX, arena);
         }
         Ok(())
     }
@@ -164,33 +165,34 @@ impl write::Encoder for Encoder {
     type Encoded = Encoded;
 
     fn encode(&mut self, rows: &Rows<'_>, encoded: &mut Encoded) {
-        let rows_before = rows.chunk.first_load_record().saturating_sub(self.tally.missing_before(rows));
+        let rows_before =
+            rows.chunk.first_load_record().saturating_sub(self.missing_rows.missing_before(rows));
         let largest = i64::try_from(rows_before).ok().filter(|rows| *rows > 0);
         self.encode_after(largest, rows, encoded);
     }
 }
 
-/// The columns as the table stores them.
-fn stored<'a>(
+/// The columns after their affinity has been applied.
+fn apply_affinity<'a>(
     rows: &'a Rows<'_>,
     schema: &Schema,
     converter: &mut Converter,
     arena: &'a Arena,
-) -> Result<&'a mut [Values<'a>], Problem> {
+) -> Result<&'a mut [Values<'a>], Violation> {
     let columns = arena.list(rows.columns.iter().copied());
     for (at, (values, column)) in columns.iter_mut().zip(&schema.columns).enumerate() {
         if column.affinity.may_change(values) {
             let mut changed = arena.vec(rows.len);
             for row in 0..rows.len {
-                let stored = converter.stored(values.get(row), column.affinity, arena);
-                changed.push(stored.map_err(|error| Problem::new(row, error))?);
+                let stored = converter.apply(values.get(row), column.affinity, arena);
+                changed.push(stored.map_err(|error| Violation::new(row, error))?);
             }
             *values = Values::Mixed(changed.into_bump_slice());
         }
         let is_checked = column.is_not_null && schema.rowid_column != Some(at);
         if let (true, Some(row)) = (is_checked, find_null(values, rows.len)) {
             let message = format!("NOT NULL constraint failed: {}.{}", schema.table, column.name);
-            return Err(Problem::new(row, message));
+            return Err(Violation::new(row, message));
         }
     }
     Ok(columns)
@@ -204,20 +206,20 @@ fn find_null(values: &Values<'_>, rows: usize) -> Option<usize> {
     }
 }
 
-/// Gives each row its rowid.
-fn number(
+/// Assigns rowids.
+fn assign_rowids(
     columns: &[Values<'_>],
     schema: &Schema,
     rows: usize,
     mut largest: Option<i64>,
     encoded: &mut Encoded,
-) -> Result<(), Problem> {
-    (encoded.guess, encoded.guess_matters, encoded.largest_rowid) = (largest, false, None);
+) -> Result<(), Violation> {
+    (encoded.assumed_rowid, encoded.assumption_matters, encoded.largest_rowid) = (largest, false, None);
     encoded.rowids.clear();
     let Some(column) = schema.rowid_column else {
         let first = largest.unwrap_or(0) + 1;
         encoded.rowids.extend(first..first + rows as i64);
-        (encoded.guess_matters, encoded.largest_rowid) = (true, encoded.rowids.last().copied());
+        (encoded.assumption_matters, encoded.largest_rowid) = (true, encoded.rowids.last().copied());
         return Ok(());
     };
     for row in 0..rows {
@@ -225,11 +227,11 @@ fn number(
             Value::Integer(rowid) => rowid,
             Value::Null => {
                 let next = largest.map_or(Some(1), |largest| largest.checked_add(1));
-                let next = next.ok_or_else(|| Problem::new(row, "no rowid is left after the largest"))?;
-                encoded.guess_matters = true;
+                let next = next.ok_or_else(|| Violation::new(row, "no rowid is left after the largest"))?;
+                encoded.assumption_matters = true;
                 next
             }
-            _ => return Err(Problem::new(row, "datatype mismatch: the rowid is an INTEGER")),
+            _ => return Err(Violation::new(row, "datatype mismatch: the rowid is an INTEGER")),
         };
         largest = largest.max(Some(rowid));
         encoded.largest_rowid = encoded.largest_rowid.max(Some(rowid));
@@ -238,14 +240,14 @@ fn number(
     Ok(())
 }
 
-/// Whether each value is greater than the one before.
+/// True if each value is greater than the one before it.
 fn ascends(values: &Values<'_>, rows: usize) -> bool {
     match values {
         Values::Integers(integers) => integers.is_sorted_by(|a, b| a < b),
         Values::Texts(strings) | Values::Blobs(strings) => (1..rows).all(|row| {
             let (a, b) = (strings.get(row - 1), strings.get(row));
             match (a.first_chunk(), b.first_chunk()) {
-                // Nearly always these decide; a UUID has no more.
+                // The first 16 bytes nearly always decide; a UUID has no more.
                 (Some(first_a), Some(first_b)) if first_a != first_b => {
                     u128::from_be_bytes(*first_a) < u128::from_be_bytes(*first_b)
                 }
@@ -256,8 +258,8 @@ fn ascends(values: &Values<'_>, rows: usize) -> bool {
     }
 }
 
-/// Puts into `order` the order of the entries of an index, or nothing if it is that of the rows. Returns two rows of
-/// which there can be only one, if there are such.
+/// Stores the order of the entries of an index in `order`, or nothing if they are in row order. Returns two rows that
+/// violate UNIQUE, if there are any.
 fn find_order(
     index: &Index,
     columns: &[Values<'_>],
@@ -312,14 +314,14 @@ mod tests {
             type_feedback: TypeFeedback::default(),
             repairs: crate::batch::Repairs::default(),
         };
-        let tally = Tally::default();
-        // Records 0 to 9, 10 to 12, none, 13 to 20 and 21 on, of which 7, 3, 0, 1 and 0 are left out.
-        assert_eq!(tally.missing_before(&rows(0, 3, 7)), 0);
-        assert_eq!(tally.missing_before(&rows(13, 7, 1)), 7);
-        assert_eq!(tally.missing_before(&rows(13, 0, 0)), 7);
-        assert_eq!(tally.missing_before(&rows(10, 0, 3)), 7);
-        assert_eq!(tally.missing_before(&rows(21, 1, 0)), 11);
-        let tallied = tally.0.into_inner().unwrap();
-        assert_eq!((tallied.next_record, tallied.missing, tallied.ahead.len()), (22, 11, 0));
+        let missing_rows = MissingRows::default();
+        // Chunks of the records 0 to 9, 10 to 12, none, 13 to 20, and 21, in which 7, 3, 0, 1 and 0 are missing.
+        assert_eq!(missing_rows.missing_before(&rows(0, 3, 7)), 0);
+        assert_eq!(missing_rows.missing_before(&rows(13, 7, 1)), 7);
+        assert_eq!(missing_rows.missing_before(&rows(13, 0, 0)), 7);
+        assert_eq!(missing_rows.missing_before(&rows(10, 0, 3)), 7);
+        assert_eq!(missing_rows.missing_before(&rows(21, 1, 0)), 11);
+        let state = missing_rows.0.into_inner().unwrap();
+        assert_eq!((state.next_record, state.missing, state.ahead.len()), (22, 11, 0));
     }
 }

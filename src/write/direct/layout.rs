@@ -1,11 +1,11 @@
-//! Values to cells, the innermost loop of the direct path.
+//! Encodes values as cells: the innermost loop of the direct path.
 //!
-//! Rows are made cells a block at a time. First each column is looked at: which lengths its values have in this block,
-//! and so which serial types. Nearly always all serial types are one byte each. Then the length of the header is
-//! known, those that are the same for all rows are a template, and what is left to do for a row is to copy its values
-//! one behind the other. Any other block takes the plain way, value by value.
+//! The plain algorithm encodes a row value by value. Rows are encoded in blocks to do better: first the lengths of
+//! the values of each column in the block determine their serial types. Nearly always each serial type takes one
+//! byte. Then the length of the header is known, serial types that are the same for all rows form a template, and
+//! encoding a row is copying its values one after the other. Other blocks are encoded by the plain algorithm.
 
-use super::cells::{Cells, Kind, Limits};
+use super::cells::{Cells, PayloadLimits, TreeKind};
 use super::record::{
     MAX_VARINT_BYTES, REAL_BYTES, REAL_TYPE, header_bytes, integer_bytes, integer_type, put_body,
     put_integer, put_varint, serial_type, varint_bytes,
@@ -13,30 +13,30 @@ use super::record::{
 use crate::batch::{Arena, ArenaVec, Copier, PADDING_BYTES, Strings, Value, Values};
 use std::ops::Range;
 
-/// Rows with their rowids, in some order; an empty one is that of the rows.
+/// Rows with their rowids, and their order; empty for row order.
 #[derive(Clone, Copy)]
-pub(super) struct Numbered<'r> {
+pub(super) struct NumberedRows<'r> {
     pub(super) rowids: &'r [i64],
     pub(super) order: &'r [(u64, u32)],
 }
 
-/// Where cells of one kind go.
-pub(super) struct Sink<'c> {
-    pub(super) kind: Kind,
-    pub(super) limits: Limits,
+/// Receives cells of one kind of tree.
+pub(super) struct CellSink<'c> {
+    pub(super) kind: TreeKind,
+    pub(super) limits: PayloadLimits,
     pub(super) cells: &'c mut Cells,
 }
 
-/// Rows in a block: what is looked at twice is to stay in the first-level cache.
+/// Rows in a block. Its values are read twice and should stay in the first-level cache.
 const BLOCK_ROWS: usize = 256;
 
-impl Sink<'_> {
-    /// Puts a cell of each row in place of those that are there; or the first row whose payload has more than
-    /// `max_bytes`.
+impl CellSink<'_> {
+    /// Replaces the cells by those of the rows. Returns the first row whose payload is larger than `max_bytes`, if
+    /// any.
     pub(super) fn put(
         mut self,
         columns: &[Values<'_>],
-        rows: Numbered<'_>,
+        rows: NumberedRows<'_>,
         max_bytes: usize,
         arena: &Arena,
     ) -> Result<(), usize> {
@@ -55,14 +55,14 @@ impl Sink<'_> {
                 Some(layout) => {
                     let room = block.len() * (2 * MAX_VARINT_BYTES + layout.payload.end) + PADDING_BYTES;
                     self.cells.append_short(block.len(), room, |to, lengths| match self.kind {
-                        Kind::Table => layout.put::<true>(block, rows.rowids, to, lengths),
-                        Kind::Index => layout.put::<false>(block, rows.rowids, to, lengths),
+                        TreeKind::Table => layout.put::<true>(block, rows.rowids, to, lengths),
+                        TreeKind::Index => layout.put::<false>(block, rows.rowids, to, lengths),
                     });
                 }
                 None => {
                     for row in block {
                         let values = columns.iter().map(|column| column.get(*row));
-                        if self.put_any(values, rows.rowids[*row]) > max_bytes {
+                        if self.push_row(values, rows.rowids[*row]) > max_bytes {
                             return Err(*row);
                         }
                     }
@@ -72,8 +72,8 @@ impl Sink<'_> {
         Ok(())
     }
 
-    /// Appends the cell of any row or entry; returns the bytes of its payload.
-    fn put_any<'v>(&mut self, values: impl Iterator<Item = Value<'v>> + Clone, rowid: i64) -> usize {
+    /// Appends the cell of a row or index entry by the plain algorithm. Returns the size of its payload.
+    fn push_row<'v>(&mut self, values: impl Iterator<Item = Value<'v>> + Clone, rowid: i64) -> usize {
         let (types_bytes, body_bytes) = values.clone().fold((0, 0), |(types, body), value| {
             let (serial_type, bytes) = serial_type(&value);
             (types + varint_bytes(serial_type), body + bytes)
@@ -82,7 +82,7 @@ impl Sink<'_> {
         let payload_bytes = header_bytes + body_bytes;
         let cell = self.cells.room(2 * MAX_VARINT_BYTES + payload_bytes + PADDING_BYTES);
         let mut head_bytes = put_varint(cell, payload_bytes as u64);
-        if self.kind == Kind::Table {
+        if self.kind == TreeKind::Table {
             head_bytes += put_varint(&mut cell[head_bytes..], rowid.cast_unsigned());
         }
         let (header, mut body) = cell[head_bytes..].split_at_mut(header_bytes);
@@ -93,44 +93,44 @@ impl Sink<'_> {
             put_body(body, &value, bytes);
             body = &mut body[bytes..];
         }
-        self.cells.close(head_bytes + payload_bytes, head_bytes, self.limits);
+        self.cells.finish_cell(head_bytes + payload_bytes, head_bytes, self.limits);
         payload_bytes
     }
 }
 
-/// How the records of a block are laid out whose serial types are one byte each.
+/// The layout of the records of a block whose serial types take one byte each.
 struct Layout<'p, 'c> {
-    parts: &'p [Part<'c>],
-    /// A header.
+    parts: &'p [ColumnEncoder<'c>],
+    /// The header that all rows start from.
     template: [u8; MAX_HEADER_BYTES],
     header_bytes: usize,
-    /// From the least to the most bytes of a payload.
+    /// The smallest and the largest size of a payload.
     payload: Range<usize>,
 }
 
-/// The longest header whose length is one byte.
+/// The longest header whose length takes one byte.
 const MAX_HEADER_BYTES: usize = 127;
 
-/// The longest text or blob whose serial type is one byte.
+/// The longest text or blob whose serial type takes one byte.
 const MAX_SHORT_BYTES: usize = 57;
 
 /// How the values of a column are written.
-enum Part<'c> {
-    /// Strings with the serial type that an empty one has.
+enum ColumnEncoder<'c> {
+    /// Strings, with the serial type of an empty one.
     Strings(Copier<'c>, u8),
-    /// INTEGERs which all take so many bytes.
+    /// INTEGERs that all take this many bytes.
     Fixed(&'c [i64], usize),
     Reals(&'c [f64]),
     Any(Values<'c>),
 }
 
 impl<'p, 'c> Layout<'p, 'c> {
-    /// That of some rows; nothing if a serial type is longer or a payload may have more than `max_bytes`.
+    /// The layout of these rows; `None` if a serial type takes more than a byte or a payload may exceed `max_bytes`.
     fn new(
         columns: &[Values<'c>],
         rows: BlockRows<'_>,
         max_bytes: usize,
-        parts: &'p mut ArenaVec<'_, Part<'c>>,
+        parts: &'p mut ArenaVec<'_, ColumnEncoder<'c>>,
     ) -> Option<Self> {
         let header_bytes = 1 + columns.len();
         let mut template = [0; MAX_HEADER_BYTES];
@@ -139,16 +139,16 @@ impl<'p, 'c> Layout<'p, 'c> {
         parts.clear();
         for (values, template) in columns.iter().zip(&mut template[1..]) {
             let (part, bytes) = match values {
-                Values::Texts(texts) => Part::strings(*texts, 13, rows)?,
-                Values::Blobs(blobs) => Part::strings(*blobs, 12, rows)?,
-                Values::Integers(integers) => Part::integers(integers, rows),
-                Values::Reals(reals) => (Part::Reals(reals), REAL_BYTES..REAL_BYTES),
-                Values::Constant(_) | Values::Mixed(_) => Part::any(*values, rows.rows)?,
+                Values::Texts(texts) => ColumnEncoder::strings(*texts, 13, rows)?,
+                Values::Blobs(blobs) => ColumnEncoder::strings(*blobs, 12, rows)?,
+                Values::Integers(integers) => ColumnEncoder::integers(integers, rows),
+                Values::Reals(reals) => (ColumnEncoder::Reals(reals), REAL_BYTES..REAL_BYTES),
+                Values::Constant(_) | Values::Mixed(_) => ColumnEncoder::any(*values, rows.rows)?,
             };
             match part {
-                Part::Fixed(integers, _) => *template = integer_type(integers[rows.rows[0]]),
-                Part::Reals(_) => *template = REAL_TYPE,
-                Part::Strings(..) | Part::Any(_) => {}
+                ColumnEncoder::Fixed(integers, _) => *template = integer_type(integers[rows.rows[0]]),
+                ColumnEncoder::Reals(_) => *template = REAL_TYPE,
+                ColumnEncoder::Strings(..) | ColumnEncoder::Any(_) => {}
             }
             payload = payload.start + bytes.start..payload.end + bytes.end;
             parts.push(part);
@@ -156,9 +156,9 @@ impl<'p, 'c> Layout<'p, 'c> {
         (payload.end <= max_bytes).then_some(Self { parts, template, header_bytes, payload })
     }
 
-    /// Writes the cells of these rows to the start of `to`, the bytes of each to `lengths`, and returns the bytes of all.
+    /// Writes the cells of these rows to the start of `to`, and their lengths to `lengths`. Returns the total.
     ///
-    /// Alone, so that what is used in each row has a place in a register.
+    /// Not inlined, so that the values used for each row stay in registers.
     #[inline(never)]
     fn put<const HAS_ROWID: bool>(
         &self,
@@ -178,7 +178,7 @@ impl<'p, 'c> Layout<'p, 'c> {
                 before += put_varint(&mut cell[before..], rowids[*row].cast_unsigned());
             }
             let record = &mut cell[before..];
-            // There is padding enough for the first, and nearly always it is all.
+            // The padding has room for the short template, which nearly always is the whole header.
             record[..SHORT_BYTES].copy_from_slice(&short_template);
             if self.header_bytes > SHORT_BYTES {
                 record[SHORT_BYTES..self.header_bytes]
@@ -194,7 +194,7 @@ impl<'p, 'c> Layout<'p, 'c> {
             let mut bytes = before + payload_bytes;
             let missing = length_bytes - put_varint(cell, payload_bytes as u64);
             if missing > 0 {
-                // The length is shorter than that of others.
+                // The varint of this length is shorter than that of the largest.
                 cell.copy_within(length_bytes..bytes, length_bytes - missing);
                 bytes -= missing;
             }
@@ -209,40 +209,40 @@ impl<'p, 'c> Layout<'p, 'c> {
 #[derive(Clone, Copy)]
 struct BlockRows<'r> {
     rows: &'r [usize],
-    /// Whether they follow each other.
+    /// True if they are consecutive.
     are_run: bool,
 }
 
 impl BlockRows<'_> {
-    /// The least and the most that `of` finds in the rows of a column.
-    fn extent<T, V: Ord + Copy>(self, column: &[T], of: impl Fn(&T) -> V) -> (V, V) {
-        let first = of(&column[self.rows[0]]);
+    /// The minimum and the maximum of `key` over these rows of a column.
+    fn range<T, V: Ord + Copy>(self, column: &[T], key: impl Fn(&T) -> V) -> (V, V) {
+        let first = key(&column[self.rows[0]]);
         let wider = |(least, most): (V, V), value| (least.min(value), most.max(value));
         if self.are_run {
             let run = &column[self.rows[0]..][..self.rows.len()];
-            run.iter().map(of).fold((first, first), wider)
+            run.iter().map(key).fold((first, first), wider)
         } else {
-            self.rows.iter().map(|row| of(&column[*row])).fold((first, first), wider)
+            self.rows.iter().map(|row| key(&column[*row])).fold((first, first), wider)
         }
     }
 }
 
-impl<'c> Part<'c> {
-    /// Strings, and from the fewest to the most bytes of one; nothing if a serial type is longer.
+impl<'c> ColumnEncoder<'c> {
+    /// Strings, with the range of their lengths; `None` if a serial type takes more than a byte.
     fn strings(
         strings: Strings<'c>,
         serial_type_of_empty: u8,
         rows: BlockRows<'_>,
     ) -> Option<(Self, Range<usize>)> {
-        let (least, most) = rows.extent(strings.spans, |span| span.end - span.start);
+        let (least, most) = rows.range(strings.spans, |span| span.end - span.start);
         let copier = Copier::with_longest(strings, most as usize);
         let bytes = least as usize..most as usize;
         (bytes.end <= MAX_SHORT_BYTES).then_some((Self::Strings(copier, serial_type_of_empty), bytes))
     }
 
     fn integers(integers: &'c [i64], rows: BlockRows<'_>) -> (Self, Range<usize>) {
-        let (least, most) = rows.extent(integers, |integer| *integer);
-        // Between these are neither 0 nor 1, which have serial types of their own, nor other lengths.
+        let (least, most) = rows.range(integers, |integer| *integer);
+        // The range excludes 0 and 1, which have serial types of their own, and other lengths.
         let is_fixed = (least > 1 || most < 0) && integer_type(least) == integer_type(most);
         let bytes = integer_bytes(integer_type(most));
         if is_fixed {
@@ -252,7 +252,7 @@ impl<'c> Part<'c> {
         }
     }
 
-    /// Any values, and from the fewest to the most bytes of one; nothing if a serial type is longer.
+    /// Values of any class, with the range of their lengths; `None` if a serial type takes more than a byte.
     fn any(values: Values<'c>, rows: &[usize]) -> Option<(Self, Range<usize>)> {
         let (least, most) = rows.iter().fold((usize::MAX, 0), |(least, most), row| {
             let (_, bytes) = serial_type(&values.get(*row));
@@ -261,8 +261,8 @@ impl<'c> Part<'c> {
         (most <= MAX_SHORT_BYTES).then_some((Self::Any(values), least..most))
     }
 
-    /// Writes a row's value to the start of `to`, and perhaps more behind it, and its serial type unless that is in the
-    /// template. Returns the bytes of the value.
+    /// Writes the value of a row to the start of `to`, possibly with padding after it, and its serial type unless the
+    /// template has it. Returns the length of the value.
     #[inline(always)]
     fn put(&self, row: usize, serial_type: &mut u8, to: &mut [u8]) -> usize {
         match self {

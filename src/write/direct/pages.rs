@@ -1,8 +1,8 @@
-//! Pages: their numbers, and their way to the file.
+//! Numbers pages and writes them to the file.
 //!
-//! Page N lies at byte (N - 1) * page size. Pages are written once, one behind the other, but for the roots and
-//! page 1, which SQLite made, and for pages of a tree that was given up, which are used again. The lock-byte
-//! page, the one with the byte 2^30, is never used (file format 1.4).
+//! Page N starts at byte (N - 1) * page size. Pages are written once and in order, except for the roots and page 1,
+//! which SQLite created, and for pages of an abandoned tree, which are reused. The lock-byte page, which contains
+//! byte 2^30, is never used (file format 1.4).
 //!
 //! Fields of the database header that are completed at the end (file format 1.3):
 //!
@@ -14,18 +14,18 @@
 //! | 36 | 4 | pages in the freelist, its trunk pages included |
 //! | 92 | 4 | change counter when the number of pages was written |
 //!
-//! The freelist is empty but when SQLite has still to build the tree that was given up. A trunk page (file format
-//! 1.5) has the number of the next trunk page, the number of leaf pages, and their numbers, 4 bytes each.
+//! The freelist is empty unless SQLite still has to build an abandoned tree. A trunk page (file format 1.5) has the
+//! number of the next trunk page, the count of leaf pages, and their numbers, 4 bytes each.
 
 use super::cells::{Cells, POINTER_BYTES};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, PlanError, Result};
 use std::fs::File;
 use std::io::{self, IoSlice, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// Where the lock-byte page is.
+/// The offset of the lock byte.
 pub(super) const LOCK_BYTE: u64 = 1 << 30;
 
 /// The largest page number (file format 1.3.9).
@@ -38,7 +38,7 @@ const FREELIST_COUNT: Range<usize> = 36..40;
 const VERSION_VALID_FOR: Range<usize> = 92..96;
 const HEADER_BYTES: usize = 100;
 
-/// The end of a database file, which grows page by page.
+/// The end of a growing database file.
 #[derive(Debug)]
 pub(super) struct Pages {
     file: File,
@@ -46,25 +46,25 @@ pub(super) struct Pages {
     page_bytes: usize,
     lock_page: u64,
     next: u64,
-    /// Pages of trees that were given up.
+    /// Pages of abandoned trees, to be reused.
     free: Vec<u32>,
-    /// What was made here of the pages that are not written yet.
+    /// The parts of unwritten pages that were built here.
     made: Vec<u8>,
-    /// These pages in the order of their numbers, but for those that are used again.
+    /// The unwritten pages, in order except for reused ones.
     parts: Vec<Part>,
 }
 
-/// A page that is not written yet: bytes that were made here, then bytes that lie elsewhere.
+/// An unwritten page: bytes built here, followed by bytes of another buffer.
 #[derive(Debug)]
 struct Part {
     made: Range<usize>,
     rest: Range<usize>,
-    /// Its number, if it is used again.
+    /// Its number, if it is a reused page.
     used_again: Option<u32>,
 }
 
 impl Pages {
-    /// Appends to `file`, which has `count` pages; `path` is what it is called in messages.
+    /// Appends to `file`, which has `count` pages. Messages name it `path`.
     ///
     /// # Errors
     /// [`Kind::Io`].
@@ -98,7 +98,7 @@ impl Pages {
         Error::io("write", &self.path, error)
     }
 
-    /// Pages that are to be used again.
+    /// The pages to be reused.
     pub(super) fn free(&mut self) -> &mut Vec<u32> {
         &mut self.free
     }
@@ -106,7 +106,7 @@ impl Pages {
     /// The number of a new page at the end of the file.
     ///
     /// # Errors
-    /// [`Kind::Usage`] if the database is as large as it can be.
+    /// [`PlanError::TooManyPages`] if the database has reached its largest size.
     fn next_number(&mut self) -> Result<u32> {
         if self.next == self.lock_page {
             let start = self.made.len();
@@ -116,14 +116,11 @@ impl Pages {
         }
         let number = u32::try_from(self.next).ok().filter(|number| *number <= MAX_PAGE);
         self.next += 1;
-        number.ok_or_else(|| {
-            Kind::Usage("the database has no room for more pages: choose a larger --page-size".to_owned())
-                .into()
-        })
+        number.ok_or_else(|| PlanError::TooManyPages.into())
     }
 
-    /// Adds a page and returns its number. `make` appends its first bytes to a buffer; the others are the
-    /// bytes `rest` of what [`Pages::write`] is given.
+    /// Adds a page and returns its number. `make` appends its first bytes to a buffer; the remaining ones are the
+    /// bytes `rest` of the buffer that is passed to [`Pages::write`].
     pub(super) fn append(&mut self, rest: Range<usize>, make: impl FnOnce(&mut Vec<u8>)) -> Result<u32> {
         let used_again = self.free.pop();
         let number = used_again.map_or_else(|| self.next_number(), Ok)?;
@@ -133,7 +130,7 @@ impl Pages {
         Ok(number)
     }
 
-    /// Writes the pages added since the last call; the bytes that were not made here lie in `elsewhere`.
+    /// Writes the pages added since the last call. The bytes that were not built here are in `elsewhere`.
     pub(super) fn write(&mut self, elsewhere: &[u8]) -> Result<()> {
         let mut slices = Vec::with_capacity(2 * self.parts.len());
         for Part { made, rest, used_again } in &self.parts {
@@ -158,7 +155,7 @@ impl Pages {
         Ok(())
     }
 
-    /// Reads a page that was written.
+    /// Reads a page that has been written.
     pub(super) fn read(&self, number: u32) -> Result<Vec<u8>> {
         let mut page = vec![0; self.page_bytes];
         let offset = u64::from(number - 1) * self.page_bytes as u64;
@@ -166,7 +163,7 @@ impl Pages {
         read.map(|()| page).map_err(|error| Error::io("read", &self.path, error))
     }
 
-    /// Writes the overflow pages of `cells`, and their numbers into the cells.
+    /// Writes the overflow pages of `cells`, and stores their numbers in the cells.
     pub(super) fn write_overflow(&mut self, cells: &mut Cells) -> Result<()> {
         let (bytes, overflow, chains) = cells.overflow();
         for chain in chains {
@@ -182,13 +179,13 @@ impl Pages {
         if chains.is_empty() { Ok(()) } else { self.write(overflow) }
     }
 
-    /// Writes a whole page in the place of one that SQLite made.
+    /// Overwrites a page that SQLite created, or a reused one.
     pub(super) fn replace(&self, number: u32, page: &[u8]) -> Result<()> {
         let offset = u64::from(number - 1) * self.page_bytes as u64;
         self.file.write_all_at(page, offset).map_err(|error| self.failed(error))
     }
 
-    /// Makes a freelist of the pages that nobody used again; returns its first trunk page, or 0.
+    /// Puts pages that were not reused on the freelist. Returns its first trunk page, or 0.
     fn write_freelist(&self) -> Result<u32> {
         // SQLite leaves the last six places of a trunk page empty (file format 1.5).
         let max_leaves = self.page_bytes / POINTER_BYTES - 8;
@@ -206,7 +203,7 @@ impl Pages {
     /// Completes the database header.
     ///
     /// # Errors
-    /// [`Kind::Io`]; [`Kind::Internal`] if there is no header that SQLite has just written.
+    /// [`Kind::Io`]; [`Kind::Internal`] if SQLite has not just written the header.
     pub(super) fn finish(self) -> Result<()> {
         let first_trunk = self.write_freelist()?;
         let mut header = [0; HEADER_BYTES];

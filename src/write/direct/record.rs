@@ -1,4 +1,4 @@
-//! Variable-length integers and records: how a row, or an entry of an index, is a string of bytes.
+//! Variable-length integers and records: how rows and index entries are encoded.
 //!
 //! | part of a record | bytes | file format |
 //! |---|---|---|
@@ -20,27 +20,27 @@
 
 use crate::batch::Value;
 
-/// The most bytes that a varint takes.
+/// The size of the longest varint.
 pub(super) const MAX_VARINT_BYTES: usize = 9;
 
-/// The serial type of a REAL, and the bytes that it takes.
+/// The serial type of a REAL, and its size.
 pub(super) const REAL_TYPE: u8 = 7;
 pub(super) const REAL_BYTES: usize = 8;
 
-/// The bytes that `value` takes as a varint: 1 to 9.
+/// The size of `value` as a varint: 1 to 9 bytes.
 #[inline]
 pub(super) fn varint_bytes(value: u64) -> usize {
     let bits = (value | 1).ilog2() as usize + 1;
     bits.div_ceil(7).min(MAX_VARINT_BYTES)
 }
 
-/// Writes `value` as a varint to the start of `to`; returns how many bytes it took.
+/// Writes `value` as a varint to the start of `to`. Returns its size.
 #[inline(always)]
 pub(super) fn put_varint(to: &mut [u8], value: u64) -> usize {
-    // A byte with seven bits of the value, and a sign that there are more.
+    // A byte with seven bits of the value and the continuation bit.
     let more = |shift: u32| (value >> shift) as u8 | 0x80;
     let last = value as u8 & 0x7f;
-    // Nearly all are short, and of the same length as the one before.
+    // Nearly all are short, and as long as the one before.
     if value < 1 << 7 {
         to[0] = last;
         1
@@ -61,7 +61,7 @@ pub(super) fn put_varint(to: &mut [u8], value: u64) -> usize {
 #[cold]
 fn put_long_varint(to: &mut [u8], value: u64) -> usize {
     let bytes = varint_bytes(value);
-    // Of a ninth byte all eight bits are the value's.
+    // A ninth byte has eight bits of the value.
     let (mut rest, last) =
         if bytes == 9 { (value >> 8, value as u8) } else { (value >> 7, value as u8 & 0x7f) };
     to[bytes - 1] = last;
@@ -72,10 +72,10 @@ fn put_long_varint(to: &mut [u8], value: u64) -> usize {
     bytes
 }
 
-/// The varint that `bytes` begin with, and how many bytes it takes.
+/// The varint at the start of `bytes`, and its size.
 ///
 /// # Panics
-/// If the bytes end within it.
+/// If `bytes` end before the varint does.
 #[inline]
 pub(super) fn get_varint(bytes: &[u8]) -> (u64, usize) {
     if let Some(byte @ ..0x80) = bytes.first() {
@@ -95,7 +95,7 @@ fn get_long_varint(bytes: &[u8]) -> (u64, usize) {
     (value << 8 | u64::from(bytes[8]), 9)
 }
 
-/// The serial type of a value, and the bytes that the value takes after the header.
+/// The serial type of a value, and the size of its body.
 #[inline(always)]
 pub(super) fn serial_type(value: &Value<'_>) -> (u64, usize) {
     match value {
@@ -114,7 +114,7 @@ pub(super) fn serial_type(value: &Value<'_>) -> (u64, usize) {
 /// The serial type of an INTEGER.
 #[inline]
 pub(super) fn integer_type(integer: i64) -> u8 {
-    /// For each number of bits without the sign, the serial type.
+    /// The serial type for each number of bits, not counting the sign.
     const TYPES: [u8; 64] = {
         let mut types = [6; 64];
         let mut bits = 0;
@@ -131,22 +131,22 @@ pub(super) fn integer_type(integer: i64) -> u8 {
     TYPES[(64 - magnitude.leading_zeros() as usize) % 64]
 }
 
-/// The bytes that an INTEGER of this serial type takes after the header.
+/// The size of the body of an INTEGER of this serial type.
 #[inline]
 pub(super) fn integer_bytes(serial_type: u8) -> usize {
     const BYTES: [u8; 16] = [0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0, 0, 0, 0, 0];
     BYTES[usize::from(serial_type % 16)].into()
 }
 
-/// Writes the bytes of an INTEGER that follow the header, and others behind them, to the start of `to`.
+/// Writes the body of an INTEGER, followed by padding, to the start of `to`.
 #[inline]
 pub(super) fn put_integer(to: &mut [u8], integer: i64, bytes: usize) {
-    // Those of the front are the last ones of the number; what is behind them is written over.
+    // The last bytes of the number move to the front; what follows them is overwritten later.
     let front = integer.wrapping_shl(64 - 8 * bytes as u32);
     to[..8].copy_from_slice(&front.to_be_bytes());
 }
 
-/// The bytes of a record's header whose serial types take `types_bytes`, and which counts itself.
+/// The size of a record header, itself included, whose serial types take `types_bytes`.
 #[inline]
 pub(super) fn header_bytes(types_bytes: usize) -> usize {
     let mut bytes = types_bytes + 1;
@@ -159,7 +159,7 @@ pub(super) fn header_bytes(types_bytes: usize) -> usize {
     bytes
 }
 
-/// Writes the bytes of a value that follow the header to the start of `to`, which has eight more.
+/// Writes the body of a value to the start of `to`, which has room for eight more bytes.
 #[inline]
 pub(super) fn put_body(to: &mut [u8], value: &Value<'_>, bytes: usize) {
     match value {
@@ -170,7 +170,7 @@ pub(super) fn put_body(to: &mut [u8], value: &Value<'_>, bytes: usize) {
     }
 }
 
-/// The values of a record, one after the other.
+/// Iterates over the values of a record.
 #[derive(Debug, Clone)]
 pub(super) struct Fields<'a> {
     types: &'a [u8],
@@ -178,7 +178,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Reads a whole record.
+    /// Reads a complete record.
     pub(super) fn new(record: &'a [u8]) -> Self {
         let (header_bytes, read) = get_varint(record);
         let (header, body) = record.split_at(header_bytes as usize);
@@ -222,7 +222,8 @@ fn big_endian(bytes: &[u8]) -> i64 {
     bytes.iter().fold(sign, |value, byte| value << 8 | i64::from(*byte))
 }
 
-/// The first bits of a value's place in the order of all values: whatever is less has no larger ones.
+/// The first 64 bits of the position of a value in the order of all values. A smaller value never has a larger
+/// prefix.
 #[inline]
 pub(super) fn prefix(value: &Value<'_>, is_descending: bool) -> u64 {
     const RANK_BITS: u32 = 2;
@@ -239,7 +240,7 @@ pub(super) fn prefix(value: &Value<'_>, is_descending: bool) -> u64 {
     if is_descending { !prefix } else { prefix }
 }
 
-/// Bits that are in the order of the numbers; both zeros are one.
+/// Maps numbers to bits in the same order; both zeros are equal.
 fn ordered_bits(real: f64) -> u64 {
     let bits = (real + 0.0).to_bits();
     if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
@@ -325,7 +326,7 @@ mod tests {
             let at = Value::Integer(at as i64);
             connection.execute("INSERT INTO v VALUES (?, ?)", [*value, at].map(Value::to_sqlite)).unwrap();
         }
-        // Equal ones have the same rank.
+        // Equal values have the same rank.
         let sql = "SELECT at, rank() OVER (ORDER BY x) FROM v";
         let mut ranks = vec![0; values.len()];
         let mut select = connection.prepare(sql).unwrap();

@@ -8,16 +8,16 @@
 #[derive(Debug)]
 pub(super) enum RowidLog {
     /// Rows are numbered from 1.
-    Numbered,
+    NumberedRows,
     /// A column gives the rowids.
-    Given { runs: Vec<Run>, rows: u64, listed: usize, max_listed: usize },
+    Given { runs: Vec<RowidRun>, rows: u64, listed: usize, max_listed: usize },
     /// There were too many.
     Dropped,
 }
 
 /// The rowids of consecutive rows.
 #[derive(Debug)]
-pub(super) struct Run {
+pub(super) struct RowidRun {
     first_row: u64,
     rowids: Rowids,
 }
@@ -35,7 +35,7 @@ impl RowidLog {
         if is_given {
             Self::Given { runs: Vec::new(), rows: 0, listed: 0, max_listed }
         } else {
-            Self::Numbered
+            Self::NumberedRows
         }
     }
 
@@ -54,12 +54,12 @@ impl RowidLog {
                     *length += count;
                 }
                 _ => {
-                    runs.push(Run { first_row: *rows, rowids: Rowids::Steps { first, step, count } });
-                    *listed += size_of::<Run>() / size_of::<i64>();
+                    runs.push(RowidRun { first_row: *rows, rowids: Rowids::Steps { first, step, count } });
+                    *listed += size_of::<RowidRun>() / size_of::<i64>();
                 }
             }
         } else {
-            runs.push(Run { first_row: *rows, rowids: Rowids::Listed(rowids.into()) });
+            runs.push(RowidRun { first_row: *rows, rowids: Rowids::Listed(rowids.into()) });
             *listed += rowids.len();
         }
         *rows += count;
@@ -71,7 +71,7 @@ impl RowidLog {
     /// The rows that have these two rowids, in order; nothing if they are not known.
     pub(super) fn rows_of(&self, rowids: [i64; 2]) -> Vec<u64> {
         let mut rows = match self {
-            Self::Numbered => rowids.map(|rowid| rowid.cast_unsigned() - 1).to_vec(),
+            Self::NumberedRows => rowids.map(|rowid| rowid.cast_unsigned() - 1).to_vec(),
             Self::Given { runs, .. } => {
                 let mut rows: Vec<_> = runs.iter().flat_map(|run| run.rows_of(&rowids)).collect();
                 rows.truncate(2);
@@ -84,7 +84,7 @@ impl RowidLog {
     }
 }
 
-impl Run {
+impl RowidRun {
     /// The rows of this run that have one of these rowids.
     fn rows_of(&self, wanted: &[i64]) -> Vec<u64> {
         match &self.rowids {

@@ -1,8 +1,8 @@
-//! Sorting: the rows of a chunk by a worker, and cells that came in any order when all are there.
+//! Sorts the rows of a chunk, and cells that arrived out of order.
 //!
-//! Each chunk's cells are a sorted run. When the last has come the runs are cut into ranges of keys, which
-//! are sorted side by side, and handed on in order. What decides is nearly always the first bits of the first value
-//! of a key, its prefix; only where these are equal whole keys are compared.
+//! The cells of each chunk are a sorted run. When the last one has arrived, the runs are cut into key ranges, which
+//! are sorted in parallel and passed on in order. Nearly always the first bits of the first value of a key, its
+//! prefix, decide; only for equal prefixes whole keys are compared.
 
 use super::cells::Cells;
 use super::record::{Fields, get_varint, prefix};
@@ -10,7 +10,7 @@ use crate::batch::Value;
 use rayon::prelude::*;
 use std::cmp::Ordering;
 
-/// Puts into `order` the numbers of the items whose prefixes are given, sorted by these and then by `compare`.
+/// Stores the indexes of items in `order`, sorted by prefix and then by `compare`.
 pub(super) fn sort_by_prefix(
     order: &mut Vec<(u64, u32)>,
     prefixes: impl Iterator<Item = u64>,
@@ -24,27 +24,27 @@ pub(super) fn sort_by_prefix(
     }
 }
 
-/// The numbers of the items that have the same prefix as the next ones in this order, with those of these.
+/// Neighbours in this order that have the same prefix.
 pub(super) fn same_prefix(order: &[(u64, u32)]) -> impl Iterator<Item = (usize, usize)> {
     let same = order.windows(2).filter(|pair| pair[0].0 == pair[1].0);
     same.map(|pair| (pair[0].1 as usize, pair[1].1 as usize))
 }
 
-/// What cells are sorted by.
+/// The order of cells.
 #[derive(Debug, Clone)]
 pub(super) enum CellOrder {
     /// Rows, by rowid.
     Rowid,
     /// Entries of an index, by key and then by rowid.
     Key {
-        /// For each value of the key.
+        /// True for each descending column of the key.
         is_descending: Box<[bool]>,
         is_unique: bool,
     },
 }
 
 impl CellOrder {
-    /// The order of two whole cells.
+    /// Compares two complete cells.
     pub(super) fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
         match self {
             Self::Rowid => rowid_of_row(a).cmp(&rowid_of_row(b)),
@@ -52,7 +52,7 @@ impl CellOrder {
                 let mut is_descending = is_descending.iter();
                 let by_value = fields(a).zip(fields(b)).map(|(a, b)| {
                     let order = a.compare(&b);
-                    // Behind the key is the rowid.
+                    // The rowid follows the key.
                     if is_descending.next().is_some_and(|descending| *descending) {
                         order.reverse()
                     } else {
@@ -64,7 +64,7 @@ impl CellOrder {
         }
     }
 
-    /// Whether two neighbours can not both be there.
+    /// True if two neighbours violate uniqueness.
     pub(super) fn is_duplicate(&self, a: &[u8], b: &[u8]) -> bool {
         match self {
             Self::Rowid => rowid_of_row(a) == rowid_of_row(b),
@@ -112,7 +112,7 @@ fn fields(cell: &[u8]) -> Fields<'_> {
 #[derive(Debug)]
 struct Run {
     bytes: Vec<u8>,
-    /// Where each ends.
+    /// The end of each cell.
     ends: Vec<u32>,
 }
 
@@ -122,7 +122,7 @@ impl Run {
         &self.bytes[start..self.ends[number] as usize]
     }
 
-    /// The number of cells that come before each of `splitters`.
+    /// The number of cells that are less than each of `splitters`.
     fn cuts(&self, splitters: &[Splitter<'_>], order: &CellOrder) -> Vec<u32> {
         let mut cut = 0;
         let next = |splitter: &Splitter<'_>| {
@@ -141,13 +141,13 @@ impl Run {
     }
 }
 
-/// A cell that begins a part of all.
+/// A cell that starts a part.
 struct Splitter<'c> {
     prefix: u64,
     cell: &'c [u8],
 }
 
-/// Sorts cells that come in sorted runs.
+/// Sorts cells that arrive in sorted runs.
 #[derive(Debug)]
 pub(super) struct Sorter {
     order: CellOrder,
@@ -171,19 +171,19 @@ impl Sorter {
         self.cells
     }
 
-    /// Bytes of the cells.
+    /// Total size of the cells in bytes.
     pub(super) fn cell_bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Bytes of memory that they take.
+    /// Size of the memory that they take.
     pub(super) fn bytes(&self) -> usize {
         self.bytes + size_of::<u32>() * self.cells
     }
 
-    /// Takes cells, which are in order.
+    /// Adds a run of cells, which are in order.
     pub(super) fn push(&mut self, cells: &Cells) {
-        /// A longer run is cut, so that places in it fit in 32 bits.
+        /// Longer runs are cut, so that offsets fit in 32 bits.
         const MAX_RUN_BYTES: usize = 1 << 30;
         let mut rest = (cells.bytes(), cells.lengths.as_slice());
         while !rest.1.is_empty() {
@@ -202,7 +202,7 @@ impl Sorter {
         }
     }
 
-    /// Hands on all cells, part by part, in the order of the runs.
+    /// Passes on all cells, part by part, in the order of the runs.
     pub(super) fn unsorted<E>(self, mut take: impl FnMut(&mut Cells) -> Result<(), E>) -> Result<(), E> {
         let mut part = Cells::default();
         for run in self.runs {
@@ -213,10 +213,10 @@ impl Sorter {
         Ok(())
     }
 
-    /// Hands on all cells, part by part, in their order, sorted by the threads of `pool`.
+    /// Passes on all cells, part by part, sorted by the threads of `pool`.
     ///
     /// # Errors
-    /// What `take` says, or what `duplicate` makes of the rowids of two cells of which there can be only one.
+    /// The error of `take`, or that which `duplicate` makes of the rowids of two cells with the same key.
     pub(super) fn sorted<E: Send>(
         self,
         pool: &rayon::ThreadPool,
@@ -241,7 +241,7 @@ impl Sorter {
                 parts.par_iter().map(|part| self.part(*part, &cuts)).collect()
             };
             let mut ready = Vec::new();
-            // While some are handed on the next are sorted.
+            // The next parts are sorted while some are passed on.
             for parts in parts.chunks(pool.current_num_threads()).chain([&[][..]]) {
                 let (taken, next) = rayon::join(|| ready.iter_mut().try_for_each(&mut take), || sort(parts));
                 taken?;
@@ -251,11 +251,11 @@ impl Sorter {
         })
     }
 
-    /// Cells that divide all into parts of about the same size.
+    /// Cells that divide all into parts of similar size.
     fn splitters(&self) -> Vec<Splitter<'_>> {
-        /// A part of this many is sorted within the caches of a core.
+        /// A part of this size is sorted within the caches of a core.
         const PART_CELLS: usize = 16 << 10;
-        /// Each part looks for its place in each run.
+        /// Every part searches every run for its bounds.
         const MAX_PARTS: usize = 256;
         const SAMPLES_PER_PART: usize = 32;
         let parts = (self.cells / PART_CELLS).clamp(1, MAX_PARTS);
@@ -274,7 +274,7 @@ impl Sorter {
         cells.map(|cell| Splitter { prefix: self.order.prefix(cell), cell }).collect()
     }
 
-    /// Whether two neighbours can both be there; else their rowids. There is none before the first.
+    /// Checks two neighbours. Returns their rowids if they violate uniqueness.
     fn check(&self, a: &[u8], b: &[u8]) -> Result<(), [i64; 2]> {
         if a.is_empty() || !self.order.is_duplicate(a, b) {
             return Ok(());
@@ -282,8 +282,8 @@ impl Sorter {
         Err([a, b].map(|cell| self.order.rowid(cell)))
     }
 
-    /// The cells of part `part`, sorted; or the rowids of two of which there can be only one. `cuts` has for each run the
-    /// numbers of the cells before the other parts.
+    /// The sorted cells of part `part`, or the rowids of two with the same key. For each run, `cuts` has the number
+    /// of cells before each of the other parts.
     fn part(&self, part: usize, cuts: &[Vec<u32>]) -> Result<Cells, [i64; 2]> {
         let ranges = self.runs.iter().zip(cuts).map(|(run, cuts)| {
             let start = part.checked_sub(1).map_or(0, |before| cuts[before] as usize);

@@ -1,4 +1,4 @@
-//! B-trees, built from the leaves up: cells come in the order of their keys, pages are filled to the brim.
+//! Builds b-trees from the leaves up: cells arrive in key order, and pages are filled completely.
 //!
 //! | offset on a page | bytes | field | file format |
 //! |---|---|---|---|
@@ -11,14 +11,16 @@
 //! | 8 or 12 | 2 each | where each cell begins, in the order of the keys | 1.6 |
 //! | | | nothing, then the cells up to the end of the page | 1.6 |
 //!
-//! On each level a page takes as many cells as fit. What divides it from the next goes up a level with the
-//! page's number: of a table's leaf a copy of its largest rowid; of the others the next cell, which then is not in a
-//! page of its level: of an interior one the page keeps the child as its rightmost. No page may be empty, so a
-//! page is not closed before the next is sure to get a cell; at the end the last two share what there is.
+//! On each level a page takes as many cells as fit. The divider between it and the next page goes up a level together
+//! with the page number. The divider of a table leaf is a copy of its largest rowid. That of any other page is the
+//! next cell, which is then promoted, not copied; the child of a promoted interior cell becomes the rightmost child
+//! of the page. No page may be empty, so a page is finished only when the next one is sure to get a cell; at the end
+//! the last two pages share the remaining cells.
 //!
-//! A level's last page has no divider. If it is also the level's only one it is the root, whose number SQLite chose.
+//! The last page of a level has no divider. If it is also the only one, it is the root, whose number SQLite has
+//! chosen.
 
-use super::cells::{Cells, Kind, Limits, POINTER_BYTES};
+use super::cells::{Cells, POINTER_BYTES, PayloadLimits, TreeKind};
 use super::pages::Pages;
 use super::record::get_varint;
 use crate::error::Result;
@@ -29,7 +31,7 @@ const TABLE_INTERIOR: u8 = 0x05;
 const INDEX_LEAF: u8 = 0x0a;
 const INDEX_INTERIOR: u8 = 0x02;
 
-/// Bytes of a page before the cell pointers, on leaves; interior pages have a page number more.
+/// Bytes of a leaf before the cell pointers; interior pages have another page number there.
 const HEADER_BYTES: usize = 8;
 
 /// Bytes of a cell pointer.
@@ -38,13 +40,13 @@ const CELL_POINTER_BYTES: usize = 2;
 /// A b-tree that grows at its right edge.
 #[derive(Debug)]
 pub(super) struct Tree {
-    kind: Kind,
+    kind: TreeKind,
     root: u32,
-    /// For each level, the leaves' first, the cells that are in no page yet.
+    /// For each level, starting with the leaves, the cells that are not on a page yet.
     waiting: Vec<Cells>,
-    /// The pages made so far.
+    /// The pages built so far.
     pages: Vec<Range<u32>>,
-    /// What is still to come, where it has to fill all pages that are free.
+    /// The cells still to come, if they are to be spread over all free pages.
     to_come: Option<ToCome>,
 }
 
@@ -52,34 +54,34 @@ pub(super) struct Tree {
 struct ToCome {
     /// Bytes of cells with their cell pointers.
     bytes: usize,
-    /// Interior pages, about.
+    /// The approximate number of interior pages.
     interior_pages: usize,
 }
 
-/// The pages of a tree that was given up, which may be used again.
+/// The pages of an abandoned tree, which can be reused.
 #[derive(Debug, Default)]
 pub(super) struct ReclaimedPages {
     pub(super) pages: Vec<u32>,
-    /// How many of them were interior pages.
+    /// The number of interior pages among them.
     pub(super) interior_pages: usize,
 }
 
-/// Cells one behind the other.
+/// A run of cells.
 #[derive(Clone, Copy)]
-struct Run<'c> {
+struct CellRun<'c> {
     bytes: &'c [u8],
     lengths: &'c [u32],
 }
 
-impl<'c> Run<'c> {
-    /// The first `cells`, which take `bytes`, and the others.
+impl<'c> CellRun<'c> {
+    /// The first `cells` cells, which take `bytes` bytes, and the others.
     fn split_at(self, (cells, bytes): (usize, usize)) -> (Self, Self) {
         let (lengths, other_lengths) = self.lengths.split_at(cells);
         let (bytes, other_bytes) = self.bytes.split_at(bytes);
-        (Run { bytes, lengths }, Run { bytes: other_bytes, lengths: other_lengths })
+        (CellRun { bytes, lengths }, CellRun { bytes: other_bytes, lengths: other_lengths })
     }
 
-    /// The first cell, if there is one, and the others.
+    /// The first cell and the others; `None` if there are none.
     fn split_first(self) -> Option<(Self, Self)> {
         let bytes = *self.lengths.first()? as usize;
         Some(self.split_at((1, bytes)))
@@ -87,37 +89,39 @@ impl<'c> Run<'c> {
 }
 
 impl Tree {
-    /// An empty tree whose root will be page `root`.
-    pub(super) fn new(kind: Kind, root: u32) -> Self {
+    /// An empty tree with its root on page `root`.
+    pub(super) fn new(kind: TreeKind, root: u32) -> Self {
         Self { kind, root, waiting: vec![Cells::default()], pages: Vec::new(), to_come: None }
     }
 
-    /// Makes it use all pages that are free for what will come, so many cells of so many bytes.
+    /// Spreads the cells to come over all free pages: `cells` cells of `bytes` bytes in total.
     pub(super) fn spread(&mut self, cells: usize, bytes: usize, interior_pages: usize) {
         self.to_come = Some(ToCome { bytes: bytes + CELL_POINTER_BYTES * cells, interior_pages });
     }
 
-    /// Appends cells, all greater than those before; their overflow pages are written.
+    /// Appends cells that are greater than all before them, and whose overflow pages are written.
     ///
     /// # Errors
-    /// If they can not be written.
+    /// If a page cannot be written.
     pub(super) fn push(&mut self, cells: &Cells, pages: &mut Pages) -> Result<()> {
-        let whole = Run { bytes: cells.bytes(), lengths: &cells.lengths };
+        let whole = CellRun { bytes: cells.bytes(), lengths: &cells.lengths };
         let mut run = whole;
         let mut waiting = std::mem::take(&mut self.waiting[0]);
-        // What is left of former cells is completed one by one.
+        // Adds cells to those that wait until they fill a page.
         while let (false, Some((cell, rest))) = (waiting.lengths.is_empty(), run.split_first()) {
             waiting.extend(cell.bytes, cell.lengths);
-            let all = Run { bytes: waiting.bytes(), lengths: &waiting.lengths };
-            if self.close(0, all, None, pages)?.is_some() {
-                // What is left of them is this one cell, and it begins the next page.
+            let all = CellRun { bytes: waiting.bytes(), lengths: &waiting.lengths };
+            if self.finish_page(0, all, None, pages)?.is_some() {
+                // Only the cell that was added last is left: it starts the next page.
                 waiting.clear();
             } else {
                 run = rest;
             }
         }
         if waiting.lengths.is_empty() {
-            while let Some(rest) = self.close(0, run, Some(whole.bytes.len() - run.bytes.len()), pages)? {
+            while let Some(rest) =
+                self.finish_page(0, run, Some(whole.bytes.len() - run.bytes.len()), pages)?
+            {
                 run = rest;
             }
         }
@@ -126,32 +130,32 @@ impl Tree {
         pages.write(whole.bytes)
     }
 
-    /// Makes a page of the first cells of `run`, if they fill it, and returns the others.
-    fn close<'c>(
+    /// Builds a page of the first cells of `run` if they fill it, and returns the others.
+    fn finish_page<'c>(
         &mut self,
         level: usize,
-        run: Run<'c>,
+        run: CellRun<'c>,
         lies_at: Option<usize>,
         pages: &mut Pages,
-    ) -> Result<Option<Run<'c>>> {
-        // After the divider there must be something left.
+    ) -> Result<Option<CellRun<'c>>> {
+        // A cell must remain after the divider.
         let left = if self.is_table_leaf(level) { 1 } else { 2 };
         let fitting = self.fitting(level, run.lengths, pages);
         if run.lengths.len() < fitting.0 + left {
             return Ok(None);
         }
-        self.close_at(level, run, fitting, lies_at, pages).map(Some)
+        self.finish_page_at(level, run, fitting, lies_at, pages).map(Some)
     }
 
-    /// Makes a page of the first cells of `run`, as many as `count` says, and returns those behind the divider.
-    fn close_at<'c>(
+    /// Builds a page of the first `count` cells of `run`, and returns those after the divider.
+    fn finish_page_at<'c>(
         &mut self,
         level: usize,
-        run: Run<'c>,
+        run: CellRun<'c>,
         count: (usize, usize),
         lies_at: Option<usize>,
         pages: &mut Pages,
-    ) -> Result<Run<'c>> {
+    ) -> Result<CellRun<'c>> {
         let (content, rest) = run.split_at(count);
         let (divider, rest) = match rest.split_first() {
             Some((cell, rest)) if !self.is_table_leaf(level) => (cell.bytes, rest),
@@ -172,11 +176,11 @@ impl Tree {
         Ok(rest)
     }
 
-    /// Appends a page with these cells and, on an interior page, this rightmost child.
+    /// Appends a page with these cells and, for an interior page, this rightmost child.
     fn append(
         &mut self,
         level: usize,
-        content: Run<'_>,
+        content: CellRun<'_>,
         lies_at: Option<usize>,
         rightmost: &[u8],
         pages: &mut Pages,
@@ -197,15 +201,15 @@ impl Tree {
         Ok(number)
     }
 
-    /// Hangs a page below `level`, which gets the divider between it and the next.
+    /// Adds a page as a child to `level`, with the divider between it and the next one.
     fn push_divider(&mut self, level: usize, page: u32, divider: &[u8], pages: &mut Pages) -> Result<()> {
         if level == self.waiting.len() {
             self.waiting.push(Cells::default());
         }
         let mut waiting = std::mem::take(&mut self.waiting[level]);
         waiting.push_joined(&page.to_be_bytes(), divider);
-        let all = Run { bytes: waiting.bytes(), lengths: &waiting.lengths };
-        if let Some(rest) = self.close(level, all, None, pages)? {
+        let all = CellRun { bytes: waiting.bytes(), lengths: &waiting.lengths };
+        if let Some(rest) = self.finish_page(level, all, None, pages)? {
             let mut left = Cells::default();
             left.extend(rest.bytes, rest.lengths);
             waiting = left;
@@ -214,10 +218,10 @@ impl Tree {
         Ok(())
     }
 
-    /// Makes the last page of each level, and the root.
+    /// Builds the last page of each level, and the root.
     ///
     /// # Errors
-    /// If they can not be written.
+    /// If they cannot be written.
     pub(super) fn finish(mut self, pages: &mut Pages) -> Result<()> {
         let mut last_page = Vec::new();
         if let Some(to_come) = &mut self.to_come {
@@ -225,15 +229,15 @@ impl Tree {
         }
         for level in 0.. {
             let waiting = std::mem::take(&mut self.waiting[level]);
-            let mut run = Run { bytes: waiting.bytes(), lengths: &waiting.lengths };
-            while let Some(rest) = self.close(level, run, None, pages)? {
+            let mut run = CellRun { bytes: waiting.bytes(), lengths: &waiting.lengths };
+            while let Some(rest) = self.finish_page(level, run, None, pages)? {
                 run = rest;
             }
             let (cells, bytes) = self.fitting(level, run.lengths, pages);
             if cells < run.lengths.len() {
-                // There is just one too many: the one before it becomes the divider.
+                // One cell too many: the one before it becomes the divider.
                 let fewer = (cells - 1, bytes - run.lengths[cells - 1] as usize);
-                run = self.close_at(level, run, fewer, None, pages)?;
+                run = self.finish_page_at(level, run, fewer, None, pages)?;
             }
             if level + 1 == self.waiting.len() {
                 let mut root = Vec::with_capacity(pages.page_bytes());
@@ -247,13 +251,14 @@ impl Tree {
         Ok(())
     }
 
-    /// Gives up: hands on all cells, in sorted parts. Entries of an index are whole again, rows stay as they are.
+    /// Abandons the tree: passes on all its cells in sorted parts. Index entries get their whole payload back, rows
+    /// stay as they are.
     ///
     /// # Errors
-    /// If the pages can not be read.
+    /// If a page cannot be read.
     pub(super) fn reclaim(
         self,
-        limits: Limits,
+        limits: PayloadLimits,
         pages: &Pages,
         mut take: impl FnMut(&Cells),
     ) -> Result<ReclaimedPages> {
@@ -287,12 +292,12 @@ impl Tree {
         Ok(reclaimed)
     }
 
-    /// Appends what a cell of a page, which may go on behind it, holds of the tree's content.
+    /// Appends the content of a cell to `cells`. The slice may extend beyond the cell.
     fn extract_cells(
         &self,
         cell: &[u8],
         is_leaf: bool,
-        limits: Limits,
+        limits: PayloadLimits,
         pages: &Pages,
         cells: &mut Cells,
         reclaimed: &mut ReclaimedPages,
@@ -300,15 +305,15 @@ impl Tree {
         let start = if is_leaf { 0 } else { POINTER_BYTES };
         let cell = &cell[start..];
         match self.kind {
-            Kind::Table if is_leaf => {
+            TreeKind::Table if is_leaf => {
                 let (payload_bytes, read) = get_varint(cell);
                 let (_, rowid_read) = get_varint(&cell[read..]);
                 let local = limits.local(payload_bytes as usize);
                 let pointer_bytes = if local < payload_bytes as usize { POINTER_BYTES } else { 0 };
                 cells.push(&cell[..read + rowid_read + local + pointer_bytes]);
             }
-            Kind::Table => {}
-            Kind::Index => {
+            TreeKind::Table => {}
+            TreeKind::Index => {
                 let (payload_bytes, read) = get_varint(cell);
                 let local = limits.local(payload_bytes as usize);
                 let mut whole = cell[..read + local].to_vec();
@@ -328,30 +333,30 @@ impl Tree {
     }
 
     fn is_table_leaf(&self, level: usize) -> bool {
-        level == 0 && self.kind == Kind::Table
+        level == 0 && self.kind == TreeKind::Table
     }
 
     fn page_type(&self, level: usize) -> u8 {
         match (self.kind, level) {
-            (Kind::Table, 0) => TABLE_LEAF,
-            (Kind::Table, _) => TABLE_INTERIOR,
-            (Kind::Index, 0) => INDEX_LEAF,
-            (Kind::Index, _) => INDEX_INTERIOR,
+            (TreeKind::Table, 0) => TABLE_LEAF,
+            (TreeKind::Table, _) => TABLE_INTERIOR,
+            (TreeKind::Index, 0) => INDEX_LEAF,
+            (TreeKind::Index, _) => INDEX_INTERIOR,
         }
     }
 
-    /// How many of the first cells fit on a page, and their bytes.
+    /// The number of cells that fit on a page, and their size.
     fn fitting(&self, level: usize, lengths: &[u32], pages: &mut Pages) -> (usize, usize) {
         let header_bytes = if level == 0 { HEADER_BYTES } else { HEADER_BYTES + POINTER_BYTES };
         let mut room = pages.page_bytes() - header_bytes;
         if let (0, Some(to_come), free @ 1..) = (level, &self.to_come, pages.free().len()) {
-            // Two cells and a divider are the least with which a page can do.
+            // A page needs two cells and a divider.
             let least = lengths.iter().take(3).map(|length| *length as usize + CELL_POINTER_BYTES).sum();
             let leaves = free.saturating_sub(to_come.interior_pages).max(1);
             room = room.min((to_come.bytes / leaves).max(least));
         }
         let (mut cells, mut bytes) = (0, 0);
-        // Eight at a time, since to add them up is quicker than to look at each.
+        // Adding up eight at a time is faster than checking each.
         for group in lengths.chunks_exact(8) {
             let group_bytes = group.iter().sum::<u32>() as usize;
             let Some(less) = room.checked_sub(group_bytes + 8 * CELL_POINTER_BYTES) else { break };
@@ -365,8 +370,8 @@ impl Tree {
     }
 }
 
-/// The rowid of the last cell of a table's leaf, as it stands there.
-fn last_rowid<'c>(content: Run<'c>) -> &'c [u8] {
+/// The encoded rowid of the last cell of a table leaf.
+fn last_rowid<'c>(content: CellRun<'c>) -> &'c [u8] {
     let length = content.lengths.last().map_or(0, |length| *length as usize);
     let cell = &content.bytes[content.bytes.len() - length..];
     let (_, payload_read) = get_varint(cell);
@@ -374,8 +379,8 @@ fn last_rowid<'c>(content: Run<'c>) -> &'c [u8] {
     &cell[payload_read..payload_read + read]
 }
 
-/// Appends what precedes the cells on a page.
-fn put_head(to: &mut Vec<u8>, page_type: u8, rightmost: &[u8], content: Run<'_>, page_bytes: usize) {
+/// Appends the part of a page before its cells.
+fn put_head(to: &mut Vec<u8>, page_type: u8, rightmost: &[u8], content: CellRun<'_>, page_bytes: usize) {
     let start = to.len();
     let mut cell_at = page_bytes - content.bytes.len();
     to.extend_from_slice(&[page_type, 0, 0]);
@@ -391,7 +396,7 @@ fn put_head(to: &mut Vec<u8>, page_type: u8, rightmost: &[u8], content: Run<'_>,
     to.resize(start + page_bytes - content.bytes.len(), 0);
 }
 
-/// The cells of a page, each with what follows it.
+/// The cells of a page, each with the bytes that follow it.
 fn cells_of(page: &[u8]) -> impl Iterator<Item = &[u8]> {
     let is_leaf = matches!(page[0], TABLE_LEAF | INDEX_LEAF);
     let pointers = HEADER_BYTES + if is_leaf { 0 } else { POINTER_BYTES };

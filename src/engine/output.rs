@@ -1,0 +1,157 @@
+//! The writer's end of a pipeline: writes batches, passes rejects on, counts both, and tells why it stops.
+
+use super::inputs::Inputs;
+use super::record_log::RecordLog;
+use super::timers::StageTimers;
+use crate::batch::{Reject, Repairs, Rows, TypeFeedback};
+use crate::error::{Error, Position, Result};
+use crate::format::csv::decode::{in_input_order, rejects_of_rows};
+use crate::format::csv::lines::position;
+use crate::report::Progress;
+use crate::write::{Appended, Encoded, WriteFailure, Writer};
+
+/// What went through a pipeline.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// Bytes of input that were read.
+    pub(crate) bytes: u64,
+    pub(crate) records: u64,
+    pub(crate) loaded: u64,
+    pub(crate) rejected: u64,
+    /// The rejected records that the table did not take.
+    pub(crate) rejected_by_table: u64,
+    pub(crate) filtered: u64,
+    pub(crate) ignored: u64,
+    pub(crate) repairs: Repairs,
+    pub(crate) type_feedback: TypeFeedback,
+}
+
+/// Why a pipeline did not get to its end.
+#[derive(Debug)]
+pub(crate) enum PipelineFailure {
+    /// The load fails.
+    Error(Error),
+    /// A value is not of the type that its column was inferred to have.
+    TypeMismatch,
+    /// A row breaks a constraint of the table.
+    Constraint {
+        /// The constraint, in the words of SQLite.
+        message: String,
+        /// Whether SQLite told which row.
+        is_row_known: bool,
+        /// The positions of the records of this row and of the one that it contradicts, as far as they are known.
+        positions: Vec<Position>,
+    },
+    /// The rows are not in the order of their keys, and sorting them takes too much memory.
+    TooManyToSort {
+        /// The limit.
+        max_bytes: usize,
+    },
+}
+
+impl From<Error> for PipelineFailure {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl PipelineFailure {
+    /// The failure of a writer; `positions` finds the records of rows.
+    pub(super) fn of_writer(failure: WriteFailure, positions: impl FnOnce(&[u64]) -> Vec<Position>) -> Self {
+        match failure {
+            WriteFailure::Error(error) => Self::Error(error),
+            WriteFailure::TooManyToSort { max_bytes } => Self::TooManyToSort { max_bytes },
+            WriteFailure::Constraint { message, rows } => {
+                Self::Constraint { message, is_row_known: !rows.is_empty(), positions: positions(&rows) }
+            }
+        }
+    }
+}
+
+/// Receives the rejects of a load, in input order.
+pub(crate) trait RejectSink {
+    /// Takes a reject of input `number`.
+    ///
+    /// # Errors
+    /// If the load must not go on.
+    fn take(&mut self, reject: &Reject<'_>, number: usize) -> Result<()>;
+}
+
+/// Ignores rejects.
+impl RejectSink for () {
+    fn take(&mut self, _: &Reject<'_>, _: usize) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Where the writer thread puts batches.
+pub(super) struct Output<'o, 'i, W, R> {
+    pub(super) inputs: &'o Inputs<'i>,
+    pub(super) writer: &'o mut W,
+    pub(super) rejects: &'o mut R,
+    pub(super) log: &'o mut RecordLog,
+    pub(super) progress: &'o Progress,
+    pub(super) timers: &'o StageTimers,
+    pub(super) counts: Counts,
+}
+
+impl<W: Writer, R: RejectSink> Output<'_, '_, W, R> {
+    /// Writes the rows of the next batch, passes on its rejects, and counts both.
+    pub(super) fn write(&mut self, rows: &Rows<'_>, encoded: &mut Encoded<W>) -> Result<(), PipelineFailure> {
+        let Rows { chunk, origins, .. } = rows;
+        self.counts.type_feedback += rows.type_feedback.clone();
+        if self.counts.type_feedback.column_to_reinfer().is_some() {
+            return Err(PipelineFailure::TypeMismatch);
+        }
+        let appended = self.timers.write.time(|| self.writer.append(rows, encoded));
+        let Appended { rejected, ignored } = appended.map_err(|failure| self.failure(failure, rows))?;
+        let loaded = (rows.len - rejected.len()) as u64 - ignored;
+        self.counts.records += chunk.records as u64;
+        self.counts.loaded += loaded;
+        self.counts.rejected += (rows.rejects.len() + rejected.len()) as u64;
+        self.counts.rejected_by_table += rejected.len() as u64;
+        self.counts.filtered += rows.filtered as u64;
+        self.counts.ignored += ignored;
+        self.counts.repairs += rows.repairs;
+        let mut take = |reject: &Reject<'_>| self.rejects.take(reject, chunk.input);
+        if rejected.is_empty() {
+            rows.rejects.iter().try_for_each(take)?;
+        } else {
+            let rejected = rejects_of_rows(chunk, |row| origins.get(row), rejected);
+            in_input_order(rows.rejects.clone(), rejected).iter().try_for_each(&mut take)?;
+        }
+        if W::NAMES_EARLIER_ROWS {
+            self.log.push(chunk, *origins);
+        }
+        self.progress.add(chunk.bytes.len() as u64, loaded);
+        Ok(())
+    }
+
+    /// The failure of the writer on these rows, or the error of a reject before the row that it is about.
+    #[cold]
+    fn failure(&mut self, failure: WriteFailure, rows: &Rows<'_>) -> PipelineFailure {
+        let Counts { loaded, rejected_by_table, ignored, .. } = self.counts;
+        let rows_before = loaded + rejected_by_table + ignored;
+        let row_here =
+            |row: &u64| row.checked_sub(rows_before).map(|row| row as usize).filter(|row| *row < rows.len);
+        let row = match &failure {
+            // It may be any row.
+            WriteFailure::Constraint { rows: failed, .. } if failed.is_empty() => (rows.len > 0).then_some(0),
+            WriteFailure::Constraint { rows: failed, .. } => failed.last().and_then(row_here),
+            WriteFailure::Error(_) | WriteFailure::TooManyToSort { .. } => None,
+        };
+        let end = row.map(|row| rows.chunk.first_record + u64::from(rows.origins.get(row).number));
+        let mut before = rows.rejects.iter().filter(|reject| end.is_none_or(|end| reject.record < end));
+        if let Err(error) = before.try_for_each(|reject| self.rejects.take(reject, rows.chunk.input)) {
+            return error.into();
+        }
+        let name = self.inputs.list[rows.chunk.input].name();
+        PipelineFailure::of_writer(failure, |failed| {
+            let position = |row: &u64| match row_here(row) {
+                Some(row) => vec![position(name, &rows.chunk, rows.origins.get(row))],
+                None => self.inputs.positions(&[*row], self.log),
+            };
+            failed.iter().flat_map(position).collect()
+        })
+    }
+}

@@ -1,0 +1,111 @@
+//! What can be wrong with a plan.
+
+use super::phrases::list;
+use std::fmt;
+use std::path::PathBuf;
+
+/// A contradiction in a plan, or between a plan and its inputs or its database.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// The name of the table is empty.
+    #[error("the table has no name")]
+    NoTableName,
+    /// The name of the table is reserved.
+    #[error("the table cannot be named {table:?}: names that start with sqlite_ are reserved by SQLite")]
+    ReservedTableName {
+        /// The name.
+        table: String,
+    },
+    /// A table WITHOUT ROWID has no primary key.
+    #[error("a WITHOUT ROWID table needs a primary key")]
+    WithoutRowidNeedsKey,
+    /// The plan asks for both an automatic id and a primary key.
+    #[error("a table cannot have both an automatic id and a primary key of other columns")]
+    TwoPrimaryKeys,
+    /// Two columns of the table would have the same name.
+    #[error("two columns would be named {column:?}")]
+    DuplicateColumn {
+        /// The name.
+        column: String,
+    },
+    /// Rows are to be updated in a table that has no primary key.
+    #[error("rows are updated by primary key, but the table {table:?} has none")]
+    UpdateNeedsKey {
+        /// The table.
+        table: String,
+    },
+    /// Rows are to be updated, but not every column of the primary key is loaded.
+    #[error(
+        "rows are updated by primary key, but not all columns of the key of the table {table:?} are loaded: {}",
+        list(key)
+    )]
+    UpdateNeedsWholeKey {
+        /// The table.
+        table: String,
+        /// The columns of its primary key.
+        key: Vec<String>,
+    },
+    /// A column of the input is a generated column of the existing table.
+    #[error("the table {table:?} computes its column {column:?} itself")]
+    GeneratedColumn {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// The target is a view.
+    #[error("{}: {name:?} is a view, and rows can only be loaded into a table", path.display())]
+    TargetIsView {
+        /// The database.
+        path: PathBuf,
+        /// The view.
+        name: String,
+    },
+    /// The Encoding Standard has no such label.
+    #[error("unknown encoding {name:?}")]
+    UnknownEncoding {
+        /// The label.
+        name: String,
+    },
+    /// The database would have more pages than SQLite allows.
+    #[error("the database would have more pages than SQLite allows")]
+    TooManyPages,
+}
+
+/// What a column is needed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ColumnUse {
+    /// To load it.
+    Load,
+    /// A select list refers to it.
+    Select,
+    /// To give it another name.
+    Rename,
+    /// To give it a type.
+    Type,
+    /// To declare it NOT NULL.
+    NotNull,
+    /// It is part of the primary key.
+    PrimaryKey,
+    /// It is part of a UNIQUE constraint.
+    Unique,
+    /// It is part of an index.
+    Index,
+}
+
+impl fmt::Display for ColumnUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Load => "to load",
+            Self::Select => "to select",
+            Self::Rename => "to rename",
+            Self::Type => "to give a type",
+            Self::NotNull => "to declare NOT NULL",
+            Self::PrimaryKey => "for the primary key",
+            Self::Unique => "for a UNIQUE constraint",
+            Self::Index => "for an index",
+        })
+    }
+}

@@ -1,0 +1,51 @@
+//! Decompression. The first bytes of a file tell its compression, not its name.
+
+use std::io::{self, Read};
+
+/// The number of bytes that identify every format and every byte order mark that this module's siblings recognize.
+pub(super) const MAGIC_BYTES: usize = 6;
+
+/// A source of bytes that can be moved to another thread.
+pub(super) type ByteStream = Box<dyn Read + Send>;
+
+/// The compression of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compression {
+    None,
+    /// RFC 1952.
+    Gzip,
+    /// RFC 8878.
+    Zstd,
+    Bzip2,
+    Xz,
+    /// A zip archive (APPNOTE.TXT 4.3.7; 4.3.16 if it is empty). See [`super::archive`].
+    Zip,
+}
+
+impl Compression {
+    /// Detects the compression of a file that starts with these bytes.
+    pub(super) fn detect(first: &[u8]) -> Self {
+        match first {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Self::Bzip2,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
+            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Self::Zip,
+            _ => Self::None,
+        }
+    }
+
+    /// Decompresses a stream, which may have several concatenated members. Returns zip archives unchanged.
+    ///
+    /// # Errors
+    /// If the decoder cannot allocate its memory.
+    pub(super) fn decompress(self, from: ByteStream) -> io::Result<ByteStream> {
+        Ok(match self {
+            Self::None | Self::Zip => from,
+            Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(from)),
+            Self::Zstd => Box::new(zstd::Decoder::new(from)?),
+            Self::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(from)),
+            Self::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(from)),
+        })
+    }
+}

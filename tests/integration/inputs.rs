@@ -1,0 +1,177 @@
+//! Unusual inputs, and many of them: limits, archives, files that cannot be mapped, headers with too many columns.
+
+use crate::common::{Outcome, Running, TestDir, query, rows_of, text};
+use rusqlite::types::Value;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Runs the program in a shell after `setup`.
+fn run_after(dir: &TestDir, setup: &str, stdin: impl Into<Stdio>, arguments: &[&str]) -> Outcome {
+    let program = dir.command(arguments);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{setup}; exec \"$0\" \"$@\"")]).arg(program.get_program());
+    shell.args(program.get_args()).current_dir(dir.path(""));
+    Running::start_with_stdin(shell, stdin).wait()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(bytes).unwrap();
+    gzip.finish().unwrap()
+}
+
+/// A zip archive of `count` files with one row each.
+fn zip_of_rows(count: usize) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for number in 0..count {
+        let options = zip::write::SimpleFileOptions::default();
+        zip.start_file(format!("{number}.csv"), options).unwrap();
+        zip.write_all(format!("n,name\n{number},x{number}\n").as_bytes()).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+#[track_caller]
+fn assert_row_count(dir: &TestDir, table: &str, count: usize) {
+    let sql = format!("SELECT count(*) FROM \"{table}\"");
+    assert_eq!(query(&dir.open("out.db"), &sql), count.to_string());
+}
+
+/// The system has no file of 0 bytes with content except in such places.
+#[test]
+fn files_without_a_size_are_read() {
+    let dir = TestDir::new();
+    let path = "/proc/self/mounts";
+    dir.run(&["load", path, "out.db", "--no-headers", "-d", " ", "--quote", "none"]).expect_code(0);
+    let lines = std::fs::read_to_string(path).unwrap().lines().count();
+    assert_row_count(&dir, "mounts", lines);
+}
+
+#[test]
+fn files_that_cannot_be_mapped_are_read() {
+    let path = "/sys/devices/system/cpu/online";
+    if !Path::new(path).exists() {
+        return;
+    }
+    let dir = TestDir::new();
+    dir.run(&["load", path, "out.db", "--no-headers", "--all-text"]).expect_code(0);
+    let line = std::fs::read_to_string(path).unwrap();
+    let rows = rows_of(&dir.open("out.db"), "SELECT column1 FROM online");
+    assert_eq!(rows, [[text(line.trim_end())]]);
+}
+
+#[test]
+fn little_address_space_is_enough_for_small_inputs() {
+    let dir = TestDir::new();
+    let rows = "1,2\n".repeat(50_000);
+    let csv = format!("a,b\n{rows}");
+    dir.write("small.csv", "a,b\n1,2\n");
+    dir.write("large.csv", &csv);
+    dir.write("packed.csv.gz", gzip(csv.as_bytes()));
+    for (input, table, count) in [("large.csv", "large", 50_000), ("packed.csv.gz", "packed", 50_000)] {
+        run_after(&dir, "ulimit -v 1000000", Stdio::null(), &["load", input, "out.db"]).expect_code(0);
+        assert_row_count(&dir, table, count);
+    }
+    for (input, count) in [("small.csv", 1), ("large.csv", 50_000)] {
+        let mut pipe = Command::new("cat").arg(dir.path(input)).stdout(Stdio::piped()).spawn().unwrap();
+        let load = ["load", "-", "out.db", "--replace"];
+        run_after(&dir, "ulimit -v 1000000", pipe.stdout.take().unwrap(), &load).expect_code(0);
+        pipe.wait().unwrap();
+        assert_row_count(&dir, "stdin", count);
+    }
+}
+
+#[test]
+fn many_mapped_inputs_need_few_descriptors() {
+    let dir = TestDir::new();
+    let csv = format!("a,b\n{}", "1,xxxxxxxxxxxx\n".repeat(10_000));
+    for number in 0..100 {
+        dir.write(&format!("in-{number}.csv"), &csv);
+    }
+    let load = ["load", "in-*.csv", "out.db", "-t", "t", "-j", "2"];
+    run_after(&dir, "ulimit -n 40", Stdio::null(), &load).expect_code(0);
+    assert_row_count(&dir, "t", 1_000_000);
+}
+
+#[test]
+fn a_zip_archive_may_have_many_members() {
+    let dir = TestDir::new();
+    dir.write("in.zip", zip_of_rows(3_000));
+    let started = Instant::now();
+    dir.run(&["load", "in.zip", "out.db", "-t", "t"]).expect_code(0);
+    let elapsed = started.elapsed();
+    assert!(elapsed < Duration::from_secs(5), "{elapsed:?}");
+    let rows = rows_of(&dir.open("out.db"), "SELECT count(*), sum(n = rowid - 1 AND name = 'x' || n) FROM t");
+    assert_eq!(rows, [[3_000, 3_000].map(Value::Integer)]);
+}
+
+#[test]
+fn an_archive_may_lie_about_sizes() {
+    let row = b"1,xxxxxxxxxxxxxxx\n";
+    let csv = [&b"a,b\n"[..], &row.repeat(20_000)].concat();
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file("in.csv", zip::write::SimpleFileOptions::default()).unwrap();
+    zip.write_all(&csv).unwrap();
+    let honest = zip.finish().unwrap().into_inner();
+    let size = (csv.len() as u32).to_le_bytes();
+    for claim in [0_u32, 10, 100, 5_000_000, u32::MAX - 1] {
+        let mut lying = honest.clone();
+        let places: Vec<_> = (0..lying.len() - 4).filter(|at| lying[*at..*at + 4] == size).collect();
+        assert!(places.len() >= 2, "the size is in the local header and in the directory");
+        places.iter().for_each(|at| lying[*at..*at + 4].copy_from_slice(&claim.to_le_bytes()));
+        let dir = TestDir::new();
+        dir.write("in.zip", lying);
+        let outcome = dir.run(&["load", "in.zip", "out.db", "-t", "t"]);
+        match outcome.code {
+            // All of it, or nothing and an error.
+            Some(0) => assert_row_count(&dir, "t", 20_000),
+            _ => outcome.expect_code(1).assert_single_message(&["cannot read in.zip"]),
+        }
+    }
+}
+
+#[test]
+fn many_small_compressed_files_are_loaded() {
+    let dir = TestDir::new();
+    for number in 0..500 {
+        dir.write(&format!("in-{number:03}.csv.gz"), gzip(format!("n\n{number}\n").as_bytes()));
+    }
+    dir.run(&["load", "in-*.gz", "out.db", "-t", "t"]).expect_code(0);
+    let rows = rows_of(&dir.open("out.db"), "SELECT count(*), sum(n = rowid - 1) FROM t");
+    assert_eq!(rows, [[500, 500].map(Value::Integer)]);
+}
+
+#[test]
+fn an_archive_is_recognized_although_its_first_byte_comes_alone() {
+    let dir = TestDir::new();
+    let mut load = Running::start_with_stdin(dir.command(&["load", "-", "out.db", "-q"]), Stdio::piped());
+    let (mut stdin, zip) = (load.take_stdin(), zip_of_rows(2));
+    stdin.write_all(&zip[..1]).unwrap();
+    assert!(load.wait_until(|_| crate::common::is_drained(&stdin)));
+    stdin.write_all(&zip[1..]).unwrap();
+    drop(stdin);
+    load.wait().expect_code(0);
+    assert_row_count(&dir, "stdin", 2);
+}
+
+#[test]
+fn a_header_with_too_many_columns_fails_at_once() {
+    let dir = TestDir::new();
+    dir.write("equal.csv", format!("{}\n", ["a"; 20_000].join(",")));
+    dir.write("wide.csv", format!("{}\n", ",".repeat(1_000_000)));
+    for (input, found) in [("equal.csv", "20000 columns"), ("wide.csv", "1000001 columns")] {
+        for options in [&[][..], &["--no-headers"]] {
+            let started = Instant::now();
+            let outcome = dir.run(&[&["load", input, "out.db"], options].concat()).expect_code(1);
+            let elapsed = started.elapsed();
+            assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
+            outcome.assert_single_message(&[found, "2000", "--columns"]);
+        }
+    }
+    dir.write("wide.csv", format!("n{}\n1{}\n", ",".repeat(3_000), ",".repeat(3_000)));
+    dir.run(&["load", "wide.csv", "out.db", "--columns", "n,column3001"]).expect_code(0);
+    let rows = rows_of(&dir.open("out.db"), "SELECT * FROM wide");
+    assert_eq!(rows, [[Value::Integer(1), text("")]]);
+}
