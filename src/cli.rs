@@ -4,7 +4,7 @@
 macro_rules! exit_codes {
     () => {
         "Exit codes: 0 all records loaded; 1 failed, database unchanged; 2 usage error; \
-        3 loaded, some records rejected; 130 interrupted, database unchanged."
+        3 loaded, some records rejected; 4 loaded, but possibly not on disk yet; 130 interrupted, database unchanged."
     };
 }
 

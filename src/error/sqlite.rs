@@ -45,8 +45,8 @@ impl fmt::Display for SqliteError {
 }
 
 impl Error for SqliteError {
-    /// The cause of the wrapped error, whose own message is the message of this one.
+    /// The cause of the wrapped error, whose own message is the message of this one. A bare result code is not a cause.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.source()
+        self.source.source().filter(|cause| !cause.is::<rusqlite::ffi::Error>())
     }
 }

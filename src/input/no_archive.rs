@@ -1,4 +1,4 @@
-//! Stands in for zip archives in builds without the feature `zip`.
+//! Stands in for zip archives in builds without the feature `zip`. Inputs in that format are errors before they are opened.
 
 use super::compression::ByteStream;
 use std::convert::Infallible;
@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-/// An archive, which no such build can open.
+/// An archive, of which there is none.
 #[derive(Debug, Clone)]
 pub(super) struct Archive(Infallible);
 

@@ -4,7 +4,7 @@ use crate::common::rows_of;
 use proptest::prelude::*;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
-use sqload::plan::{Column, Expr, OnError, Table, WriterChoice};
+use sqload::plan::{Column, Expr, OnError, Plan, Table, WriterChoice};
 use sqload::{Kind, Loader, demo::people};
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -144,6 +144,58 @@ fn returns_the_first_error_at_any_number_of_jobs() {
             assert!(!path("out.db").exists());
         }
     }
+}
+
+#[test]
+fn a_new_loader_has_the_defaults_of_the_command_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("in.csv"), "a;b\n1;x\n2;y\n").unwrap();
+    let report = Loader::new("t").load(path("in.csv"), path("out.db")).unwrap();
+    assert_eq!((report.columns.len(), report.loaded), (2, 2), "the delimiter is detected");
+    let error = Loader::new("t").load(path("in.csv"), path("out.db")).unwrap_err();
+    assert!(matches!(error.kind(), Kind::TableExists { .. }), "{error}");
+    std::fs::write(path("in.csv"), "a;b\n1;x\n2\n").unwrap();
+    let error = Loader::new("u").load(path("in.csv"), path("out.db")).unwrap_err();
+    assert!(matches!(error.kind(), Kind::Rejected { .. }), "{error}");
+    let report = Loader::new("u").detect_delimiter(false).load(path("in.csv"), path("out.db")).unwrap();
+    assert_eq!((report.columns.len(), report.loaded), (1, 2));
+}
+
+#[test]
+fn settings_without_an_option_are_part_of_the_plan() {
+    let number = |number| NonZeroUsize::new(number).unwrap();
+    let loader = Loader::new("t").detect_delimiter(false).chunk_bytes(number(9)).seed(7);
+    let loader = loader.map_inputs(false).raise_file_limit(false);
+    let mut plan = Plan::with_header_columns("t");
+    (plan.input_options.detect_delimiter, plan.input_options.map) = (false, false);
+    (plan.tuning.chunk_bytes, plan.tuning.seed, plan.tuning.raise_file_limit) = (9, Some(7), false);
+    assert_eq!(*loader.plan(), plan);
+}
+
+#[test]
+fn filters_add_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("in.csv"), "a,b\n1,x\n2,x\n2,y\n").unwrap();
+    let loader = Loader::new("t").filter("a = '2'").unwrap().filter("b = 'x'").unwrap();
+    let report = loader.load(path("in.csv"), path("out.db")).unwrap();
+    assert_eq!((report.loaded, report.filtered), (1, 2));
+}
+
+#[test]
+fn sqlite_errors_have_a_code() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("in.csv"), "a\n1\n").unwrap();
+    std::fs::write(path("out.db"), "no database ".repeat(100)).unwrap();
+    let error = Loader::new("t").load(path("in.csv"), path("out.db")).unwrap_err();
+    let Kind::Sqlite { source, .. } = error.kind() else { panic!("{error}") };
+    assert_eq!(source.code(), Some(rusqlite::ffi::SQLITE_NOTADB));
+    assert_eq!(source.to_string(), "file is not a database");
+    let cause = std::error::Error::source(&error).unwrap();
+    assert_eq!(cause.to_string(), "file is not a database");
+    assert!(cause.source().is_none(), "the message is not repeated");
 }
 
 #[test]
