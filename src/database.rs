@@ -2,7 +2,7 @@
 //!
 //! All or nothing. A new database is built in a staged file next to its destination, and renamed into place when it
 //! is complete. An existing database is changed in one transaction with its own journal, with one exception: if it
-//! holds only the table that is being replaced, and nobody else has it open, a new database replaces the file, under an
+//! holds only the table that is being replaced, and no other process has it open, a new database replaces the file, under an
 //! exclusive lock on the old one.
 
 mod commit;

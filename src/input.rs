@@ -57,8 +57,9 @@ pub(crate) struct Input {
 struct Source {
     path: PathBuf,
     encoding: Encoding,
-    may_map: bool,
     state: FileState,
+    /// Whether files may be mapped, which installs a signal handler.
+    may_map: bool,
     stop: Arc<AtomicBool>,
 }
 
@@ -92,11 +93,12 @@ impl Input {
     /// read by a thread from now on, until soon after a stop.
     ///
     /// `encoding` is a label of the Encoding Standard (<https://encoding.spec.whatwg.org>). Without one the text is UTF-8, or
-    /// UTF-16 if it starts with its byte order mark. Large files are mapped if they `may_map`, and otherwise read.
+    /// UTF-16 if it starts with its byte order mark. Without `may_map` files are read instead of mapped, and no signal handler
+    /// is installed.
     ///
     /// # Errors
-    /// [`Kind::Io`] if the input cannot be read; `PlanError::UnknownEncoding`; [`Kind::FormatDisabled`];
-    /// [`Kind::Interrupted`] soon after a stop.
+    /// [`Kind::Io`] if the input cannot be read; `PlanError::UnknownEncoding`; [`Kind::Interrupted`] soon after
+    /// a stop; [`Kind::FormatDisabled`] if this build cannot decompress it.
     pub(crate) fn find(
         path: &Path,
         encoding: Option<&str>,
@@ -105,29 +107,29 @@ impl Input {
     ) -> Result<Vec<Self>> {
         let encoding = Encoding::from_label(encoding)?;
         let failed = |error| read_error(path, stop, error);
-        let opened = open_file(path, stop).and_then(|file| {
-            let state = FileState::of(&file.metadata()?);
-            let source = Source { path: path.to_owned(), encoding, may_map, state, stop: stop.clone() };
-            let reader = Reader::new(Arc::new(file), stop.clone())?;
-            let (first, can_read_again) = reader.peek()?;
-            Ok((source, reader, first, can_read_again))
-        });
-        let (source, reader, first, can_read_again) = opened.map_err(failed)?;
+        let file = open_file(path, stop).map_err(failed)?;
+        let state = FileState::of(&file.metadata().map_err(failed)?);
+        let source = Source { path: path.to_owned(), encoding, state, may_map, stop: stop.clone() };
+        let reader = Reader::new(Arc::new(file), stop.clone()).map_err(failed)?;
+        let (first, can_read_again) = reader.peek().map_err(failed)?;
         let compression = Compression::detect(&first);
-        compression.check_feature(path)?;
-        let format = Format { compression, must_transcode: encoding.must_transcode(&first) };
-        Self::find_in(Arc::new(source), reader, format, first, can_read_again).map_err(failed)
+        if let Some(feature) = compression.missing_feature() {
+            return Err(Kind::FormatDisabled { path: path.to_owned(), feature }.into());
+        }
+        Self::find_in(Arc::new(source), reader, (first, can_read_again)).map_err(failed)
     }
 
-    /// Finds the inputs in a file of this format. The `first` bytes of a stream cannot be read again.
+    /// The inputs in a file whose first bytes have been read.
     fn find_in(
         source: Arc<Source>,
         reader: Reader,
-        format: Format,
-        first: Vec<u8>,
-        can_read_again: bool,
+        (first, can_read_again): (Vec<u8>, bool),
     ) -> io::Result<Vec<Self>> {
         let name: Arc<str> = source.path.to_string_lossy().into();
+        let format = Format {
+            compression: Compression::detect(&first),
+            must_transcode: source.encoding.must_transcode(&first),
+        };
         let file = reader.file.clone();
         let stream = || io::Cursor::new(first).chain(reader);
         if format.compression == Compression::Zip {
@@ -202,7 +204,7 @@ impl Input {
     pub(crate) fn of_bytes(name: &str, bytes: Vec<u8>) -> Self {
         let state = FileState::of(&std::fs::metadata("/").unwrap());
         let encoding = Encoding::from_label(None).unwrap();
-        let source = Source { path: PathBuf::new(), encoding, may_map: true, state, stop: Arc::default() };
+        let source = Source { path: PathBuf::new(), encoding, state, may_map: true, stop: Arc::default() };
         let origin = Origin::Open(OpenInput::of_bytes(name, bytes));
         Self { name: name.into(), source: Arc::new(source), origin }
     }
@@ -246,10 +248,7 @@ impl Source {
         if self.state.bytes <= MAX_READ_BYTES {
             return self.read_or_spool(Box::new(reader));
         }
-        if !self.may_map {
-            return self.spool(Box::new(reader));
-        }
-        match map(file) {
+        match map(file, self.may_map) {
             Ok(map) => Ok(Content::Mapped(map)),
             // Some file systems cannot map files, and there may be too little address space.
             Err(error) => {
@@ -281,7 +280,10 @@ impl Source {
     }
 }
 
-fn map(file: &File) -> io::Result<GuardedMap> {
+fn map(file: &File, may_map: bool) -> io::Result<GuardedMap> {
+    if !may_map {
+        return Err(io::Error::other("the plan does not allow it"));
+    }
     let bytes = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
     let map = GuardedMap::new(file, bytes, true)?;
     map.advise_sequential()?;

@@ -65,6 +65,13 @@ impl Plan {
         }
     }
 
+    /// True if the table gets every column of the header.
+    pub(crate) fn takes_all_columns(&self) -> bool {
+        self.columns
+            .as_ref()
+            .is_some_and(|columns| columns.selected.is_empty() && columns.select_list.is_empty())
+    }
+
     /// Creates a plan for a new table with the columns of the inputs. The delimiter is detected, the first rejected record
     /// ends the load, and an existing table of that name is an error.
     #[must_use]
@@ -75,13 +82,6 @@ impl Plan {
         plan.input_options.detect_delimiter = true;
         plan.policies.on_error = OnError::Abort;
         plan
-    }
-
-    /// True if the table gets every column of the header.
-    pub(crate) fn takes_all_columns(&self) -> bool {
-        self.columns
-            .as_ref()
-            .is_some_and(|columns| columns.selected.is_empty() && columns.select_list.is_empty())
     }
 
     /// True if the columns of the table, or their values, depend on the header.

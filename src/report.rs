@@ -225,7 +225,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Serializes a path, with U+FFFD for what is not Unicode.
+/// Serializes a path, with U+FFFD in place of invalid Unicode.
 fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&path.display())
 }

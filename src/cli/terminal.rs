@@ -3,6 +3,7 @@
 use super::remedy;
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use sqload::report::Progress;
 use std::error::Error;
@@ -18,7 +19,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 
 const STYLE: &str = "{bar:30} {bytes}/{total_bytes} {msg} {bytes_per_sec}, {eta} left";
 
-/// The load that signals may interrupt.
+/// The progress of the load that signals may interrupt.
 static LOAD: OnceLock<Arc<Progress>> = OnceLock::new();
 
 /// The exit code after a signal.
@@ -51,28 +52,29 @@ pub(super) fn watch<T>(quiet: bool, progress: &Progress, work: impl FnOnce() -> 
     })
 }
 
-/// Sets `stop` on SIGINT, SIGTERM and SIGHUP. A second signal ends the program at once, unless the load is being committed; the
-/// next load removes what is left behind.
+/// Sets `stop` on SIGINT, SIGTERM and SIGHUP. A second signal ends the program at once, unless a load is committing; the next
+/// load removes what is left behind.
 ///
 /// # Errors
-/// If a signal handler cannot be installed.
+/// If the signal handlers or their thread cannot be installed.
 pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let stop = stop.clone();
-    thread::spawn(move || {
+    let wait = move || {
         for _ in signals.forever() {
             let is_committing = || LOAD.get().is_some_and(|progress| progress.is_committing());
             if stop.swap(true, Ordering::SeqCst) && !is_committing() {
                 std::process::exit(INTERRUPTED);
             }
         }
-    });
+    };
+    thread::Builder::new().name("signals".into()).spawn(wait)?;
     // Without a handler, SIGXFSZ kills the program. With one, a file beyond the size limit is an error of the write.
-    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
+    flag::register(SIGXFSZ, Arc::default())?;
     Ok(())
 }
 
-/// Lets signals wait for the end of a load that is being committed. The exit code then says that the rows are loaded.
+/// Lets a load that is committing finish although signals arrive: the exit code then says that the rows are loaded.
 pub(super) fn finish_commit_on_signals(progress: Arc<Progress>) {
     let _ = LOAD.set(progress);
 }
@@ -89,12 +91,18 @@ pub(crate) fn print_error(error: &(dyn Error + 'static)) {
     let advice = error.downcast_ref::<sqload::Error>().and_then(|error| remedy::for_error(error.kind()));
     let advice = advice.map_or(String::new(), |advice| format!("; {advice}"));
     let causes = std::iter::successors(error.source(), |&error| error.source());
-    let causes = causes.map(|cause| format!("\n  because: {}", printable(&cause.to_string())));
-    let message = printable(&format!("{error}{advice}"));
-    print_status(false, &format!("sqload: {message}{}", causes.collect::<String>()));
+    let mut lines = vec![printable(&format!("{error}{advice}"))];
+    for cause in causes.map(|cause| printable(&cause.to_string())) {
+        // The cause of an error of SQLite repeats it, with an error code.
+        let is_repeated = lines.len() > 1 && cause.starts_with("Error code ");
+        if !is_repeated {
+            lines.push(cause);
+        }
+    }
+    print_status(false, &format!("sqload: {}", lines.join("\n  because: ")));
 }
 
-/// Escapes control characters, so that names from an input cannot control the terminal.
+/// `text` with control characters escaped, so that names from an input cannot control a terminal.
 fn printable(text: &str) -> String {
     let escaped = |char: char| match char.is_control() && !matches!(char, '\n' | '\t') {
         true => char.escape_default().to_string(),

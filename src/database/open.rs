@@ -119,7 +119,7 @@ fn open_existing_target(
     }))
 }
 
-/// Checks that nobody has the database at `path` open, because they would keep reading the old file if a new one replaced
+/// Checks that no process has the database at `path` open, because it would keep reading the old file if a new one replaced
 /// it.
 ///
 /// A program may still open the file between this check and the lock on the database.

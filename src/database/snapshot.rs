@@ -9,10 +9,10 @@ use std::path::Path;
 
 /// The schema of a database at one moment, to find out later whether another program has changed it.
 #[derive(Debug, PartialEq)]
-pub(crate) struct SchemaSnapshot(Option<Schema>);
+pub(crate) struct SchemaSnapshot(Option<SchemaContent>);
 
 #[derive(Debug, PartialEq)]
-struct Schema {
+struct SchemaContent {
     /// SQLite increments it with each change.
     version: i64,
     /// The rows of `sqlite_schema`.
@@ -44,6 +44,6 @@ impl SchemaSnapshot {
         let object =
             |row: &rusqlite::Row<'_>| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, Value>(3)?]);
         let objects = select.query_map([], object)?.collect::<rusqlite::Result<_>>()?;
-        Ok(Self(Some(Schema { version, objects })))
+        Ok(Self(Some(SchemaContent { version, objects })))
     }
 }

@@ -4,7 +4,7 @@ use super::encoded_batch::OpenChunk;
 use super::record_log::{RecordLog, RecordPlace};
 use super::worker::Worker;
 use crate::batch::{Chunk, RowOrigin, Span};
-use crate::error::{Kind, Position, Result};
+use crate::error::{Error, Kind, Position, Result};
 use crate::eval::sqlite::column_limit;
 use crate::eval::{Program, Seed};
 use crate::format::csv::header::Header;
@@ -262,8 +262,9 @@ impl<'s> Inputs<'s> {
 
     fn position_of(&self, place: RecordPlace) -> Option<Position> {
         let input = &self.list[place.input];
-        let file = input.input.open().ok()?;
-        let bytes = file.slice(place.bytes()).ok()?;
+        let log = |error: &Error| tracing::debug!("{}: cannot find a record again: {error}", input.name());
+        let file = input.input.open().inspect_err(log).ok()?;
+        let bytes = file.slice(place.bytes()).inspect_err(log).ok()?;
         let chunk = place.chunk(bytes);
         let mut records = RecordParser::new(bytes, input.header.dialect);
         let mut ranges = std::iter::from_fn(|| records.next_into(&mut Vec::new()));

@@ -10,7 +10,7 @@ use crate::format::csv::lines::position;
 use crate::report::Progress;
 use crate::write::{Appended, Encoded, WriteFailure, Writer};
 
-/// What went through a pipeline.
+/// The counts of a pipeline.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     /// Bytes of input that were read.

@@ -38,11 +38,11 @@ struct ChunkBuffers<E> {
     encoded: E,
 }
 
-/// What comes out for each chunk, and an end behind the last.
+/// The result of a chunk, or the end after the last one.
 enum Step<E> {
     Batch(EncodedBatch<E>),
     Failed(Error),
-    /// All inputs were read, so many bytes.
+    /// All inputs were read; the number of bytes.
     End(u64),
 }
 
@@ -282,7 +282,7 @@ mod tests {
     use crate::write::{Appended, WriteFailure};
     use std::time::Duration;
 
-    /// Takes so many batches and then dies, with an error or with a panic.
+    /// Accepts a number of batches and then fails, with an error or a panic.
     struct Dying {
         batches_left: usize,
         with_panic: bool,

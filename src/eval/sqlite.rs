@@ -160,9 +160,12 @@ impl Session {
     #[cold]
     fn find_failure(&self, expressions: &[&str], row: usize) -> Option<(usize, String)> {
         let failure = |expression: &str| {
-            let mut statement = self.connection.prepare_cached(&select(&[expression])).ok()?;
+            let prepared = self.connection.prepare_cached(&select(&[expression]));
+            let mut statement =
+                prepared.inspect_err(|error| tracing::debug!("{expression}: {error}")).ok()?;
             self.input.set_range(row..row + 1);
-            statement.query([]).ok()?.next().err().map(|error| message(&error))
+            let evaluated = statement.query([]).and_then(|mut rows| rows.next().map(drop));
+            evaluated.err().map(|error| message(&error))
         };
         expressions.iter().enumerate().find_map(|(index, expression)| Some((index, failure(expression)?)))
     }

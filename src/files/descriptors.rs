@@ -20,7 +20,7 @@ impl From<&Metadata> for FileId {
 }
 
 impl FileId {
-    /// The identity of the file at `path`, with symbolic links followed; `None` if there is none.
+    /// The identity of the file at `path`, with symbolic links followed; `None` if it does not exist.
     pub(crate) fn at(path: &Path) -> Option<Self> {
         path.metadata().ok().as_ref().map(Self::from)
     }
@@ -76,7 +76,7 @@ pub(crate) fn flush_descriptors(id: FileId) -> io::Result<()> {
     })
 }
 
-/// True if nobody has the file at `path` open, this process included: if the system grants a write lease on it. The lease
+/// True if no process has the file at `path` open, this one included: the system then grants a write lease on it. The lease
 /// is returned at once.
 ///
 /// A process that opens the file during this call waits until it returns.

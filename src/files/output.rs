@@ -124,7 +124,7 @@ fn stage(real: &Path) -> io::Result<StagedFile> {
     }
 }
 
-/// Checks that the file at `path`, whose identity is `id` if it exists, is none of `others`.
+/// Checks that the file at `path`, whose identity is `id` if it exists, is not one of `others`.
 fn check_not_among(path: &Path, id: Option<FileId>, others: &[&Path]) -> Result<()> {
     let real = resolve(path).ok();
     let is_same = |other: &Path| match id {

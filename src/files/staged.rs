@@ -195,7 +195,7 @@ pub(crate) fn remove_abandoned_files(path: &Path) {
     }
 }
 
-/// Opens and locks the staged file at `path` if nobody else has locked it. While it is locked, no other process starts to
+/// Opens and locks the staged file at `path` if no other process has locked it. While it is locked, no other process starts to
 /// use it.
 fn lock_abandoned(path: &Path) -> Option<File> {
     // A link could lead to a database, whose POSIX locks are dropped when any descriptor of it is closed.

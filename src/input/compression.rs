@@ -1,8 +1,6 @@
 //! Decompression. The first bytes of a file tell its compression, not its name.
 
-use crate::error::{Kind, Result};
 use std::io::{self, Read};
-use std::path::Path;
 
 /// The number of bytes that identify every format and every byte order mark that this module's siblings recognize.
 pub(super) const MAGIC_BYTES: usize = 6;
@@ -51,27 +49,21 @@ impl Compression {
             Self::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(from)),
             #[cfg(feature = "xz")]
             Self::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(from)),
-            // Not compressed, or an archive. Formats that are switched off do not pass `check_feature`.
+            // Not compressed, an archive, or a format without its feature, which `missing_feature` reports.
             _ => from,
         })
     }
 
-    /// Checks that this build can read the format of the input at `path`.
-    ///
-    /// # Errors
-    /// [`Kind::FormatDisabled`] if not.
-    pub(super) fn check_feature(self, path: &Path) -> Result<()> {
+    /// The Cargo feature without which this build cannot decompress the format, if it is disabled.
+    pub(super) fn missing_feature(self) -> Option<&'static str> {
         let (feature, is_enabled) = match self {
-            Self::None => return Ok(()),
+            Self::None => return None,
             Self::Gzip => ("gzip", cfg!(feature = "gzip")),
             Self::Zstd => ("zstd", cfg!(feature = "zstd")),
             Self::Bzip2 => ("bzip2", cfg!(feature = "bzip2")),
             Self::Xz => ("xz", cfg!(feature = "xz")),
             Self::Zip => ("zip", cfg!(feature = "zip")),
         };
-        match is_enabled {
-            true => Ok(()),
-            false => Err(Kind::FormatDisabled { path: path.to_owned(), feature }.into()),
-        }
+        (!is_enabled).then_some(feature)
     }
 }

@@ -147,7 +147,7 @@ impl Read for Reader {
     }
 }
 
-/// Fills `to` with the beginning of a file as far as it has so many bytes. Returns the number of bytes read.
+/// Fills `to` with the beginning of a file, or part of it if the file is shorter. Returns the number of bytes read.
 fn read_at_start(file: &File, to: &mut [u8]) -> io::Result<usize> {
     let mut read = 0;
     while read < to.len() {

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-/// An archive, of which there is none.
+/// An archive. This build cannot open any.
 #[derive(Debug, Clone)]
 pub(super) struct Archive(Infallible);
 

@@ -173,7 +173,7 @@ impl Conductor<'_> {
         self.plan.table.if_exists.fills_existing() || has_indexes
     }
 
-    /// Puts the rejects in their place, so that no record is lost if the process is killed now, then the rows.
+    /// Renames the rejects file into place, then commits the rows. In this order no record is lost if the process is killed.
     fn commit(self, target: Target, rejects: &mut Rejects<'_>) -> Result<Committed> {
         self.progress.set_committing(true);
         // After the flag was set: an interrupt that is seen only later is ignored.

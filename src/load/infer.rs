@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// What the values of an input show about its columns.
+/// Statistics of the columns of the inputs.
 #[derive(Debug, Default)]
 pub(super) struct Inferred {
     /// For each column, statistics of its values.
@@ -45,7 +45,7 @@ impl InferTypes {
         Self { names, inferred: Inferred::nothing(columns), rows: 0, first_non_numbers }
     }
 
-    /// What the rows so far show.
+    /// The statistics of the rows so far.
     pub(super) fn inferred(self) -> Inferred {
         self.inferred
     }

@@ -182,6 +182,13 @@ fn rejects_are_written_if_they_end_the_load_and_only_then() {
     assert_eq!(rejects(&[], 2), "of yesterday\n");
     std::fs::remove_file(dir.path("people.db")).unwrap();
     assert_eq!(rejects(&[], 3), "first_name,last_name,age\nbad\nbad\n");
+
+    // A full disk ends this load after it has found a reject.
+    let dir = TestDir::with_input(format!("first_name,last_name,age\nbad\n{}", people_csv(300_000)));
+    dir.write("bad.csv", "of yesterday\n");
+    let before = dir.snapshot();
+    dir.load_after_setup("ulimit -f 2000; trap '' XFSZ", &["--rejects", "bad.csv"]).expect_code(1);
+    dir.assert_unchanged(&before);
 }
 
 #[test]

@@ -43,17 +43,32 @@ impl Call<'_> {
     pub(crate) fn interrupt(
         self,
         dir: &TestDir,
-        mut command: Command,
+        command: Command,
         meanwhile: impl FnOnce(&Running),
     ) -> Running {
+        let (running, is_reached) = self.interrupt_if_reached(dir, command, meanwhile);
+        assert!(is_reached, "the call was not reached: {:?}", running.wait());
+        running
+    }
+
+    /// Like [`Call::interrupt`]; false if the program ended without this call.
+    #[track_caller]
+    pub(crate) fn interrupt_if_reached(
+        self,
+        dir: &TestDir,
+        mut command: Command,
+        meanwhile: impl FnOnce(&Running),
+    ) -> (Running, bool) {
         let wait = dir.path("continue");
         self.fail(&mut command);
         command.env("FAULT_WAIT", &wait);
         let mut running = Running::start(command);
         let reached = dir.path("continue.reached");
-        assert!(running.wait_until(|_| reached.exists()), "the call was not reached: {:?}", running.wait());
-        meanwhile(&running);
+        let is_reached = running.wait_until(|_| reached.exists());
+        if is_reached {
+            meanwhile(&running);
+        }
         std::fs::write(wait, "").unwrap();
-        running
+        (running, is_reached)
     }
 }

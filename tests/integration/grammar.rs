@@ -39,7 +39,7 @@ fn csv_crate_records(bytes: &[u8], dialect: Dialect) -> Vec<Fields> {
     let mut reader = builder.escape(dialect.escape).comment(dialect.comment).from_reader(bytes);
     let mut record = csv::ByteRecord::new();
     let mut all = Vec::new();
-    while reader.read_byte_record(&mut record).expect("reading memory can not fail") {
+    while reader.read_byte_record(&mut record).expect("reading memory cannot fail") {
         all.push(record.iter().map(<[u8]>::to_vec).collect());
     }
     all

@@ -175,3 +175,14 @@ fn a_header_with_too_many_columns_fails_at_once() {
     let rows = rows_of(&dir.open("out.db"), "SELECT * FROM wide");
     assert_eq!(rows, [[Value::Integer(1), text("")]]);
 }
+
+#[test]
+fn a_lack_of_memory_in_sqlite_ends_the_load_with_its_name() {
+    let dir = TestDir::new();
+    dir.write("in.csv", "a\n1\n");
+    let large = "length(hex(zeroblob(400000000 + a))) AS n";
+    let load = ["load", "in.csv", "out.db", "--all-text", "--select", large];
+    let outcome = run_after(&dir, "ulimit -v 1000000", Stdio::null(), &load).expect_code(1);
+    outcome.assert_single_message(&["out of memory"]);
+    assert!(!outcome.stderr.contains("report"), "{}", outcome.stderr);
+}

@@ -86,15 +86,32 @@ fn concurrent_replacements_lose_no_table() {
 
 #[test]
 fn a_table_that_appears_during_the_load_is_not_dropped() {
-    let dir = dir_with_table("CREATE TABLE other (x)");
-    let open = Call { name: "open", file: "t.db", number: 1 };
-    let load = dir.command(&["load", "people.csv", "t.db", "-t", "people"]);
-    let load = open.interrupt(&dir, load, |_| {
-        let sql = "CREATE TABLE people (x); INSERT INTO people VALUES ('precious')";
-        dir.open("t.db").execute_batch(sql).unwrap();
-    });
-    load.wait().expect_code(1).assert_single_message(&["people"]);
-    assert_eq!(count(&dir, "SELECT count(*) FROM people WHERE x = 'precious'"), 1);
+    let (mut number, mut created) = (0, 0);
+    // Before each lock that the load takes.
+    loop {
+        number += 1;
+        let dir = dir_with_table("CREATE TABLE other (x)");
+        let share = Call { name: "share", file: "t.db", number };
+        let load = dir.command(&["load", "people.csv", "t.db", "-t", "people"]);
+        let mut is_created = false;
+        let (load, is_reached) = share.interrupt_if_reached(&dir, load, |_| {
+            let other = dir.open("t.db");
+            other.busy_timeout(std::time::Duration::ZERO).unwrap();
+            let sql = "CREATE TABLE people (x); INSERT INTO people VALUES ('precious')";
+            // The load may hold its lock already.
+            is_created = other.execute_batch(sql).is_ok();
+        });
+        let outcome = load.wait();
+        if !is_reached {
+            break;
+        }
+        if is_created {
+            created += 1;
+            outcome.expect_code(1).assert_single_message(&["people"]);
+            assert_eq!(count(&dir, "SELECT count(*) FROM people WHERE x = 'precious'"), 1, "{number}");
+        }
+    }
+    assert!(created > 0);
 }
 
 #[test]

@@ -158,7 +158,7 @@ impl Decoder {
         self.invalid.retain(is_kept);
     }
 
-    /// What was repaired in the records that may become rows, whose fields are slices of `bytes`.
+    /// The number of repairs in the records that may become rows, whose fields are slices of `bytes`.
     pub(crate) fn repairs(&self, bytes: &[u8]) -> Repairs {
         Repairs {
             padded: self.short.len() as u64,

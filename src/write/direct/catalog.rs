@@ -52,7 +52,7 @@ impl Schema {
     /// Reads the schema of the empty table `table`, or returns the reason why the direct path cannot fill it.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// The error of SQLite.
     pub fn read(connection: &Connection, table: &Table) -> Result<std::result::Result<Self, String>> {
         let name = table.name.as_str();
         if let Some(reason) = unsupported_feature(connection, name)? {
