@@ -35,7 +35,7 @@ pub(super) fn watch<T>(quiet: bool, progress: &Progress, work: impl FnOnce() -> 
     // The receiver notices when the work is done, because its sender is dropped then.
     let (working, done) = channel::<()>();
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let show = || {
             let done = done;
             while done.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 let rows = progress.rows();
@@ -45,7 +45,9 @@ pub(super) fn watch<T>(quiet: bool, progress: &Progress, work: impl FnOnce() -> 
                 bar.set_position(progress.bytes());
             }
             bar.finish_and_clear();
-        });
+        };
+        // Without a thread for it, there is no progress bar.
+        let _ = thread::Builder::new().name("progress".into()).spawn_scoped(scope, show);
         let result = work();
         drop(working);
         result
