@@ -120,7 +120,7 @@ pub enum Kind {
         extra: Vec<String>,
     },
     /// A setting names a column that does not exist.
-    #[error("no column {column:?} {column_use}, the columns are: {}{}", list(found), nearest(column, found))]
+    #[error("no column {column:?} {column_use}; the columns are: {}{}", list(found), nearest(column, found))]
     NoSuchColumn {
         /// What the column is needed for.
         column_use: super::ColumnUse,
