@@ -190,3 +190,16 @@ fn only_the_demo_knows_people() {
         assert!(may_know || !code.contains("people"), "{name} knows people");
     }
 }
+
+#[test]
+fn this_build_uses_the_flags_of_the_repository() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cargo/config.toml");
+    assert!(fs::read_to_string(path).unwrap().contains("target-cpu=x86-64-v2"));
+    let connection = rusqlite::Connection::open_in_memory().unwrap();
+    let options = crate::twin::rows_of(&connection, "PRAGMA compile_options");
+    let has =
+        |option: &str| options.iter().any(|row| row[0] == rusqlite::types::Value::Text(option.to_owned()));
+    for option in ["THREADSAFE=2", "OMIT_SHARED_CACHE", "ENABLE_MATH_FUNCTIONS"] {
+        assert!(has(option), "SQLite was built without {option}: {options:?}");
+    }
+}
