@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::eval::Seed;
 use crate::plan::{Column, Expr, HeaderColumns, Plan, Table};
 use crate::report::{Note, Progress};
+use crate::schema::column_stats::ColumnStats;
 use crate::schema::select::fill_columns;
 use crate::schema::table::{self, ExistingColumn, with_nulls};
 use std::collections::HashSet;
@@ -128,7 +129,7 @@ fn type_notes(
     names: &[String],
     names_inputs: bool,
 ) -> Vec<Note> {
-    let note = |(name, stats): (&String, &crate::schema::column_stats::ColumnStats)| {
+    let note = |(name, stats): (&String, &ColumnStats)| {
         let is_given = options.types.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
         let (reason, row) = stats.reason().filter(|_| !is_given)?;
         let position = inferred.positions.get(&row);
