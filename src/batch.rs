@@ -70,8 +70,8 @@ impl AddAssign for Repairs {
 /// Evidence against inferred column types. Columns are numbered from 0, in the order of the table.
 #[derive(Debug, Clone, Default)]
 pub struct TypeFeedback {
-    /// A column with a value that does not fit its type, other than the cases below.
-    pub mismatched: Option<usize>,
+    /// True if a value does not fit the inferred type of its column, other than in the cases below.
+    pub is_mismatched: bool,
     /// INTEGER columns that contain a REAL.
     pub real_columns: BTreeSet<usize>,
     /// INTEGER columns that contain an integer with more digits than a REAL preserves.
@@ -79,16 +79,15 @@ pub struct TypeFeedback {
 }
 
 impl TypeFeedback {
-    /// Returns a column that can neither keep its type nor be widened from INTEGER to REAL. Its type must be inferred
-    /// again.
-    pub(crate) fn column_to_reinfer(&self) -> Option<usize> {
-        self.mismatched.or_else(|| self.real_columns.intersection(&self.long_integer_columns).next().copied())
+    /// True if a column can neither keep its type nor be widened from INTEGER to REAL, so that types must be inferred again.
+    pub(crate) fn needs_inference(&self) -> bool {
+        self.is_mismatched || !self.real_columns.is_disjoint(&self.long_integer_columns)
     }
 }
 
 impl AddAssign for TypeFeedback {
     fn add_assign(&mut self, mut other: Self) {
-        self.mismatched = self.mismatched.or(other.mismatched);
+        self.is_mismatched |= other.is_mismatched;
         self.real_columns.append(&mut other.real_columns);
         self.long_integer_columns.append(&mut other.long_integer_columns);
     }

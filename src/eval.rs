@@ -17,6 +17,7 @@ mod compile;
 pub(crate) mod format_strings;
 pub(crate) mod functions;
 mod interpreter;
+mod properties;
 mod random;
 pub(crate) mod sqlite;
 mod texts;
@@ -27,7 +28,7 @@ use crate::error::{Reason, Result};
 use crate::eval::sqlite::{EvalFailure, Session};
 use crate::format::Records;
 use crate::plan::{Column, EvaluatorChoice, Expr, Function, OnMismatch, SqlExpr, Table, Type};
-use compile::{Block, Compiler, Op};
+use compile::{Block, Compiler, Op, OpIndex, TypedOp};
 use interpreter::Interpreter;
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
@@ -42,6 +43,8 @@ pub struct Program {
     /// The conditions that a record must meet to become a row. Each block has one output.
     conditions: Vec<Block>,
     column_names: Vec<String>,
+    /// For each column, the operation of the first condition that checks its values, if there is one.
+    checked_columns: Vec<Option<OpIndex>>,
     /// The columns that refuse NULL, each with the reason to reject a record.
     not_null: Vec<(usize, Reason)>,
     /// The number of random streams.
@@ -86,25 +89,32 @@ impl Program {
     /// an expression names a field that the header does not contain exactly once; [`Kind::Usage`](crate::Kind::Usage) if
     /// SQLite cannot prepare an expression.
     pub fn compile(table: &Table, header: &[String], input: &Arc<str>, seed: Seed) -> Result<Self> {
-        Self::with_conditions(table, &[], EvaluatorChoice::Auto, header, input, seed)
+        Self::with_conditions(table, (&[], &[]), EvaluatorChoice::Auto, header, input, seed)
     }
 
-    /// Like [`Program::compile`], with conditions that records must meet to become rows.
+    /// Like [`Program::compile`], with conditions that records must meet to become rows, and values that must be of their type
+    /// in every record, whether or not it meets the conditions.
     ///
     /// # Errors
     /// As [`Program::compile`].
     pub fn with_conditions(
         table: &Table,
-        conditions: &[Expr],
+        (conditions, checks): (&[Expr], &[Expr]),
         evaluator: EvaluatorChoice,
         header: &[String],
         input: &Arc<str>,
         seed: Seed,
     ) -> Result<Self> {
         let mut compiler = Compiler::new(header, input, evaluator, seed.unix_millis);
-        let columns = compiler.compile(table.columns.iter().map(|column| &column.value))?;
+        let mut columns = compiler.compile(table.columns.iter().map(|column| &column.value))?;
         let condition = |condition| compiler.compile([is_true(condition)].iter());
-        let conditions = conditions.iter().map(condition).collect::<Result<_>>()?;
+        let mut conditions: Vec<_> = conditions.iter().map(condition).collect::<Result<_>>()?;
+        // The first block that runs sees all records.
+        let first = conditions.first_mut().unwrap_or(&mut columns);
+        let checks = checks.iter().map(|check| Ok((check, compiler.add_value(check, first)?)));
+        let checks = checks.collect::<Result<Vec<_>>>()?;
+        let check = |column: &Column| checks.iter().find(|(check, _)| **check == column.value);
+        let checked_columns = table.columns.iter().map(|column| check(column).map(|(_, op)| *op)).collect();
         let column_names = table.columns.iter().map(|column| column.name.clone()).collect();
         let not_null = table.columns.iter().enumerate().filter(|(_, column)| column.rejects_null);
         let reason = |(index, Column { name, .. }): (usize, &Column)| {
@@ -113,7 +123,7 @@ impl Program {
         };
         let not_null = not_null.map(reason).collect();
         let (stream_count, stop) = (compiler.stream_count, Arc::default());
-        Ok(Self { columns, conditions, column_names, not_null, stream_count, seed, stop })
+        Ok(Self { columns, conditions, column_names, checked_columns, not_null, stream_count, seed, stop })
     }
 
     /// Sets the flag that ends evaluation in SQLite. Default: one that is never set.
@@ -122,15 +132,27 @@ impl Program {
         Self { stop, ..self }
     }
 
-    /// The reason to reject a record whose value in this column is not of `expected_type`.
-    fn not_of_type(&self, column: usize, expected_type: Type) -> Reason {
-        let expected = match expected_type {
-            Type::Integer => "a canonical 64-bit INTEGER",
-            Type::Real => "a decimal number that a REAL preserves",
-            Type::NumericAffinity | Type::RealAffinity => "a number that the column stores unchanged",
-            Type::Text | Type::Blob => "a BLOB in pairs of hexadecimal digits",
-        };
-        Reason::NotOfType { column: self.column_names[column].clone(), expected }
+    /// Adds what a mismatch of an operation says about the columns of the table: those at the indexes `columns` have the values
+    /// of the operation.
+    fn add_mismatch(
+        &self,
+        mismatches: &mut TypeMismatches,
+        mut columns: impl Iterator<Item = usize>,
+        TypedOp { column, to, on_mismatch }: TypedOp<'_>,
+        mismatch: Mismatch,
+    ) {
+        let TypeMismatches { type_feedback, rejects } = mismatches;
+        match (mismatch, on_mismatch) {
+            (Mismatch::Real, _) => type_feedback.real_columns.extend(columns),
+            (Mismatch::LongInteger, _) => type_feedback.long_integer_columns.extend(columns),
+            (Mismatch::NotOfType { row }, OnMismatch::Reject) => {
+                let column = columns.next().map_or(column, |index| &self.column_names[index]);
+                rejects.push((row, not_of_type(column, to)));
+            }
+            (Mismatch::NotOfType { .. }, OnMismatch::TypeMismatch | OnMismatch::Widen) => {
+                type_feedback.is_mismatched = true;
+            }
+        }
     }
 
     /// True if an expression needs the line numbers of records.
@@ -149,6 +171,17 @@ impl Program {
             condition_sessions: self.conditions.iter().map(|_| None).collect(),
         }
     }
+}
+
+/// The reason to reject a record whose value in this column is not of `expected_type`.
+fn not_of_type(column: &str, expected_type: Type) -> Reason {
+    let expected = match expected_type {
+        Type::Integer => "a canonical 64-bit INTEGER",
+        Type::Real => "a decimal number that a REAL preserves",
+        Type::NumericAffinity | Type::RealAffinity => "a number that the column stores unchanged",
+        Type::Text | Type::Blob => "a BLOB in pairs of hexadecimal digits",
+    };
+    Reason::NotOfType { column: column.to_owned(), expected }
 }
 
 /// An expression whose value is 1 if WHERE accepts `condition`, and 0 or NULL if not.
@@ -212,20 +245,9 @@ impl Evaluator<'_> {
         let Self { program, interpreter, columns_session: session, .. } = self;
         let block = &program.columns;
         let mut mismatches = TypeMismatches::default();
-        let on_mismatch = |op, expected_type, otherwise, mismatch| {
-            let mut columns = (0..block.outputs.len()).filter(|index| block.outputs[*index].op == Some(op));
-            match (mismatch, otherwise) {
-                (Mismatch::Real, _) => mismatches.type_feedback.real_columns.extend(columns),
-                (Mismatch::LongInteger, _) => mismatches.type_feedback.long_integer_columns.extend(columns),
-                (Mismatch::NotOfType { row }, OnMismatch::Reject) => {
-                    let column = columns.next().unwrap_or_default();
-                    mismatches.rejects.push((row, program.not_of_type(column, expected_type)));
-                }
-                (Mismatch::NotOfType { .. }, OnMismatch::TypeMismatch | OnMismatch::Widen) => {
-                    mismatches.type_feedback.mismatched =
-                        mismatches.type_feedback.mismatched.or(columns.next());
-                }
-            }
+        let on_mismatch = |op, typed: TypedOp<'_>, mismatch| {
+            let columns = (0..block.outputs.len()).filter(|index| block.outputs[*index].op == Some(op));
+            program.add_mismatch(&mut mismatches, columns, typed, mismatch);
         };
         let row_count = records.len();
         let state = interpreter.run(block, records, arena, on_mismatch);
@@ -247,7 +269,7 @@ impl Evaluator<'_> {
     }
 
     /// Evaluates a condition, by its number: 1 for the records that meet it, 0 or NULL for the others. Also returns the
-    /// rows for which the evaluation fails, with the reason.
+    /// rows for which the evaluation fails, with the reason, and the values that are not of their type.
     ///
     /// # Errors
     /// As [`Evaluator::eval`].
@@ -256,15 +278,21 @@ impl Evaluator<'_> {
         condition: usize,
         records: &impl Records<'a>,
         arena: &'a Arena,
-    ) -> Result<(Values<'a>, Vec<(usize, Reason)>)> {
-        let (block, session) = (&self.program.conditions[condition], &mut self.condition_sessions[condition]);
-        let mut rejects = Vec::new();
-        let state = self.interpreter.run(block, records, arena, |_, _, _, _| {});
-        let on_failure = |EvalFailure { row, message, .. }| {
-            rejects.push((row, Reason::Expression { column: None, message }));
+    ) -> Result<(Values<'a>, TypeMismatches)> {
+        let program = self.program;
+        let (block, session) = (&program.conditions[condition], &mut self.condition_sessions[condition]);
+        let mut mismatches = TypeMismatches::default();
+        let on_mismatch = |op, typed: TypedOp<'_>, mismatch| {
+            let columns = program.checked_columns.iter().enumerate();
+            let columns = columns.filter(|(_, check)| **check == Some(op)).map(|(index, _)| index);
+            program.add_mismatch(&mut mismatches, columns, typed, mismatch);
         };
-        let session = (session, &self.program.stop);
+        let state = self.interpreter.run(block, records, arena, on_mismatch);
+        let on_failure = |EvalFailure { row, message, .. }| {
+            mismatches.rejects.push((row, Reason::Expression { column: None, message }));
+        };
+        let session = (session, &program.stop);
         let outputs = state.outputs(block, session, records.len(), arena, on_failure)?;
-        Ok((outputs[0], rejects))
+        Ok((outputs[0], mismatches))
     }
 }

@@ -4,7 +4,7 @@ mod expr;
 mod input;
 mod select;
 
-pub use expr::{ComparisonAffinity, EvaluatorChoice, Expr, Function, OnMismatch, SqlExpr};
+pub use expr::{EvaluatorChoice, Expr, Function, OnMismatch, SqlExpr};
 pub use input::{Delimiter, Dialect, InputOptions};
 pub use select::{ColumnRef, Place, Select, SelectItem};
 use std::num::NonZeroUsize;
@@ -23,6 +23,8 @@ pub struct Plan {
     pub input_options: InputOptions,
     /// Which fields become NULL.
     pub nulls: Nulls,
+    /// The types of the columns of the inputs, as far as they are not inferred.
+    pub input_types: InputTypes,
     /// The target table, and the expressions that fill its columns.
     pub table: Table,
     /// If present, the columns of the table are derived from the header and the values of the inputs, and `table.columns`
@@ -31,6 +33,8 @@ pub struct Plan {
     /// Only records that meet all of these conditions become rows; the others count as filtered. A condition is evaluated
     /// only for records that meet the ones before it.
     pub conditions: Vec<Expr>,
+    /// Values that must be of their type in every record, whether or not the record meets the conditions.
+    pub(crate) checks: Vec<Expr>,
     /// The values of the table's columns, if they depend on the header of the input (`SELECT *`). They then replace the
     /// expressions in `table.columns`.
     pub select: Option<Select>,
@@ -54,9 +58,11 @@ impl Plan {
             encoding: None,
             input_options: InputOptions::default(),
             nulls: Nulls::default(),
+            input_types: InputTypes::default(),
             table,
             columns: None,
             conditions: Vec::new(),
+            checks: Vec::new(),
             select: None,
             column_refs: Vec::new(),
             policies: Policies::default(),
@@ -100,14 +106,20 @@ pub struct Nulls {
     pub texts: Vec<String>,
 }
 
-/// How the columns, keys and indexes of a table follow from the columns of the inputs.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// The types of the columns of the inputs: of those that are loaded, and of those that SQL expressions use.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct HeaderColumns {
+pub struct InputTypes {
     /// All columns are TEXT. Otherwise columns that contain only numbers are INTEGER or REAL.
     pub all_text: bool,
     /// Columns with the type to use instead of inferring one. A record with a value of another type is rejected.
     pub types: Vec<(String, Type)>,
+}
+
+/// How the columns, keys and indexes of a table follow from the columns of the inputs.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct HeaderColumns {
     /// The table gets the columns of all inputs; columns that an input lacks are NULL in its rows. Otherwise an input whose
     /// columns differ from those of the first is an error.
     pub union_by_name: bool,

@@ -56,6 +56,9 @@ pub(super) fn phrase_note(note: &Note) -> String {
     match note {
         Note::DetectedDelimiter(_) => format!("{note}; if that is wrong, use --delimiter"),
         Note::HeaderUtf8Replaced => format!("{note}; if that is wrong, use --encoding"),
+        Note::TextUsedAsNumber { column, .. } => {
+            format!("{note}; use try_real({column}) or --type {column}=REAL")
+        }
         _ => note.to_string(),
     }
 }

@@ -134,8 +134,9 @@ impl<'s> Inputs<'s> {
             let number = *known.entry(names).or_insert(programs.len());
             if number == programs.len() {
                 let evaluators = plan.tuning.evaluator;
+                let conditions = (plan.conditions.as_slice(), plan.checks.as_slice());
                 let program =
-                    Program::with_conditions(table, &plan.conditions, evaluators, names, input.name(), seed);
+                    Program::with_conditions(table, conditions, evaluators, names, input.name(), seed);
                 let program = program.map_err(|error| error.with_place(&plan.column_refs))?;
                 programs.push(program.with_stop(input.input.stop().clone()));
             }

@@ -100,7 +100,7 @@ impl<W: Writer, R: RejectSink> Output<'_, '_, W, R> {
     pub(super) fn write(&mut self, rows: &Rows<'_>, encoded: &mut Encoded<W>) -> Result<(), PipelineFailure> {
         let Rows { chunk, origins, .. } = rows;
         self.counts.type_feedback += rows.type_feedback.clone();
-        if self.counts.type_feedback.column_to_reinfer().is_some() {
+        if self.counts.type_feedback.needs_inference() {
             return Err(PipelineFailure::TypeMismatch);
         }
         let appended = self.timers.write.time(|| self.writer.append(rows, encoded));

@@ -67,7 +67,7 @@ impl Attempt {
                 let reason = is_row_known.then(|| format!("rows break a constraint: {message}"));
                 Some(Retry::UndoableStatements(reason))
             }
-            PipelineFailure::TypeMismatch if plan.columns.is_some() && !self.scan_all => Some(Retry::ScanAll),
+            PipelineFailure::TypeMismatch if !self.scan_all => Some(Retry::ScanAll),
             PipelineFailure::Error(error) if matches!(error.kind(), Kind::DatabaseChanged { .. }) => {
                 (self.changes < MAX_CHANGES).then_some(Retry::ChangedDatabase)
             }

@@ -1,7 +1,7 @@
 //! Setters for how inputs are read, and for bad records.
 
 use super::Loader;
-use crate::plan::{Delimiter, InvalidUtf8, OnError, Ragged};
+use crate::plan::{Delimiter, InvalidUtf8, OnError, Ragged, Type};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -79,6 +79,18 @@ impl Loader {
     /// Adds a text that means NULL. Default: none.
     pub fn null(mut self, text: impl Into<String>) -> Self {
         self.plan.nulls.texts.push(text.into());
+        self
+    }
+
+    /// Sets the type of a column instead of inferring it. Records with another value are rejected.
+    pub fn column_type(mut self, column: impl Into<String>, to: Type) -> Self {
+        self.plan.input_types.types.push((column.into(), to));
+        self
+    }
+
+    /// Whether all columns are TEXT. Default: false.
+    pub fn all_text(mut self, all_text: bool) -> Self {
+        self.plan.input_types.all_text = all_text;
         self
     }
 

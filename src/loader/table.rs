@@ -2,7 +2,7 @@
 
 use super::Loader;
 use crate::error::Result;
-use crate::plan::{HeaderColumns, IfExists, OnConflict, Type};
+use crate::plan::{HeaderColumns, IfExists, OnConflict};
 use crate::sql;
 
 /// Columns that come from the inputs. These setters are for loaders made with [`Loader::new`].
@@ -25,18 +25,6 @@ impl Loader {
     /// Renames a column.
     pub fn rename(mut self, old: impl Into<String>, new: impl Into<String>) -> Self {
         self.header_columns().renamed.push((old.into(), new.into()));
-        self
-    }
-
-    /// Sets the type of a column instead of inferring it. Records with another value are rejected.
-    pub fn column_type(mut self, column: impl Into<String>, to: Type) -> Self {
-        self.header_columns().types.push((column.into(), to));
-        self
-    }
-
-    /// Whether all columns are TEXT. Default: false.
-    pub fn all_text(mut self, all_text: bool) -> Self {
-        self.header_columns().all_text = all_text;
         self
     }
 

@@ -26,6 +26,17 @@ pub enum Note {
         /// The input of that value, if the load has several inputs.
         input: Option<Arc<str>>,
     },
+    /// A column starts with numbers and is compared or computed with numbers in SQL, but its type is TEXT.
+    TextUsedAsNumber {
+        /// The column.
+        column: String,
+        /// Why it cannot be INTEGER or REAL.
+        reason: String,
+        /// The line of the first value that shows it, counted from 1.
+        line: Option<u64>,
+        /// The input of that value, if the load has several inputs.
+        input: Option<Arc<str>>,
+    },
 }
 
 impl fmt::Display for Note {
@@ -38,6 +49,11 @@ impl fmt::Display for Note {
             }
             Self::TextColumn { column, reason, line, input } => {
                 write!(f, "{column}: TEXT, {reason}")?;
+                line.iter().try_for_each(|line| write!(f, " at line {line}"))?;
+                input.iter().try_for_each(|input| write!(f, " of {input}"))
+            }
+            Self::TextUsedAsNumber { column, reason, line, input } => {
+                write!(f, "{column} is used as a number, but is TEXT: {reason}")?;
                 line.iter().try_for_each(|line| write!(f, " at line {line}"))?;
                 input.iter().try_for_each(|input| write!(f, " of {input}"))
             }

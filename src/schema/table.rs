@@ -4,7 +4,9 @@
 use super::column_stats::ColumnStats;
 use super::names::unique_names;
 use crate::error::{ColumnUse, Error, Kind, PlanError, Result};
-use crate::plan::{Column, Expr, HeaderColumns, Nulls, OnConflict, OnMismatch, SelectItem, Table, Type};
+use crate::plan::{
+    Column, Expr, HeaderColumns, InputTypes, Nulls, OnConflict, OnMismatch, SelectItem, Table, Type,
+};
 use crate::schema::ddl::{column_sql, quote_name, quote_names};
 use crate::types::ColumnAffinity;
 use std::collections::{BTreeSet, HashSet};
@@ -38,47 +40,88 @@ fn field(name: String, nulls: &Nulls) -> Expr {
 
 /// Applies `nulls` to every field in `expr`.
 pub(crate) fn with_nulls(expr: Expr, nulls: &Nulls) -> Expr {
-    expr.map_fields(&|name| field(name, nulls))
+    expr.map_leaves(&|leaf| match leaf {
+        Expr::Field(name) => field(name, nulls),
+        leaf => leaf,
+    })
 }
 
 /// The index of the column `name`. An exact match wins over one that ignores ASCII case.
-fn find(column_use: ColumnUse, name: &String, columns: &[String]) -> Result<usize> {
+pub(crate) fn position(name: &str, columns: &[String]) -> Option<usize> {
     let exact = columns.iter().position(|column| column == name);
-    let ignoring_case = || columns.iter().position(|column| column.eq_ignore_ascii_case(name));
-    exact.or_else(ignoring_case).ok_or_else(|| {
+    exact.or_else(|| columns.iter().position(|column| column.eq_ignore_ascii_case(name)))
+}
+
+/// As [`position`].
+///
+/// # Errors
+/// [`Kind::NoSuchColumn`].
+pub(crate) fn find(column_use: ColumnUse, name: &String, columns: &[String]) -> Result<usize> {
+    position(name, columns).ok_or_else(|| {
         Error::from(Kind::NoSuchColumn { column_use, column: name.clone(), found: columns.to_vec() })
     })
 }
 
-/// The columns to load, from the columns of the input (`names`) and the statistics of their values.
+/// A column of the input, with the type that it has in the table of a plain load.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct InputColumn {
+    pub(crate) column_type: Type,
+    /// Its value.
+    pub(crate) value: Expr,
+}
+
+impl InputColumn {
+    /// The column `name`, with the requested type, or else the type that the statistics of its values show.
+    pub(crate) fn new(name: &str, stats: &ColumnStats, requested: Option<Type>, all_text: bool) -> Self {
+        let field = Expr::Field(name.to_owned());
+        let typed = |column_type, on_mismatch| {
+            let value = Expr::Typed { expr: Box::new(field.clone()), to: column_type, on_mismatch };
+            Self { column_type, value }
+        };
+        match (requested, stats.column_type()) {
+            (Some(to), _) => typed(to, OnMismatch::Reject),
+            (None, Type::Text) if stats.is_empty() && !all_text => {
+                typed(Type::Text, OnMismatch::TypeMismatch)
+            }
+            (None, Type::Text) => Self { column_type: Type::Text, value: field },
+            (None, to) => typed(to, OnMismatch::TypeMismatch),
+        }
+    }
+}
+
+/// The columns of the input `names` with their types, from the statistics of their values.
+///
+/// # Errors
+/// [`Kind::NoSuchColumn`] if a type is given for a column that is not in `names`.
+pub(crate) fn input_columns(
+    names: &[String],
+    stats: &[ColumnStats],
+    types: &InputTypes,
+) -> Result<Vec<InputColumn>> {
+    let mut requested = vec![None; names.len()];
+    for (name, to) in &types.types {
+        requested[find(ColumnUse::Type, name, names)?] = Some(*to);
+    }
+    let columns = names.iter().zip(stats).zip(requested);
+    Ok(columns.map(|((name, stats), to)| InputColumn::new(name, stats, to, types.all_text)).collect())
+}
+
+/// The columns to load, from the columns of the input, which have these `names`.
 ///
 /// # Errors
 /// [`Kind::NoSuchColumn`] if an option names a column that is not in `names`.
 pub(crate) fn columns(
     names: &[String],
-    stats: &[ColumnStats],
+    inputs: &[InputColumn],
     options: &HeaderColumns,
 ) -> Result<Vec<Column>> {
     let mut final_names = names.to_vec();
     for (old, new) in &options.renamed {
         final_names[find(ColumnUse::Rename, old, names)?] = new.clone();
     }
-    let mut requested_types = vec![None; names.len()];
-    for (name, to) in &options.types {
-        requested_types[find(ColumnUse::Type, name, names)?] = Some(*to);
-    }
     let column = |name: &str, at: usize| {
-        let field = Expr::Field(names[at].clone());
-        let typed = |to, on_mismatch| Expr::Typed { expr: Box::new(field.clone()), to, on_mismatch };
-        let (to, value) = match (requested_types[at], stats[at].column_type()) {
-            (Some(to), _) => (to, typed(to, OnMismatch::Reject)),
-            (None, Type::Text) if stats[at].is_empty() && !options.all_text => {
-                (Type::Text, typed(Type::Text, OnMismatch::TypeMismatch))
-            }
-            (None, Type::Text) => (Type::Text, field),
-            (None, to) => (to, typed(to, OnMismatch::TypeMismatch)),
-        };
-        Column::new(name, to.as_str(), value)
+        let InputColumn { column_type, value } = &inputs[at];
+        Column::new(name, column_type.as_str(), value.clone())
     };
     let all = || final_names.iter().enumerate().map(|(at, name)| column(name, at));
     let mut columns = Vec::new();

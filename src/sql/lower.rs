@@ -23,10 +23,7 @@ pub(crate) fn lower(expr: &ast::Expr) -> Result<Expr, Unsupported> {
         return Err(unsupported);
     }
     let (text, inputs) = (sqlite_expr.to_string(), rewriter.inputs);
-    let columns = inputs.iter().map(|(name, expr)| {
-        let is_text = matches!(expr, Expr::Field(_));
-        InputColumn { name: name.clone(), is_text }
-    });
+    let columns = inputs.iter().map(|(name, expr)| InputColumn::new(name, expr));
     let checked = Session::open(&columns.collect::<Vec<_>>()).and_then(|session| session.check(&text));
     if let Err(message) = checked {
         let span = function_span(&message, &rewriter.functions).unwrap_or_else(|| expr.span());
@@ -62,7 +59,7 @@ mod tests {
     fn text(sql: &str) -> String {
         match lower_text(sql) {
             Ok(Expr::Sql(SqlExpr { text, .. })) => text,
-            Ok(Expr::Field(name)) => format!("{name:?}"),
+            Ok(Expr::Column(name)) => format!("{name:?}"),
             other => panic!("{sql}: {other:?}"),
         }
     }
@@ -80,7 +77,13 @@ mod tests {
             ("substr(a, 1, 2)", r#"substr("a", 1, 2)"#),
             ("record_number() + 1", r#"(+"record_number() at 1:1") + 1"#),
             ("upper(a + 1)", r#"upper(CAST("a" + 1 AS TEXT))"#),
-            ("lower(a)", r#"lower("a")"#),
+            ("lower(a)", r#"lower(CAST("a" AS TEXT))"#),
+            ("upper('a')", "upper('a')"),
+            ("try_integer(a) + a", r#"try_integer("field a") + "a""#),
+            ("try_real((a))", r#"try_real(("field a"))"#),
+            ("try_date(a, b)", r#"try_date("field a", CAST("b" AS TEXT))"#),
+            ("hash64(a, a || b)", r#"hash64("field a", CAST("a" || "b" AS TEXT))"#),
+            ("hash64(a) || [field a]", r#"hash64("field a") || "field a'""#),
             ("date('now', a)", r#"date((+"now()"), "a")"#),
             ("strftime('%Y')", r#"strftime('%Y', (+"now()"))"#),
             ("1 + strftime()", "1 + strftime()"),

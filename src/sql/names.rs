@@ -33,6 +33,25 @@ pub(super) fn column_name(expr: &ast::Expr) -> Option<&str> {
     }
 }
 
+/// The name of the column of `input` if `expr` is only that, possibly in parentheses.
+pub(super) fn plain_column(expr: &ast::Expr) -> Option<&str> {
+    match expr {
+        ast::Expr::Nested(inner) => plain_column(inner),
+        expr => column_name(expr),
+    }
+}
+
+/// The name of the column whose field the function `function` reads, if its argument number `index` is only a column. These
+/// functions convert texts, so their values do not depend on the types of columns.
+pub(super) fn field_argument<'e>(function: &str, index: usize, argument: &'e ast::Expr) -> Option<&'e str> {
+    let reads_field = match function {
+        "try_integer" | "try_real" | "try_date" => index == 0,
+        "hash64" => true,
+        _ => false,
+    };
+    plain_column(argument).filter(|_| reads_field)
+}
+
 /// The value of a hexadecimal integer like `0x1F`, which the parser reads as a BLOB literal like `X'1F'`.
 pub(super) fn hex_integer(value: &ast::ValueWithSpan) -> Option<i64> {
     let Value::HexStringLiteral(digits) = &value.value else { return None };

@@ -1,15 +1,15 @@
 //! Parses `INSERT INTO ... SELECT ... FROM input [WHERE ...]`, and rejects what a pipeline does not support.
 
 use super::lower::lower;
-use super::names::column_name;
+use super::names::plain_column;
 use super::script::Fragment;
 use super::unsupported::{ROW_BY_ROW, Unsupported};
 use crate::error::Result;
 use crate::plan::{ColumnRef, Expr, SelectItem};
 use crate::types::ColumnAffinity;
 use sqlparser::ast::{
-    self, BinaryOperator, Distinct, GroupByExpr, Ident, Insert, ObjectName, Query, Select,
-    SelectItemQualifiedWildcardKind, SetExpr, Spanned, Statement, TableFactor, TableObject,
+    self, BinaryOperator, Distinct, GroupByExpr, Ident, InTarget, Insert, ObjectName, Query, Select,
+    SelectItemQualifiedWildcardKind, SetExpr, Spanned, Statement, TableFactor, TableObject, UnaryOperator,
     visit_expressions, visit_expressions_mut,
 };
 use sqlparser::tokenizer::Span;
@@ -163,7 +163,7 @@ fn lower_selection(
         };
         remove_qualifier(&mut expr, input);
         let declaration = declared_type(&expr);
-        let column = plain_column(&expr);
+        let column = plain_column(&expr).map(str::to_owned);
         let default_name = || column.clone().unwrap_or_else(|| fragment.text().to_owned());
         let name = alias.unwrap_or_else(default_name);
         let value = lower_expr(expr, fragment)?;
@@ -186,6 +186,7 @@ fn lower_selection(
 
 /// Adds the references to columns of the input in `expr`.
 fn add_column_refs(column_refs: &mut Vec<ColumnRef>, expr: &ast::Expr, fragment: Fragment<'_>) {
+    let numbers = number_columns(expr);
     let _ = visit_expressions(expr, |expr| {
         let (column, span, is_boolean_literal) = match expr {
             ast::Expr::Identifier(name) => (name.value.clone(), name.span, false),
@@ -194,9 +195,56 @@ fn add_column_refs(column_refs: &mut Vec<ColumnRef>, expr: &ast::Expr, fragment:
             }
             _ => return ControlFlow::<()>::Continue(()),
         };
-        column_refs.push(ColumnRef { column, place: fragment.place(span), is_boolean_literal });
+        let (place, is_number) = (fragment.place(span), numbers.contains(&span));
+        column_refs.push(ColumnRef { column, place, is_boolean_literal, is_number });
         ControlFlow::Continue(())
     });
+}
+
+/// The positions of the columns that are compared or computed with a number in `expr`.
+fn number_columns(expr: &ast::Expr) -> Vec<Span> {
+    let mut spans = Vec::new();
+    let mut add = |operands: &[&ast::Expr]| {
+        spans.extend(
+            operands.iter().filter(|operand| plain_column(operand).is_some()).map(|operand| operand.span()),
+        );
+    };
+    let _ = visit_expressions(expr, |expr| {
+        match expr {
+            ast::Expr::BinaryOp { left, op, right } if is_arithmetic(op) => add(&[left, right]),
+            ast::Expr::BinaryOp { left, op, right } if is_comparison(op) && is_number(right) => add(&[left]),
+            ast::Expr::BinaryOp { left, op, right } if is_comparison(op) && is_number(left) => add(&[right]),
+            ast::Expr::Between { expr, low, high, .. } if is_number(low) || is_number(high) => add(&[expr]),
+            ast::Expr::In { expr, target: InTarget::List(list), .. } if list.iter().any(is_number) => {
+                add(&[expr])
+            }
+            ast::Expr::UnaryOp { op: UnaryOperator::Minus, expr } => add(&[expr]),
+            _ => {}
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    spans
+}
+
+fn is_arithmetic(op: &BinaryOperator) -> bool {
+    use BinaryOperator as B;
+    matches!(op, B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo)
+}
+
+fn is_comparison(op: &BinaryOperator) -> bool {
+    use BinaryOperator as B;
+    matches!(op, B::Eq | B::NotEq | B::Lt | B::LtEq | B::Gt | B::GtEq)
+}
+
+/// True for a number, and for the result of arithmetic.
+fn is_number(expr: &ast::Expr) -> bool {
+    match expr {
+        ast::Expr::Nested(inner) => is_number(inner),
+        ast::Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => is_number(expr),
+        ast::Expr::BinaryOp { op, .. } => is_arithmetic(op),
+        ast::Expr::Value(value) => matches!(value.value, ast::Value::Number(..)),
+        _ => false,
+    }
 }
 
 /// Splits a condition at AND. SQLite evaluates these terms separately, too, up to the first that is not true.
@@ -216,14 +264,6 @@ fn is_constant(expr: &Expr) -> bool {
         Expr::Sql(sql) => sql.inputs.is_empty(),
         Expr::Null | Expr::Integer(_) | Expr::Real(_) | Expr::Text(_) | Expr::Blob(_) => true,
         _ => false,
-    }
-}
-
-/// The name of the column of `input` if `expr` is only that, possibly in parentheses.
-fn plain_column(expr: &ast::Expr) -> Option<String> {
-    match expr {
-        ast::Expr::Nested(inner) => plain_column(inner),
-        expr => column_name(expr).map(str::to_owned),
     }
 }
 

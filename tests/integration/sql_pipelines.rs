@@ -7,24 +7,13 @@ use rusqlite::types::Value;
 const PEOPLE: &str =
     "first_name,last_name,age\nAda,Lovelace,36\nAlan,Turing,041\n,\"\",1.5\n\"a\nb\",O'Hara,-7\n";
 
-/// The reference: SQLite runs the script with a table `input` whose columns are TEXT.
+/// The reference: SQLite runs the script with the table `input` that a plain load creates.
 fn sqlite(script: &str, csv: &str) -> Connection {
-    let connection = Connection::open_in_memory().unwrap();
+    let dir = TestDir::new();
+    dir.write("input.csv", csv);
+    dir.run(&["load", "input.csv", "plain.db"]).expect_code(0);
+    let connection = dir.open("plain.db");
     connection.pragma_update(None, "foreign_keys", false).unwrap();
-    let mut reader = csv::Reader::from_reader(csv.as_bytes());
-    let names: Vec<_> = reader
-        .headers()
-        .unwrap()
-        .iter()
-        .map(|name| format!("\"{}\" TEXT", name.replace('"', "\"\"")))
-        .collect();
-    connection.execute_batch(&format!("CREATE TABLE input ({})", names.join(","))).unwrap();
-    let parameters = vec!["?"; names.len()].join(",");
-    for record in reader.records() {
-        let record = record.unwrap();
-        let insert = format!("INSERT INTO input VALUES ({parameters})");
-        connection.execute(&insert, rusqlite::params_from_iter(record.iter())).unwrap();
-    }
     connection.execute_batch(script).unwrap();
     connection.execute_batch("DROP TABLE input").unwrap();
     connection
