@@ -39,3 +39,4 @@ mod sql_pipelines;
 mod streams;
 mod target_database;
 mod twins;
+mod typed_sql;
