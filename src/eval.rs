@@ -43,7 +43,7 @@ pub struct Program {
     /// The conditions that a record must meet to become a row. Each block has one output.
     conditions: Vec<Block>,
     column_names: Vec<String>,
-    /// For each column, the operation of the first condition that checks its values, if there is one.
+    /// For each column that may widen, the operation of the first condition that checks its values.
     checked_columns: Vec<Option<OpIndex>>,
     /// The columns that refuse NULL, each with the reason to reject a record.
     not_null: Vec<(usize, Reason)>,
@@ -109,12 +109,15 @@ impl Program {
         let mut columns = compiler.compile(table.columns.iter().map(|column| &column.value))?;
         let condition = |condition| compiler.compile([is_true(condition)].iter());
         let mut conditions: Vec<_> = conditions.iter().map(condition).collect::<Result<_>>()?;
+        let has_conditions = !conditions.is_empty();
         // The first block that runs sees all records.
         let first = conditions.first_mut().unwrap_or(&mut columns);
-        let checks = checks.iter().map(|check| Ok((check, compiler.add_value(check, first)?)));
-        let checks = checks.collect::<Result<Vec<_>>>()?;
-        let check = |column: &Column| checks.iter().find(|(check, _)| **check == column.value);
-        let checked_columns = table.columns.iter().map(|column| check(column).map(|(_, op)| *op)).collect();
+        checks.iter().try_for_each(|check| compiler.add_value(check, first).map(drop))?;
+        let check = |Column { value, .. }: &Column| {
+            let may_widen = matches!(value, Expr::Typed { on_mismatch: OnMismatch::Widen, .. });
+            (has_conditions && may_widen).then(|| compiler.add_value(value, first)).transpose()
+        };
+        let checked_columns = table.columns.iter().map(check).collect::<Result<_>>()?;
         let column_names = table.columns.iter().map(|column| column.name.clone()).collect();
         let not_null = table.columns.iter().enumerate().filter(|(_, column)| column.rejects_null);
         let reason = |(index, Column { name, .. }): (usize, &Column)| {

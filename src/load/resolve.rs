@@ -248,24 +248,24 @@ fn with_input_types(mut plan: Plan, inputs: &InputColumns) -> Plan {
     };
     plan.conditions = plan.conditions.into_iter().map(|condition| condition.map_leaves(&typed)).collect();
     let used = inputs.columns.iter().zip(&inputs.is_used).filter(|(_, is_used)| **is_used);
-    let mut checks: Vec<_> = used.map(|(column, _)| column.value.clone()).collect();
+    let used: Vec<_> = used.map(|(column, _)| column.value.clone()).collect();
+    let is_requested = |value: &&Expr| matches!(value, Expr::Typed { on_mismatch: OnMismatch::Reject, .. });
+    let requested: Vec<_> =
+        inputs.columns.iter().map(|column| &column.value).filter(is_requested).cloned().collect();
     for column in &mut plan.table.columns {
-        column.value = column.value.clone().map_leaves(&typed);
+        column.value = std::mem::replace(&mut column.value, Expr::Null).map_leaves(&typed);
         if let Expr::Typed { expr, to, on_mismatch: on_mismatch @ OnMismatch::Widen } = &mut column.value {
             // An expression would compute something else with a REAL.
             let same = Expr::Typed { expr: expr.clone(), to: *to, on_mismatch: OnMismatch::TypeMismatch };
-            if checks.contains(&same) {
+            if used.contains(&same) {
                 *on_mismatch = OnMismatch::TypeMismatch;
             }
         }
-        let is_inferred = |value: &Expr| matches!(value, Expr::Typed { on_mismatch, .. } if *on_mismatch != OnMismatch::Reject);
-        checks.extend(Some(column.value.clone()).filter(is_inferred));
     }
-    let is_requested =
-        |column: &&InputColumn| matches!(column.value, Expr::Typed { on_mismatch: OnMismatch::Reject, .. });
-    checks.extend(inputs.columns.iter().filter(is_requested).map(|column| column.value.clone()));
-    checks.retain(|check| matches!(check, Expr::Typed { .. }));
-    plan.checks = checks;
+    // A value that the table does not take matters only in records that become rows.
+    let inferred = plan.table.columns.iter().map(|column| &column.value).filter(|value| !is_requested(value));
+    let all = used.into_iter().chain(requested).chain(inferred.cloned());
+    plan.checks = all.filter(|value| matches!(value, Expr::Typed { .. })).collect();
     plan
 }
 
