@@ -96,6 +96,22 @@ impl Cells {
         Self { buffer: vec![0; bytes], lengths: Vec::with_capacity(cells), ..Self::default() }
     }
 
+    /// The cells in `bytes`, of these lengths.
+    pub(super) fn of_bytes(bytes: Vec<u8>, lengths: Vec<u32>) -> Self {
+        Self { used: bytes.len(), buffer: bytes, lengths, ..Self::default() }
+    }
+
+    /// The bytes of all cells for keeping. They are copied, unless they are so many that the buffer is not reused.
+    pub(super) fn keep_bytes(&mut self) -> Vec<u8> {
+        if self.buffer.len() <= MAX_KEPT_BYTES {
+            return self.bytes().to_vec();
+        }
+        let mut bytes = std::mem::take(&mut self.buffer);
+        bytes.truncate(std::mem::take(&mut self.used));
+        self.lengths.clear();
+        bytes
+    }
+
     /// The bytes of all cells.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.buffer[..self.used]
@@ -124,8 +140,8 @@ impl Cells {
         const LARGE_BYTES: usize = 1 << 20;
         let end = self.used + bytes;
         if end > self.buffer.len() {
-            // Twice as much would be a waste for a large value, whose excess moves to overflow pages.
-            let spare = end.min(LARGE_BYTES).max(end / 4);
+            // Twice as much would be a waste for a large cell, which may be the only one.
+            let spare = end.min(LARGE_BYTES).max(self.used / 4);
             self.buffer.resize(end + spare, 0);
         }
         &mut self.buffer[self.used..end]
