@@ -39,6 +39,16 @@ impl OpenChunk {
         let start = self.chunk.offset as usize;
         Ok(Chunk { bytes: self.file.slice(start..start + self.bytes)?, ..self.chunk })
     }
+
+    /// Gives back the memory of a large chunk between two stages: the next one seldom reads all of it again. Small chunks stay
+    /// in the caches.
+    pub(super) fn release_if_large(&self) {
+        const LARGE_BYTES: usize = 1 << 20;
+        if self.bytes >= LARGE_BYTES {
+            let start = self.chunk.offset as usize;
+            self.file.release(start..start + self.bytes);
+        }
+    }
 }
 
 /// The memory that the rows of a chunk borrow from.

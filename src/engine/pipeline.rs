@@ -163,7 +163,9 @@ impl PipelineRunner<'_> {
                 let worker = worker_for(input, inputs, &mut current);
                 let source = Source { chunk, arena };
                 let batch = Batch::try_new(source, |source| worker.rows(source.chunk.get()?, &source.arena))?;
+                batch.borrow_owner().chunk.release_if_large();
                 encoder.encode(batch.borrow_dependent(), &mut encoded);
+                batch.borrow_owner().chunk.release_if_large();
                 Ok(EncodedBatch { batch, encoded })
             };
             // The writer would wait forever for a chunk that never comes, so a panic is a result like others.
@@ -212,7 +214,8 @@ impl PipelineRunner<'_> {
                     current.check()?;
                     return Err(failure);
                 }
-                let mut arena = batch.into_owner().arena;
+                let Source { chunk, mut arena } = batch.into_owner();
+                chunk.release_if_large();
                 arena.reset();
                 // If the leader has ended, its end is on the way.
                 let _ = free.send(ChunkBuffers { arena, encoded });

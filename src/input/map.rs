@@ -1,9 +1,10 @@
 //! Mapped files that survive truncation and read errors.
 
 use super::sigbus::Watch;
-use memmap2::{Advice, MmapOptions, MmapRaw};
+use memmap2::{Advice, MmapOptions, MmapRaw, UncheckedAdvice};
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 
 /// A read-only mapping of a file whose faults do not kill the process: see [`super::sigbus`].
 #[derive(Debug)]
@@ -31,6 +32,21 @@ impl GuardedMap {
     /// Tells the kernel that the file is read from start to end.
     pub(super) fn advise_sequential(&self) -> io::Result<()> {
         self.map.advise(Advice::Sequential)
+    }
+
+    /// Gives back the memory of these bytes, which stay readable: the next access maps their pages again.
+    pub(super) fn release(&self, bytes: Range<usize>) {
+        let end = bytes.end.min(self.map.len());
+        if bytes.start < end {
+            // SAFETY: the advice discards what was written to memory only. Nobody writes to this mapping of a file, so its
+            // pages are the same when they are read again; a zero page that replaces one that could not be read is zero
+            // again.
+            let released = unsafe {
+                self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, bytes.start, end - bytes.start)
+            };
+            // The memory is given back later then.
+            let _ = released.inspect_err(|error| tracing::debug!("cannot release mapped memory: {error}"));
+        }
     }
 
     /// The size of the mapping in bytes.

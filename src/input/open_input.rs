@@ -63,6 +63,16 @@ impl OpenInput {
         bytes.get(range).ok_or_else(|| Kind::InputChanged { path: self.path.clone() }.into())
     }
 
+    /// Gives back the memory of bytes that [`OpenInput::slice`] has returned. They stay readable, at the cost of mapping them
+    /// again.
+    pub(crate) fn release(&self, range: Range<usize>) {
+        match &self.content {
+            Content::Read(_) => {}
+            Content::Mapped(map) => map.release(range),
+            Content::Spooled(spool) => spool.release(range),
+        }
+    }
+
     /// Checks that all bytes returned so far belong to one state of the file, and could be read.
     ///
     /// # Errors

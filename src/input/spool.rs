@@ -12,6 +12,7 @@ use crate::error::{Error, Kind, Result};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -133,12 +134,19 @@ impl Spool {
             Some(map) => map,
             None => {
                 let map = GuardedMap::new(&self.file, size(index), self.is_guarded)?;
+                // From now on few bytes are read through the others.
+                self.release(0..usize::MAX);
                 self.maps[index].get_or_init(|| map)
             }
         };
         // SAFETY: these bytes have been written to the file. It is unnamed, so no other process changes it, and the thread
         // only appends to it. If the device cannot read it back, the bytes become zeros, which is sound for every use.
         Ok(unsafe { map.bytes(bytes) })
+    }
+
+    /// Gives back the memory of these bytes, which stay readable.
+    pub(super) fn release(&self, bytes: Range<usize>) {
+        self.maps.iter().filter_map(OnceLock::get).for_each(|map| map.release(bytes.clone()));
     }
 
     /// Checks that all bytes returned so far were read from the file.

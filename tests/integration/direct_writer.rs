@@ -53,6 +53,79 @@ fn values_around_every_cell_size_limit_match_sqlite() {
     }
 }
 
+/// Rows with several columns that take many overflow pages, with small ones between them.
+fn large_rows(sizes: &[usize]) -> Vec<Vec<Value>> {
+    let text = |number: i64, bytes: usize| Value::Text(format!("{number:04}{}", "x".repeat(bytes)));
+    let row = |(number, bytes): (i64, &usize)| {
+        let blob = (0..bytes / 3).map(|at| (at * 7 + number as usize) as u8).collect();
+        vec![
+            text(number * 7919 % 101, *bytes),
+            Value::Integer(number << 33),
+            Value::Blob(blob),
+            Value::Real(number as f64 + 0.5),
+            Value::Null,
+            text(-number, bytes / 2),
+            Value::Integer(number % 2),
+        ]
+    };
+    (0..).zip(sizes).map(row).collect()
+}
+
+#[test]
+fn rows_with_several_large_columns_match_sqlite() {
+    let columns =
+        [("a", "TEXT"), ("b", "INTEGER"), ("c", "BLOB"), ("d", "REAL"), ("e", ""), ("f", "TEXT"), ("g", "")];
+    let sizes: Vec<_> = (0..40).map(|row| 1_000 + 3_001 * row).collect();
+    for page_bytes in [512, 4_096, 65_536] {
+        for chunk_rows in [1, 3, 40] {
+            let case = Case::new(page_bytes, &columns, large_rows(&sizes), chunk_rows);
+            case.index("CREATE INDEX i ON t (a)").index("CREATE INDEX j ON t (c DESC, f)").check();
+        }
+    }
+}
+
+/// The cells of an index with such keys are more than a buffer keeps.
+#[test]
+fn keys_of_megabytes_match_sqlite() {
+    let columns =
+        [("a", "TEXT"), ("b", "INTEGER"), ("c", "BLOB UNIQUE"), ("d", "REAL"), ("e", ""), ("f", "TEXT")];
+    for (chunk_rows, order) in [(1, 1), (1, -1), (6, 1), (40, -1)] {
+        let mut rows = large_rows(&[3 << 20; 6]);
+        rows.extend(large_rows(&[100; 34]).split_off(6));
+        rows.iter_mut().for_each(|row| drop(row.pop()));
+        if order < 0 {
+            rows.reverse();
+        }
+        Case::new(4_096, &columns, rows, chunk_rows).index("CREATE INDEX i ON t (f, a)").check();
+    }
+}
+
+#[test]
+fn long_texts_that_start_like_numbers_match_sqlite() {
+    let long = |text: &str, byte: &str| [text, &byte.repeat(2_000)].concat();
+    let texts = [
+        long("1", "0"),
+        long("1.", "0"),
+        long("0", "0") + "7",
+        long("-1.5", " "),
+        long(" ", "\u{b}") + "42",
+        long("1", "x"),
+        long("1", "e"),
+        long("12\0", "x"),
+        long("12x\0", "1"),
+        long("+", "9") + ".5e-1990",
+        long("1.5e", "0") + "3",
+        long(" ", " "),
+        long("1", "-"),
+        long(".", "5"),
+        long("1_", "0"),
+        long("1", "é"),
+    ];
+    let columns = [("a", "NUMERIC"), ("b", "INTEGER"), ("c", "REAL"), ("d", "TEXT"), ("e", "BLOB")];
+    let rows = texts.map(|text| vec![Value::Text(text); columns.len()]).to_vec();
+    Case::new(4_096, &columns, rows, 5).index("CREATE INDEX i ON t (a, d)").check();
+}
+
 /// Rows with `count` ascending keys, followed by `late` keys that belong between them.
 fn mostly_ascending_rows(count: i64, late: i64, bytes: usize) -> Vec<Vec<Value>> {
     let ascending = (0..count).map(|row| row * 10);

@@ -22,6 +22,7 @@ mod functions;
 mod grammar;
 mod inferred_types;
 mod inputs;
+mod large_fields;
 mod load_inputs;
 mod load_tables;
 mod loader;

@@ -278,13 +278,21 @@ impl Decoder {
 /// Copies all fields of `chunk` into `arena`, with U+FFFD in place of invalid UTF-8, and moves the spans there.
 #[cold]
 fn replace_invalid_utf8<'a>(chunk: &[u8], fields: &mut [Span], arena: &'a Arena) -> &'a [u8] {
-    let mut bytes = arena.vec(chunk.len());
+    let length = |field: &Span| utf8_parts(field.slice(chunk)).map(str::len).sum::<usize>();
+    let mut bytes = arena.vec(fields.iter().map(length).sum());
     for field in fields {
         let start = bytes.len() as u32;
-        bytes.extend_from_slice_copy(String::from_utf8_lossy(field.slice(chunk)).as_bytes());
+        utf8_parts(field.slice(chunk)).for_each(|part| bytes.extend_from_slice_copy(part.as_bytes()));
         *field = Span { start, end: bytes.len() as u32 };
     }
     bytes.into_bump_slice()
+}
+
+/// `bytes` with U+FFFD in place of invalid UTF-8, in parts.
+fn utf8_parts(bytes: &[u8]) -> impl Iterator<Item = &str> {
+    bytes
+        .utf8_chunks()
+        .flat_map(|part| [part.valid(), if part.invalid().is_empty() { "" } else { "\u{FFFD}" }])
 }
 
 /// Merges two lists of rejects of one chunk, in input order.

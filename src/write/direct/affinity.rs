@@ -39,9 +39,14 @@ impl ColumnAffinity {
     }
 }
 
-/// True if a text starts like a number.
+/// True if a text starts like a number. A long one, of which SQLite would take copies, must also have only bytes of numbers
+/// up to the first NUL, where SQLite stops.
 fn may_be_number(text: &[u8]) -> bool {
-    text.first().is_some_and(|first| matches!(first, b'0'..=b'9' | b'+' | b'-' | b'.') || is_space(first))
+    const LONG_BYTES: usize = 1 << 10;
+    let is_of_number =
+        |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E') || is_space(byte);
+    text.first().is_some_and(|first| !matches!(first, b'e' | b'E') && is_of_number(first))
+        && (text.len() < LONG_BYTES || text.iter().take_while(|byte| **byte != 0).all(is_of_number))
 }
 
 /// Applies affinities, with the help of SQLite where needed.
@@ -68,7 +73,9 @@ impl Converter {
                 Value::Text(arena.copy(itoa::Buffer::new().format(integer).as_bytes()))
             }
             (Value::Real(_), ColumnAffinity::Text) => self.ask(value, to, arena)?,
-            (Value::Text(_), ColumnAffinity::Numeric | ColumnAffinity::Integer | ColumnAffinity::Real) => {
+            (Value::Text(text), ColumnAffinity::Numeric | ColumnAffinity::Integer | ColumnAffinity::Real)
+                if may_be_number(text) =>
+            {
                 self.ask(value, to, arena)?
             }
             _ => value,

@@ -16,6 +16,7 @@ pub(super) struct TreeBuilder {
     limits: PayloadLimits,
     kind: TreeKind,
     root: u32,
+    /// The last cell while no sorter has it.
     last_cell: Vec<u8>,
     /// Pages that were built before a cell arrived out of order.
     reclaimed: ReclaimedPages,
@@ -69,6 +70,14 @@ impl TreeBuilder {
         }
     }
 
+    /// The last cell of the chunk before; empty for the first.
+    fn last_cell(&self) -> &[u8] {
+        match &self.state {
+            BuildState::Ordered(sorter) | BuildState::Unordered(sorter) => sorter.last_cell(),
+            BuildState::Growing(_) | BuildState::Deferred => &self.last_cell,
+        }
+    }
+
     /// Appends the cells of a chunk, which are in order. Cells that wait to be sorted may take `room` bytes.
     pub(super) fn append(
         &mut self,
@@ -77,13 +86,15 @@ impl TreeBuilder {
         room: usize,
     ) -> Result<(), TreeFailure> {
         let Some(first) = cells.iter().next() else { return Ok(()) };
-        let is_first = self.last_cell.is_empty();
-        if !is_first && self.order.is_duplicate(&self.last_cell, first) {
-            return Err(TreeFailure::Duplicate([&self.last_cell, first].map(|cell| self.order.rowid(cell))));
+        let last = self.last_cell();
+        if !last.is_empty() && self.order.is_duplicate(last, first) {
+            return Err(TreeFailure::Duplicate([last, first].map(|cell| self.order.rowid(cell))));
         }
-        let is_ordered = is_first || self.order.compare(&self.last_cell, first).is_lt();
+        let is_ordered = last.is_empty() || self.order.compare(last, first).is_lt();
         self.last_cell.clear();
-        self.last_cell.extend_from_slice(cells.last());
+        if matches!(self.state, BuildState::Growing(_) | BuildState::Deferred) {
+            self.last_cell.extend_from_slice(cells.last());
+        }
         if self.kind == TreeKind::Table {
             pages.write_overflow(cells)?;
         }
@@ -105,6 +116,7 @@ impl TreeBuilder {
                     BuildState::Ordered(sorter)
                 } else {
                     let mut tree = Tree::new(self.kind, self.root);
+                    sorter.last_cell().clone_into(&mut self.last_cell);
                     sorter.unsorted(|cells| self.grow(&mut tree, cells, pages))?;
                     BuildState::Growing(tree)
                 }
@@ -116,7 +128,10 @@ impl TreeBuilder {
         };
         match (&self.state, self.kind) {
             _ if self.sorted_bytes() <= room => {}
-            (BuildState::Unordered(_), TreeKind::Index) => self.state = BuildState::Deferred,
+            (BuildState::Unordered(sorter), TreeKind::Index) => {
+                sorter.last_cell().clone_into(&mut self.last_cell);
+                self.state = BuildState::Deferred;
+            }
             (BuildState::Unordered(_), TreeKind::Table) => return Err(TreeFailure::TooManyToSort),
             _ => {}
         }

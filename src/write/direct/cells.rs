@@ -20,6 +20,9 @@
 use super::record::get_varint;
 use std::ops::Range;
 
+/// Buffers up to this size are kept for the next cells.
+const MAX_KEPT_BYTES: usize = 16 << 20;
+
 /// Bytes of a page number.
 pub(super) const POINTER_BYTES: usize = 4;
 
@@ -93,6 +96,22 @@ impl Cells {
         Self { buffer: vec![0; bytes], lengths: Vec::with_capacity(cells), ..Self::default() }
     }
 
+    /// The cells in `bytes`, of these lengths.
+    pub(super) fn of_bytes(bytes: Vec<u8>, lengths: Vec<u32>) -> Self {
+        Self { used: bytes.len(), buffer: bytes, lengths, ..Self::default() }
+    }
+
+    /// The bytes of all cells for keeping. They are copied, unless they are so many that the buffer is not reused.
+    pub(super) fn keep_bytes(&mut self) -> Vec<u8> {
+        if self.buffer.len() <= MAX_KEPT_BYTES {
+            return self.bytes().to_vec();
+        }
+        let mut bytes = std::mem::take(&mut self.buffer);
+        bytes.truncate(std::mem::take(&mut self.used));
+        self.lengths.clear();
+        bytes
+    }
+
     /// The bytes of all cells.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.buffer[..self.used]
@@ -100,14 +119,18 @@ impl Cells {
 
     /// Removes all cells, and keeps the memory unless a large value needed it.
     pub(super) fn clear(&mut self) {
-        const MAX_KEPT_BYTES: usize = 16 << 20;
         self.used = 0;
         self.lengths.clear();
-        self.overflow.clear();
-        self.overflow.shrink_to(MAX_KEPT_BYTES);
         if self.buffer.len() > MAX_KEPT_BYTES {
             self.buffer = Vec::new();
         }
+        self.clear_overflow();
+    }
+
+    /// Removes the overflow pages, which have been written.
+    pub(super) fn clear_overflow(&mut self) {
+        self.overflow.clear();
+        self.overflow.shrink_to(MAX_KEPT_BYTES);
         self.chains.clear();
     }
 
@@ -117,8 +140,8 @@ impl Cells {
         const LARGE_BYTES: usize = 1 << 20;
         let end = self.used + bytes;
         if end > self.buffer.len() {
-            // Twice as much would be a waste for a large value, whose excess moves to overflow pages.
-            let spare = end.min(LARGE_BYTES).max(end / 4);
+            // Twice as much would be a waste for a large cell, which may be the only one.
+            let spare = end.min(LARGE_BYTES).max(self.used / 4);
             self.buffer.resize(end + spare, 0);
         }
         &mut self.buffer[self.used..end]
@@ -188,41 +211,83 @@ impl Cells {
     pub(super) fn with_overflow_pages(&self, limits: PayloadLimits) -> Self {
         let mut local = Self::default();
         for cell in self.iter() {
-            local.room(cell.len()).copy_from_slice(cell);
-            local.finish_cell(cell.len(), get_varint(cell).1, limits);
+            let (head, payload) = cell.split_at(get_varint(cell).1);
+            if payload.len() > limits.max_local {
+                local.push_spilled(head, payload.len(), limits, |to| to.put(payload));
+            } else {
+                local.push(cell);
+            }
         }
         local
     }
 
-    /// Turns the first `bytes` bytes of the room into a cell, whose payload starts at offset `payload`.
+    /// Turns the first `bytes` bytes of the room into a cell.
     #[inline]
-    pub(super) fn finish_cell(&mut self, bytes: usize, payload: usize, limits: PayloadLimits) {
-        let bytes =
-            if bytes - payload > limits.max_local { self.spill(bytes, payload, limits) } else { bytes };
+    pub(super) fn finish_cell(&mut self, bytes: usize) {
         self.used += bytes;
         self.lengths.push(bytes as u32);
     }
 
-    /// Moves the excess of a payload to overflow pages, and returns the new length of the cell.
+    /// Appends a cell that starts with `head`. `put` writes its payload, which is too large to be stored in the cell.
     #[cold]
-    fn spill(&mut self, bytes: usize, payload: usize, limits: PayloadLimits) -> usize {
-        let pointer = payload + limits.local(bytes - payload);
-        let cell = &mut self.buffer[self.used..self.used + bytes];
+    pub(super) fn push_spilled(
+        &mut self,
+        head: &[u8],
+        payload_bytes: usize,
+        limits: PayloadLimits,
+        put: impl FnOnce(&mut SpilledPayload<'_>),
+    ) {
+        let local_bytes = limits.local(payload_bytes);
         let first = self.overflow.len();
-        let pages = (bytes - pointer).div_ceil(limits.page_bytes - POINTER_BYTES);
-        self.overflow.reserve(pages * limits.page_bytes);
-        for part in cell[pointer..].chunks(limits.page_bytes - POINTER_BYTES) {
-            self.overflow.extend_from_slice(&[0; POINTER_BYTES]);
-            self.overflow.extend_from_slice(part);
-        }
-        self.overflow.resize(first + pages * limits.page_bytes, 0);
-        self.chains.push(Chain { pointer_at: self.used + pointer, pages: first..self.overflow.len() });
-        // The page number fits: it replaces more bytes.
-        pointer + POINTER_BYTES
+        let pages = (payload_bytes - local_bytes).div_ceil(limits.page_bytes - POINTER_BYTES);
+        let end = first + pages * limits.page_bytes;
+        let mut overflow = std::mem::take(&mut self.overflow);
+        overflow.reserve(end - first);
+        let start = self.used;
+        let pointer_at = start + head.len() + local_bytes;
+        let cell = self.room(head.len() + local_bytes + POINTER_BYTES);
+        let (cell_head, payload) = cell.split_at_mut(head.len());
+        cell_head.copy_from_slice(head);
+        let local = &mut payload[..local_bytes];
+        put(&mut SpilledPayload { local, overflow: &mut overflow, limits, page_left: 0 });
+        overflow.resize(end, 0);
+        self.overflow = overflow;
+        self.chains.push(Chain { pointer_at, pages: first..end });
+        self.finish_cell(pointer_at + POINTER_BYTES - start);
     }
 
     /// The cells, the overflow pages, and which pages belong to which cell.
     pub(super) fn overflow(&mut self) -> (&mut [u8], &mut [u8], &[Chain]) {
         (&mut self.buffer[..self.used], &mut self.overflow, &self.chains)
+    }
+}
+
+/// A payload that is written to its cell and, beyond what the cell stores, to overflow pages.
+pub(super) struct SpilledPayload<'c> {
+    /// What is left of the place in the cell.
+    local: &'c mut [u8],
+    overflow: &'c mut Vec<u8>,
+    /// What is left of the last overflow page.
+    page_left: usize,
+    limits: PayloadLimits,
+}
+
+impl SpilledPayload<'_> {
+    /// Appends `bytes` to the payload.
+    pub(super) fn put(&mut self, bytes: &[u8]) {
+        let (local, mut excess) = bytes.split_at(bytes.len().min(self.local.len()));
+        if let Some(place) = self.local.split_off_mut(..local.len()) {
+            place.copy_from_slice(local);
+        }
+        while !excess.is_empty() {
+            if self.page_left == 0 {
+                self.overflow.extend_from_slice(&[0; POINTER_BYTES]);
+                self.page_left = self.limits.page_bytes - POINTER_BYTES;
+            }
+            let (now, later) = excess.split_at(excess.len().min(self.page_left));
+            self.overflow.extend_from_slice(now);
+            self.page_left -= now.len();
+            excess = later;
+        }
     }
 }

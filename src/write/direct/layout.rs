@@ -5,7 +5,7 @@
 //! byte. Then the length of the header is known, serial types that are the same for all rows form a template, and
 //! encoding a row is copying its values one after the other. Other blocks are encoded by the plain algorithm.
 
-use super::cells::{Cells, PayloadLimits, TreeKind};
+use super::cells::{Cells, PayloadLimits, SpilledPayload, TreeKind};
 use super::record::{
     MAX_VARINT_BYTES, REAL_BYTES, REAL_TYPE, header_bytes, integer_bytes, integer_type, put_body,
     put_integer, put_varint, serial_type, varint_bytes,
@@ -25,6 +25,18 @@ pub(super) struct CellSink<'c> {
     pub(super) kind: TreeKind,
     pub(super) limits: PayloadLimits,
     pub(super) cells: &'c mut Cells,
+}
+
+impl TreeKind {
+    /// Writes what a cell of a leaf has before its payload to the start of `to`. Returns its size.
+    #[inline]
+    fn put_head(self, to: &mut [u8], payload_bytes: usize, rowid: i64) -> usize {
+        let bytes = put_varint(to, payload_bytes as u64);
+        match self {
+            Self::Table => bytes + put_varint(&mut to[bytes..], rowid.cast_unsigned()),
+            Self::Index => bytes,
+        }
+    }
 }
 
 /// Rows in a block. Its values are read twice and should stay in the first-level cache.
@@ -62,7 +74,7 @@ impl CellSink<'_> {
                 None => {
                     for row in block {
                         let values = columns.iter().map(|column| column.get(*row));
-                        if self.push_row(values, rows.rowids[*row]) > max_bytes {
+                        if self.push_row(values, rows.rowids[*row], max_bytes) > max_bytes {
                             return Err(*row);
                         }
                     }
@@ -72,19 +84,29 @@ impl CellSink<'_> {
         Ok(())
     }
 
-    /// Appends the cell of a row or index entry by the plain algorithm. Returns the size of its payload.
-    fn push_row<'v>(&mut self, values: impl Iterator<Item = Value<'v>> + Clone, rowid: i64) -> usize {
+    /// Appends the cell of a row or index entry by the plain algorithm, unless its payload is larger than `max_bytes`.
+    /// Returns the size of the payload.
+    fn push_row<'v>(
+        &mut self,
+        values: impl Iterator<Item = Value<'v>> + Clone,
+        rowid: i64,
+        max_bytes: usize,
+    ) -> usize {
         let (types_bytes, body_bytes) = values.clone().fold((0, 0), |(types, body), value| {
             let (serial_type, bytes) = serial_type(&value);
             (types + varint_bytes(serial_type), body + bytes)
         });
         let header_bytes = header_bytes(types_bytes);
         let payload_bytes = header_bytes + body_bytes;
-        let cell = self.cells.room(2 * MAX_VARINT_BYTES + payload_bytes + PADDING_BYTES);
-        let mut head_bytes = put_varint(cell, payload_bytes as u64);
-        if self.kind == TreeKind::Table {
-            head_bytes += put_varint(&mut cell[head_bytes..], rowid.cast_unsigned());
+        if payload_bytes > max_bytes {
+            return payload_bytes;
         }
+        if payload_bytes > self.limits.max_local {
+            self.push_spilled_row(values, rowid, header_bytes, payload_bytes);
+            return payload_bytes;
+        }
+        let cell = self.cells.room(2 * MAX_VARINT_BYTES + payload_bytes + PADDING_BYTES);
+        let head_bytes = self.kind.put_head(cell, payload_bytes, rowid);
         let (header, mut body) = cell[head_bytes..].split_at_mut(header_bytes);
         let mut header_at = put_varint(header, header_bytes as u64);
         for value in values {
@@ -93,8 +115,40 @@ impl CellSink<'_> {
             put_body(body, &value, bytes);
             body = &mut body[bytes..];
         }
-        self.cells.finish_cell(head_bytes + payload_bytes, head_bytes, self.limits);
+        self.cells.finish_cell(head_bytes + payload_bytes);
         payload_bytes
+    }
+
+    /// As [`CellSink::push_row`], for a payload that does not fit in its cell. Its bytes are copied once, to where they belong.
+    #[cold]
+    fn push_spilled_row<'v>(
+        &mut self,
+        values: impl Iterator<Item = Value<'v>> + Clone,
+        rowid: i64,
+        header_bytes: usize,
+        payload_bytes: usize,
+    ) {
+        let mut head = [0; 2 * MAX_VARINT_BYTES];
+        let head_bytes = self.kind.put_head(&mut head, payload_bytes, rowid);
+        self.cells.push_spilled(&head[..head_bytes], payload_bytes, self.limits, |payload| {
+            let mut varint = [0; MAX_VARINT_BYTES];
+            let mut put = |payload: &mut SpilledPayload<'_>, value| {
+                let bytes = put_varint(&mut varint, value);
+                payload.put(&varint[..bytes]);
+            };
+            put(payload, header_bytes as u64);
+            values.clone().for_each(|value| put(payload, serial_type(&value).0));
+            for value in values {
+                match value {
+                    Value::Text(bytes) | Value::Blob(bytes) => payload.put(bytes),
+                    number => {
+                        let (mut body, bytes) = ([0; 8], serial_type(&number).1);
+                        put_body(&mut body, &number, bytes);
+                        payload.put(&body[..bytes]);
+                    }
+                }
+            }
+        });
     }
 }
 

@@ -176,7 +176,11 @@ impl Pages {
                 pointer[..POINTER_BYTES].copy_from_slice(&number);
             }
         }
-        if chains.is_empty() { Ok(()) } else { self.write(overflow) }
+        if !chains.is_empty() {
+            self.write(overflow)?;
+            cells.clear_overflow();
+        }
+        Ok(())
     }
 
     /// Overwrites a page that SQLite created, or a reused one.

@@ -181,34 +181,52 @@ impl Sorter {
         self.bytes + size_of::<u32>() * self.cells
     }
 
-    /// Adds a run of cells, which are in order.
-    pub(super) fn push(&mut self, cells: &Cells) {
+    /// The cell that was added last; empty if there is none.
+    pub(super) fn last_cell(&self) -> &[u8] {
+        self.runs.last().map_or(&[], |run| run.cell(run.ends.len() - 1))
+    }
+
+    /// Adds a run of cells, which are in order. May take them away.
+    pub(super) fn push(&mut self, cells: &mut Cells) {
         /// Longer runs are cut, so that offsets fit in 32 bits.
         const MAX_RUN_BYTES: usize = 1 << 30;
-        let mut rest = (cells.bytes(), cells.lengths.as_slice());
-        while !rest.1.is_empty() {
+        let ends_of = |lengths: &[u32]| -> Vec<_> {
             let mut end = 0;
-            let ends = rest.1.iter().map_while(|length| {
+            let ends = lengths.iter().map_while(|length| {
                 let is_first_or_fits = end == 0 || end + *length as usize <= MAX_RUN_BYTES;
                 end += *length as usize;
                 is_first_or_fits.then_some(end as u32)
             });
-            let ends: Vec<_> = ends.collect();
+            ends.collect()
+        };
+        let ends = ends_of(&cells.lengths);
+        if ends.len() == cells.lengths.len() {
+            if !ends.is_empty() {
+                self.push_run(Run { bytes: cells.keep_bytes(), ends });
+            }
+            return;
+        }
+        let mut rest = (cells.bytes(), cells.lengths.as_slice());
+        while !rest.1.is_empty() {
+            let ends = ends_of(rest.1);
             let (bytes, after) = rest.0.split_at(ends.last().map_or(0, |end| *end as usize));
             rest = (after, &rest.1[ends.len()..]);
-            self.bytes += bytes.len();
-            self.cells += ends.len();
-            self.runs.push(Run { bytes: bytes.to_vec(), ends });
+            self.push_run(Run { bytes: bytes.to_vec(), ends });
         }
+    }
+
+    fn push_run(&mut self, run: Run) {
+        self.bytes += run.bytes.len();
+        self.cells += run.ends.len();
+        self.runs.push(run);
     }
 
     /// Passes on all cells, part by part, in the order of the runs.
     pub(super) fn unsorted<E>(self, mut take: impl FnMut(&mut Cells) -> Result<(), E>) -> Result<(), E> {
-        let mut part = Cells::default();
-        for run in self.runs {
-            part.clear();
-            (0..run.ends.len()).for_each(|number| part.push(run.cell(number)));
-            take(&mut part)?;
+        for Run { bytes, ends } in self.runs {
+            let starts = std::iter::once(0).chain(ends.iter().copied());
+            let lengths = ends.iter().zip(starts).map(|(end, start)| end - start).collect();
+            take(&mut Cells::of_bytes(bytes, lengths))?;
         }
         Ok(())
     }

@@ -260,7 +260,7 @@ impl Tree {
         self,
         limits: PayloadLimits,
         pages: &Pages,
-        mut take: impl FnMut(&Cells),
+        mut take: impl FnMut(&mut Cells),
     ) -> Result<ReclaimedPages> {
         const PART_BYTES: usize = 1 << 20;
         let mut leaves = Cells::default();
@@ -276,18 +276,18 @@ impl Tree {
                 self.extract_cells(cell, is_leaf, limits, pages, cells, &mut reclaimed)?;
             }
             if leaves.bytes().len() > PART_BYTES {
-                take(&leaves);
+                take(&mut leaves);
                 leaves.clear();
             }
-            take(&interior);
+            take(&mut interior);
         }
-        take(&leaves);
+        take(&mut leaves);
         for (level, waiting) in self.waiting.iter().enumerate() {
             let mut cells = Cells::default();
             for cell in waiting.iter() {
                 self.extract_cells(cell, level == 0, limits, pages, &mut cells, &mut reclaimed)?;
             }
-            take(&cells);
+            take(&mut cells);
         }
         Ok(reclaimed)
     }
