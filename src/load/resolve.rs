@@ -8,14 +8,15 @@ use crate::engine::output::PipelineFailure;
 use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
 use crate::engine::timers::StageTimers;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::eval::Seed;
 use crate::plan::{Column, Expr, HeaderColumns, Plan, Table};
 use crate::report::{Note, Progress};
-use crate::schema::column_stats::ColumnStats;
+use crate::schema::names::NameIndex;
 use crate::schema::select::fill_columns;
 use crate::schema::table::{self, ExistingColumn, with_nulls};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::atomic::Ordering;
 
 /// Chunks of each input that types are inferred from before a load; what they show nearly always holds.
 pub(super) const SAMPLE_CHUNKS: usize = 16;
@@ -55,22 +56,25 @@ impl Conductor<'_> {
         let (Some(options), Some(first)) = (&plan.columns, list.first()) else {
             return Ok(ResolvedPlan { plan, notes: Vec::new(), is_guess: false });
         };
-        let names = &first.header.names;
+        let names = NameIndex::new(&first.header.names);
         let known = match plan.table.if_exists.fills_existing() {
             true => existing_columns(self.database, &plan.table)?,
             false => None,
         };
         let max_chunks = if scan_all { usize::MAX } else { SAMPLE_CHUNKS };
-        let needs_types = needs_types(options, names, known.as_deref())?;
+        let needs_types = needs_types(options, &names, known.as_deref())?;
         let inferred = match needs_types {
-            true => self.infer(&plan, names, list, jobs, max_chunks)?,
-            false => Inferred::nothing(names.len()),
+            true => self.infer(&plan, &names, list, jobs, max_chunks)?,
+            false => Inferred::default(),
         };
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(Kind::Interrupted.into());
+        }
         let mut known_notes = HashSet::new();
         let notes = list.iter().flat_map(|input| &input.header.notes);
         let mut notes: Vec<_> = notes.filter(|note| known_notes.insert(*note)).cloned().collect();
-        notes.extend(type_notes(&inferred, options, names, list.len() > 1));
-        let columns = table::columns(names, &inferred.columns, options)?;
+        notes.extend(type_notes(&inferred, options, names.names(), list.len() > 1));
+        let columns = table::columns(&names, &inferred.columns, options)?;
         let table = match &known {
             Some(known) => table::match_existing(columns, options, &plan.table, known)?,
             None => {
@@ -85,40 +89,52 @@ impl Conductor<'_> {
         Ok(ResolvedPlan { plan: Plan { table, ..plan }, notes, is_guess })
     }
 
-    /// Infers the types of the columns `names` from at most `max_chunks` chunks of each input.
+    /// Infers the types of the columns to load from at most `max_chunks` chunks of each input.
     fn infer(
         &self,
         plan: &Plan,
-        names: &[String],
+        names: &NameIndex<'_>,
         list: &[CsvInput],
         jobs: usize,
         max_chunks: usize,
     ) -> Result<Inferred> {
+        let numbers = match &plan.columns {
+            Some(options) => table::loaded_columns(names, options)?,
+            None => BTreeSet::new(),
+        };
+        if numbers.is_empty() {
+            return Ok(Inferred::default());
+        }
         let field = |name: &String| with_nulls(Expr::Field(name.clone()), &plan.nulls);
-        let fields = names.iter().map(|name| Column::new(name, "TEXT", field(name)));
+        let loaded = numbers.iter().map(|at| &names.names()[*at]);
+        let fields = loaded.map(|name| Column::new(name, "TEXT", field(name)));
         let text_table = Table::new("", fields.collect());
         let inputs = Inputs::new(list, plan, &text_table, Seed::fixed(0))?.with_max_chunks(max_chunks);
         let (progress, timers) = (Progress::default(), StageTimers::default());
         let pipeline = PipelineRunner { jobs, progress: &progress, stop: self.stop, timers: &timers };
-        let mut writer = InferTypes::new(inputs.names(), names.len());
+        let mut writer = InferTypes::new(inputs.names(), numbers.len());
         match pipeline.run(&inputs, &mut writer, &mut (), &mut RecordLog::default()) {
             Err(PipelineFailure::Error(error)) => Err(error),
             // All columns are TEXT, and no table takes the rows.
-            _ => Ok(writer.inferred()),
+            _ => Ok(writer.inferred(numbers)),
         }
     }
 }
 
 /// Whether the types of columns are to be inferred.
-fn needs_types(options: &HeaderColumns, names: &[String], known: Option<&[ExistingColumn]>) -> Result<bool> {
+fn needs_types(
+    options: &HeaderColumns,
+    names: &NameIndex<'_>,
+    known: Option<&[ExistingColumn]>,
+) -> Result<bool> {
     if options.all_text {
         return Ok(false);
     }
     // A table that exists has its types.
     let Some(known) = known else { return Ok(true) };
-    let nothing = Inferred::nothing(names.len());
-    let columns = table::columns(names, &nothing.columns, options)?;
-    let is_known = |column: &Column| known.iter().any(|known| known.has_name(&column.name));
+    let columns = table::columns(names, &HashMap::new(), options)?;
+    let known: HashSet<_> = known.iter().map(|known| known.name.to_ascii_lowercase()).collect();
+    let is_known = |column: &Column| known.contains(&column.name.to_ascii_lowercase());
     Ok(options.add_columns && !columns.iter().all(is_known))
 }
 
@@ -129,13 +145,18 @@ fn type_notes(
     names: &[String],
     names_inputs: bool,
 ) -> Vec<Note> {
-    let note = |(name, stats): (&String, &ColumnStats)| {
-        let is_given = options.types.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
-        let (reason, row) = stats.reason().filter(|_| !is_given)?;
+    let given: HashSet<_> = options.types.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+    let note = |at: &usize| {
+        let name = &names[*at];
+        let (reason, row) = inferred.columns[at].reason()?;
+        if given.contains(&name.to_ascii_lowercase()) {
+            return None;
+        }
         let position = inferred.positions.get(&row);
         let input = position.filter(|_| names_inputs).map(|position| position.input.clone());
         let line = position.map(|position| position.line);
         Some(Note::TextColumn { column: name.clone(), reason, line, input })
     };
-    names.iter().zip(&inferred.columns).filter_map(note).collect()
+    let numbers: BTreeSet<_> = inferred.columns.keys().collect();
+    numbers.into_iter().filter_map(note).collect()
 }

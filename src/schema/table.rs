@@ -2,12 +2,12 @@
 //! existing one.
 
 use super::column_stats::ColumnStats;
-use super::names::unique_names;
+use super::names::{NameIndex, unique_names};
 use crate::error::{ColumnUse, Error, Kind, PlanError, Result};
 use crate::plan::{Column, Expr, HeaderColumns, Nulls, OnConflict, OnMismatch, SelectItem, Table, Type};
 use crate::schema::ddl::{column_sql, quote_name, quote_names};
 use crate::types::ColumnAffinity;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// A column of an existing table.
 #[derive(Debug)]
@@ -41,38 +41,61 @@ pub(crate) fn with_nulls(expr: Expr, nulls: &Nulls) -> Expr {
     expr.map_fields(&|name| field(name, nulls))
 }
 
-/// The index of the column `name`. An exact match wins over one that ignores ASCII case.
-fn find(column_use: ColumnUse, name: &String, columns: &[String]) -> Result<usize> {
-    let exact = columns.iter().position(|column| column == name);
-    let ignoring_case = || columns.iter().position(|column| column.eq_ignore_ascii_case(name));
-    exact.or_else(ignoring_case).ok_or_else(|| {
-        Error::from(Kind::NoSuchColumn { column_use, column: name.clone(), found: columns.to_vec() })
+/// The number of the column `name`.
+fn find(column_use: ColumnUse, name: &String, columns: &NameIndex<'_>) -> Result<usize> {
+    columns.find(name).ok_or_else(|| {
+        let found = columns.names().to_vec();
+        Error::from(Kind::NoSuchColumn { column_use, column: name.clone(), found })
     })
 }
 
-/// The columns to load, from the columns of the input (`names`) and the statistics of their values.
+/// The numbers of the columns of the input (`names`) to load.
+///
+/// # Errors
+/// [`Kind::NoSuchColumn`] if an option names a column that is not in `names`.
+pub(crate) fn loaded_columns(names: &NameIndex<'_>, options: &HeaderColumns) -> Result<BTreeSet<usize>> {
+    let HeaderColumns { select_list, selected, .. } = options;
+    let takes_all = match select_list.as_slice() {
+        [] => selected.is_empty(),
+        list => list.contains(&SelectItem::All),
+    };
+    if takes_all {
+        return Ok((0..names.names().len()).collect());
+    }
+    let listed = select_list.iter().filter_map(|item| match item {
+        SelectItem::Column { column, .. } => Some((ColumnUse::Select, column)),
+        _ => None,
+    });
+    let selected = selected.iter().filter(|_| select_list.is_empty()).map(|name| (ColumnUse::Load, name));
+    listed.chain(selected).map(|(column_use, name)| find(column_use, name, names)).collect()
+}
+
+/// The columns to load, from the columns of the input (`names`) and the statistics of their values; columns without
+/// statistics have no values.
 ///
 /// # Errors
 /// [`Kind::NoSuchColumn`] if an option names a column that is not in `names`.
 pub(crate) fn columns(
-    names: &[String],
-    stats: &[ColumnStats],
+    names: &NameIndex<'_>,
+    stats: &HashMap<usize, ColumnStats>,
     options: &HeaderColumns,
 ) -> Result<Vec<Column>> {
-    let mut final_names = names.to_vec();
+    let (mut final_names, mut requested_types) = (HashMap::new(), HashMap::new());
     for (old, new) in &options.renamed {
-        final_names[find(ColumnUse::Rename, old, names)?] = new.clone();
+        final_names.insert(find(ColumnUse::Rename, old, names)?, new.as_str());
     }
-    let mut requested_types = vec![None; names.len()];
     for (name, to) in &options.types {
-        requested_types[find(ColumnUse::Type, name, names)?] = Some(*to);
+        requested_types.insert(find(ColumnUse::Type, name, names)?, *to);
     }
+    let final_name = |at: usize| final_names.get(&at).copied().unwrap_or(&names.names()[at]);
+    let no_values = ColumnStats::default();
     let column = |name: &str, at: usize| {
-        let field = Expr::Field(names[at].clone());
+        let field = Expr::Field(names.names()[at].clone());
         let typed = |to, on_mismatch| Expr::Typed { expr: Box::new(field.clone()), to, on_mismatch };
-        let (to, value) = match (requested_types[at], stats[at].column_type()) {
-            (Some(to), _) => (to, typed(to, OnMismatch::Reject)),
-            (None, Type::Text) if stats[at].is_empty() && !options.all_text => {
+        let stats = stats.get(&at).unwrap_or(&no_values);
+        let (to, value) = match (requested_types.get(&at), stats.column_type()) {
+            (Some(to), _) => (*to, typed(*to, OnMismatch::Reject)),
+            (None, Type::Text) if stats.is_empty() && !options.all_text => {
                 (Type::Text, typed(Type::Text, OnMismatch::TypeMismatch))
             }
             (None, Type::Text) => (Type::Text, field),
@@ -80,7 +103,7 @@ pub(crate) fn columns(
         };
         Column::new(name, to.as_str(), value)
     };
-    let all = || final_names.iter().enumerate().map(|(at, name)| column(name, at));
+    let all = || (0..names.names().len()).map(|at| column(final_name(at), at));
     let mut columns = Vec::new();
     for item in &options.select_list {
         match item {
@@ -95,7 +118,7 @@ pub(crate) fn columns(
     }
     for name in options.selected.iter().filter(|_| options.select_list.is_empty()) {
         let at = find(ColumnUse::Load, name, names)?;
-        columns.push(column(&final_names[at], at));
+        columns.push(column(final_name(at), at));
     }
     if columns.is_empty() {
         columns.extend(all());
@@ -128,11 +151,12 @@ pub(crate) fn new_table(
     if table.on_conflict == OnConflict::Update && options.primary_key.is_empty() {
         return Err(PlanError::UpdateNeedsKey { table: table.name.clone() }.into());
     }
+    let index = NameIndex::new(&names);
     for name in &options.not_null {
-        columns[find(ColumnUse::NotNull, name, &names)?].declaration.push_str(" NOT NULL");
+        columns[find(ColumnUse::NotNull, name, &index)?].declaration.push_str(" NOT NULL");
     }
     let resolve = |column_use, list: &[String]| -> Result<Vec<String>> {
-        list.iter().map(|name| find(column_use, name, &names).map(|at| names[at].clone())).collect()
+        list.iter().map(|name| find(column_use, name, &index).map(|at| names[at].clone())).collect()
     };
     let mut table = Table { columns, ..table.clone() };
     let key = resolve(ColumnUse::PrimaryKey, &options.primary_key)?;
