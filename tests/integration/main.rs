@@ -38,4 +38,5 @@ mod signals;
 mod sql_pipelines;
 mod streams;
 mod target_database;
+mod terminal;
 mod twins;
