@@ -130,5 +130,7 @@ mod types;
 #[doc(hidden)]
 pub mod write;
 
+#[doc(hidden)]
+pub use error::printable;
 pub use error::{ColumnUse, Error, Kind, PlanError, Position, Reason, Result, SqliteError};
 pub use loader::Loader;

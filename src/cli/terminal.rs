@@ -5,6 +5,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
+use sqload::printable;
 use sqload::report::Progress;
 use std::error::Error;
 use std::io::{IsTerminal, Write};
@@ -102,15 +103,6 @@ pub(crate) fn print_error(error: &(dyn Error + 'static)) {
         }
     }
     print_status(false, &format!("sqload: {}", lines.join("\n  because: ")));
-}
-
-/// `text` with control characters escaped, so that names from an input cannot control a terminal.
-fn printable(text: &str) -> String {
-    let escaped = |char: char| match char.is_control() && !matches!(char, '\n' | '\t') {
-        true => char.escape_default().to_string(),
-        false => char.to_string(),
-    };
-    text.chars().map(escaped).collect()
 }
 
 /// Prints `text` on standard output. A reader that closes the pipe early has seen enough.

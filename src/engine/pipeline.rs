@@ -162,7 +162,7 @@ impl PipelineRunner<'_> {
             let make = || -> Result<EncodedBatch<E::Encoded>> {
                 let worker = worker_for(input, inputs, &mut current);
                 let source = Source { chunk, arena };
-                let batch = Batch::try_new(source, |source| worker.rows(source.chunk.get()?, &source.arena))?;
+                let batch = Batch::try_new(source, |source| worker.rows(source.chunk.get(), &source.arena))?;
                 batch.borrow_owner().chunk.release_if_large();
                 encoder.encode(batch.borrow_dependent(), &mut encoded);
                 batch.borrow_owner().chunk.release_if_large();

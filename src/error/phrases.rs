@@ -40,11 +40,12 @@ pub(super) fn place_prefix(place: Option<&Place>) -> String {
 /// A question, in parentheses, for the one of `names` that is most similar to `name`; empty if none is similar.
 pub(crate) fn nearest(name: &str, names: &[String]) -> String {
     const MIN_SIMILARITY: f64 = 0.7;
-    let similarity = |other: &String| strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase());
-    let nearest = names.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    let name = name.to_lowercase();
+    let rated = names.iter().map(|other| (strsim::jaro_winkler(&name, &other.to_lowercase()), other));
+    let nearest = rated.max_by(|(a, _), (b, _)| a.total_cmp(b));
     nearest
-        .filter(|nearest| similarity(nearest) >= MIN_SIMILARITY)
-        .map_or(String::new(), |nearest| format!(" (did you mean {nearest:?}?)"))
+        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
+        .map_or(String::new(), |(_, nearest)| format!(" (did you mean {nearest:?}?)"))
 }
 
 /// The first of `names`, separated by commas, and the number of the others.

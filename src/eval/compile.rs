@@ -6,6 +6,7 @@ use crate::eval::functions::utc;
 use crate::eval::sqlite::{InputColumn, Session};
 use crate::plan::{EvaluatorChoice, Expr, Function, OnMismatch, SqlExpr, Type};
 use crate::schema::ddl::quote_name;
+use crate::schema::names::NameIndex;
 use indexmap::IndexSet;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -110,9 +111,7 @@ impl From<Error> for NotCompiled {
 /// Compiles the expressions of one table.
 #[derive(Debug)]
 pub(super) struct Compiler<'c> {
-    header: &'c [String],
-    /// The indexes of the columns by name, in ASCII lower case.
-    columns_by_name: HashMap<String, Vec<usize>>,
+    header: NameIndex<'c>,
     /// The name of the input, for error messages.
     input: &'c Arc<str>,
     evaluator: EvaluatorChoice,
@@ -129,11 +128,7 @@ impl<'c> Compiler<'c> {
         evaluator: EvaluatorChoice,
         unix_millis: u64,
     ) -> Self {
-        let mut columns_by_name: HashMap<_, Vec<_>> = HashMap::new();
-        for (index, name) in header.iter().enumerate() {
-            columns_by_name.entry(name.to_ascii_lowercase()).or_default().push(index);
-        }
-        Self { header, columns_by_name, input, evaluator, unix_millis, stream_count: 0 }
+        Self { header: NameIndex::new(header), input, evaluator, unix_millis, stream_count: 0 }
     }
 
     /// Compiles expressions to a block, one output each.
@@ -274,7 +269,7 @@ impl<'c> Compiler<'c> {
         if is_new {
             block.classes.push(classes);
             if let Op::Field(column) | Op::FieldOrNull(column) = &block.ops[index] {
-                block.column_names.insert(index, self.header[*column].clone());
+                block.column_names.insert(index, self.header.names()[*column].clone());
             }
         }
         Ok(index)
@@ -285,13 +280,14 @@ impl<'c> Compiler<'c> {
     /// # Errors
     /// [`Kind::MissingColumn`] or [`Kind::AmbiguousColumn`] if there is not exactly one.
     fn column(&self, name: &str) -> Result<usize> {
-        let in_any_case = self.columns_by_name.get(&name.to_ascii_lowercase()).map_or(&[][..], Vec::as_slice);
-        let exact: Vec<_> = in_any_case.iter().copied().filter(|index| self.header[*index] == name).collect();
+        let in_any_case: Vec<_> = self.header.find_all(name).collect();
+        let is_exact = |index: &usize| self.header.names()[*index] == name;
+        let exact: Vec<_> = in_any_case.iter().copied().filter(is_exact).collect();
         let input = self.input.clone();
-        match if exact.is_empty() { in_any_case } else { &exact } {
+        match if exact.is_empty() { &in_any_case[..] } else { &exact } {
             [index] => Ok(*index),
             [] => {
-                let (missing, found) = (name.to_owned(), self.header.to_vec());
+                let (missing, found) = (name.to_owned(), self.header.names().to_vec());
                 Err(Kind::MissingColumn { place: None, input, missing, found }.into())
             }
             _ => Err(Kind::AmbiguousColumn { place: None, input, name: name.to_owned() }.into()),

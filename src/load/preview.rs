@@ -60,11 +60,13 @@ impl Conductor<'_> {
             OnError::Abort => 0,
             OnError::Skip => self.plan.policies.max_errors.unwrap_or(u64::MAX),
         };
-        let is_all = inputs.fits_in_chunks(max_chunks)?;
+        let max_records = self.plan.input_options.max_records;
+        let is_limit_reached = max_records.is_some_and(|most| counts.records >= most);
+        let is_all = is_limit_reached || inputs.fits_in_chunks(max_chunks)?;
         let unfinished = pipeline.finish(writer, &inputs, &log).map_err(into_error)?;
         let rows = dry_run.rows(table, MAX_ROWS, MAX_CHARS)?;
         let tried_bytes = dry_run.finish_schema(&unfinished)?;
-        let estimated_bytes = match (is_all, self.plan.input_options.max_records) {
+        let estimated_bytes = match (is_all, max_records) {
             (true, _) => Some(tried_bytes),
             (false, Some(most)) => scaled(tried_bytes, most, counts.records),
             (false, None) => total_bytes(&list).and_then(|all| scaled(tried_bytes, all, progress.bytes())),

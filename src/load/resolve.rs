@@ -8,16 +8,18 @@ use crate::engine::output::PipelineFailure;
 use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
 use crate::engine::timers::StageTimers;
-use crate::error::{ColumnUse, Result};
+use crate::error::{ColumnUse, Kind, Result};
 use crate::eval::Seed;
 use crate::plan::{Column, Expr, HeaderColumns, InputTypes, OnMismatch, Plan, SelectItem, Table, Type};
 use crate::report::{Note, Progress};
 use crate::schema::column_stats::ColumnStats;
+use crate::schema::names::NameIndex;
 use crate::schema::select::fill_columns;
-use crate::schema::table::{self, ExistingColumn, InputColumn, find, position, with_nulls};
-use std::collections::HashSet;
+use crate::schema::table::{self, ExistingColumn, InputColumn, find, loaded_columns, with_nulls};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Chunks of each input that types are inferred from before a load; what they show nearly always holds.
 pub(super) const SAMPLE_CHUNKS: usize = 16;
@@ -34,13 +36,14 @@ pub(super) struct ResolvedPlan {
     pub(super) used_columns: Vec<(String, Type)>,
 }
 
-/// The columns of the inputs that a plan refers to.
-struct InputColumns {
-    names: Vec<String>,
+/// The columns of the inputs that a plan refers to. They are numbered as in `names`.
+struct InputColumns<'n> {
+    names: NameIndex<'n>,
     inferred: Inferred,
-    columns: Vec<InputColumn>,
-    /// For each column, whether its type matters to an expression.
-    is_used: Vec<bool>,
+    /// The columns that are loaded, used by expressions, or given a type.
+    columns: HashMap<usize, InputColumn>,
+    /// The columns whose types matter to an expression.
+    used: BTreeSet<usize>,
     is_guess: bool,
 }
 
@@ -52,115 +55,102 @@ impl Conductor<'_> {
         let Some(first) = list.first() else {
             return Ok(ResolvedPlan { plan, notes: Vec::new(), is_guess: false, used_columns: Vec::new() });
         };
-        let names = &first.header.names;
+        let header = &first.header.names;
         if let Some(select) = plan.select.take() {
-            plan.table.columns = fill_columns(&select, &plan.table, names)?;
+            plan.table.columns = fill_columns(&select, &plan.table, header)?;
         }
         let existing = match plan.columns.is_some() && plan.table.if_exists.fills_existing() {
             true => existing_columns(self.database, &plan.table)?,
             false => None,
         };
-        let needs_all = match &plan.columns {
-            Some(options) => needs_types(options, names, existing.as_deref())?,
-            None => false,
-        };
-        let inputs = self.input_columns(&plan, needs_all, list, jobs, scan_all)?;
-        let mut notes = header_notes(list);
+        let names = input_names(&plan, header)?;
+        let inputs = self.input_columns(&plan, &names, existing.as_deref(), (list, jobs), scan_all)?;
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(Kind::Interrupted.into());
+        }
+        let mut notes = Vec::new();
         if let Some(options) = plan.columns.take() {
-            notes.extend(text_notes(&inputs, &plan, list.len() > 1));
+            notes.extend(distinct(list.iter().flat_map(|input| input.header.notes.iter().cloned())));
+            notes.extend(inputs.text_notes(list.len() > 1));
             plan.table = self.table(&plan.table, &options, &inputs, existing.as_deref())?;
             plan.columns = Some(options);
-        } else {
-            notes.clear();
         }
-        notes.extend(number_notes(&inputs, &plan, list.len() > 1));
+        notes.extend(inputs.number_notes(&plan, list.len() > 1));
         let mut plan = with_input_types(plan, &inputs);
         apply_nulls(&mut plan);
-        let used =
-            inputs.names.iter().zip(&inputs.columns).zip(&inputs.is_used).filter(|(_, is_used)| **is_used);
-        let used_columns = used.map(|((name, column), _)| (name.clone(), column.column_type)).collect();
-        Ok(ResolvedPlan { plan, notes, is_guess: inputs.is_guess, used_columns })
+        let used = inputs.used.iter().map(|at| (names[*at].clone(), inputs.columns[at].column_type));
+        Ok(ResolvedPlan { plan, notes, is_guess: inputs.is_guess, used_columns: used.collect() })
     }
 
-    /// The columns of the inputs that the plan refers to, with their types; all columns if `needs_all`.
-    fn input_columns(
+    /// The columns of the inputs that the plan refers to, with their types.
+    fn input_columns<'n>(
         &self,
         plan: &Plan,
-        needs_all: bool,
-        list: &[CsvInput],
-        jobs: usize,
+        names: &'n [String],
+        existing: Option<&[ExistingColumn]>,
+        (list, jobs): (&[CsvInput], usize),
         scan_all: bool,
-    ) -> Result<InputColumns> {
+    ) -> Result<InputColumns<'n>> {
         let InputTypes { all_text, types } = &plan.input_types;
-        let header = list.first().map_or(&[][..], |first| &first.header.names);
-        let used = used_names(plan);
-        let names = match plan.columns {
-            Some(_) => header.to_vec(),
-            None => {
-                for (name, _) in types {
-                    find(ColumnUse::Type, name, header)?;
-                }
-                let referred = used.iter().copied().chain(types.iter().map(|(name, _)| name.as_str()));
-                let spelled = referred.map(|name| position(name, header).map_or(name, |at| &header[at]));
-                distinct(spelled.map(str::to_owned))
-            }
+        let names = NameIndex::new(names);
+        let used: BTreeSet<_> = used_names(plan).into_iter().filter_map(|name| names.find(name)).collect();
+        let mut requested = HashMap::new();
+        for (name, to) in types {
+            requested.insert(find(ColumnUse::Type, name, &names)?, *to);
+        }
+        let loaded = match &plan.columns {
+            Some(options) if needs_types(options, &names, existing)? => loaded_columns(&names, options)?,
+            _ => BTreeSet::new(),
         };
-        let mut is_used = vec![false; names.len()];
-        for at in used.iter().filter_map(|name| position(name, &names)) {
-            is_used[at] = true;
-        }
-        let mut is_inferred: Vec<_> =
-            is_used.iter().map(|is_used| (needs_all || *is_used) && !all_text).collect();
-        for (name, _) in types {
-            is_inferred[find(ColumnUse::Type, name, &names)?] = false;
-        }
-        let inferred = self.infer_types(plan, (&names, &is_inferred), list, jobs, scan_all)?;
-        let columns = table::input_columns(&names, &inferred.columns, &plan.input_types)?;
-        let is_guess = is_inferred.contains(&true) && !scan_all;
-        Ok(InputColumns { names, inferred, columns, is_used, is_guess })
+        let mut numbers = &loaded | &used;
+        numbers.retain(|at| !all_text && !requested.contains_key(at));
+        let is_guess = !numbers.is_empty() && !scan_all;
+        let inferred = self.infer_types(plan, (names.names(), numbers), list, jobs, scan_all)?;
+        let no_values = ColumnStats::default();
+        let column = |at: usize| {
+            let stats = inferred.columns.get(&at).unwrap_or(&no_values);
+            let name = &names.names()[at];
+            (at, InputColumn::new(name, stats, requested.get(&at).copied(), *all_text))
+        };
+        let all = loaded.iter().chain(&used).chain(requested.keys());
+        let columns = all.copied().map(column).collect();
+        Ok(InputColumns { names, inferred, columns, used, is_guess })
     }
 
-    /// Infers the types of the columns that are marked among the columns `names`: from all records, or from the first chunks.
+    /// Infers the types of the columns with these numbers among `names`: from all records, or from the first chunks.
     fn infer_types(
         &self,
         plan: &Plan,
-        (names, is_inferred): (&[String], &[bool]),
+        (names, numbers): (&[String], BTreeSet<usize>),
         list: &[CsvInput],
         jobs: usize,
         scan_all: bool,
     ) -> Result<Inferred> {
-        let mut all = Inferred::nothing(names.len());
-        let places: Vec<_> = (0..names.len()).filter(|at| is_inferred[*at]).collect();
-        if places.is_empty() {
-            return Ok(all);
+        let mut inferred = Inferred::default();
+        if numbers.is_empty() {
+            return Ok(inferred);
         }
-        let names: Vec<_> = places.iter().map(|at| names[*at].clone()).collect();
-        let mut inferred = Inferred::nothing(names.len());
         for max_chunks in if scan_all { &[usize::MAX][..] } else { &[1, SAMPLE_CHUNKS] } {
-            inferred = self.infer(plan, &names, list, jobs, *max_chunks)?;
-            // Nothing can show that such a column is of another type.
-            if inferred.columns.iter().all(|stats| stats.first_non_number.is_some()) {
+            inferred = self.infer(plan, names, &numbers, (list, jobs), *max_chunks)?;
+            // No other value can change the type of such a column.
+            if inferred.columns.values().all(|stats| stats.first_non_number.is_some()) {
                 break;
             }
         }
-        all.positions = inferred.positions;
-        for (at, stats) in places.into_iter().zip(inferred.columns) {
-            all.columns[at] = stats;
-        }
-        Ok(all)
+        Ok(inferred)
     }
 
-    /// Infers the types of the columns `names` from at most `max_chunks` chunks of each input.
+    /// Infers the types of columns from at most `max_chunks` chunks of each input.
     fn infer(
         &self,
         plan: &Plan,
         names: &[String],
-        list: &[CsvInput],
-        jobs: usize,
+        numbers: &BTreeSet<usize>,
+        (list, jobs): (&[CsvInput], usize),
         max_chunks: usize,
     ) -> Result<Inferred> {
         let field = |name: &String| with_nulls(Expr::Field(name.clone()), &plan.nulls);
-        let fields = names.iter().map(|name| Column::new(name, "TEXT", field(name)));
+        let fields = numbers.iter().map(|at| &names[*at]).map(|name| Column::new(name, "TEXT", field(name)));
         let text_table = Table::new("", fields.collect());
         // The records that do not meet the conditions count.
         let all_records = Plan { conditions: Vec::new(), ..plan.clone() };
@@ -168,11 +158,11 @@ impl Conductor<'_> {
             Inputs::new(list, &all_records, &text_table, Seed::fixed(0))?.with_max_chunks(max_chunks);
         let (progress, timers) = (Progress::default(), StageTimers::default());
         let pipeline = PipelineRunner { jobs, progress: &progress, stop: self.stop, timers: &timers };
-        let mut writer = InferTypes::new(inputs.names(), names.len());
+        let mut writer = InferTypes::new(inputs.names(), numbers.len());
         match pipeline.run(&inputs, &mut writer, &mut (), &mut RecordLog::default()) {
             Err(PipelineFailure::Error(error)) => Err(error),
             // All columns are TEXT, and no table takes the rows.
-            _ => Ok(writer.inferred()),
+            _ => Ok(writer.inferred(numbers.iter().copied())),
         }
     }
 
@@ -181,7 +171,7 @@ impl Conductor<'_> {
         &self,
         table: &Table,
         options: &HeaderColumns,
-        inputs: &InputColumns,
+        inputs: &InputColumns<'_>,
         existing: Option<&[ExistingColumn]>,
     ) -> Result<Table> {
         let columns = table::columns(&inputs.names, &inputs.columns, options)?;
@@ -196,19 +186,35 @@ impl Conductor<'_> {
     }
 }
 
-/// Whether the types of all columns are to be inferred.
+/// Whether the types of the columns to load are to be inferred.
 fn needs_types(
     options: &HeaderColumns,
-    names: &[String],
+    names: &NameIndex<'_>,
     existing: Option<&[ExistingColumn]>,
 ) -> Result<bool> {
     // A table that exists has its types.
     let Some(existing) = existing else { return Ok(true) };
-    let untyped: Vec<_> =
-        names.iter().map(|name| InputColumn::new(name, &ColumnStats::default(), None, true)).collect();
-    let columns = table::columns(names, &untyped, options)?;
-    let is_known = |column: &Column| existing.iter().any(|existing| existing.has_name(&column.name));
+    let columns = table::columns(names, &HashMap::new(), options)?;
+    let existing: HashSet<_> = existing.iter().map(|existing| existing.name.to_ascii_lowercase()).collect();
+    let is_known = |column: &Column| existing.contains(&column.name.to_ascii_lowercase());
     Ok(options.add_columns && !columns.iter().all(is_known))
+}
+
+/// The names of the columns that the plan may refer to: those of the header if the table has its columns, otherwise those in
+/// expressions and with a requested type, spelled as in the header.
+///
+/// # Errors
+/// [`Kind::NoSuchColumn`] if a type is requested for a column that is not in the header.
+fn input_names(plan: &Plan, header: &[String]) -> Result<Vec<String>> {
+    if plan.columns.is_some() {
+        return Ok(header.to_vec());
+    }
+    let index = NameIndex::new(header);
+    let types = &plan.input_types.types;
+    types.iter().try_for_each(|(name, _)| find(ColumnUse::Type, name, &index).map(drop))?;
+    let referred = used_names(plan).into_iter().chain(types.iter().map(|(name, _)| name.as_str()));
+    let spelled = referred.map(|name| index.find(name).map_or(name, |at| &header[at]).to_owned());
+    Ok(distinct(spelled))
 }
 
 /// The names of the columns whose types matter to an expression of the plan, as they are written there.
@@ -238,20 +244,19 @@ fn distinct<T: Clone + Eq + Hash>(items: impl IntoIterator<Item = T>) -> Vec<T> 
 }
 
 /// The plan with typed values for the columns that its expressions use, and with checks of these types.
-fn with_input_types(mut plan: Plan, inputs: &InputColumns) -> Plan {
+fn with_input_types(mut plan: Plan, inputs: &InputColumns<'_>) -> Plan {
     let typed = |leaf| match leaf {
-        Expr::Column(name) => match position(&name, &inputs.names) {
-            Some(at) => inputs.columns[at].value.clone(),
+        Expr::Column(name) => match inputs.names.find(&name) {
+            Some(at) => inputs.columns[&at].value.clone(),
             None => Expr::Field(name),
         },
         leaf => leaf,
     };
     plan.conditions = plan.conditions.into_iter().map(|condition| condition.map_leaves(&typed)).collect();
-    let used = inputs.columns.iter().zip(&inputs.is_used).filter(|(_, is_used)| **is_used);
-    let used: Vec<_> = used.map(|(column, _)| column.value.clone()).collect();
+    let used: Vec<_> = inputs.used.iter().map(|at| inputs.columns[at].value.clone()).collect();
     let is_requested = |value: &&Expr| matches!(value, Expr::Typed { on_mismatch: OnMismatch::Reject, .. });
-    let requested: Vec<_> =
-        inputs.columns.iter().map(|column| &column.value).filter(is_requested).cloned().collect();
+    let values = inputs.columns.values().map(|column| &column.value);
+    let requested: Vec<_> = values.filter(is_requested).cloned().collect();
     for column in &mut plan.table.columns {
         column.value = std::mem::replace(&mut column.value, Expr::Null).map_leaves(&typed);
         if let Expr::Typed { expr, to, on_mismatch: on_mismatch @ OnMismatch::Widen } = &mut column.value {
@@ -278,40 +283,38 @@ fn apply_nulls(plan: &mut Plan) {
     }
 }
 
-/// The notes about the headers, each once.
-fn header_notes(list: &[CsvInput]) -> Vec<Note> {
-    distinct(list.iter().flat_map(|input| input.header.notes.iter().cloned()))
-}
+impl InputColumns<'_> {
+    /// Notes about the columns that are TEXT although they begin with numbers.
+    fn text_notes(&self, names_inputs: bool) -> Vec<Note> {
+        let numbers: BTreeSet<_> = self.inferred.columns.keys().copied().collect();
+        let note = |at: usize| {
+            let (column, reason, line, input) = self.text_reason(at, names_inputs)?;
+            Some(Note::TextColumn { column, reason, line, input })
+        };
+        numbers.into_iter().filter_map(note).collect()
+    }
 
-/// Notes about the columns that are TEXT although they begin with numbers.
-fn text_notes(inputs: &InputColumns, plan: &Plan, names_inputs: bool) -> Vec<Note> {
-    let is_requested =
-        |name: &String| plan.input_types.types.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
-    let note = |(name, stats): (&String, &ColumnStats)| {
-        let (reason, row) = stats.reason().filter(|_| !is_requested(name))?;
-        let (line, input) = inputs.place(row, names_inputs);
-        Some(Note::TextColumn { column: name.clone(), reason, line, input })
-    };
-    inputs.names.iter().zip(&inputs.inferred.columns).filter_map(note).collect()
-}
+    /// Notes about the columns that begin with numbers and are used as numbers, but are TEXT.
+    fn number_notes(&self, plan: &Plan, names_inputs: bool) -> Vec<Note> {
+        let used_as_numbers = plan.column_refs.iter().filter(|column_ref| column_ref.is_number);
+        let note = |at: usize| {
+            let (column, reason, line, input) = self.text_reason(at, names_inputs)?;
+            Some(Note::TextUsedAsNumber { column, reason, line, input })
+        };
+        let numbers = distinct(used_as_numbers.filter_map(|used| self.names.find(&used.column)));
+        numbers.into_iter().filter_map(note).collect()
+    }
 
-/// Notes about the columns that begin with numbers and are used as numbers, but are TEXT.
-fn number_notes(inputs: &InputColumns, plan: &Plan, names_inputs: bool) -> Vec<Note> {
-    let used_as_numbers = plan.column_refs.iter().filter(|column_ref| column_ref.is_number);
-    let places = distinct(used_as_numbers.filter_map(|used| position(&used.column, &inputs.names)));
-    let note = |at: usize| {
-        let (reason, row) = inputs.inferred.columns[at].reason()?;
-        let (line, input) = inputs.place(row, names_inputs);
-        Some(Note::TextUsedAsNumber { column: inputs.names[at].clone(), reason, line, input })
-    };
-    places.into_iter().filter_map(note).collect()
-}
-
-impl InputColumns {
-    /// The line of a row that the statistics name, and its input if `names_inputs`.
-    fn place(&self, row: u64, names_inputs: bool) -> (Option<u64>, Option<Arc<str>>) {
+    /// A column that is TEXT although it begins with numbers: its name, the reason, the line that shows it, and its input if
+    /// `names_inputs`.
+    fn text_reason(
+        &self,
+        at: usize,
+        names_inputs: bool,
+    ) -> Option<(String, String, Option<u64>, Option<Arc<str>>)> {
+        let (reason, row) = self.inferred.columns.get(&at)?.reason()?;
         let position = self.inferred.positions.get(&row);
         let input = position.filter(|_| names_inputs).map(|position| position.input.clone());
-        (position.map(|position| position.line), input)
+        Some((self.names.names()[at].clone(), reason, position.map(|position| position.line), input))
     }
 }

@@ -1,7 +1,7 @@
 //! The preview of a load.
 
 use super::{Explanation, Note, grouped, grouped_count};
-use crate::error::Printable;
+use crate::error::{Printable, printable_line};
 use crate::plan::Dialect;
 use std::fmt;
 use std::path::PathBuf;
@@ -143,14 +143,8 @@ fn describe(dialect: &Dialect) -> String {
 
 /// Writes rows as a table. The first row is the names of the columns.
 fn write_rows(text: &mut impl fmt::Write, rows: &[Vec<String>]) -> fmt::Result {
-    let printable = |value: &String| -> String {
-        let escaped = |char: char| match char.is_control() {
-            true => char.escape_default().to_string(),
-            false => char.to_string(),
-        };
-        value.chars().map(escaped).collect()
-    };
-    let rows: Vec<Vec<_>> = rows.iter().map(|row| row.iter().map(printable).collect()).collect();
+    let rows: Vec<Vec<_>> =
+        rows.iter().map(|row| row.iter().map(|value| printable_line(value)).collect()).collect();
     let width =
         |column: usize| rows.iter().map(|row: &Vec<String>| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<_> = (0..rows.first().map_or(0, Vec::len)).map(width).collect();

@@ -2,14 +2,12 @@
 //! existing one.
 
 use super::column_stats::ColumnStats;
-use super::names::unique_names;
+use super::names::{NameIndex, unique_names};
 use crate::error::{ColumnUse, Error, Kind, PlanError, Result};
-use crate::plan::{
-    Column, Expr, HeaderColumns, InputTypes, Nulls, OnConflict, OnMismatch, SelectItem, Table, Type,
-};
+use crate::plan::{Column, Expr, HeaderColumns, Nulls, OnConflict, OnMismatch, SelectItem, Table, Type};
 use crate::schema::ddl::{column_sql, quote_name, quote_names};
 use crate::types::ColumnAffinity;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// A column of an existing table.
 #[derive(Debug)]
@@ -46,19 +44,14 @@ pub(crate) fn with_nulls(expr: Expr, nulls: &Nulls) -> Expr {
     })
 }
 
-/// The index of the column `name`. An exact match wins over one that ignores ASCII case.
-pub(crate) fn position(name: &str, columns: &[String]) -> Option<usize> {
-    let exact = columns.iter().position(|column| column == name);
-    exact.or_else(|| columns.iter().position(|column| column.eq_ignore_ascii_case(name)))
-}
-
-/// As [`position`].
+/// The number of the column `name`.
 ///
 /// # Errors
 /// [`Kind::NoSuchColumn`].
-pub(crate) fn find(column_use: ColumnUse, name: &String, columns: &[String]) -> Result<usize> {
-    position(name, columns).ok_or_else(|| {
-        Error::from(Kind::NoSuchColumn { column_use, column: name.clone(), found: columns.to_vec() })
+pub(crate) fn find(column_use: ColumnUse, name: &String, columns: &NameIndex<'_>) -> Result<usize> {
+    columns.find(name).ok_or_else(|| {
+        let found = columns.names().to_vec();
+        Error::from(Kind::NoSuchColumn { column_use, column: name.clone(), found })
     })
 }
 
@@ -89,41 +82,46 @@ impl InputColumn {
     }
 }
 
-/// The columns of the input `names` with their types, from the statistics of their values.
+/// The numbers of the columns of the input (`names`) to load.
 ///
 /// # Errors
-/// [`Kind::NoSuchColumn`] if a type is given for a column that is not in `names`.
-pub(crate) fn input_columns(
-    names: &[String],
-    stats: &[ColumnStats],
-    types: &InputTypes,
-) -> Result<Vec<InputColumn>> {
-    let mut requested = vec![None; names.len()];
-    for (name, to) in &types.types {
-        requested[find(ColumnUse::Type, name, names)?] = Some(*to);
+/// [`Kind::NoSuchColumn`] if an option names a column that is not in `names`.
+pub(crate) fn loaded_columns(names: &NameIndex<'_>, options: &HeaderColumns) -> Result<BTreeSet<usize>> {
+    let HeaderColumns { select_list, selected, .. } = options;
+    let takes_all = match select_list.as_slice() {
+        [] => selected.is_empty(),
+        list => list.contains(&SelectItem::All),
+    };
+    if takes_all {
+        return Ok((0..names.names().len()).collect());
     }
-    let columns = names.iter().zip(stats).zip(requested);
-    Ok(columns.map(|((name, stats), to)| InputColumn::new(name, stats, to, types.all_text)).collect())
+    let listed = select_list.iter().filter_map(|item| match item {
+        SelectItem::Column { column, .. } => Some((ColumnUse::Select, column)),
+        _ => None,
+    });
+    let selected = selected.iter().filter(|_| select_list.is_empty()).map(|name| (ColumnUse::Load, name));
+    listed.chain(selected).map(|(column_use, name)| find(column_use, name, names)).collect()
 }
 
-/// The columns to load, from the columns of the input, which have these `names`.
+/// The columns to load, from the columns of the input (`names`); those that are not in `inputs` are TEXT.
 ///
 /// # Errors
 /// [`Kind::NoSuchColumn`] if an option names a column that is not in `names`.
 pub(crate) fn columns(
-    names: &[String],
-    inputs: &[InputColumn],
+    names: &NameIndex<'_>,
+    inputs: &HashMap<usize, InputColumn>,
     options: &HeaderColumns,
 ) -> Result<Vec<Column>> {
-    let mut final_names = names.to_vec();
+    let mut final_names = HashMap::new();
     for (old, new) in &options.renamed {
-        final_names[find(ColumnUse::Rename, old, names)?] = new.clone();
+        final_names.insert(find(ColumnUse::Rename, old, names)?, new.as_str());
     }
-    let column = |name: &str, at: usize| {
-        let InputColumn { column_type, value } = &inputs[at];
-        Column::new(name, column_type.as_str(), value.clone())
+    let final_name = |at: usize| final_names.get(&at).copied().unwrap_or(&names.names()[at]);
+    let column = |name: &str, at: usize| match inputs.get(&at) {
+        Some(InputColumn { column_type, value }) => Column::new(name, column_type.as_str(), value.clone()),
+        None => Column::new(name, Type::Text.as_str(), Expr::Field(names.names()[at].clone())),
     };
-    let all = || final_names.iter().enumerate().map(|(at, name)| column(name, at));
+    let all = || (0..names.names().len()).map(|at| column(final_name(at), at));
     let mut columns = Vec::new();
     for item in &options.select_list {
         match item {
@@ -138,7 +136,7 @@ pub(crate) fn columns(
     }
     for name in options.selected.iter().filter(|_| options.select_list.is_empty()) {
         let at = find(ColumnUse::Load, name, names)?;
-        columns.push(column(&final_names[at], at));
+        columns.push(column(final_name(at), at));
     }
     if columns.is_empty() {
         columns.extend(all());
@@ -171,11 +169,12 @@ pub(crate) fn new_table(
     if table.on_conflict == OnConflict::Update && options.primary_key.is_empty() {
         return Err(PlanError::UpdateNeedsKey { table: table.name.clone() }.into());
     }
+    let index = NameIndex::new(&names);
     for name in &options.not_null {
-        columns[find(ColumnUse::NotNull, name, &names)?].declaration.push_str(" NOT NULL");
+        columns[find(ColumnUse::NotNull, name, &index)?].declaration.push_str(" NOT NULL");
     }
     let resolve = |column_use, list: &[String]| -> Result<Vec<String>> {
-        list.iter().map(|name| find(column_use, name, &names).map(|at| names[at].clone())).collect()
+        list.iter().map(|name| find(column_use, name, &index).map(|at| names[at].clone())).collect()
     };
     let mut table = Table { columns, ..table.clone() };
     let key = resolve(ColumnUse::PrimaryKey, &options.primary_key)?;

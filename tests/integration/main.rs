@@ -39,5 +39,6 @@ mod signals;
 mod sql_pipelines;
 mod streams;
 mod target_database;
+mod terminal;
 mod twins;
 mod typed_sql;

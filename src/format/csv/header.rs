@@ -1,9 +1,9 @@
 //! Headers: the columns of an input, and the bytes before its records.
 
 use super::lines::count_line_ends;
-use super::split::Split;
-use crate::batch::Arena;
-use crate::error::{Error, Kind, Position, Result};
+use super::split::{MIN_SEARCH_BYTES, Split};
+use crate::batch::{Arena, Chunk};
+use crate::error::{Error, Kind, Position, Result, count};
 use crate::format::csv::parse::{RecordParser, trim, unquote};
 use crate::format::csv::sniff::{SAMPLE_BYTES, detect_delimiter};
 use crate::input::Incoming;
@@ -15,6 +15,9 @@ use std::sync::Arc;
 
 /// The UTF-8 byte order mark, which some programs put before the header.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// The number of columns whose new names are reported.
+const MAX_NAME_NOTES: usize = 20;
 
 /// The header of a CSV input.
 #[derive(Debug)]
@@ -45,13 +48,22 @@ impl Header {
     ) -> Result<Self> {
         let mut dialect = plan.dialect;
         if plan.input_options.detect_delimiter {
-            let (bytes, is_all) = split(name, file, plan, dialect)?.peek(SAMPLE_BYTES)?;
-            dialect = detect_delimiter(bytes, is_all, dialect, plan.input_options.header_rows);
+            dialect = at_beginning(name, file, plan, dialect, |split, _| {
+                let (sample, is_all) = (split.rest(), split.is_all());
+                let is_enough = is_all || sample.len() >= SAMPLE_BYTES;
+                let detect = || detect_delimiter(sample, is_all, dialect, plan.input_options.header_rows);
+                Ok(is_enough.then(detect))
+            })?;
         }
         let (head, names) = read_header(name, file, plan, dialect, max_columns)?;
         let (names, renamed) =
             if plan.depends_on_header() { unique_names(&names) } else { (names, Vec::new()) };
-        let mut notes: Vec<_> = renamed.into_iter().map(Note::HeaderName).collect();
+        let renamed_count = renamed.len();
+        let mut notes: Vec<_> = renamed.into_iter().take(MAX_NAME_NOTES).map(Note::HeaderName).collect();
+        if renamed_count > MAX_NAME_NOTES {
+            let more = count((renamed_count - MAX_NAME_NOTES) as u64, "more column");
+            notes.push(Note::HeaderName(format!("{more} could not keep the name from the header")));
+        }
         if std::str::from_utf8(&head).is_err() && names.iter().any(|name| name.contains('\u{fffd}')) {
             notes.push(Note::HeaderUtf8Replaced);
         }
@@ -65,37 +77,50 @@ impl Header {
         Ok(Self { dialect, head, names, width, notes })
     }
 
-    /// The chunks of the records of the input `name`, whose bytes are `file`. `records_before` records of other inputs
-    /// precede them.
+    /// A split of the input `name`, whose bytes are `file`, that starts after the header. `records_before` records of other
+    /// inputs precede the first one.
     ///
     /// # Errors
     /// As the split.
-    pub(crate) fn split<'f>(
+    pub(crate) fn split(
         &self,
         name: &Arc<str>,
-        file: &'f dyn Incoming,
+        file: &dyn Incoming,
         plan: &Plan,
         records_before: u64,
-    ) -> Result<Split<'f>> {
-        let mut split = split(name, file, plan, self.dialect)?.with_records_before(records_before);
-        split.take_header(plan.input_options.header_rows)?;
-        Ok(split)
+    ) -> Result<Split<'static>> {
+        let rows = plan.input_options.header_rows;
+        at_beginning(name, file, plan, self.dialect, |split, _| {
+            let mut split = split.with_records_before(records_before);
+            let is_complete = split.take_header(rows)?.is_some() || rows == 0 || split.is_all();
+            Ok(is_complete.then(|| split.suspend()))
+        })
     }
 }
 
-/// The chunks of an input, with the header in the first.
-fn split<'f>(name: &Arc<str>, file: &'f dyn Incoming, plan: &Plan, dialect: Dialect) -> Result<Split<'f>> {
-    let (bytes, _) = file.wait(BYTE_ORDER_MARK.len())?;
-    let mark_bytes = mark_bytes(bytes);
-    let split = Split::new(
-        name.clone(),
-        &bytes[mark_bytes..],
-        mark_bytes as u64,
-        dialect,
-        plan.tuning.chunk_bytes,
-        plan.policies.max_record_bytes,
-    );
-    split.with_incoming(file).skip_lines(plan.input_options.skip_lines)
+/// Calls `read` with a split of the first bytes of the input `name`, which starts after the lines to skip, and with these bytes.
+/// If it returns `None`, because there are too few, it is called again with more.
+fn at_beginning<T>(
+    name: &Arc<str>,
+    file: &dyn Incoming,
+    plan: &Plan,
+    dialect: Dialect,
+    read: impl Fn(Split<'_>, &[u8]) -> Result<Option<T>>,
+) -> Result<T> {
+    let (chunk_bytes, max_record_bytes) = (plan.tuning.chunk_bytes, plan.policies.max_record_bytes);
+    let mut wanted_bytes = BYTE_ORDER_MARK.len();
+    loop {
+        let (bytes, is_all) = file.wait(0, wanted_bytes)?;
+        let start = mark_bytes(&bytes);
+        let split = Split::new(name.clone(), &[], start as u64, dialect, chunk_bytes, max_record_bytes);
+        let split = split.resume(&bytes[start..], is_all).skip_lines(plan.input_options.skip_lines);
+        if let Some(split) = split
+            && let Some(result) = read(split, &bytes)?
+        {
+            return Ok(result);
+        }
+        wanted_bytes = (2 * bytes.len()).max(MIN_SEARCH_BYTES);
+    }
 }
 
 /// The length of the byte order mark of an input.
@@ -112,25 +137,34 @@ fn read_header(
     dialect: Dialect,
     max_columns: usize,
 ) -> Result<(Vec<u8>, Vec<String>)> {
+    let rows = plan.input_options.header_rows;
+    at_beginning(name, file, plan, dialect, |mut split, bytes| {
+        let before = &bytes[mark_bytes(bytes)..split.offset()];
+        match split.take_header(rows.max(1))? {
+            Some(chunk) => parse_header(name, before, &chunk, plan, dialect, max_columns).map(Some),
+            None if !split.is_all() => Ok(None),
+            None if rows == 0 => Ok(Some((Vec::new(), Vec::new()))),
+            None => Err(Kind::NoHeader { input: name.clone(), rows }.into()),
+        }
+    })
+}
+
+/// The same for the header `chunk`, with the bytes `before` it.
+fn parse_header(
+    name: &Arc<str>,
+    before: &[u8],
+    chunk: &Chunk<'_>,
+    plan: &Plan,
+    dialect: Dialect,
+    max_columns: usize,
+) -> Result<(Vec<u8>, Vec<String>)> {
     let check_count = |found| match found > max_columns {
         true => Err(Error::from(Kind::TooManyColumns { found, limit: max_columns })),
         false => Ok(()),
     };
-    let rows = plan.input_options.header_rows;
-    let mut split = split(name, file, plan, dialect)?;
-    let skipped = split.offset();
-    let chunk = split.take_header(rows.max(1))?;
-    let Some(chunk) = chunk else {
-        return match rows {
-            0 => Ok((Vec::new(), Vec::new())),
-            rows => Err(Kind::NoHeader { input: name.clone(), rows }.into()),
-        };
-    };
-    let (bytes, _) = file.wait(skipped)?;
-    let before = &bytes[mark_bytes(bytes)..skipped];
     let mut fields = Vec::new();
     let mut records = RecordParser::new(chunk.bytes, dialect);
-    if rows == 0 {
+    if plan.input_options.header_rows == 0 {
         records.next_into(&mut fields);
         check_count(fields.len())?;
         let names = (1..=fields.len()).map(|number| format!("column{number}")).collect();
@@ -167,6 +201,44 @@ fn add_names<'a>(names: &mut Vec<String>, parts: impl Iterator<Item = Cow<'a, st
             Some(_) if part.is_empty() => {}
             Some(name) if name.is_empty() => *name = part.into_owned(),
             Some(name) => *name = format!("{name} {part}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Column, Expr, Table};
+    use bytes::Bytes;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// An input that receives one more byte each time it is read.
+    #[derive(Debug)]
+    struct Trickle(&'static [u8], AtomicUsize);
+
+    impl Incoming for Trickle {
+        fn wait(&self, offset: usize, _: usize) -> Result<(Bytes, bool)> {
+            let arrived = self.1.fetch_add(1, Ordering::Relaxed).clamp(offset, self.0.len());
+            Ok((Bytes::from_static(&self.0[offset..arrived]), arrived == self.0.len()))
+        }
+    }
+
+    #[test]
+    fn a_header_may_arrive_byte_by_byte() {
+        let csv = "\u{feff}skipped\r\na;\"b\n\"\nc;d\n1;2\n3;4\n".as_bytes();
+        let column = Column::new("x", "TEXT", Expr::RecordNumber);
+        let mut plan = Plan::new(Table::new("t", vec![column]));
+        plan.input_options.skip_lines = 1;
+        plan.input_options.detect_delimiter = true;
+        for (rows, names, first_record) in
+            [(1, ["a", "b\n"], 19), (2, ["a c", "b\n d"], 23), (0, ["column1", "column2"], 12)]
+        {
+            plan.input_options.header_rows = rows;
+            let name: Arc<str> = "in".into();
+            let header = Header::read(&name, &Trickle(csv, AtomicUsize::new(0)), &plan, 2).unwrap();
+            assert_eq!(header.names, names);
+            let split = header.split(&name, &Trickle(csv, AtomicUsize::new(0)), &plan, 0).unwrap();
+            assert_eq!(split.offset(), first_record);
         }
     }
 }
