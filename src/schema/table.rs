@@ -48,10 +48,10 @@ pub(crate) fn with_nulls(expr: Expr, nulls: &Nulls) -> Expr {
 ///
 /// # Errors
 /// [`Kind::NoSuchColumn`].
-pub(crate) fn find(column_use: ColumnUse, name: &String, columns: &NameIndex<'_>) -> Result<usize> {
+pub(crate) fn find(column_use: ColumnUse, name: &str, columns: &NameIndex<'_>) -> Result<usize> {
     columns.find(name).ok_or_else(|| {
         let found = columns.names().to_vec();
-        Error::from(Kind::NoSuchColumn { column_use, column: name.clone(), found })
+        Error::from(Kind::NoSuchColumn { column_use, column: name.to_owned(), found })
     })
 }
 
