@@ -25,6 +25,7 @@ pub(crate) use value::null_where;
 pub use value::{Value, Values};
 
 use crate::error::Reason;
+use crate::types::{RealFormat, Spellings};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::ops::AddAssign;
@@ -74,23 +75,61 @@ pub struct TypeFeedback {
     pub mismatched: Option<usize>,
     /// INTEGER columns that contain a REAL.
     pub real_columns: BTreeSet<usize>,
-    /// INTEGER columns that contain an integer with more digits than a REAL preserves.
+    /// INTEGER columns that contain an integer whose digits a REAL does not preserve.
     pub long_integer_columns: BTreeSet<usize>,
+    /// How the numbers of each inferred column are spelled. Columns behind the last one with numbers can be absent.
+    pub(crate) spellings: Vec<Spellings>,
+    /// The same for columns of numeric affinity.
+    pub(crate) numeric_spellings: Vec<Spellings>,
 }
 
 impl TypeFeedback {
     /// Returns a column that can neither keep its type nor be widened from INTEGER to REAL. Its type must be inferred
     /// again.
     pub(crate) fn column_to_reinfer(&self) -> Option<usize> {
-        self.mismatched.or_else(|| self.real_columns.intersection(&self.long_integer_columns).next().copied())
+        let long_integers = || self.real_columns.intersection(&self.long_integer_columns).next().copied();
+        self.mismatched.or_else(long_integers).or_else(|| without_format(&self.spellings).next())
+    }
+
+    /// The columns of numeric affinity whose numbers are spelled in ways that no format gives back.
+    pub(crate) fn mixed_numeric_columns(&self) -> impl Iterator<Item = usize> {
+        without_format(&self.numeric_spellings)
+    }
+
+    /// The format of a REAL column with an inferred type, if it has values.
+    pub(crate) fn format(&self, column: usize) -> Option<RealFormat> {
+        self.spellings.get(column).filter(|spellings| !spellings.is_empty())?.format()
+    }
+
+    /// Adds spellings of numbers in `column`.
+    pub(crate) fn add_spellings(&mut self, column: usize, is_numeric_affinity: bool, other: &Spellings) {
+        let all = if is_numeric_affinity { &mut self.numeric_spellings } else { &mut self.spellings };
+        if all.len() <= column {
+            all.resize(column + 1, Spellings::default());
+        }
+        all[column].merge(other);
     }
 }
 
-impl AddAssign for TypeFeedback {
-    fn add_assign(&mut self, mut other: Self) {
+/// The columns whose spellings have no format.
+fn without_format(spellings: &[Spellings]) -> impl Iterator<Item = usize> {
+    spellings
+        .iter()
+        .enumerate()
+        .filter(|(_, spellings)| spellings.format().is_none())
+        .map(|(column, _)| column)
+}
+
+impl AddAssign<&Self> for TypeFeedback {
+    fn add_assign(&mut self, other: &Self) {
         self.mismatched = self.mismatched.or(other.mismatched);
-        self.real_columns.append(&mut other.real_columns);
-        self.long_integer_columns.append(&mut other.long_integer_columns);
+        self.real_columns.extend(&other.real_columns);
+        self.long_integer_columns.extend(&other.long_integer_columns);
+        for (is_numeric_affinity, all) in [(false, &other.spellings), (true, &other.numeric_spellings)] {
+            for (column, spellings) in all.iter().enumerate() {
+                self.add_spellings(column, is_numeric_affinity, spellings);
+            }
+        }
     }
 }
 

@@ -23,10 +23,11 @@ mod texts;
 mod typed;
 
 use crate::batch::{Arena, TypeFeedback, Value, Values};
-use crate::error::{Reason, Result};
+use crate::error::{Reason, Result, excerpt};
 use crate::eval::sqlite::{EvalFailure, Session};
 use crate::format::Records;
 use crate::plan::{Column, EvaluatorChoice, Expr, Function, OnMismatch, SqlExpr, Table, Type};
+use crate::types::type_problem;
 use compile::{Block, Compiler, Op};
 use interpreter::Interpreter;
 use rand::rngs::ChaCha8Rng;
@@ -122,15 +123,18 @@ impl Program {
         Self { stop, ..self }
     }
 
-    /// The reason to reject a record whose value in this column is not of `expected_type`.
-    fn not_of_type(&self, column: usize, expected_type: Type) -> Reason {
-        let expected = match expected_type {
-            Type::Integer => "a canonical 64-bit INTEGER",
-            Type::Real => "a decimal number that a REAL preserves",
-            Type::NumericAffinity | Type::RealAffinity => "a number that the column stores unchanged",
-            Type::Text | Type::Blob => "a BLOB in pairs of hexadecimal digits",
+    /// The reason to reject a record whose `value` in this column is not of `expected_type`.
+    fn not_of_type(&self, column: usize, expected_type: Type, value: &[u8]) -> Reason {
+        let problem = match expected_type {
+            Type::Blob => "is not a BLOB in pairs of hexadecimal digits".to_owned(),
+            to => type_problem(value, to),
         };
-        Reason::NotOfType { column: self.column_names[column].clone(), expected }
+        Reason::NotOfType {
+            column: self.column_names[column].clone(),
+            value: excerpt(value),
+            expected: expected_type,
+            problem,
+        }
     }
 
     /// True if an expression needs the line numbers of records.
@@ -217,9 +221,15 @@ impl Evaluator<'_> {
             match (mismatch, otherwise) {
                 (Mismatch::Real, _) => mismatches.type_feedback.real_columns.extend(columns),
                 (Mismatch::LongInteger, _) => mismatches.type_feedback.long_integer_columns.extend(columns),
-                (Mismatch::NotOfType { row }, OnMismatch::Reject) => {
+                (Mismatch::Spelled(spellings), _) => {
+                    let is_numeric = expected_type == Type::NumericAffinity;
+                    columns.for_each(|column| {
+                        mismatches.type_feedback.add_spellings(column, is_numeric, &spellings);
+                    });
+                }
+                (Mismatch::NotOfType { row, text }, OnMismatch::Reject) => {
                     let column = columns.next().unwrap_or_default();
-                    mismatches.rejects.push((row, program.not_of_type(column, expected_type)));
+                    mismatches.rejects.push((row, program.not_of_type(column, expected_type, text)));
                 }
                 (Mismatch::NotOfType { .. }, OnMismatch::TypeMismatch | OnMismatch::Widen) => {
                     mismatches.type_feedback.mismatched =

@@ -89,7 +89,7 @@ impl Interpreter {
         block: &Block,
         records: &impl Records<'a>,
         arena: &'a Arena,
-        mut on_mismatch: impl FnMut(OpIndex, Type, OnMismatch, Mismatch),
+        mut on_mismatch: impl FnMut(OpIndex, Type, OnMismatch, Mismatch<'a>),
     ) -> EvalState<'a> {
         let row_count = records.len();
         let mut state =

@@ -11,8 +11,8 @@ use crate::engine::timers::StageTimers;
 use crate::error::Result;
 use crate::eval::Seed;
 use crate::plan::{Column, Expr, HeaderColumns, Plan, Table};
-use crate::report::{Note, Progress};
-use crate::schema::column_stats::ColumnStats;
+use crate::report::{Note, NotedValue, Progress};
+use crate::schema::column_stats::{ColumnStats, Example, TextReason};
 use crate::schema::select::fill_columns;
 use crate::schema::table::{self, ExistingColumn, with_nulls};
 use std::collections::HashSet;
@@ -69,8 +69,7 @@ impl Conductor<'_> {
         let mut known_notes = HashSet::new();
         let notes = list.iter().flat_map(|input| &input.header.notes);
         let mut notes: Vec<_> = notes.filter(|note| known_notes.insert(*note)).cloned().collect();
-        notes.extend(type_notes(&inferred, options, names, list.len() > 1));
-        let columns = table::columns(names, &inferred.columns, options)?;
+        let columns = table::columns(names, &inferred.columns, options, plan.table.is_strict)?;
         let table = match &known {
             Some(known) => table::match_existing(columns, options, &plan.table, known)?,
             None => {
@@ -81,6 +80,7 @@ impl Conductor<'_> {
                 table::new_table(columns, options, &plan.table, names)?
             }
         };
+        notes.extend(type_notes(&inferred, &table.columns, names, list.len() > 1));
         let is_guess = needs_types && !scan_all;
         Ok(ResolvedPlan { plan: Plan { table, ..plan }, notes, is_guess })
     }
@@ -117,25 +117,23 @@ fn needs_types(options: &HeaderColumns, names: &[String], known: Option<&[Existi
     // A table that exists has its types.
     let Some(known) = known else { return Ok(true) };
     let nothing = Inferred::nothing(names.len());
-    let columns = table::columns(names, &nothing.columns, options)?;
+    let columns = table::columns(names, &nothing.columns, options, false)?;
     let is_known = |column: &Column| known.iter().any(|known| known.has_name(&column.name));
     Ok(options.add_columns && !columns.iter().all(is_known))
 }
 
-/// Notes about the columns that are TEXT although they begin with numbers.
-fn type_notes(
-    inferred: &Inferred,
-    options: &HeaderColumns,
-    names: &[String],
-    names_inputs: bool,
-) -> Vec<Note> {
+/// Notes about the `columns` that are TEXT although they begin with numbers; `names` are those of the inputs.
+fn type_notes(inferred: &Inferred, columns: &[Column], names: &[String], names_inputs: bool) -> Vec<Note> {
     let note = |(name, stats): (&String, &ColumnStats)| {
-        let is_given = options.types.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
-        let (reason, row) = stats.reason().filter(|_| !is_given)?;
-        let position = inferred.positions.get(&row);
-        let input = position.filter(|_| names_inputs).map(|position| position.input.clone());
-        let line = position.map(|position| position.line);
-        Some(Note::TextColumn { column: name.clone(), reason, line, input })
+        let is_text = |column: &Column| matches!(&column.value, Expr::Field(field) if field == name);
+        let TextReason { reason, examples } = stats.text_reason().filter(|_| columns.iter().any(is_text))?;
+        let noted = |Example { row, text }: Example| {
+            let position = inferred.positions.get(&row);
+            let input = position.filter(|_| names_inputs).map(|position| position.input.clone());
+            NotedValue { text: text.into(), line: position.map(|position| position.line), input }
+        };
+        let examples = examples.into_iter().map(noted).collect();
+        Some(Note::TextColumn { column: name.clone(), reason, examples })
     };
     names.iter().zip(&inferred.columns).filter_map(note).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::Loader;
 use crate::error::Result;
-use crate::plan::{HeaderColumns, IfExists, OnConflict, Type};
+use crate::plan::{HeaderColumns, IfExists, OnConflict};
 use crate::sql;
 
 /// Columns that come from the inputs. These setters are for loaders made with [`Loader::new`].
@@ -10,6 +10,12 @@ impl Loader {
     /// The columns to load, in this order. Default: all.
     pub fn columns<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.header_columns().selected = strings(names);
+        self
+    }
+
+    /// Columns that are not loaded. Default: none.
+    pub fn exclude<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.header_columns().excluded.extend(strings(names));
         self
     }
 
@@ -28,9 +34,10 @@ impl Loader {
         self
     }
 
-    /// Sets the type of a column instead of inferring it. Records with another value are rejected.
-    pub fn column_type(mut self, column: impl Into<String>, to: Type) -> Self {
-        self.header_columns().types.push((column.into(), to));
+    /// Declares the type of a column instead of inferring it: a [`Type`](crate::plan::Type), or any type name of SQLite, such as
+    /// `VARCHAR(10)`. Records with a value that does not fit are rejected.
+    pub fn column_type(mut self, column: impl Into<String>, declared: impl Into<String>) -> Self {
+        self.header_columns().types.push((column.into(), declared.into()));
         self
     }
 

@@ -6,7 +6,7 @@ use super::names::unique_names;
 use crate::error::{ColumnUse, Error, Kind, PlanError, Result};
 use crate::plan::{Column, Expr, HeaderColumns, Nulls, OnConflict, OnMismatch, SelectItem, Table, Type};
 use crate::schema::ddl::{column_sql, quote_name, quote_names};
-use crate::types::ColumnAffinity;
+use crate::types::{ColumnAffinity, type_of_declared};
 use std::collections::{BTreeSet, HashSet};
 
 /// A column of an existing table.
@@ -21,6 +21,8 @@ pub(crate) struct ExistingColumn {
     pub(crate) is_not_null: bool,
     /// True for a generated column.
     pub(crate) is_generated: bool,
+    /// True for a column of a STRICT table.
+    pub(crate) is_strict: bool,
 }
 
 impl ExistingColumn {
@@ -53,34 +55,44 @@ fn find(column_use: ColumnUse, name: &String, columns: &[String]) -> Result<usiz
 /// The columns to load, from the columns of the input (`names`) and the statistics of their values.
 ///
 /// # Errors
-/// [`Kind::NoSuchColumn`] if an option names a column that is not in `names`.
+/// [`Kind::NoSuchColumn`] if an option names a column that is not in `names`; [`Kind::Usage`] if no column is left.
 pub(crate) fn columns(
     names: &[String],
     stats: &[ColumnStats],
     options: &HeaderColumns,
+    is_strict: bool,
 ) -> Result<Vec<Column>> {
     let mut final_names = names.to_vec();
     for (old, new) in &options.renamed {
         final_names[find(ColumnUse::Rename, old, names)?] = new.clone();
     }
     let mut requested_types = vec![None; names.len()];
-    for (name, to) in &options.types {
-        requested_types[find(ColumnUse::Type, name, names)?] = Some(*to);
+    for (name, declared) in &options.types {
+        requested_types[find(ColumnUse::Type, name, names)?] = Some(declared.as_str());
+    }
+    let mut is_excluded = vec![false; names.len()];
+    for name in &options.excluded {
+        is_excluded[find(ColumnUse::Exclude, name, names)?] = true;
     }
     let column = |name: &str, at: usize| {
         let field = Expr::Field(names[at].clone());
         let typed = |to, on_mismatch| Expr::Typed { expr: Box::new(field.clone()), to, on_mismatch };
-        let (to, value) = match (requested_types[at], stats[at].column_type()) {
-            (Some(to), _) => (to, typed(to, OnMismatch::Reject)),
-            (None, Type::Text) if stats[at].is_empty() && !options.all_text => {
-                (Type::Text, typed(Type::Text, OnMismatch::TypeMismatch))
+        let (declared, value) = match (requested_types[at], stats[at].column_type()) {
+            (Some(declared), _) => {
+                (declared, typed(type_of_declared(declared, is_strict), OnMismatch::Reject))
             }
-            (None, Type::Text) => (Type::Text, field),
-            (None, to) => (to, typed(to, OnMismatch::TypeMismatch)),
+            (None, Type::Text) if stats[at].is_empty() && !options.all_text => {
+                (Type::Text.as_str(), typed(Type::Text, OnMismatch::TypeMismatch))
+            }
+            (None, Type::Text) => (Type::Text.as_str(), field),
+            (None, to) => (to.as_str(), typed(to, OnMismatch::TypeMismatch)),
         };
-        Column::new(name, to.as_str(), value)
+        Column::new(name, declared, value)
     };
-    let all = || final_names.iter().enumerate().map(|(at, name)| column(name, at));
+    let all = || {
+        let loaded = final_names.iter().enumerate().filter(|(at, _)| !is_excluded[*at]);
+        loaded.map(|(at, name)| column(name, at))
+    };
     let mut columns = Vec::new();
     for item in &options.select_list {
         match item {
@@ -95,10 +107,15 @@ pub(crate) fn columns(
     }
     for name in options.selected.iter().filter(|_| options.select_list.is_empty()) {
         let at = find(ColumnUse::Load, name, names)?;
-        columns.push(column(&final_names[at], at));
+        if !is_excluded[at] {
+            columns.push(column(&final_names[at], at));
+        }
+    }
+    if options.selected.is_empty() && options.select_list.is_empty() {
+        columns.extend(all());
     }
     if columns.is_empty() {
-        columns.extend(all());
+        return Err(Kind::Usage("all columns are left out".to_owned()).into());
     }
     columns.extend(options.input_column.iter().map(|name| Column::new(name, "TEXT", Expr::InputName)));
     Ok(columns)
@@ -137,8 +154,11 @@ pub(crate) fn new_table(
     let mut table = Table { columns, ..table.clone() };
     let key = resolve(ColumnUse::PrimaryKey, &options.primary_key)?;
     if !key.is_empty() {
-        let is_rowid =
-            |column: &Column| key == [column.name.clone()] && column.declaration.starts_with("INTEGER");
+        let is_rowid = |Column { name, declaration, .. }: &Column| {
+            let declared =
+                declaration.split_once(" NOT NULL").map_or(declaration.as_str(), |(declared, _)| declared);
+            key == [name.clone()] && declared.eq_ignore_ascii_case("INTEGER")
+        };
         table.columns.iter_mut().for_each(|column| column.rejects_null = is_rowid(column));
         table.constraints.push(format!("PRIMARY KEY ({})", quote_names(&key)));
     }
@@ -172,6 +192,15 @@ pub(crate) fn widen_to_real(table: &Table, columns: &BTreeSet<usize>) -> Table {
         *declaration = declaration.replacen(Type::Integer.as_str(), Type::Real.as_str(), 1);
     }
     table
+}
+
+/// Lets the columns of numeric affinity at these indexes take only numbers that can be given back one by one.
+pub(crate) fn make_exact(table: &mut Table, columns: &BTreeSet<usize>) {
+    for at in columns {
+        if let Expr::Typed { to, .. } = &mut table.columns[*at].value {
+            *to = Type::ExactNumeric;
+        }
+    }
 }
 
 /// Checks that no two names are equal for SQLite, which ignores ASCII case.
@@ -263,14 +292,21 @@ fn check_matches_existing(options: &HeaderColumns, table: &Table, existing: &[Ex
 /// `column` with the declaration of an `existing` column, which must not alter its values.
 fn with_declared_type(column: &Column, existing: &ExistingColumn) -> Column {
     let to = match ColumnAffinity::from_declared_type(&existing.declared_type) {
-        ColumnAffinity::Integer | ColumnAffinity::Numeric => Some(Type::NumericAffinity),
-        ColumnAffinity::Real => Some(Type::RealAffinity),
+        // The rowid and a STRICT table take no TEXT.
+        ColumnAffinity::Integer if existing.is_rowid || existing.is_strict => Some(Type::Integer),
+        ColumnAffinity::Integer => Some(Type::ExactNumeric),
+        ColumnAffinity::Numeric => Some(Type::NumericAffinity),
+        ColumnAffinity::Real => Some(Type::Real),
         ColumnAffinity::Text | ColumnAffinity::Blob => None,
     };
     let typed = |expr: Box<Expr>, to| Expr::Typed { expr, to, on_mismatch: OnMismatch::Reject };
     let value = match (&column.value, to) {
-        // The user asked for this type.
-        (Expr::Typed { on_mismatch: OnMismatch::Reject, .. }, _) => column.value.clone(),
+        // The user asked for this type. The column would convert TEXT.
+        (Expr::Typed { on_mismatch: OnMismatch::Reject, to: requested, .. }, to)
+            if *requested != Type::Text || to.is_none() =>
+        {
+            column.value.clone()
+        }
         (Expr::Typed { expr, .. }, None) => (**expr).clone(),
         (Expr::Typed { expr, .. }, Some(to)) => typed(expr.clone(), to),
         (expr, Some(to)) => typed(Box::new(expr.clone()), to),

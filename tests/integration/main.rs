@@ -25,6 +25,7 @@ mod inputs;
 mod load_inputs;
 mod load_tables;
 mod loader;
+mod number_formats;
 mod options;
 mod people_pipeline;
 mod races;
