@@ -25,6 +25,7 @@ pub(crate) use value::null_where;
 pub use value::{Value, Values};
 
 use crate::error::Reason;
+use crate::types::{RealFormat, Spellings};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::ops::AddAssign;
@@ -74,22 +75,61 @@ pub struct TypeFeedback {
     pub is_mismatched: bool,
     /// INTEGER columns that contain a REAL.
     pub real_columns: BTreeSet<usize>,
-    /// INTEGER columns that contain an integer with more digits than a REAL preserves.
+    /// INTEGER columns that contain an integer whose digits a REAL does not preserve.
     pub long_integer_columns: BTreeSet<usize>,
+    /// How the numbers of each inferred column are spelled. Columns behind the last one with numbers can be absent.
+    pub(crate) spellings: Vec<Spellings>,
+    /// The same for columns of numeric affinity.
+    pub(crate) numeric_spellings: Vec<Spellings>,
 }
 
 impl TypeFeedback {
     /// True if a column can neither keep its type nor be widened from INTEGER to REAL, so that types must be inferred again.
     pub(crate) fn needs_inference(&self) -> bool {
-        self.is_mismatched || !self.real_columns.is_disjoint(&self.long_integer_columns)
+        self.is_mismatched
+            || !self.real_columns.is_disjoint(&self.long_integer_columns)
+            || without_format(&self.spellings).next().is_some()
+    }
+
+    /// The columns of numeric affinity whose numbers are spelled in ways that no format gives back.
+    pub(crate) fn mixed_numeric_columns(&self) -> impl Iterator<Item = usize> {
+        without_format(&self.numeric_spellings)
+    }
+
+    /// The format of a REAL column with an inferred type, if it has values.
+    pub(crate) fn format(&self, column: usize) -> Option<RealFormat> {
+        self.spellings.get(column).filter(|spellings| !spellings.is_empty())?.format()
+    }
+
+    /// Adds spellings of numbers in `column`.
+    pub(crate) fn add_spellings(&mut self, column: usize, is_numeric_affinity: bool, other: &Spellings) {
+        let all = if is_numeric_affinity { &mut self.numeric_spellings } else { &mut self.spellings };
+        if all.len() <= column {
+            all.resize(column + 1, Spellings::default());
+        }
+        all[column].merge(other);
     }
 }
 
-impl AddAssign for TypeFeedback {
-    fn add_assign(&mut self, mut other: Self) {
+/// The columns whose spellings have no format.
+fn without_format(spellings: &[Spellings]) -> impl Iterator<Item = usize> {
+    spellings
+        .iter()
+        .enumerate()
+        .filter(|(_, spellings)| spellings.format().is_none())
+        .map(|(column, _)| column)
+}
+
+impl AddAssign<&Self> for TypeFeedback {
+    fn add_assign(&mut self, other: &Self) {
         self.is_mismatched |= other.is_mismatched;
-        self.real_columns.append(&mut other.real_columns);
-        self.long_integer_columns.append(&mut other.long_integer_columns);
+        self.real_columns.extend(&other.real_columns);
+        self.long_integer_columns.extend(&other.long_integer_columns);
+        for (is_numeric_affinity, all) in [(false, &other.spellings), (true, &other.numeric_spellings)] {
+            for (column, spellings) in all.iter().enumerate() {
+                self.add_spellings(column, is_numeric_affinity, spellings);
+            }
+        }
     }
 }
 

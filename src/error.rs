@@ -12,7 +12,7 @@ mod sqlite;
 
 use crate::plan::ColumnRef;
 pub use kind::Kind;
-pub(crate) use phrases::{count, nearest};
+pub(crate) use phrases::{count, excerpt, nearest};
 pub use plan_error::{ColumnUse, PlanError};
 pub use printable::printable;
 pub(crate) use printable::{Printable, printable_line};

@@ -24,10 +24,11 @@ mod texts;
 mod typed;
 
 use crate::batch::{Arena, TypeFeedback, Value, Values};
-use crate::error::{Reason, Result};
+use crate::error::{Reason, Result, excerpt};
 use crate::eval::sqlite::{EvalFailure, Session};
 use crate::format::Records;
 use crate::plan::{Column, EvaluatorChoice, Expr, Function, OnMismatch, SqlExpr, Table, Type};
+use crate::types::type_problem;
 use compile::{Block, Compiler, Op, OpIndex, TypedOp};
 use interpreter::Interpreter;
 use rand::rngs::ChaCha8Rng;
@@ -43,8 +44,6 @@ pub struct Program {
     /// The conditions that a record must meet to become a row. Each block has one output.
     conditions: Vec<Block>,
     column_names: Vec<String>,
-    /// For each column that may widen, the operation of the first condition that checks its values.
-    checked_columns: Vec<Option<OpIndex>>,
     /// The columns that refuse NULL, each with the reason to reject a record.
     not_null: Vec<(usize, Reason)>,
     /// The number of random streams.
@@ -109,15 +108,23 @@ impl Program {
         let mut columns = compiler.compile(table.columns.iter().map(|column| &column.value))?;
         let condition = |condition| compiler.compile([is_true(condition)].iter());
         let mut conditions: Vec<_> = conditions.iter().map(condition).collect::<Result<_>>()?;
-        let has_conditions = !conditions.is_empty();
+        let outputs = columns.outputs.iter().enumerate();
+        for (index, op) in outputs.filter_map(|(index, output)| Some((index, output.op?))) {
+            columns.feedback_columns.entry(op).or_default().push(index);
+        }
+        if let Some(first) = conditions.first_mut() {
+            let inferred = table.columns.iter().enumerate().filter(|(_, column)| is_inferred(&column.value));
+            for (index, column) in inferred {
+                let op = compiler.add_value(&column.value, first)?;
+                first.feedback_columns.entry(op).or_default().push(index);
+            }
+        }
         // The first block that runs sees all records.
         let first = conditions.first_mut().unwrap_or(&mut columns);
-        checks.iter().try_for_each(|check| compiler.add_value(check, first).map(drop))?;
-        let check = |Column { value, .. }: &Column| {
-            let may_widen = matches!(value, Expr::Typed { on_mismatch: OnMismatch::Widen, .. });
-            (has_conditions && may_widen).then(|| compiler.add_value(value, first)).transpose()
-        };
-        let checked_columns = table.columns.iter().map(check).collect::<Result<_>>()?;
+        for (check, index) in checks.iter().zip(table.columns.len()..) {
+            let op = compiler.add_value(check, first)?;
+            first.feedback_columns.entry(op).or_insert_with(|| vec![index]);
+        }
         let column_names = table.columns.iter().map(|column| column.name.clone()).collect();
         let not_null = table.columns.iter().enumerate().filter(|(_, column)| column.rejects_null);
         let reason = |(index, Column { name, .. }): (usize, &Column)| {
@@ -126,7 +133,7 @@ impl Program {
         };
         let not_null = not_null.map(reason).collect();
         let (stream_count, stop) = (compiler.stream_count, Arc::default());
-        Ok(Self { columns, conditions, column_names, checked_columns, not_null, stream_count, seed, stop })
+        Ok(Self { columns, conditions, column_names, not_null, stream_count, seed, stop })
     }
 
     /// Sets the flag that ends evaluation in SQLite. Default: one that is never set.
@@ -135,22 +142,28 @@ impl Program {
         Self { stop, ..self }
     }
 
-    /// Adds what a mismatch of an operation says about the columns of the table: those at the indexes `columns` have the values
-    /// of the operation.
+    /// Adds what a mismatch of an operation says about the columns of the table that have its values.
     fn add_mismatch(
         &self,
+        block: &Block,
         mismatches: &mut TypeMismatches,
-        mut columns: impl Iterator<Item = usize>,
-        TypedOp { column, to, on_mismatch }: TypedOp<'_>,
-        mismatch: Mismatch,
+        (op, TypedOp { column, to, on_mismatch }): (OpIndex, TypedOp<'_>),
+        mismatch: Mismatch<'_>,
     ) {
         let TypeMismatches { type_feedback, rejects } = mismatches;
+        let columns = block.feedback_columns.get(&op).map_or(&[][..], Vec::as_slice);
         match (mismatch, on_mismatch) {
             (Mismatch::Real, _) => type_feedback.real_columns.extend(columns),
             (Mismatch::LongInteger, _) => type_feedback.long_integer_columns.extend(columns),
-            (Mismatch::NotOfType { row }, OnMismatch::Reject) => {
-                let column = columns.next().map_or(column, |index| &self.column_names[index]);
-                rejects.push((row, not_of_type(column, to)));
+            (Mismatch::Spelled(spellings), _) => {
+                let is_numeric = to == Type::NumericAffinity;
+                for column in columns {
+                    type_feedback.add_spellings(*column, is_numeric, &spellings);
+                }
+            }
+            (Mismatch::NotOfType { row, text }, OnMismatch::Reject) => {
+                let of_table = columns.first().and_then(|index| self.column_names.get(*index));
+                rejects.push((row, not_of_type(of_table.map_or(column, String::as_str), to, text)));
             }
             (Mismatch::NotOfType { .. }, OnMismatch::TypeMismatch | OnMismatch::Widen) => {
                 type_feedback.is_mismatched = true;
@@ -176,15 +189,18 @@ impl Program {
     }
 }
 
-/// The reason to reject a record whose value in this column is not of `expected_type`.
-fn not_of_type(column: &str, expected_type: Type) -> Reason {
-    let expected = match expected_type {
-        Type::Integer => "a canonical 64-bit INTEGER",
-        Type::Real => "a decimal number that a REAL preserves",
-        Type::NumericAffinity | Type::RealAffinity => "a number that the column stores unchanged",
-        Type::Text | Type::Blob => "a BLOB in pairs of hexadecimal digits",
+/// True if the type of a value was inferred, so that a mismatch is evidence against it.
+fn is_inferred(value: &Expr) -> bool {
+    matches!(value, Expr::Typed { on_mismatch: OnMismatch::TypeMismatch | OnMismatch::Widen, .. })
+}
+
+/// The reason to reject a record whose `value` in this column is not of `expected_type`.
+fn not_of_type(column: &str, expected_type: Type, value: &[u8]) -> Reason {
+    let problem = match expected_type {
+        Type::Blob => "is not a BLOB in pairs of hexadecimal digits".to_owned(),
+        to => type_problem(value, to),
     };
-    Reason::NotOfType { column: column.to_owned(), expected }
+    Reason::NotOfType { column: column.to_owned(), value: excerpt(value), expected: expected_type, problem }
 }
 
 /// An expression whose value is 1 if WHERE accepts `condition`, and 0 or NULL if not.
@@ -248,9 +264,8 @@ impl Evaluator<'_> {
         let Self { program, interpreter, columns_session: session, .. } = self;
         let block = &program.columns;
         let mut mismatches = TypeMismatches::default();
-        let on_mismatch = |op, typed: TypedOp<'_>, mismatch| {
-            let columns = (0..block.outputs.len()).filter(|index| block.outputs[*index].op == Some(op));
-            program.add_mismatch(&mut mismatches, columns, typed, mismatch);
+        let on_mismatch = |op, typed: TypedOp<'_>, mismatch: Mismatch<'_>| {
+            program.add_mismatch(block, &mut mismatches, (op, typed), mismatch);
         };
         let row_count = records.len();
         let state = interpreter.run(block, records, arena, on_mismatch);
@@ -285,10 +300,8 @@ impl Evaluator<'_> {
         let program = self.program;
         let (block, session) = (&program.conditions[condition], &mut self.condition_sessions[condition]);
         let mut mismatches = TypeMismatches::default();
-        let on_mismatch = |op, typed: TypedOp<'_>, mismatch| {
-            let columns = program.checked_columns.iter().enumerate();
-            let columns = columns.filter(|(_, check)| **check == Some(op)).map(|(index, _)| index);
-            program.add_mismatch(&mut mismatches, columns, typed, mismatch);
+        let on_mismatch = |op, typed: TypedOp<'_>, mismatch: Mismatch<'_>| {
+            program.add_mismatch(block, &mut mismatches, (op, typed), mismatch);
         };
         let state = self.interpreter.run(block, records, arena, on_mismatch);
         let on_failure = |EvalFailure { row, message, .. }| {

@@ -73,9 +73,9 @@ impl Plan {
 
     /// True if the table gets every column of the header.
     pub(crate) fn takes_all_columns(&self) -> bool {
-        self.columns
-            .as_ref()
-            .is_some_and(|columns| columns.selected.is_empty() && columns.select_list.is_empty())
+        self.columns.as_ref().is_some_and(|HeaderColumns { selected, excluded, select_list, .. }| {
+            selected.is_empty() && excluded.is_empty() && select_list.is_empty()
+        })
     }
 
     /// Creates a plan for a new table with the columns of the inputs. The delimiter is detected, the first rejected record
@@ -112,8 +112,9 @@ pub struct Nulls {
 pub struct InputTypes {
     /// All columns are TEXT. Otherwise columns that contain only numbers are INTEGER or REAL.
     pub all_text: bool,
-    /// Columns with the type to use instead of inferring one. A record with a value of another type is rejected.
-    pub types: Vec<(String, Type)>,
+    /// Columns with the declared type to use instead of inferring one, such as `INTEGER` or `VARCHAR(10)`. A record with a
+    /// value that does not fit is rejected.
+    pub types: Vec<(String, String)>,
 }
 
 /// How the columns, keys and indexes of a table follow from the columns of the inputs.
@@ -127,6 +128,8 @@ pub struct HeaderColumns {
     pub input_column: Option<String>,
     /// The columns to load, in this order. If empty, all columns are loaded.
     pub selected: Vec<String>,
+    /// The columns not to load.
+    pub excluded: Vec<String>,
     /// The items of an SQL select list. If not empty, they are used instead of `selected`.
     pub select_list: Vec<SelectItem>,
     /// Columns to rename: the name in the header, and the name in the table.
@@ -151,18 +154,17 @@ pub struct HeaderColumns {
 pub enum Type {
     /// Canonical decimal integers within 64 bits.
     Integer,
-    /// Decimal numbers that a 64-bit float gives back.
+    /// Numbers, rounded to the nearest 64-bit float. If the type was inferred, only numbers whose digits it gives back.
     Real,
     /// Any text.
     Text,
     /// Hexadecimal digits, two for each byte.
     Blob,
-    /// Values that a column of NUMERIC or INTEGER affinity stores unaltered: numbers that can be given back, and text that
-    /// does not look like a number.
+    /// Values that a column of NUMERIC affinity stores unaltered: numbers that can be given back, and text that SQLite does
+    /// not take for a number. Trailing zeros can be given back if the numbers of the whole column have the same decimals.
     NumericAffinity,
-    /// Values that a column of REAL affinity stores unaltered: REALs that can be given back, and text that does not look
-    /// like a number.
-    RealAffinity,
+    /// As `NumericAffinity`, but without trailing zeros, so that every value can be given back on its own.
+    ExactNumeric,
 }
 
 impl Type {
@@ -174,9 +176,15 @@ impl Type {
             Self::Real => "REAL",
             Self::Text => "TEXT",
             Self::Blob => "BLOB",
-            Self::NumericAffinity => "NUMERIC",
-            Self::RealAffinity => "REAL",
+            Self::NumericAffinity | Self::ExactNumeric => "NUMERIC",
         }
+    }
+}
+
+/// The type name to use in CREATE TABLE.
+impl From<Type> for String {
+    fn from(to: Type) -> Self {
+        to.as_str().to_owned()
     }
 }
 

@@ -4,11 +4,12 @@ mod explanation;
 mod note;
 mod preview;
 
+pub use crate::types::RealFormat;
 pub use explanation::{Evaluation, Explanation};
-pub use note::Note;
+pub use note::{Note, NotedValue};
 pub use preview::Preview;
 
-use crate::batch::Repairs;
+use crate::batch::{Repairs, TypeFeedback};
 use crate::error::{Printable, count};
 use crate::plan::Column;
 use serde::{Serialize, Serializer};
@@ -133,11 +134,18 @@ pub struct ReportColumn {
     pub name: String,
     /// Its declaration.
     pub declaration: String,
+    /// If its type was inferred to be REAL, the format that gives back its texts, such as `fixed(2)`.
+    pub format: Option<RealFormat>,
 }
 
-impl From<&Column> for ReportColumn {
-    fn from(column: &Column) -> Self {
-        Self { name: column.name.clone(), declaration: column.declaration.clone() }
+impl ReportColumn {
+    /// The columns of a loaded table, of whose values `feedback` is known.
+    pub(crate) fn list(columns: &[Column], feedback: &TypeFeedback) -> Vec<Self> {
+        let column = |(index, Column { name, declaration, .. }): (usize, &Column)| {
+            let format = feedback.format(index).filter(|_| declaration.starts_with("REAL"));
+            Self { name: name.clone(), declaration: declaration.clone(), format }
+        };
+        columns.iter().enumerate().map(column).collect()
     }
 }
 

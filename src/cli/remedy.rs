@@ -1,7 +1,9 @@
 //! What the user can do about an error or a note, with the names of options. The library knows no options.
 
+use sqload::plan::Type;
 use sqload::report::Note;
 use sqload::{ColumnUse, Kind, PlanError, Reason};
+use std::borrow::Cow;
 
 /// Advice on an error, to follow its message.
 pub(super) fn for_error(kind: &Kind) -> Option<String> {
@@ -20,9 +22,9 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
             return Some(format!("correct {}", option_for(*column_use)?));
         }
         Kind::NotInTable { .. } => {
-            "leave it out with --columns, rename it with --rename, or add it to the table with --add-columns"
+            "leave it out with --exclude, rename it with --rename, or add it to the table with --add-columns"
         }
-        Kind::TooManyColumns { .. } => "choose some with --columns",
+        Kind::TooManyColumns { .. } => "choose some with --columns or --exclude",
         Kind::AmbiguousColumn { .. } => "rename one of these columns in the input",
         Kind::Rejected { reason, .. } => {
             let fix = for_reason(reason);
@@ -64,15 +66,40 @@ pub(super) fn phrase_note(note: &Note) -> String {
 }
 
 /// How to make a record acceptable, as the start of a sentence that goes on with ", or".
-fn for_reason(reason: &Reason) -> &'static str {
-    match reason {
+fn for_reason(reason: &Reason) -> Cow<'static, str> {
+    let advice = match reason {
         Reason::FieldCount { .. } => {
             "fix the input or --delimiter, accept such records with --ragged pad or --ragged fit"
         }
         Reason::InvalidUtf8 { .. } => {
             "fix the input, name its encoding with --encoding, repair it with --invalid-utf8 replace"
         }
+        Reason::NotOfType { column, expected, .. } => {
+            let retype =
+                format!("give the column of a new table another type with --type {}", typed(column, "TEXT"));
+            return match expected {
+                // Also for a table that exists.
+                Type::NumericAffinity | Type::ExactNumeric => {
+                    format!("fix the input, round numbers with --type {}, {retype}", typed(column, "REAL"))
+                }
+                _ => format!("fix the input, {retype}"),
+            }
+            .into();
+        }
         _ => "fix the input",
+    };
+    advice.into()
+}
+
+/// The argument that gives a column a type, quoted for a shell if its name needs that.
+fn typed(column: &str, to: &str) -> String {
+    let is_plain = |name: &str| name.chars().all(|char| char.is_alphanumeric() || char == '_');
+    if is_plain(column) {
+        format!("{column}={to}")
+    } else if column.contains([',', '=']) {
+        format!("'\"{}\"={to}'", column.replace('"', "\"\""))
+    } else {
+        format!("'{column}={to}'")
     }
 }
 
@@ -91,6 +118,7 @@ fn for_statement(statement: &str) -> Option<&'static str> {
 fn option_for(column_use: ColumnUse) -> Option<&'static str> {
     Some(match column_use {
         ColumnUse::Load => "--columns",
+        ColumnUse::Exclude => "--exclude",
         ColumnUse::Select => "--select",
         ColumnUse::Rename => "--rename",
         ColumnUse::Type => "--type",
@@ -111,13 +139,17 @@ fn for_plan(error: &PlanError) -> Option<&'static str> {
         PlanError::WithoutRowidNeedsKey => "name its columns with --pk",
         PlanError::TwoPrimaryKeys => "use either --auto-id or --pk",
         PlanError::DuplicateColumn { .. } => {
-            "rename one with --rename, AS in --select, --auto-id=NAME or --file-column, or leave one out with --columns"
+            "rename one with --rename, AS in --select, --auto-id=NAME or --file-column, or leave one out with --exclude"
         }
         PlanError::UpdateNeedsKey { .. } => {
             "create the table with a key (--pk) to use --upsert, or leave out --upsert"
         }
         PlanError::UpdateNeedsWholeKey { .. } => "load all of them to use --upsert, or leave out --upsert",
-        PlanError::GeneratedColumn { .. } => "leave it out with --columns",
+        PlanError::GeneratedColumn { .. } => "leave it out with --exclude",
+        PlanError::InvalidType { .. } => {
+            "use a type name such as INTEGER, REAL, TEXT, BLOB, DATE or VARCHAR(10) with --type"
+        }
+        PlanError::NotStrictType { .. } => "use one of them with --type, or leave out --strict",
         PlanError::UnknownEncoding { .. } => {
             "use a label of the Encoding Standard with --encoding, such as utf-16le, windows-1252 or shift_jis"
         }
@@ -141,6 +173,9 @@ mod tests {
             found: Vec::new(),
         };
         assert_eq!(for_error(&unknown).as_deref(), Some("correct --pk"));
+        assert_eq!(typed("a_1", "TEXT"), "a_1=TEXT");
+        assert_eq!(typed("a b", "TEXT"), "'a b=TEXT'");
+        assert_eq!(typed("last, \"first\"", "REAL"), "'\"last, \"\"first\"\"\"=REAL'");
         let note = Note::DetectedDelimiter(b';'.into());
         assert_eq!(phrase_note(&note), "fields are separated by ';'; if that is wrong, use --delimiter");
     }

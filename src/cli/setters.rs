@@ -66,7 +66,10 @@ const LOAD: &[(&str, &[&str], Setter)] = &[
     ("select", &["--select", "a, upper(b) AS c"], |loader| loader.select("a, upper(b) AS c").unwrap()),
     ("condition", &["--where", "a > 1"], |loader| loader.filter("a > 1").unwrap()),
     ("rename", &["--rename", "a=b", "--rename", "c=d"], |loader| loader.rename("a", "b").rename("c", "d")),
-    ("types", &["--type", "a=REAL"], |loader| loader.column_type("a", Type::Real)),
+    ("exclude", &["--exclude", "a,b", "--exclude", "c"], |loader| loader.exclude(["a", "b"]).exclude(["c"])),
+    ("types", &["--type", "a=REAL,b=date"], |loader| {
+        loader.column_type("a", Type::Real).column_type("b", "date")
+    }),
     ("all_text", &["--all-text"], |loader| loader.all_text(true)),
     ("pk", &["--pk", "a,b"], |loader| loader.primary_key(["a", "b"])),
     ("auto_id", &["--auto-id", "n"], |loader| loader.auto_id("n")),

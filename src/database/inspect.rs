@@ -99,7 +99,8 @@ pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<
         // `hidden` is 1 for hidden columns of virtual tables, 2 and 3 for generated columns. ANY means no conversion
         // in STRICT tables, and NUMERIC affinity in others. A primary key that is the rowid has no index.
         let sql = "SELECT name, iif(type = 'ANY' COLLATE NOCASE AND (SELECT strict FROM pragma_table_list(?1)), '', type), pk,
-            pk > 0 AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk'), \"notnull\", hidden > 1
+            pk > 0 AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk'), \"notnull\", hidden > 1,
+            (SELECT strict FROM pragma_table_list(?1)) IS 1
             FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid";
         let mut select = connection.prepare(sql)?;
         let column = |row: &rusqlite::Row<'_>| {
@@ -110,6 +111,7 @@ pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<
                 is_rowid: row.get(3)?,
                 is_not_null: row.get(4)?,
                 is_generated: row.get(5)?,
+                is_strict: row.get(6)?,
             })
         };
         select.query_map([&table.name], column)?.collect()

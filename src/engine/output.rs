@@ -9,6 +9,7 @@ use crate::format::csv::decode::{in_input_order, rejects_of_rows};
 use crate::format::csv::lines::position;
 use crate::report::Progress;
 use crate::write::{Appended, Encoded, WriteFailure, Writer};
+use std::collections::BTreeSet;
 
 /// The counts of a pipeline.
 #[derive(Debug, Default)]
@@ -33,6 +34,11 @@ pub(crate) enum PipelineFailure {
     Error(Error),
     /// A value is not of the type that its column was inferred to have.
     TypeMismatch,
+    /// Columns of numeric affinity have numbers that are spelled in ways that no format gives back.
+    MixedSpellings {
+        /// The indexes of the columns in the table.
+        columns: BTreeSet<usize>,
+    },
     /// A row breaks a constraint of the table.
     Constraint {
         /// The constraint, in the words of SQLite.
@@ -99,9 +105,13 @@ impl<W: Writer, R: RejectSink> Output<'_, '_, W, R> {
     /// Writes the rows of the next batch, passes on its rejects, and counts both.
     pub(super) fn write(&mut self, rows: &Rows<'_>, encoded: &mut Encoded<W>) -> Result<(), PipelineFailure> {
         let Rows { chunk, origins, .. } = rows;
-        self.counts.type_feedback += rows.type_feedback.clone();
+        self.counts.type_feedback += &rows.type_feedback;
         if self.counts.type_feedback.needs_inference() {
             return Err(PipelineFailure::TypeMismatch);
+        }
+        let mixed: BTreeSet<_> = self.counts.type_feedback.mixed_numeric_columns().collect();
+        if !mixed.is_empty() {
+            return Err(PipelineFailure::MixedSpellings { columns: mixed });
         }
         let appended = self.timers.write.time(|| self.writer.append(rows, encoded));
         let Appended { rejected, ignored } = appended.map_err(|failure| self.failure(failure, rows))?;

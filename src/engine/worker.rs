@@ -42,7 +42,7 @@ impl<'p> Worker<'p> {
         loop {
             let (columns, mismatches) = self.evaluator.eval(&self.decoder.records(&chunk, bytes), arena)?;
             if mismatches.rejects.is_empty() || mismatches.type_feedback.is_mismatched {
-                type_feedback += mismatches.type_feedback;
+                type_feedback += &mismatches.type_feedback;
                 return Ok(Rows {
                     chunk,
                     len: self.decoder.len(),
@@ -74,7 +74,7 @@ impl<'p> Worker<'p> {
             let (is_kept, mismatches) = self.evaluator.eval_condition(condition, &records, arena)?;
             let before = self.decoder.len();
             let is_rejected = self.rejects_of(chunk, mismatches.rejects, rejects);
-            type_feedback += mismatches.type_feedback;
+            type_feedback += &mismatches.type_feedback;
             match is_kept {
                 Values::Integers(is_kept) if is_rejected.is_empty() => {
                     self.decoder.retain(|row| is_kept[row] == 1);

@@ -8,6 +8,17 @@ pub(crate) fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
+/// A value for a message: its first characters if it is long, with U+FFFD in place of invalid UTF-8.
+pub(crate) fn excerpt(value: &[u8]) -> String {
+    const MAX_CHARS: usize = 40;
+    // A character takes at most four bytes.
+    let start = String::from_utf8_lossy(&value[..value.len().min(4 * (MAX_CHARS + 1))]);
+    match start.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}…", &start[..end]),
+        None => start.into_owned(),
+    }
+}
+
 /// Why an input has no header of this many records.
 pub(super) fn missing_header(rows: usize) -> String {
     match rows {

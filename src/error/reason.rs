@@ -1,6 +1,7 @@
 //! Why a record is rejected.
 
 use super::phrases::count;
+use crate::plan::Type;
 
 /// Why a record is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,12 +24,16 @@ pub enum Reason {
         offset: u64,
     },
     /// A value does not have the type of its column.
-    #[error("the value of column {column:?} is not {expected}")]
+    #[error("the value {value:?} of column {column:?} {problem}")]
     NotOfType {
         /// The name of the column.
         column: String,
-        /// What the type requires, with an article.
-        expected: &'static str,
+        /// The value, or its first characters if it is long.
+        value: String,
+        /// The type.
+        expected: Type,
+        /// Why the value does not have this type, as a predicate.
+        problem: String,
     },
     /// The row violates a constraint of the table.
     #[error("{message}")]

@@ -81,6 +81,8 @@ pub(super) struct Block {
     classes: Vec<Classes>,
     /// The names of the columns of the input that are read, by the operation that reads them.
     column_names: HashMap<OpIndex, String>,
+    /// The columns that type feedback about an operation belongs to: those of the table, then checks without one.
+    pub(super) feedback_columns: HashMap<OpIndex, Vec<usize>>,
     pub(super) outputs: Vec<BlockOutput>,
     /// The columns of SQLite's table `input`, each with the operation that computes it.
     pub(super) inputs: Vec<(InputColumn, OpIndex)>,

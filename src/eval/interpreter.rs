@@ -88,7 +88,7 @@ impl Interpreter {
         block: &Block,
         records: &impl Records<'a>,
         arena: &'a Arena,
-        mut on_mismatch: impl FnMut(OpIndex, TypedOp<'_>, Mismatch),
+        mut on_mismatch: impl FnMut(OpIndex, TypedOp<'_>, Mismatch<'a>),
     ) -> EvalState<'a> {
         let row_count = records.len();
         let mut state =

@@ -74,8 +74,8 @@ pub(super) fn column_affinity(expr: &Expr) -> ColumnAffinity {
         Expr::Field(_) | Expr::Column(_) | Expr::FieldOrNull(_) | Expr::NullIf(..) => ColumnAffinity::Text,
         Expr::Typed { to, .. } => match to {
             Type::Integer => ColumnAffinity::Integer,
-            Type::Real | Type::RealAffinity => ColumnAffinity::Real,
-            Type::NumericAffinity => ColumnAffinity::Numeric,
+            Type::Real => ColumnAffinity::Real,
+            Type::NumericAffinity | Type::ExactNumeric => ColumnAffinity::Numeric,
             Type::Text => ColumnAffinity::Text,
             Type::Blob => ColumnAffinity::Blob,
         },
@@ -119,8 +119,7 @@ pub(super) fn classes(op: &Op, operands: &[Classes]) -> Option<Classes> {
                 Type::Real => REAL,
                 Type::Text => TEXT,
                 Type::Blob => BLOB,
-                Type::NumericAffinity => INTEGER | REAL | TEXT,
-                Type::RealAffinity => REAL | TEXT,
+                Type::NumericAffinity | Type::ExactNumeric => INTEGER | REAL | TEXT,
             }
         }
         Op::Upper(_) | Op::Concat(_) if all & !TEXT_CONVERTIBLE != 0 => return None,

@@ -13,11 +13,12 @@ use crate::engine::timers::StageTimers;
 use crate::error::{Error, Kind, Result};
 use crate::eval::Seed;
 use crate::plan::{OnConflict, OnError, Plan, Table, WriterChoice};
-use crate::report::{Report, ReportColumn};
+use crate::report::{Note, Report, ReportColumn};
 use crate::schema::ddl::{quote_name, update_declaration_sql};
 use crate::schema::table;
 use crate::write::direct::{Direct, Schema, Sorting};
 use crate::write::statements::Statements;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -31,6 +32,8 @@ pub(super) struct Attempt {
     keeps_journal: bool,
     /// Whether types are inferred from all records, not from the first chunks.
     scan_all: bool,
+    /// The columns of numeric affinity that take only numbers which can be given back one by one.
+    exact_columns: BTreeSet<usize>,
     /// How often another program has changed the database during an attempt.
     changes: usize,
 }
@@ -48,6 +51,8 @@ pub(super) enum Retry {
     UndoableStatements(Option<String>),
     /// With types that are inferred from all records.
     ScanAll,
+    /// With these columns of numeric affinity taking only numbers that can be given back one by one.
+    ExactNumbers(BTreeSet<usize>),
     /// The same again, because another program has changed the database.
     ChangedDatabase,
 }
@@ -68,6 +73,7 @@ impl Attempt {
                 Some(Retry::UndoableStatements(reason))
             }
             PipelineFailure::TypeMismatch if !self.scan_all => Some(Retry::ScanAll),
+            PipelineFailure::MixedSpellings { columns } => Some(Retry::ExactNumbers(columns.clone())),
             PipelineFailure::Error(error) if matches!(error.kind(), Kind::DatabaseChanged { .. }) => {
                 (self.changes < MAX_CHANGES).then_some(Retry::ChangedDatabase)
             }
@@ -84,6 +90,7 @@ impl Attempt {
                 self.keeps_journal = true;
             }
             Retry::ScanAll => self.scan_all = true,
+            Retry::ExactNumbers(mut columns) => self.exact_columns.append(&mut columns),
             Retry::ChangedDatabase => self.changes += 1,
         }
     }
@@ -102,7 +109,7 @@ pub(super) fn into_error(failure: PipelineFailure) -> Error {
             );
             Kind::DirectUnsupported { reason }.into()
         }
-        PipelineFailure::TypeMismatch => {
+        PipelineFailure::TypeMismatch | PipelineFailure::MixedSpellings { .. } => {
             Kind::Internal("a value is not of the type that all values of its column have".to_owned()).into()
         }
     }
@@ -127,7 +134,9 @@ impl Conductor<'_> {
         let jobs = self.jobs();
         // Before the plan is resolved against it.
         let schema = self.depends_on_schema().then(|| SchemaSnapshot::read(self.database)).transpose()?;
-        let ResolvedPlan { plan, notes, .. } = &self.resolve(list, jobs, attempt.scan_all)?;
+        let mut resolved = self.resolve(list, jobs, attempt.scan_all)?;
+        table::make_exact(&mut resolved.plan.table, &attempt.exact_columns);
+        let ResolvedPlan { plan, notes, .. } = &resolved;
         let seed = tuning.seed.map_or_else(Seed::random, Seed::fixed);
         let inputs = Inputs::new(list, plan, &plan.table, seed)?;
         let mut target = Target::open(
@@ -164,7 +173,8 @@ impl Conductor<'_> {
         let committed = timers.finish.time(|| self.commit(target, rejects))?;
         let seconds = started.elapsed().as_secs_f64();
         let report = self.report(counts, table, choice, committed, &timers, seconds);
-        Ok(Report { notes: notes.clone(), ..report })
+        let notes = notes.iter().cloned().chain(Note::real_columns(&report.columns)).collect();
+        Ok(Report { notes, ..report })
     }
 
     /// Whether the resolved plan depends on what the database contains.
@@ -204,7 +214,7 @@ impl Conductor<'_> {
         Report {
             inputs: self.inputs.to_vec(),
             database: self.database.to_owned(),
-            columns: table.columns.iter().map(ReportColumn::from).collect(),
+            columns: ReportColumn::list(&table.columns, &counts.type_feedback),
             table: table.name,
             notes: Vec::new(),
             writer: choice.name(),

@@ -57,7 +57,7 @@ impl Writer for InferTypes {
         let Self { columns, positions, .. } = self;
         for (column, stats) in columns.iter_mut().zip(stats) {
             column.merge(stats, self.rows);
-            for row in column.first_rows().filter(|row| *row >= self.rows) {
+            for row in column.example_rows().filter(|row| *row >= self.rows) {
                 positions.entry(row).or_insert_with(|| {
                     let origin = rows.origins.get((row - self.rows) as usize);
                     position(&self.names[rows.chunk.input], &rows.chunk, origin)
@@ -94,7 +94,7 @@ impl Encoder for InferEncoder {
                     if let Value::Text(text) = values.get(row) {
                         stats.add_value(text, row);
                     }
-                    if stats.first_non_number.is_some() {
+                    if stats.has_non_number() {
                         first_non_number.fetch_min(first_record, Ordering::Relaxed);
                         break;
                     }

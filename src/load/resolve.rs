@@ -10,15 +10,14 @@ use crate::engine::record_log::RecordLog;
 use crate::engine::timers::StageTimers;
 use crate::error::{ColumnUse, Kind, Result};
 use crate::eval::Seed;
-use crate::plan::{Column, Expr, HeaderColumns, InputTypes, OnMismatch, Plan, SelectItem, Table, Type};
-use crate::report::{Note, Progress};
-use crate::schema::column_stats::ColumnStats;
+use crate::plan::{Column, Expr, HeaderColumns, InputTypes, OnMismatch, Plan, SelectItem, Table};
+use crate::report::{Note, NotedValue, Progress};
+use crate::schema::column_stats::{ColumnStats, Example, TextReason};
 use crate::schema::names::NameIndex;
 use crate::schema::select::fill_columns;
 use crate::schema::table::{self, ExistingColumn, InputColumn, find, loaded_columns, with_nulls};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Chunks of each input that types are inferred from before a load; what they show nearly always holds.
@@ -32,8 +31,8 @@ pub(super) struct ResolvedPlan {
     pub(super) notes: Vec<Note>,
     /// Whether types were inferred from the first chunks only.
     pub(super) is_guess: bool,
-    /// The columns of the inputs whose types matter to expressions, with these types.
-    pub(super) used_columns: Vec<(String, Type)>,
+    /// The columns of the inputs whose types matter to expressions, with these types as they are declared.
+    pub(super) used_columns: Vec<(String, String)>,
 }
 
 /// The columns of the inputs that a plan refers to. They are numbered as in `names`.
@@ -71,14 +70,15 @@ impl Conductor<'_> {
         let mut notes = Vec::new();
         if let Some(options) = plan.columns.take() {
             notes.extend(distinct(list.iter().flat_map(|input| input.header.notes.iter().cloned())));
-            notes.extend(inputs.text_notes(list.len() > 1));
             plan.table = self.table(&plan.table, &options, &inputs, existing.as_deref())?;
+            notes.extend(inputs.text_notes(&plan.table.columns, list.len() > 1));
             plan.columns = Some(options);
         }
         notes.extend(inputs.number_notes(&plan, list.len() > 1));
         let mut plan = with_input_types(plan, &inputs);
         apply_nulls(&mut plan);
-        let used = inputs.used.iter().map(|at| (names[*at].clone(), inputs.columns[at].column_type));
+        let used =
+            inputs.used.iter().map(|at| (names[*at].clone(), inputs.columns[at].declared_type.clone()));
         Ok(ResolvedPlan { plan, notes, is_guess: inputs.is_guess, used_columns: used.collect() })
     }
 
@@ -96,7 +96,7 @@ impl Conductor<'_> {
         let used: BTreeSet<_> = used_names(plan).into_iter().filter_map(|name| names.find(name)).collect();
         let mut requested = HashMap::new();
         for (name, to) in types {
-            requested.insert(find(ColumnUse::Type, name, &names)?, *to);
+            requested.insert(find(ColumnUse::Type, name, &names)?, to.as_str());
         }
         let loaded = match &plan.columns {
             Some(options) if needs_types(options, &names, existing)? => loaded_columns(&names, options)?,
@@ -108,9 +108,13 @@ impl Conductor<'_> {
         let inferred = self.infer_types(plan, (names.names(), numbers), list, jobs, scan_all)?;
         let no_values = ColumnStats::default();
         let column = |at: usize| {
-            let stats = inferred.columns.get(&at).unwrap_or(&no_values);
             let name = &names.names()[at];
-            (at, InputColumn::new(name, stats, requested.get(&at).copied(), *all_text))
+            let column = match (requested.get(&at), all_text) {
+                (Some(declared), _) => InputColumn::requested(name, declared, plan.table.is_strict),
+                (None, true) => InputColumn::text(name),
+                (None, false) => InputColumn::inferred(name, inferred.columns.get(&at).unwrap_or(&no_values)),
+            };
+            (at, column)
         };
         let all = loaded.iter().chain(&used).chain(requested.keys());
         let columns = all.copied().map(column).collect();
@@ -133,7 +137,7 @@ impl Conductor<'_> {
         for max_chunks in if scan_all { &[usize::MAX][..] } else { &[1, SAMPLE_CHUNKS] } {
             inferred = self.infer(plan, names, &numbers, (list, jobs), *max_chunks)?;
             // No other value can change the type of such a column.
-            if inferred.columns.values().all(|stats| stats.first_non_number.is_some()) {
+            if inferred.columns.values().all(ColumnStats::has_non_number) {
                 break;
             }
         }
@@ -284,37 +288,40 @@ fn apply_nulls(plan: &mut Plan) {
 }
 
 impl InputColumns<'_> {
-    /// Notes about the columns that are TEXT although they begin with numbers.
-    fn text_notes(&self, names_inputs: bool) -> Vec<Note> {
-        let numbers: BTreeSet<_> = self.inferred.columns.keys().copied().collect();
+    /// Notes about the columns of the table that are TEXT although they begin with numbers.
+    fn text_notes(&self, columns: &[Column], names_inputs: bool) -> Vec<Note> {
+        let fields = columns.iter().filter_map(|column| match &column.value {
+            Expr::Field(name) => self.names.find(name),
+            _ => None,
+        });
         let note = |at: usize| {
-            let (column, reason, line, input) = self.text_reason(at, names_inputs)?;
-            Some(Note::TextColumn { column, reason, line, input })
+            let (column, reason, examples) = self.text_reason(at, names_inputs)?;
+            Some(Note::TextColumn { column, reason, examples })
         };
-        numbers.into_iter().filter_map(note).collect()
+        distinct(fields).into_iter().filter_map(note).collect()
     }
 
     /// Notes about the columns that begin with numbers and are used as numbers, but are TEXT.
     fn number_notes(&self, plan: &Plan, names_inputs: bool) -> Vec<Note> {
         let used_as_numbers = plan.column_refs.iter().filter(|column_ref| column_ref.is_number);
         let note = |at: usize| {
-            let (column, reason, line, input) = self.text_reason(at, names_inputs)?;
-            Some(Note::TextUsedAsNumber { column, reason, line, input })
+            let (column, reason, examples) = self.text_reason(at, names_inputs)?;
+            Some(Note::TextUsedAsNumber { column, reason, examples })
         };
         let numbers = distinct(used_as_numbers.filter_map(|used| self.names.find(&used.column)));
         numbers.into_iter().filter_map(note).collect()
     }
 
-    /// A column that is TEXT although it begins with numbers: its name, the reason, the line that shows it, and its input if
-    /// `names_inputs`.
-    fn text_reason(
-        &self,
-        at: usize,
-        names_inputs: bool,
-    ) -> Option<(String, String, Option<u64>, Option<Arc<str>>)> {
-        let (reason, row) = self.inferred.columns.get(&at)?.reason()?;
-        let position = self.inferred.positions.get(&row);
-        let input = position.filter(|_| names_inputs).map(|position| position.input.clone());
-        Some((self.names.names()[at].clone(), reason, position.map(|position| position.line), input))
+    /// A column that is TEXT although it begins with numbers: its name, the reason, and the values that show it, with their
+    /// input if `names_inputs`.
+    fn text_reason(&self, at: usize, names_inputs: bool) -> Option<(String, String, Vec<NotedValue>)> {
+        let TextReason { reason, examples } = self.inferred.columns.get(&at)?.text_reason()?;
+        let noted = |Example { row, text }: Example| {
+            let position = self.inferred.positions.get(&row);
+            let input = position.filter(|_| names_inputs).map(|position| position.input.clone());
+            NotedValue { text: text.into(), line: position.map(|position| position.line), input }
+        };
+        let examples = examples.into_iter().map(noted).collect();
+        Some((self.names.names()[at].clone(), reason, examples))
     }
 }

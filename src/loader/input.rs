@@ -1,7 +1,7 @@
 //! Setters for how inputs are read, and for bad records.
 
 use super::Loader;
-use crate::plan::{Delimiter, InvalidUtf8, OnError, Ragged, Type};
+use crate::plan::{Delimiter, InvalidUtf8, OnError, Ragged};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -82,9 +82,10 @@ impl Loader {
         self
     }
 
-    /// Sets the type of a column instead of inferring it. Records with another value are rejected.
-    pub fn column_type(mut self, column: impl Into<String>, to: Type) -> Self {
-        self.plan.input_types.types.push((column.into(), to));
+    /// Declares the type of a column instead of inferring it: a [`Type`](crate::plan::Type), or any type name of SQLite, such as
+    /// `VARCHAR(10)`. Records with a value that does not fit are rejected.
+    pub fn column_type(mut self, column: impl Into<String>, declared: impl Into<String>) -> Self {
+        self.plan.input_types.types.push((column.into(), declared.into()));
         self
     }
 

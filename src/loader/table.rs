@@ -13,6 +13,12 @@ impl Loader {
         self
     }
 
+    /// Columns that are not loaded. Default: none.
+    pub fn exclude<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.header_columns().excluded.extend(strings(names));
+        self
+    }
+
     /// Computes the columns of the table with a SQL select list, as in `id, upper(name) AS name`.
     ///
     /// # Errors

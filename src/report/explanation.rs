@@ -1,7 +1,6 @@
 //! Which code evaluates the expressions of a load.
 
 use crate::error::Printable;
-use crate::plan::Type;
 use std::fmt::{self, Write};
 
 /// The expressions of a load, and which code evaluates them.
@@ -12,8 +11,8 @@ pub struct Explanation {
     pub conditions: Vec<Evaluation>,
     /// The columns of the table and the expressions of their values.
     pub values: Vec<(String, Evaluation)>,
-    /// The columns of the inputs that expressions use, and their types in SQL.
-    pub column_types: Vec<(String, Type)>,
+    /// The columns of the inputs that expressions use, and their declared types in SQL.
+    pub column_types: Vec<(String, String)>,
 }
 
 /// An expression, and which code evaluates it.
@@ -43,8 +42,7 @@ impl fmt::Display for Explanation {
             format!("{evaluator:8}  {name:width$}  {text}")
         });
         let types = self.column_types.iter();
-        let types =
-            types.map(|(name, column_type)| format!("column    {name:width$}  {}", column_type.as_str()));
+        let types = types.map(|(name, column_type)| format!("column    {name:width$}  {}", column_type));
         let lines = lines.chain(types);
         f.write_str(&lines.collect::<Vec<_>>().join("\n"))
     }

@@ -6,7 +6,7 @@ use super::names::{NameIndex, unique_names};
 use crate::error::{ColumnUse, Error, Kind, PlanError, Result};
 use crate::plan::{Column, Expr, HeaderColumns, Nulls, OnConflict, OnMismatch, SelectItem, Table, Type};
 use crate::schema::ddl::{column_sql, quote_name, quote_names};
-use crate::types::ColumnAffinity;
+use crate::types::{ColumnAffinity, type_of_declared};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// A column of an existing table.
@@ -21,6 +21,8 @@ pub(crate) struct ExistingColumn {
     pub(crate) is_not_null: bool,
     /// True for a generated column.
     pub(crate) is_generated: bool,
+    /// True for a column of a STRICT table.
+    pub(crate) is_strict: bool,
 }
 
 impl ExistingColumn {
@@ -58,27 +60,33 @@ pub(crate) fn find(column_use: ColumnUse, name: &str, columns: &NameIndex<'_>) -
 /// A column of the input, with the type that it has in the table of a plain load.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct InputColumn {
-    pub(crate) column_type: Type,
+    pub(crate) declared_type: String,
     /// Its value.
     pub(crate) value: Expr,
 }
 
 impl InputColumn {
-    /// The column `name`, with the requested type, or else the type that the statistics of its values show.
-    pub(crate) fn new(name: &str, stats: &ColumnStats, requested: Option<Type>, all_text: bool) -> Self {
+    /// The column `name`, with the type that the statistics of its values show.
+    pub(crate) fn inferred(name: &str, stats: &ColumnStats) -> Self {
         let field = Expr::Field(name.to_owned());
-        let typed = |column_type, on_mismatch| {
-            let value = Expr::Typed { expr: Box::new(field.clone()), to: column_type, on_mismatch };
-            Self { column_type, value }
+        let to = stats.column_type();
+        let value = match to {
+            Type::Text if !stats.is_empty() => field,
+            _ => Expr::Typed { expr: Box::new(field), to, on_mismatch: OnMismatch::TypeMismatch },
         };
-        match (requested, stats.column_type()) {
-            (Some(to), _) => typed(to, OnMismatch::Reject),
-            (None, Type::Text) if stats.is_empty() && !all_text => {
-                typed(Type::Text, OnMismatch::TypeMismatch)
-            }
-            (None, Type::Text) => Self { column_type: Type::Text, value: field },
-            (None, to) => typed(to, OnMismatch::TypeMismatch),
-        }
+        Self { declared_type: to.as_str().to_owned(), value }
+    }
+
+    /// The column `name`, with a declared type that the user requests.
+    pub(crate) fn requested(name: &str, declared: &str, is_strict: bool) -> Self {
+        let (expr, to) = (Box::new(Expr::Field(name.to_owned())), type_of_declared(declared, is_strict));
+        let value = Expr::Typed { expr, to, on_mismatch: OnMismatch::Reject };
+        Self { declared_type: declared.to_owned(), value }
+    }
+
+    /// The column `name`, all of whose values are TEXT.
+    pub(crate) fn text(name: &str) -> Self {
+        Self { declared_type: Type::Text.as_str().to_owned(), value: Expr::Field(name.to_owned()) }
     }
 }
 
@@ -88,12 +96,13 @@ impl InputColumn {
 /// [`Kind::NoSuchColumn`] if an option names a column that is not in `names`.
 pub(crate) fn loaded_columns(names: &NameIndex<'_>, options: &HeaderColumns) -> Result<BTreeSet<usize>> {
     let HeaderColumns { select_list, selected, .. } = options;
+    let excluded = excluded_columns(names, options)?;
     let takes_all = match select_list.as_slice() {
         [] => selected.is_empty(),
         list => list.contains(&SelectItem::All),
     };
     if takes_all {
-        return Ok((0..names.names().len()).collect());
+        return Ok((0..names.names().len()).filter(|at| !excluded.contains(at)).collect());
     }
     let listed = select_list.iter().filter_map(|item| match item {
         SelectItem::Column { column, .. } => Some((ColumnUse::Select, column)),
@@ -103,10 +112,18 @@ pub(crate) fn loaded_columns(names: &NameIndex<'_>, options: &HeaderColumns) -> 
     listed.chain(selected).map(|(column_use, name)| find(column_use, name, names)).collect()
 }
 
+/// The numbers of the columns of the input (`names`) not to load.
+///
+/// # Errors
+/// [`Kind::NoSuchColumn`].
+fn excluded_columns(names: &NameIndex<'_>, options: &HeaderColumns) -> Result<HashSet<usize>> {
+    options.excluded.iter().map(|name| find(ColumnUse::Exclude, name, names)).collect()
+}
+
 /// The columns to load, from the columns of the input (`names`); those that are not in `inputs` are TEXT.
 ///
 /// # Errors
-/// [`Kind::NoSuchColumn`] if an option names a column that is not in `names`.
+/// [`Kind::NoSuchColumn`] if an option names a column that is not in `names`; [`Kind::Usage`] if no column is left.
 pub(crate) fn columns(
     names: &NameIndex<'_>,
     inputs: &HashMap<usize, InputColumn>,
@@ -116,12 +133,14 @@ pub(crate) fn columns(
     for (old, new) in &options.renamed {
         final_names.insert(find(ColumnUse::Rename, old, names)?, new.as_str());
     }
+    let excluded = excluded_columns(names, options)?;
     let final_name = |at: usize| final_names.get(&at).copied().unwrap_or(&names.names()[at]);
     let column = |name: &str, at: usize| match inputs.get(&at) {
-        Some(InputColumn { column_type, value }) => Column::new(name, column_type.as_str(), value.clone()),
+        Some(InputColumn { declared_type, value }) => Column::new(name, declared_type, value.clone()),
         None => Column::new(name, Type::Text.as_str(), Expr::Field(names.names()[at].clone())),
     };
-    let all = || (0..names.names().len()).map(|at| column(final_name(at), at));
+    let loaded = || (0..names.names().len()).filter(|at| !excluded.contains(at));
+    let all = || loaded().map(|at| column(final_name(at), at));
     let mut columns = Vec::new();
     for item in &options.select_list {
         match item {
@@ -136,10 +155,15 @@ pub(crate) fn columns(
     }
     for name in options.selected.iter().filter(|_| options.select_list.is_empty()) {
         let at = find(ColumnUse::Load, name, names)?;
-        columns.push(column(final_name(at), at));
+        if !excluded.contains(&at) {
+            columns.push(column(final_name(at), at));
+        }
+    }
+    if options.selected.is_empty() && options.select_list.is_empty() {
+        columns.extend(all());
     }
     if columns.is_empty() {
-        columns.extend(all());
+        return Err(Kind::Usage("all columns are left out".to_owned()).into());
     }
     columns.extend(options.input_column.iter().map(|name| Column::new(name, "TEXT", Expr::InputName)));
     Ok(columns)
@@ -179,8 +203,11 @@ pub(crate) fn new_table(
     let mut table = Table { columns, ..table.clone() };
     let key = resolve(ColumnUse::PrimaryKey, &options.primary_key)?;
     if !key.is_empty() {
-        let is_rowid =
-            |column: &Column| key == [column.name.clone()] && column.declaration.starts_with("INTEGER");
+        let is_rowid = |Column { name, declaration, .. }: &Column| {
+            let declared =
+                declaration.split_once(" NOT NULL").map_or(declaration.as_str(), |(declared, _)| declared);
+            key == [name.clone()] && declared.eq_ignore_ascii_case("INTEGER")
+        };
         table.columns.iter_mut().for_each(|column| column.rejects_null = is_rowid(column));
         table.constraints.push(format!("PRIMARY KEY ({})", quote_names(&key)));
     }
@@ -214,6 +241,15 @@ pub(crate) fn widen_to_real(table: &Table, columns: &BTreeSet<usize>) -> Table {
         *declaration = declaration.replacen(Type::Integer.as_str(), Type::Real.as_str(), 1);
     }
     table
+}
+
+/// Lets the columns of numeric affinity at these indexes take only numbers that can be given back one by one.
+pub(crate) fn make_exact(table: &mut Table, columns: &BTreeSet<usize>) {
+    for at in columns {
+        if let Expr::Typed { to, .. } = &mut table.columns[*at].value {
+            *to = Type::ExactNumeric;
+        }
+    }
 }
 
 /// Checks that no two names are equal for SQLite, which ignores ASCII case.
@@ -305,14 +341,21 @@ fn check_matches_existing(options: &HeaderColumns, table: &Table, existing: &[Ex
 /// `column` with the declaration of an `existing` column, which must not alter its values.
 fn with_declared_type(column: &Column, existing: &ExistingColumn) -> Column {
     let to = match ColumnAffinity::from_declared_type(&existing.declared_type) {
-        ColumnAffinity::Integer | ColumnAffinity::Numeric => Some(Type::NumericAffinity),
-        ColumnAffinity::Real => Some(Type::RealAffinity),
+        // The rowid and a STRICT table take no TEXT.
+        ColumnAffinity::Integer if existing.is_rowid || existing.is_strict => Some(Type::Integer),
+        ColumnAffinity::Integer => Some(Type::ExactNumeric),
+        ColumnAffinity::Numeric => Some(Type::NumericAffinity),
+        ColumnAffinity::Real => Some(Type::Real),
         ColumnAffinity::Text | ColumnAffinity::Blob => None,
     };
     let typed = |expr: Box<Expr>, to| Expr::Typed { expr, to, on_mismatch: OnMismatch::Reject };
     let value = match (&column.value, to) {
-        // The user asked for this type.
-        (Expr::Typed { on_mismatch: OnMismatch::Reject, .. }, _) => column.value.clone(),
+        // The user asked for this type. The column would convert TEXT.
+        (Expr::Typed { on_mismatch: OnMismatch::Reject, to: requested, .. }, to)
+            if *requested != Type::Text || to.is_none() =>
+        {
+            column.value.clone()
+        }
         (Expr::Typed { expr, .. }, None) => (**expr).clone(),
         (Expr::Typed { expr, .. }, Some(to)) => typed(expr.clone(), to),
         (expr, Some(to)) => typed(Box::new(expr.clone()), to),

@@ -18,7 +18,8 @@ fn dry_run_predicts_the_load_and_changes_nothing() {
     let expected = "\
 in.csv: fields separated by ';', quoted by '\"'
 fields are separated by ';'; if that is wrong, use --delimiter
-zip: TEXT, a leading zero at line 3
+zip: TEXT, a leading zero at line 3: \"007\"
+REAL: real (fixed(2))
 out.db, table it's:
 CREATE TABLE \"it's\" (\"id\" INTEGER, \"te\"\"xt\" TEXT, \"real\" REAL, \"zip\" TEXT, PRIMARY KEY (\"id\"));
 CREATE INDEX \"idx_it's_zip\" ON \"it's\" (\"zip\");
@@ -27,7 +28,7 @@ id | te\"xt          | real | zip
 0  | 'a\\n0'        | 1.5  | '007'
 ";
     let lines = |text: &str, count: usize| text.lines().take(count).map(str::to_owned).collect::<Vec<_>>();
-    let (found, expected) = (lines(&preview.stdout, 7), lines(expected, 7));
+    let (found, expected) = (lines(&preview.stdout, 8), lines(expected, 8));
     assert_eq!(found, expected, "{}", preview.stdout);
     assert_contains(
         &preview.stdout,

@@ -26,6 +26,7 @@ mod large_fields;
 mod load_inputs;
 mod load_tables;
 mod loader;
+mod number_formats;
 mod options;
 mod people_pipeline;
 mod races;

@@ -103,7 +103,7 @@ fn notes_name_the_line_that_makes_a_column_text() {
     dir.write("b.csv", format!("{header}{records}{}", record("007")));
     let outcome = dir.run(&["load", "a.csv", "b.csv", "out.db", "-t", "t"]).expect_code(0);
     for column in 0..20 {
-        let note = format!("c{column}: TEXT, a leading zero at line 20002 of b.csv");
+        let note = format!("c{column}: TEXT, a leading zero at line 20002 of b.csv: \"007\"");
         assert!(outcome.stderr.contains(&note), "{note} is not in {}", outcome.stderr);
     }
     assert_eq!(rows_of(&dir.open("out.db"), "SELECT DISTINCT typeof(c7) FROM t"), [[text("text")]]);
