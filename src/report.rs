@@ -135,6 +135,7 @@ pub struct ReportColumn {
     /// Its declaration.
     pub declaration: String,
     /// If its type was inferred to be REAL, the format that gives back its texts, such as `fixed(2)`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<RealFormat>,
 }
 

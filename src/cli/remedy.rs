@@ -22,7 +22,7 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
             return Some(format!("correct {}", option_for(*column_use)?));
         }
         Kind::NotInTable { .. } => {
-            "leave it out with --exclude, rename it with --rename, or add it to the table with --add-columns"
+            "leave it out with --exclude or --columns, rename it with --rename, or add it to the table with --add-columns"
         }
         Kind::TooManyColumns { .. } => "choose some with --columns or --exclude",
         Kind::AmbiguousColumn { .. } => "rename one of these columns in the input",
@@ -145,7 +145,7 @@ fn for_plan(error: &PlanError) -> Option<&'static str> {
             "create the table with a key (--pk) to use --upsert, or leave out --upsert"
         }
         PlanError::UpdateNeedsWholeKey { .. } => "load all of them to use --upsert, or leave out --upsert",
-        PlanError::GeneratedColumn { .. } => "leave it out with --exclude",
+        PlanError::GeneratedColumn { .. } => "leave it out with --exclude or --columns",
         PlanError::InvalidType { .. } => {
             "use a type name such as INTEGER, REAL, TEXT, BLOB, DATE or VARCHAR(10) with --type"
         }

@@ -25,7 +25,7 @@ pub(crate) fn type_problem(text: &[u8], to: Type) -> String {
                 (None, None) if text.contains(&0) => "a NUL byte".to_owned(),
                 (None, None) => NotANumber::WhiteSpace.to_string(),
             };
-            format!("would change in a column of NUMERIC affinity ({reason})")
+            format!("would change in a column that stores numbers ({reason})")
         }
         _ => match any_number(text) {
             Some(_) => "is too large for a REAL".to_owned(),

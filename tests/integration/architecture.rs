@@ -89,6 +89,7 @@ fn each_dependency_has_one_home() {
         ],
     );
     only_in("glob::", &["input/paths.rs"]);
+    only_in("zmij::", &["types/numbers.rs"]);
     only_in("sqlparser::", &["sql"]);
     only_in("strsim::", &["error"]);
     only_in("indexmap::", &["eval/compile.rs"]);

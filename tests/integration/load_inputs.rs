@@ -171,7 +171,7 @@ fn types_are_inferred_from_all_inputs() {
     dir.write("2.csv", "a,b\n2,1.5\n");
     dir.write("3.csv", format!("a,b\n{}007,1\n", "1,1\n".repeat(500_000)));
     let stderr = dir.run(&["load", "1.csv", "2.csv", "3.csv", "out.db", "-t", "t"]).expect_code(0).stderr;
-    assert!(stderr.contains("a: TEXT, a leading zero at line 500002: \"007\""), "{stderr}");
+    assert!(stderr.contains("a: TEXT, a leading zero at line 500002 of 3.csv: \"007\""), "{stderr}");
     let connection = dir.open("out.db");
     let types = rows_of(&connection, "SELECT DISTINCT typeof(a), typeof(b) FROM t");
     assert_eq!(types, [["text", "real"].map(text)]);

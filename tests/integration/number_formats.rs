@@ -404,7 +404,7 @@ fn a_numeric_column_takes_what_it_gives_back() {
         assert_eq!(found, kept.map(|value| [text(value)]));
         let reasons = dir.reasons("bad.csv");
         for (reason, (value, why)) in reasons.iter().zip(rejected) {
-            let problem = "would change in a column of NUMERIC affinity";
+            let problem = "would change in a column that stores numbers";
             let expected = format!("the value {value:?} of column \"d\" {problem} ({why})");
             assert_eq!(reason["message"].as_str(), Some(expected.as_str()));
         }
