@@ -17,7 +17,8 @@ mod run;
 mod setters;
 mod terminal;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use load::Load;
 use options::Verbosity;
 use pipeline::RunPipeline;
@@ -56,14 +57,34 @@ enum Command {
     Check(Box<RunPipeline>),
 }
 
+/// The parsed arguments of the program. Ends the program if they are wrong, or if they ask for help.
+pub(crate) fn parse() -> Cli {
+    Cli::try_parse().unwrap_or_else(|error| with_missing_database(error).exit())
+}
+
+/// The error for one path after `load`, which clap takes for the database.
+fn with_missing_database(error: clap::Error) -> clap::Error {
+    let is_missing = |missing: &ContextValue| matches!(missing, ContextValue::Strings(names) if names.iter().eq(["<INPUT>..."]));
+    if error.kind() != ErrorKind::MissingRequiredArgument
+        || !error.get(ContextKind::InvalidArg).is_some_and(is_missing)
+    {
+        return error;
+    }
+    let message = "the database is missing: sqload load <INPUT>... <DATABASE>\n\nIf --auto-id precedes the files, write --auto-id=NAME.";
+    Cli::command().error(ErrorKind::MissingRequiredArgument, message)
+}
+
 #[derive(Debug, Args)]
 struct CreateFile {
     /// Number of people.
     #[arg(long, value_name = "N")]
     number_rows: u64,
-    /// Write to FILE.
-    #[arg(short, long, value_name = "FILE", default_value = "data/people.csv")]
-    output: PathBuf,
+    /// Write to FILE, which must not exist; `-` is standard output [default: data/people.csv, which is replaced].
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace FILE if it exists.
+    #[arg(long)]
+    force: bool,
     /// Generate the same file for the same seed [default: a random seed].
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -75,7 +96,6 @@ struct CreateFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

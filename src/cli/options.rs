@@ -5,7 +5,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use sqload::Loader;
 use sqload::plan::{Delimiter, InvalidUtf8, OnError, Policies, Ragged, Synchronous, Tuning, WriterChoice};
 use std::num::{NonZeroU16, NonZeroUsize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// More threads than any machine has use for, but few enough to start.
 const MAX_JOBS: i64 = 1024;
@@ -27,7 +27,7 @@ pub(super) struct LoadOptions {
     explain: bool,
     /// Write a report in JSON to FILE; `-` is standard output.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
-    report: Option<PathBuf>,
+    pub(super) report: Option<PathBuf>,
     #[command(flatten)]
     pub(super) verbosity: Verbosity,
 }
@@ -218,6 +218,11 @@ impl LoadOptions {
         }
     }
 
+    /// The file for rejects.
+    pub(super) fn rejects(&self) -> Option<&Path> {
+        self.errors.rejects.as_deref()
+    }
+
     /// Applies these options to a loader.
     pub(super) fn apply(&self, loader: Loader) -> Loader {
         let loader = self.database.apply(self.errors.apply(self.input.apply(loader)));
@@ -290,6 +295,11 @@ impl DatabaseOptions {
 }
 
 impl Verbosity {
+    /// True if the user wants diagnostics.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.verbose > 0
+    }
+
     /// Sends diagnostics to standard error, in the requested detail.
     pub(super) fn start_diagnostics(&self) {
         let level = match (self.quiet, self.verbose) {

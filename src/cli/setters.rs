@@ -82,6 +82,12 @@ const LOAD: &[(&str, &[&str], Setter)] = &[
     ("upsert", &["--upsert"], |loader| loader.on_conflict(OnConflict::Update)),
 ];
 
+/// The options of `run-pipeline` alone.
+const PIPELINE: &[(&str, &[&str], Setter)] = &[
+    ("replace", &["--replace"], |loader| loader.if_exists(IfExists::Replace)),
+    ("append", &["--append"], |loader| loader.if_exists(IfExists::Append)),
+];
+
 fn number(number: usize) -> NonZeroUsize {
     NonZeroUsize::new(number).unwrap()
 }
@@ -129,6 +135,6 @@ fn load_has_the_options_and_defaults_of_a_new_loader() {
 #[test]
 fn run_pipeline_has_the_options_and_defaults_of_a_pipeline() {
     let pipeline = Pipeline::parse("data/people.sql", people::SQL).unwrap();
-    assert_setters(&["run-pipeline"], &Loader::from(pipeline.clone()), &[SHARED]);
-    assert_setters(&["check"], &Loader::from(pipeline), &[SHARED]);
+    assert_setters(&["run-pipeline"], &Loader::from(pipeline.clone()), &[SHARED, PIPELINE]);
+    assert_setters(&["check"], &Loader::from(pipeline), &[SHARED, PIPELINE]);
 }

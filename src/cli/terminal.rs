@@ -19,8 +19,14 @@ const INTERVAL: Duration = Duration::from_millis(100);
 
 const STYLE: &str = "{bar:30} {bytes}/{total_bytes} {msg} {bytes_per_sec}, {eta} left";
 
-/// The progress of the load that signals may interrupt.
-static LOAD: OnceLock<Arc<Progress>> = OnceLock::new();
+/// The load that signals may interrupt.
+static LOAD: OnceLock<InterruptibleLoad> = OnceLock::new();
+
+/// The progress of a load, and what is to be done before a signal ends the program at once.
+struct InterruptibleLoad {
+    progress: Arc<Progress>,
+    before_exit: Box<dyn Fn() + Send + Sync>,
+}
 
 /// The exit code after a signal.
 const INTERRUPTED: i32 = 130;
@@ -64,8 +70,9 @@ pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) -> std::io::Result<()> {
     let stop = stop.clone();
     let wait = move || {
         for _ in signals.forever() {
-            let is_committing = || LOAD.get().is_some_and(|progress| progress.is_committing());
+            let is_committing = || LOAD.get().is_some_and(|load| load.progress.is_committing());
             if stop.swap(true, Ordering::SeqCst) && !is_committing() {
+                LOAD.get().iter().for_each(|load| (load.before_exit)());
                 std::process::exit(INTERRUPTED);
             }
         }
@@ -76,9 +83,13 @@ pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Lets a load that is committing finish although signals arrive: the exit code then says that the rows are loaded.
-pub(super) fn finish_commit_on_signals(progress: Arc<Progress>) {
-    let _ = LOAD.set(progress);
+/// Lets a load that is committing finish although signals arrive: the exit code then says that the rows are loaded. Calls
+/// `before_exit` before a signal ends the program at once.
+pub(super) fn finish_commit_on_signals(
+    progress: Arc<Progress>,
+    before_exit: impl Fn() + Send + Sync + 'static,
+) {
+    let _ = LOAD.set(InterruptibleLoad { progress, before_exit: Box::new(before_exit) });
 }
 
 /// Prints `text` on standard error, unless `quiet`. An unwritable standard error is ignored.

@@ -58,8 +58,8 @@ impl Target {
     ///
     /// # Errors
     /// [`Kind::Sqlite`], [`Kind::Io`], [`Kind::StrayJournal`] or [`Kind::Interrupted`];
-    /// [`Kind::DatabaseChanged`] if the database that is to be replaced is no longer at its path. The database is then
-    /// unchanged.
+    /// [`Kind::DatabaseChanged`] if the database that is to be replaced is no longer at its path, or if one exists now. It is
+    /// then unchanged.
     pub(crate) fn commit(mut self) -> Result<Committed> {
         match self.staged.take() {
             Some(staged) => self.commit_new(staged),
@@ -91,7 +91,11 @@ impl Target {
                 return Err(Kind::DatabaseChanged { path: self.path.clone() }.into());
             }
         }
-        staged.persist(&self.path, self.old.is_some()).map_err(failed)?;
+        staged.persist(&self.path, self.old.is_some()).map_err(|error| match error.kind() {
+            // Another program created it meanwhile.
+            io::ErrorKind::AlreadyExists => Kind::DatabaseChanged { path: self.path.clone() }.into(),
+            _ => failed(error),
+        })?;
         committed.sync_directory(&self.path);
         if let Some(Err((_, error))) = self.old.take().map(Connection::close) {
             committed.warn("the old database cannot be closed", error);

@@ -4,10 +4,11 @@ use super::open::BUSY_TIMEOUT;
 use crate::error::{Error, Kind, PlanError, Result};
 use crate::files::descriptors::{FileId, open_without_waiting};
 use crate::files::paths;
-use crate::plan::{IfExists, Table};
+use crate::plan::{IfExists, Table, View};
 use crate::schema::table::ExistingColumn;
 use rusqlite::ffi::SQLITE_READONLY_ROLLBACK;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use std::collections::HashSet;
 use std::fs::Metadata;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
@@ -135,9 +136,27 @@ pub(crate) fn existing_names(path: &Path, table: &Table) -> Result<Vec<String>> 
     read().map_err(|source| Error::sqlite("read", path, source))
 }
 
-/// Checks that the name of `table` is free, or that the table may be filled or replaced.
+/// Returns the SQL of all indexes and views in the database at `path`, as SQLite stores it. Empty if the database does not
+/// exist.
 ///
 /// # Errors
+/// [`Kind::Sqlite`] if the database cannot be read.
+pub(crate) fn existing_sql(path: &Path) -> Result<HashSet<String>> {
+    let path = &paths::resolve(path)?;
+    if !path.exists() {
+        return Ok(HashSet::new());
+    }
+    let read = || -> rusqlite::Result<HashSet<String>> {
+        let sql = "SELECT sql FROM sqlite_schema WHERE type IN ('index', 'view') AND sql IS NOT NULL";
+        open_to_read(path)?.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+    };
+    read().map_err(|source| Error::sqlite("read", path, source))
+}
+
+/// Checks that the name of `table` is free, or that the table may be filled or replaced; and the same for its views.
+///
+/// # Errors
+/// [`Kind::ViewExists`];
 /// [`Kind::TableExists`] if a table or view of this name exists and the plan expects none, [`PlanError::TargetIsView`] if
 /// the plan fills or replaces a table and the object is a view, [`Kind::Sqlite`] if the database cannot be read.
 pub(super) fn check_table_name(connection: &Connection, path: &Path, table: &Table) -> Result<()> {
@@ -145,13 +164,41 @@ pub(super) fn check_table_name(connection: &Connection, path: &Path, table: &Tab
     let kind = connection.query_row(sql, [&table.name], |row| row.get::<_, String>(0)).optional();
     match (kind.map_err(|source| Error::sqlite("read", path, source))?.as_deref(), table.if_exists) {
         (Some(_), IfExists::Fail) => {
-            Err(Kind::TableExists { path: path.to_owned(), table: table.name.clone() }.into())
+            let (path, place) = (path.to_owned(), table.place.clone());
+            Err(Kind::TableExists { path, table: table.name.clone(), place }.into())
         }
         (Some("view"), _) => {
             Err(PlanError::TargetIsView { path: path.to_owned(), name: table.name.clone() }.into())
         }
-        _ => Ok(()),
+        _ => check_view_names(connection, path, table),
     }
+}
+
+/// Checks that the views of `table` do not exist, unless they are to be replaced.
+fn check_view_names(connection: &Connection, path: &Path, table: &Table) -> Result<()> {
+    let exists = |view: &View| {
+        let sql = "SELECT count(*) > 0 FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE";
+        connection.query_row(sql, [&view.name], |row| row.get::<_, bool>(0))
+    };
+    for view in &table.views {
+        if table.if_exists != IfExists::Replace
+            && !view.is_replaced
+            && exists(view).map_err(|source| Error::sqlite("read", path, source))?
+        {
+            return Err(Kind::ViewExists { path: path.to_owned(), view: view.name.clone() }.into());
+        }
+    }
+    Ok(())
+}
+
+/// True if the load adds rows to a table that exists.
+///
+/// # Errors
+/// If the database cannot be read.
+pub(super) fn keeps_rows(connection: &Connection, table: &Table) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) > 0 FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
+    Ok(table.if_exists.fills_existing()
+        && connection.query_row(sql, [&table.name], |row| row.get::<_, bool>(0))?)
 }
 
 /// Returns the page size in bytes of the database at `path` if a new file can replace it: if it contains nothing but
@@ -172,7 +219,7 @@ pub(super) fn replaceable_page_bytes(
         let is_other = |(kind, name): (String, String)| match kind.as_str() {
             // The statistics tables do not count.
             "table" | "index" => !(name.eq_ignore_ascii_case(&table.name) || name.starts_with("sqlite_stat")),
-            "view" => !table.views.iter().any(|view| view.eq_ignore_ascii_case(&name)),
+            "view" => !table.views.iter().any(|view| view.name.eq_ignore_ascii_case(&name)),
             _ => true,
         };
         let objects = objects.query_map([], |row| Ok(is_other((row.get(0)?, row.get(1)?))))?;

@@ -22,6 +22,12 @@ pub(crate) struct Rejects<'p> {
     /// True if the files must be on disk when the load ends.
     is_durable: bool,
     count: u64,
+    /// The first one.
+    first: Option<(Position, Reason)>,
+    /// True if the load goes on past rejects that would end it.
+    is_preview: bool,
+    /// The error with which such a load would end.
+    failure: Option<Error>,
     /// Messages about the first ones.
     messages: Vec<String>,
     files: Vec<RejectFiles>,
@@ -122,7 +128,40 @@ impl<'p> Rejects<'p> {
             others.extend(reasons_path);
             files.push(RejectFiles { head: head.clone(), dialect, records, reasons });
         }
-        Ok(Self { policies, inputs, is_durable, count, messages, files, file_of_input })
+        let (first, is_preview, failure) = (None, false, None);
+        Ok(Self {
+            policies,
+            inputs,
+            is_durable,
+            count,
+            first,
+            is_preview,
+            failure,
+            messages,
+            files,
+            file_of_input,
+        })
+    }
+
+    /// Applies `policies` in a preview: no reject is written, and none ends the load.
+    ///
+    /// # Errors
+    /// As [`Rejects::open`].
+    pub(crate) fn preview(policies: &'p Policies, inputs: &'p [CsvInput]) -> Result<Self> {
+        let without_files = Self::open(policies, inputs, &mut Vec::new(), false)?;
+        Ok(Self { is_preview: true, ..without_files })
+    }
+
+    /// The error with which the load ends, if it loaded or ignored `accepted` records, and if it is one of
+    /// [`Rejects::preview`] because of a reject.
+    pub(crate) fn failure(&mut self, accepted: u64) -> Option<Error> {
+        let nothing_loaded = || match (accepted, self.first.clone()) {
+            (0, Some((position, reason))) => {
+                Some(Kind::NothingLoaded { position, reason, rejected: self.count }.into())
+            }
+            _ => None,
+        };
+        self.failure.take().or_else(nothing_loaded)
     }
 
     /// Starts an attempt, and discards the rejects of an earlier one.
@@ -131,6 +170,7 @@ impl<'p> Rejects<'p> {
     /// [`Kind::Io`] if the files cannot be written.
     pub(crate) fn start(&mut self) -> Result<()> {
         self.count = 0;
+        self.first = None;
         self.messages.clear();
         for RejectFiles { head, records, reasons, .. } in &mut self.files {
             records.start()?;
@@ -166,6 +206,26 @@ impl<'p> Rejects<'p> {
             reasons.iter_mut().try_for_each(|reasons| reasons.output.publish(self.is_durable))?;
         }
         Ok(())
+    }
+
+    /// The error of a load that ends because of this reject, if it is one too many.
+    fn too_many(&self, position: &Position, reason: &Reason) -> Option<Error> {
+        let Policies { on_error, max_errors, .. } = self.policies;
+        let max_errors = max_errors.filter(|max| self.count > *max);
+        if *on_error == OnError::Skip && max_errors.is_none() {
+            return None;
+        }
+        let (position, reason) = (position.clone(), reason.clone());
+        Some(match (on_error, max_errors) {
+            (OnError::Skip, Some(max_errors)) => Kind::TooManyErrors { position, reason, max_errors }.into(),
+            _ => Kind::Rejected { position, reason }.into(),
+        })
+    }
+
+    /// The files that keep the rejects of the load; none if nothing was rejected.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let files = self.files.iter().filter(|_| self.count > 0);
+        files.map(|files| files.records.output.path().to_owned()).collect()
     }
 
     /// Logs the first rejects.
@@ -208,11 +268,13 @@ impl RejectSink for Rejects<'_> {
                 reasons.line(&line.map_err(|error| Error::io("write", reasons.output.path(), error))?)?;
             }
         }
-        if self.policies.on_error == OnError::Abort {
-            return Err(Kind::Rejected { position, reason }.into());
-        }
-        if let Some(max_errors) = self.policies.max_errors.filter(|max| self.count > *max) {
-            return Err(Kind::TooManyErrors { position, reason, max_errors }.into());
+        self.first.get_or_insert_with(|| (position.clone(), reason.clone()));
+        match (self.too_many(&position, &reason), self.is_preview) {
+            (Some(error), false) => return Err(error),
+            (Some(error), true) => {
+                self.failure.get_or_insert(error);
+            }
+            (None, _) => {}
         }
         match self.count {
             ..=MAX_LOGGED => self.messages.push(format!("{position}: rejected: {reason}")),

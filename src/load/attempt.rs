@@ -149,12 +149,13 @@ impl Conductor<'_> {
             }
             _ => choose(tuning.writer, &plan.table, target.path(), target.in_place_reason()),
         };
+        let replaced = target.replaced().cloned();
         let filled = choice.map_err(PipelineFailure::from).and_then(|choice| {
             let written = write(&mut target, &choice, pipeline, &inputs, rejects);
             let (counts, table) = finish(&mut target, pipeline, written, rejects, plan)?;
-            Ok((counts, table, choice))
+            Ok((counts, table, choice, target.broken_views()?))
         });
-        let (counts, table, choice) = match filled {
+        let (counts, table, choice, broken_views) = match filled {
             Ok(filled) => filled,
             Err(failure) => {
                 target.roll_back();
@@ -164,7 +165,8 @@ impl Conductor<'_> {
         let committed = timers.finish.time(|| self.commit(target, rejects))?;
         let seconds = started.elapsed().as_secs_f64();
         let report = self.report(counts, table, choice, committed, &timers, seconds);
-        Ok(Report { notes: notes.clone(), ..report })
+        let rejects = rejects.files();
+        Ok(Report { rejects, notes: [notes.clone(), broken_views].concat(), replaced, ..report })
     }
 
     /// Whether the resolved plan depends on what the database contains.
@@ -206,6 +208,7 @@ impl Conductor<'_> {
             database: self.database.to_owned(),
             columns: table.columns.iter().map(ReportColumn::from).collect(),
             table: table.name,
+            replaced: None,
             notes: Vec::new(),
             writer: choice.name(),
             writer_reason: choice.reason(),
@@ -213,10 +216,15 @@ impl Conductor<'_> {
             bytes: counts.bytes,
             records: counts.records,
             loaded: counts.loaded,
+            inserted: counts.loaded - counts.updated,
+            updated: counts.updated,
             rejected: counts.rejected,
             filtered: counts.filtered,
             ignored: counts.ignored,
             repairs: counts.repairs,
+            rejects: Vec::new(),
+            is_verified: self.plan.tuning.verify,
+            is_upsert: self.plan.table.on_conflict == OnConflict::Update,
             is_durable: committed.is_durable,
             warnings: committed.warnings,
             seconds,
@@ -278,6 +286,9 @@ fn finish(
     // Rejects are kept even if the load fails because of them.
     let rejected = rejects.finish()?;
     let (counts, mut unfinished) = written?;
+    if let Some(error) = rejects.failure(counts.loaded + counts.ignored) {
+        return Err(error.into());
+    }
     let table = table::widen_to_real(table, &counts.type_feedback.real_columns);
     if !counts.type_feedback.real_columns.is_empty() {
         unfinished.insert(0, update_declaration_sql(&table));
@@ -298,7 +309,7 @@ fn finish(
             .map_err(constraint_of_unknown_row)?;
     }
     if tuning.verify {
-        pipeline.timers.finish.time(|| target.verify(&table, counts.loaded))?;
+        pipeline.timers.finish.time(|| target.verify(&table, counts.loaded - counts.updated))?;
     }
     if pipeline.stop.load(Ordering::Relaxed) {
         return Err(Error::from(Kind::Interrupted).into());

@@ -14,9 +14,10 @@ use crate::engine::timers::StageTimers;
 use crate::error::Result;
 use crate::eval::Seed;
 use crate::files::staged::directory_of;
-use crate::plan::{OnError, Plan, Policies};
+use crate::plan::{Plan, Policies};
 use crate::report::{Preview, Progress};
 use crate::write::statements::Statements;
+use std::sync::Arc;
 
 /// Rows to show.
 const MAX_ROWS: u32 = 5;
@@ -27,7 +28,7 @@ const MAX_CHARS: u32 = 40;
 impl Conductor<'_> {
     /// Loads the first records into memory, and reports what a load would do. Changes nothing, and creates no file.
     pub(crate) fn preview(self) -> Result<Preview> {
-        check_path(self.database)?;
+        check_path(self.database, self.inputs)?;
         let list = self.open_inputs()?;
         let jobs = self.jobs();
         let resolved = self.resolve(&list, jobs, false)?;
@@ -42,8 +43,8 @@ impl Conductor<'_> {
         let pipeline = PipelineRunner { jobs, progress: &progress, stop: self.stop, timers: &timers };
         let mut writer = Statements::new(&dry_run.connection, &dry_run.path, table, tuning.batch_rows)?;
         // A preview goes on past records that would end the load, and writes no rejects.
-        let policies = Policies::default();
-        let mut rejects = Rejects::open(&policies, &list, &mut Vec::new(), false)?;
+        let policies = Policies { rejects: None, ..self.plan.policies.clone() };
+        let mut rejects = Rejects::preview(&policies, &list)?;
         let mut log = RecordLog::default();
         let counts = pipeline.run(&inputs, &mut writer, &mut rejects, &mut log);
         rejects.log_first();
@@ -56,11 +57,9 @@ impl Conductor<'_> {
             }
             choice => choice,
         };
-        let allowed = match self.plan.policies.on_error {
-            OnError::Abort => 0,
-            OnError::Skip => self.plan.policies.max_errors.unwrap_or(u64::MAX),
-        };
         let is_all = inputs.fits_in_chunks(max_chunks)?;
+        // Records that were not tried may be loaded.
+        let accepted = if is_all { counts.loaded + counts.ignored } else { 1 };
         let unfinished = pipeline.finish(writer, &inputs, &log).map_err(into_error)?;
         let rows = dry_run.rows(table, MAX_ROWS, MAX_CHARS)?;
         let tried_bytes = dry_run.finish_schema(&unfinished)?;
@@ -75,6 +74,7 @@ impl Conductor<'_> {
             database: self.database.to_owned(),
             table: table.name.clone(),
             notes: resolved.notes,
+            replaced: dry_run.replaced,
             table_exists: dry_run.table_exists,
             statements: [dry_run.statements, table.final_statements.clone()].concat(),
             explanation: (!resolved.plan.column_refs.is_empty()).then(|| explanation(&resolved.plan)),
@@ -83,7 +83,7 @@ impl Conductor<'_> {
             rejected: counts.rejected,
             filtered: counts.filtered,
             ignored: counts.ignored,
-            exceeds_limit: counts.rejected > allowed,
+            failure: rejects.failure(accepted).map(Arc::new),
             is_complete: is_all,
             types_may_change: resolved.is_guess && !is_all,
             writer: choice.name(),

@@ -2,7 +2,7 @@
 
 use super::Conductor;
 use super::infer::{InferTypes, Inferred};
-use crate::database::{existing_columns, existing_names};
+use crate::database::{existing_columns, existing_names, existing_sql};
 use crate::engine::inputs::{CsvInput, Inputs};
 use crate::engine::output::PipelineFailure;
 use crate::engine::pipeline::PipelineRunner;
@@ -34,6 +34,9 @@ impl Conductor<'_> {
     /// The plan with the columns of the inputs, if it is to have those, and with the NULLs that it asks for.
     pub(super) fn resolve(&self, list: &[CsvInput], jobs: usize, scan_all: bool) -> Result<ResolvedPlan> {
         let (nulls, mut plan) = (&self.plan.nulls, self.plan.clone());
+        if plan.columns.is_none() && plan.table.if_exists.fills_existing() {
+            remove_existing(&mut plan.table, &existing_sql(self.database)?);
+        }
         plan.conditions = plan.conditions.into_iter().map(|condition| with_nulls(condition, nulls)).collect();
         let mut resolved = self.with_columns(plan, list, jobs, scan_all)?;
         for column in &mut resolved.plan.table.columns {
@@ -107,6 +110,14 @@ impl Conductor<'_> {
             _ => Ok(writer.inferred()),
         }
     }
+}
+
+/// Removes the indexes and views that the database has already, so that a pipeline can add rows again and again.
+fn remove_existing(table: &mut Table, existing_sql: &HashSet<String>) {
+    table.indexes.retain(|sql| !existing_sql.contains(sql));
+    table.final_statements.retain(|sql| !existing_sql.contains(sql));
+    let statements = &table.final_statements;
+    table.views.retain(|view| view.is_replaced || statements.iter().any(|sql| *sql == view.sql));
 }
 
 /// Whether the types of columns are to be inferred.

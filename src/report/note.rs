@@ -26,6 +26,13 @@ pub enum Note {
         /// The input of that value, if the load has several inputs.
         input: Option<Arc<str>>,
     },
+    /// A view read the replaced table, and cannot read the new one.
+    BrokenView {
+        /// The view.
+        view: String,
+        /// SQLite's message.
+        message: String,
+    },
 }
 
 impl fmt::Display for Note {
@@ -35,6 +42,9 @@ impl fmt::Display for Note {
             Self::HeaderUtf8Replaced => f.write_str("invalid UTF-8 in the header was replaced with U+FFFD"),
             Self::DetectedDelimiter(delimiter) => {
                 write!(f, "fields are separated by '{}'", delimiter.as_bytes().escape_ascii())
+            }
+            Self::BrokenView { view, message } => {
+                write!(f, "the view {view:?} cannot read the new table: {message}")
             }
             Self::TextColumn { column, reason, line, input } => {
                 write!(f, "{column}: TEXT, {reason}")?;
