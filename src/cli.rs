@@ -15,6 +15,7 @@ mod remedy;
 mod run;
 #[cfg(test)]
 mod setters;
+mod sizes;
 mod terminal;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -42,18 +43,19 @@ enum Command {
     ///
     /// Columns that contain only numbers are INTEGER or REAL, if that preserves every value. All others are TEXT, so 007
     /// stays 007.
-    #[command(after_help = load::EXAMPLES, mut_arg("on_error", |arg| arg.default_value("abort")))]
+    #[command(after_help = load::EXAMPLES)]
     Load(Box<Load>),
     /// Load CSV files as described by a pipeline in SQL.
     ///
-    /// A pipeline consists of CREATE TABLE, INSERT INTO ... SELECT ... FROM input [WHERE ...], and any number of
-    /// CREATE INDEX, CREATE VIEW and ANALYZE; `input` stands for the CSV files. An existing table of that name is replaced;
-    /// everything else in the database is kept.
+    /// A pipeline consists of CREATE TABLE, INSERT INTO ... SELECT ... FROM input [WHERE ...] [ON CONFLICT ...], and any
+    /// number of CREATE INDEX, CREATE VIEW and ANALYZE; `input` stands for the CSV files. An existing table of that name is
+    /// an error, unless DROP TABLE IF EXISTS precedes CREATE TABLE; everything else in the database is kept.
     #[command(after_help = pipeline::EXAMPLES)]
     RunPipeline(Box<RunPipeline>),
     /// Check a pipeline against its input without loading anything.
     ///
-    /// Prints the table, the evaluator of each expression, and the first rows. Equivalent to run-pipeline --dry-run.
+    /// Prints the table, the evaluator of each expression, and the first rows. Equivalent to run-pipeline --dry-run; exits
+    /// as the load would.
     Check(Box<RunPipeline>),
 }
 

@@ -23,7 +23,7 @@ pub(crate) use commit::Committed;
 use conflict_clause::has_on_conflict_replace;
 pub(crate) use dry_run::DryRun;
 use inspect::check_column_count;
-pub(crate) use inspect::{existing_columns, existing_names, existing_sql};
+pub(crate) use inspect::{existing_columns, existing_keys, existing_names, existing_sql};
 pub(crate) use open::check_path;
 use open::{OpenTarget, interrupt_on, open_existing, open_staged, open_target, resolve_path};
 use replaced::{prepare_view, replaced};
@@ -224,6 +224,7 @@ impl Target {
     }
 
     fn execute(&self, action: &str, sql: &str) -> Result<()> {
+        tracing::trace!(sql);
         self.connection()?.execute_batch(sql).map_err(|source| Error::sqlite(action, &self.path, source))
     }
 }

@@ -13,7 +13,7 @@ mod sqlite;
 
 use crate::plan::ColumnRef;
 pub use kind::Kind;
-pub(crate) use phrases::{count, nearest, with_causes};
+pub(crate) use phrases::{count, nearest, nearest_above, with_causes};
 pub use plan_error::{ColumnUse, PlanError};
 pub(crate) use printable::Printable;
 pub use reason::Reason;

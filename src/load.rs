@@ -9,7 +9,7 @@ mod resolve;
 
 use crate::database::check_path;
 use crate::engine::inputs::{CsvInput, unify_columns};
-use crate::engine::rejects::Rejects;
+use crate::engine::rejects::{Rejects, is_fixed_file};
 use crate::error::{Kind, Result, with_causes};
 use crate::plan::{Plan, Synchronous};
 use crate::report::{Progress, Report};
@@ -38,8 +38,9 @@ impl Conductor<'_> {
         self.progress.set_committing(false);
         // Once for all attempts: a pipe cannot be read again.
         let inputs = self.open_inputs()?;
-        let others =
-            self.inputs.iter().chain(self.plan.report.as_ref().filter(|path| *path != Path::new("-")));
+        let report = self.plan.report.as_ref().filter(|path| *path != Path::new("-"));
+        let inputs_to_keep = self.inputs.iter().filter(|input| !is_fixed_file(&self.plan.policies, input));
+        let others = inputs_to_keep.chain(report);
         let mut others: Vec<_> = others.cloned().chain([self.database.to_owned()]).collect();
         let mut rejects = Rejects::open(&self.plan.policies, &inputs, &mut others, self.is_durable())?;
         let report = self.attempt_until_done(&inputs, &mut rejects, started);

@@ -9,6 +9,7 @@ pub use input::{Delimiter, Dialect, InputOptions};
 pub use select::{ColumnRef, Place, Select, SelectItem};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What to load, how to load it, and what to do with records that do not fit.
 #[derive(Debug, Clone, PartialEq)]
@@ -384,6 +385,8 @@ pub struct Tuning {
     pub page_bytes: Option<u32>,
     /// Size of SQLite's page cache in KiB.
     pub cache_kib: u32,
+    /// How long to wait for a database that another program has locked.
+    pub busy_timeout: Duration,
     /// Rows for each INSERT statement; fewer if their values exceed SQLite's limit of parameters.
     pub batch_rows: usize,
     /// Check the finished database (`PRAGMA integrity_check`, row count) before it is committed or renamed into place.
@@ -412,6 +415,7 @@ impl Default for Tuning {
             synchronous: Synchronous::Off,
             page_bytes: None,
             cache_kib: 40_000,
+            busy_timeout: Duration::from_secs(5),
             batch_rows: 50,
             verify: false,
             analyze: false,

@@ -19,7 +19,7 @@ use crate::plan::Column;
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 /// Counters of a running load, to be read from another thread.
 #[derive(Debug, Default)]
@@ -27,7 +27,20 @@ pub struct Progress {
     total_bytes: AtomicU64,
     bytes: AtomicU64,
     rows: AtomicU64,
+    phase: AtomicU8,
     is_committing: AtomicBool,
+}
+
+/// What a load is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Inputs are read and rows are written.
+    Loading,
+    /// All inputs are read, and keys that did not come in order are sorted.
+    SortingKeys,
+    /// Indexes are created, and the database is completed.
+    Writing,
 }
 
 impl Progress {
@@ -56,6 +69,20 @@ impl Progress {
         self.is_committing.load(Ordering::SeqCst)
     }
 
+    /// What the load is doing.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Relaxed) {
+            phase if phase == Phase::SortingKeys as u8 => Phase::SortingKeys,
+            phase if phase == Phase::Writing as u8 => Phase::Writing,
+            _ => Phase::Loading,
+        }
+    }
+
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
     pub(crate) fn set_committing(&self, is_committing: bool) {
         self.is_committing.store(is_committing, Ordering::SeqCst);
     }
@@ -67,6 +94,7 @@ impl Progress {
     /// Resets the counters of bytes and rows.
     pub(crate) fn restart(&self) {
         self.set_committing(false);
+        self.set_phase(Phase::Loading);
         self.bytes.store(0, Ordering::Relaxed);
         self.rows.store(0, Ordering::Relaxed);
     }

@@ -163,20 +163,7 @@ impl<'s> PipelineBuilder<'s> {
                     return Err(statement.error(reason));
                 }
                 self.columns = database.columns(&name).map_err(error)?;
-                let column = |column: &DeclaredColumn| {
-                    Column::new(&column.name, &column.declared_type, Expr::Text(String::new()))
-                };
-                let is_dropped = self.drops.take(ObjectType::Table, &name);
-                self.table = Some(Table {
-                    sql: Some(sql),
-                    place: Some(statement.place(Span::empty())),
-                    if_exists: match (is_dropped, has_if_not_exists) {
-                        (true, _) => IfExists::Replace,
-                        (false, true) => IfExists::Append,
-                        (false, false) => IfExists::Fail,
-                    },
-                    ..Table::new(name, self.columns.iter().map(column).collect())
-                });
+                self.add_table(statement, name, sql, has_if_not_exists);
             }
             (StatementKind::CreateTable, Some(_)) => {
                 return Err(statement.error("a pipeline has only one CREATE TABLE"));
@@ -187,12 +174,7 @@ impl<'s> PipelineBuilder<'s> {
             }
             (StatementKind::Insert, Some(table)) => {
                 let mut insert = select::insert(statement)?;
-                if let Some(Conflict { updates, clause, span }) = insert.conflict.take() {
-                    let checked = database.check_conflict_clause(&table.name, &clause);
-                    checked.map_err(|error| statement.error_at(span, error.message))?;
-                    table.on_conflict = if updates { OnConflict::Update } else { OnConflict::Ignore };
-                    table.conflict_clause = Some(clause);
-                }
+                set_conflict_clause(table, insert.conflict.take(), statement, database)?;
                 self.plan = Some(plan_insert(table, &self.columns, insert, statement)?);
             }
             (_, Some(_)) if self.plan.is_none() => {
@@ -221,6 +203,42 @@ impl<'s> PipelineBuilder<'s> {
         }
         Ok(())
     }
+
+    /// Adds the table that `statement` creates.
+    fn add_table(&mut self, statement: Fragment<'s>, name: String, sql: String, has_if_not_exists: bool) {
+        let column = |column: &DeclaredColumn| {
+            Column::new(&column.name, &column.declared_type, Expr::Text(String::new()))
+        };
+        let is_dropped = self.drops.take(ObjectType::Table, &name);
+        self.table = Some(Table {
+            sql: Some(sql),
+            place: Some(statement.place(Span::empty())),
+            if_exists: match (is_dropped, has_if_not_exists) {
+                (true, _) => IfExists::Replace,
+                (false, true) => IfExists::Append,
+                (false, false) => IfExists::Fail,
+            },
+            ..Table::new(name, self.columns.iter().map(column).collect())
+        });
+    }
+}
+
+/// Gives `table` the ON CONFLICT clause of its INSERT.
+///
+/// # Errors
+/// [`Kind::Sql`] if SQLite does not accept the clause for this table.
+fn set_conflict_clause(
+    table: &mut Table,
+    conflict: Option<Conflict>,
+    statement: Fragment<'_>,
+    database: &MemoryDatabase,
+) -> Result<()> {
+    let Some(Conflict { updates, clause, span }) = conflict else { return Ok(()) };
+    let checked = database.check_conflict_clause(&table.name, &clause);
+    checked.map_err(|error| statement.error_at(span, error.message))?;
+    table.on_conflict = if updates { OnConflict::Update } else { OnConflict::Ignore };
+    table.conflict_clause = Some(clause);
+    Ok(())
 }
 
 /// The kind of a statement that begins with these words; its name and a reason if it is not supported.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub(super) const EXAMPLES: &str = concat!(
     "\
 Examples:
-  sqload run-pipeline               built-in pipeline: data/people.csv -> table people in data/people.db
+  sqload run-pipeline               built-in pipeline: data/people.csv, or the sample -> table people in data/people.db
   sqload run-pipeline orders.sql    orders.csv -> orders.db, as described in orders.sql
   sqload run-pipeline orders.sql -i jan.csv -i feb.csv.gz --database shop.db
 

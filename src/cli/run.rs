@@ -62,7 +62,11 @@ fn create_file(options: &CreateFile, stop: &AtomicBool) -> Result<ExitCode, Box<
     }
     let may_replace = *force || output.is_none();
     let create = || generate::create_file(path, sample, may_replace, &progress, stop);
-    let verb = if terminal::watch(verbosity.quiet, &progress, create)? { "replaced" } else { "created" };
+    let verb = if terminal::watch(verbosity.progress_display(), &progress, create)? {
+        "replaced"
+    } else {
+        "created"
+    };
     let (path, rows) = (path.display(), report::grouped_count(*rows, "record"));
     terminal::print_status(verbosity.quiet, &format!("{verb} {path}: {rows}"));
     Ok(ExitCode::SUCCESS)
@@ -88,7 +92,7 @@ fn load(request: LoadRequest<'_>, stop: Arc<AtomicBool>) -> Result<ExitCode, Box
     match task {
         Task::Load => {
             let load = || loader.load_all(&inputs, &database);
-            let report = terminal::watch(verbosity.quiet, &loader.progress(), load)?;
+            let report = terminal::watch(verbosity.progress_display(), &loader.progress(), load)?;
             terminal::print_status(verbosity.quiet, &report.summary(remedy::phrase_note));
             if verbosity.is_verbose() {
                 terminal::print_status(false, &report.stages_text());

@@ -84,7 +84,13 @@ impl Target {
         if committed.is_durable.is_some() {
             staged.sync().map_err(failed)?;
         }
-        check_no_stray_journal(&path)?;
+        match check_no_stray_journal(&path) {
+            // Another program has created the database meanwhile, and a third one changes it.
+            Err(_) if self.old.is_none() && path.symlink_metadata().is_ok() => {
+                return Err(Kind::DatabaseChanged { path }.into());
+            }
+            checked => checked?,
+        }
         if let Some(old) = &self.old {
             let moved = has_moved(old).map_err(|source| Error::sqlite("open", &self.path, source))?;
             if moved {

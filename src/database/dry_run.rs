@@ -44,7 +44,8 @@ impl DryRun {
             }
             Ok(metadata) => {
                 let open_nowhere = check_open_nowhere(&path);
-                let existing = open_to_read(&path).map_err(|source| Error::sqlite("read", &path, source))?;
+                let existing = open_to_read(&path, tuning.busy_timeout)
+                    .map_err(|source| Error::sqlite("read", &path, source))?;
                 Some((existing, metadata, open_nowhere))
             }
         };

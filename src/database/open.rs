@@ -17,9 +17,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How long to wait for a database that another process has locked.
-pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// How often to open a database that is replaced while this process waits for its lock.
 const MAX_OPENS: usize = 8;
 
@@ -60,7 +57,11 @@ pub(super) fn open_target(
     for _ in 0..MAX_OPENS {
         match path.symlink_metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                check_no_stray_journal(path)?;
+                match check_no_stray_journal(path) {
+                    // Another load has just created the database, and a third one changes it.
+                    Err(_) if path.symlink_metadata().is_ok() => continue,
+                    checked => checked?,
+                }
                 check_schema(path, &SchemaSnapshot::MISSING, expected)?;
                 let staged = StagedFile::create(path).map_err(|error| Error::io("create", path, error))?;
                 let connection = open_staged(&staged, path, tuning, tuning.page_bytes, keeps_journal)?;
@@ -93,7 +94,9 @@ fn open_existing_target(
     // To be asked before SQLite opens the file.
     let open_nowhere = if may_replace { check_open_nowhere(path) } else { Ok(()) };
     let failed = |source| Error::sqlite("open", path, source);
-    let old = match open_existing(path, tuning) {
+    // To lock an empty file, SQLite starts a journal, which would be in the way of a new file.
+    let is_empty = metadata.len() == 0 && may_replace && open_nowhere.is_ok();
+    let old = match if is_empty { open_empty(path, tuning) } else { open_existing(path, tuning) } {
         // Deleted meanwhile.
         Err(_) if !path.exists() => return Ok(None),
         opened => opened?,
@@ -119,6 +122,13 @@ fn open_existing_target(
         }
         Err(reason) => {
             remove_abandoned_files(path);
+            if is_empty {
+                // To be changed in place, it needs a journal on disk.
+                let restart = "ROLLBACK; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE";
+                old.execute_batch(restart).map_err(failed)?;
+                check_schema(path, &SchemaSnapshot::of(&old).map_err(failed)?, expected)?;
+                check_table_name(&old, path, table)?;
+            }
             OpenTarget { connection: old, staged: None, old: None, in_place_reason: Some(reason) }
         }
     }))
@@ -209,12 +219,20 @@ pub(super) fn open_staged(
     open().map_err(|source| Error::sqlite("create", path, source))
 }
 
-/// Opens the database at `path` and starts an exclusive transaction. Waits [`BUSY_TIMEOUT`] for locks.
+/// Opens the empty file at `path` and starts an exclusive transaction with a journal in memory.
+fn open_empty(path: &Path, tuning: &Tuning) -> Result<Connection> {
+    let connection = open_existing(path, tuning)?;
+    let restart = "ROLLBACK; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE";
+    connection.execute_batch(restart).map_err(|source| Error::sqlite("open", path, source))?;
+    Ok(connection)
+}
+
+/// Opens the database at `path` and starts an exclusive transaction. Waits for locks as `tuning` says.
 pub(super) fn open_existing(path: &Path, tuning: &Tuning) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {
         let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.busy_timeout(tuning.busy_timeout)?;
         configure(&connection, tuning)?;
         connection.execute_batch("BEGIN EXCLUSIVE")?;
         Ok(connection)

@@ -20,12 +20,21 @@ pub(super) fn replaced(connection: &mut Connection, table: &Table) -> rusqlite::
         let sql = "SELECT name FROM sqlite_schema WHERE type = ?1 AND tbl_name = ?2 AND sql IS NOT NULL";
         connection.prepare(sql)?.query_map([kind, &name], |row| row.get(0))?.collect()
     };
-    let count_sql = format!("SELECT count(*) FROM {}", quote_name(&name));
-    let rows = connection.query_row(&count_sql, [], |row| row.get::<_, i64>(0))?;
+    let rows = count_rows(connection, &name)?;
     let (indexes, triggers) = (names("index")?, names("trigger")?);
     let mut views = views_that_read(connection, &name)?;
     views.retain(|view| !table.views.iter().any(|created| created.name.eq_ignore_ascii_case(view)));
-    Ok(Some(Replaced { rows: rows.cast_unsigned(), indexes, triggers, views }))
+    Ok(Some(Replaced { rows, indexes, triggers, views }))
+}
+
+/// Counts rows. This visits every page of the table or of an index, so the file is mapped for it, which takes a seventh of the
+/// time of reading.
+fn count_rows(connection: &Connection, table: &str) -> rusqlite::Result<u64> {
+    connection.pragma_update(None, "mmap_size", i64::MAX)?;
+    let sql = format!("SELECT count(*) FROM {}", quote_name(table));
+    let rows = connection.query_row(&sql, [], |row| row.get::<_, i64>(0));
+    connection.pragma_update(None, "mmap_size", 0)?;
+    rows.map(i64::cast_unsigned)
 }
 
 /// The views that SQLite can prepare and that read `table`.

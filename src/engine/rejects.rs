@@ -4,6 +4,7 @@ use super::inputs::CsvInput;
 use super::output::RejectSink;
 use crate::batch::Reject;
 use crate::error::{Error, Kind, Position, Reason, Result};
+use crate::files::descriptors::FileId;
 use crate::files::output::OutputFile;
 use crate::plan::{Dialect, OnError, Policies};
 use serde::Serialize;
@@ -21,6 +22,8 @@ pub(crate) struct Rejects<'p> {
     inputs: &'p [CsvInput],
     /// True if the files must be on disk when the load ends.
     is_durable: bool,
+    /// True if they replace an input: the rejects of an earlier load, which have been fixed.
+    replaces_input: bool,
     count: u64,
     /// The first one.
     first: Option<(Position, Reason)>,
@@ -129,7 +132,9 @@ impl<'p> Rejects<'p> {
             files.push(RejectFiles { head: head.clone(), dialect, records, reasons });
         }
         let (first, is_preview, failure) = (None, false, None);
+        let replaces_input = inputs.iter().any(|input| is_fixed_file(policies, Path::new(&**input.name())));
         Ok(Self {
+            replaces_input,
             policies,
             inputs,
             is_durable,
@@ -195,11 +200,23 @@ impl<'p> Rejects<'p> {
     }
 
     /// Puts the files in their places if there are rejects; otherwise those of an earlier load stay. The files are complete
-    /// ([`Rejects::finish`]).
+    /// ([`Rejects::finish`]). Does nothing if they replace an input.
     ///
     /// # Errors
     /// [`Kind::Io`] if a file cannot be renamed.
     pub(crate) fn publish(&mut self) -> Result<()> {
+        if self.replaces_input { Ok(()) } else { self.rename() }
+    }
+
+    /// As [`Rejects::publish`], only if the files replace an input: not before the other records of that input are loaded.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] if a file cannot be renamed.
+    pub(crate) fn publish_over_input(&mut self) -> Result<()> {
+        if self.replaces_input { self.rename() } else { Ok(()) }
+    }
+
+    fn rename(&mut self) -> Result<()> {
         let files = self.files.iter_mut().filter(|_| self.count > 0);
         for RejectFiles { records, reasons, .. } in files {
             records.output.publish(self.is_durable)?;
@@ -283,6 +300,15 @@ impl RejectSink for Rejects<'_> {
         }
         Ok(())
     }
+}
+
+/// True if `input` is the file for rejects, and holds those of an earlier load, with reasons beside it.
+pub(crate) fn is_fixed_file(policies: &Policies, input: &Path) -> bool {
+    let is_same = |path: &PathBuf| FileId::at(path).is_some() && FileId::at(path) == FileId::at(input);
+    policies
+        .rejects
+        .as_ref()
+        .is_some_and(|path| is_same(path) && with_ending(path, ".reasons.jsonl").is_file())
 }
 
 /// `path` with `ending` appended.

@@ -45,11 +45,15 @@ pub(super) fn place_prefix(place: Option<&Place>) -> String {
 
 /// A question, in parentheses, for the one of `names` that is most similar to `name`; empty if none is similar.
 pub(crate) fn nearest(name: &str, names: &[String]) -> String {
-    const MIN_SIMILARITY: f64 = 0.7;
+    nearest_above(0.7, name, names)
+}
+
+/// As [`nearest`], with the smallest similarity that counts, of at most 1.
+pub(crate) fn nearest_above(min_similarity: f64, name: &str, names: &[String]) -> String {
     let similarity = |other: &String| strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase());
     let nearest = names.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
     nearest
-        .filter(|nearest| similarity(nearest) >= MIN_SIMILARITY)
+        .filter(|nearest| similarity(nearest) >= min_similarity)
         .map_or(String::new(), |nearest| format!(" (did you mean {nearest:?}?)"))
 }
 

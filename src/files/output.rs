@@ -147,8 +147,10 @@ fn check_not_among(path: &Path, id: Option<FileId>, others: &[&Path]) -> Result<
     };
     match others.iter().find(|other| is_same(other)) {
         Some(other) => {
-            let (path, other) = (path.display(), other.display());
-            let message = format!("{path} would overwrite {other}: choose another path for the output");
+            let other = other.display();
+            let message = format!(
+                "the output would overwrite {other}, which this load uses: choose another path for it"
+            );
             Err(Kind::Usage(message).into())
         }
         None => Ok(()),

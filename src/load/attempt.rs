@@ -10,10 +10,10 @@ use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
 use crate::engine::rejects::Rejects;
 use crate::engine::timers::StageTimers;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, with_causes};
 use crate::eval::Seed;
 use crate::plan::{OnConflict, OnError, Plan, Table, WriterChoice};
-use crate::report::{Report, ReportColumn};
+use crate::report::{Phase, Report, ReportColumn};
 use crate::schema::ddl::{quote_name, update_declaration_sql};
 use crate::schema::table;
 use crate::write::direct::{Direct, Schema, Sorting};
@@ -126,7 +126,10 @@ impl Conductor<'_> {
         let tuning = &self.plan.tuning;
         let jobs = self.jobs();
         // Before the plan is resolved against it.
-        let schema = self.depends_on_schema().then(|| SchemaSnapshot::read(self.database)).transpose()?;
+        let schema = self
+            .depends_on_schema()
+            .then(|| SchemaSnapshot::read(self.database, tuning.busy_timeout))
+            .transpose()?;
         let ResolvedPlan { plan, notes, .. } = &self.resolve(list, jobs, attempt.scan_all)?;
         let seed = tuning.seed.map_or_else(Seed::random, Seed::fixed);
         let inputs = Inputs::new(list, plan, &plan.table, seed)?;
@@ -191,7 +194,14 @@ impl Conductor<'_> {
             }
         };
         self.progress.set_committing(committed.is_ok());
-        committed
+        let mut committed = committed?;
+        if let Err(error) = rejects.publish_over_input() {
+            let warning =
+                format!("the rows are loaded, but the rejects could not be written: {}", with_causes(&error));
+            tracing::error!("{warning}");
+            committed.warnings.push(warning);
+        }
+        Ok(committed)
     }
 
     fn report(
@@ -283,6 +293,7 @@ fn finish(
     plan: &Plan,
 ) -> Result<(Counts, Table), PipelineFailure> {
     let Plan { table, tuning, .. } = plan;
+    pipeline.progress.set_phase(Phase::Writing);
     // Rejects are kept even if the load fails because of them.
     let rejected = rejects.finish()?;
     let (counts, mut unfinished) = written?;

@@ -2,7 +2,7 @@
 
 use super::Conductor;
 use super::infer::{InferTypes, Inferred};
-use crate::database::{existing_columns, existing_names, existing_sql};
+use crate::database::{existing_columns, existing_keys, existing_names, existing_sql};
 use crate::engine::inputs::{CsvInput, Inputs};
 use crate::engine::output::PipelineFailure;
 use crate::engine::pipeline::PipelineRunner;
@@ -35,7 +35,7 @@ impl Conductor<'_> {
     pub(super) fn resolve(&self, list: &[CsvInput], jobs: usize, scan_all: bool) -> Result<ResolvedPlan> {
         let (nulls, mut plan) = (&self.plan.nulls, self.plan.clone());
         if plan.columns.is_none() && plan.table.if_exists.fills_existing() {
-            remove_existing(&mut plan.table, &existing_sql(self.database)?);
+            remove_existing(&mut plan.table, &existing_sql(self.database, plan.tuning.busy_timeout)?);
         }
         plan.conditions = plan.conditions.into_iter().map(|condition| with_nulls(condition, nulls)).collect();
         let mut resolved = self.with_columns(plan, list, jobs, scan_all)?;
@@ -60,7 +60,7 @@ impl Conductor<'_> {
         };
         let names = &first.header.names;
         let known = match plan.table.if_exists.fills_existing() {
-            true => existing_columns(self.database, &plan.table)?,
+            true => existing_columns(self.database, &plan.table, plan.tuning.busy_timeout)?,
             false => None,
         };
         let max_chunks = if scan_all { usize::MAX } else { SAMPLE_CHUNKS };
@@ -75,15 +75,19 @@ impl Conductor<'_> {
         notes.extend(type_notes(&inferred, options, names, list.len() > 1));
         let columns = table::columns(names, &inferred.columns, options)?;
         let table = match &known {
-            Some(known) => table::match_existing(columns, options, &plan.table, known)?,
+            Some(known) => {
+                let keys = existing_keys(self.database, &plan.table, plan.tuning.busy_timeout)?;
+                table::match_existing(columns, options, &plan.table, known, &keys)?
+            }
             None => {
                 let names = match options.indexes.is_empty() {
                     true => Vec::new(),
-                    false => existing_names(self.database, &plan.table)?,
+                    false => existing_names(self.database, &plan.table, plan.tuning.busy_timeout)?,
                 };
                 table::new_table(columns, options, &plan.table, names)?
             }
         };
+        notes.retain(|note| is_true_of(note, &table));
         let is_guess = needs_types && !scan_all;
         Ok(ResolvedPlan { plan: Plan { table, ..plan }, notes, is_guess })
     }
@@ -118,6 +122,16 @@ fn remove_existing(table: &mut Table, existing_sql: &HashSet<String>) {
     table.final_statements.retain(|sql| !existing_sql.contains(sql));
     let statements = &table.final_statements;
     table.views.retain(|view| view.is_replaced || statements.iter().any(|sql| *sql == view.sql));
+}
+
+/// False for a note that a column is TEXT if `table` has no such TEXT column: because it exists with another type, or because
+/// the column is not loaded as it is.
+fn is_true_of(note: &Note, table: &Table) -> bool {
+    let Note::TextColumn { column: name, .. } = note else { return true };
+    let is_text = |column: &Column| {
+        column.declaration.starts_with("TEXT") && matches!(&column.value, Expr::Field(field) if field == name)
+    };
+    table.columns.iter().any(is_text)
 }
 
 /// Whether the types of columns are to be inferred.

@@ -48,10 +48,12 @@ const EQUIVALENTS: [(&str, &str); 24] = [
 /// A suggestion for a function that does not exist, to follow a message: the equivalent in SQLite, or one of `known` with a
 /// similar name.
 pub(super) fn suggestion(name: &str, known: &[String]) -> String {
+    // There are many functions, with short names.
+    const MIN_SIMILARITY: f64 = 0.85;
     let name = name.to_ascii_lowercase();
     let equivalent = EQUIVALENTS.iter().find(|(other, _)| *other == name);
     equivalent.map_or_else(
-        || crate::error::nearest(&name, known),
+        || crate::error::nearest_above(MIN_SIMILARITY, &name, known),
         |(_, equivalent)| format!(" (did you mean {equivalent:?}?)"),
     )
 }

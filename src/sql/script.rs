@@ -176,6 +176,7 @@ impl<'s> Fragment<'s> {
             _ => false,
         };
         let (mut depth, mut start, mut condition, mut last_on) = (0, None, None, None);
+        let mut is_after_set = false;
         for (at, token) in self.tokens.iter().enumerate() {
             match token.token {
                 Token::LParen => depth += 1,
@@ -187,7 +188,9 @@ impl<'s> Fragment<'s> {
                     }
                     start = last_on;
                 }
-                _ if depth == 0 && start.is_some() && is_word(token, "WHERE") => condition = Some(at),
+                // The WHERE before SET belongs to the index.
+                _ if depth == 0 && start.is_some() && is_word(token, "SET") => is_after_set = true,
+                _ if depth == 0 && is_after_set && is_word(token, "WHERE") => condition = Some(at),
                 _ => {}
             }
             last_on = is_word(token, "ON").then_some(at);

@@ -12,6 +12,7 @@ mod atomicity;
 mod bad_input;
 mod cli;
 mod constraints;
+mod daily_work;
 mod dialects;
 mod direct_writer;
 mod dry_run;
