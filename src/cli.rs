@@ -73,7 +73,13 @@ fn with_missing_database(error: clap::Error) -> clap::Error {
         return error;
     }
     let message = "the database is missing: sqload load <INPUT>... <DATABASE>\n\nIf --auto-id precedes the files, write --auto-id=NAME.";
-    Cli::command().error(ErrorKind::MissingRequiredArgument, message)
+    let mut command = Cli::command();
+    // The usage of a subcommand names the program only after this.
+    command.build();
+    match command.find_subcommand_mut("load") {
+        Some(load) => load.error(ErrorKind::MissingRequiredArgument, message),
+        None => error,
+    }
 }
 
 #[derive(Debug, Args)]

@@ -121,7 +121,7 @@ fn remove_existing(table: &mut Table, existing_sql: &HashSet<String>) {
     table.indexes.retain(|sql| !existing_sql.contains(sql));
     table.final_statements.retain(|sql| !existing_sql.contains(sql));
     let statements = &table.final_statements;
-    table.views.retain(|view| view.is_replaced || statements.iter().any(|sql| *sql == view.sql));
+    table.views.retain(|view| view.is_replaced || statements.contains(&view.sql));
 }
 
 /// False for a note that a column is TEXT if `table` has no such TEXT column: because it exists with another type, or because
