@@ -4,6 +4,7 @@
 //! [`PlanError`] and [`Reason`] carry the data that such advice needs.
 
 mod kind;
+mod kind_name;
 mod phrases;
 mod plan_error;
 mod printable;
@@ -12,7 +13,7 @@ mod sqlite;
 
 use crate::plan::ColumnRef;
 pub use kind::Kind;
-pub(crate) use phrases::{count, excerpt, nearest};
+pub(crate) use phrases::{count, excerpt, nearest, nearest_above, with_causes};
 pub use plan_error::{ColumnUse, PlanError};
 pub use printable::printable;
 pub(crate) use printable::{Printable, printable_line};
@@ -71,6 +72,7 @@ impl Error {
             Kind::Constraint { positions, .. } => positions.first(),
             Kind::Rejected { position, .. }
             | Kind::TooManyErrors { position, .. }
+            | Kind::NothingLoaded { position, .. }
             | Kind::HeaderNotUtf8 { position }
             | Kind::UnclosedQuote { position, .. }
             | Kind::RecordTooLarge { position, .. } => Some(position),

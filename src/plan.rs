@@ -9,6 +9,7 @@ pub use input::{Delimiter, Dialect, InputOptions};
 pub use select::{ColumnRef, Place, Select, SelectItem};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What to load, how to load it, and what to do with records that do not fit.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,8 +50,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Creates a plan for `table` with the defaults of a pipeline: rejected records are skipped, and fields are separated by
-    /// commas.
+    /// Creates a plan for `table` with the defaults of a pipeline: rejected records are skipped, fields are separated by
+    /// commas, and an existing table of that name is an error.
     #[must_use]
     pub fn new(table: Table) -> Self {
         Self {
@@ -84,7 +85,6 @@ impl Plan {
     pub fn with_header_columns(table: impl Into<String>) -> Self {
         let mut plan = Self::new(Table::new(table, Vec::new()));
         plan.columns = Some(HeaderColumns::default());
-        plan.table.if_exists = IfExists::Fail;
         plan.input_options.detect_delimiter = true;
         plan.policies.on_error = OnError::Abort;
         plan
@@ -223,12 +223,14 @@ pub struct Table {
     pub is_strict: bool,
     /// The CREATE TABLE statement to run instead of one generated from columns and constraints.
     pub sql: Option<String>,
+    /// The place of that statement in a pipeline.
+    pub place: Option<Place>,
     /// CREATE INDEX statements, run after the rows are loaded.
     pub indexes: Vec<String>,
     /// True for a WITHOUT ROWID table.
     pub is_without_rowid: bool,
-    /// Views to drop if they exist, because `final_statements` creates them.
-    pub views: Vec<String>,
+    /// Views that `final_statements` creates. If an existing table is replaced, views of these names are, too.
+    pub views: Vec<View>,
     /// Statements to run last, after rows and indexes are loaded.
     pub final_statements: Vec<String>,
     /// What to do if the table exists.
@@ -237,6 +239,30 @@ pub struct Table {
     pub alterations: Vec<String>,
     /// What to do with a row that violates a uniqueness constraint.
     pub on_conflict: OnConflict,
+    /// The ON CONFLICT clause of a pipeline, in place of the one that follows from `on_conflict`.
+    pub conflict_clause: Option<ConflictClause>,
+}
+
+/// An ON CONFLICT clause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConflictClause {
+    /// The clause without WHERE: `ON CONFLICT (id) DO UPDATE SET a = excluded.a`.
+    pub sql: String,
+    /// The condition of its WHERE.
+    pub condition: Option<String>,
+}
+
+/// A view that a load creates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct View {
+    /// Its name, unquoted.
+    pub name: String,
+    /// The CREATE VIEW statement.
+    pub sql: String,
+    /// True if it replaces an existing view of this name even if the table is not replaced.
+    pub is_replaced: bool,
 }
 
 /// What to do with a row that violates a PRIMARY KEY or UNIQUE constraint.
@@ -252,8 +278,7 @@ pub enum OnConflict {
 }
 
 impl Table {
-    /// Creates a table that has only the indexes that its columns declare, and that replaces an existing table of the same
-    /// name.
+    /// Creates a table that has only the indexes that its columns declare. An existing table of the same name is an error.
     pub fn new(name: impl Into<String>, columns: Vec<Column>) -> Self {
         let (constraints, indexes, alterations, views, final_statements) = Default::default();
         Self {
@@ -262,13 +287,15 @@ impl Table {
             constraints,
             is_strict: false,
             sql: None,
+            place: None,
             indexes,
             is_without_rowid: false,
             views,
             final_statements,
-            if_exists: IfExists::Replace,
+            if_exists: IfExists::Fail,
             alterations,
             on_conflict: OnConflict::Reject,
+            conflict_clause: None,
         }
     }
 }
@@ -378,6 +405,8 @@ pub struct Tuning {
     pub page_bytes: Option<u32>,
     /// Size of SQLite's page cache in KiB.
     pub cache_kib: u32,
+    /// How long to wait for a database that another program has locked.
+    pub busy_timeout: Duration,
     /// Rows for each INSERT statement; fewer if their values exceed SQLite's limit of parameters.
     pub batch_rows: usize,
     /// Check the finished database (`PRAGMA integrity_check`, row count) before it is committed or renamed into place.
@@ -406,6 +435,7 @@ impl Default for Tuning {
             synchronous: Synchronous::Off,
             page_bytes: None,
             cache_kib: 40_000,
+            busy_timeout: Duration::from_secs(5),
             batch_rows: 50,
             verify: false,
             analyze: false,

@@ -21,9 +21,13 @@
 //! A pipeline consists of one CREATE TABLE, one `INSERT INTO ... SELECT ... FROM input [WHERE ...]`, and any number of CREATE
 //! INDEX, CREATE VIEW and ANALYZE statements, which run after the rows are loaded. SQLite runs all statements but the INSERT
 //! as they are written. When a pipeline is parsed, they first run in an empty in-memory database, which finds their errors.
+//!
+//! An existing table is an error, unless DROP TABLE IF EXISTS precedes CREATE TABLE, which replaces it, or the statement is
+//! CREATE TABLE IF NOT EXISTS, which adds the rows to it.
 
 mod compile;
 mod dialect;
+mod drops;
 mod lower;
 mod memory_database;
 mod names;
@@ -34,12 +38,14 @@ mod select;
 mod unsupported;
 
 use crate::error::{Error, Kind, Result};
-use crate::plan::{Column, Expr, IfExists, Plan, Select, SelectItem, Table};
+use crate::plan::{Column, Expr, IfExists, OnConflict, Plan, Select, SelectItem, Table, View};
 use crate::schema::select::fill_columns;
+use drops::Drops;
 use memory_database::{DeclaredColumn, MemoryDatabase, StatementError};
 use script::{Fragment, Script};
-use select::{INPUT, InsertSelect};
-use sqlparser::ast::Ident;
+use select::{Conflict, INPUT, InsertSelect};
+use sqlparser::ast::{Ident, ObjectType};
+use sqlparser::tokenizer::Span;
 use std::path::Path;
 
 /// A pipeline: a plan that is written in SQL.
@@ -56,6 +62,7 @@ impl Pipeline {
             let mut builder = PipelineBuilder::default();
             let database = MemoryDatabase::open().map_err(|error| script.whole().error(error.message))?;
             script.statements().try_for_each(|statement| builder.add(statement, &database))?;
+            builder.drops.check_all_taken()?;
             match builder {
                 PipelineBuilder { table: Some(table), plan: Some(plan), .. } => {
                     Ok(Self(Plan { table, ..plan }))
@@ -115,7 +122,8 @@ pub fn filter(mut plan: Plan, name: &str, condition: &str) -> Result<Plan> {
 
 /// The statements of a pipeline that have been read so far.
 #[derive(Default)]
-struct PipelineBuilder {
+struct PipelineBuilder<'s> {
+    drops: Drops<'s>,
     table: Option<Table>,
     /// The columns of `table`.
     columns: Vec<DeclaredColumn>,
@@ -124,6 +132,7 @@ struct PipelineBuilder {
 }
 
 enum StatementKind {
+    Drop,
     CreateTable,
     Insert,
     CreateIndex,
@@ -131,8 +140,8 @@ enum StatementKind {
     Analyze,
 }
 
-impl PipelineBuilder {
-    fn add(&mut self, statement: Fragment<'_>, database: &MemoryDatabase) -> Result<()> {
+impl<'s> PipelineBuilder<'s> {
+    fn add(&mut self, statement: Fragment<'s>, database: &MemoryDatabase) -> Result<()> {
         let error = |StatementError { message, offset }| statement.error_at_offset(offset, message);
         let execute = || -> Result<String> {
             database.execute(statement.text()).map_err(error)?;
@@ -144,6 +153,7 @@ impl PipelineBuilder {
             statement_kind(&words).map_err(|(name, reason)| statement.unsupported(name, reason))?,
             &mut self.table,
         ) {
+            (StatementKind::Drop, _) => self.drops.add(statement)?,
             (StatementKind::CreateTable, None) => {
                 let sql = execute()?;
                 let name = database.last_created("table").map_err(error)?;
@@ -153,14 +163,7 @@ impl PipelineBuilder {
                     return Err(statement.error(reason));
                 }
                 self.columns = database.columns(&name).map_err(error)?;
-                let column = |column: &DeclaredColumn| {
-                    Column::new(&column.name, &column.declared_type, Expr::Text(String::new()))
-                };
-                self.table = Some(Table {
-                    sql: Some(sql),
-                    if_exists: if has_if_not_exists { IfExists::Append } else { IfExists::Replace },
-                    ..Table::new(name, self.columns.iter().map(column).collect())
-                });
+                self.add_table(statement, name, sql, has_if_not_exists);
             }
             (StatementKind::CreateTable, Some(_)) => {
                 return Err(statement.error("a pipeline has only one CREATE TABLE"));
@@ -170,25 +173,72 @@ impl PipelineBuilder {
                 return Err(statement.error("a pipeline has only one INSERT: use a separate load for each"));
             }
             (StatementKind::Insert, Some(table)) => {
-                let insert = select::insert(statement)?;
+                let mut insert = select::insert(statement)?;
+                set_conflict_clause(table, insert.conflict.take(), statement, database)?;
                 self.plan = Some(plan_insert(table, &self.columns, insert, statement)?);
             }
             (_, Some(_)) if self.plan.is_none() => {
                 let reason = "this statement must follow INSERT INTO ... SELECT ... FROM input";
                 return Err(statement.error(reason));
             }
-            (StatementKind::CreateIndex, Some(table)) => table.indexes.push(execute()?),
+            // Without IF NOT EXISTS as SQLite stores it, to compare it with that of an existing object.
+            (StatementKind::CreateIndex, Some(table)) => {
+                let sql = execute()?;
+                let stored = database.last_created_sql("index").map_err(error)?;
+                table.indexes.push(if words.iter().any(|word| word == "IF") { sql } else { stored });
+            }
             (StatementKind::CreateView, Some(table)) => {
                 let sql = execute()?;
-                if !has_if_not_exists {
-                    table.views.push(database.last_created("view").map_err(error)?);
+                if has_if_not_exists {
+                    table.final_statements.push(sql);
+                } else {
+                    let name = database.last_created("view").map_err(error)?;
+                    let is_replaced = self.drops.take(ObjectType::View, &name);
+                    let sql = database.last_created_sql("view").map_err(error)?;
+                    table.final_statements.push(sql.clone());
+                    table.views.push(View { name, sql, is_replaced });
                 }
-                table.final_statements.push(sql);
             }
             (StatementKind::Analyze, Some(table)) => table.final_statements.push(execute()?),
         }
         Ok(())
     }
+
+    /// Adds the table that `statement` creates.
+    fn add_table(&mut self, statement: Fragment<'s>, name: String, sql: String, has_if_not_exists: bool) {
+        let column = |column: &DeclaredColumn| {
+            Column::new(&column.name, &column.declared_type, Expr::Text(String::new()))
+        };
+        let is_dropped = self.drops.take(ObjectType::Table, &name);
+        self.table = Some(Table {
+            sql: Some(sql),
+            place: Some(statement.place(Span::empty())),
+            if_exists: match (is_dropped, has_if_not_exists) {
+                (true, _) => IfExists::Replace,
+                (false, true) => IfExists::Append,
+                (false, false) => IfExists::Fail,
+            },
+            ..Table::new(name, self.columns.iter().map(column).collect())
+        });
+    }
+}
+
+/// Gives `table` the ON CONFLICT clause of its INSERT.
+///
+/// # Errors
+/// [`Kind::Sql`] if SQLite does not accept the clause for this table.
+fn set_conflict_clause(
+    table: &mut Table,
+    conflict: Option<Conflict>,
+    statement: Fragment<'_>,
+    database: &MemoryDatabase,
+) -> Result<()> {
+    let Some(Conflict { updates, clause, span }) = conflict else { return Ok(()) };
+    let checked = database.check_conflict_clause(&table.name, &clause);
+    checked.map_err(|error| statement.error_at(span, error.message))?;
+    table.on_conflict = if updates { OnConflict::Update } else { OnConflict::Ignore };
+    table.conflict_clause = Some(clause);
+    Ok(())
 }
 
 /// The kind of a statement that begins with these words; its name and a reason if it is not supported.
@@ -207,8 +257,11 @@ fn statement_kind(words: &[String]) -> std::result::Result<StatementKind, (Strin
         ["CREATE", "INDEX", ..] | ["CREATE", "UNIQUE", "INDEX", ..] => return Ok(StatementKind::CreateIndex),
         ["CREATE", "VIEW", ..] => return Ok(StatementKind::CreateView),
         ["ANALYZE", ..] => return Ok(StatementKind::Analyze),
+        ["DROP", "TABLE" | "VIEW", "IF", "EXISTS", ..] => return Ok(StatementKind::Drop),
         ["CREATE", "TEMP" | "TEMPORARY", ..] => "temporary objects would be dropped at the end of the load",
-        ["DROP", ..] => "the table and the views of a pipeline replace those of the same name",
+        ["DROP", ..] => {
+            "only DROP TABLE IF EXISTS and DROP VIEW IF EXISTS, for what the pipeline creates afterwards"
+        }
         ["PRAGMA", ..] => "the load has settings for how the database is written",
         ["ATTACH" | "DETACH", ..] => "a pipeline fills one database, which is an argument of the load",
         ["BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "SAVEPOINT" | "RELEASE", ..] => {
@@ -219,7 +272,7 @@ fn statement_kind(words: &[String]) -> std::result::Result<StatementKind, (Strin
         ["SELECT" | "VALUES" | "WITH", ..] => "load the rows with INSERT INTO ... SELECT ... FROM input",
         ["REPLACE", ..] => "a row that violates a constraint ends the load or is rejected",
         _ => {
-            "its statements are CREATE TABLE, INSERT INTO ... SELECT ... FROM input, CREATE INDEX, CREATE VIEW and ANALYZE"
+            "its statements are DROP TABLE IF EXISTS, CREATE TABLE, INSERT INTO ... SELECT ... FROM input, CREATE INDEX, CREATE VIEW and ANALYZE"
         }
     };
     let ends_name = |word: &&str| !matches!(*word, "CREATE" | "TEMP" | "TEMPORARY" | "VIRTUAL");
@@ -234,7 +287,7 @@ fn plan_insert(
     insert: InsertSelect,
     statement: Fragment<'_>,
 ) -> Result<Plan> {
-    let InsertSelect { table: target, columns, selection, span } = insert;
+    let InsertSelect { table: target, columns, selection, span, conflict: _ } = insert;
     if !target.value.eq_ignore_ascii_case(&table.name) {
         let reason = format!("the table of the pipeline is {:?}, not {:?}", table.name, target.value);
         return Err(statement.error_at(target.span, reason));

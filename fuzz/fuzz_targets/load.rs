@@ -85,12 +85,13 @@ impl Expected {
                 _ => return error("ambiguous column"),
             }
         }
-        let mut expected = Self::default();
+        let (mut expected, mut first_rejected) = (Self::default(), 0);
         for (number, (record, as_text)) in (0..).zip(records.iter().zip(&as_text)).skip(1) {
             if record.len() == header.len() && record == as_text {
                 expected.rows.push(row(record, indices));
             } else {
                 expected.rejected += 1;
+                first_rejected = if expected.rejected == 1 { number } else { first_rejected };
                 if on_error == OnError::Abort {
                     expected.error.get_or_insert(("rejected", number));
                 }
@@ -98,6 +99,9 @@ impl Expected {
         }
         if is_unclosed {
             expected.error.get_or_insert(("unclosed quote", records.len() as u64));
+        }
+        if expected.rows.is_empty() && expected.rejected > 0 {
+            expected.error.get_or_insert(("nothing loaded", first_rejected));
         }
         expected
     }
@@ -157,6 +161,7 @@ fn error_name(kind: &Kind) -> &'static str {
         Kind::AmbiguousColumn { .. } => "ambiguous column",
         Kind::UnclosedQuote { .. } => "unclosed quote",
         Kind::Rejected { .. } => "rejected",
+        Kind::NothingLoaded { .. } => "nothing loaded",
         _ => "unexpected",
     }
 }

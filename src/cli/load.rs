@@ -4,7 +4,7 @@ use super::options::{LoadOptions, set};
 use super::run::LoadRequest;
 use clap::Args;
 use sqload::plan::{IfExists, OnConflict};
-use sqload::{Loader, sql};
+use sqload::{Kind, Loader, sql};
 use std::path::{Path, PathBuf};
 
 pub(super) const EXAMPLES: &str = concat!(
@@ -123,10 +123,16 @@ pub(super) struct Load {
 }
 
 impl Load {
-    pub(super) fn request(&self) -> sqload::Result<LoadRequest<'_>> {
+    pub(super) fn request(&self) -> LoadRequest<'_> {
         let (inputs, database) = (self.inputs.clone(), self.database.clone());
-        let (verbosity, task) = (&self.options.verbosity, self.options.task());
-        Ok(LoadRequest { loader: self.loader()?, inputs, database, verbosity, task })
+        LoadRequest {
+            loader: self.loader(),
+            inputs,
+            database,
+            options: &self.options,
+            task: self.options.task(),
+            notice: None,
+        }
     }
 
     pub(super) fn loader(&self) -> sqload::Result<Loader> {
@@ -137,7 +143,19 @@ impl Load {
         } else {
             self.header_rows
         });
+        self.check_auto_id()?;
         self.apply_sql(self.apply_columns(self.apply_table(loader)))
+    }
+
+    /// Checks that `--auto-id` has not taken a file for a name.
+    fn check_auto_id(&self) -> sqload::Result<()> {
+        match &self.auto_id {
+            Some(name) if Path::new(name).is_file() => Err(Kind::Usage(format!(
+                "--auto-id took {name:?} for the name of the column, but that is a file: put --auto-id after the files, or write --auto-id=NAME"
+            ))
+            .into()),
+            _ => Ok(()),
+        }
     }
 
     fn apply_table(&self, loader: Loader) -> Loader {

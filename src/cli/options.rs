@@ -1,11 +1,14 @@
 //! The options that `load` and `run-pipeline` share.
 
 use super::run::Task;
+use super::sizes::{parse_duration, parse_size};
+use super::terminal::{self, ProgressDisplay};
 use clap::{ArgAction, Args, ValueEnum};
 use sqload::Loader;
-use sqload::plan::{Delimiter, InvalidUtf8, OnError, Policies, Ragged, Synchronous, Tuning, WriterChoice};
+use sqload::plan::{Delimiter, InvalidUtf8, OnError, Ragged, Synchronous, Tuning, WriterChoice};
 use std::num::{NonZeroU16, NonZeroUsize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// More threads than any machine has use for, but few enough to start.
 const MAX_JOBS: i64 = 1024;
@@ -27,7 +30,7 @@ pub(super) struct LoadOptions {
     explain: bool,
     /// Write a report in JSON to FILE; `-` is standard output.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
-    report: Option<PathBuf>,
+    pub(super) report: Option<PathBuf>,
     #[command(flatten)]
     pub(super) verbosity: Verbosity,
 }
@@ -38,9 +41,23 @@ pub(super) struct Verbosity {
     /// Print nothing but errors.
     #[arg(short, long, conflicts_with = "verbose")]
     pub(super) quiet: bool,
-    /// Print diagnostics; repeat for more detail.
+    /// Print the time of each stage and diagnostics; repeat for more detail.
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
+    /// Colors in messages; `auto` uses them on a terminal, unless NO_COLOR is set or TERM is dumb.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Choice::Auto)]
+    color: Choice,
+    /// Progress on standard error; `auto` shows it on a terminal, `always` also prints lines to a file or a pipe.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Choice::Auto)]
+    progress: Choice,
+}
+
+/// When to do something that suits a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Choice {
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Debug, Args)]
@@ -78,17 +95,18 @@ struct InputOptions {
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip_lines: u64,
     /// Size of the largest record allowed; a larger one is an error.
-    #[arg(long, value_name = "BYTES", default_value_t = non_zero(Policies::default().max_record_bytes))]
+    #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = parse_record_size)]
     max_record_size: NonZeroUsize,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Bad records")]
 struct ErrorOptions {
-    /// Skip records that cannot be loaded, or abort at the first one and change nothing.
-    #[arg(long, value_enum, value_name = "ACTION", default_value_t = ErrorAction::Skip)]
-    on_error: ErrorAction,
-    /// Fail and change nothing if more than N records are rejected.
+    /// Skip records that cannot be loaded, or abort at the first one and change nothing [default: `load` aborts, or skips with
+    /// --max-errors; `run-pipeline` skips].
+    #[arg(long, value_enum, value_name = "ACTION")]
+    on_error: Option<ErrorAction>,
+    /// Skip at most N records that cannot be loaded; fail and change nothing if there are more.
     #[arg(long, value_name = "N")]
     max_errors: Option<u64>,
     /// Records with too few or too many fields: `reject` both, `pad` short ones with NULL, or `fit` (also drop the extra
@@ -115,17 +133,21 @@ struct DatabaseOptions {
     #[arg(long, value_enum, value_name = "WRITER", default_value_t = WriterName::Auto)]
     writer: WriterName,
     /// Memory for sorting keys in the direct writer; SQLite sorts keys that need more.
-    #[arg(long, value_name = "MIB", default_value_t = Tuning::default().memory_bytes >> 20)]
-    memory: usize,
+    /// A number without suffix counts MiB.
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = |text: &str| parse_size(text, 1 << 20))]
+    memory: u64,
     /// When to wait for the disk. With `off`, a power failure, but not a crash, can lose the load.
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Off)]
     synchronous: When,
     /// Page size of a new database, a power of two from 512 to 65536 [default: SQLite's, 4096].
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "SIZE", value_parser = parse_page_size)]
     page_size: Option<u32>,
-    /// Size of SQLite's page cache.
-    #[arg(long, value_name = "KIB", default_value_t = Tuning::default().cache_kib)]
+    /// Size of SQLite's page cache. A number without suffix counts KiB.
+    #[arg(long, value_name = "SIZE", default_value = "40000", value_parser = parse_cache_kib)]
     cache_size: u32,
+    /// How long to wait for a database that another program has locked, in seconds or with a suffix (500ms, 1m).
+    #[arg(long, value_name = "TIME", default_value = "5", value_parser = parse_duration)]
+    busy_timeout: Duration,
     /// Number of rows in an INSERT statement.
     #[arg(long, value_name = "N", default_value_t = non_zero(Tuning::default().batch_rows))]
     batch_rows: NonZeroUsize,
@@ -182,6 +204,19 @@ fn non_zero(number: usize) -> NonZeroUsize {
     NonZeroUsize::new(number).expect("this default is not zero")
 }
 
+fn parse_record_size(text: &str) -> Result<NonZeroUsize, String> {
+    let bytes = usize::try_from(parse_size(text, 1)?).ok().and_then(NonZeroUsize::new);
+    bytes.ok_or_else(|| "expected a size of at least 1 byte".to_owned())
+}
+
+fn parse_page_size(text: &str) -> Result<u32, String> {
+    u32::try_from(parse_size(text, 1)?).map_err(|_| "expected a power of two from 512 to 65536".to_owned())
+}
+
+fn parse_cache_kib(text: &str) -> Result<u32, String> {
+    u32::try_from(parse_size(text, 1 << 10)? >> 10).map_err(|_| "this size is too large".to_owned())
+}
+
 fn parse_delimiter(text: &str) -> Result<Delimiter, String> {
     match text {
         "tab" | "\\t" => Ok(b'\t'.into()),
@@ -218,6 +253,11 @@ impl LoadOptions {
         }
     }
 
+    /// The file for rejects.
+    pub(super) fn rejects(&self) -> Option<&Path> {
+        self.errors.rejects.as_deref()
+    }
+
     /// Applies these options to a loader.
     pub(super) fn apply(&self, loader: Loader) -> Loader {
         let loader = self.database.apply(self.errors.apply(self.input.apply(loader)));
@@ -246,11 +286,11 @@ impl ErrorOptions {
     fn apply(&self, loader: Loader) -> Loader {
         let loader = set(loader, self.max_errors, Loader::max_errors);
         let loader = set(loader, self.rejects.as_ref(), Loader::rejects);
-        loader
-            .on_error(match self.on_error {
-                ErrorAction::Abort => OnError::Abort,
-                ErrorAction::Skip => OnError::Skip,
-            })
+        let on_error = self.on_error.map(|action| match action {
+            ErrorAction::Abort => OnError::Abort,
+            ErrorAction::Skip => OnError::Skip,
+        });
+        set(loader, on_error, Loader::on_error)
             .ragged(match self.ragged {
                 RaggedName::Reject => Ragged::Reject,
                 RaggedName::Pad => Ragged::Pad,
@@ -274,7 +314,7 @@ impl DatabaseOptions {
                 WriterName::Statements => WriterChoice::Statements,
                 WriterName::Direct => WriterChoice::Direct,
             })
-            .memory_bytes(self.memory.saturating_mul(1 << 20))
+            .memory_bytes(usize::try_from(self.memory).unwrap_or(usize::MAX))
             .synchronous(match self.synchronous {
                 When::Off => Synchronous::Off,
                 When::Normal => Synchronous::Normal,
@@ -282,6 +322,7 @@ impl DatabaseOptions {
                 When::Extra => Synchronous::Extra,
             })
             .cache_kib(self.cache_size)
+            .busy_timeout(self.busy_timeout)
             .batch_rows(self.batch_rows)
             .verify(self.verify)
             .analyze(self.analyze)
@@ -290,6 +331,20 @@ impl DatabaseOptions {
 }
 
 impl Verbosity {
+    /// True if the user wants diagnostics.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.verbose > 0
+    }
+
+    /// How to show the progress of a load.
+    pub(super) fn progress_display(&self) -> ProgressDisplay {
+        match (self.quiet, self.progress) {
+            (false, Choice::Auto | Choice::Always) if terminal::is_smart() => ProgressDisplay::Bar,
+            (false, Choice::Always) => ProgressDisplay::Lines,
+            _ => ProgressDisplay::None,
+        }
+    }
+
     /// Sends diagnostics to standard error, in the requested detail.
     pub(super) fn start_diagnostics(&self) {
         let level = match (self.quiet, self.verbose) {
@@ -298,11 +353,18 @@ impl Verbosity {
             (_, 1) => tracing::Level::DEBUG,
             _ => tracing::Level::TRACE,
         };
-        let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        let is_colored = match self.color {
+            Choice::Always => true,
+            Choice::Never => false,
+            Choice::Auto => {
+                let is_disabled = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+                terminal::is_smart() && !is_disabled
+            }
+        };
         tracing_subscriber::fmt()
             .with_max_level(level)
             .with_writer(std::io::stderr)
-            .with_ansi(is_terminal)
+            .with_ansi(is_colored)
             .with_target(false)
             .without_time()
             .init();

@@ -1,15 +1,28 @@
 //! What the user can do about an error or a note, with the names of options. The library knows no options.
 
 use sqload::plan::Type;
-use sqload::report::Note;
+use sqload::report::{Note, Report};
 use sqload::{ColumnUse, Kind, PlanError, Reason};
 use std::borrow::Cow;
+use std::io::ErrorKind;
 
 /// Advice on an error, to follow its message.
 pub(super) fn for_error(kind: &Kind) -> Option<String> {
     let advice = match kind {
+        Kind::TableExists { place: Some(_), .. } => {
+            "to replace it, write DROP TABLE IF EXISTS before CREATE TABLE or use --replace; to add rows to it, write CREATE TABLE IF NOT EXISTS or use --append"
+        }
+        Kind::ViewExists { .. } => {
+            "to replace it, write DROP VIEW IF EXISTS before CREATE VIEW; to keep it, write CREATE VIEW IF NOT EXISTS"
+        }
         Kind::TableExists { .. } => {
             "use --append or --truncate to fill it, --replace to replace it, or --table to choose another name"
+        }
+        Kind::Io { action: "create", source, .. } if source.kind() == ErrorKind::AlreadyExists => {
+            "use --force to replace it"
+        }
+        Kind::NotADatabase { .. } => {
+            "the database is the last argument of load, and --database of run-pipeline"
         }
         Kind::DatabaseOpenInProcess { .. } => "close it there first",
         Kind::DatabaseChanged { .. } => "try again",
@@ -33,6 +46,9 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
         Kind::TooManyErrors { reason, .. } => {
             return Some(format!("{}, or raise --max-errors", for_reason(reason)));
         }
+        Kind::NothingLoaded { reason, .. } => {
+            return Some(format!("{}, or see the reasons of all records with --rejects", for_reason(reason)));
+        }
         Kind::UnclosedQuote { max_bytes: None, .. } => {
             "close it, or use --quote none if quotes have no meaning in this file"
         }
@@ -51,6 +67,12 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
         _ => return None,
     };
     Some(advice.to_owned())
+}
+
+/// Advice after a load.
+pub(super) fn for_report(report: &Report) -> Option<&'static str> {
+    let is_lost = report.rejected > 0 && report.rejects.is_empty();
+    is_lost.then_some("use --rejects FILE to keep the rejected records, so that they can be fixed and loaded")
 }
 
 /// A note with advice.

@@ -23,6 +23,8 @@ pub(crate) struct Counts {
     pub(crate) rejected_by_table: u64,
     pub(crate) filtered: u64,
     pub(crate) ignored: u64,
+    /// The loaded records that updated a row.
+    pub(crate) updated: u64,
     pub(crate) repairs: Repairs,
     pub(crate) type_feedback: TypeFeedback,
 }
@@ -114,7 +116,8 @@ impl<W: Writer, R: RejectSink> Output<'_, '_, W, R> {
             return Err(PipelineFailure::MixedSpellings { columns: mixed });
         }
         let appended = self.timers.write.time(|| self.writer.append(rows, encoded));
-        let Appended { rejected, ignored } = appended.map_err(|failure| self.failure(failure, rows))?;
+        let Appended { rejected, ignored, updated } =
+            appended.map_err(|failure| self.failure(failure, rows))?;
         let loaded = (rows.len - rejected.len()) as u64 - ignored;
         self.counts.records += chunk.records as u64;
         self.counts.loaded += loaded;
@@ -122,6 +125,7 @@ impl<W: Writer, R: RejectSink> Output<'_, '_, W, R> {
         self.counts.rejected_by_table += rejected.len() as u64;
         self.counts.filtered += rows.filtered as u64;
         self.counts.ignored += ignored;
+        self.counts.updated += updated;
         self.counts.repairs += rows.repairs;
         let mut take = |reject: &Reject<'_>| self.rejects.take(reject, chunk.input);
         if rejected.is_empty() {

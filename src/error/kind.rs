@@ -3,7 +3,7 @@
 use super::phrases::{count, differences, list, missing_header, nearest, place_prefix, positions_prefix};
 use super::{PlanError, Position, Reason, SqliteError};
 use crate::plan::Place;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What went wrong.
@@ -33,18 +33,36 @@ pub enum Kind {
         source: SqliteError,
     },
     /// The table exists, and the plan neither fills nor replaces it.
-    #[error("{}: the table {table:?} already exists", path.display())]
+    #[error("{}the table {table:?} already exists in {}", place_prefix(place.as_ref()), path.display())]
     TableExists {
         /// The database.
         path: PathBuf,
         /// The name of the table.
         table: String,
+        /// The place of CREATE TABLE, if the plan is a pipeline.
+        place: Option<Place>,
+    },
+    /// A view exists that the plan creates and does not replace.
+    #[error("the view {view:?} already exists in {}", path.display())]
+    ViewExists {
+        /// The database.
+        path: PathBuf,
+        /// The name of the view.
+        view: String,
     },
     /// Another connection has locked the database.
     #[error("{} is locked by another program", path.display())]
     Locked {
         /// The database.
         path: PathBuf,
+    },
+    /// The file is not a database.
+    #[error("{} is not a SQLite database{}", path.display(), swapped_input(swapped.as_deref()))]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+        /// An input that is a database.
+        swapped: Option<PathBuf>,
     },
     /// This process already has the database open.
     #[error("{} is open in this process, and a load would drop its locks", path.display())]
@@ -178,6 +196,16 @@ pub enum Kind {
         /// The limit.
         max_errors: u64,
     },
+    /// Records were rejected, and no record could be loaded.
+    #[error("{position}: {reason}; nothing was loaded, because no record could be: {} rejected", rejects(*rejected))]
+    NothingLoaded {
+        /// The position of the first rejected record.
+        position: Position,
+        /// Why that record was rejected.
+        reason: Reason,
+        /// The number of rejected records.
+        rejected: u64,
+    },
     /// A quoted field is not closed before the end of the input, or within the largest record allowed.
     #[error("{position}: a quote opened here is {}", unclosed(*searched_bytes, *max_bytes))]
     UnclosedQuote {
@@ -256,6 +284,11 @@ pub enum Kind {
     /// A bug in sqload.
     #[error("internal error: {0}; please report this bug")]
     Internal(String),
+}
+
+/// The input that is a database, as the end of a message.
+fn swapped_input(input: Option<&Path>) -> String {
+    input.map_or(String::new(), |input| format!(", but the input {} is one", input.display()))
 }
 
 /// The number of rejects, as the end of a clause: `1 record was`, `2 records were`.

@@ -19,6 +19,12 @@ pub(crate) fn excerpt(value: &[u8]) -> String {
     }
 }
 
+/// An error and its causes as one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 /// Why an input has no header of this many records.
 pub(super) fn missing_header(rows: usize) -> String {
     match rows {
@@ -50,12 +56,16 @@ pub(super) fn place_prefix(place: Option<&Place>) -> String {
 
 /// A question, in parentheses, for the one of `names` that is most similar to `name`; empty if none is similar.
 pub(crate) fn nearest(name: &str, names: &[String]) -> String {
-    const MIN_SIMILARITY: f64 = 0.7;
+    nearest_above(0.7, name, names)
+}
+
+/// As [`nearest`], with the smallest similarity that counts, of at most 1.
+pub(crate) fn nearest_above(min_similarity: f64, name: &str, names: &[String]) -> String {
     let name = name.to_lowercase();
     let rated = names.iter().map(|other| (strsim::jaro_winkler(&name, &other.to_lowercase()), other));
     let nearest = rated.max_by(|(a, _), (b, _)| a.total_cmp(b));
     nearest
-        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
+        .filter(|(similarity, _)| *similarity >= min_similarity)
         .map_or(String::new(), |(_, nearest)| format!(" (did you mean {nearest:?}?)"))
 }
 

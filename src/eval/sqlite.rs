@@ -109,6 +109,15 @@ impl Session {
         self.connection.prepare(&select(&[expression])).map(drop).map_err(|error| message(&error))
     }
 
+    /// The names of all scalar functions, or none if they cannot be read.
+    pub(crate) fn functions(&self) -> Vec<String> {
+        let read = || -> rusqlite::Result<Vec<String>> {
+            let sql = "SELECT DISTINCT name FROM pragma_function_list WHERE type = 's'";
+            self.connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+        };
+        read().unwrap_or_default()
+    }
+
     /// Evaluates `expressions` over `row_count` rows of `input`, whose columns are `inputs`. If an expression fails in a row, all
     /// values of that row are NULL, and `on_failure` is called.
     ///

@@ -16,7 +16,7 @@ pub(crate) fn raise_open_file_limit() {
 /// Replaces each glob pattern in `paths` by the files that match it, sorted by name. A path that exists is not a pattern.
 ///
 /// # Errors
-/// [`Kind::Usage`] if a pattern matches no files.
+/// [`Kind::Io`] if a pattern matches no files; [`Kind::Usage`] if it is invalid.
 pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut expanded = Vec::new();
     for path in paths {
@@ -33,7 +33,8 @@ pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             expanded.push(path);
         }
         if expanded.len() == count_before {
-            return Err(Kind::Usage(format!("{pattern}: no file matches this pattern")).into());
+            let missing = io::Error::new(io::ErrorKind::NotFound, "no file matches this pattern");
+            return Err(Error::io("read", path, missing));
         }
     }
     Ok(expanded)
@@ -57,6 +58,6 @@ mod tests {
         assert_eq!(names("?.*").unwrap(), ["a.csv", "b.csv", "c.txt"]);
         assert_eq!(names("[x].csv").unwrap(), ["[x].csv"], "a file that exists is not a pattern");
         assert_eq!(names("d.csv").unwrap(), ["d.csv"], "a missing file is reported when it is opened");
-        assert!(matches!(names("*.tsv").unwrap_err().kind(), Kind::Usage(_)));
+        assert!(matches!(names("*.tsv").unwrap_err().kind(), Kind::Io { .. }));
     }
 }

@@ -10,10 +10,10 @@ use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
 use crate::engine::rejects::Rejects;
 use crate::engine::timers::StageTimers;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, with_causes};
 use crate::eval::Seed;
 use crate::plan::{OnConflict, OnError, Plan, Table, WriterChoice};
-use crate::report::{Note, Report, ReportColumn};
+use crate::report::{Note, Phase, Report, ReportColumn};
 use crate::schema::ddl::{quote_name, update_declaration_sql};
 use crate::schema::table;
 use crate::write::direct::{Direct, Schema, Sorting};
@@ -133,7 +133,10 @@ impl Conductor<'_> {
         let tuning = &self.plan.tuning;
         let jobs = self.jobs();
         // Before the plan is resolved against it.
-        let schema = self.depends_on_schema().then(|| SchemaSnapshot::read(self.database)).transpose()?;
+        let schema = self
+            .depends_on_schema()
+            .then(|| SchemaSnapshot::read(self.database, tuning.busy_timeout))
+            .transpose()?;
         let mut resolved = self.resolve(list, jobs, attempt.scan_all)?;
         table::make_exact(&mut resolved.plan.table, &attempt.exact_columns);
         let ResolvedPlan { plan, notes, .. } = &resolved;
@@ -158,12 +161,13 @@ impl Conductor<'_> {
             }
             _ => choose(tuning.writer, &plan.table, target.path(), target.in_place_reason()),
         };
+        let replaced = target.replaced().cloned();
         let filled = choice.map_err(PipelineFailure::from).and_then(|choice| {
             let written = write(&mut target, &choice, pipeline, &inputs, rejects);
             let (counts, table) = finish(&mut target, pipeline, written, rejects, plan)?;
-            Ok((counts, table, choice))
+            Ok((counts, table, choice, target.broken_views()?))
         });
-        let (counts, table, choice) = match filled {
+        let (counts, table, choice, broken_views) = match filled {
             Ok(filled) => filled,
             Err(failure) => {
                 target.roll_back();
@@ -173,8 +177,9 @@ impl Conductor<'_> {
         let committed = timers.finish.time(|| self.commit(target, rejects))?;
         let seconds = started.elapsed().as_secs_f64();
         let report = self.report(counts, table, choice, committed, &timers, seconds);
-        let notes = notes.iter().cloned().chain(Note::real_columns(&report.columns)).collect();
-        Ok(Report { notes, ..report })
+        let rejects = rejects.files();
+        let notes = notes.iter().cloned().chain(Note::real_columns(&report.columns)).chain(broken_views);
+        Ok(Report { rejects, notes: notes.collect(), replaced, ..report })
     }
 
     /// Whether the resolved plan depends on what the database contains.
@@ -199,7 +204,14 @@ impl Conductor<'_> {
             }
         };
         self.progress.set_committing(committed.is_ok());
-        committed
+        let mut committed = committed?;
+        if let Err(error) = rejects.publish_over_input() {
+            let warning =
+                format!("the rows are loaded, but the rejects could not be written: {}", with_causes(&error));
+            tracing::error!("{warning}");
+            committed.warnings.push(warning);
+        }
+        Ok(committed)
     }
 
     fn report(
@@ -216,6 +228,7 @@ impl Conductor<'_> {
             database: self.database.to_owned(),
             columns: ReportColumn::list(&table.columns, &counts.type_feedback),
             table: table.name,
+            replaced: None,
             notes: Vec::new(),
             writer: choice.name(),
             writer_reason: choice.reason(),
@@ -223,10 +236,15 @@ impl Conductor<'_> {
             bytes: counts.bytes,
             records: counts.records,
             loaded: counts.loaded,
+            inserted: counts.loaded - counts.updated,
+            updated: counts.updated,
             rejected: counts.rejected,
             filtered: counts.filtered,
             ignored: counts.ignored,
             repairs: counts.repairs,
+            rejects: Vec::new(),
+            is_verified: self.plan.tuning.verify,
+            is_upsert: self.plan.table.on_conflict == OnConflict::Update,
             is_durable: committed.is_durable,
             warnings: committed.warnings,
             seconds,
@@ -285,9 +303,13 @@ fn finish(
     plan: &Plan,
 ) -> Result<(Counts, Table), PipelineFailure> {
     let Plan { table, tuning, .. } = plan;
+    pipeline.progress.set_phase(Phase::Writing);
     // Rejects are kept even if the load fails because of them.
     let rejected = rejects.finish()?;
     let (counts, mut unfinished) = written?;
+    if let Some(error) = rejects.failure(counts.loaded + counts.ignored) {
+        return Err(error.into());
+    }
     let table = table::widen_to_real(table, &counts.type_feedback.real_columns);
     if !counts.type_feedback.real_columns.is_empty() {
         unfinished.insert(0, update_declaration_sql(&table));
@@ -308,7 +330,7 @@ fn finish(
             .map_err(constraint_of_unknown_row)?;
     }
     if tuning.verify {
-        pipeline.timers.finish.time(|| target.verify(&table, counts.loaded))?;
+        pipeline.timers.finish.time(|| target.verify(&table, counts.loaded - counts.updated))?;
     }
     if pipeline.stop.load(Ordering::Relaxed) {
         return Err(Error::from(Kind::Interrupted).into());

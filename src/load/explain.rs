@@ -13,7 +13,7 @@ use crate::schema::ddl::quote_text;
 impl Conductor<'_> {
     /// Reports which code would evaluate each expression. Loads nothing.
     pub(crate) fn explain(self) -> Result<Explanation> {
-        check_path(self.database)?;
+        check_path(self.database, self.inputs)?;
         let list = self.open_inputs()?;
         let resolved = self.resolve(&list, self.jobs(), false)?;
         // Checks that all columns exist.

@@ -15,11 +15,12 @@ use crate::engine::timers::StageTimers;
 use crate::error::Result;
 use crate::eval::Seed;
 use crate::files::staged::directory_of;
-use crate::plan::{OnError, Plan, Policies};
+use crate::plan::{Plan, Policies};
 use crate::report::{Note, Preview, Progress, ReportColumn};
 use crate::schema::table;
 use crate::write::statements::Statements;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Rows to show.
 const MAX_ROWS: u32 = 5;
@@ -30,7 +31,7 @@ const MAX_CHARS: u32 = 40;
 impl Conductor<'_> {
     /// Loads the first records into memory, and reports what a load would do. Changes nothing, and creates no file.
     pub(crate) fn preview(self) -> Result<Preview> {
-        check_path(self.database)?;
+        check_path(self.database, self.inputs)?;
         let list = self.open_inputs()?;
         let mut exact_columns = BTreeSet::new();
         loop {
@@ -61,8 +62,8 @@ impl Conductor<'_> {
         let pipeline = PipelineRunner { jobs, progress: &progress, stop: self.stop, timers: &timers };
         let mut writer = Statements::new(&dry_run.connection, &dry_run.path, table, tuning.batch_rows)?;
         // A preview goes on past records that would end the load, and writes no rejects.
-        let policies = Policies::default();
-        let mut rejects = Rejects::open(&policies, list, &mut Vec::new(), false)?;
+        let policies = Policies { rejects: None, ..self.plan.policies.clone() };
+        let mut rejects = Rejects::preview(&policies, list)?;
         let mut log = RecordLog::default();
         let counts = pipeline.run(&inputs, &mut writer, &mut rejects, &mut log);
         if !matches!(counts, Err(PipelineFailure::MixedSpellings { .. })) {
@@ -80,6 +81,8 @@ impl Conductor<'_> {
         let max_records = self.plan.input_options.max_records;
         let is_limit_reached = max_records.is_some_and(|most| counts.records >= most);
         let is_all = is_limit_reached || inputs.fits_in_chunks(max_chunks)?;
+        // Records that were not tried may be loaded.
+        let accepted = if is_all { counts.loaded + counts.ignored } else { 1 };
         let unfinished = pipeline.finish(writer, &inputs, &log)?;
         let rows = dry_run.rows(table, MAX_ROWS, MAX_CHARS)?;
         let tried_bytes = dry_run.finish_schema(&unfinished)?;
@@ -95,6 +98,7 @@ impl Conductor<'_> {
             database: self.database.to_owned(),
             table: table.name.clone(),
             notes: resolved.notes.iter().cloned().chain(Note::real_columns(&columns)).collect(),
+            replaced: dry_run.replaced,
             table_exists: dry_run.table_exists,
             statements: [dry_run.statements, table.final_statements.clone()].concat(),
             explanation: (!resolved.plan.column_refs.is_empty()).then(|| explanation(&resolved)),
@@ -103,7 +107,7 @@ impl Conductor<'_> {
             rejected: counts.rejected,
             filtered: counts.filtered,
             ignored: counts.ignored,
-            exceeds_limit: counts.rejected > max_rejects(&self.plan.policies),
+            failure: rejects.failure(accepted).map(Arc::new),
             is_complete: is_all,
             types_may_change: resolved.is_guess && !is_all,
             writer: choice.name(),
@@ -111,14 +115,6 @@ impl Conductor<'_> {
             estimated_bytes,
             free_bytes: free.ok().map(|space| space.f_bavail * space.f_frsize),
         })
-    }
-}
-
-/// The number of rejects that do not end a load.
-fn max_rejects(policies: &Policies) -> u64 {
-    match policies.on_error {
-        OnError::Abort => 0,
-        OnError::Skip => policies.max_errors.unwrap_or(u64::MAX),
     }
 }
 

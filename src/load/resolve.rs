@@ -2,7 +2,7 @@
 
 use super::Conductor;
 use super::infer::{InferTypes, Inferred};
-use crate::database::{existing_columns, existing_names};
+use crate::database::{existing_columns, existing_keys, existing_names, existing_sql};
 use crate::engine::inputs::{CsvInput, Inputs};
 use crate::engine::output::PipelineFailure;
 use crate::engine::pipeline::PipelineRunner;
@@ -58,10 +58,14 @@ impl Conductor<'_> {
         if let Some(select) = plan.select.take() {
             plan.table.columns = fill_columns(&select, &plan.table, header)?;
         }
-        let existing = match plan.columns.is_some() && plan.table.if_exists.fills_existing() {
-            true => existing_columns(self.database, &plan.table)?,
+        let (fills_existing, timeout) = (plan.table.if_exists.fills_existing(), plan.tuning.busy_timeout);
+        let existing = match plan.columns.is_some() && fills_existing {
+            true => existing_columns(self.database, &plan.table, timeout)?,
             false => None,
         };
+        if plan.columns.is_none() && fills_existing {
+            remove_existing(&mut plan.table, &existing_sql(self.database, timeout)?);
+        }
         let names = input_names(&plan, header)?;
         let inputs = self.input_columns(&plan, &names, existing.as_deref(), (list, jobs), scan_all)?;
         if self.stop.load(Ordering::Relaxed) {
@@ -178,16 +182,26 @@ impl Conductor<'_> {
         inputs: &InputColumns<'_>,
         existing: Option<&[ExistingColumn]>,
     ) -> Result<Table> {
+        let timeout = self.plan.tuning.busy_timeout;
         let columns = table::columns(&inputs.names, &inputs.columns, options)?;
         if let Some(existing) = existing {
-            return table::match_existing(columns, options, table, existing);
+            let keys = existing_keys(self.database, table, timeout)?;
+            return table::match_existing(columns, options, table, existing, &keys);
         }
         let names = match options.indexes.is_empty() {
             true => Vec::new(),
-            false => existing_names(self.database, table)?,
+            false => existing_names(self.database, table, timeout)?,
         };
         table::new_table(columns, options, table, names)
     }
+}
+
+/// Removes the indexes and views that the database has already, so that a pipeline can add rows again and again.
+fn remove_existing(table: &mut Table, existing_sql: &HashSet<String>) {
+    table.indexes.retain(|sql| !existing_sql.contains(sql));
+    table.final_statements.retain(|sql| !existing_sql.contains(sql));
+    let statements = &table.final_statements;
+    table.views.retain(|view| view.is_replaced || statements.contains(&view.sql));
 }
 
 /// Whether the types of the columns to load are to be inferred.
@@ -291,7 +305,7 @@ impl InputColumns<'_> {
     /// Notes about the columns of the table that are TEXT although they begin with numbers.
     fn text_notes(&self, columns: &[Column], names_inputs: bool) -> Vec<Note> {
         let fields = columns.iter().filter_map(|column| match &column.value {
-            Expr::Field(name) => self.names.find(name),
+            Expr::Field(name) if column.declaration.starts_with("TEXT") => self.names.find(name),
             _ => None,
         });
         let note = |at: usize| {

@@ -118,9 +118,10 @@ impl Loader {
         self
     }
 
-    /// With [`OnError::Skip`], the largest number of rejected records. Default: no limit.
+    /// Skips records that cannot be loaded ([`OnError::Skip`]), but at most this many. Default: no limit.
     pub fn max_errors(mut self, max_errors: u64) -> Self {
         self.plan.policies.max_errors = Some(max_errors);
+        self.plan.policies.on_error = OnError::Skip;
         self
     }
 

@@ -98,7 +98,7 @@ impl Loader {
         Ok(Self { plan: sql::filter(self.plan, "WHERE", condition)?, ..self })
     }
 
-    /// What to do if the table exists. Default: [`IfExists::Fail`] for [`Loader::new`], otherwise [`IfExists::Replace`].
+    /// What to do if the table exists. Default: [`IfExists::Fail`], unless a pipeline says otherwise.
     pub fn if_exists(mut self, if_exists: IfExists) -> Self {
         self.plan.table.if_exists = if_exists;
         self

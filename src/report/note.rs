@@ -36,6 +36,13 @@ pub enum Note {
         /// The values that show it: one, or two that contradict each other.
         examples: Vec<NotedValue>,
     },
+    /// A view read the replaced table, and cannot read the new one.
+    BrokenView {
+        /// The view.
+        view: String,
+        /// SQLite's message.
+        message: String,
+    },
     /// The columns whose type was inferred to be REAL, each with the format that gives back its texts.
     RealColumns(Vec<(String, RealFormat)>),
 }
@@ -83,6 +90,9 @@ impl fmt::Display for Note {
             Self::HeaderUtf8Replaced => f.write_str("invalid UTF-8 in the header was replaced with U+FFFD"),
             Self::DetectedDelimiter(delimiter) => {
                 write!(f, "fields are separated by '{}'", delimiter.as_bytes().escape_ascii())
+            }
+            Self::BrokenView { view, message } => {
+                write!(f, "the view {view:?} cannot read the new table: {message}")
             }
             Self::TextColumn { column, reason, examples } => {
                 write!(f, "{column}: TEXT, {}", text_reason(reason, examples))

@@ -25,6 +25,22 @@ pub(crate) struct ExistingColumn {
     pub(crate) is_strict: bool,
 }
 
+/// The keys and other properties of an existing table.
+#[derive(Debug, Default)]
+pub(crate) struct ExistingKeys {
+    pub(crate) indexes: Vec<ExistingIndex>,
+    pub(crate) is_strict: bool,
+    pub(crate) is_without_rowid: bool,
+}
+
+/// An index of all rows of an existing table, that of a UNIQUE constraint included.
+#[derive(Debug)]
+pub(crate) struct ExistingIndex {
+    /// Its columns; empty names for expressions.
+    pub(crate) columns: Vec<String>,
+    pub(crate) is_unique: bool,
+}
+
 impl ExistingColumn {
     /// Compares names as SQLite does: ASCII case does not matter.
     pub(crate) fn has_name(&self, name: &str) -> bool {
@@ -272,8 +288,9 @@ pub(crate) fn match_existing(
     options: &HeaderColumns,
     table: &Table,
     existing: &[ExistingColumn],
+    keys: &ExistingKeys,
 ) -> Result<Table> {
-    check_matches_existing(options, table, existing)?;
+    check_matches_existing(options, table, existing, keys)?;
     check_distinct_names(&columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>())?;
     let mut alterations = Vec::new();
     let column = |column: Column| match existing.iter().find(|existing| existing.has_name(&column.name)) {
@@ -307,9 +324,13 @@ pub(crate) fn match_existing(
     Ok(Table { columns, alterations, ..table.clone() })
 }
 
-/// Checks that the options describe the existing table: they may repeat its primary key, and ask for nothing else that is
-/// declared with a table.
-fn check_matches_existing(options: &HeaderColumns, table: &Table, existing: &[ExistingColumn]) -> Result<()> {
+/// Checks that the options describe the existing table: what they ask for, it has.
+fn check_matches_existing(
+    options: &HeaderColumns,
+    table: &Table,
+    existing: &[ExistingColumn],
+    keys: &ExistingKeys,
+) -> Result<()> {
     let mut key: Vec<_> = existing.iter().filter(|column| column.primary_key_position > 0).collect();
     key.sort_by_key(|column| column.primary_key_position);
     let is_key = |names: &[String]| {
@@ -318,16 +339,12 @@ fn check_matches_existing(options: &HeaderColumns, table: &Table, existing: &[Ex
     let auto_id = options.auto_id.as_slice();
     let has_auto_id =
         auto_id.is_empty() || (is_key(auto_id) && key[0].declared_type.eq_ignore_ascii_case("INTEGER"));
-    let has_more =
-        [&table.constraints, &table.indexes, &options.not_null].iter().any(|list| !list.is_empty())
-            || [&options.unique, &options.indexes].iter().any(|lists| !lists.is_empty());
-    let message = if has_more || table.is_strict || table.is_without_rowid {
-        format!(
-            "the table {:?} already exists: constraints and indexes can only be given for a new table",
-            table.name
-        )
+    let key_names: Vec<_> = key.iter().map(|column| column.name.as_str()).collect();
+    let missing = missing(options, table, existing, keys, &key_names);
+    let message = if !missing.is_empty() {
+        format!("the table {:?} already exists, and it lacks {}", table.name, missing.join(", "))
     } else if !has_auto_id || !(options.primary_key.is_empty() || is_key(&options.primary_key)) {
-        let key = match key.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ") {
+        let key = match key_names.join(", ") {
             key if key.is_empty() => "it has none".to_owned(),
             key => format!("it is ({key})"),
         };
@@ -336,6 +353,55 @@ fn check_matches_existing(options: &HeaderColumns, table: &Table, existing: &[Ex
         return Ok(());
     };
     Err(Kind::Usage(message).into())
+}
+
+/// What the options ask for and the existing table does not have, in words.
+fn missing(
+    options: &HeaderColumns,
+    table: &Table,
+    existing: &[ExistingColumn],
+    keys: &ExistingKeys,
+    key: &[&str],
+) -> Vec<String> {
+    let is_same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
+    let mut missing = Vec::new();
+    for name in &options.not_null {
+        let is_not_null =
+            |column: &ExistingColumn| column.has_name(name) && (column.is_not_null || column.is_rowid);
+        if !existing.iter().any(is_not_null) {
+            missing.push(format!("NOT NULL for column {name:?}"));
+        }
+    }
+    for columns in &options.unique {
+        // The order of the columns makes no difference.
+        let has_all = |found: &[&str]| {
+            found.len() == columns.len()
+                && columns.iter().all(|name| found.iter().any(|other| is_same(name, other)))
+        };
+        let is_met = |index: &ExistingIndex| {
+            index.is_unique && has_all(&index.columns.iter().map(String::as_str).collect::<Vec<_>>())
+        };
+        if !has_all(key) && !keys.indexes.iter().any(is_met) {
+            missing.push(format!("a UNIQUE constraint on ({})", columns.join(", ")));
+        }
+    }
+    for columns in &options.indexes {
+        let is_met = |index: &ExistingIndex| {
+            index.columns.len() >= columns.len()
+                && columns.iter().zip(&index.columns).all(|(name, other)| is_same(name, other))
+        };
+        if !keys.indexes.iter().any(is_met) {
+            missing.push(format!("an index on ({})", columns.join(", ")));
+        }
+    }
+    let others = [
+        (table.is_strict && !keys.is_strict, "STRICT"),
+        (table.is_without_rowid && !keys.is_without_rowid, "WITHOUT ROWID"),
+        (!table.constraints.is_empty(), "the constraints of the plan"),
+        (!table.indexes.is_empty(), "the indexes of the plan"),
+    ];
+    missing.extend(others.iter().filter(|(is_missing, _)| *is_missing).map(|(_, what)| (*what).to_owned()));
+    missing
 }
 
 /// `column` with the declaration of an `existing` column, which must not alter its values.

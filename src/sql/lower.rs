@@ -4,6 +4,7 @@
 //! there is an equivalent one.
 
 use super::compile::compile;
+use super::names::{RECORD_FUNCTIONS, suggestion};
 use super::rewrite::Rewriter;
 use super::unsupported::Unsupported;
 use crate::eval::sqlite::{InputColumn, Session};
@@ -24,9 +25,20 @@ pub(crate) fn lower(expr: &ast::Expr) -> Result<Expr, Unsupported> {
     }
     let (text, inputs) = (sqlite_expr.to_string(), rewriter.inputs);
     let columns = inputs.iter().map(|(name, expr)| InputColumn::new(name, expr));
-    let checked = Session::open(&columns.collect::<Vec<_>>()).and_then(|session| session.check(&text));
+    let checked = Session::open(&columns.collect::<Vec<_>>()).and_then(|session| {
+        session.check(&text).map_err(|message| match message.strip_prefix("no such function: ") {
+            Some(name) => {
+                let known = session.functions().into_iter().chain(RECORD_FUNCTIONS.map(str::to_owned));
+                let suggestion = suggestion(name, &known.collect::<Vec<_>>());
+                format!("{message}{suggestion}")
+            }
+            None => message,
+        })
+    });
     if let Err(message) = checked {
-        let span = function_span(&message, &rewriter.functions).unwrap_or_else(|| expr.span());
+        // The suggestion may name another function of the expression.
+        let error = message.split(" (did you mean").next().unwrap_or_default();
+        let span = function_span(error, &rewriter.functions).unwrap_or_else(|| expr.span());
         return Err(Unsupported { reason: message, span });
     }
     Ok(match compile(expr) {
@@ -157,6 +169,18 @@ mod tests {
             ("other.a", "no such column: other.a".to_owned(), 1),
             ("1 + uuid7(a)", "wrong number of arguments to function uuid7()".to_owned(), 5),
             ("1 + nosuch(a)", "no such function: nosuch".to_owned(), 5),
+            (
+                "1 + strptime(a, '%Y')",
+                "no such function: strptime (did you mean \"try_date\"?)".to_owned(),
+                5,
+            ),
+            ("try_intger(a)", "no such function: try_intger (did you mean \"try_integer\"?)".to_owned(), 1),
+            ("uuid_7()", "no such function: uuid_7 (did you mean \"uuid7\"?)".to_owned(), 1),
+            (
+                "1 + try_date(a, 'YYYY')",
+                "the format \"YYYY\" of try_date() has no directive such as %Y".to_owned(),
+                5,
+            ),
             ("1 + substr(a)", "wrong number of arguments to function substr()".to_owned(), 5),
             ("1 + instr(a)", "wrong number of arguments to function instr()".to_owned(), 5),
             ("group_concat(a, ',')", row_by_row("group_concat() is an aggregate function"), 1),

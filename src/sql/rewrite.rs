@@ -280,8 +280,24 @@ fn check_function(function: &Function) -> Result<(), String> {
         Err(format!("{name}() is an aggregate function: {ROW_BY_ROW}"))
     } else if record_function(&name).is_some() && arguments > 0 {
         Err(format!("wrong number of arguments to function {name}()"))
+    } else if let ("try_date", Some(format)) = (name.as_str(), text_argument(function, 1))
+        && !format.contains('%')
+    {
+        Err(format!("the format {format:?} of try_date() has no directive such as %Y"))
     } else {
         Ok(())
+    }
+}
+
+/// The argument at `index` of a call, if it is a text literal.
+fn text_argument(function: &Function, index: usize) -> Option<&str> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    match list.args.get(index)? {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(ast::Expr::Value(value))) => match &value.value {
+            Value::SingleQuotedString(text) => Some(text),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -236,7 +236,7 @@ fn assert_change_is_noticed(length: impl Fn(u64) -> u64) {
     let database = dir.read("people.db");
     let is_noticed = |_| {
         dir.write("people.db", &database);
-        dir.run(&["create-file", "-o", "people.csv", "--number-rows", ROWS]).expect_code(0);
+        dir.run(&["create-file", "--force", "-o", "people.csv", "--number-rows", ROWS]).expect_code(0);
         let running = start_load(&dir).expect("the load builds a staged file");
         let input = std::fs::OpenOptions::new().write(true).open(dir.path("people.csv")).unwrap();
         input.set_len(length(input.metadata().unwrap().len())).unwrap();

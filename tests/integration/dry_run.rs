@@ -10,9 +10,9 @@ fn dry_run_predicts_the_load_and_changes_nothing() {
     dir.write("in.csv", format!("id;te\"xt;real;zip\nbad\n{rows}"));
     let load =
         ["load", "in.csv", "out.db", "-t", "it's", "--pk", "id", "--index", "zip", "--on-error", "skip"];
-    let more = ["--rejects", "bad.csv", "--report", "report.json"];
+    let more = ["--rejects", "bad.csv"];
     let before = dir.snapshot();
-    let preview = dir.run(&[&load[..], &more, &["--dry-run"]].concat()).expect_code(0);
+    let preview = dir.run(&[&load[..], &more, &["--dry-run"]].concat()).expect_code(3);
     dir.assert_unchanged(&before);
     assert_eq!(preview.stderr, " WARN in.csv: line 2 (record 1, byte 18): rejected: 1 field, 4 expected\n");
     let expected = "\
@@ -86,7 +86,7 @@ fn dry_run_tries_an_existing_table() {
         dir.write("in.csv", "a,d\n007,1.5\nx,2\nX,3\n");
         let load = ["load", "in.csv", "o?t.db", "-t", "T", "--append", "--add-columns", "--dry-run"];
         let before = dir.snapshot();
-        let stdout = dir.run(&load).expect_code(0).stdout;
+        let stdout = dir.run(&load).expect_code(1).stdout;
         dir.assert_unchanged(&before);
         assert_contains(
             &stdout,
@@ -160,13 +160,13 @@ fn dry_run_counts_rows_and_chooses_the_writer_like_a_load() {
     let dir = TestDir::new();
     dir.write("in.csv", "a,b\n1,2\n1,3\n");
     let load = ["load", "in.csv", "out.db", "--pk", "a"];
-    for (options, parts) in [
-        (&["--where", "b > 2"][..], ["0 rejected, 1 filtered\n", "direct writer\n"]),
-        (&["--ignore"], ["0 rejected, 1 ignored\n", "statements writer: rows break a constraint"]),
-        (&["--on-error", "skip"], ["1 rejected\n", "statements writer: rows break a constraint"]),
-        (&[], ["1 rejected, which would end the load\n", "direct writer\n"]),
+    for (code, options, parts) in [
+        (0, &["--where", "b > 2"][..], ["0 rejected, 1 filtered\n", "direct writer\n"]),
+        (0, &["--ignore"], ["0 rejected, 1 ignored\n", "statements writer: rows break a constraint"]),
+        (3, &["--on-error", "skip"], ["1 rejected\n", "statements writer: rows break a constraint"]),
+        (1, &[], ["1 rejected, which would end the load\n", "direct writer\n"]),
     ] {
-        let stdout = dir.run(&[&load[..], options, &["--dry-run"]].concat()).expect_code(0).stdout;
+        let stdout = dir.run(&[&load[..], options, &["--dry-run"]].concat()).expect_code(code).stdout;
         assert!(parts.iter().all(|part| stdout.contains(part)), "{parts:?} are not in {stdout}");
     }
 }

@@ -4,7 +4,7 @@ use crate::common::rows_of;
 use proptest::prelude::*;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
-use sqload::plan::{Column, Expr, OnError, Plan, Table, WriterChoice};
+use sqload::plan::{Column, Expr, IfExists, OnError, Plan, Table, WriterChoice};
 use sqload::{Kind, Loader, demo::people};
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -85,6 +85,7 @@ proptest! {
                 .jobs(NonZeroUsize::new(jobs).unwrap())
                 .chunk_bytes(NonZeroUsize::new(chunk_bytes).unwrap())
                 .batch_rows(NonZeroUsize::new(batch_rows).unwrap())
+                .if_exists(IfExists::Replace)
                 .verify(true);
             let report = loader.load(path("in.csv"), path("out.db")).unwrap();
             prop_assert_eq!(report.loaded, expected.len() as u64);
@@ -98,7 +99,8 @@ proptest! {
 fn rows_and_keys_do_not_depend_on_chunk_size_or_jobs() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
-    sqload::demo::generate::create_file(&path("in.csv"), 3_000, Some(5), &Default::default(), &false.into())
+    let people = sqload::demo::generate::Sample { rows: 3_000, seed: Some(5) };
+    sqload::demo::generate::create_file(&path("in.csv"), people, true, &Default::default(), &false.into())
         .unwrap();
     for id in [Expr::Uuid7, Expr::Uuid4] {
         let mut first = None;
@@ -188,7 +190,7 @@ fn sqlite_errors_have_a_code() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("in.csv"), "a\n1\n").unwrap();
-    std::fs::write(path("out.db"), "no database ".repeat(100)).unwrap();
+    std::fs::write(path("out.db"), format!("SQLite format 3\0{}", "no database ".repeat(100))).unwrap();
     let error = Loader::new("t").load(path("in.csv"), path("out.db")).unwrap_err();
     let Kind::Sqlite { source, .. } = error.kind() else { panic!("{error}") };
     assert_eq!(source.code(), Some(rusqlite::ffi::SQLITE_NOTADB));
