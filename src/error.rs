@@ -3,6 +3,7 @@
 //! Messages do not say which setting helps, because the program and the library name settings differently. [`Kind`],
 //! [`PlanError`] and [`Reason`] carry the data that such advice needs.
 
+mod file_format;
 mod kind;
 mod phrases;
 mod plan_error;
@@ -11,6 +12,7 @@ mod reason;
 mod sqlite;
 
 use crate::plan::ColumnRef;
+pub use file_format::FileFormat;
 pub use kind::Kind;
 pub(crate) use phrases::{count, nearest};
 pub use plan_error::{ColumnUse, PlanError};

@@ -214,6 +214,13 @@ impl Input {
         &self.name
     }
 
+    /// The name of a member of an archive in that archive; `None` for other inputs.
+    pub(crate) fn member_name(&self) -> Option<&str> {
+        let is_member = matches!(self.origin, Origin::Member(..));
+        let prefix_bytes = self.source.path.to_string_lossy().len() + ":".len();
+        self.name.get(prefix_bytes..).filter(|_| is_member)
+    }
+
     /// The flag that ends all reads when it is set.
     pub(crate) fn stop(&self) -> &Arc<AtomicBool> {
         &self.source.stop

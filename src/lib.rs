@@ -130,5 +130,5 @@ mod types;
 #[doc(hidden)]
 pub mod write;
 
-pub use error::{ColumnUse, Error, Kind, PlanError, Position, Reason, Result, SqliteError};
+pub use error::{ColumnUse, Error, FileFormat, Kind, PlanError, Position, Reason, Result, SqliteError};
 pub use loader::Loader;

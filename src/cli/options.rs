@@ -77,6 +77,9 @@ struct InputOptions {
     /// Skip N lines before the header.
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip_lines: u64,
+    /// Load inputs as CSV even if their content shows another format, such as Parquet, Excel or JSON.
+    #[arg(long)]
+    force: bool,
     /// Size of the largest record allowed; a larger one is an error.
     #[arg(long, value_name = "BYTES", default_value_t = non_zero(Policies::default().max_record_bytes))]
     max_record_size: NonZeroUsize,
@@ -238,6 +241,7 @@ impl InputOptions {
             .trim(self.trim)
             .empty_null(self.empty_null)
             .skip_lines(self.skip_lines)
+            .force(self.force)
             .max_record_bytes(self.max_record_size)
     }
 }

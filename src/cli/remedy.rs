@@ -1,7 +1,7 @@
 //! What the user can do about an error or a note, with the names of options. The library knows no options.
 
 use sqload::report::Note;
-use sqload::{ColumnUse, Kind, PlanError, Reason};
+use sqload::{ColumnUse, FileFormat, Kind, PlanError, Reason};
 
 /// Advice on an error, to follow its message.
 pub(super) fn for_error(kind: &Kind) -> Option<String> {
@@ -42,6 +42,10 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
             "fix the input, or use --on-error skip (and --writer auto instead of direct) to load the other records"
         }
         Kind::DirectUnsupported { .. } => "use --writer auto",
+        Kind::NotCsv { format, .. } => {
+            return Some(format!("{}, or use --force to load it as CSV", for_format(*format)));
+        }
+        Kind::Url { url } => return Some(for_url(url)),
         Kind::InputChanged { .. } => "load it again when no program writes to it",
         Kind::StrayJournal { .. } => "move it away, then try again",
         Kind::Threads { .. } => "use a smaller --jobs",
@@ -58,6 +62,35 @@ pub(super) fn phrase_note(note: &Note) -> String {
         Note::HeaderUtf8Replaced => format!("{note}; if that is wrong, use --encoding"),
         _ => note.to_string(),
     }
+}
+
+/// How to get a CSV file from one in another format.
+fn for_format(format: FileFormat) -> &'static str {
+    match format {
+        FileFormat::Excel | FileFormat::OpenDocument => "save its sheet as CSV (UTF-8) and load that",
+        FileFormat::Sqlite => "the database is the last argument, and inputs come before it",
+        FileFormat::DuckDb => "export its table as CSV",
+        FileFormat::Tar | FileFormat::SevenZip | FileFormat::Rar => "extract it and load its files",
+        FileFormat::Compressed(_) | FileFormat::CompressedTwice(_) => "decompress it and load the result",
+        FileFormat::Html => "it may be an error page instead of a download; otherwise convert it to CSV",
+        FileFormat::Json => "convert it to CSV, as in jq -r '.[] | [.a, .b] | @csv'",
+        FileFormat::JsonLines => "convert it to CSV, as in jq -r '[.a, .b] | @csv'",
+        FileFormat::GitLfsPointer => "get the file with `git lfs pull`",
+        FileFormat::Parquet | FileFormat::Arrow => "convert it to CSV, for example with DuckDB",
+        _ => "convert it to CSV",
+    }
+}
+
+/// How to load what a URL refers to.
+fn for_url(url: &str) -> String {
+    let download = match url.split_once("://").map_or("", |(scheme, _)| scheme) {
+        "s3" => format!("aws s3 cp '{url}' -"),
+        "gs" => format!("gcloud storage cat '{url}'"),
+        "file" => return "use the path of the file".to_owned(),
+        _ if url.contains(['&', '?', '*', ';', ' ']) => format!("curl -fsS '{url}'"),
+        _ => format!("curl -fsS {url}"),
+    };
+    format!("use {download} | sqload load - DATABASE")
 }
 
 /// How to make a record acceptable, as the start of a sentence that goes on with ", or".

@@ -10,6 +10,7 @@ use crate::eval::{Program, Seed};
 use crate::format::csv::header::Header;
 use crate::format::csv::lines::position;
 use crate::format::csv::parse::RecordParser;
+use crate::format::recognize::recognize_zip;
 use crate::input::{Input, OpenInput};
 use crate::plan::{ColumnRef, Dialect, Plan, Table};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -29,9 +30,15 @@ impl CsvInput {
     /// Finds the input at `path`, or several if it is an archive, and reads the header of each.
     ///
     /// # Errors
-    /// As [`Input::find`] and [`Header::read`].
+    /// As [`Input::find`] and [`Header::read`]; [`Kind::NotCsv`].
     pub(crate) fn find(path: &Path, plan: &Plan, stop: &Arc<AtomicBool>) -> Result<Vec<Self>> {
         let inputs = Input::find(path, plan.encoding.as_deref(), plan.input_options.map, stop)?;
+        let members = inputs.iter().filter_map(Input::member_name);
+        if !plan.input_options.force
+            && let Some(format) = recognize_zip(members)
+        {
+            return Err(Kind::NotCsv { input: path.to_string_lossy().into(), format }.into());
+        }
         let max_columns = if plan.takes_all_columns() { column_limit()? } else { usize::MAX };
         let with_header = |input: Input| {
             let header = Header::read(input.name(), &*input.open()?, plan, max_columns)?;

@@ -1,7 +1,7 @@
 //! What can go wrong.
 
 use super::phrases::{count, differences, list, missing_header, nearest, place_prefix, positions_prefix};
-use super::{PlanError, Position, Reason, SqliteError};
+use super::{FileFormat, PlanError, Position, Reason, SqliteError};
 use crate::plan::Place;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -219,6 +219,20 @@ pub enum Kind {
         path: PathBuf,
         /// The Cargo feature.
         feature: &'static str,
+    },
+    /// An input is not CSV.
+    #[error("{input} is {format}")]
+    NotCsv {
+        /// The input.
+        input: Arc<str>,
+        /// Its format.
+        format: FileFormat,
+    },
+    /// An input is a URL. Only files and standard input are read.
+    #[error("{url} is a URL, and only files are read")]
+    Url {
+        /// The URL.
+        url: String,
     },
     /// An input changed while it was being read.
     #[error("{} changed while it was being read", path.display())]

@@ -88,6 +88,13 @@ impl Loader {
         self
     }
 
+    /// Whether to load inputs as CSV even if their content shows that they are in another format, such as Parquet or JSON.
+    /// Default: false.
+    pub fn force(mut self, force: bool) -> Self {
+        self.plan.input_options.force = force;
+        self
+    }
+
     /// Whether large files may be mapped into memory, which installs a handler of SIGBUS in the process. Otherwise they are
     /// copied to a temporary file while they are read. Default: true.
     pub fn map_inputs(mut self, map: bool) -> Self {

@@ -26,6 +26,7 @@ mod load_inputs;
 mod load_tables;
 mod loader;
 mod options;
+mod other_formats;
 mod people_pipeline;
 mod races;
 mod ragged_records;

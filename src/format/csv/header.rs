@@ -6,6 +6,7 @@ use crate::batch::Arena;
 use crate::error::{Error, Kind, Position, Result};
 use crate::format::csv::parse::{RecordParser, trim, unquote};
 use crate::format::csv::sniff::{SAMPLE_BYTES, detect_delimiter};
+use crate::format::recognize::{RECOGNIZED_BYTES, recognize};
 use crate::input::Incoming;
 use crate::plan::{Dialect, InvalidUtf8, Plan};
 use crate::report::Note;
@@ -35,7 +36,7 @@ impl Header {
     /// Reads the header of the input `name`, whose bytes are `file`.
     ///
     /// # Errors
-    /// As the split; [`Kind::NoHeader`], [`Kind::HeaderNotUtf8`]; [`Kind::TooManyColumns`] if there are more than
+    /// As the split; [`Kind::NotCsv`], [`Kind::NoHeader`], [`Kind::HeaderNotUtf8`]; [`Kind::TooManyColumns`] if there are more than
     /// `max_columns`.
     pub(crate) fn read(
         name: &Arc<str>,
@@ -43,6 +44,11 @@ impl Header {
         plan: &Plan,
         max_columns: usize,
     ) -> Result<Self> {
+        if !plan.input_options.force
+            && let Some(format) = recognize(file.wait(RECOGNIZED_BYTES)?.0)
+        {
+            return Err(Kind::NotCsv { input: name.clone(), format }.into());
+        }
         let mut dialect = plan.dialect;
         if plan.input_options.detect_delimiter {
             let (bytes, is_all) = split(name, file, plan, dialect)?.peek(SAMPLE_BYTES)?;
