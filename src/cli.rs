@@ -41,7 +41,7 @@ enum Command {
     ///
     /// Columns that contain only numbers are INTEGER or REAL, if that preserves every value. All others are TEXT, so 007
     /// stays 007.
-    #[command(after_help = load::EXAMPLES, mut_arg("on_error", |arg| arg.default_value("abort")))]
+    #[command(after_help = load::EXAMPLES)]
     Load(Box<Load>),
     /// Load CSV files as described by a pipeline in SQL.
     ///

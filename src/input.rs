@@ -221,6 +221,12 @@ impl Input {
         self.name.get(prefix_bytes..).filter(|_| is_member)
     }
 
+    /// Identifies the file of the input, and the member if it is an archive; `None` for streams.
+    pub(crate) fn file_identity(&self) -> Option<(u64, u64, Option<&str>)> {
+        let (device, inode) = self.source.state.file_identity()?;
+        Some((device, inode, self.member_name()))
+    }
+
     /// The flag that ends all reads when it is set.
     pub(crate) fn stop(&self) -> &Arc<AtomicBool> {
         &self.source.stop

@@ -130,5 +130,8 @@ mod types;
 #[doc(hidden)]
 pub mod write;
 
-pub use error::{ColumnUse, Error, FileFormat, Kind, PlanError, Position, Reason, Result, SqliteError};
+pub use error::{
+    ColumnUse, Error, FieldCountCause, FileFormat, Kind, Oddity, PlanError, Position, Reason, Result,
+    SqliteError, Warning,
+};
 pub use loader::Loader;

@@ -7,14 +7,16 @@ mod infer;
 mod preview;
 mod resolve;
 
+use crate::batch::Oddities;
 use crate::database::check_path;
-use crate::engine::inputs::{CsvInput, unify_columns};
+use crate::engine::inputs::{CsvInput, header_warnings, unify_columns};
 use crate::engine::rejects::Rejects;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, Warning};
 use crate::files::output::OutputFile;
 use crate::plan::{Plan, Synchronous};
 use crate::report::{Progress, Report};
 use attempt::Attempt;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -37,12 +39,14 @@ impl Conductor<'_> {
         let started = Instant::now();
         check_path(self.database)?;
         self.progress.set_committing(false);
-        // Once for all attempts: a pipe cannot be read again.
-        let inputs = self.open_inputs()?;
+        self.with_inputs(|inputs| self.load(inputs, started))
+    }
+
+    fn load(self, inputs: &[CsvInput], started: Instant) -> Result<Report> {
         let mut others: Vec<_> = self.inputs.iter().cloned().chain([self.database.to_owned()]).collect();
-        let mut rejects = Rejects::open(&self.plan.policies, &inputs, &mut others, self.is_durable())?;
+        let mut rejects = Rejects::open(&self.plan.policies, inputs, &mut others, self.is_durable())?;
         let report_output = self.open_report(&others)?;
-        let report = self.attempt_until_done(&inputs, &mut rejects, started);
+        let report = self.attempt_until_done(inputs, &mut rejects, started);
         rejects.log_first();
         let mut report = report?;
         // The load has happened, and an error would say that it had not.
@@ -50,7 +54,7 @@ impl Conductor<'_> {
             let warning =
                 format!("the rows are loaded, but the report could not be written: {}", with_causes(&error));
             tracing::error!("{warning}");
-            report.warnings.push(warning);
+            report.warnings.push(Warning::AfterCommit(warning));
         }
         Ok(report)
     }
@@ -60,8 +64,15 @@ impl Conductor<'_> {
         self.plan.tuning.synchronous >= Synchronous::Full
     }
 
+    /// Calls `run` with the inputs. Errors say what the inputs look like.
+    pub(crate) fn with_inputs<T>(&self, run: impl FnOnce(&[CsvInput]) -> Result<T>) -> Result<T> {
+        // Once for all attempts: a pipe cannot be read again.
+        let inputs = self.open_inputs()?;
+        run(&inputs).map_err(|error| in_context(error, &inputs))
+    }
+
     /// Opens the inputs, and unifies their columns.
-    pub(crate) fn open_inputs(&self) -> Result<Vec<CsvInput>> {
+    fn open_inputs(&self) -> Result<Vec<CsvInput>> {
         let mut inputs = Vec::new();
         for path in self.inputs {
             inputs.extend(CsvInput::find(path, self.plan, self.stop)?);
@@ -72,7 +83,8 @@ impl Conductor<'_> {
         inputs.retain(|input| input.header.width > 0);
         if self.plan.depends_on_header() {
             let options = self.plan.columns.as_ref();
-            unify_columns(&mut inputs, options.is_some_and(|options| options.union_by_name))?;
+            let unified = unify_columns(&mut inputs, options.is_some_and(|options| options.union_by_name));
+            unified.map_err(|error| in_context(error, &inputs))?;
         }
         Ok(inputs)
     }
@@ -137,10 +149,40 @@ impl Conductor<'_> {
     }
 }
 
+/// The error with the delimiter and the warnings of the inputs, if they may explain it.
+fn in_context(error: Error, inputs: &[CsvInput]) -> Error {
+    let input = match error.kind() {
+        Kind::MissingColumn { input, .. } | Kind::HeaderDiffers { input, .. } => {
+            inputs.iter().find(|other| other.name() == input)
+        }
+        _ => inputs.first(),
+    };
+    match input {
+        Some(input) => {
+            error.with_delimiter(input.header.dialect.delimiter).with_warnings(header_warnings(inputs))
+        }
+        None => error,
+    }
+}
+
 /// An error and its causes as one line.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |error| error.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// What looks wrong about the inputs and in their records.
+fn warnings(inputs: &[CsvInput], oddities: &BTreeMap<usize, Oddities>) -> Vec<Warning> {
+    let records = oddities.iter().flat_map(|(number, oddities)| {
+        let input = inputs[*number].name();
+        oddities.iter().map(|(oddity, count, line)| Warning::Records {
+            input: input.clone(),
+            oddity,
+            count,
+            line,
+        })
+    });
+    header_warnings(inputs).into_iter().chain(records).collect()
 }
 
 /// Bytes of all inputs; nothing if the size of one is not known.

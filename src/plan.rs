@@ -45,8 +45,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Creates a plan for `table` with the defaults of a pipeline: rejected records are skipped, and fields are separated by
-    /// commas.
+    /// Creates a plan for `table` with the defaults of a pipeline: rejected records are skipped, and the delimiter is detected.
     #[must_use]
     pub fn new(table: Table) -> Self {
         Self {
@@ -79,7 +78,6 @@ impl Plan {
         let mut plan = Self::new(Table::new(table, Vec::new()));
         plan.columns = Some(HeaderColumns::default());
         plan.table.if_exists = IfExists::Fail;
-        plan.input_options.detect_delimiter = true;
         plan.policies.on_error = OnError::Abort;
         plan
     }
@@ -291,6 +289,9 @@ pub struct Policies {
     /// precedes the records. Rejects of inputs with another header go to `<path>.2` and so on; the reasons go to
     /// `<path>.reasons.jsonl`.
     pub rejects: Option<PathBuf>,
+    /// With [`OnError::Skip`], the largest record with a quote that is never closed that is rejected, in bytes. Such a record
+    /// takes in the rest of the input; a larger one ends the load.
+    pub max_unclosed_bytes: u64,
     /// The largest record allowed, in bytes. A larger record is an error, which bounds memory.
     pub max_record_bytes: usize,
 }
@@ -303,6 +304,7 @@ impl Default for Policies {
             ragged: Ragged::Reject,
             invalid_utf8: InvalidUtf8::Reject,
             rejects: None,
+            max_unclosed_bytes: 64 << 10,
             max_record_bytes: 16 << 20,
         }
     }

@@ -46,8 +46,8 @@ pub(super) struct Verbosity {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
 struct InputOptions {
-    /// Field delimiter: up to 8 bytes, or `tab` or `\t` [default: `load` detects comma, tab, semicolon or pipe;
-    /// otherwise a comma].
+    /// Field delimiter: up to 8 bytes, `tab`, or an escape such as `\t` or `\x01` [default: detect comma, tab, semicolon or
+    /// pipe].
     #[arg(short, long, value_name = "TEXT", value_parser = parse_delimiter)]
     delimiter: Option<Delimiter>,
     /// Use tabs as the field delimiter.
@@ -88,9 +88,10 @@ struct InputOptions {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Bad records")]
 struct ErrorOptions {
-    /// Skip records that cannot be loaded, or abort at the first one and change nothing.
-    #[arg(long, value_enum, value_name = "ACTION", default_value_t = ErrorAction::Skip)]
-    on_error: ErrorAction,
+    /// Skip records that cannot be loaded, or abort at the first one and change nothing [default: `load` aborts, a pipeline
+    /// skips].
+    #[arg(long, value_enum, value_name = "ACTION")]
+    on_error: Option<ErrorAction>,
     /// Fail and change nothing if more than N records are rejected.
     #[arg(long, value_name = "N")]
     max_errors: Option<u64>,
@@ -186,11 +187,8 @@ fn non_zero(number: usize) -> NonZeroUsize {
 }
 
 fn parse_delimiter(text: &str) -> Result<Delimiter, String> {
-    match text {
-        "tab" | "\\t" => Ok(b'\t'.into()),
-        _ => Delimiter::new(text.as_bytes())
-            .ok_or_else(|| format!("expected 1 to {} bytes", Delimiter::MAX_BYTES)),
-    }
+    let bytes = if text == "tab" { b"\t".to_vec() } else { unescape(text)? };
+    Delimiter::new(&bytes).ok_or_else(|| format!("expected 1 to {} bytes", Delimiter::MAX_BYTES))
 }
 
 fn parse_quote(text: &str) -> Result<Quote, String> {
@@ -198,10 +196,41 @@ fn parse_quote(text: &str) -> Result<Quote, String> {
 }
 
 fn parse_char(text: &str) -> Result<u8, String> {
-    match text.as_bytes() {
+    match unescape(text)?.as_slice() {
         [byte] if byte.is_ascii() => Ok(*byte),
         _ => Err("expected one ASCII character".to_owned()),
     }
+}
+
+/// Replaces the escapes `\t`, `\\`, `\0`, `\xHH` and `\OOO` (octal). A backslash alone stands for itself.
+fn unescape(text: &str) -> Result<Vec<u8>, String> {
+    if text == "\\" {
+        return Ok(vec![b'\\']);
+    }
+    let mut parts = text.split('\\');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    while let Some(part) = parts.next() {
+        let number = |digits: Option<&str>, radix| u8::from_str_radix(digits?, radix).ok();
+        let octal = part.get(..3).filter(|digits| digits.bytes().all(|digit| matches!(digit, b'0'..=b'7')));
+        let (byte, length) = match part.as_bytes() {
+            [b't', ..] => (Some(b'\t'), 1),
+            // Two backslashes leave nothing between them.
+            [] => {
+                bytes.push(b'\\');
+                bytes.extend(parts.next().ok_or("a backslash at the end must be written as \\\\")?.bytes());
+                continue;
+            }
+            [b'x', ..] => (number(part.get(1..3), 16), 3),
+            _ if octal.is_some() => (number(octal, 8), 3),
+            [b'0', ..] => (Some(0), 1),
+            _ => (None, 0),
+        };
+        let unknown =
+            || format!("unknown escape \\{part}: use \\t, \\\\, \\0 or \\xHH with two hexadecimal digits");
+        bytes.push(byte.ok_or_else(unknown)?);
+        bytes.extend(part[length..].bytes());
+    }
+    Ok(bytes)
 }
 
 /// Applies a setter to the value of an option, if the option was given.
@@ -250,11 +279,11 @@ impl ErrorOptions {
     fn apply(&self, loader: Loader) -> Loader {
         let loader = set(loader, self.max_errors, Loader::max_errors);
         let loader = set(loader, self.rejects.as_ref(), Loader::rejects);
-        loader
-            .on_error(match self.on_error {
-                ErrorAction::Abort => OnError::Abort,
-                ErrorAction::Skip => OnError::Skip,
-            })
+        let on_error = self.on_error.map(|action| match action {
+            ErrorAction::Abort => OnError::Abort,
+            ErrorAction::Skip => OnError::Skip,
+        });
+        set(loader, on_error, Loader::on_error)
             .ragged(match self.ragged {
                 RaggedName::Reject => Ragged::Reject,
                 RaggedName::Pad => Ragged::Pad,
@@ -310,5 +339,36 @@ impl Verbosity {
             .with_target(false)
             .without_time()
             .init();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_stand_for_bytes() {
+        let cases: [(&str, &[u8]); 12] = [
+            (",", b","),
+            ("||", b"||"),
+            ("tab", b"\t"),
+            ("\\t", b"\t"),
+            ("\\x01", b"\x01"),
+            ("\\x7C\\x7c", b"||"),
+            ("\\001", b"\x01"),
+            ("\\0", b"\0"),
+            ("\\", b"\\"),
+            ("\\\\", b"\\"),
+            ("\\\\t", b"\\t"),
+            ("a\\tb", b"a\tb"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_delimiter(text).unwrap().as_bytes(), expected, "{text}");
+        }
+        for text in ["", "\\q", "\\x1", "\\xzz", "a\\", "\\777", "\\é", "123456789"] {
+            assert!(parse_delimiter(text).is_err(), "{text}");
+        }
+        assert_eq!(parse_char("\\x01"), Ok(1));
+        assert!(parse_char("\\t,").is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! What the user can do about an error or a note, with the names of options. The library knows no options.
 
 use sqload::report::Note;
-use sqload::{ColumnUse, FileFormat, Kind, PlanError, Reason};
+use sqload::{ColumnUse, FieldCountCause, FileFormat, Kind, Oddity, PlanError, Reason, Warning};
 
 /// Advice on an error, to follow its message.
 pub(super) fn for_error(kind: &Kind) -> Option<String> {
@@ -32,7 +32,7 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
             return Some(format!("{}, or raise --max-errors", for_reason(reason)));
         }
         Kind::UnclosedQuote { max_bytes: None, .. } => {
-            "close it, or use --quote none if quotes have no meaning in this file"
+            "close it, use --quote none if quotes have no meaning in this file, or use --on-error skip to load the records before it"
         }
         Kind::UnclosedQuote { .. } => {
             "close it, raise --max-record-size, or use --quote none if quotes have no meaning in this file"
@@ -59,8 +59,43 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
 pub(super) fn phrase_note(note: &Note) -> String {
     match note {
         Note::DetectedDelimiter(_) => format!("{note}; if that is wrong, use --delimiter"),
+        Note::NoDelimiter => format!("{note}; if that is wrong, use --delimiter"),
         Note::HeaderUtf8Replaced => format!("{note}; if that is wrong, use --encoding"),
         _ => note.to_string(),
+    }
+}
+
+/// A warning with advice.
+pub(super) fn phrase_warning(warning: &Warning) -> String {
+    let advice = match warning {
+        Warning::SameFile { .. } => "name it once",
+        Warning::HeaderLooksLikeData { .. } => "if there is no header, use --no-headers",
+        Warning::ShortFirstLine { fields, common_fields, lines, .. } => {
+            return format!("{warning}; {}", for_short_line(*fields, *common_fields, *lines));
+        }
+        Warning::TrailingDelimiters { .. } => "use --ragged fit to drop the last field",
+        Warning::OtherDelimiter { .. } => "leave out --delimiter to detect it",
+        Warning::Records { oddity, .. } => match oddity {
+            Oddity::TextAfterQuote => "if a backslash escapes quotes, use --escape '\\'",
+            Oddity::RepeatedHeader | Oddity::ByteOrderMark => {
+                "if files were concatenated, load the original files, or leave such records out with --where"
+            }
+            Oddity::EmptyRecord => "use --skip-empty to leave such records out",
+            Oddity::LoneCr => "put fields that contain a CR in quotes",
+            _ => return warning.to_string(),
+        },
+        _ => return warning.to_string(),
+    };
+    format!("{warning}; {advice}")
+}
+
+/// What to do about a first line with too few fields, and `lines` lines before records of the usual number.
+fn for_short_line(fields: usize, common_fields: usize, lines: u64) -> String {
+    match (fields, lines) {
+        (2.., 1) if fields + 1 == common_fields => {
+            "name the first column in the header, or use --skip-lines 1 --no-headers".to_owned()
+        }
+        _ => format!("if the header comes after these lines, use --skip-lines {lines}"),
     }
 }
 
@@ -96,6 +131,13 @@ fn for_url(url: &str) -> String {
 /// How to make a record acceptable, as the start of a sentence that goes on with ", or".
 fn for_reason(reason: &Reason) -> &'static str {
     match reason {
+        Reason::FieldCount { cause: Some(FieldCountCause::TextAfterQuote), .. } => {
+            "if a backslash escapes quotes, use --escape '\\'"
+        }
+        Reason::FieldCount { cause: Some(FieldCountCause::LoneCr), .. } => {
+            "put fields that contain a CR in quotes"
+        }
+        Reason::UnclosedQuote { .. } => "close it, use --quote none if quotes have no meaning in this file",
         Reason::FieldCount { .. } => {
             "fix the input or --delimiter, accept such records with --ragged pad or --ragged fit"
         }

@@ -68,14 +68,19 @@ fn load(request: LoadRequest<'_>, stop: Arc<AtomicBool>) -> Result<ExitCode, Box
         Task::Load => {
             let load = || loader.load_all(&inputs, &database);
             let report = terminal::watch(verbosity.quiet, &loader.progress(), load)?;
-            terminal::print_status(verbosity.quiet, &report.summary(remedy::phrase_note));
+            terminal::print_status(
+                verbosity.quiet,
+                &report.summary(remedy::phrase_note, remedy::phrase_warning),
+            );
             return Ok(ExitCode::from(match report.is_durable {
                 Some(false) => 4,
                 _ if report.rejected > 0 => 3,
                 _ => 0,
             }));
         }
-        Task::Preview => loader.preview(&inputs, &database)?.summary(remedy::phrase_note),
+        Task::Preview => {
+            loader.preview(&inputs, &database)?.summary(remedy::phrase_note, remedy::phrase_warning)
+        }
         Task::Explain => loader.explain(&inputs, &database)?.to_string(),
     };
     Ok(terminal::print(&text).map(|()| ExitCode::SUCCESS)?)

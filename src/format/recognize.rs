@@ -166,6 +166,17 @@ fn recognize_markup(text: &[u8]) -> Option<FileFormat> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_can_be_examined(
+            start in prop::sample::select(vec!["", "{", "[", "[{\"", "{\"a\":1}", "<", "<html", "PAR1", "%PDF-"]),
+            bytes in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"{}[]\"<>:,\n a1\\".to_vec())], 0..40),
+        ) {
+            recognize(&[start.as_bytes(), &bytes].concat());
+        }
+    }
 
     #[test]
     fn other_formats_are_recognized() {

@@ -4,9 +4,9 @@ use super::attempt::{into_error, skips_bad_rows};
 use super::choice::{ChosenWriter, choose};
 use super::explain::explanation;
 use super::resolve::SAMPLE_CHUNKS;
-use super::{Conductor, total_bytes};
+use super::{Conductor, total_bytes, warnings};
 use crate::database::{DryRun, check_path};
-use crate::engine::inputs::Inputs;
+use crate::engine::inputs::{CsvInput, Inputs};
 use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
 use crate::engine::rejects::Rejects;
@@ -28,13 +28,16 @@ impl Conductor<'_> {
     /// Loads the first records into memory, and reports what a load would do. Changes nothing, and creates no file.
     pub(crate) fn preview(self) -> Result<Preview> {
         check_path(self.database)?;
-        let list = self.open_inputs()?;
+        self.with_inputs(|list| self.preview_inputs(list))
+    }
+
+    fn preview_inputs(self, list: &[CsvInput]) -> Result<Preview> {
         let jobs = self.jobs();
-        let resolved = self.resolve(&list, jobs, false)?;
+        let resolved = self.resolve(list, jobs, false)?;
         let Plan { table, tuning, .. } = &resolved.plan;
         // All inputs together are to fit in memory.
         let max_chunks = (SAMPLE_CHUNKS / list.len().max(1)).max(1);
-        let inputs = Inputs::new(&list, &resolved.plan, table, Seed::fixed(0))?.with_max_chunks(max_chunks);
+        let inputs = Inputs::new(list, &resolved.plan, table, Seed::fixed(0))?.with_max_chunks(max_chunks);
         let dry_run = DryRun::open(self.database, table, tuning)?;
         let choice = choose(tuning.writer, table, &dry_run.path, dry_run.in_place_reason.as_deref())?;
 
@@ -43,7 +46,7 @@ impl Conductor<'_> {
         let mut writer = Statements::new(&dry_run.connection, &dry_run.path, table, tuning.batch_rows)?;
         // A preview goes on past records that would end the load, and writes no rejects.
         let policies = Policies::default();
-        let mut rejects = Rejects::open(&policies, &list, &mut Vec::new(), false)?;
+        let mut rejects = Rejects::open(&policies, list, &mut Vec::new(), false)?;
         let mut log = RecordLog::default();
         let counts = pipeline.run(&inputs, &mut writer, &mut rejects, &mut log);
         rejects.log_first();
@@ -67,7 +70,7 @@ impl Conductor<'_> {
         let estimated_bytes = match (is_all, self.plan.input_options.max_records) {
             (true, _) => Some(tried_bytes),
             (false, Some(most)) => scaled(tried_bytes, most, counts.records),
-            (false, None) => total_bytes(&list).and_then(|all| scaled(tried_bytes, all, progress.bytes())),
+            (false, None) => total_bytes(list).and_then(|all| scaled(tried_bytes, all, progress.bytes())),
         };
         let free = rustix::fs::statvfs(directory_of(&dry_run.path));
         Ok(Preview {
@@ -75,6 +78,7 @@ impl Conductor<'_> {
             database: self.database.to_owned(),
             table: table.name.clone(),
             notes: resolved.notes,
+            warnings: warnings(list, &counts.oddities),
             table_exists: dry_run.table_exists,
             statements: [dry_run.statements, table.final_statements.clone()].concat(),
             explanation: (!resolved.plan.column_refs.is_empty()).then(|| explanation(&resolved.plan)),

@@ -3,7 +3,7 @@
 use super::Conductor;
 use super::infer::{InferTypes, Inferred};
 use crate::database::{existing_columns, existing_names};
-use crate::engine::inputs::{CsvInput, Inputs};
+use crate::engine::inputs::{CsvInput, Inputs, header_notes};
 use crate::engine::output::PipelineFailure;
 use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
@@ -15,7 +15,6 @@ use crate::report::{Note, Progress};
 use crate::schema::column_stats::ColumnStats;
 use crate::schema::select::fill_columns;
 use crate::schema::table::{self, ExistingColumn, with_nulls};
-use std::collections::HashSet;
 
 /// Chunks of each input that types are inferred from before a load; what they show nearly always holds.
 pub(super) const SAMPLE_CHUNKS: usize = 16;
@@ -53,7 +52,7 @@ impl Conductor<'_> {
             plan.table.columns = fill_columns(&select, &plan.table, &first.header.names)?;
         }
         let (Some(options), Some(first)) = (&plan.columns, list.first()) else {
-            return Ok(ResolvedPlan { plan, notes: Vec::new(), is_guess: false });
+            return Ok(ResolvedPlan { plan, notes: header_notes(list), is_guess: false });
         };
         let names = &first.header.names;
         let known = match plan.table.if_exists.fills_existing() {
@@ -66,9 +65,7 @@ impl Conductor<'_> {
             true => self.infer(&plan, names, list, jobs, max_chunks)?,
             false => Inferred::nothing(names.len()),
         };
-        let mut known_notes = HashSet::new();
-        let notes = list.iter().flat_map(|input| &input.header.notes);
-        let mut notes: Vec<_> = notes.filter(|note| known_notes.insert(*note)).cloned().collect();
+        let mut notes = header_notes(list);
         notes.extend(type_notes(&inferred, options, names, list.len() > 1));
         let columns = table::columns(names, &inferred.columns, options)?;
         let table = match &known {

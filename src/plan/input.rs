@@ -68,7 +68,8 @@ impl fmt::Debug for Delimiter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InputOptions {
-    /// Detect the delimiter (comma, tab, semicolon or pipe) from the first records.
+    /// Detect the delimiter (comma, tab, semicolon or pipe) from the first records, or from a first line such as `sep=;`. A
+    /// delimiter other than a comma in the dialect is used as it is.
     pub detect_delimiter: bool,
     /// Lines to skip before the header.
     pub skip_lines: u64,
@@ -87,7 +88,7 @@ pub struct InputOptions {
 impl Default for InputOptions {
     fn default() -> Self {
         Self {
-            detect_delimiter: false,
+            detect_delimiter: true,
             skip_lines: 0,
             max_records: None,
             header_rows: 1,

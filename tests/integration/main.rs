@@ -40,3 +40,4 @@ mod sql_pipelines;
 mod streams;
 mod target_database;
 mod twins;
+mod warnings;
