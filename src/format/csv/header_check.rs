@@ -167,18 +167,18 @@ fn number(text: &[u8]) -> Option<f64> {
 }
 
 /// True if these numbers in a header, each with its column, may be names: years, numbers in sequence, or at least three
-/// neighbours that ascend or descend, such as quantiles.
+/// neighbours that ascend, such as quantiles.
 fn may_be_names(numbers: &[(usize, Option<f64>)]) -> bool {
     const YEARS: std::ops::Range<f64> = 1500.0..2500.0;
     let values: Vec<_> = numbers.iter().filter_map(|(_, value)| *value).collect();
     let are_years = values.iter().all(|value| YEARS.contains(value) && value.fract() == 0.0);
     let are_neighbours = numbers.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0);
-    let is_sorted = values.is_sorted_by(|a, b| a < b) || values.is_sorted_by(|a, b| a > b);
+    let is_ascending = values.is_sorted_by(|a, b| a < b);
     match values.as_slice() {
         [] => true,
         [_] => are_years && numbers[0].0 > 0,
         [a, b] => are_neighbours && (are_years || (a - b).abs() == 1.0),
-        _ => are_neighbours && is_sorted,
+        _ => are_neighbours && (are_years || is_ascending),
     }
 }
 

@@ -136,8 +136,10 @@ mod tests {
     fn count(csv: &str, dialect: Dialect) -> Vec<(Oddity, u64, u64)> {
         let bytes = csv.as_bytes();
         let header_end = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap();
-        let is_cr_odd = bytes[header_end] == b'\n' || bytes[header_end + 1] == b'\n';
-        let chunk = Chunk { bytes: &bytes[header_end + 1..], first_line: 1, ..Chunk::default() };
+        let is_crlf = bytes[header_end..].starts_with(b"\r\n");
+        let is_cr_odd = bytes[header_end] == b'\n' || is_crlf;
+        let start = header_end + 1 + usize::from(is_crlf);
+        let chunk = Chunk { bytes: &bytes[start..], first_line: 1, ..Chunk::default() };
         OddityFinder::new(dialect, &bytes[..header_end], is_cr_odd).count(&chunk).iter().collect()
     }
 
