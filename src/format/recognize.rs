@@ -149,17 +149,14 @@ fn recognize_markup(text: &[u8]) -> Option<FileFormat> {
     };
     let first_line = text.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
     let after_tag = first_line.splitn(2, |byte| *byte == b'>').nth(1);
-    if HTML.iter().any(|name| is_tag(&name)) {
-        Some(FileFormat::Html)
-    } else if text.starts_with(b"<?xml ") || text.starts_with(b"<!--") || text.starts_with(b"<!DOCTYPE ") {
-        Some(FileFormat::Xml)
-    } else if text.get(1).is_some_and(u8::is_ascii_alphabetic)
+    let is_declared = [&b"<?xml "[..], b"<!--", b"<!DOCTYPE "].iter().any(|start| text.starts_with(start));
+    let is_element = text.get(1).is_some_and(u8::is_ascii_alphabetic)
         && first_line.trim_ascii_end().ends_with(b">")
-        && after_tag.is_some_and(|rest| !matches!(rest, [b',' | b';' | b'\t' | b'|', ..]))
-    {
-        Some(FileFormat::Xml)
+        && after_tag.is_some_and(|rest| !matches!(rest, [b',' | b';' | b'\t' | b'|', ..]));
+    if HTML.iter().any(is_tag) {
+        Some(FileFormat::Html)
     } else {
-        None
+        (is_declared || is_element).then_some(FileFormat::Xml)
     }
 }
 

@@ -3,6 +3,7 @@
 //! A false alarm teaches users to ignore warnings, so numbers in a header are no sign where they may be names: the years
 //! of a pivot table, or the numbers that some programs give to columns without names.
 
+use super::lines::count_line_ends;
 use super::parse::{RecordParser, trim, unquote};
 use super::sniff::{RecordShape, Sample, are_prose, candidates};
 use crate::batch::Arena;
@@ -82,7 +83,7 @@ impl HeaderCheck<'_> {
             fields: self.width,
             common_fields: rest[0].fields,
             delimiter: dialect.delimiter,
-            lines: self.lines_before + rest[0].line,
+            lines: self.lines_before + count_line_ends(&self.sample.bytes()[..rest[0].start]),
         }
     }
 

@@ -6,7 +6,6 @@
 //! the first record the most fields wins, and a delimiter that is always followed by a blank, as a comma in a sentence
 //! is, loses to another one; among the last, the one on which the most records agree wins.
 
-use super::lines::count_line_ends;
 use crate::format::csv::parse::RecordParser;
 use crate::plan::{Delimiter, Dialect};
 
@@ -34,8 +33,8 @@ pub(crate) struct Sample<'a> {
 pub(super) struct RecordShape {
     /// The number of fields.
     pub(super) fields: usize,
-    /// Line ends of the sample before the record.
-    pub(super) line: u64,
+    /// Bytes of the sample before the record.
+    pub(super) start: usize,
     /// True if the last field is empty.
     pub(super) ends_empty: bool,
     /// True if every field but the first starts with a blank.
@@ -91,13 +90,10 @@ impl<'a> Sample<'a> {
     pub(super) fn shapes(self, dialect: Dialect) -> Vec<RecordShape> {
         let mut records = RecordParser::new(self.bytes, dialect);
         let (mut shapes, mut fields) = (Vec::new(), Vec::new());
-        let (mut line, mut counted) = (0, 0);
         while let Some(range) = records.next_into(&mut fields) {
-            line += count_line_ends(&self.bytes[counted..range.start]);
-            counted = range.start;
             shapes.push(RecordShape {
                 fields: fields.len(),
-                line,
+                start: range.start,
                 ends_empty: fields.last().is_some_and(|field| field.len() == 0),
                 is_prose: fields[1..].iter().all(|field| field.slice(self.bytes).starts_with(b" ")),
             });
