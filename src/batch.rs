@@ -24,7 +24,7 @@ pub(crate) use strings_builder::{MAX_STRINGS_BYTES, StringsBuilder, copy_text};
 pub(crate) use value::null_where;
 pub use value::{Value, Values};
 
-use crate::error::Reason;
+use crate::error::{Oddity, Reason};
 use crate::types::{RealFormat, Spellings};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -65,6 +65,46 @@ impl AddAssign for Repairs {
         self.cut += other.cut;
         self.utf8_replaced += other.utf8_replaced;
         self.nul_values += other.nul_values;
+    }
+}
+
+/// How many records look wrong, for each way in which they can.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Oddities([OddityCount; Oddity::ALL.len()]);
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct OddityCount {
+    count: u64,
+    /// The line of the first one, counted from 1; 0 if there is none.
+    first_line: u64,
+}
+
+impl Oddities {
+    /// Adds records that follow those counted so far; the first is at `line`, counted from 1.
+    pub(crate) fn add(&mut self, oddity: Oddity, count: u64, line: u64) {
+        let known = &mut self.0[oddity as usize];
+        if known.count == 0 {
+            known.first_line = line;
+        }
+        known.count += count;
+    }
+
+    /// Each oddity that occurs, with its count and the line of the first record.
+    pub fn iter(&self) -> impl Iterator<Item = (Oddity, u64, u64)> {
+        let found = Oddity::ALL.into_iter().zip(self.0).filter(|(_, found)| found.count > 0);
+        found.map(|(oddity, OddityCount { count, first_line })| (oddity, count, first_line))
+    }
+
+    /// True if no record looks wrong.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl AddAssign for Oddities {
+    /// Adds those of records that follow.
+    fn add_assign(&mut self, other: Self) {
+        other.iter().for_each(|(oddity, count, line)| self.add(oddity, count, line));
     }
 }
 
@@ -152,4 +192,6 @@ pub struct Rows<'a> {
     pub type_feedback: TypeFeedback,
     /// Counts for the records that were not rejected for their form or types.
     pub repairs: Repairs,
+    /// The records that look wrong, rejected ones included.
+    pub oddities: Oddities,
 }

@@ -222,6 +222,19 @@ impl Input {
         &self.name
     }
 
+    /// The name of a member of an archive in that archive; `None` for other inputs.
+    pub(crate) fn member_name(&self) -> Option<&str> {
+        let is_member = matches!(self.origin, Origin::Member(..));
+        let prefix_bytes = self.source.path.to_string_lossy().len() + ":".len();
+        self.name.get(prefix_bytes..).filter(|_| is_member)
+    }
+
+    /// Identifies the file of the input, and the member if it is an archive; `None` for streams.
+    pub(crate) fn file_identity(&self) -> Option<(u64, u64, Option<&str>)> {
+        let (device, inode) = self.source.state.file_identity()?;
+        Some((device, inode, self.member_name()))
+    }
+
     /// The flag that ends all reads when it is set.
     pub(crate) fn stop(&self) -> &Arc<AtomicBool> {
         &self.source.stop

@@ -132,5 +132,8 @@ pub mod write;
 
 #[doc(hidden)]
 pub use error::printable;
-pub use error::{ColumnUse, Error, Kind, PlanError, Position, Reason, Result, SqliteError};
+pub use error::{
+    ColumnUse, Error, FieldCountCause, FileFormat, Kind, Oddity, PlanError, Position, Reason, Result,
+    SqliteError, Warning,
+};
 pub use loader::Loader;

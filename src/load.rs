@@ -7,13 +7,15 @@ mod infer;
 mod preview;
 mod resolve;
 
+use crate::batch::Oddities;
 use crate::database::check_path;
-use crate::engine::inputs::{CsvInput, unify_columns};
+use crate::engine::inputs::{CsvInput, header_warnings, unify_columns};
 use crate::engine::rejects::{Rejects, is_fixed_file};
-use crate::error::{Kind, Result, with_causes};
+use crate::error::{Error, Kind, Result, Warning, with_causes};
 use crate::plan::{Plan, Synchronous};
 use crate::report::{Progress, Report};
 use attempt::Attempt;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -36,14 +38,16 @@ impl Conductor<'_> {
         let started = Instant::now();
         check_path(self.database, self.inputs)?;
         self.progress.set_committing(false);
-        // Once for all attempts: a pipe cannot be read again.
-        let inputs = self.open_inputs()?;
+        self.with_inputs(|inputs| self.load(inputs, started))
+    }
+
+    fn load(self, inputs: &[CsvInput], started: Instant) -> Result<Report> {
         let report = self.plan.report.as_ref().filter(|path| *path != Path::new("-"));
         let inputs_to_keep = self.inputs.iter().filter(|input| !is_fixed_file(&self.plan.policies, input));
         let others = inputs_to_keep.chain(report);
         let mut others: Vec<_> = others.cloned().chain([self.database.to_owned()]).collect();
-        let mut rejects = Rejects::open(&self.plan.policies, &inputs, &mut others, self.is_durable())?;
-        let report = self.attempt_until_done(&inputs, &mut rejects, started);
+        let mut rejects = Rejects::open(&self.plan.policies, inputs, &mut others, self.is_durable())?;
+        let report = self.attempt_until_done(inputs, &mut rejects, started);
         rejects.log_first();
         report
     }
@@ -53,8 +57,15 @@ impl Conductor<'_> {
         self.plan.tuning.synchronous >= Synchronous::Full
     }
 
+    /// Calls `run` with the inputs. Errors say what the inputs look like.
+    pub(crate) fn with_inputs<T>(&self, run: impl FnOnce(&[CsvInput]) -> Result<T>) -> Result<T> {
+        // Once for all attempts: a pipe cannot be read again.
+        let inputs = self.open_inputs()?;
+        run(&inputs).map_err(|error| in_context(error, &inputs))
+    }
+
     /// Opens the inputs, and unifies their columns.
-    pub(crate) fn open_inputs(&self) -> Result<Vec<CsvInput>> {
+    fn open_inputs(&self) -> Result<Vec<CsvInput>> {
         let mut inputs = Vec::new();
         for path in self.inputs {
             inputs.extend(CsvInput::find(path, self.plan, self.stop)?);
@@ -65,7 +76,8 @@ impl Conductor<'_> {
         inputs.retain(|input| input.header.width > 0);
         if self.plan.depends_on_header() {
             let options = self.plan.columns.as_ref();
-            unify_columns(&mut inputs, options.is_some_and(|options| options.union_by_name))?;
+            let unified = unify_columns(&mut inputs, options.is_some_and(|options| options.union_by_name));
+            unified.map_err(|error| in_context(error, &inputs))?;
         }
         Ok(inputs)
     }
@@ -108,6 +120,36 @@ impl Conductor<'_> {
         let jobs = self.plan.tuning.jobs.or_else(|| thread::available_parallelism().ok());
         jobs.map_or(1, usize::from)
     }
+}
+
+/// The error with the delimiter and the warnings of the inputs, if they may explain it.
+fn in_context(error: Error, inputs: &[CsvInput]) -> Error {
+    let input = match error.kind() {
+        Kind::MissingColumn { input, .. } | Kind::HeaderDiffers { input, .. } => {
+            inputs.iter().find(|other| other.name() == input)
+        }
+        _ => inputs.first(),
+    };
+    match input {
+        Some(input) => {
+            error.with_delimiter(input.header.dialect.delimiter).with_warnings(header_warnings(inputs))
+        }
+        None => error,
+    }
+}
+
+/// What looks wrong about the inputs and in their records.
+fn warnings(inputs: &[CsvInput], oddities: &BTreeMap<usize, Oddities>) -> Vec<Warning> {
+    let records = oddities.iter().flat_map(|(number, oddities)| {
+        let input = inputs[*number].name();
+        oddities.iter().map(|(oddity, count, line)| Warning::Records {
+            input: input.clone(),
+            oddity,
+            count,
+            line,
+        })
+    });
+    header_warnings(inputs).into_iter().chain(records).collect()
 }
 
 /// Bytes of all inputs; nothing if the size of one is not known.

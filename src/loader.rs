@@ -5,7 +5,7 @@ mod input;
 mod table;
 mod validate;
 
-use crate::error::{Kind, Result, with_causes};
+use crate::error::{Kind, Result, Warning, with_causes};
 use crate::input as inputs;
 use crate::load::Conductor;
 use crate::plan::{Plan, Synchronous, Table};
@@ -128,7 +128,7 @@ impl Loader {
                     let warning =
                         format!("the rows are loaded, but the report could not be written: {error}");
                     tracing::error!("{warning}");
-                    report.warnings.push(warning);
+                    report.warnings.push(Warning::AfterCommit(warning));
                 }
                 Ok(())
             },

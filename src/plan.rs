@@ -50,8 +50,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Creates a plan for `table` with the defaults of a pipeline: rejected records are skipped, fields are separated by
-    /// commas, and an existing table of that name is an error.
+    /// Creates a plan for `table` with the defaults of a pipeline: rejected records are skipped, the delimiter is detected, and
+    /// an existing table of that name is an error.
     #[must_use]
     pub fn new(table: Table) -> Self {
         Self {
@@ -85,7 +85,6 @@ impl Plan {
     pub fn with_header_columns(table: impl Into<String>) -> Self {
         let mut plan = Self::new(Table::new(table, Vec::new()));
         plan.columns = Some(HeaderColumns::default());
-        plan.input_options.detect_delimiter = true;
         plan.policies.on_error = OnError::Abort;
         plan
     }
@@ -338,6 +337,9 @@ pub struct Policies {
     /// precedes the records. Rejects of inputs with another header go to `<path>.2` and so on; the reasons go to
     /// `<path>.reasons.jsonl`.
     pub rejects: Option<PathBuf>,
+    /// With [`OnError::Skip`], the largest record with a quote that is never closed that is rejected, in bytes. Such a record
+    /// takes in the rest of the input; a larger one ends the load.
+    pub max_unclosed_bytes: u64,
     /// The largest record allowed, in bytes. A larger record is an error, which bounds memory.
     pub max_record_bytes: usize,
 }
@@ -350,6 +352,7 @@ impl Default for Policies {
             ragged: Ragged::Reject,
             invalid_utf8: InvalidUtf8::Reject,
             rejects: None,
+            max_unclosed_bytes: 64 << 10,
             max_record_bytes: 16 << 20,
         }
     }

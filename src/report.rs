@@ -4,6 +4,7 @@ mod explanation;
 mod file;
 mod note;
 mod preview;
+mod remarks;
 mod replaced;
 
 pub use crate::types::RealFormat;
@@ -12,10 +13,11 @@ pub use file::write_failure;
 pub(crate) use file::{LoadArguments, Outcome, ReportFile, other_files};
 pub use note::{Note, NotedValue};
 pub use preview::Preview;
+use remarks::{is_usual, remarks};
 pub use replaced::Replaced;
 
 use crate::batch::{Repairs, TypeFeedback};
-use crate::error::{Printable, count};
+use crate::error::{Printable, Warning, count};
 use crate::plan::Column;
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -160,8 +162,8 @@ pub struct Report {
     /// True if the rows are on disk; false if the system reported a failure after the commit, so that they may not be;
     /// `None` if the load did not wait for the disk.
     pub is_durable: Option<bool>,
-    /// What failed after the rows were loaded.
-    pub warnings: Vec<String>,
+    /// What looks wrong in the inputs, and what failed after the rows were loaded. In JSON they are texts.
+    pub warnings: Vec<Warning>,
     /// The duration of the load in seconds.
     pub seconds: f64,
     /// Rows per second.
@@ -211,29 +213,33 @@ pub struct Stages {
 }
 
 impl Report {
-    /// The summary for people, with notes as `phrase_note` words them. `Display` gives the same with notes as they are.
+    /// The summary for people, with notes and warnings as these functions word them. `Display` gives the same with notes and
+    /// warnings as they are.
     #[must_use]
-    pub fn summary(&self, phrase_note: impl Fn(&Note) -> String) -> String {
+    pub fn summary(
+        &self,
+        phrase_note: impl Fn(&Note) -> String,
+        phrase_warning: impl Fn(&Warning) -> String,
+    ) -> String {
         let mut text = String::new();
+        let remarks = remarks(&self.warnings, &self.notes, phrase_note, phrase_warning);
         // Writing to a String cannot fail.
-        let _ = self.write_summary(&mut Printable::new(&mut text), &phrase_note);
+        let _ = self.write_summary(&mut Printable::new(&mut text), &remarks);
         text
     }
 
-    fn write_summary(
-        &self,
-        text: &mut impl fmt::Write,
-        phrase_note: &dyn Fn(&Note) -> String,
-    ) -> fmt::Result {
+    fn write_summary(&self, text: &mut impl fmt::Write, remarks: &[String]) -> fmt::Result {
         let inputs = match self.inputs.as_slice() {
             [input] => input.display().to_string(),
             inputs => count(inputs.len() as u64, "input"),
         };
-        writeln!(text, "{inputs} -> {}, table {}", self.database.display(), self.table)?;
+        let commas = self.notes.iter().find(|note| is_usual(note));
+        let commas = commas.map_or(String::new(), |note| format!(" ({note})"));
+        writeln!(text, "{inputs} -> {}, table {}{commas}", self.database.display(), self.table)?;
         if let Some(replaced) = &self.replaced {
             writeln!(text, "replaced {}: {replaced}", self.table)?;
         }
-        self.notes.iter().try_for_each(|note| writeln!(text, "{}", phrase_note(note)))?;
+        remarks.iter().try_for_each(|remark| writeln!(text, "{remark}"))?;
         let repairs = repairs_text(&self.repairs);
         if !repairs.is_empty() {
             writeln!(text, "{repairs}")?;
@@ -308,7 +314,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.summary(Note::to_string))
+        f.write_str(&self.summary(Note::to_string, Warning::to_string))
     }
 }
 

@@ -63,8 +63,8 @@ enum Choice {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
 struct InputOptions {
-    /// Field delimiter: up to 8 bytes, or `tab` or `\t` [default: `load` detects comma, tab, semicolon or pipe;
-    /// otherwise a comma].
+    /// Field delimiter: up to 8 bytes, `tab`, or an escape such as `\t` or `\x01` [default: detect comma, tab, semicolon or
+    /// pipe].
     #[arg(short, long, value_name = "TEXT", value_parser = parse_delimiter)]
     delimiter: Option<Delimiter>,
     /// Use tabs as the field delimiter.
@@ -94,6 +94,9 @@ struct InputOptions {
     /// Skip N lines before the header.
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip_lines: u64,
+    /// Load inputs as CSV even if their content shows another format, such as Parquet, Excel or JSON.
+    #[arg(long)]
+    force: bool,
     /// Size of the largest record allowed; a larger one is an error.
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = parse_record_size)]
     max_record_size: NonZeroUsize,
@@ -218,11 +221,8 @@ fn parse_cache_kib(text: &str) -> Result<u32, String> {
 }
 
 fn parse_delimiter(text: &str) -> Result<Delimiter, String> {
-    match text {
-        "tab" | "\\t" => Ok(b'\t'.into()),
-        _ => Delimiter::new(text.as_bytes())
-            .ok_or_else(|| format!("expected 1 to {} bytes", Delimiter::MAX_BYTES)),
-    }
+    let bytes = if text == "tab" { b"\t".to_vec() } else { unescape(text)? };
+    Delimiter::new(&bytes).ok_or_else(|| format!("expected 1 to {} bytes", Delimiter::MAX_BYTES))
 }
 
 fn parse_quote(text: &str) -> Result<Quote, String> {
@@ -230,10 +230,41 @@ fn parse_quote(text: &str) -> Result<Quote, String> {
 }
 
 fn parse_char(text: &str) -> Result<u8, String> {
-    match text.as_bytes() {
+    match unescape(text)?.as_slice() {
         [byte] if byte.is_ascii() => Ok(*byte),
         _ => Err("expected one ASCII character".to_owned()),
     }
+}
+
+/// Replaces the escapes `\t`, `\\`, `\0`, `\xHH` and `\OOO` (octal). A backslash alone stands for itself.
+fn unescape(text: &str) -> Result<Vec<u8>, String> {
+    if text == "\\" {
+        return Ok(vec![b'\\']);
+    }
+    let mut parts = text.split('\\');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    while let Some(part) = parts.next() {
+        let number = |digits: Option<&str>, radix| u8::from_str_radix(digits?, radix).ok();
+        let octal = part.get(..3).filter(|digits| digits.bytes().all(|digit| matches!(digit, b'0'..=b'7')));
+        let (byte, length) = match part.as_bytes() {
+            [b't', ..] => (Some(b'\t'), 1),
+            // Two backslashes leave nothing between them.
+            [] => {
+                bytes.push(b'\\');
+                bytes.extend(parts.next().ok_or("a backslash at the end must be written as \\\\")?.bytes());
+                continue;
+            }
+            [b'x', ..] => (number(part.get(1..3), 16), 3),
+            _ if octal.is_some() => (number(octal, 8), 3),
+            [b'0', ..] => (Some(0), 1),
+            _ => (None, 0),
+        };
+        let unknown =
+            || format!("unknown escape \\{part}: use \\t, \\\\, \\0 or \\xHH with two hexadecimal digits");
+        bytes.push(byte.ok_or_else(unknown)?);
+        bytes.extend(part[length..].bytes());
+    }
+    Ok(bytes)
 }
 
 /// Applies a setter to the value of an option, if the option was given.
@@ -278,6 +309,7 @@ impl InputOptions {
             .trim(self.trim)
             .empty_null(self.empty_null)
             .skip_lines(self.skip_lines)
+            .force(self.force)
             .max_record_bytes(self.max_record_size)
     }
 }
@@ -368,5 +400,36 @@ impl Verbosity {
             .with_target(false)
             .without_time()
             .init();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_stand_for_bytes() {
+        let cases: [(&str, &[u8]); 12] = [
+            (",", b","),
+            ("||", b"||"),
+            ("tab", b"\t"),
+            ("\\t", b"\t"),
+            ("\\x01", b"\x01"),
+            ("\\x7C\\x7c", b"||"),
+            ("\\001", b"\x01"),
+            ("\\0", b"\0"),
+            ("\\", b"\\"),
+            ("\\\\", b"\\"),
+            ("\\\\t", b"\\t"),
+            ("a\\tb", b"a\tb"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_delimiter(text).unwrap().as_bytes(), expected, "{text}");
+        }
+        for text in ["", "\\q", "\\x1", "\\xzz", "a\\", "\\777", "\\é", "123456789"] {
+            assert!(parse_delimiter(text).is_err(), "{text}");
+        }
+        assert_eq!(parse_char("\\x01"), Ok(1));
+        assert!(parse_char("\\t,").is_err());
     }
 }

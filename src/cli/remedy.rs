@@ -2,7 +2,7 @@
 
 use sqload::plan::Type;
 use sqload::report::{Note, Report};
-use sqload::{ColumnUse, Kind, PlanError, Reason};
+use sqload::{ColumnUse, FieldCountCause, FileFormat, Kind, Oddity, PlanError, Reason, Warning};
 use std::borrow::Cow;
 use std::io::ErrorKind;
 
@@ -50,7 +50,7 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
             return Some(format!("{}, or see the reasons of all records with --rejects", for_reason(reason)));
         }
         Kind::UnclosedQuote { max_bytes: None, .. } => {
-            "close it, or use --quote none if quotes have no meaning in this file"
+            "close it, use --quote none if quotes have no meaning in this file, or use --on-error skip to load the records before it"
         }
         Kind::UnclosedQuote { .. } => {
             "close it, raise --max-record-size, or use --quote none if quotes have no meaning in this file"
@@ -60,6 +60,10 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
             "fix the input, or use --on-error skip (and --writer auto instead of direct) to load the other records"
         }
         Kind::DirectUnsupported { .. } => "use --writer auto",
+        Kind::NotCsv { format, .. } => {
+            return Some(format!("{}, or use --force to load it as CSV", for_format(*format)));
+        }
+        Kind::Url { url } => return Some(for_url(url)),
         Kind::InputChanged { .. } => "load it again when no program writes to it",
         Kind::StrayJournal { .. } => "move it away, then try again",
         Kind::Threads { .. } => "use a smaller --jobs",
@@ -79,6 +83,7 @@ pub(super) fn for_report(report: &Report) -> Option<&'static str> {
 pub(super) fn phrase_note(note: &Note) -> String {
     match note {
         Note::DetectedDelimiter(_) => format!("{note}; if that is wrong, use --delimiter"),
+        Note::NoDelimiter => format!("{note}; if that is wrong, use --delimiter"),
         Note::HeaderUtf8Replaced => format!("{note}; if that is wrong, use --encoding"),
         Note::TextUsedAsNumber { column, .. } => {
             format!("{note}; use try_real({column}) or --type {column}=REAL")
@@ -87,9 +92,79 @@ pub(super) fn phrase_note(note: &Note) -> String {
     }
 }
 
+/// A warning with advice.
+pub(super) fn phrase_warning(warning: &Warning) -> String {
+    let advice = match warning {
+        Warning::SameFile { .. } => "name it once",
+        Warning::HeaderLooksLikeData { .. } => "if there is no header, use --no-headers",
+        Warning::ShortFirstLine { fields, common_fields, lines, .. } => {
+            return format!("{warning}; {}", for_short_line(*fields, *common_fields, *lines));
+        }
+        Warning::TrailingDelimiters { .. } => "use --ragged fit to drop the last field",
+        Warning::OtherDelimiter { .. } => "leave out --delimiter to detect it",
+        Warning::Records { oddity, .. } => match oddity {
+            Oddity::TextAfterQuote => "if a backslash escapes quotes, use --escape '\\'",
+            Oddity::RepeatedHeader | Oddity::ByteOrderMark => {
+                "if files were concatenated, load the original files, or leave such records out with --where"
+            }
+            Oddity::EmptyRecord => "use --skip-empty to leave such records out",
+            Oddity::LoneCr => "put fields that contain a CR in quotes",
+            _ => return warning.to_string(),
+        },
+        _ => return warning.to_string(),
+    };
+    format!("{warning}; {advice}")
+}
+
+/// What to do about a first line with too few fields, and `lines` lines before records of the usual number.
+fn for_short_line(fields: usize, common_fields: usize, lines: u64) -> String {
+    match (fields, lines) {
+        (2.., 1) if fields + 1 == common_fields => {
+            "name the first column in the header, or use --skip-lines 1 --no-headers".to_owned()
+        }
+        _ => format!("if the header comes after these lines, use --skip-lines {lines}"),
+    }
+}
+
+/// How to get a CSV file from one in another format.
+fn for_format(format: FileFormat) -> &'static str {
+    match format {
+        FileFormat::Excel | FileFormat::OpenDocument => "save its sheet as CSV (UTF-8) and load that",
+        FileFormat::Sqlite => "the database is the last argument, and inputs come before it",
+        FileFormat::DuckDb => "export its table as CSV",
+        FileFormat::Tar | FileFormat::SevenZip | FileFormat::Rar => "extract it and load its files",
+        FileFormat::Compressed(_) | FileFormat::CompressedTwice(_) => "decompress it and load the result",
+        FileFormat::Html => "it may be an error page instead of a download; otherwise convert it to CSV",
+        FileFormat::Json => "convert it to CSV, as in jq -r '.[] | [.a, .b] | @csv'",
+        FileFormat::JsonLines => "convert it to CSV, as in jq -r '[.a, .b] | @csv'",
+        FileFormat::GitLfsPointer => "get the file with `git lfs pull`",
+        FileFormat::Parquet | FileFormat::Arrow => "convert it to CSV, for example with DuckDB",
+        _ => "convert it to CSV",
+    }
+}
+
+/// How to load what a URL refers to.
+fn for_url(url: &str) -> String {
+    let download = match url.split_once("://").map_or("", |(scheme, _)| scheme) {
+        "s3" => format!("aws s3 cp '{url}' -"),
+        "gs" => format!("gcloud storage cat '{url}'"),
+        "file" => return "use the path of the file".to_owned(),
+        _ if url.contains(['&', '?', '*', ';', ' ']) => format!("curl -fsS '{url}'"),
+        _ => format!("curl -fsS {url}"),
+    };
+    format!("use {download} | sqload load - DATABASE")
+}
+
 /// How to make a record acceptable, as the start of a sentence that goes on with ", or".
 fn for_reason(reason: &Reason) -> Cow<'static, str> {
     let advice = match reason {
+        Reason::FieldCount { cause: Some(FieldCountCause::TextAfterQuote), .. } => {
+            "if a backslash escapes quotes, use --escape '\\'"
+        }
+        Reason::FieldCount { cause: Some(FieldCountCause::LoneCr), .. } => {
+            "put fields that contain a CR in quotes"
+        }
+        Reason::UnclosedQuote { .. } => "close it, use --quote none if quotes have no meaning in this file",
         Reason::FieldCount { .. } => {
             "fix the input or --delimiter, accept such records with --ragged pad or --ragged fit"
         }

@@ -93,7 +93,10 @@ fn load(request: LoadRequest<'_>, stop: Arc<AtomicBool>) -> Result<ExitCode, Box
         Task::Load => {
             let load = || loader.load_all(&inputs, &database);
             let report = terminal::watch(verbosity.progress_display(), &loader.progress(), load)?;
-            terminal::print_status(verbosity.quiet, &report.summary(remedy::phrase_note));
+            terminal::print_status(
+                verbosity.quiet,
+                &report.summary(remedy::phrase_note, remedy::phrase_warning),
+            );
             if verbosity.is_verbose() {
                 terminal::print_status(false, &report.stages_text());
             }
@@ -103,7 +106,7 @@ fn load(request: LoadRequest<'_>, stop: Arc<AtomicBool>) -> Result<ExitCode, Box
         }
         Task::Preview => {
             let preview = loader.preview(&inputs, &database)?;
-            terminal::print(&preview.summary(remedy::phrase_note))?;
+            terminal::print(&preview.summary(remedy::phrase_note, remedy::phrase_warning))?;
             preview.failure.iter().for_each(|error| terminal::print_error(&**error));
             Ok(preview.exit_code().into())
         }

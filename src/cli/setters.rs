@@ -30,6 +30,7 @@ const SHARED: &[(&str, &[&str], Setter)] = &[
     ("empty_null", &["--empty-null"], |loader| loader.empty_null(true)),
     ("null", &["--null", "NA", "--null", "-"], |loader| loader.null("NA").null("-")),
     ("skip_lines", &["--skip-lines", "2"], |loader| loader.skip_lines(2)),
+    ("force", &["--force"], |loader| loader.force(true)),
     ("max_record_size", &["--max-record-size", "9"], |loader| loader.max_record_bytes(number(9))),
     ("max_record_size", &["--max-record-size", "1M"], |loader| loader.max_record_bytes(number(1 << 20))),
     ("on_error", &["--on-error", "abort"], |loader| loader.on_error(OnError::Abort)),

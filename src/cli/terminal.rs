@@ -153,9 +153,15 @@ pub(super) fn print_status(quiet: bool, text: &str) {
     }
 }
 
-/// Prints an error on standard error, with advice and its causes.
+/// The number of warnings to print before an error.
+const MAX_WARNINGS: usize = 10;
+
+/// Prints an error on standard error, with advice and its causes. Warnings that may explain it precede it.
 pub(crate) fn print_error(error: &(dyn Error + 'static)) {
-    let advice = error.downcast_ref::<sqload::Error>().and_then(|error| remedy::for_error(error.kind()));
+    let own = error.downcast_ref::<sqload::Error>();
+    let warnings = own.map_or(Default::default(), sqload::Error::warnings).iter().take(MAX_WARNINGS);
+    warnings.for_each(|warning| tracing::warn!("{}", printable(&remedy::phrase_warning(warning))));
+    let advice = own.and_then(|error| remedy::for_error(error.kind()));
     let advice = advice.map_or(String::new(), |advice| format!("; {advice}"));
     let causes = std::iter::successors(error.source(), |&error| error.source());
     let mut lines = vec![printable(&format!("{error}{advice}"))];

@@ -4,14 +4,16 @@ use super::encoded_batch::OpenChunk;
 use super::record_log::{RecordLog, RecordPlace};
 use super::worker::Worker;
 use crate::batch::{Chunk, RowOrigin, Span};
-use crate::error::{Error, Kind, Position, Result};
+use crate::error::{Error, Kind, Position, Result, Warning};
 use crate::eval::sqlite::column_limit;
 use crate::eval::{Program, Seed};
 use crate::format::csv::header::Header;
 use crate::format::csv::lines::position;
 use crate::format::csv::parse::RecordParser;
+use crate::format::recognize::recognize_zip;
 use crate::input::{Input, OpenInput};
 use crate::plan::{ColumnRef, Dialect, Plan, Table};
+use crate::report::Note;
 use bytes::Bytes;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow;
@@ -30,9 +32,15 @@ impl CsvInput {
     /// Finds the input at `path`, or several if it is an archive, and reads the header of each.
     ///
     /// # Errors
-    /// As [`Input::find`] and [`Header::read`].
+    /// As [`Input::find`] and [`Header::read`]; [`Kind::NotCsv`].
     pub(crate) fn find(path: &Path, plan: &Plan, stop: &Arc<AtomicBool>) -> Result<Vec<Self>> {
         let inputs = Input::find(path, plan.encoding.as_deref(), plan.input_options.map, stop)?;
+        let members = inputs.iter().filter_map(Input::member_name);
+        if !plan.input_options.force
+            && let Some(format) = recognize_zip(members)
+        {
+            return Err(Kind::NotCsv { input: path.to_string_lossy().into(), format }.into());
+        }
         let max_columns = if plan.takes_all_columns() { column_limit()? } else { usize::MAX };
         let with_header = |input: Input| {
             let header = Header::read(input.name(), &*input.open()?, plan, max_columns)?;
@@ -58,6 +66,30 @@ impl CsvInput {
     pub(crate) fn bytes(&self) -> Option<u64> {
         self.input.bytes()
     }
+}
+
+/// What looks wrong about the files and headers of inputs.
+pub(crate) fn header_warnings(inputs: &[CsvInput]) -> Vec<Warning> {
+    let mut times = HashMap::new();
+    for identity in inputs.iter().filter_map(|input| input.input.file_identity()) {
+        *times.entry(identity).or_insert(0) += 1;
+    }
+    let mut warnings = Vec::new();
+    for input in inputs {
+        let times = input.input.file_identity().and_then(|identity| times.remove(&identity));
+        if let Some(times) = times.filter(|times| *times > 1) {
+            warnings.push(Warning::SameFile { input: input.name().clone(), times });
+        }
+    }
+    warnings.extend(inputs.iter().flat_map(|input| input.header.warnings.iter().cloned()));
+    warnings
+}
+
+/// Notes about the headers of inputs, without repetitions.
+pub(crate) fn header_notes(inputs: &[CsvInput]) -> Vec<Note> {
+    let mut known = HashSet::new();
+    let notes = inputs.iter().flat_map(|input| &input.header.notes);
+    notes.filter(|note| known.insert(*note)).cloned().collect()
 }
 
 /// Gives all inputs the columns of all of them, if `union_by_name`, each spelled as in the first input that has it.
@@ -161,9 +193,11 @@ impl<'s> Inputs<'s> {
 
     /// A worker for an input. It can take the chunks of another if [`Inputs::has_same_worker`].
     pub(super) fn worker(&self, number: usize) -> Worker<'_> {
-        let Header { dialect, width, .. } = self.list[number].header;
+        let header = &self.list[number].header;
         let program = &self.programs[self.program_of_input[number]];
-        Worker::new(program, dialect, width).with_policies(&self.plan.policies)
+        Worker::new(program, header.dialect, header.width)
+            .with_header(&header.first, header.ends_with_cr)
+            .with_policies(&self.plan.policies)
     }
 
     /// Whether the worker of one input can take the chunks of another.
@@ -171,6 +205,8 @@ impl<'s> Inputs<'s> {
         let [one_header, other_header] = [one, other].map(|number| &self.list[number].header);
         self.program_of_input[one] == self.program_of_input[other]
             && (one_header.dialect, one_header.width) == (other_header.dialect, other_header.width)
+            && (&one_header.first, one_header.ends_with_cr)
+                == (&other_header.first, other_header.ends_with_cr)
     }
 
     /// Cuts one input after the other into chunks, until `take` breaks or the plan wants no more records. Inputs that are

@@ -3,13 +3,13 @@
 use super::inputs::Inputs;
 use super::record_log::RecordLog;
 use super::timers::StageTimers;
-use crate::batch::{Reject, Repairs, Rows, TypeFeedback};
+use crate::batch::{Oddities, Reject, Repairs, Rows, TypeFeedback};
 use crate::error::{Error, Position, Result};
 use crate::format::csv::decode::{in_input_order, rejects_of_rows};
 use crate::format::csv::lines::position;
 use crate::report::Progress;
 use crate::write::{Appended, Encoded, WriteFailure, Writer};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The counts of a pipeline.
 #[derive(Debug, Default)]
@@ -26,6 +26,8 @@ pub(crate) struct Counts {
     /// The loaded records that updated a row.
     pub(crate) updated: u64,
     pub(crate) repairs: Repairs,
+    /// By number of the input, those that have any.
+    pub(crate) oddities: BTreeMap<usize, Oddities>,
     pub(crate) type_feedback: TypeFeedback,
 }
 
@@ -127,6 +129,9 @@ impl<W: Writer, R: RejectSink> Output<'_, '_, W, R> {
         self.counts.ignored += ignored;
         self.counts.updated += updated;
         self.counts.repairs += rows.repairs;
+        if !rows.oddities.is_empty() {
+            *self.counts.oddities.entry(chunk.input).or_default() += rows.oddities;
+        }
         let mut take = |reject: &Reject<'_>| self.rejects.take(reject, chunk.input);
         if rejected.is_empty() {
             rows.rejects.iter().try_for_each(take)?;

@@ -27,6 +27,12 @@ impl<'p> Worker<'p> {
         Self { decoder: self.decoder.with_policies(policies), ..self }
     }
 
+    /// The same for an input whose header starts with the record `header`, which ends with a lone CR if `ends_with_cr`.
+    #[must_use]
+    pub(crate) fn with_header(self, header: &[u8], ends_with_cr: bool) -> Self {
+        Self { decoder: self.decoder.with_header(header, ends_with_cr), ..self }
+    }
+
     /// Sets the name of the input that the next chunks belong to.
     pub fn set_input(&mut self, name: &Arc<str>) {
         self.decoder.set_input(name);
@@ -52,6 +58,7 @@ impl<'p> Worker<'p> {
                     filtered,
                     type_feedback,
                     repairs: self.decoder.repairs(bytes),
+                    oddities: self.decoder.oddities(),
                 });
             }
             let rejected = self.rejects_of(&chunk, mismatches.rejects, &mut rejects);

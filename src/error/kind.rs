@@ -1,7 +1,7 @@
 //! What can go wrong.
 
 use super::phrases::{count, differences, list, missing_header, nearest, place_prefix, positions_prefix};
-use super::{PlanError, Position, Reason, SqliteError};
+use super::{FileFormat, PlanError, Position, Reason, SqliteError};
 use crate::plan::Place;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -207,11 +207,13 @@ pub enum Kind {
         rejected: u64,
     },
     /// A quoted field is not closed before the end of the input, or within the largest record allowed.
-    #[error("{position}: a quote opened here is {}", unclosed(*searched_bytes, *max_bytes))]
+    #[error("{position}: a quote opened here is {}", unclosed(*lines, *searched_bytes, *max_bytes))]
     UnclosedQuote {
         /// The position of the quote.
         position: Position,
-        /// The number of bytes searched, from the start of the record.
+        /// The number of lines searched, from the start of the record.
+        lines: u64,
+        /// The number of bytes searched.
         searched_bytes: u64,
         /// The size of the largest record allowed, if it ended the search.
         max_bytes: Option<usize>,
@@ -247,6 +249,20 @@ pub enum Kind {
         path: PathBuf,
         /// The Cargo feature.
         feature: &'static str,
+    },
+    /// An input is not CSV.
+    #[error("{input} is {format}")]
+    NotCsv {
+        /// The input.
+        input: Arc<str>,
+        /// Its format.
+        format: FileFormat,
+    },
+    /// An input is a URL. Only files and standard input are read.
+    #[error("{url} is a URL, and only files are read")]
+    Url {
+        /// The URL.
+        url: String,
     },
     /// An input changed while it was being read.
     #[error("{} changed while it was being read", path.display())]
@@ -297,9 +313,13 @@ fn rejects(number: u64) -> String {
 }
 
 /// The extent of the search for the end of a quoted field.
-fn unclosed(searched_bytes: u64, max_bytes: Option<usize>) -> String {
+fn unclosed(lines: u64, searched_bytes: u64, max_bytes: Option<usize>) -> String {
     match max_bytes {
-        None => format!("never closed (searched {})", count(searched_bytes, "byte")),
+        None => format!(
+            "never closed; its record takes in the rest of the input, {} ({})",
+            count(lines, "line"),
+            count(searched_bytes, "byte")
+        ),
         Some(max_bytes) => {
             format!("not closed within {}, the largest record allowed", count(max_bytes as u64, "byte"))
         }

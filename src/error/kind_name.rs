@@ -17,6 +17,8 @@ impl Kind {
             Self::DatabaseChanged { .. } => "database_changed",
             Self::NoHeader { .. } => "no_header",
             Self::HeaderNotUtf8 { .. } => "header_not_utf8",
+            Self::NotCsv { .. } => "not_csv",
+            Self::Url { .. } => "url",
             Self::Sql { .. } => "sql",
             Self::UnsupportedStatement { .. } => "unsupported_statement",
             Self::MissingColumn { .. } => "missing_column",

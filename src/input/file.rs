@@ -46,6 +46,11 @@ impl FileState {
         }
     }
 
+    /// The device and the inode of a regular file.
+    pub(super) fn file_identity(self) -> Option<(u64, u64)> {
+        self.is_file.then_some(self.device_and_inode)
+    }
+
     /// True if `file` is the same file in the same state. Streams have no state, so they always match.
     pub(super) fn matches(self, file: &File) -> io::Result<bool> {
         Ok(!self.is_file || self == Self::of(&file.metadata()?))

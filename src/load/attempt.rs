@@ -2,7 +2,7 @@
 
 use super::choice::{ChosenWriter, choose};
 use super::resolve::ResolvedPlan;
-use super::{Conductor, total_bytes};
+use super::{Conductor, total_bytes, warnings};
 use crate::database::{Committed, SchemaSnapshot, Target};
 use crate::engine::inputs::{CsvInput, Inputs};
 use crate::engine::output::{Counts, PipelineFailure};
@@ -10,7 +10,7 @@ use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
 use crate::engine::rejects::Rejects;
 use crate::engine::timers::StageTimers;
-use crate::error::{Error, Kind, Result, with_causes};
+use crate::error::{Error, Kind, Result, Warning, with_causes};
 use crate::eval::Seed;
 use crate::plan::{OnConflict, OnError, Plan, Table, WriterChoice};
 use crate::report::{Note, Phase, Report, ReportColumn};
@@ -176,10 +176,12 @@ impl Conductor<'_> {
         };
         let committed = timers.finish.time(|| self.commit(target, rejects))?;
         let seconds = started.elapsed().as_secs_f64();
+        let mut warnings = warnings(list, &counts.oddities);
+        warnings.extend(committed.warnings.iter().cloned().map(Warning::AfterCommit));
         let report = self.report(counts, table, choice, committed, &timers, seconds);
         let rejects = rejects.files();
         let notes = notes.iter().cloned().chain(Note::real_columns(&report.columns)).chain(broken_views);
-        Ok(Report { rejects, notes: notes.collect(), replaced, ..report })
+        Ok(Report { rejects, notes: notes.collect(), warnings, replaced, ..report })
     }
 
     /// Whether the resolved plan depends on what the database contains.
@@ -246,7 +248,7 @@ impl Conductor<'_> {
             is_verified: self.plan.tuning.verify,
             is_upsert: self.plan.table.on_conflict == OnConflict::Update,
             is_durable: committed.is_durable,
-            warnings: committed.warnings,
+            warnings: Vec::new(),
             seconds,
             rows_per_second: counts.loaded as f64 / seconds,
             megabytes_per_second: counts.bytes as f64 / 1e6 / seconds,

@@ -14,11 +14,12 @@ impl Conductor<'_> {
     /// Reports which code would evaluate each expression. Loads nothing.
     pub(crate) fn explain(self) -> Result<Explanation> {
         check_path(self.database, self.inputs)?;
-        let list = self.open_inputs()?;
-        let resolved = self.resolve(&list, self.jobs(), false)?;
-        // Checks that all columns exist.
-        Inputs::new(&list, &resolved.plan, &resolved.plan.table, Seed::fixed(0))?;
-        Ok(explanation(&resolved))
+        self.with_inputs(|list| {
+            let resolved = self.resolve(list, self.jobs(), false)?;
+            // Checks that all columns exist.
+            Inputs::new(list, &resolved.plan, &resolved.plan.table, Seed::fixed(0))?;
+            Ok(explanation(&resolved))
+        })
     }
 }
 

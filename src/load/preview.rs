@@ -4,7 +4,7 @@ use super::attempt::{into_error, skips_bad_rows};
 use super::choice::{ChosenWriter, choose};
 use super::explain::explanation;
 use super::resolve::SAMPLE_CHUNKS;
-use super::{Conductor, total_bytes};
+use super::{Conductor, total_bytes, warnings};
 use crate::database::{DryRun, check_path};
 use crate::engine::inputs::{CsvInput, Inputs};
 use crate::engine::output::PipelineFailure;
@@ -32,14 +32,17 @@ impl Conductor<'_> {
     /// Loads the first records into memory, and reports what a load would do. Changes nothing, and creates no file.
     pub(crate) fn preview(self) -> Result<Preview> {
         check_path(self.database, self.inputs)?;
-        let list = self.open_inputs()?;
-        let mut exact_columns = BTreeSet::new();
-        loop {
-            match self.try_preview(&list, &exact_columns) {
-                Err(PipelineFailure::MixedSpellings { mut columns }) => exact_columns.append(&mut columns),
-                preview => return preview.map_err(into_error),
+        self.with_inputs(|list| {
+            let mut exact_columns = BTreeSet::new();
+            loop {
+                match self.try_preview(list, &exact_columns) {
+                    Err(PipelineFailure::MixedSpellings { mut columns }) => {
+                        exact_columns.append(&mut columns);
+                    }
+                    preview => return preview.map_err(into_error),
+                }
             }
-        }
+        })
     }
 
     /// As [`Conductor::preview`], with these columns taking only numbers that can be given back one by one.
@@ -99,6 +102,7 @@ impl Conductor<'_> {
             table: table.name.clone(),
             notes: resolved.notes.iter().cloned().chain(Note::real_columns(&columns)).collect(),
             replaced: dry_run.replaced,
+            warnings: warnings(list, &counts.oddities),
             table_exists: dry_run.table_exists,
             statements: [dry_run.statements, table.final_statements.clone()].concat(),
             explanation: (!resolved.plan.column_refs.is_empty()).then(|| explanation(&resolved)),

@@ -3,7 +3,7 @@
 use super::Conductor;
 use super::infer::{InferTypes, Inferred};
 use crate::database::{existing_columns, existing_keys, existing_names, existing_sql};
-use crate::engine::inputs::{CsvInput, Inputs};
+use crate::engine::inputs::{CsvInput, Inputs, header_notes};
 use crate::engine::output::PipelineFailure;
 use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
@@ -52,7 +52,12 @@ impl Conductor<'_> {
     pub(super) fn resolve(&self, list: &[CsvInput], jobs: usize, scan_all: bool) -> Result<ResolvedPlan> {
         let mut plan = self.plan.clone();
         let Some(first) = list.first() else {
-            return Ok(ResolvedPlan { plan, notes: Vec::new(), is_guess: false, used_columns: Vec::new() });
+            return Ok(ResolvedPlan {
+                plan,
+                notes: header_notes(list),
+                is_guess: false,
+                used_columns: Vec::new(),
+            });
         };
         let header = &first.header.names;
         if let Some(select) = plan.select.take() {
@@ -71,9 +76,8 @@ impl Conductor<'_> {
         if self.stop.load(Ordering::Relaxed) {
             return Err(Kind::Interrupted.into());
         }
-        let mut notes = Vec::new();
+        let mut notes = header_notes(list);
         if let Some(options) = plan.columns.take() {
-            notes.extend(distinct(list.iter().flat_map(|input| input.header.notes.iter().cloned())));
             plan.table = self.table(&plan.table, &options, &inputs, existing.as_deref())?;
             notes.extend(inputs.text_notes(&plan.table.columns, list.len() > 1));
             plan.columns = Some(options);

@@ -7,14 +7,14 @@ use std::path::PathBuf;
 
 /// The format of the inputs.
 impl Loader {
-    /// The field delimiter: a byte, or a [`Delimiter`] of several. Default: detected by [`Loader::new`], otherwise a comma.
+    /// The field delimiter: a byte, or a [`Delimiter`] of several. Default: detected.
     pub fn delimiter(mut self, delimiter: impl Into<Delimiter>) -> Self {
         self.plan.dialect.delimiter = delimiter.into();
         self.detect_delimiter(false)
     }
 
-    /// Whether to detect the delimiter (comma, tab, semicolon or pipe) in the first records. Default: true for
-    /// [`Loader::new`], otherwise false.
+    /// Whether to detect the delimiter (comma, tab, semicolon or pipe) in the first records, or in a first line such as
+    /// `sep=;`. Default: true.
     pub fn detect_delimiter(mut self, detect: bool) -> Self {
         self.plan.input_options.detect_delimiter = detect;
         self
@@ -101,6 +101,13 @@ impl Loader {
         self
     }
 
+    /// Whether to load inputs as CSV even if their content shows that they are in another format, such as Parquet or JSON.
+    /// Default: false.
+    pub fn force(mut self, force: bool) -> Self {
+        self.plan.input_options.force = force;
+        self
+    }
+
     /// Whether large files may be mapped into memory, which installs a handler of SIGBUS in the process. Otherwise they are
     /// copied to a temporary file while they are read. Default: true.
     pub fn map_inputs(mut self, map: bool) -> Self {
@@ -113,8 +120,13 @@ impl Loader {
 impl Loader {
     /// What to do about a record that cannot be loaded. Default: [`OnError::Abort`] for [`Loader::new`], otherwise
     /// [`OnError::Skip`].
+    ///
+    /// A record with a quote that is never closed takes in the rest of its input. Such a record is rejected like others after
+    /// this call, whatever its size; by default it ends the load if it has more than 64 KiB. See
+    /// [`Policies::max_unclosed_bytes`](crate::plan::Policies::max_unclosed_bytes).
     pub fn on_error(mut self, on_error: OnError) -> Self {
         self.plan.policies.on_error = on_error;
+        self.plan.policies.max_unclosed_bytes = u64::MAX;
         self
     }
 

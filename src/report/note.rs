@@ -1,6 +1,7 @@
 //! Decisions of a load that the user should know of.
 
 use super::ReportColumn;
+use crate::error::quoted;
 use crate::plan::Delimiter;
 use crate::types::RealFormat;
 use serde::{Serialize, Serializer};
@@ -18,6 +19,10 @@ pub enum Note {
     HeaderUtf8Replaced,
     /// The delimiter was detected in the first records.
     DetectedDelimiter(Delimiter),
+    /// The first line of the input names the delimiter, as in `sep=;`.
+    NamedDelimiter(Delimiter),
+    /// No delimiter was detected, so records have one field.
+    NoDelimiter,
     /// A column starts with numbers, but its type is TEXT.
     TextColumn {
         /// The column.
@@ -89,8 +94,12 @@ impl fmt::Display for Note {
             Self::HeaderName(change) => f.write_str(change),
             Self::HeaderUtf8Replaced => f.write_str("invalid UTF-8 in the header was replaced with U+FFFD"),
             Self::DetectedDelimiter(delimiter) => {
-                write!(f, "fields are separated by '{}'", delimiter.as_bytes().escape_ascii())
+                write!(f, "fields are separated by {}", quoted(*delimiter))
             }
+            Self::NamedDelimiter(delimiter) => {
+                write!(f, "fields are separated by {}, as the first line says", quoted(*delimiter))
+            }
+            Self::NoDelimiter => f.write_str("no delimiter was found, so each record is a single field"),
             Self::BrokenView { view, message } => {
                 write!(f, "the view {view:?} cannot read the new table: {message}")
             }

@@ -1,8 +1,9 @@
 //! The preview of a load.
 
 use super::file::Outcome;
+use super::remarks::remarks;
 use super::{Explanation, Note, Replaced, grouped, grouped_count};
-use crate::error::{Error, Printable, printable_line};
+use crate::error::{Error, Printable, Warning, printable_line};
 use crate::plan::Dialect;
 use serde::Serialize;
 use std::fmt;
@@ -19,6 +20,7 @@ pub(crate) struct PreviewReport<'p> {
     statements: &'p [String],
     replaced: Option<&'p Replaced>,
     notes: &'p [Note],
+    warnings: &'p [Warning],
     records: u64,
     rejected: u64,
     filtered: u64,
@@ -47,6 +49,8 @@ pub struct Preview {
     pub notes: Vec<Note>,
     /// What the load would replace; `None` if it would not replace a table.
     pub replaced: Option<Replaced>,
+    /// What looks wrong in the inputs, as far as their records were tried.
+    pub warnings: Vec<Warning>,
     /// True if rows would be added to an existing table.
     pub table_exists: bool,
     /// The SQL of the table and its indexes, followed by the statements that change an existing table.
@@ -80,13 +84,19 @@ pub struct Preview {
 }
 
 impl Preview {
-    /// The preview for people, with notes as `phrase_note` words them. `Display` gives the same with notes as they are.
+    /// The preview for people, with notes and warnings as these functions word them. `Display` gives the same with notes and
+    /// warnings as they are.
     #[must_use]
-    pub fn summary(&self, phrase_note: impl Fn(&Note) -> String) -> String {
+    pub fn summary(
+        &self,
+        phrase_note: impl Fn(&Note) -> String,
+        phrase_warning: impl Fn(&Warning) -> String,
+    ) -> String {
         let mut text = String::new();
+        let remarks = remarks(&self.warnings, &self.notes, phrase_note, phrase_warning);
         // Writing to a String cannot fail.
         let printable = &mut Printable::new(&mut text);
-        let _ = self.write_plan(printable, &phrase_note).and_then(|()| self.write_outcome(printable));
+        let _ = self.write_plan(printable, &remarks).and_then(|()| self.write_outcome(printable));
         text
     }
 
@@ -110,6 +120,7 @@ impl Preview {
             statements: &self.statements,
             replaced: self.replaced.as_ref(),
             notes: &self.notes,
+            warnings: &self.warnings,
             records: self.records,
             rejected: self.rejected,
             filtered: self.filtered,
@@ -127,7 +138,7 @@ impl Preview {
     }
 
     /// Writes what would be loaded, and how.
-    fn write_plan(&self, text: &mut impl fmt::Write, phrase_note: &dyn Fn(&Note) -> String) -> fmt::Result {
+    fn write_plan(&self, text: &mut impl fmt::Write, remarks: &[String]) -> fmt::Result {
         for (input, dialect) in self.inputs.iter().take(MAX_INPUTS) {
             writeln!(text, "{input}: {}", describe(dialect))?;
         }
@@ -135,7 +146,7 @@ impl Preview {
             let others = grouped_count((self.inputs.len() - MAX_INPUTS) as u64, "more input");
             writeln!(text, "and {others}")?;
         }
-        self.notes.iter().try_for_each(|note| writeln!(text, "{}", phrase_note(note)))?;
+        remarks.iter().try_for_each(|remark| writeln!(text, "{remark}"))?;
         let state = if self.table_exists { " (exists)" } else { "" };
         writeln!(text, "{}, table {}{state}:", self.database.display(), self.table)?;
         if let Some(replaced) = &self.replaced {
@@ -184,7 +195,7 @@ impl Preview {
 
 impl fmt::Display for Preview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.summary(Note::to_string))
+        f.write_str(&self.summary(Note::to_string, Warning::to_string))
     }
 }
 

@@ -95,7 +95,7 @@ fn the_reason_of_a_reject_names_the_constraint_and_the_position() {
         (2, 3, 8, "constraint", Some("a"), "UNIQUE constraint failed: in.a"),
         (3, 4, 12, "constraint", Some("b"), "NOT NULL constraint failed: in.b"),
         (5, 8, 23, "constraint", Some("a"), "UNIQUE constraint failed: in.a"),
-        (6, 9, 27, "field_count", None, "1 field, 2 expected"),
+        (6, 9, 27, "field_count", None, "1 field, 2 expected, separated by ','"),
     ];
     let expected = expected.map(|(record, line, offset, kind, column, message)| {
         (record, line, offset, kind.to_owned(), column.map(str::to_owned), message.to_owned())

@@ -169,7 +169,9 @@ proptest! {
         let delimiter = String::from_utf8_lossy(dialect.delimiter.as_bytes()).into_owned();
         let csv = format!("n1{delimiter}n2{delimiter}n3\n{body}");
         let (records, open) = naive::records(csv.as_bytes(), dialect);
-        let expected: Vec<Vec<Value>> = records[1..]
+        // The record with a quote that is never closed is rejected.
+        let closed = records.len() - usize::from(open.is_some());
+        let expected: Vec<Vec<Value>> = records[1..closed]
             .iter()
             .filter(|record| record.len() == 3)
             .map(|record| record.iter().map(|value| text(&String::from_utf8_lossy(value))).collect())
@@ -189,22 +191,18 @@ proptest! {
                 .on_error(OnError::Skip)
                 .jobs(NonZeroUsize::new(jobs).unwrap())
                 .chunk_bytes(NonZeroUsize::new(chunk_bytes).unwrap());
-            let loaded = loader.load(dir.path("in.csv"), dir.path("out.db"));
-            match (open, loaded) {
-                (None, Ok(report)) => {
+            match loader.load(dir.path("in.csv"), dir.path("out.db")) {
+                Ok(report) => {
                     prop_assert_eq!(report.records as usize, records.len() - 1);
                     let connection = dir.open("out.db");
                     prop_assert_eq!(&rows_of(&connection, "SELECT * FROM t ORDER BY rowid"), &expected);
                     drop(connection);
                     std::fs::remove_file(dir.path("out.db")).unwrap();
                 }
-                (None, Err(error)) if matches!(error.kind(), Kind::NothingLoaded { .. }) => {
+                Err(error) => {
+                    prop_assert!(matches!(error.kind(), Kind::NothingLoaded { .. }), "{}", error);
                     prop_assert!(expected.is_empty());
                 }
-                (Some(offset), Err(error)) => {
-                    prop_assert_eq!(error.position().map(|position| position.offset as usize), Some(offset));
-                }
-                (open, loaded) => prop_assert!(false, "{:?} {:?}", open, loaded),
             }
         }
     }

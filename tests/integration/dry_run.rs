@@ -14,7 +14,8 @@ fn dry_run_predicts_the_load_and_changes_nothing() {
     let before = dir.snapshot();
     let preview = dir.run(&[&load[..], &more, &["--dry-run"]].concat()).expect_code(3);
     dir.assert_unchanged(&before);
-    assert_eq!(preview.stderr, " WARN in.csv: line 2 (record 1, byte 18): rejected: 1 field, 4 expected\n");
+    let reject = "in.csv: line 2 (record 1, byte 18): rejected: 1 field, 4 expected, separated by ';'";
+    assert_eq!(preview.stderr, format!(" WARN {reject}\n"));
     let expected = "\
 in.csv: fields separated by ';', quoted by '\"'
 fields are separated by ';'; if that is wrong, use --delimiter

@@ -319,6 +319,7 @@ fn takes_a_header_after_blank_lines() {
         first_record: 0,
         records: 2,
         first_line: 5,
+        is_unclosed: false,
     };
     assert_eq!(chunk, expected);
     assert!(split.next().is_none());

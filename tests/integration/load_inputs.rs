@@ -252,7 +252,9 @@ fn the_delimiter_is_detected_and_reported() {
         let row = |fields: [&str; 3]| format!("{}\n", fields.join(&delimiter.to_string()));
         dir.write("in.csv", row(["a", "b", "c"]) + &row(["1", "\"x,;|\ty\"", "2.5"]));
         let stderr = dir.run(&["load", "in.csv", "out.db", "-t", name]).expect_code(0).stderr;
-        assert_eq!(stderr.contains("separated by"), delimiter != ',', "{stderr}");
+        let escaped = delimiter.escape_default();
+        assert!(stderr.contains(&format!("fields are separated by '{escaped}'")), "{stderr}");
+        assert_eq!(stderr.contains("if that is wrong, use --delimiter"), delimiter != ',', "{stderr}");
         let connection = dir.open("out.db");
         let rows = rows_of(&connection, &format!("SELECT a, b, c FROM {name}"));
         assert_eq!(rows, [[Value::Integer(1), text("x,;|\ty"), Value::Real(2.5)]]);

@@ -128,18 +128,20 @@ fn returns_the_first_error_at_any_number_of_jobs() {
     csv.extend_from_slice(b"x,1\ny\n");
     (0..2_000).for_each(|_| csv.extend_from_slice(b"x,1,z\n"));
     csv.extend_from_slice(b"x,\"never closed\n");
-    std::fs::write(path("in.csv"), csv).unwrap();
-    let input = path("in.csv");
-    for (on_error, expected) in [
-        (OnError::Abort, "line 4002 (record 2001, byte 32006): 2 fields, 3 expected"),
+    std::fs::write(path("bad.csv"), &csv).unwrap();
+    let good = String::from_utf8(csv).unwrap().replace("x,1\ny\n", "x,1,z\nx,y,z\n");
+    std::fs::write(path("open.csv"), good).unwrap();
+    for (name, expected) in [
+        ("bad.csv", "line 4002 (record 2001, byte 32006): 2 fields, 3 expected, separated by ','"),
         (
-            OnError::Skip,
-            "line 6004 (record 4003, byte 44014): a quote opened here is never closed (searched 16 bytes)",
+            "open.csv",
+            "line 6004 (record 4003, byte 44020): a quote opened here is never closed; its record takes in the rest of the input, 1 line (16 bytes)",
         ),
     ] {
+        let input = path(name);
         for (jobs, chunk_bytes) in [(1, 1 << 20), (2, 1), (8, 500)] {
             let number = |number| NonZeroUsize::new(number).unwrap();
-            let loader = Loader::from(table()).on_error(on_error);
+            let loader = Loader::from(table()).on_error(OnError::Abort);
             let loader = loader.jobs(number(jobs)).chunk_bytes(number(chunk_bytes));
             let error = loader.load(&input, path("out.db")).unwrap_err();
             assert_eq!(error.to_string(), format!("{}: {expected}", input.display()));

@@ -61,7 +61,7 @@ fn where_filters_the_records() {
         (&["--where", "n >"], "--where: line 1, column"),
         (
             &["--select", "n, nam"],
-            "no column \"nam\" to select; the columns are: name, n (did you mean \"name\"?); correct --select",
+            "no column \"nam\" to select; the columns are: name, n (did you mean \"name\"?); fields are separated by ','; correct --select",
         ),
         (&["--select", "n,"], "--select: line 1, column"),
         (&["--select", "DISTINCT n"], "--select: line 1, column 1: DISTINCT is not supported in a pipeline"),

@@ -16,7 +16,7 @@
 //! 3. The bytes may be a part of the input. If the search reaches their end, it ends, and starts again at the last cut when
 //!    there are more.
 
-use super::lines::count_line_ends;
+use super::lines::{count_line_ends, count_lines};
 use crate::batch::Chunk;
 use crate::error::{Error, Kind, Position};
 use crate::format::csv::scan::{BLOCK_BYTES, Event, ScalarScanner, Scan, Scanner, first_block, low_bits};
@@ -58,6 +58,8 @@ pub struct Split<'a> {
     in_header: bool,
     /// The error to return next, after the complete records before it.
     error: Option<Error>,
+    /// The largest record with a quote that is never closed to return as a chunk instead of an error, in bytes.
+    max_unclosed_bytes: Option<u64>,
 }
 
 /// Counts for the bytes scanned since the last cut.
@@ -118,7 +120,15 @@ impl<'a> Split<'a> {
             line: 0,
             in_header: false,
             error: None,
+            max_unclosed_bytes: None,
         }
+    }
+
+    /// Returns a record with a quote that is never closed as a chunk of its own, unless it is larger than this. Default: such
+    /// a record is an error.
+    #[must_use]
+    pub(crate) fn with_max_unclosed_bytes(self, bytes: u64) -> Self {
+        Self { max_unclosed_bytes: Some(bytes), ..self }
     }
 
     /// Sets the number of records that the load reads from other inputs before this one. Default: 0.
@@ -162,6 +172,11 @@ impl<'a> Split<'a> {
             self.line += 1;
         }
         Some(self)
+    }
+
+    /// Lines of the input before the next chunk.
+    pub(crate) fn lines(&self) -> u64 {
+        self.line
     }
 
     /// Bytes of the input before the next chunk.
@@ -283,7 +298,37 @@ impl<'a> Split<'a> {
     fn unclosed_quote(&self, part: &ScannedPart, end: usize, max_bytes: Option<usize>) -> Error {
         let record = &self.rest[part.last_start()..end];
         let position = self.position(part, part.last_start() + last_opening_quote(record, self.dialect));
-        Kind::UnclosedQuote { position, searched_bytes: record.len() as u64, max_bytes }.into()
+        let (lines, searched_bytes) = (count_lines(record), record.len() as u64);
+        Kind::UnclosedQuote { position, lines, searched_bytes, max_bytes }.into()
+    }
+
+    /// The size of the record, if the error is about a quote that is never closed and the record may be a chunk.
+    fn acceptable_bytes(&self, error: &Error) -> Option<usize> {
+        match error.kind() {
+            Kind::UnclosedQuote { searched_bytes, max_bytes: None, .. } if !self.in_header => {
+                let max_bytes = self.max_unclosed_bytes.unwrap_or(0);
+                (*searched_bytes <= max_bytes).then_some(*searched_bytes as usize)
+            }
+            _ => None,
+        }
+    }
+
+    /// The last `record_bytes` of `bytes`, in which a quote is never closed, as a chunk. Blank lines and comments may precede
+    /// them.
+    #[cold]
+    fn unclosed_record(&self, bytes: &'a [u8], record_bytes: usize) -> Chunk<'a> {
+        let (before, record) = bytes.split_at(bytes.len() - record_bytes);
+        Chunk {
+            input: 0,
+            number: self.number,
+            bytes: record,
+            offset: self.offset + before.len() as u64,
+            records_before_input: self.records_before_input,
+            first_record: self.record,
+            records: 1,
+            first_line: self.line + count_line_ends(before),
+            is_unclosed: true,
+        }
     }
 
     fn position(&self, part: &ScannedPart, at: usize) -> Position {
@@ -301,8 +346,12 @@ impl<'a> Iterator for Split<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(error) = self.error.take() {
-            (self.rest, self.is_all) = (&[], true);
-            return Some(Err(error));
+            let bytes = std::mem::take(&mut self.rest);
+            self.is_all = true;
+            return Some(match self.acceptable_bytes(&error) {
+                Some(record_bytes) => Ok(self.unclosed_record(bytes, record_bytes)),
+                None => Err(error),
+            });
         }
         if self.rest.is_empty() {
             return None;
@@ -317,6 +366,7 @@ impl<'a> Iterator for Split<'a> {
                 if part.records == 0 {
                     return self.next();
                 }
+                part.lines = count_line_ends(&self.rest[..part.last_start()]);
                 (part.last_start(), part)
             }
         };
@@ -330,6 +380,7 @@ impl<'a> Iterator for Split<'a> {
             first_record: self.record,
             records: part.records,
             first_line: self.line,
+            is_unclosed: false,
         };
         self.rest = rest;
         self.number += 1;
@@ -370,7 +421,7 @@ impl Split<'static> {
 }
 
 /// Offset of the quote that is open at the end of `record`.
-fn last_opening_quote(record: &[u8], dialect: Dialect) -> usize {
+pub(super) fn last_opening_quote(record: &[u8], dialect: Dialect) -> usize {
     let mut scanner = ScalarScanner::new(dialect);
     // The filter must see every byte, from the front, because the scanner keeps state.
     let opening =
