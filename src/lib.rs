@@ -131,4 +131,4 @@ mod types;
 pub mod write;
 
 pub use error::{ColumnUse, Error, Kind, PlanError, Position, Reason, Result, SqliteError};
-pub use loader::Loader;
+pub use loader::{Format, Loader};

@@ -5,7 +5,7 @@ mod input;
 mod select;
 
 pub use expr::{ComparisonAffinity, EvaluatorChoice, Expr, Function, OnMismatch, SqlExpr};
-pub use input::{Delimiter, Dialect, InputOptions};
+pub use input::{CommentPrefix, Delimiter, Dialect, Escapes, InputOptions, Notation};
 pub use select::{ColumnRef, Place, Select, SelectItem};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -21,6 +21,10 @@ pub struct Plan {
     pub encoding: Option<String>,
     /// What precedes the records, and how many of them are read.
     pub input_options: InputOptions,
+    /// The names of the columns, if the inputs have no header.
+    pub column_names: Vec<String>,
+    /// How numbers are written.
+    pub notation: Notation,
     /// Which fields become NULL.
     pub nulls: Nulls,
     /// The target table, and the expressions that fill its columns.
@@ -53,6 +57,8 @@ impl Plan {
             dialect: Dialect::default(),
             encoding: None,
             input_options: InputOptions::default(),
+            column_names: Vec::new(),
+            notation: Notation::default(),
             nulls: Nulls::default(),
             table,
             columns: None,
@@ -96,8 +102,10 @@ impl Plan {
 pub struct Nulls {
     /// Empty fields become NULL; an empty quoted field (`""`) does not.
     pub empty: bool,
-    /// Values that mean NULL.
+    /// Fields that mean NULL, as they are written: `NA` does not stand for `"NA"`.
     pub texts: Vec<String>,
+    /// The same for single columns: the name of the column, and the field.
+    pub columns: Vec<(String, String)>,
 }
 
 /// How the columns, keys and indexes of a table follow from the columns of the inputs.

@@ -97,7 +97,7 @@ pub struct Report {
     pub jobs: usize,
     /// The size of the inputs in bytes.
     pub bytes: u64,
-    /// The number of records read: the sum of the four numbers that follow.
+    /// The number of records read: the sum of the five numbers that follow.
     pub records: u64,
     /// Records that became rows.
     pub loaded: u64,
@@ -105,6 +105,8 @@ pub struct Report {
     pub rejected: u64,
     /// Records that do not meet the conditions of the plan.
     pub filtered: u64,
+    /// Records without a value, which the plan skips.
+    pub skipped: u64,
     /// Records whose key already existed, and that the plan ignores for that reason.
     pub ignored: u64,
     /// How many of the other records were repaired, or are unusual.
@@ -204,6 +206,7 @@ impl Report {
             (self.loaded, "loaded", true),
             (self.rejected, "rejected", true),
             (self.filtered, "filtered", false),
+            (self.skipped, "skipped without a value", false),
             (self.ignored, "ignored", false),
         ];
         let counts = counts.iter().filter(|(count, _, is_always_shown)| *is_always_shown || *count > 0);

@@ -2,6 +2,7 @@
 
 mod affinity;
 mod math_functions;
+pub(crate) mod notation;
 pub(crate) mod numbers;
 
 pub(crate) use affinity::ColumnAffinity;

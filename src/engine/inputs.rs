@@ -7,11 +7,12 @@ use crate::batch::{Chunk, RowOrigin, Span};
 use crate::error::{Error, Kind, Position, Result};
 use crate::eval::sqlite::column_limit;
 use crate::eval::{Program, Seed};
+use crate::format::csv::footer::{WithoutFooter, first_records};
 use crate::format::csv::header::Header;
 use crate::format::csv::lines::position;
 use crate::format::csv::parse::RecordParser;
 use crate::input::{Input, OpenInput};
-use crate::plan::{ColumnRef, Dialect, Plan, Table};
+use crate::plan::{ColumnRef, Plan, Table};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -158,7 +159,9 @@ impl<'s> Inputs<'s> {
     pub(super) fn worker(&self, number: usize) -> Worker<'_> {
         let Header { dialect, width, .. } = self.list[number].header;
         let program = &self.programs[self.program_of_input[number]];
-        Worker::new(program, dialect, width).with_policies(&self.plan.policies)
+        Worker::new(program, dialect, width)
+            .with_policies(&self.plan.policies)
+            .with_skip_empty(self.plan.input_options.skip_empty)
     }
 
     /// Whether the worker of one input can take the chunks of another.
@@ -217,14 +220,14 @@ impl<'s> Inputs<'s> {
         let (mut records, mut chunks) = (0, 0);
         // A truncated file reads as zeros: that it was truncated is the better error.
         let checked = |error| file.check().err().unwrap_or(error);
-        let mut split = header.split(file.name(), &**file, self.plan, records_before).map_err(checked)?;
+        let split = header.split(file.name(), &**file, self.plan, records_before).map_err(checked)?;
         let mut bytes = split.offset() as u64;
+        let mut split = WithoutFooter::new(split, header.dialect, self.plan.input_options.skip_footer);
         while records < most && chunks < self.max_chunks {
             let Some(chunk) = split.next() else { break };
-            let chunk = Chunk {
-                input: number,
-                ..first_records(chunk.map_err(checked)?, most - records, header.dialect)
-            };
+            let wanted = usize::try_from(most - records).unwrap_or(usize::MAX);
+            let chunk =
+                Chunk { input: number, ..first_records(chunk.map_err(checked)?, wanted, header.dialect) };
             records += chunk.records as u64;
             bytes = chunk.offset + chunk.bytes.len() as u64;
             chunks += 1;
@@ -272,13 +275,4 @@ impl<'s> Inputs<'s> {
         let span = Span { start: range.start as u32, end: range.end as u32 };
         Some(position(input.name(), &chunk, RowOrigin { number: place.number, span }))
     }
-}
-
-/// The chunk without records beyond its first `most`.
-fn first_records(chunk: Chunk<'_>, most: u64, dialect: Dialect) -> Chunk<'_> {
-    let Some(most) = usize::try_from(most).ok().filter(|most| *most < chunk.records) else { return chunk };
-    let mut records = RecordParser::new(chunk.bytes, dialect);
-    let mut ranges = std::iter::from_fn(|| records.next_into(&mut Vec::new()));
-    let end = ranges.nth(most).map_or(chunk.bytes.len(), |range| range.start);
-    Chunk { bytes: &chunk.bytes[..end], records: most, ..chunk }
 }

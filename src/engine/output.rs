@@ -21,6 +21,7 @@ pub(crate) struct Counts {
     /// The rejected records that the table did not take.
     pub(crate) rejected_by_table: u64,
     pub(crate) filtered: u64,
+    pub(crate) skipped: u64,
     pub(crate) ignored: u64,
     pub(crate) repairs: Repairs,
     pub(crate) type_feedback: TypeFeedback,
@@ -111,6 +112,7 @@ impl<W: Writer, R: RejectSink> Output<'_, '_, W, R> {
         self.counts.rejected += (rows.rejects.len() + rejected.len()) as u64;
         self.counts.rejected_by_table += rejected.len() as u64;
         self.counts.filtered += rows.filtered as u64;
+        self.counts.skipped += rows.skipped as u64;
         self.counts.ignored += ignored;
         self.counts.repairs += rows.repairs;
         let mut take = |reject: &Reject<'_>| self.rejects.take(reject, chunk.input);

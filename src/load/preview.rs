@@ -82,6 +82,7 @@ impl Conductor<'_> {
             records: counts.records,
             rejected: counts.rejected,
             filtered: counts.filtered,
+            skipped: counts.skipped,
             ignored: counts.ignored,
             exceeds_limit: counts.rejected > allowed,
             is_complete: is_all,

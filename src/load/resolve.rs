@@ -10,7 +10,7 @@ use crate::engine::record_log::RecordLog;
 use crate::engine::timers::StageTimers;
 use crate::error::Result;
 use crate::eval::Seed;
-use crate::plan::{Column, Expr, HeaderColumns, Plan, Table};
+use crate::plan::{Column, Expr, HeaderColumns, Notation, Plan, Table};
 use crate::report::{Note, Progress};
 use crate::schema::column_stats::ColumnStats;
 use crate::schema::select::fill_columns;
@@ -35,9 +35,15 @@ impl Conductor<'_> {
     pub(super) fn resolve(&self, list: &[CsvInput], jobs: usize, scan_all: bool) -> Result<ResolvedPlan> {
         let (nulls, mut plan) = (&self.plan.nulls, self.plan.clone());
         plan.conditions = plan.conditions.into_iter().map(|condition| with_nulls(condition, nulls)).collect();
+        if let Some(first) = list.first() {
+            table::check_nulls(nulls, &first.header.names)?;
+        }
         let mut resolved = self.with_columns(plan, list, jobs, scan_all)?;
         for column in &mut resolved.plan.table.columns {
             column.value = with_nulls(column.value.clone(), nulls);
+            if self.plan.notation != Notation::default() {
+                column.value = column.value.clone().with_notation(self.plan.notation);
+            }
         }
         Ok(resolved)
     }
@@ -94,7 +100,14 @@ impl Conductor<'_> {
         jobs: usize,
         max_chunks: usize,
     ) -> Result<Inferred> {
-        let field = |name: &String| with_nulls(Expr::Field(name.clone()), &plan.nulls);
+        let field = |name: &String| {
+            let field = with_nulls(Expr::Field(name.clone()), &plan.nulls);
+            let (notation, keeps_text) = (plan.notation, false);
+            match notation == Notation::default() {
+                true => field,
+                false => Expr::InSqlNotation { expr: field.into(), notation, keeps_text },
+            }
+        };
         let fields = names.iter().map(|name| Column::new(name, "TEXT", field(name)));
         let text_table = Table::new("", fields.collect());
         let inputs = Inputs::new(list, plan, &text_table, Seed::fixed(0))?.with_max_chunks(max_chunks);

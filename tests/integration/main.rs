@@ -18,6 +18,7 @@ mod dry_run;
 mod durability;
 mod examples;
 mod expressions;
+mod formats;
 mod functions;
 mod grammar;
 mod inferred_types;

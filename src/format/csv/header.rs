@@ -10,7 +10,6 @@ use crate::input::Incoming;
 use crate::plan::{Dialect, InvalidUtf8, Plan};
 use crate::report::Note;
 use crate::schema::names::unique_names;
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The UTF-8 byte order mark, which some programs put before the header.
@@ -79,6 +78,7 @@ impl Header {
     ) -> Result<Split<'f>> {
         let mut split = split(name, file, plan, self.dialect)?.with_records_before(records_before);
         split.take_header(plan.input_options.header_rows)?;
+        split.take_header(plan.input_options.skip_rows)?;
         Ok(split)
     }
 }
@@ -118,6 +118,9 @@ fn read_header(
     };
     let rows = plan.input_options.header_rows;
     let mut split = split(name, file, plan, dialect)?;
+    if rows == 0 {
+        split.take_header(plan.input_options.skip_rows)?;
+    }
     let skipped = split.offset();
     let chunk = split.take_header(rows.max(1))?;
     let Some(chunk) = chunk else {
@@ -132,17 +135,20 @@ fn read_header(
     let mut records = RecordParser::new(chunk.bytes, dialect);
     if rows == 0 {
         records.next_into(&mut fields);
-        check_count(fields.len())?;
-        let names = (1..=fields.len()).map(|number| format!("column{number}")).collect();
+        let names = match plan.column_names.as_slice() {
+            [] => (1..=fields.len()).map(|number| format!("column{number}")).collect(),
+            names => names.to_vec(),
+        };
+        check_count(names.len())?;
         let head = before.strip_suffix(b"\n").unwrap_or(before);
         return Ok((head.strip_suffix(b"\r").unwrap_or(head).to_vec(), names));
     }
     let arena = Arena::default();
-    let (mut names, mut end) = (Vec::new(), 0);
+    let (mut rows, mut end) = (Vec::new(), 0);
     while let Some(range) = records.next_into(&mut fields) {
         check_count(fields.len())?;
-        if dialect.trim {
-            trim(chunk.bytes, &mut fields);
+        if dialect.trims() {
+            trim(chunk.bytes, dialect, &mut fields);
         }
         if plan.policies.invalid_utf8 == InvalidUtf8::Reject
             && let Err(error) = std::str::from_utf8(&chunk.bytes[range.clone()])
@@ -153,20 +159,77 @@ fn read_header(
             return Err(Kind::HeaderNotUtf8 { position }.into());
         }
         let parts = fields.drain(..).map(|field| unquote(field.slice(chunk.bytes), dialect, &arena));
-        add_names(&mut names, parts.map(String::from_utf8_lossy));
+        rows.push(parts.map(|part| String::from_utf8_lossy(part).into_owned()).collect());
         end = range.end;
     }
-    Ok(([before, &chunk.bytes[..end]].concat(), names))
+    let mut names = joined_names(rows);
+    if let Some((mark, first)) = plan.input_options.header_mark.zip(names.first_mut())
+        && first.starts_with(char::from(mark))
+    {
+        first.remove(0);
+    }
+    // The rows that are skipped precede the records, too.
+    let skipped_rows = split.take_header(plan.input_options.skip_rows)?.map(|chunk| chunk.bytes);
+    let mut head = match skipped_rows {
+        Some(rows) => [before, chunk.bytes, rows].concat(),
+        None => [before, &chunk.bytes[..end]].concat(),
+    };
+    while skipped_rows.is_some() && matches!(head.last(), Some(b'\n' | b'\r')) {
+        head.pop();
+    }
+    Ok((head, names))
 }
 
-/// Appends the fields of a further header row to the names.
-fn add_names<'a>(names: &mut Vec<String>, parts: impl Iterator<Item = Cow<'a, str>>) {
-    for (at, part) in parts.enumerate() {
-        match names.get_mut(at) {
-            None => names.push(part.into_owned()),
-            Some(_) if part.is_empty() => {}
-            Some(name) if name.is_empty() => *name = part.into_owned(),
-            Some(name) => *name = format!("{name} {part}"),
+/// The names of the columns, from the rows of the header: the parts of each column, joined with a space.
+///
+/// A part stands for the columns to its right, too, as a merged cell of a spreadsheet does: as far as their fields in its row
+/// are empty, they have no part in a row above, and they have one in a row below.
+fn joined_names(rows: Vec<Vec<String>>) -> Vec<String> {
+    let width = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let part = |row: usize, column: usize| rows[row].get(column).map_or("", String::as_str);
+    let mut names = vec![String::new(); width];
+    for row in 0..rows.len() {
+        let mut merged = "";
+        for (column, name) in names.iter_mut().enumerate() {
+            let has_part_below = (row + 1..rows.len()).any(|below| !part(below, column).is_empty());
+            let has_part_above = (0..row).any(|above| !part(above, column).is_empty());
+            let own = part(row, column);
+            let is_missing = column >= rows[row].len();
+            if !own.is_empty() || is_missing || has_part_above || !has_part_below {
+                merged = if has_part_below { own } else { "" };
+            }
+            let text = if own.is_empty() { merged } else { own };
+            if !name.is_empty() && !text.is_empty() {
+                name.push(' ');
+            }
+            name.push_str(text);
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_name_stands_for_the_columns_that_it_is_merged_with() {
+        let cases: [(&[&str], &[&str]); 8] = [
+            (
+                &["Region,2019,,2020,", ",Sales,Cost,Sales,Cost"],
+                &["Region", "2019 Sales", "2019 Cost", "2020 Sales", "2020 Cost"],
+            ),
+            (&["date,temp", "iso,degC"], &["date iso", "temp degC"]),
+            (&[",,2019,", "id,name,a,b"], &["id", "name", "2019 a", "2019 b"]),
+            (&["2019,,Total", "a,b,"], &["2019 a", "2019 b", "Total"]),
+            (&["id,,x", ",a,b"], &["id", "a", "x b"]),
+            (&["A,,B,", "x,,,", "1,2,3,4"], &["A x 1", "A x 2", "B 3", "B 4"]),
+            (&["a,,", "b"], &["a b", "", ""]),
+            (&["a", "b,c"], &["a b", "c"]),
+        ];
+        for (rows, expected) in cases {
+            let rows = rows.iter().map(|row| row.split(',').map(str::to_owned).collect()).collect();
+            assert_eq!(joined_names(rows), expected);
         }
     }
 }

@@ -25,7 +25,8 @@ pub(crate) fn detect_delimiter(
 ) -> Dialect {
     let is_whole = is_whole && bytes.len() <= SAMPLE_BYTES;
     let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
-    let others = [dialect.quote, dialect.escape, dialect.comment];
+    let comment = dialect.comment.map(|comment| comment.as_bytes()[0]);
+    let others = [dialect.quote, dialect.escape, comment];
     let candidates = DELIMITERS.into_iter().filter(|delimiter| !others.contains(&Some(*delimiter)));
     let candidates = candidates.map(|delimiter| Dialect { delimiter: delimiter.into(), ..dialect });
     let measured = candidates.map(|dialect| (common_width(sample, dialect, is_whole, header_rows), dialect));
@@ -69,7 +70,7 @@ mod tests {
     #[test]
     fn detection_honors_quote_escape_comment_and_trim() {
         let usual = Dialect::default();
-        let (escape, comment) = (Some(b'\\'), Some(b'#'));
+        let (escape, comment) = (Some(b'\\'), Some(b'#'.into()));
         let cases = [
             ("# a,b,c\na;b\n#\n1;2\n", Dialect { comment, ..usual }, b';'),
             ("a;b\n\"\\\",,;\";1\n", Dialect { escape, ..usual }, b';'),
