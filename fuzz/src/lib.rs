@@ -25,13 +25,15 @@ pub fn parse_dialect(data: &[u8]) -> Option<(Dialect, u8, &[u8])> {
     }
     let (&more, bytes) = bytes.split_first()?;
     let is_set = |bit: u8| more >> bit & 1 != 0;
-    let longer = [", ", "||", "§", "|-|"][usize::from(more & 3)];
-    let delimiter = match is_set(2) {
-        true if more == 0xff => Delimiter::BLANKS,
-        true => Delimiter::new(longer.as_bytes()).unwrap_or(plain.delimiter),
-        false => plain.delimiter,
+    let delimiter = match (is_set(2), more & 3) {
+        (false, _) => plain.delimiter,
+        (true, 3) if !is_set(5) => Delimiter::BLANKS,
+        (true, which) => {
+            Delimiter::new([", ", "||", "§", "|-|"][usize::from(which)].as_bytes()).unwrap_or(plain.delimiter)
+        }
     };
-    let escapes = [Escapes::Quoted, Escapes::Quoted, Escapes::MySql, Escapes::Postgres][usize::from(more >> 6)];
+    let escapes =
+        [Escapes::Quoted, Escapes::Quoted, Escapes::MySql, Escapes::Postgres][usize::from(more >> 6)];
     // With a comment prefix of several bytes if the escapes are those of a database.
     let comment = if escapes == Escapes::Quoted { "#" } else { "#!" };
     let dialect = Dialect {
@@ -90,7 +92,8 @@ pub fn is_encoded_or_compressed(bytes: &[u8]) -> bool {
 /// adds one.
 pub fn oracle(bytes: &[u8], dialect: Dialect) -> Vec<ByteRecord> {
     let is_plain = dialect.comment.is_none() && !dialect.trims() && !dialect.escapes_everywhere();
-    let (&[delimiter], true, Escapes::Quoted) = (dialect.delimiter.as_bytes(), is_plain, dialect.escapes) else {
+    let (&[delimiter], true, Escapes::Quoted) = (dialect.delimiter.as_bytes(), is_plain, dialect.escapes)
+    else {
         return naive::records(bytes, dialect).0.into_iter().map(ByteRecord::from).collect();
     };
     let bytes = ["\u{feff}".as_bytes(), bytes].concat();

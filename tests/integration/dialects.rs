@@ -5,7 +5,7 @@ use crate::naive;
 use proptest::prelude::*;
 use rusqlite::types::Value;
 use sqload::Loader;
-use sqload::plan::{CommentPrefix, Delimiter, Dialect, IfExists, OnError, Plan, WriterChoice};
+use sqload::plan::{CommentPrefix, Delimiter, Dialect, Escapes, IfExists, OnError, Plan, WriterChoice};
 use std::num::NonZeroUsize;
 
 /// Asserts that both writers load `csv` as `expected`: the column names, then the rows, all of type TEXT.
@@ -137,14 +137,17 @@ fn contradictory_dialects_are_usage_errors() {
 
 /// A dialect, and a text of characters that are special in it.
 fn dialect_and_csv() -> impl Strategy<Value = (Dialect, String)> {
-    let delimiters = prop::sample::select(vec![",", ", ", "||", "§", "::", "\t"]);
+    let delimiters = prop::sample::select(vec![",", ", ", "||", "§", "::", "\t", "blanks"]);
     let byte = |byte| prop::option::of(Just(byte));
-    (delimiters, byte(b'"'), byte(b'\\'), byte(b'#'), any::<bool>()).prop_flat_map(
-        |(delimiter, quote, escape, comment, trim)| {
-            let delimiter_bytes = Delimiter::new(delimiter.as_bytes()).unwrap();
-            let comment = comment.map(CommentPrefix::from);
-            let dialect =
-                Dialect { delimiter: delimiter_bytes, quote, escape, comment, trim, ..Dialect::default() };
+    let escapes = prop::sample::select(vec![Escapes::Quoted, Escapes::MySql, Escapes::Postgres]);
+    let comment = prop::sample::select(vec![None, CommentPrefix::new(b"#"), CommentPrefix::new(b"##")]);
+    (delimiters, byte(b'"'), byte(b'\\'), escapes, comment, any::<bool>()).prop_flat_map(
+        |(delimiter, quote, escape, escapes, comment, trim)| {
+            let (delimiter, delimiter_text) = match delimiter {
+                "blanks" => (Delimiter::BLANKS, " "),
+                text => (Delimiter::new(text.as_bytes()).unwrap(), text),
+            };
+            let dialect = Dialect { delimiter, quote, escape, escapes, comment, trim };
             let field = prop_oneof![
                 8 => "[a-c|,:#\\\\ é]{0,6}",
                 1 => "[a-c\"]{0,3}",
@@ -152,8 +155,9 @@ fn dialect_and_csv() -> impl Strategy<Value = (Dialect, String)> {
                 1 => "[ \t]\"[a-c,]{0,4}\"[ \t]?[x]?",
                 1 => "[a-c]{60,70}",
             ];
-            let record = prop::collection::vec(field, 2..4).prop_map(move |fields| fields.join(delimiter));
-            let line = prop_oneof![10 => record, 1 => Just(String::new()), 1 => "#[a-c\"]{0,80}"];
+            let record =
+                prop::collection::vec(field, 2..4).prop_map(move |fields| fields.join(delimiter_text));
+            let line = prop_oneof![10 => record, 1 => Just(String::new()), 1 => "##?[a-c\"]{0,80}"];
             let end = prop::sample::select(vec!["\n", "\r\n", "\r"]);
             let lines = prop::collection::vec((line, end), 0..60);
             let csv = lines.prop_map(|lines| lines.into_iter().map(|(line, end)| line + end).collect());

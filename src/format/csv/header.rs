@@ -2,12 +2,12 @@
 
 use super::lines::count_line_ends;
 use super::split::Split;
-use crate::batch::Arena;
+use crate::batch::{Arena, Chunk, Span};
 use crate::error::{Error, Kind, Position, Result};
 use crate::format::csv::parse::{RecordParser, trim, unquote};
 use crate::format::csv::sniff::{SAMPLE_BYTES, detect_delimiter};
 use crate::input::Incoming;
-use crate::plan::{Dialect, InvalidUtf8, Plan};
+use crate::plan::{Dialect, InputOptions, InvalidUtf8, Plan};
 use crate::report::Note;
 use crate::schema::names::unique_names;
 use std::sync::Arc;
@@ -116,25 +116,24 @@ fn read_header(
         true => Err(Error::from(Kind::TooManyColumns { found, limit: max_columns })),
         false => Ok(()),
     };
-    let rows = plan.input_options.header_rows;
+    let InputOptions { header_rows, skip_rows, header_mark, .. } = plan.input_options;
     let mut split = split(name, file, plan, dialect)?;
-    if rows == 0 {
-        split.take_header(plan.input_options.skip_rows)?;
+    if header_rows == 0 {
+        split.take_header(skip_rows)?;
     }
     let skipped = split.offset();
-    let chunk = split.take_header(rows.max(1))?;
+    let chunk = split.take_header(header_rows.max(1))?;
     let Some(chunk) = chunk else {
-        return match rows {
-            0 => Ok((Vec::new(), Vec::new())),
+        return match header_rows {
+            0 => Ok((Vec::new(), plan.column_names.clone())),
             rows => Err(Kind::NoHeader { input: name.clone(), rows }.into()),
         };
     };
     let (bytes, _) = file.wait(skipped)?;
     let before = &bytes[mark_bytes(bytes)..skipped];
-    let mut fields = Vec::new();
-    let mut records = RecordParser::new(chunk.bytes, dialect);
-    if rows == 0 {
-        records.next_into(&mut fields);
+    if header_rows == 0 {
+        let mut fields = Vec::new();
+        RecordParser::new(chunk.bytes, dialect).next_into(&mut fields);
         let names = match plan.column_names.as_slice() {
             [] => (1..=fields.len()).map(|number| format!("column{number}")).collect(),
             names => names.to_vec(),
@@ -143,33 +142,16 @@ fn read_header(
         let head = before.strip_suffix(b"\n").unwrap_or(before);
         return Ok((head.strip_suffix(b"\r").unwrap_or(head).to_vec(), names));
     }
-    let arena = Arena::default();
-    let (mut rows, mut end) = (Vec::new(), 0);
-    while let Some(range) = records.next_into(&mut fields) {
-        check_count(fields.len())?;
-        if dialect.trims() {
-            trim(chunk.bytes, dialect, &mut fields);
-        }
-        if plan.policies.invalid_utf8 == InvalidUtf8::Reject
-            && let Err(error) = std::str::from_utf8(&chunk.bytes[range.clone()])
-        {
-            let (input, at) = (name.clone(), range.start + error.valid_up_to());
-            let line = chunk.first_line + count_line_ends(&chunk.bytes[..at]) + 1;
-            let position = Position { input, record: 0, line, offset: chunk.offset + at as u64 };
-            return Err(Kind::HeaderNotUtf8 { position }.into());
-        }
-        let parts = fields.drain(..).map(|field| unquote(field.slice(chunk.bytes), dialect, &arena));
-        rows.push(parts.map(|part| String::from_utf8_lossy(part).into_owned()).collect());
-        end = range.end;
-    }
-    let mut names = joined_names(rows);
-    if let Some((mark, first)) = plan.input_options.header_mark.zip(names.first_mut())
+    let (rows, end) = header_parts(name, &chunk, dialect, plan.policies.invalid_utf8)?;
+    rows.iter().try_for_each(|row| check_count(row.len()))?;
+    let mut names = joined_names(&rows);
+    if let Some((mark, first)) = header_mark.zip(names.first_mut())
         && first.starts_with(char::from(mark))
     {
         first.remove(0);
     }
     // The rows that are skipped precede the records, too.
-    let skipped_rows = split.take_header(plan.input_options.skip_rows)?.map(|chunk| chunk.bytes);
+    let skipped_rows = split.take_header(skip_rows)?.map(|chunk| chunk.bytes);
     let mut head = match skipped_rows {
         Some(rows) => [before, chunk.bytes, rows].concat(),
         None => [before, &chunk.bytes[..end]].concat(),
@@ -180,11 +162,47 @@ fn read_header(
     Ok((head, names))
 }
 
+/// The values of the records in a header, and the end of the last of them in `chunk`.
+fn header_parts(
+    name: &Arc<str>,
+    chunk: &Chunk<'_>,
+    dialect: Dialect,
+    invalid_utf8: InvalidUtf8,
+) -> Result<(Vec<Vec<String>>, usize)> {
+    let arena = Arena::default();
+    let mut records = RecordParser::new(chunk.bytes, dialect);
+    let (mut fields, mut rows, mut end) = (Vec::new(), Vec::new(), 0);
+    while let Some(range) = records.next_into(&mut fields) {
+        if dialect.trims() {
+            trim(chunk.bytes, dialect, &mut fields);
+        }
+        let value = |field: &Span| unquote(field.slice(chunk.bytes), dialect, &arena);
+        let invalid = match std::str::from_utf8(&chunk.bytes[range.clone()]) {
+            Err(error) => Some(range.start + error.valid_up_to()),
+            // Escapes may stand for any bytes.
+            Ok(_) => {
+                let is_invalid = |field: &&Span| std::str::from_utf8(value(field)).is_err();
+                fields.iter().find(is_invalid).map(|field| field.start as usize)
+            }
+        };
+        if let (Some(at), InvalidUtf8::Reject) = (invalid, invalid_utf8) {
+            let input = name.clone();
+            let line = chunk.first_line + count_line_ends(&chunk.bytes[..at]) + 1;
+            let position = Position { input, record: 0, line, offset: chunk.offset + at as u64 };
+            return Err(Kind::HeaderNotUtf8 { position }.into());
+        }
+        rows.push(fields.iter().map(|field| String::from_utf8_lossy(value(field)).into_owned()).collect());
+        fields.clear();
+        end = range.end;
+    }
+    Ok((rows, end))
+}
+
 /// The names of the columns, from the rows of the header: the parts of each column, joined with a space.
 ///
 /// A part stands for the columns to its right, too, as a merged cell of a spreadsheet does: as far as their fields in its row
 /// are empty, they have no part in a row above, and they have one in a row below.
-fn joined_names(rows: Vec<Vec<String>>) -> Vec<String> {
+fn joined_names(rows: &[Vec<String>]) -> Vec<String> {
     let width = rows.iter().map(Vec::len).max().unwrap_or(0);
     let part = |row: usize, column: usize| rows[row].get(column).map_or("", String::as_str);
     let mut names = vec![String::new(); width];
@@ -228,8 +246,9 @@ mod tests {
             (&["a", "b,c"], &["a b", "c"]),
         ];
         for (rows, expected) in cases {
-            let rows = rows.iter().map(|row| row.split(',').map(str::to_owned).collect()).collect();
-            assert_eq!(joined_names(rows), expected);
+            let rows: Vec<Vec<_>> =
+                rows.iter().map(|row| row.split(',').map(str::to_owned).collect()).collect();
+            assert_eq!(joined_names(&rows), expected);
         }
     }
 }
