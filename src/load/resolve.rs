@@ -34,16 +34,18 @@ impl Conductor<'_> {
     /// The plan with the columns of the inputs, if it is to have those, and with the NULLs that it asks for.
     pub(super) fn resolve(&self, list: &[CsvInput], jobs: usize, scan_all: bool) -> Result<ResolvedPlan> {
         let (nulls, mut plan) = (&self.plan.nulls, self.plan.clone());
-        plan.conditions = plan.conditions.into_iter().map(|condition| with_nulls(condition, nulls)).collect();
+        let in_notation = |expr: Expr| match self.plan.notation == Notation::default() {
+            true => expr,
+            false => expr.with_notation(self.plan.notation),
+        };
+        let condition = |condition| in_notation(with_nulls(condition, nulls));
+        plan.conditions = plan.conditions.into_iter().map(condition).collect();
         if let Some(first) = list.first() {
             table::check_nulls(nulls, &first.header.names)?;
         }
         let mut resolved = self.with_columns(plan, list, jobs, scan_all)?;
         for column in &mut resolved.plan.table.columns {
-            column.value = with_nulls(column.value.clone(), nulls);
-            if self.plan.notation != Notation::default() {
-                column.value = column.value.clone().with_notation(self.plan.notation);
-            }
+            column.value = in_notation(with_nulls(column.value.clone(), nulls));
         }
         Ok(resolved)
     }

@@ -2,7 +2,7 @@
 
 use super::{Explanation, Note, grouped, grouped_count};
 use crate::error::Printable;
-use crate::plan::Dialect;
+use crate::plan::{Dialect, Escapes};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -132,13 +132,18 @@ fn describe(dialect: &Dialect) -> String {
         format!("'{}'", String::from_utf8_lossy(bytes).escape_debug().to_string().replace("\\\"", "\""))
     };
     let byte = |byte: u8| text(&[byte]);
-    let Dialect { delimiter, quote, escape, escapes: _, comment, trim } = dialect;
+    let Dialect { delimiter, quote, escape, escapes, comment, trim } = dialect;
     let mut description = match delimiter.is_blanks() {
         true => "fields separated by blanks".to_owned(),
         false => format!("fields separated by {}", text(delimiter.as_bytes())),
     };
     description += &quote.map_or(", no quotes".to_owned(), |quote| format!(", quoted by {}", byte(quote)));
-    description += &escape.map_or(String::new(), |escape| format!(", escaped by {}", byte(escape)));
+    let escapes = match escapes {
+        Escapes::Quoted => "",
+        Escapes::MySql => " as in MySQL",
+        Escapes::Postgres => " as in PostgreSQL",
+    };
+    description += &escape.map_or(String::new(), |escape| format!(", escaped by {}{escapes}", byte(escape)));
     let comment = comment.map(|prefix| format!(", comments start with {}", text(prefix.as_bytes())));
     description += &comment.unwrap_or_default();
     if *trim {

@@ -247,8 +247,6 @@ pub(crate) fn chunk_dialect(chunk: &[u8], dialect: Dialect) -> Dialect {
     let comment = dialect.comment.filter(|comment| occurs(&comment.as_bytes()[0]));
     // Blanks matter to the scanner only before a quote.
     let trim = dialect.trim && quote.is_some();
-    // Without this, an escape would apply to what it does not apply to in a dialect with quotes.
-    debug_assert!(escape.is_none() || dialect.escapes_everywhere() || quote.is_some());
     Dialect { quote, escape, comment, trim, ..dialect }
 }
 

@@ -8,7 +8,7 @@ use encoding_rs::Encoding;
 use oem_cp::code_table::DECODING_TABLE_CP_MAP;
 
 /// Names that are not spelled like a label of the Encoding Standard, without punctuation, each with such a label.
-const ALIASES: [(&str, &str); 23] = [
+const ALIASES: [(&str, &str); 27] = [
     ("utf8sig", "utf-8"),
     ("utf8bom", "utf-8"),
     ("u8", "utf-8"),
@@ -27,7 +27,11 @@ const ALIASES: [(&str, &str); 23] = [
     ("cp1200", "utf-16le"),
     ("cp1201", "utf-16be"),
     ("cp819", "latin1"),
-    ("8859", "latin1"),
+    ("utf16", "utf-16"),
+    ("utf16le", "utf-16le"),
+    ("utf16be", "utf-16be"),
+    ("eucjp", "euc-jp"),
+    ("euckr", "euc-kr"),
     ("latin7", "iso-8859-13"),
     ("latin8", "iso-8859-14"),
     ("latin9", "iso-8859-15"),

@@ -1,7 +1,6 @@
 //! Vector scanning for every dialect that is not plain: longer delimiters, blanks, escapes, comments, trimming.
 //!
-//! The grammar is that of [`ScalarScanner`], which scans the few blocks that the masks below do not decide. It departs from
-//! the scanner of plain dialects as follows:
+//! The grammar is that of [`ScalarScanner`]. The implementation departs from the scanner of plain dialects as follows:
 //!
 //! 1. Every other byte of a run of escapes is escaped. Addition finds the runs of odd length: a carry ripples through a run.
 //!    Escapes that apply only inside quotes are first taken to apply everywhere. Outside quotes this hides only quotes that
@@ -11,7 +10,8 @@
 //! 3. If the dialect trims, a quote may also open after the blanks at the start of a field. A carry ripples through them, too.
 //! 4. If blanks delimit fields, the blanks at the start of a record are line ends, and the byte after any other run is a
 //!    delimiter, unless it is a line end.
-//! 5. A block with what may be the start of a comment, or with an opening quote that may not open, is scanned byte by byte.
+//! 5. If an opening quote stands where none may open, the quotes of the block are visited one by one.
+//! 6. A block with what may be the start of a comment is scanned byte by byte.
 
 use super::scalar::{GrammarState, LINE_ENDS};
 use super::{
@@ -32,7 +32,7 @@ pub(crate) struct GeneralScanner {
     /// The bytes that [`Scan::scan_ends`] cannot skip.
     special: [u8; 4],
     state: State,
-    /// Scans the blocks that masks do not decide.
+    /// Scans the blocks with comments.
     scalar: ScalarScanner,
 }
 
@@ -175,19 +175,42 @@ impl GeneralScanner {
         }
     }
 
-    /// Returns the mask of the bytes after which the scanner is inside quotes, and the mask of closing quotes. Returns `None`
-    /// if a quote opens where none of `may_open` is set.
+    /// Returns the mask of the bytes after which the scanner is inside quotes, and the mask of closing quotes. A quote opens a
+    /// section where `may_open` is set, and directly after a closing quote.
     #[inline]
-    fn quoted_bytes(&self, quotes: u64, may_open: u64) -> Option<(u64, u64)> {
+    fn quoted_bytes(&self, quotes: u64, may_open: u64) -> (u64, u64) {
         if quotes == 0 {
-            return Some((self.state.in_quotes, 0));
+            return (self.state.in_quotes, 0);
         }
         let quoted = prefix_parity(quotes) ^ self.state.in_quotes;
         let quoted_before = quoted << 1 | self.state.in_quotes & 1;
         let closing = quotes & quoted_before;
         let opening = quotes & !quoted_before;
-        let may_open = may_open | closing << 1 | self.state.closed;
-        (opening & !may_open == 0).then_some((quoted, closing))
+        let may_open = may_open | self.state.closed;
+        if opening & !(may_open | closing << 1) == 0 {
+            (quoted, closing)
+        } else {
+            self.quoted_bytes_one_by_one(quotes, may_open)
+        }
+    }
+
+    /// As [`GeneralScanner::quoted_bytes`], quote by quote.
+    #[cold]
+    fn quoted_bytes_one_by_one(&self, mut quotes: u64, mut may_open: u64) -> (u64, u64) {
+        let (mut quoted, mut closing) = (self.state.in_quotes, 0);
+        while quotes != 0 {
+            let quote = quotes & quotes.wrapping_neg();
+            quotes ^= quote;
+            let from_quote_on = quote.wrapping_neg();
+            if quoted & quote != 0 {
+                closing |= quote;
+                may_open |= quote << 1;
+                quoted &= !from_quote_on;
+            } else if may_open & quote != 0 {
+                quoted |= from_quote_on;
+            }
+        }
+        (quoted, closing)
     }
 
     /// True if `block` consists of data and LFs, all outside quotes, and leaves no state that depends on more than its last
@@ -245,9 +268,7 @@ impl Scan for GeneralScanner {
             field_start |= u64::from(is_last);
         }
         let quotes = self.quote.map_or(0, |quote| equal(&vectors, quote)) & !escaped;
-        let Some((quoted, closing)) = self.quoted_bytes(quotes, field_starts) else {
-            return self.scan_scalar(block, rest);
-        };
+        let (quoted, closing) = self.quoted_bytes(quotes, field_starts);
         let masks = BlockMasks { delimiters: delimiters & !quoted, ends: line_ends & !quoted, lf, cr };
         let (masks, after_blank) = match is_blank_delimiter {
             true => self.after_blanks(masks),
