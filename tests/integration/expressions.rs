@@ -400,7 +400,8 @@ fn load(csv: &Path, sql: &str, tuning: Tuning) -> (Vec<Vec<Value>>, Report) {
     let _ = std::fs::remove_file(&database);
     let mut plan = Pipeline::parse("test", sql).unwrap_or_else(|error| panic!("{error}: {sql}")).into_plan();
     (plan.tuning, plan.policies.ragged) = (tuning, Ragged::Pad);
-    plan.nulls.texts = vec![NULL.to_owned()];
+    // Fields are compared as they are written, and the rows are written in quotes.
+    plan.nulls.texts = vec![NULL.to_owned(), format!("\"{NULL}\"")];
     let report = Loader::from(plan).load(csv, &database).unwrap_or_else(|error| panic!("{error}: {sql}"));
     let connection = Connection::open(database).unwrap();
     let mut statement = connection.prepare("SELECT * FROM t ORDER BY rowid").unwrap();
