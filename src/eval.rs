@@ -17,6 +17,7 @@ mod compile;
 pub(crate) mod format_strings;
 pub(crate) mod functions;
 mod interpreter;
+mod notation;
 mod properties;
 mod random;
 pub(crate) mod sqlite;

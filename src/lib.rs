@@ -136,4 +136,4 @@ pub use error::{
     ColumnUse, Error, FieldCountCause, FileFormat, Kind, Oddity, PlanError, Position, Reason, Result,
     SqliteError, Warning,
 };
-pub use loader::Loader;
+pub use loader::{Format, Loader};

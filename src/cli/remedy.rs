@@ -219,6 +219,7 @@ fn option_for(column_use: ColumnUse) -> Option<&'static str> {
         ColumnUse::Select => "--select",
         ColumnUse::Rename => "--rename",
         ColumnUse::Type => "--type",
+        ColumnUse::Null => "--null",
         ColumnUse::NotNull => "--not-null",
         ColumnUse::PrimaryKey => "--pk",
         ColumnUse::Unique => "--unique",
@@ -248,7 +249,7 @@ fn for_plan(error: &PlanError) -> Option<&'static str> {
         }
         PlanError::NotStrictType { .. } => "use one of them with --type, or leave out --strict",
         PlanError::UnknownEncoding { .. } => {
-            "use a label of the Encoding Standard with --encoding, such as utf-16le, windows-1252 or shift_jis"
+            "use a label of the Encoding Standard or a DOS code page with --encoding, such as utf-16le, latin-1, cp850 or shift_jis"
         }
         PlanError::TooManyPages => "use a larger --page-size",
         _ => return None,

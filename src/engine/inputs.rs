@@ -7,12 +7,13 @@ use crate::batch::{Chunk, RowOrigin, Span};
 use crate::error::{Error, Kind, Position, Result, Warning};
 use crate::eval::sqlite::column_limit;
 use crate::eval::{Program, Seed};
+use crate::format::csv::footer::{WithoutFooter, first_records};
 use crate::format::csv::header::Header;
 use crate::format::csv::lines::position;
 use crate::format::csv::parse::RecordParser;
 use crate::format::recognize::recognize_zip;
 use crate::input::{Input, OpenInput};
-use crate::plan::{ColumnRef, Dialect, Plan, Table};
+use crate::plan::{ColumnRef, Plan, Table};
 use crate::report::Note;
 use bytes::Bytes;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -198,6 +199,7 @@ impl<'s> Inputs<'s> {
         Worker::new(program, header.dialect, header.width)
             .with_header(&header.first, header.ends_with_cr)
             .with_policies(&self.plan.policies)
+            .with_skip_empty(self.plan.input_options.skip_empty)
     }
 
     /// Whether the worker of one input can take the chunks of another.
@@ -270,7 +272,8 @@ impl<'s> Inputs<'s> {
         let mut bytes = split.offset() as u64;
         let mut flow = ControlFlow::Continue(());
         let take = |chunk: Chunk<'_>, window: &Bytes| {
-            let chunk = Chunk { input: number, ..first_records(chunk, most - records, header.dialect) };
+            let wanted = usize::try_from(most - records).unwrap_or(usize::MAX);
+            let chunk = Chunk { input: number, ..first_records(chunk, wanted, header.dialect) };
             records += chunk.records as u64;
             bytes = chunk.offset + chunk.bytes.len() as u64;
             chunks += 1;
@@ -280,6 +283,7 @@ impl<'s> Inputs<'s> {
                 false => ControlFlow::Break(()),
             }
         };
+        let split = WithoutFooter::new(split, header.dialect, self.plan.input_options.skip_footer);
         split.for_each_chunk(&**file, take).map_err(checked)?;
         if chunks == 0 {
             file.check()?;
@@ -326,15 +330,6 @@ impl<'s> Inputs<'s> {
         let span = Span { start: range.start as u32, end: range.end as u32 };
         Some(position(input.name(), &chunk, RowOrigin { number: place.number, span }))
     }
-}
-
-/// The chunk without records beyond its first `most`.
-fn first_records(chunk: Chunk<'_>, most: u64, dialect: Dialect) -> Chunk<'_> {
-    let Some(most) = usize::try_from(most).ok().filter(|most| *most < chunk.records) else { return chunk };
-    let mut records = RecordParser::new(chunk.bytes, dialect);
-    let mut ranges = std::iter::from_fn(|| records.next_into(&mut Vec::new()));
-    let end = ranges.nth(most).map_or(chunk.bytes.len(), |range| range.start);
-    Chunk { bytes: &chunk.bytes[..end], records: most, ..chunk }
 }
 
 #[cfg(test)]

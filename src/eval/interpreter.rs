@@ -3,6 +3,7 @@
 use super::Seed;
 use super::calls;
 use super::compile::{Block, Constant, Op, OpIndex, TypedOp};
+use super::notation::in_sql_notation;
 use super::random::{RandomStream, uuid4, uuid7, uuids};
 use super::sqlite::{EvalFailure, Session};
 use super::texts::{concat, upper};
@@ -142,10 +143,14 @@ impl Interpreter {
             Op::LineNumber => {
                 Values::Integers(arena.list(records.lines().iter().map(|line| *line as i64 + 1)))
             }
-            Op::NullIf(operand, texts) => {
-                let is_null = |row| match columns[*operand].get(row) {
-                    Value::Text(text) => texts.iter().any(|null| **null == *text),
-                    _ => false,
+            Op::InSqlNotation(operand, notation, keeps_text) => {
+                in_sql_notation(columns[*operand], (*notation, *keeps_text), row_count, arena)
+            }
+            Op::NullIf(operand, texts, column) => {
+                let is_one = |text: &[u8]| texts.iter().any(|null| **null == *text);
+                let is_null = |row| match column {
+                    Some(column) => is_one(records.written(*column, row)),
+                    None => matches!(columns[*operand].get(row), Value::Text(text) if is_one(text)),
                 };
                 null_where(columns[*operand], is_null, row_count, arena)
             }

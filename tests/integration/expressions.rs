@@ -420,7 +420,8 @@ fn load(csv: &Path, mut plan: Plan, tuning: Tuning) -> Option<(Vec<Vec<Value>>, 
     let database = csv.with_extension("db");
     let _ = std::fs::remove_file(&database);
     (plan.tuning, plan.policies.ragged) = (tuning, Ragged::Pad);
-    plan.nulls.texts = vec![NULL.to_owned()];
+    // Fields are compared as they are written, and the rows are written in quotes.
+    plan.nulls.texts = vec![NULL.to_owned(), format!("\"{NULL}\"")];
     let report = match Loader::from(plan.clone()).load(csv, &database) {
         Err(error) if matches!(error.kind(), Kind::NothingLoaded { .. }) => return None,
         loaded => loaded.unwrap_or_else(|error| panic!("{error}: {plan:?}")),

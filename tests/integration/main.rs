@@ -20,6 +20,7 @@ mod durability;
 mod examples;
 mod expressions;
 mod failure_reports;
+mod formats;
 mod functions;
 mod grammar;
 mod inferred_types;
