@@ -101,7 +101,11 @@ impl Interpreter {
                 Op::Typed(texts, to, otherwise) => {
                     let typed =
                         TypedOp { column: block.column_name(*texts), to: *to, on_mismatch: *otherwise };
-                    let on_mismatch = |mismatch| on_mismatch(index, typed, mismatch);
+                    let fields = match &block.ops[*texts] {
+                        Op::InSqlNotation(operand, ..) => Some(state.columns[*operand]),
+                        _ => None,
+                    };
+                    let on_mismatch = |mismatch| on_mismatch(index, typed, as_written(mismatch, fields));
                     let texts = state.columns[*texts];
                     Some(parse_typed(texts, (*to, *otherwise), row_count, arena, on_mismatch))
                 }
@@ -173,6 +177,18 @@ impl Interpreter {
                 Values::Integers(arena.list(load_records.map(|record| integer(stream.words_of(record)))))
             }
         }
+    }
+}
+
+/// The mismatch with the text in `fields`, if the text that is not of its type was made from them.
+fn as_written<'a>(mismatch: Mismatch<'a>, fields: Option<Values<'a>>) -> Mismatch<'a> {
+    match (mismatch, fields) {
+        (Mismatch::NotOfType { row, text, .. }, Some(fields))
+            if let Value::Text(written) = fields.get(row) =>
+        {
+            Mismatch::NotOfType { row, text, written }
+        }
+        (mismatch, _) => mismatch,
     }
 }
 

@@ -1,7 +1,8 @@
 //! Named formats, and the options that describe what programs write.
 
-use crate::common::{TestDir, rows_of};
+use crate::common::{Running, TestDir, rows_of};
 use rusqlite::types::Value;
+use std::process::{Command, Stdio};
 
 /// Loads `csv` with each writer. Returns the declared columns, and the rows as SQL literals.
 #[track_caller]
@@ -163,6 +164,7 @@ fn records_without_a_value_are_skipped_and_counted() {
             (&7.into(), &2.into(), &5.into())
         );
         assert!(outcome.stderr.contains("5 skipped without a value"), "{}", outcome.stderr);
+        assert!(!outcome.stderr.contains("warning"), "{}", outcome.stderr);
         std::fs::remove_file(dir.path("out.db")).unwrap();
     }
     let many = format!("a,b\n{}", "1,2\n,\n".repeat(50_000));
@@ -214,8 +216,46 @@ fn numbers_may_be_written_with_other_marks() {
     let rows = rows_of(&dir.open("out.db"), "SELECT a FROM t");
     assert_eq!(rows, [[Value::Real(1.5)], [Value::Real(1.5)]]);
     let append = ["load", "point.csv", "out.db", "-t", "t", "-d", ";", "--decimal", ",", "--append"];
-    dir.run(&append).expect_code(1).assert_single_message(&["record 1"]);
+    let outcome = dir.run(&append).expect_code(1);
+    outcome.assert_single_message(&["record 1", "\"1.5\"", "\"a\""]);
     dir.run(&[&load[..], &["--thousands", ","]].concat()).expect_code(2);
+}
+
+#[test]
+fn sql_sees_numbers_that_are_written_with_other_marks() {
+    let dir = TestDir::new();
+    dir.write("in.csv", "name;price;code\nbolt;1.234,50;1.5\nnut;9,75;2,50\n;;\n");
+    let select = "name, price * 2 AS double, price || '' AS text, code, typeof(price) AS type";
+    let load = ["load", "in.csv", "out.db", "-t", "t", "--replace", "-d", ";", "--decimal", ","];
+    let text = |text: &str| Value::Text(text.to_owned());
+    // SQLite evaluates the second condition.
+    for condition in ["price > 10", "price > 10 AND json_type('[]') = 'array'"] {
+        let options = ["--thousands", ".", "--select", select, "--where", condition];
+        dir.run(&[&load[..], &options].concat()).expect_code(0);
+        let rows = rows_of(&dir.open("out.db"), "SELECT * FROM t");
+        let expected = [text("bolt"), Value::Real(2469.0), text("1234.5"), text("1.5"), text("real")];
+        assert_eq!(rows, [expected], "{condition}");
+    }
+    // Messages quote a value as it is written.
+    dir.write("in.csv", "price\n1,5\n2.5\n");
+    let outcome = dir.run(&load).expect_code(0);
+    assert!(outcome.stderr.contains("a value that is not a number at line 3: \"2.5\""), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_footer_is_left_out_of_an_input_that_is_read_in_parts() {
+    let dir = TestDir::new();
+    let rows = "1,some text to fill the parts of an input that is read in parts\n".repeat(60_000);
+    dir.write("in.csv", format!("a,b\nunit,unit\n{rows}total,60000\n\nend,\n"));
+    let load = ["load", "-", "out.db", "-t", "t", "--skip-rows", "1", "--skip-footer", "2", "--replace"];
+    for (limit, count) in [("1", 1), ("70000", 60_000), ("60000", 60_000), ("59999", 59_999)] {
+        let mut pipe = Command::new("cat").arg(dir.path("in.csv")).stdout(Stdio::piped()).spawn().unwrap();
+        let command = dir.command(&[&load[..], &["--limit", limit]].concat());
+        Running::start_with_stdin(command, pipe.stdout.take().unwrap()).wait().expect_code(0);
+        pipe.wait().unwrap();
+        let found = rows_of(&dir.open("out.db"), "SELECT sum(a), typeof(a) FROM t GROUP BY 2");
+        assert_eq!(found, [[Value::Integer(count), Value::Text("integer".to_owned())]], "{limit}");
+    }
 }
 
 #[test]

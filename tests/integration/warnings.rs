@@ -203,7 +203,7 @@ fn ordinary_files_give_no_warnings() {
         numbers.replace(',', "\t"),
         format!("\u{feff}{numbers}"),
         "a,b\n\"x \"\"y\"\"\",\"line\nbreak\"\n\"\",\"é,\r\n\"\n".to_owned(),
-        "\"id\",\"name\"\n\"1\",\"Ann\"\n\"2\",\"Bob\"\n".repeat(1),
+        "\"id\",\"name\"\n\"1\",\"Ann\"\n\"2\",\"Bob\"\n".to_owned(),
         "a,b\n\n1,2\n\n\n3,4\n\n".to_owned(),
         "word\nword\napple\n".to_owned(),
         "text\nHello, world\nHello; world\n".replace(',', ""),
@@ -302,6 +302,7 @@ fn pipelines_and_the_library_detect_the_delimiter() {
     let pipeline = Loader::from(Pipeline::parse("people.sql", people::SQL).unwrap());
     let columns = vec![Column::new("age", "INTEGER", Expr::Field("age".into()))];
     for loader in [pipeline.clone(), Loader::from(Table::new("people", columns))] {
+        let loader = loader.if_exists(sqload::plan::IfExists::Replace);
         assert_eq!(loader.load(dir.path("people.csv"), dir.path("out.db")).unwrap().loaded, 1);
     }
     // A delimiter that is given wins, and the error names it.

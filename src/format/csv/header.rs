@@ -406,10 +406,17 @@ mod tests {
         let mut plan = Plan::new(Table::new("t", vec![column]));
         plan.input_options.skip_lines = 1;
         plan.input_options.detect_delimiter = true;
-        for (rows, names, first_record) in
-            [(1, ["a", "b\n"], 19), (2, ["a c", "b\n d"], 23), (0, ["column1", "column2"], 12)]
-        {
+        let cases = [
+            ((1, 0), ["a", "b\n"], 19),
+            ((2, 0), ["a c", "b\n d"], 23),
+            ((0, 0), ["column1", "column2"], 12),
+            ((1, 2), ["a", "b\n"], 27),
+            ((1, 9), ["a", "b\n"], 31),
+            ((0, 1), ["column1", "column2"], 19),
+        ];
+        for ((rows, skipped_rows), names, first_record) in cases {
             plan.input_options.header_rows = rows;
+            plan.input_options.skip_rows = skipped_rows;
             let name: Arc<str> = "in".into();
             let header = Header::read(&name, &Trickle(csv, AtomicUsize::new(0)), &plan, 2).unwrap();
             assert_eq!(header.names, names);

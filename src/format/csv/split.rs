@@ -237,8 +237,11 @@ impl<'a> Split<'a> {
         let (mut after_end, mut after_cr) = (1, 0);
         let mut buffer = [0; BLOCK_BYTES];
         let mut at = 0;
+        // The bytes after a block show whether its last bytes start a comment.
+        let has_long_prefix = self.dialect.comment.is_some_and(|comment| comment.as_bytes().len() > 1);
+        let needs_lookahead = !self.is_all && has_long_prefix;
         while at < self.rest.len() {
-            if !self.is_all && self.rest.len() < at + BLOCK_BYTES + LOOKAHEAD_BYTES {
+            if needs_lookahead && self.rest.len() < at + BLOCK_BYTES + LOOKAHEAD_BYTES {
                 return None;
             }
             // A cut between CR and LF would count the line twice.
