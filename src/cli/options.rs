@@ -3,6 +3,7 @@
 use super::run::Task;
 use super::sizes::{parse_duration, parse_size};
 use super::terminal::{self, ProgressDisplay};
+use super::types::{TypeList, parse_types};
 use clap::{ArgAction, Args, ValueEnum};
 use sqload::Loader;
 use sqload::plan::{Delimiter, InvalidUtf8, OnError, Ragged, Synchronous, Tuning, WriterChoice};
@@ -91,6 +92,14 @@ struct InputOptions {
     /// Load fields with this text as NULL; may be repeated.
     #[arg(long, value_name = "TEXT")]
     null: Vec<String>,
+    /// Declare the types of columns: 'a=REAL,b=VARCHAR(10)'. Any type of SQLite is accepted. REAL takes every number, rounded;
+    /// INTEGER canonical integers; DATE, NUMERIC and the like keep text; BLOB takes hexadecimal digits. Records with another
+    /// value are rejected.
+    #[arg(long = "type", value_name = "COL=TYPE,...", value_parser = parse_types)]
+    types: Vec<TypeList>,
+    /// Make all columns TEXT.
+    #[arg(long)]
+    all_text: bool,
     /// Skip N lines before the header.
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip_lines: u64,
@@ -302,12 +311,15 @@ impl InputOptions {
         let loader = set(loader, delimiter, Loader::delimiter);
         let loader = set(loader, self.encoding.as_ref(), Loader::encoding);
         let loader = self.null.iter().fold(loader, Loader::null);
+        let types = self.types.iter().flat_map(|TypeList(types)| types);
+        let loader = types.fold(loader, |loader, (column, declared)| loader.column_type(column, declared));
         loader
             .quote(self.quote.0)
             .escape(self.escape)
             .comment(self.comment)
             .trim(self.trim)
             .empty_null(self.empty_null)
+            .all_text(self.all_text)
             .skip_lines(self.skip_lines)
             .force(self.force)
             .max_record_bytes(self.max_record_size)

@@ -104,8 +104,8 @@ fn assert_holds_large_csv(dir: &TestDir, table: &str, records: usize) {
 
 #[test]
 fn inputs_may_be_larger_than_the_address_space() {
-    const RECORDS: usize = 86_000;
-    const LIMIT_KIB: usize = 250_000;
+    const RECORDS: usize = 104_000;
+    const LIMIT_KIB: usize = 300_000;
     let dir = TestDir::new();
     let csv = large_csv(RECORDS);
     assert!(csv.len() > LIMIT_KIB << 10);
