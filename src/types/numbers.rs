@@ -453,7 +453,10 @@ mod tests {
         let (start, last) = mantissa.split_at(mantissa.len() - 1);
         let digit: u8 = last.parse().unwrap();
         let neighbours = [digit.checked_sub(1), Some(digit + 1).filter(|digit| *digit < 10)];
-        neighbours.into_iter().flatten().any(|digit| format!("{start}{digit}e{exponent}").parse() == Ok(number))
+        neighbours
+            .into_iter()
+            .flatten()
+            .any(|digit| format!("{start}{digit}e{exponent}").parse() == Ok(number))
     }
 
     #[test]
