@@ -162,7 +162,7 @@ fn without_format(spellings: &[Spellings]) -> impl Iterator<Item = usize> {
 
 impl AddAssign<&Self> for TypeFeedback {
     fn add_assign(&mut self, other: &Self) {
-        self.is_mismatched |= other.is_mismatched;
+        self.is_mismatched = self.is_mismatched || other.is_mismatched;
         self.real_columns.extend(&other.real_columns);
         self.long_integer_columns.extend(&other.long_integer_columns);
         for (is_numeric_affinity, all) in [(false, &other.spellings), (true, &other.numeric_spellings)] {

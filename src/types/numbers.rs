@@ -461,7 +461,7 @@ mod tests {
 
     #[test]
     fn the_even_one_of_two_shortest_forms_is_a_real() {
-        assert!(has_two_shortest_forms(567_958_085_108_913.25));
+        assert!(has_two_shortest_forms("567958085108913.25".parse().unwrap()));
         assert!(real(b"567958085108913.2").is_some() && real(b"567958085108913.3").is_none());
     }
 
