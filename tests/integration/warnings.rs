@@ -203,7 +203,7 @@ fn ordinary_files_give_no_warnings() {
         numbers.replace(',', "\t"),
         format!("\u{feff}{numbers}"),
         "a,b\n\"x \"\"y\"\"\",\"line\nbreak\"\n\"\",\"é,\r\n\"\n".to_owned(),
-        "\"id\",\"name\"\n\"1\",\"Ann\"\n\"2\",\"Bob\"\n".repeat(1),
+        "\"id\",\"name\"\n\"1\",\"Ann\"\n\"2\",\"Bob\"\n".to_owned(),
         "a,b\n\n1,2\n\n\n3,4\n\n".to_owned(),
         "word\nword\napple\n".to_owned(),
         "text\nHello, world\nHello; world\n".replace(',', ""),
