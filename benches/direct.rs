@@ -45,7 +45,8 @@ fn with_rows<T>(csv: &str, table: &Table, then: impl FnOnce(&[Rows<'_>]) -> T) -
 /// Creates a file of people in `directory` and returns its path.
 fn create_csv(directory: &Path, rows: u64) -> PathBuf {
     let path = directory.join("people.csv");
-    sqload::demo::generate::create_file(&path, rows, Some(1), &Default::default(), &false.into()).unwrap();
+    let people = sqload::demo::generate::Sample { rows, seed: Some(1) };
+    sqload::demo::generate::create_file(&path, people, true, &Default::default(), &false.into()).unwrap();
     path
 }
 

@@ -55,7 +55,8 @@ fn bench(c: &mut Criterion) {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     let (input, database) = (path("people.csv"), path("people.db"));
-    sqload::demo::generate::create_file(&input, rows, Some(1), &Default::default(), &false.into()).unwrap();
+    let people = sqload::demo::generate::Sample { rows, seed: Some(1) };
+    sqload::demo::generate::create_file(&input, people, true, &Default::default(), &false.into()).unwrap();
     assert_eq!(load(&input, &database), rows);
     let bytes = std::fs::read(&database).unwrap();
     assert_eq!(baseline(&input, &path("baseline.db")), rows);

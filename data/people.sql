@@ -1,4 +1,5 @@
 -- People with a key that sorts by row, the last name in capitals and an e-mail address.
+DROP TABLE IF EXISTS people;
 CREATE TABLE people (id BLOB PRIMARY KEY, first_name TEXT, last_name TEXT, age INTEGER, email TEXT);
 
 INSERT INTO people

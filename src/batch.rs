@@ -24,7 +24,8 @@ pub(crate) use strings_builder::{MAX_STRINGS_BYTES, StringsBuilder, copy_text};
 pub(crate) use value::null_where;
 pub use value::{Value, Values};
 
-use crate::error::Reason;
+use crate::error::{Oddity, Reason};
+use crate::types::{RealFormat, Spellings};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::ops::AddAssign;
@@ -67,30 +68,108 @@ impl AddAssign for Repairs {
     }
 }
 
-/// Evidence against inferred column types. Columns are numbered from 0, in the order of the table.
-#[derive(Debug, Clone, Default)]
-pub struct TypeFeedback {
-    /// A column with a value that does not fit its type, other than the cases below.
-    pub mismatched: Option<usize>,
-    /// INTEGER columns that contain a REAL.
-    pub real_columns: BTreeSet<usize>,
-    /// INTEGER columns that contain an integer with more digits than a REAL preserves.
-    pub long_integer_columns: BTreeSet<usize>,
+/// How many records look wrong, for each way in which they can.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Oddities([OddityCount; Oddity::ALL.len()]);
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct OddityCount {
+    count: u64,
+    /// The line of the first one, counted from 1; 0 if there is none.
+    first_line: u64,
 }
 
-impl TypeFeedback {
-    /// Returns a column that can neither keep its type nor be widened from INTEGER to REAL. Its type must be inferred
-    /// again.
-    pub(crate) fn column_to_reinfer(&self) -> Option<usize> {
-        self.mismatched.or_else(|| self.real_columns.intersection(&self.long_integer_columns).next().copied())
+impl Oddities {
+    /// Adds records that follow those counted so far; the first is at `line`, counted from 1.
+    pub(crate) fn add(&mut self, oddity: Oddity, count: u64, line: u64) {
+        let known = &mut self.0[oddity as usize];
+        if known.count == 0 {
+            known.first_line = line;
+        }
+        known.count += count;
+    }
+
+    /// Each oddity that occurs, with its count and the line of the first record.
+    pub fn iter(&self) -> impl Iterator<Item = (Oddity, u64, u64)> {
+        let found = Oddity::ALL.into_iter().zip(self.0).filter(|(_, found)| found.count > 0);
+        found.map(|(oddity, OddityCount { count, first_line })| (oddity, count, first_line))
+    }
+
+    /// True if no record looks wrong.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 }
 
-impl AddAssign for TypeFeedback {
-    fn add_assign(&mut self, mut other: Self) {
-        self.mismatched = self.mismatched.or(other.mismatched);
-        self.real_columns.append(&mut other.real_columns);
-        self.long_integer_columns.append(&mut other.long_integer_columns);
+impl AddAssign for Oddities {
+    /// Adds those of records that follow.
+    fn add_assign(&mut self, other: Self) {
+        other.iter().for_each(|(oddity, count, line)| self.add(oddity, count, line));
+    }
+}
+
+/// Evidence against inferred column types. Columns are numbered from 0, in the order of the table.
+#[derive(Debug, Clone, Default)]
+pub struct TypeFeedback {
+    /// True if a value does not fit the inferred type of its column, other than in the cases below.
+    pub is_mismatched: bool,
+    /// INTEGER columns that contain a REAL.
+    pub real_columns: BTreeSet<usize>,
+    /// INTEGER columns that contain an integer whose digits a REAL does not preserve.
+    pub long_integer_columns: BTreeSet<usize>,
+    /// How the numbers of each inferred column are spelled. Columns behind the last one with numbers can be absent.
+    pub(crate) spellings: Vec<Spellings>,
+    /// The same for columns of numeric affinity.
+    pub(crate) numeric_spellings: Vec<Spellings>,
+}
+
+impl TypeFeedback {
+    /// True if a column can neither keep its type nor be widened from INTEGER to REAL, so that types must be inferred again.
+    pub(crate) fn needs_inference(&self) -> bool {
+        self.is_mismatched
+            || !self.real_columns.is_disjoint(&self.long_integer_columns)
+            || without_format(&self.spellings).next().is_some()
+    }
+
+    /// The columns of numeric affinity whose numbers are spelled in ways that no format gives back.
+    pub(crate) fn mixed_numeric_columns(&self) -> impl Iterator<Item = usize> {
+        without_format(&self.numeric_spellings)
+    }
+
+    /// The format of a REAL column with an inferred type, if it has values.
+    pub(crate) fn format(&self, column: usize) -> Option<RealFormat> {
+        self.spellings.get(column).filter(|spellings| !spellings.is_empty())?.format()
+    }
+
+    /// Adds spellings of numbers in `column`.
+    pub(crate) fn add_spellings(&mut self, column: usize, is_numeric_affinity: bool, other: &Spellings) {
+        let all = if is_numeric_affinity { &mut self.numeric_spellings } else { &mut self.spellings };
+        if all.len() <= column {
+            all.resize(column + 1, Spellings::default());
+        }
+        all[column].merge(other);
+    }
+}
+
+/// The columns whose spellings have no format.
+fn without_format(spellings: &[Spellings]) -> impl Iterator<Item = usize> {
+    spellings
+        .iter()
+        .enumerate()
+        .filter(|(_, spellings)| spellings.format().is_none())
+        .map(|(column, _)| column)
+}
+
+impl AddAssign<&Self> for TypeFeedback {
+    fn add_assign(&mut self, other: &Self) {
+        self.is_mismatched = self.is_mismatched || other.is_mismatched;
+        self.real_columns.extend(&other.real_columns);
+        self.long_integer_columns.extend(&other.long_integer_columns);
+        for (is_numeric_affinity, all) in [(false, &other.spellings), (true, &other.numeric_spellings)] {
+            for (column, spellings) in all.iter().enumerate() {
+                self.add_spellings(column, is_numeric_affinity, spellings);
+            }
+        }
     }
 }
 
@@ -113,4 +192,6 @@ pub struct Rows<'a> {
     pub type_feedback: TypeFeedback,
     /// Counts for the records that were not rejected for their form or types.
     pub repairs: Repairs,
+    /// The records that look wrong, rejected ones included.
+    pub oddities: Oddities,
 }

@@ -15,9 +15,12 @@ mod remedy;
 mod run;
 #[cfg(test)]
 mod setters;
+mod sizes;
 mod terminal;
+mod types;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use load::Load;
 use options::Verbosity;
 use pipeline::RunPipeline;
@@ -41,19 +44,43 @@ enum Command {
     ///
     /// Columns that contain only numbers are INTEGER or REAL, if that preserves every value. All others are TEXT, so 007
     /// stays 007.
-    #[command(after_help = load::EXAMPLES, mut_arg("on_error", |arg| arg.default_value("abort")))]
+    #[command(after_help = load::EXAMPLES)]
     Load(Box<Load>),
     /// Load CSV files as described by a pipeline in SQL.
     ///
-    /// A pipeline consists of CREATE TABLE, INSERT INTO ... SELECT ... FROM input [WHERE ...], and any number of
-    /// CREATE INDEX, CREATE VIEW and ANALYZE; `input` stands for the CSV files. An existing table of that name is replaced;
-    /// everything else in the database is kept.
+    /// A pipeline consists of CREATE TABLE, INSERT INTO ... SELECT ... FROM input [WHERE ...] [ON CONFLICT ...], and any
+    /// number of CREATE INDEX, CREATE VIEW and ANALYZE; `input` stands for the CSV files. An existing table of that name is
+    /// an error, unless DROP TABLE IF EXISTS precedes CREATE TABLE; everything else in the database is kept.
     #[command(after_help = pipeline::EXAMPLES)]
     RunPipeline(Box<RunPipeline>),
     /// Check a pipeline against its input without loading anything.
     ///
-    /// Prints the table, the evaluator of each expression, and the first rows. Equivalent to run-pipeline --dry-run.
+    /// Prints the table, the evaluator of each expression, and the first rows. Equivalent to run-pipeline --dry-run; exits
+    /// as the load would.
     Check(Box<RunPipeline>),
+}
+
+/// The parsed arguments of the program. Ends the program if they are wrong, or if they ask for help.
+pub(crate) fn parse() -> Cli {
+    Cli::try_parse().unwrap_or_else(|error| with_missing_database(error).exit())
+}
+
+/// The error for one path after `load`, which clap takes for the database.
+fn with_missing_database(error: clap::Error) -> clap::Error {
+    let is_missing = |missing: &ContextValue| matches!(missing, ContextValue::Strings(names) if names.iter().eq(["<INPUT>..."]));
+    if error.kind() != ErrorKind::MissingRequiredArgument
+        || !error.get(ContextKind::InvalidArg).is_some_and(is_missing)
+    {
+        return error;
+    }
+    let message = "the database is missing: sqload load <INPUT>... <DATABASE>\n\nIf --auto-id precedes the files, write --auto-id=NAME.";
+    let mut command = Cli::command();
+    // The usage of a subcommand names the program only after this.
+    command.build();
+    match command.find_subcommand_mut("load") {
+        Some(load) => load.error(ErrorKind::MissingRequiredArgument, message),
+        None => error,
+    }
 }
 
 #[derive(Debug, Args)]
@@ -61,9 +88,12 @@ struct CreateFile {
     /// Number of people.
     #[arg(long, value_name = "N")]
     number_rows: u64,
-    /// Write to FILE.
-    #[arg(short, long, value_name = "FILE", default_value = "data/people.csv")]
-    output: PathBuf,
+    /// Write to FILE, which must not exist; `-` is standard output [default: data/people.csv, which is replaced].
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace FILE if it exists.
+    #[arg(long)]
+    force: bool,
     /// Generate the same file for the same seed [default: a random seed].
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -75,7 +105,6 @@ struct CreateFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

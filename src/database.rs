@@ -11,19 +11,22 @@ mod dry_run;
 mod file_control;
 mod inspect;
 mod open;
+mod replaced;
 mod snapshot;
 
 use crate::error::{Error, Kind, Result};
 use crate::files::staged::StagedFile;
-use crate::plan::{IfExists, OnConflict, Table, Tuning};
+use crate::plan::{IfExists, Table, Tuning};
+use crate::report::{Note, Replaced};
 use crate::schema::ddl::{create_table_sql, quote_name};
 pub(crate) use commit::Committed;
 use conflict_clause::has_on_conflict_replace;
 pub(crate) use dry_run::DryRun;
 use inspect::check_column_count;
-pub(crate) use inspect::{existing_columns, existing_names};
+pub(crate) use inspect::{existing_columns, existing_keys, existing_names, existing_sql};
 pub(crate) use open::check_path;
 use open::{OpenTarget, interrupt_on, open_existing, open_staged, open_target, resolve_path};
+use replaced::{prepare_view, replaced};
 use rusqlite::{Connection, OptionalExtension};
 pub(crate) use snapshot::SchemaSnapshot;
 use std::fs::File;
@@ -45,6 +48,8 @@ pub(crate) struct Target {
     old: Option<Connection>,
     /// Why an existing database is changed in place.
     in_place_reason: Option<String>,
+    /// What the load replaces.
+    replaced: Option<Replaced>,
     /// Rows that the table had before the load and keeps. 0 unless the result is to be verified.
     rows_before: u64,
     tuning: Tuning,
@@ -73,8 +78,10 @@ impl Target {
     ) -> Result<Self> {
         let path = resolve_path(path)?;
         let opened = open_target(&path, table, tuning, keeps_journal, expected)?;
-        let OpenTarget { mut connection, staged, old, in_place_reason } = opened;
+        let OpenTarget { mut connection, staged, mut old, in_place_reason } = opened;
         check_column_count(&connection, &path, table)?;
+        let replaced = replaced(old.as_mut().unwrap_or(&mut connection), table)
+            .map_err(|source| Error::sqlite("read", &path, source))?;
         let begin_sql = if staged.is_some() { "BEGIN EXCLUSIVE" } else { "" };
         let rows_before = interrupt_on(&mut connection, stop.clone())
             .and_then(|()| connection.execute_batch(begin_sql))
@@ -86,6 +93,7 @@ impl Target {
             staged,
             old,
             in_place_reason,
+            replaced,
             rows_before,
             tuning: tuning.clone(),
             stop,
@@ -95,6 +103,26 @@ impl Target {
     /// Why an existing database is changed in place; `None` if the database is a new file, which no other process has open.
     pub(crate) fn in_place_reason(&self) -> Option<&str> {
         self.in_place_reason.as_deref()
+    }
+
+    /// What the load replaces; `None` if it does not replace a table.
+    pub(crate) fn replaced(&self) -> Option<&Replaced> {
+        self.replaced.as_ref()
+    }
+
+    /// A note for each view that read the replaced table, and cannot read the new one.
+    ///
+    /// # Errors
+    /// [`Kind::Internal`] if the database is detached.
+    pub(crate) fn broken_views(&self) -> Result<Vec<Note>> {
+        let Some(Replaced { views, .. }) = &self.replaced else { return Ok(Vec::new()) };
+        let mut notes = Vec::new();
+        for view in views {
+            if let Err(error) = prepare_view(self.connection()?, view) {
+                notes.push(Note::BrokenView { view: view.clone(), message: message(&error) });
+            }
+        }
+        Ok(notes)
     }
 
     /// The connection to insert rows through.
@@ -145,20 +173,21 @@ impl Target {
         &self.path
     }
 
-    /// Checks the integrity of the whole database, and that `table` has `rows` more rows than before the load.
+    /// Checks the integrity of the whole database, and that `table` has as many more rows than before the load as were
+    /// inserted.
     ///
     /// # Errors
     /// [`Kind::Verify`] if a check fails, [`Kind::Sqlite`] if it cannot be made.
-    pub(crate) fn verify(&self, table: &Table, rows: u64) -> Result<()> {
+    pub(crate) fn verify(&self, table: &Table, inserted: u64) -> Result<()> {
         let failed = |source| Error::sqlite("verify", &self.path, source);
         let count_sql = format!("SELECT count(*) FROM {}", quote_name(&table.name));
         let connection = self.connection()?;
         let check = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
         let counted = connection.query_row(&count_sql, [], |row| row.get::<_, i64>(0));
-        let most = self.rows_before + rows;
-        // Updated rows do not add to the count, nor do rows that replace others by a constraint of the table itself.
+        let most = self.rows_before + inserted;
+        // Rows that replace others by a constraint of the table itself do not add to the count.
         let replaces = self.replaces_rows(table).map_err(failed)?;
-        let least = if table.on_conflict == OnConflict::Update || replaces { self.rows_before } else { most };
+        let least = if replaces { self.rows_before } else { most };
         match (check.map_err(failed)?.as_str(), counted.map_err(failed)?) {
             ("ok", counted) if (least..=most).contains(&counted.cast_unsigned()) => Ok(()),
             ("ok", counted) => {
@@ -195,7 +224,17 @@ impl Target {
     }
 
     fn execute(&self, action: &str, sql: &str) -> Result<()> {
+        tracing::trace!(sql);
         self.connection()?.execute_batch(sql).map_err(|source| Error::sqlite(action, &self.path, source))
+    }
+}
+
+/// The message of an error, without the position in SQL that SQLite may add.
+fn message(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
+        other => other.to_string(),
     }
 }
 
@@ -203,12 +242,11 @@ impl Target {
 /// or 0 unless `counts_rows`.
 fn prepare_table(connection: &Connection, table: &Table, counts_rows: bool) -> rusqlite::Result<u64> {
     let name = quote_name(&table.name);
-    if table.if_exists != IfExists::Fail {
-        for view in &table.views {
-            connection.execute_batch(&format!("DROP VIEW IF EXISTS {}", quote_name(view)))?;
-        }
+    let replaces = table.if_exists == IfExists::Replace;
+    for view in table.views.iter().filter(|view| replaces || view.is_replaced) {
+        connection.execute_batch(&format!("DROP VIEW IF EXISTS {}", quote_name(&view.name)))?;
     }
-    if table.if_exists == IfExists::Replace {
+    if replaces {
         connection.execute_batch(&format!("DROP TABLE IF EXISTS {name}"))?;
     }
     if !table.if_exists.fills_existing() || !connection.table_exists(None, table.name.as_str())? {

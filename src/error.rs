@@ -3,23 +3,30 @@
 //! Messages do not say which setting helps, because the program and the library name settings differently. [`Kind`],
 //! [`PlanError`] and [`Reason`] carry the data that such advice needs.
 
+mod file_format;
 mod kind;
+mod kind_name;
 mod phrases;
 mod plan_error;
 mod printable;
 mod reason;
 mod sqlite;
+mod warning;
 
-use crate::plan::ColumnRef;
+use crate::plan::{ColumnRef, Delimiter};
+pub use file_format::FileFormat;
 pub use kind::Kind;
-pub(crate) use phrases::{count, nearest};
+pub(crate) use phrases::{count, excerpt, nearest, nearest_above, with_causes};
 pub use plan_error::{ColumnUse, PlanError};
-pub(crate) use printable::Printable;
-pub use reason::Reason;
+pub use printable::printable;
+pub(crate) use printable::{Printable, printable_line};
+pub use reason::{FieldCountCause, Reason};
 pub use sqlite::SqliteError;
 use std::fmt::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
+pub(crate) use warning::quoted;
+pub use warning::{Oddity, Warning};
 
 /// The result of every fallible function of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -29,7 +36,17 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// [`Error::kind`] says what happened, [`Error::position`] where in the input, and [`std::error::Error::source`] what caused
 /// it. An `Error` is one pointer wide.
 #[derive(Debug)]
-pub struct Error(Box<Kind>);
+pub struct Error(Box<Details>);
+
+/// What an [`Error`] knows.
+#[derive(Debug)]
+struct Details {
+    kind: Kind,
+    /// The delimiter of the input whose header explains the error.
+    delimiter: Option<Delimiter>,
+    /// What looked wrong in the inputs.
+    warnings: Vec<Warning>,
+}
 
 /// A position in an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +77,37 @@ impl Error {
     /// What went wrong.
     #[must_use]
     pub fn kind(&self) -> &Kind {
-        &self.0
+        &self.0.kind
+    }
+
+    /// What looked wrong in the inputs before the error.
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        &self.0.warnings
+    }
+
+    /// Adds the delimiter of the header, if the error is about the columns of a header.
+    pub(crate) fn with_delimiter(mut self, delimiter: Delimiter) -> Self {
+        self.0.delimiter = self.0.delimiter.or(self.is_about_header().then_some(delimiter));
+        self
+    }
+
+    /// Adds what looked wrong in the inputs, if it may explain the error.
+    pub(crate) fn with_warnings(mut self, warnings: Vec<Warning>) -> Self {
+        if self.is_about_header() || self.position().is_some() {
+            self.0.warnings = warnings;
+        }
+        self
+    }
+
+    fn is_about_header(&self) -> bool {
+        matches!(
+            self.kind(),
+            Kind::MissingColumn { .. }
+                | Kind::HeaderDiffers { .. }
+                | Kind::NoSuchColumn { .. }
+                | Kind::NotInTable { .. }
+        )
     }
 
     /// The position in the input, if the error has one.
@@ -70,6 +117,7 @@ impl Error {
             Kind::Constraint { positions, .. } => positions.first(),
             Kind::Rejected { position, .. }
             | Kind::TooManyErrors { position, .. }
+            | Kind::NothingLoaded { position, .. }
             | Kind::HeaderNotUtf8 { position }
             | Kind::UnclosedQuote { position, .. }
             | Kind::RecordTooLarge { position, .. } => Some(position),
@@ -88,7 +136,7 @@ impl Error {
     /// Adds the place in SQL that refers to the column of the error.
     pub(crate) fn with_place(mut self, column_refs: &[ColumnRef]) -> Self {
         if let Kind::MissingColumn { place, missing: name, .. } | Kind::AmbiguousColumn { place, name, .. } =
-            &mut *self.0
+            &mut self.0.kind
         {
             let column_ref = column_refs.iter().find(|column_ref| column_ref.column == *name);
             *place = column_ref.map(|column_ref| column_ref.place.clone());
@@ -117,19 +165,22 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(Printable::new(f), "{}", self.0)
+        let f = &mut Printable::new(f);
+        write!(f, "{}", self.0.kind)?;
+        let delimiter = self.0.delimiter;
+        delimiter.map_or(Ok(()), |delimiter| write!(f, "; fields are separated by {}", quoted(delimiter)))
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
+        self.0.kind.source()
     }
 }
 
 impl From<Kind> for Error {
     fn from(kind: Kind) -> Self {
-        Self(Box::new(kind))
+        Self(Box::new(Details { kind, delimiter: None, warnings: Vec::new() }))
     }
 }
 

@@ -17,17 +17,19 @@ mod compile;
 pub(crate) mod format_strings;
 pub(crate) mod functions;
 mod interpreter;
+mod properties;
 mod random;
 pub(crate) mod sqlite;
 mod texts;
 mod typed;
 
 use crate::batch::{Arena, TypeFeedback, Value, Values};
-use crate::error::{Reason, Result};
+use crate::error::{Reason, Result, excerpt};
 use crate::eval::sqlite::{EvalFailure, Session};
 use crate::format::Records;
 use crate::plan::{Column, EvaluatorChoice, Expr, Function, OnMismatch, SqlExpr, Table, Type};
-use compile::{Block, Compiler, Op};
+use crate::types::type_problem;
+use compile::{Block, Compiler, Op, OpIndex, TypedOp};
 use interpreter::Interpreter;
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
@@ -86,25 +88,43 @@ impl Program {
     /// an expression names a field that the header does not contain exactly once; [`Kind::Usage`](crate::Kind::Usage) if
     /// SQLite cannot prepare an expression.
     pub fn compile(table: &Table, header: &[String], input: &Arc<str>, seed: Seed) -> Result<Self> {
-        Self::with_conditions(table, &[], EvaluatorChoice::Auto, header, input, seed)
+        Self::with_conditions(table, (&[], &[]), EvaluatorChoice::Auto, header, input, seed)
     }
 
-    /// Like [`Program::compile`], with conditions that records must meet to become rows.
+    /// Like [`Program::compile`], with conditions that records must meet to become rows, and values that must be of their type
+    /// in every record, whether or not it meets the conditions.
     ///
     /// # Errors
     /// As [`Program::compile`].
     pub fn with_conditions(
         table: &Table,
-        conditions: &[Expr],
+        (conditions, checks): (&[Expr], &[Expr]),
         evaluator: EvaluatorChoice,
         header: &[String],
         input: &Arc<str>,
         seed: Seed,
     ) -> Result<Self> {
         let mut compiler = Compiler::new(header, input, evaluator, seed.unix_millis);
-        let columns = compiler.compile(table.columns.iter().map(|column| &column.value))?;
+        let mut columns = compiler.compile(table.columns.iter().map(|column| &column.value))?;
         let condition = |condition| compiler.compile([is_true(condition)].iter());
-        let conditions = conditions.iter().map(condition).collect::<Result<_>>()?;
+        let mut conditions: Vec<_> = conditions.iter().map(condition).collect::<Result<_>>()?;
+        let outputs = columns.outputs.iter().enumerate();
+        for (index, op) in outputs.filter_map(|(index, output)| Some((index, output.op?))) {
+            columns.feedback_columns.entry(op).or_default().push(index);
+        }
+        if let Some(first) = conditions.first_mut() {
+            let inferred = table.columns.iter().enumerate().filter(|(_, column)| is_inferred(&column.value));
+            for (index, column) in inferred {
+                let op = compiler.add_value(&column.value, first)?;
+                first.feedback_columns.entry(op).or_default().push(index);
+            }
+        }
+        // The first block that runs sees all records.
+        let first = conditions.first_mut().unwrap_or(&mut columns);
+        for (check, index) in checks.iter().zip(table.columns.len()..) {
+            let op = compiler.add_value(check, first)?;
+            first.feedback_columns.entry(op).or_insert_with(|| vec![index]);
+        }
         let column_names = table.columns.iter().map(|column| column.name.clone()).collect();
         let not_null = table.columns.iter().enumerate().filter(|(_, column)| column.rejects_null);
         let reason = |(index, Column { name, .. }): (usize, &Column)| {
@@ -122,15 +142,33 @@ impl Program {
         Self { stop, ..self }
     }
 
-    /// The reason to reject a record whose value in this column is not of `expected_type`.
-    fn not_of_type(&self, column: usize, expected_type: Type) -> Reason {
-        let expected = match expected_type {
-            Type::Integer => "a canonical 64-bit INTEGER",
-            Type::Real => "a decimal number that a REAL preserves",
-            Type::NumericAffinity | Type::RealAffinity => "a number that the column stores unchanged",
-            Type::Text | Type::Blob => "a BLOB in pairs of hexadecimal digits",
-        };
-        Reason::NotOfType { column: self.column_names[column].clone(), expected }
+    /// Adds what a mismatch of an operation says about the columns of the table that have its values.
+    fn add_mismatch(
+        &self,
+        block: &Block,
+        mismatches: &mut TypeMismatches,
+        (op, TypedOp { column, to, on_mismatch }): (OpIndex, TypedOp<'_>),
+        mismatch: Mismatch<'_>,
+    ) {
+        let TypeMismatches { type_feedback, rejects } = mismatches;
+        let columns = block.feedback_columns.get(&op).map_or(&[][..], Vec::as_slice);
+        match (mismatch, on_mismatch) {
+            (Mismatch::Real, _) => type_feedback.real_columns.extend(columns),
+            (Mismatch::LongInteger, _) => type_feedback.long_integer_columns.extend(columns),
+            (Mismatch::Spelled(spellings), _) => {
+                let is_numeric = to == Type::NumericAffinity;
+                for column in columns {
+                    type_feedback.add_spellings(*column, is_numeric, &spellings);
+                }
+            }
+            (Mismatch::NotOfType { row, text }, OnMismatch::Reject) => {
+                let of_table = columns.first().and_then(|index| self.column_names.get(*index));
+                rejects.push((row, not_of_type(of_table.map_or(column, String::as_str), to, text)));
+            }
+            (Mismatch::NotOfType { .. }, OnMismatch::TypeMismatch | OnMismatch::Widen) => {
+                type_feedback.is_mismatched = true;
+            }
+        }
     }
 
     /// True if an expression needs the line numbers of records.
@@ -149,6 +187,20 @@ impl Program {
             condition_sessions: self.conditions.iter().map(|_| None).collect(),
         }
     }
+}
+
+/// True if the type of a value was inferred, so that a mismatch is evidence against it.
+fn is_inferred(value: &Expr) -> bool {
+    matches!(value, Expr::Typed { on_mismatch: OnMismatch::TypeMismatch | OnMismatch::Widen, .. })
+}
+
+/// The reason to reject a record whose `value` in this column is not of `expected_type`.
+fn not_of_type(column: &str, expected_type: Type, value: &[u8]) -> Reason {
+    let problem = match expected_type {
+        Type::Blob => "is not a BLOB in pairs of hexadecimal digits".to_owned(),
+        to => type_problem(value, to),
+    };
+    Reason::NotOfType { column: column.to_owned(), value: excerpt(value), expected: expected_type, problem }
 }
 
 /// An expression whose value is 1 if WHERE accepts `condition`, and 0 or NULL if not.
@@ -212,20 +264,8 @@ impl Evaluator<'_> {
         let Self { program, interpreter, columns_session: session, .. } = self;
         let block = &program.columns;
         let mut mismatches = TypeMismatches::default();
-        let on_mismatch = |op, expected_type, otherwise, mismatch| {
-            let mut columns = (0..block.outputs.len()).filter(|index| block.outputs[*index].op == Some(op));
-            match (mismatch, otherwise) {
-                (Mismatch::Real, _) => mismatches.type_feedback.real_columns.extend(columns),
-                (Mismatch::LongInteger, _) => mismatches.type_feedback.long_integer_columns.extend(columns),
-                (Mismatch::NotOfType { row }, OnMismatch::Reject) => {
-                    let column = columns.next().unwrap_or_default();
-                    mismatches.rejects.push((row, program.not_of_type(column, expected_type)));
-                }
-                (Mismatch::NotOfType { .. }, OnMismatch::TypeMismatch | OnMismatch::Widen) => {
-                    mismatches.type_feedback.mismatched =
-                        mismatches.type_feedback.mismatched.or(columns.next());
-                }
-            }
+        let on_mismatch = |op, typed: TypedOp<'_>, mismatch: Mismatch<'_>| {
+            program.add_mismatch(block, &mut mismatches, (op, typed), mismatch);
         };
         let row_count = records.len();
         let state = interpreter.run(block, records, arena, on_mismatch);
@@ -247,7 +287,7 @@ impl Evaluator<'_> {
     }
 
     /// Evaluates a condition, by its number: 1 for the records that meet it, 0 or NULL for the others. Also returns the
-    /// rows for which the evaluation fails, with the reason.
+    /// rows for which the evaluation fails, with the reason, and the values that are not of their type.
     ///
     /// # Errors
     /// As [`Evaluator::eval`].
@@ -256,15 +296,19 @@ impl Evaluator<'_> {
         condition: usize,
         records: &impl Records<'a>,
         arena: &'a Arena,
-    ) -> Result<(Values<'a>, Vec<(usize, Reason)>)> {
-        let (block, session) = (&self.program.conditions[condition], &mut self.condition_sessions[condition]);
-        let mut rejects = Vec::new();
-        let state = self.interpreter.run(block, records, arena, |_, _, _, _| {});
-        let on_failure = |EvalFailure { row, message, .. }| {
-            rejects.push((row, Reason::Expression { column: None, message }));
+    ) -> Result<(Values<'a>, TypeMismatches)> {
+        let program = self.program;
+        let (block, session) = (&program.conditions[condition], &mut self.condition_sessions[condition]);
+        let mut mismatches = TypeMismatches::default();
+        let on_mismatch = |op, typed: TypedOp<'_>, mismatch: Mismatch<'_>| {
+            program.add_mismatch(block, &mut mismatches, (op, typed), mismatch);
         };
-        let session = (session, &self.program.stop);
+        let state = self.interpreter.run(block, records, arena, on_mismatch);
+        let on_failure = |EvalFailure { row, message, .. }| {
+            mismatches.rejects.push((row, Reason::Expression { column: None, message }));
+        };
+        let session = (session, &program.stop);
         let outputs = state.outputs(block, session, records.len(), arena, on_failure)?;
-        Ok((outputs[0], rejects))
+        Ok((outputs[0], mismatches))
     }
 }

@@ -1,6 +1,7 @@
 //! Input formats: bytes to records, and records to decoded fields.
 
 pub mod csv;
+pub(crate) mod recognize;
 
 use crate::batch::{Arena, Values};
 

@@ -4,6 +4,10 @@
 //! [`OpenInput`]. Files are open, and compressed files are decompressed, only while their records are read, so a load of many
 //! files needs few descriptors and little space.
 //!
+//! Plain files are mapped as a whole if possible. Other large inputs are in a file that is read part by part: text that arrives
+//! or is decoded is spooled to a temporary file, and a file that cannot be mapped is read itself. An input of any size then needs
+//! little address space.
+//!
 //! Another process may change a mapped file while it is read. sqload does not prevent this, but it notices:
 //!
 //! - *The file is truncated, or cannot be read.* Access to the missing pages raises SIGBUS. [`sigbus`] replaces them by zeros
@@ -14,10 +18,10 @@
 
 #[cfg_attr(not(feature = "zip"), path = "input/no_archive.rs")]
 mod archive;
-mod bytes;
 mod compression;
 mod encoding;
 mod file;
+mod incoming;
 mod map;
 mod open_input;
 mod paths;
@@ -26,14 +30,15 @@ mod spool;
 
 use crate::error::{Error, Kind, Result};
 use archive::Archive;
-pub use bytes::Incoming;
 use compression::{ByteStream, Compression};
 use encoding::Encoding;
 use file::{FileState, Reader, catch_panic, is_stdin, open_file};
+pub use incoming::Incoming;
 use map::GuardedMap;
 use open_input::Content;
 pub(crate) use open_input::OpenInput;
 pub(crate) use paths::{expand, raise_open_file_limit};
+use rustix::process::{Resource, getrlimit};
 use spool::Spool;
 use std::fs::File;
 use std::io::{self, Read};
@@ -43,6 +48,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Inputs up to this size are read into memory, which takes less time than mapping or spooling them.
 const MAX_READ_BYTES: u64 = 128 << 10;
+
+/// Under a limit on address space, files up to one in this many parts of it are mapped. The rest of the load needs space, too.
+const MAX_MAPPED_PART: u64 = 4;
 
 /// A source of records, which can be opened any number of times.
 #[derive(Debug)]
@@ -214,6 +222,19 @@ impl Input {
         &self.name
     }
 
+    /// The name of a member of an archive in that archive; `None` for other inputs.
+    pub(crate) fn member_name(&self) -> Option<&str> {
+        let is_member = matches!(self.origin, Origin::Member(..));
+        let prefix_bytes = self.source.path.to_string_lossy().len() + ":".len();
+        self.name.get(prefix_bytes..).filter(|_| is_member)
+    }
+
+    /// Identifies the file of the input, and the member if it is an archive; `None` for streams.
+    pub(crate) fn file_identity(&self) -> Option<(u64, u64, Option<&str>)> {
+        let (device, inode) = self.source.state.file_identity()?;
+        Some((device, inode, self.member_name()))
+    }
+
     /// The flag that ends all reads when it is set.
     pub(crate) fn stop(&self) -> &Arc<AtomicBool> {
         &self.source.stop
@@ -249,11 +270,11 @@ impl Source {
             return self.read_or_spool(Box::new(reader));
         }
         match map(file, self.may_map) {
-            Ok(map) => Ok(Content::Mapped(map)),
+            Ok(map) => Ok(Content::mapped(map)),
             // Some file systems cannot map files, and there may be too little address space.
             Err(error) => {
                 tracing::debug!("{}: cannot map the file, so it is read: {error}", self.path.display());
-                self.spool(Box::new(reader))
+                Ok(Content::Unmapped(file.clone()))
             }
         }
     }
@@ -270,13 +291,13 @@ impl Source {
         first.reserve_exact(self.state.bytes.min(MAX_READ_BYTES) as usize + 1);
         catch_panic(|| text.by_ref().take(MAX_READ_BYTES + 1).read_to_end(&mut first))?;
         match first.len() as u64 <= MAX_READ_BYTES {
-            true => Ok(Content::Read(first)),
+            true => Ok(Content::Read(first.into())),
             false => self.spool(Box::new(io::Cursor::new(first).chain(text))),
         }
     }
 
     fn spool(&self, text: ByteStream) -> io::Result<Content> {
-        Ok(Content::Spooled(Spool::start(text, &self.path, self.may_map, self.stop.clone())?.into()))
+        Ok(Content::Spooled(Spool::start(text, &self.path, self.stop.clone())?.into()))
     }
 }
 
@@ -285,6 +306,10 @@ fn map(file: &File, may_map: bool) -> io::Result<GuardedMap> {
         return Err(io::Error::other("the plan does not allow it"));
     }
     let bytes = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+    let limit = getrlimit(Resource::As).current.unwrap_or(u64::MAX);
+    if bytes as u64 > limit / MAX_MAPPED_PART {
+        return Err(io::Error::other("it would take much of the limit on address space"));
+    }
     let map = GuardedMap::new(file, bytes, true)?;
     map.advise_sequential()?;
     Ok(map)
@@ -301,6 +326,7 @@ fn read_error(path: &Path, stop: &AtomicBool, source: io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
     use std::io::Write;
 
     fn file_of(bytes: &[u8]) -> tempfile::NamedTempFile {
@@ -313,8 +339,8 @@ mod tests {
         Input::find(path, None, true, &Arc::default()).unwrap().pop().unwrap().open().unwrap()
     }
 
-    fn bytes(input: &OpenInput) -> &[u8] {
-        input.wait(0).unwrap().0
+    fn bytes(input: &OpenInput) -> Bytes {
+        input.wait(0, 0).unwrap().0
     }
 
     #[track_caller]
@@ -340,7 +366,7 @@ mod tests {
         let file = file_of(&[b'a'; 4_096]);
         let state = FileState::of(&file.as_file().metadata().unwrap());
         // Pages behind the end of the file fault like pages that the device cannot read.
-        let content = Content::Mapped(GuardedMap::new(file.as_file(), 8_192, true).unwrap());
+        let content = Content::mapped(GuardedMap::new(file.as_file(), 8_192, true).unwrap());
         let file = Some((Arc::new(file.reopen().unwrap()), state));
         let input = OpenInput { name: "in".into(), path: "in".into(), file, content };
         input.check().unwrap();
@@ -371,7 +397,7 @@ mod tests {
             file.as_file().set_modified(modified).unwrap();
             assert_changed(&input.open().unwrap_err());
             match size {
-                100 => assert_eq!(bytes(&open), [b'a'; 100], "a small file is read at once"),
+                100 => assert_eq!(bytes(&open), [b'a'; 100][..], "a small file is read at once"),
                 _ => assert_changed(&open.check().unwrap_err()),
             }
         }

@@ -130,5 +130,10 @@ mod types;
 #[doc(hidden)]
 pub mod write;
 
-pub use error::{ColumnUse, Error, Kind, PlanError, Position, Reason, Result, SqliteError};
+#[doc(hidden)]
+pub use error::printable;
+pub use error::{
+    ColumnUse, Error, FieldCountCause, FileFormat, Kind, Oddity, PlanError, Position, Reason, Result,
+    SqliteError, Warning,
+};
 pub use loader::Loader;

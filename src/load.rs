@@ -7,14 +7,15 @@ mod infer;
 mod preview;
 mod resolve;
 
+use crate::batch::Oddities;
 use crate::database::check_path;
-use crate::engine::inputs::{CsvInput, unify_columns};
-use crate::engine::rejects::Rejects;
-use crate::error::{Error, Kind, Result};
-use crate::files::output::OutputFile;
+use crate::engine::inputs::{CsvInput, header_warnings, unify_columns};
+use crate::engine::rejects::{Rejects, is_fixed_file};
+use crate::error::{Error, Kind, Result, Warning, with_causes};
 use crate::plan::{Plan, Synchronous};
 use crate::report::{Progress, Report};
 use attempt::Attempt;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -35,24 +36,20 @@ impl Conductor<'_> {
     /// Loads the inputs into the database, all or nothing, as the plan says.
     pub(crate) fn run(self) -> Result<Report> {
         let started = Instant::now();
-        check_path(self.database)?;
+        check_path(self.database, self.inputs)?;
         self.progress.set_committing(false);
-        // Once for all attempts: a pipe cannot be read again.
-        let inputs = self.open_inputs()?;
-        let mut others: Vec<_> = self.inputs.iter().cloned().chain([self.database.to_owned()]).collect();
-        let mut rejects = Rejects::open(&self.plan.policies, &inputs, &mut others, self.is_durable())?;
-        let report_output = self.open_report(&others)?;
-        let report = self.attempt_until_done(&inputs, &mut rejects, started);
+        self.with_inputs(|inputs| self.load(inputs, started))
+    }
+
+    fn load(self, inputs: &[CsvInput], started: Instant) -> Result<Report> {
+        let report = self.plan.report.as_ref().filter(|path| *path != Path::new("-"));
+        let inputs_to_keep = self.inputs.iter().filter(|input| !is_fixed_file(&self.plan.policies, input));
+        let others = inputs_to_keep.chain(report);
+        let mut others: Vec<_> = others.cloned().chain([self.database.to_owned()]).collect();
+        let mut rejects = Rejects::open(&self.plan.policies, inputs, &mut others, self.is_durable())?;
+        let report = self.attempt_until_done(inputs, &mut rejects, started);
         rejects.log_first();
-        let mut report = report?;
-        // The load has happened, and an error would say that it had not.
-        if let Err(error) = self.write_report(&report, report_output) {
-            let warning =
-                format!("the rows are loaded, but the report could not be written: {}", with_causes(&error));
-            tracing::error!("{warning}");
-            report.warnings.push(warning);
-        }
-        Ok(report)
+        report
     }
 
     /// Whether the load ends only when everything is on disk.
@@ -60,8 +57,15 @@ impl Conductor<'_> {
         self.plan.tuning.synchronous >= Synchronous::Full
     }
 
+    /// Calls `run` with the inputs. Errors say what the inputs look like.
+    pub(crate) fn with_inputs<T>(&self, run: impl FnOnce(&[CsvInput]) -> Result<T>) -> Result<T> {
+        // Once for all attempts: a pipe cannot be read again.
+        let inputs = self.open_inputs()?;
+        run(&inputs).map_err(|error| in_context(error, &inputs))
+    }
+
     /// Opens the inputs, and unifies their columns.
-    pub(crate) fn open_inputs(&self) -> Result<Vec<CsvInput>> {
+    fn open_inputs(&self) -> Result<Vec<CsvInput>> {
         let mut inputs = Vec::new();
         for path in self.inputs {
             inputs.extend(CsvInput::find(path, self.plan, self.stop)?);
@@ -72,7 +76,8 @@ impl Conductor<'_> {
         inputs.retain(|input| input.header.width > 0);
         if self.plan.depends_on_header() {
             let options = self.plan.columns.as_ref();
-            unify_columns(&mut inputs, options.is_some_and(|options| options.union_by_name))?;
+            let unified = unify_columns(&mut inputs, options.is_some_and(|options| options.union_by_name));
+            unified.map_err(|error| in_context(error, &inputs))?;
         }
         Ok(inputs)
     }
@@ -97,7 +102,8 @@ impl Conductor<'_> {
                 }
                 None => {
                     let error = attempt::into_error(failure);
-                    if let Kind::Rejected { .. } | Kind::TooManyErrors { .. } = error.kind()
+                    if let Kind::Rejected { .. } | Kind::TooManyErrors { .. } | Kind::NothingLoaded { .. } =
+                        error.kind()
                         && let Err(error) = rejects.publish()
                     {
                         tracing::error!("{}", with_causes(&error));
@@ -114,33 +120,36 @@ impl Conductor<'_> {
         let jobs = self.plan.tuning.jobs.or_else(|| thread::available_parallelism().ok());
         jobs.map_or(1, usize::from)
     }
+}
 
-    /// The file that the report is written to, which may be none of `others`, unless it is standard output.
-    fn open_report(&self, others: &[PathBuf]) -> Result<Option<OutputFile>> {
-        let path = self.plan.report.as_deref().filter(|path| *path != Path::new("-"));
-        let others: Vec<_> = others.iter().map(PathBuf::as_path).collect();
-        path.map(|path| OutputFile::open(path, &others)).transpose()
-    }
-
-    fn write_report(&self, report: &Report, output: Option<OutputFile>) -> Result<()> {
-        let Some(path) = &self.plan.report else { return Ok(()) };
-        let failed = |error| Error::io("write", path, error);
-        let Some(mut output) = output else {
-            let written = report.write_json(&mut std::io::stdout());
-            // Whoever reads it has seen enough.
-            let is_closed = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
-            return written.or_else(|error| if is_closed(&error) { Ok(()) } else { Err(failed(error)) });
-        };
-        report.write_json(&mut output.start()?).map_err(failed)?;
-        output.complete(self.is_durable())?;
-        output.publish(self.is_durable())
+/// The error with the delimiter and the warnings of the inputs, if they may explain it.
+fn in_context(error: Error, inputs: &[CsvInput]) -> Error {
+    let input = match error.kind() {
+        Kind::MissingColumn { input, .. } | Kind::HeaderDiffers { input, .. } => {
+            inputs.iter().find(|other| other.name() == input)
+        }
+        _ => inputs.first(),
+    };
+    match input {
+        Some(input) => {
+            error.with_delimiter(input.header.dialect.delimiter).with_warnings(header_warnings(inputs))
+        }
+        None => error,
     }
 }
 
-/// An error and its causes as one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+/// What looks wrong about the inputs and in their records.
+fn warnings(inputs: &[CsvInput], oddities: &BTreeMap<usize, Oddities>) -> Vec<Warning> {
+    let records = oddities.iter().flat_map(|(number, oddities)| {
+        let input = inputs[*number].name();
+        oddities.iter().map(|(oddity, count, line)| Warning::Records {
+            input: input.clone(),
+            oddity,
+            count,
+            line,
+        })
+    });
+    header_warnings(inputs).into_iter().chain(records).collect()
 }
 
 /// Bytes of all inputs; nothing if the size of one is not known.

@@ -5,11 +5,13 @@ mod input;
 mod table;
 mod validate;
 
-use crate::error::{Kind, Result};
+use crate::error::{Kind, Result, Warning, with_causes};
 use crate::input as inputs;
 use crate::load::Conductor;
-use crate::plan::{Plan, Table};
-use crate::report::{Explanation, Preview, Progress, Report};
+use crate::plan::{Plan, Synchronous, Table};
+use crate::report::{
+    Explanation, LoadArguments, Outcome, Preview, Progress, Report, ReportFile, other_files,
+};
 use crate::sql::Pipeline;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -55,8 +57,8 @@ impl From<Plan> for Loader {
 }
 
 impl From<Table> for Loader {
-    /// A loader that fills `table`, and replaces an existing table of that name unless the table says otherwise. Rejected
-    /// records are skipped.
+    /// A loader that fills `table`. Rejected records are skipped. An existing table of that name is an error unless the table
+    /// says otherwise.
     fn from(table: Table) -> Self {
         Plan::new(table).into()
     }
@@ -115,7 +117,22 @@ impl Loader {
     /// # Errors
     /// As [`Loader::load`]; [`Kind::Usage`] if there is no input; [`Kind::HeaderDiffers`].
     pub fn load_all(&self, inputs: &[PathBuf], database: impl AsRef<Path>) -> Result<Report> {
-        self.with_load(inputs, database.as_ref(), |load| load.run())
+        self.with_report(
+            inputs,
+            database.as_ref(),
+            |load| load.run(),
+            |report, file| {
+                // The load has happened, and an error would say that it had not.
+                if let Err(error) = file.write(&report.outcome()) {
+                    let error = with_causes(&error);
+                    let warning =
+                        format!("the rows are loaded, but the report could not be written: {error}");
+                    tracing::error!("{warning}");
+                    report.warnings.push(Warning::AfterCommit(warning));
+                }
+                Ok(())
+            },
+        )
     }
 
     /// Tries the first records in memory, and reports what [`Loader::load_all`] would do. Changes no file.
@@ -123,7 +140,8 @@ impl Loader {
     /// # Errors
     /// As [`Loader::load_all`], as far as the first records show.
     pub fn preview(&self, inputs: &[PathBuf], database: impl AsRef<Path>) -> Result<Preview> {
-        self.with_load(inputs, database.as_ref(), |load| load.preview())
+        let write = |preview: &mut Preview, file: ReportFile| file.write(&preview.outcome());
+        self.with_report(inputs, database.as_ref(), |load| load.preview(), write)
     }
 
     /// Reports which code would evaluate the expressions of the load. Loads nothing.
@@ -131,7 +149,42 @@ impl Loader {
     /// # Errors
     /// As [`Loader::load_all`], as far as the plan and the headers show.
     pub fn explain(&self, inputs: &[PathBuf], database: impl AsRef<Path>) -> Result<Explanation> {
-        self.with_load(inputs, database.as_ref(), |load| load.explain())
+        let explained =
+            |database: &Path| Outcome::success("explained", 0, LoadArguments::new(inputs, database));
+        let write = |_: &mut Explanation, file: ReportFile| file.write(&explained(database.as_ref()));
+        self.with_report(inputs, database.as_ref(), |load| load.explain(), write)
+    }
+
+    /// Runs a load and writes its report, also if it fails.
+    fn with_report<T>(
+        &self,
+        inputs: &[PathBuf],
+        database: &Path,
+        run: impl FnOnce(Conductor<'_>) -> Result<T>,
+        write: impl FnOnce(&mut T, ReportFile) -> Result<()>,
+    ) -> Result<T> {
+        let file = self.open_report(inputs, database)?;
+        match (self.with_load(inputs, database, run), file) {
+            (result, None) => result,
+            (Ok(mut done), Some(file)) => write(&mut done, file).map(|()| done),
+            (Err(error), Some(file)) => {
+                let outcome = Outcome::failure(&error, LoadArguments::new(inputs, database));
+                if let Err(error) = file.write(&outcome) {
+                    tracing::error!("the report could not be written: {}", with_causes(&error));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The file for the report, which may be no other file of the load.
+    fn open_report(&self, inputs: &[PathBuf], database: &Path) -> Result<Option<ReportFile>> {
+        let Plan { report, policies, tuning, .. } = &self.plan;
+        let Some(path) = report else { return Ok(None) };
+        let others = other_files(inputs, database, policies.rejects.as_deref());
+        let file = ReportFile::open(path, &others, tuning.synchronous >= Synchronous::Full)?;
+        file.remove_old()?;
+        Ok(Some(file))
     }
 
     fn with_load<T>(

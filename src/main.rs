@@ -2,14 +2,13 @@
 
 mod cli;
 
-use clap::Parser;
 use std::process::ExitCode;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cli::run(&cli::Cli::parse()).unwrap_or_else(|error| {
+    cli::run(&cli::parse()).unwrap_or_else(|error| {
         cli::print_error(&*error);
         cli::exit_code(&*error)
     })

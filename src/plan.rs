@@ -4,11 +4,12 @@ mod expr;
 mod input;
 mod select;
 
-pub use expr::{ComparisonAffinity, EvaluatorChoice, Expr, Function, OnMismatch, SqlExpr};
+pub use expr::{EvaluatorChoice, Expr, Function, OnMismatch, SqlExpr};
 pub use input::{Delimiter, Dialect, InputOptions};
 pub use select::{ColumnRef, Place, Select, SelectItem};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What to load, how to load it, and what to do with records that do not fit.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +24,8 @@ pub struct Plan {
     pub input_options: InputOptions,
     /// Which fields become NULL.
     pub nulls: Nulls,
+    /// The types of the columns of the inputs, as far as they are not inferred.
+    pub input_types: InputTypes,
     /// The target table, and the expressions that fill its columns.
     pub table: Table,
     /// If present, the columns of the table are derived from the header and the values of the inputs, and `table.columns`
@@ -31,6 +34,8 @@ pub struct Plan {
     /// Only records that meet all of these conditions become rows; the others count as filtered. A condition is evaluated
     /// only for records that meet the ones before it.
     pub conditions: Vec<Expr>,
+    /// Values that must be of their type in every record, whether or not the record meets the conditions.
+    pub(crate) checks: Vec<Expr>,
     /// The values of the table's columns, if they depend on the header of the input (`SELECT *`). They then replace the
     /// expressions in `table.columns`.
     pub select: Option<Select>,
@@ -45,8 +50,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Creates a plan for `table` with the defaults of a pipeline: rejected records are skipped, and fields are separated by
-    /// commas.
+    /// Creates a plan for `table` with the defaults of a pipeline: rejected records are skipped, the delimiter is detected, and
+    /// an existing table of that name is an error.
     #[must_use]
     pub fn new(table: Table) -> Self {
         Self {
@@ -54,9 +59,11 @@ impl Plan {
             encoding: None,
             input_options: InputOptions::default(),
             nulls: Nulls::default(),
+            input_types: InputTypes::default(),
             table,
             columns: None,
             conditions: Vec::new(),
+            checks: Vec::new(),
             select: None,
             column_refs: Vec::new(),
             policies: Policies::default(),
@@ -67,9 +74,9 @@ impl Plan {
 
     /// True if the table gets every column of the header.
     pub(crate) fn takes_all_columns(&self) -> bool {
-        self.columns
-            .as_ref()
-            .is_some_and(|columns| columns.selected.is_empty() && columns.select_list.is_empty())
+        self.columns.as_ref().is_some_and(|HeaderColumns { selected, excluded, select_list, .. }| {
+            selected.is_empty() && excluded.is_empty() && select_list.is_empty()
+        })
     }
 
     /// Creates a plan for a new table with the columns of the inputs. The delimiter is detected, the first rejected record
@@ -78,8 +85,6 @@ impl Plan {
     pub fn with_header_columns(table: impl Into<String>) -> Self {
         let mut plan = Self::new(Table::new(table, Vec::new()));
         plan.columns = Some(HeaderColumns::default());
-        plan.table.if_exists = IfExists::Fail;
-        plan.input_options.detect_delimiter = true;
         plan.policies.on_error = OnError::Abort;
         plan
     }
@@ -100,14 +105,21 @@ pub struct Nulls {
     pub texts: Vec<String>,
 }
 
+/// The types of the columns of the inputs: of those that are loaded, and of those that SQL expressions use.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InputTypes {
+    /// All columns are TEXT. Otherwise columns that contain only numbers are INTEGER or REAL.
+    pub all_text: bool,
+    /// Columns with the declared type to use instead of inferring one, such as `INTEGER` or `VARCHAR(10)`. A record with a
+    /// value that does not fit is rejected.
+    pub types: Vec<(String, String)>,
+}
+
 /// How the columns, keys and indexes of a table follow from the columns of the inputs.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct HeaderColumns {
-    /// All columns are TEXT. Otherwise columns that contain only numbers are INTEGER or REAL.
-    pub all_text: bool,
-    /// Columns with the type to use instead of inferring one. A record with a value of another type is rejected.
-    pub types: Vec<(String, Type)>,
     /// The table gets the columns of all inputs; columns that an input lacks are NULL in its rows. Otherwise an input whose
     /// columns differ from those of the first is an error.
     pub union_by_name: bool,
@@ -115,6 +127,8 @@ pub struct HeaderColumns {
     pub input_column: Option<String>,
     /// The columns to load, in this order. If empty, all columns are loaded.
     pub selected: Vec<String>,
+    /// The columns not to load.
+    pub excluded: Vec<String>,
     /// The items of an SQL select list. If not empty, they are used instead of `selected`.
     pub select_list: Vec<SelectItem>,
     /// Columns to rename: the name in the header, and the name in the table.
@@ -139,18 +153,17 @@ pub struct HeaderColumns {
 pub enum Type {
     /// Canonical decimal integers within 64 bits.
     Integer,
-    /// Decimal numbers that a 64-bit float gives back.
+    /// Numbers, rounded to the nearest 64-bit float. If the type was inferred, only numbers whose digits it gives back.
     Real,
     /// Any text.
     Text,
     /// Hexadecimal digits, two for each byte.
     Blob,
-    /// Values that a column of NUMERIC or INTEGER affinity stores unaltered: numbers that can be given back, and text that
-    /// does not look like a number.
+    /// Values that a column of NUMERIC affinity stores unaltered: numbers that can be given back, and text that SQLite does
+    /// not take for a number. Trailing zeros can be given back if the numbers of the whole column have the same decimals.
     NumericAffinity,
-    /// Values that a column of REAL affinity stores unaltered: REALs that can be given back, and text that does not look
-    /// like a number.
-    RealAffinity,
+    /// As `NumericAffinity`, but without trailing zeros, so that every value can be given back on its own.
+    ExactNumeric,
 }
 
 impl Type {
@@ -162,9 +175,15 @@ impl Type {
             Self::Real => "REAL",
             Self::Text => "TEXT",
             Self::Blob => "BLOB",
-            Self::NumericAffinity => "NUMERIC",
-            Self::RealAffinity => "REAL",
+            Self::NumericAffinity | Self::ExactNumeric => "NUMERIC",
         }
+    }
+}
+
+/// The type name to use in CREATE TABLE.
+impl From<Type> for String {
+    fn from(to: Type) -> Self {
+        to.as_str().to_owned()
     }
 }
 
@@ -203,12 +222,14 @@ pub struct Table {
     pub is_strict: bool,
     /// The CREATE TABLE statement to run instead of one generated from columns and constraints.
     pub sql: Option<String>,
+    /// The place of that statement in a pipeline.
+    pub place: Option<Place>,
     /// CREATE INDEX statements, run after the rows are loaded.
     pub indexes: Vec<String>,
     /// True for a WITHOUT ROWID table.
     pub is_without_rowid: bool,
-    /// Views to drop if they exist, because `final_statements` creates them.
-    pub views: Vec<String>,
+    /// Views that `final_statements` creates. If an existing table is replaced, views of these names are, too.
+    pub views: Vec<View>,
     /// Statements to run last, after rows and indexes are loaded.
     pub final_statements: Vec<String>,
     /// What to do if the table exists.
@@ -217,6 +238,30 @@ pub struct Table {
     pub alterations: Vec<String>,
     /// What to do with a row that violates a uniqueness constraint.
     pub on_conflict: OnConflict,
+    /// The ON CONFLICT clause of a pipeline, in place of the one that follows from `on_conflict`.
+    pub conflict_clause: Option<ConflictClause>,
+}
+
+/// An ON CONFLICT clause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConflictClause {
+    /// The clause without WHERE: `ON CONFLICT (id) DO UPDATE SET a = excluded.a`.
+    pub sql: String,
+    /// The condition of its WHERE.
+    pub condition: Option<String>,
+}
+
+/// A view that a load creates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct View {
+    /// Its name, unquoted.
+    pub name: String,
+    /// The CREATE VIEW statement.
+    pub sql: String,
+    /// True if it replaces an existing view of this name even if the table is not replaced.
+    pub is_replaced: bool,
 }
 
 /// What to do with a row that violates a PRIMARY KEY or UNIQUE constraint.
@@ -232,8 +277,7 @@ pub enum OnConflict {
 }
 
 impl Table {
-    /// Creates a table that has only the indexes that its columns declare, and that replaces an existing table of the same
-    /// name.
+    /// Creates a table that has only the indexes that its columns declare. An existing table of the same name is an error.
     pub fn new(name: impl Into<String>, columns: Vec<Column>) -> Self {
         let (constraints, indexes, alterations, views, final_statements) = Default::default();
         Self {
@@ -242,13 +286,15 @@ impl Table {
             constraints,
             is_strict: false,
             sql: None,
+            place: None,
             indexes,
             is_without_rowid: false,
             views,
             final_statements,
-            if_exists: IfExists::Replace,
+            if_exists: IfExists::Fail,
             alterations,
             on_conflict: OnConflict::Reject,
+            conflict_clause: None,
         }
     }
 }
@@ -291,6 +337,9 @@ pub struct Policies {
     /// precedes the records. Rejects of inputs with another header go to `<path>.2` and so on; the reasons go to
     /// `<path>.reasons.jsonl`.
     pub rejects: Option<PathBuf>,
+    /// With [`OnError::Skip`], the largest record with a quote that is never closed that is rejected, in bytes. Such a record
+    /// takes in the rest of the input; a larger one ends the load.
+    pub max_unclosed_bytes: u64,
     /// The largest record allowed, in bytes. A larger record is an error, which bounds memory.
     pub max_record_bytes: usize,
 }
@@ -303,6 +352,7 @@ impl Default for Policies {
             ragged: Ragged::Reject,
             invalid_utf8: InvalidUtf8::Reject,
             rejects: None,
+            max_unclosed_bytes: 64 << 10,
             max_record_bytes: 16 << 20,
         }
     }
@@ -358,6 +408,8 @@ pub struct Tuning {
     pub page_bytes: Option<u32>,
     /// Size of SQLite's page cache in KiB.
     pub cache_kib: u32,
+    /// How long to wait for a database that another program has locked.
+    pub busy_timeout: Duration,
     /// Rows for each INSERT statement; fewer if their values exceed SQLite's limit of parameters.
     pub batch_rows: usize,
     /// Check the finished database (`PRAGMA integrity_check`, row count) before it is committed or renamed into place.
@@ -386,6 +438,7 @@ impl Default for Tuning {
             synchronous: Synchronous::Off,
             page_bytes: None,
             cache_kib: 40_000,
+            busy_timeout: Duration::from_secs(5),
             batch_rows: 50,
             verify: false,
             analyze: false,

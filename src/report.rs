@@ -1,21 +1,28 @@
 //! The progress of a load while it runs, and its report at the end.
 
 mod explanation;
+mod file;
 mod note;
 mod preview;
+mod remarks;
+mod replaced;
 
+pub use crate::types::RealFormat;
 pub use explanation::{Evaluation, Explanation};
-pub use note::Note;
+pub use file::write_failure;
+pub(crate) use file::{LoadArguments, Outcome, ReportFile, other_files};
+pub use note::{Note, NotedValue};
 pub use preview::Preview;
+use remarks::{is_usual, remarks};
+pub use replaced::Replaced;
 
-use crate::batch::Repairs;
-use crate::error::{Printable, count};
+use crate::batch::{Repairs, TypeFeedback};
+use crate::error::{Printable, Warning, count};
 use crate::plan::Column;
 use serde::{Serialize, Serializer};
 use std::fmt;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 /// Counters of a running load, to be read from another thread.
 #[derive(Debug, Default)]
@@ -23,7 +30,20 @@ pub struct Progress {
     total_bytes: AtomicU64,
     bytes: AtomicU64,
     rows: AtomicU64,
+    phase: AtomicU8,
     is_committing: AtomicBool,
+}
+
+/// What a load is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Inputs are read and rows are written.
+    Loading,
+    /// All inputs are read, and keys that did not come in order are sorted.
+    SortingKeys,
+    /// Indexes are created, and the database is completed.
+    Writing,
 }
 
 impl Progress {
@@ -52,6 +72,20 @@ impl Progress {
         self.is_committing.load(Ordering::SeqCst)
     }
 
+    /// What the load is doing.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Relaxed) {
+            phase if phase == Phase::SortingKeys as u8 => Phase::SortingKeys,
+            phase if phase == Phase::Writing as u8 => Phase::Writing,
+            _ => Phase::Loading,
+        }
+    }
+
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
     pub(crate) fn set_committing(&self, is_committing: bool) {
         self.is_committing.store(is_committing, Ordering::SeqCst);
     }
@@ -63,6 +97,7 @@ impl Progress {
     /// Resets the counters of bytes and rows.
     pub(crate) fn restart(&self) {
         self.set_committing(false);
+        self.set_phase(Phase::Loading);
         self.bytes.store(0, Ordering::Relaxed);
         self.rows.store(0, Ordering::Relaxed);
     }
@@ -87,6 +122,8 @@ pub struct Report {
     pub table: String,
     /// The columns of the table.
     pub columns: Vec<ReportColumn>,
+    /// What the load has replaced; `None` if it has not replaced a table.
+    pub replaced: Option<Replaced>,
     /// Decisions about the inputs and columns. In JSON they are texts.
     pub notes: Vec<Note>,
     /// The writer: `direct` or `statements`.
@@ -97,10 +134,14 @@ pub struct Report {
     pub jobs: usize,
     /// The size of the inputs in bytes.
     pub bytes: u64,
-    /// The number of records read: the sum of the four numbers that follow.
+    /// The number of records read: loaded, rejected, filtered and ignored.
     pub records: u64,
-    /// Records that became rows.
+    /// Records that became rows: the sum of the two numbers that follow.
     pub loaded: u64,
+    /// Records that became new rows.
+    pub inserted: u64,
+    /// Records that updated the row with their key.
+    pub updated: u64,
     /// Records that were rejected.
     pub rejected: u64,
     /// Records that do not meet the conditions of the plan.
@@ -110,11 +151,19 @@ pub struct Report {
     /// How many of the other records were repaired, or are unusual.
     #[serde(flatten)]
     pub repairs: Repairs,
+    /// The files that keep the rejected records.
+    #[serde(serialize_with = "lossy_list")]
+    pub rejects: Vec<PathBuf>,
+    /// True if the finished database was checked.
+    pub is_verified: bool,
+    /// True if rows with an existing key were to update its row.
+    #[serde(skip)]
+    pub(crate) is_upsert: bool,
     /// True if the rows are on disk; false if the system reported a failure after the commit, so that they may not be;
     /// `None` if the load did not wait for the disk.
     pub is_durable: Option<bool>,
-    /// What failed after the rows were loaded.
-    pub warnings: Vec<String>,
+    /// What looks wrong in the inputs, and what failed after the rows were loaded. In JSON they are texts.
+    pub warnings: Vec<Warning>,
     /// The duration of the load in seconds.
     pub seconds: f64,
     /// Rows per second.
@@ -133,11 +182,19 @@ pub struct ReportColumn {
     pub name: String,
     /// Its declaration.
     pub declaration: String,
+    /// If its type was inferred to be REAL, the format that gives back its texts, such as `fixed(2)`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<RealFormat>,
 }
 
-impl From<&Column> for ReportColumn {
-    fn from(column: &Column) -> Self {
-        Self { name: column.name.clone(), declaration: column.declaration.clone() }
+impl ReportColumn {
+    /// The columns of a loaded table, of whose values `feedback` is known.
+    pub(crate) fn list(columns: &[Column], feedback: &TypeFeedback) -> Vec<Self> {
+        let column = |(index, Column { name, declaration, .. }): (usize, &Column)| {
+            let format = feedback.format(index).filter(|_| declaration.starts_with("REAL"));
+            Self { name: name.clone(), declaration: declaration.clone(), format }
+        };
+        columns.iter().enumerate().map(column).collect()
     }
 }
 
@@ -156,43 +213,66 @@ pub struct Stages {
 }
 
 impl Report {
-    /// The summary for people, with notes as `phrase_note` words them. `Display` gives the same with notes as they are.
+    /// The summary for people, with notes and warnings as these functions word them. `Display` gives the same with notes and
+    /// warnings as they are.
     #[must_use]
-    pub fn summary(&self, phrase_note: impl Fn(&Note) -> String) -> String {
+    pub fn summary(
+        &self,
+        phrase_note: impl Fn(&Note) -> String,
+        phrase_warning: impl Fn(&Warning) -> String,
+    ) -> String {
         let mut text = String::new();
+        let remarks = remarks(&self.warnings, &self.notes, phrase_note, phrase_warning);
         // Writing to a String cannot fail.
-        let _ = self.write_summary(&mut Printable::new(&mut text), &phrase_note);
+        let _ = self.write_summary(&mut Printable::new(&mut text), &remarks);
         text
     }
 
-    fn write_summary(
-        &self,
-        text: &mut impl fmt::Write,
-        phrase_note: &dyn Fn(&Note) -> String,
-    ) -> fmt::Result {
+    fn write_summary(&self, text: &mut impl fmt::Write, remarks: &[String]) -> fmt::Result {
         let inputs = match self.inputs.as_slice() {
             [input] => input.display().to_string(),
             inputs => count(inputs.len() as u64, "input"),
         };
-        writeln!(text, "{inputs} -> {}, table {}", self.database.display(), self.table)?;
-        self.notes.iter().try_for_each(|note| writeln!(text, "{}", phrase_note(note)))?;
-        writeln!(text, "read {}: {}", grouped_count(self.records, "record"), self.counts())?;
+        let commas = self.notes.iter().find(|note| is_usual(note));
+        let commas = commas.map_or(String::new(), |note| format!(" ({note})"));
+        writeln!(text, "{inputs} -> {}, table {}{commas}", self.database.display(), self.table)?;
+        if let Some(replaced) = &self.replaced {
+            writeln!(text, "replaced {}: {replaced}", self.table)?;
+        }
+        remarks.iter().try_for_each(|remark| writeln!(text, "{remark}"))?;
         let repairs = repairs_text(&self.repairs);
         if !repairs.is_empty() {
             writeln!(text, "{repairs}")?;
         }
-        writeln!(
+        if let [first, others @ ..] = self.rejects.as_slice() {
+            let more = if others.is_empty() {
+                String::new()
+            } else {
+                format!(" and {} more", count(others.len() as u64, "file"))
+            };
+            writeln!(text, "the rejected records are in {}{more}", first.display())?;
+        }
+        if self.is_verified {
+            writeln!(text, "verified the integrity of the database and the number of rows")?;
+        }
+        write!(
             text,
-            "{:.3} s, {} rows/s, {:.1} MB/s ({} writer{})",
+            "read {}: {}; {:.3} s, {} rows/s, {:.1} MB/s ({} writer{})",
+            grouped_count(self.records, "record"),
+            self.counts(),
             self.seconds,
             grouped(self.rows_per_second as u64),
             self.megabytes_per_second,
             self.writer,
             self.writer_reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default()
-        )?;
+        )
+    }
+
+    /// How long each stage was busy, for people.
+    #[must_use]
+    pub fn stages_text(&self) -> String {
         let Stages { split_seconds, parse_seconds, write_seconds, finish_seconds } = self.stages;
-        write!(
-            text,
+        format!(
             "busy: split {split_seconds:.3} s, parse {parse_seconds:.3} s on {}, write {write_seconds:.3} s, finish {finish_seconds:.3} s",
             count(self.jobs as u64, "thread"),
         )
@@ -200,8 +280,14 @@ impl Report {
 
     /// What became of the records. Loaded and rejected ones are always mentioned.
     fn counts(&self) -> String {
+        let upserted = match self.is_upsert {
+            true => {
+                format!("loaded ({} inserted, {} updated)", grouped(self.inserted), grouped(self.updated))
+            }
+            false => "loaded".to_owned(),
+        };
         let counts = [
-            (self.loaded, "loaded", true),
+            (self.loaded, upserted.as_str(), true),
             (self.rejected, "rejected", true),
             (self.filtered, "filtered", false),
             (self.ignored, "ignored", false),
@@ -210,18 +296,25 @@ impl Report {
         counts.map(|(count, name, _)| format!("{} {name}", grouped(*count))).collect::<Vec<_>>().join(", ")
     }
 
-    /// Writes the report as JSON.
-    pub(crate) fn write_json(&self, to: &mut impl Write) -> io::Result<()> {
-        let mut json = serde_json::to_vec_pretty(self)?;
-        json.push(b'\n');
-        to.write_all(&json)?;
-        to.flush()
+    /// The exit code of the program after this load: 0, 3 if records were rejected, or 4 if the rows are not known to be on
+    /// disk.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self.is_durable {
+            Some(false) => 4,
+            _ if self.rejected > 0 => 3,
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome<'_, &Self> {
+        Outcome::success("loaded", self.exit_code(), self)
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.summary(Note::to_string))
+        f.write_str(&self.summary(Note::to_string, Warning::to_string))
     }
 }
 
@@ -247,8 +340,9 @@ fn repairs_text(repairs: &Repairs) -> String {
     parts.map(|(_, count, repair)| format!("{count} {repair}")).collect::<Vec<_>>().join("; ")
 }
 
-/// As [`count`], with the digits in groups.
-fn grouped_count(number: u64, noun: &str) -> String {
+/// The number of things with this noun, with the digits in groups: `2 500 000 records`.
+#[must_use]
+pub fn grouped_count(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 

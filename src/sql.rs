@@ -18,12 +18,17 @@
 //! # }
 //! ```
 //!
-//! A pipeline consists of one CREATE TABLE, one `INSERT INTO ... SELECT ... FROM input [WHERE ...]`, and any number of CREATE
+//! A pipeline consists of an optional `CREATE TABLE input`, which declares types of columns, one CREATE TABLE, one `INSERT INTO ... SELECT ... FROM input [WHERE ...]`, and any number of CREATE
 //! INDEX, CREATE VIEW and ANALYZE statements, which run after the rows are loaded. SQLite runs all statements but the INSERT
 //! as they are written. When a pipeline is parsed, they first run in an empty in-memory database, which finds their errors.
+//!
+//! An existing table is an error, unless DROP TABLE IF EXISTS precedes CREATE TABLE, which replaces it, or the statement is
+//! CREATE TABLE IF NOT EXISTS, which adds the rows to it.
 
 mod compile;
 mod dialect;
+mod drops;
+mod input_table;
 mod lower;
 mod memory_database;
 mod names;
@@ -34,12 +39,14 @@ mod select;
 mod unsupported;
 
 use crate::error::{Error, Kind, Result};
-use crate::plan::{Column, Expr, IfExists, Plan, Select, SelectItem, Table};
+use crate::plan::{Column, Expr, IfExists, OnConflict, Plan, Select, SelectItem, Table, View};
 use crate::schema::select::fill_columns;
+use drops::Drops;
 use memory_database::{DeclaredColumn, MemoryDatabase, StatementError};
 use script::{Fragment, Script};
-use select::{INPUT, InsertSelect};
-use sqlparser::ast::Ident;
+use select::{Conflict, INPUT, InsertSelect};
+use sqlparser::ast::{Ident, ObjectType};
+use sqlparser::tokenizer::Span;
 use std::path::Path;
 
 /// A pipeline: a plan that is written in SQL.
@@ -56,8 +63,10 @@ impl Pipeline {
             let mut builder = PipelineBuilder::default();
             let database = MemoryDatabase::open().map_err(|error| script.whole().error(error.message))?;
             script.statements().try_for_each(|statement| builder.add(statement, &database))?;
+            builder.drops.check_all_taken()?;
             match builder {
-                PipelineBuilder { table: Some(table), plan: Some(plan), .. } => {
+                PipelineBuilder { table: Some(table), plan: Some(mut plan), input_types, .. } => {
+                    plan.input_types.types = input_types.unwrap_or_default();
                     Ok(Self(Plan { table, ..plan }))
                 }
                 PipelineBuilder { table: None, .. } => Err(script.whole().error("CREATE TABLE is missing")),
@@ -115,7 +124,10 @@ pub fn filter(mut plan: Plan, name: &str, condition: &str) -> Result<Plan> {
 
 /// The statements of a pipeline that have been read so far.
 #[derive(Default)]
-struct PipelineBuilder {
+struct PipelineBuilder<'s> {
+    drops: Drops<'s>,
+    /// The declared types of columns of the input, if there is a CREATE TABLE input.
+    input_types: Option<Vec<(String, String)>>,
     table: Option<Table>,
     /// The columns of `table`.
     columns: Vec<DeclaredColumn>,
@@ -124,6 +136,7 @@ struct PipelineBuilder {
 }
 
 enum StatementKind {
+    Drop,
     CreateTable,
     Insert,
     CreateIndex,
@@ -131,8 +144,8 @@ enum StatementKind {
     Analyze,
 }
 
-impl PipelineBuilder {
-    fn add(&mut self, statement: Fragment<'_>, database: &MemoryDatabase) -> Result<()> {
+impl<'s> PipelineBuilder<'s> {
+    fn add(&mut self, statement: Fragment<'s>, database: &MemoryDatabase) -> Result<()> {
         let error = |StatementError { message, offset }| statement.error_at_offset(offset, message);
         let execute = || -> Result<String> {
             database.execute(statement.text()).map_err(error)?;
@@ -144,51 +157,99 @@ impl PipelineBuilder {
             statement_kind(&words).map_err(|(name, reason)| statement.unsupported(name, reason))?,
             &mut self.table,
         ) {
+            (StatementKind::Drop, _) => self.drops.add(statement)?,
             (StatementKind::CreateTable, None) => {
                 let sql = execute()?;
                 let name = database.last_created("table").map_err(error)?;
                 if name.eq_ignore_ascii_case(INPUT) {
-                    let reason =
-                        format!("the table cannot be named {name:?}, which is the name of the input");
-                    return Err(statement.error(reason));
+                    if self.input_types.is_some() {
+                        return Err(statement.error("a pipeline has only one CREATE TABLE input"));
+                    }
+                    self.input_types = Some(input_table::declared_types(statement, database)?);
+                    return Ok(());
                 }
                 self.columns = database.columns(&name).map_err(error)?;
-                let column = |column: &DeclaredColumn| {
-                    Column::new(&column.name, &column.declared_type, Expr::Text(String::new()))
-                };
-                self.table = Some(Table {
-                    sql: Some(sql),
-                    if_exists: if has_if_not_exists { IfExists::Append } else { IfExists::Replace },
-                    ..Table::new(name, self.columns.iter().map(column).collect())
-                });
+                self.add_table(statement, name, sql, has_if_not_exists);
             }
             (StatementKind::CreateTable, Some(_)) => {
                 return Err(statement.error("a pipeline has only one CREATE TABLE"));
+            }
+            (_, None) if self.input_types.is_some() => {
+                let reason =
+                    "CREATE TABLE is missing: the one of input only declares the types of its columns";
+                return Err(statement.error(reason));
             }
             (_, None) => return Err(statement.error("a pipeline begins with CREATE TABLE")),
             (StatementKind::Insert, Some(_)) if self.plan.is_some() => {
                 return Err(statement.error("a pipeline has only one INSERT: use a separate load for each"));
             }
             (StatementKind::Insert, Some(table)) => {
-                let insert = select::insert(statement)?;
+                let mut insert = select::insert(statement)?;
+                set_conflict_clause(table, insert.conflict.take(), statement, database)?;
                 self.plan = Some(plan_insert(table, &self.columns, insert, statement)?);
             }
             (_, Some(_)) if self.plan.is_none() => {
                 let reason = "this statement must follow INSERT INTO ... SELECT ... FROM input";
                 return Err(statement.error(reason));
             }
-            (StatementKind::CreateIndex, Some(table)) => table.indexes.push(execute()?),
+            // Without IF NOT EXISTS as SQLite stores it, to compare it with that of an existing object.
+            (StatementKind::CreateIndex, Some(table)) => {
+                let sql = execute()?;
+                let stored = database.last_created_sql("index").map_err(error)?;
+                table.indexes.push(if words.iter().any(|word| word == "IF") { sql } else { stored });
+            }
             (StatementKind::CreateView, Some(table)) => {
                 let sql = execute()?;
-                if !has_if_not_exists {
-                    table.views.push(database.last_created("view").map_err(error)?);
+                if has_if_not_exists {
+                    table.final_statements.push(sql);
+                } else {
+                    let name = database.last_created("view").map_err(error)?;
+                    let is_replaced = self.drops.take(ObjectType::View, &name);
+                    let sql = database.last_created_sql("view").map_err(error)?;
+                    table.final_statements.push(sql.clone());
+                    table.views.push(View { name, sql, is_replaced });
                 }
-                table.final_statements.push(sql);
             }
             (StatementKind::Analyze, Some(table)) => table.final_statements.push(execute()?),
         }
         Ok(())
     }
+
+    /// Adds the table that `statement` creates.
+    fn add_table(&mut self, statement: Fragment<'s>, name: String, sql: String, has_if_not_exists: bool) {
+        let column = |column: &DeclaredColumn| {
+            Column::new(&column.name, &column.declared_type, Expr::Text(String::new()))
+        };
+        let is_dropped = self.drops.take(ObjectType::Table, &name);
+        self.table = Some(Table {
+            sql: Some(sql),
+            place: Some(statement.place(Span::empty())),
+            if_exists: match (is_dropped, has_if_not_exists) {
+                (true, _) => IfExists::Replace,
+                (false, true) => IfExists::Append,
+                (false, false) => IfExists::Fail,
+            },
+            ..Table::new(name, self.columns.iter().map(column).collect())
+        });
+    }
+}
+
+/// Gives `table` the ON CONFLICT clause of its INSERT.
+///
+/// # Errors
+/// [`Kind::Sql`] if SQLite does not accept the clause for this table.
+fn set_conflict_clause(
+    table: &mut Table,
+    conflict: Option<Conflict>,
+    statement: Fragment<'_>,
+    database: &MemoryDatabase,
+) -> Result<()> {
+    let Some(Conflict { updates, clause, span }) = conflict else { return Ok(()) };
+    let checked = database.check_conflict_clause(&table.name, &clause);
+    checked.map_err(|error| statement.error_at(span, error.message))?;
+    table.on_conflict = if updates { OnConflict::Update } else { OnConflict::Ignore };
+    table.conflict_clause = Some(clause);
+    Ok(())
 }
 
 /// The kind of a statement that begins with these words; its name and a reason if it is not supported.
@@ -207,8 +268,11 @@ fn statement_kind(words: &[String]) -> std::result::Result<StatementKind, (Strin
         ["CREATE", "INDEX", ..] | ["CREATE", "UNIQUE", "INDEX", ..] => return Ok(StatementKind::CreateIndex),
         ["CREATE", "VIEW", ..] => return Ok(StatementKind::CreateView),
         ["ANALYZE", ..] => return Ok(StatementKind::Analyze),
+        ["DROP", "TABLE" | "VIEW", "IF", "EXISTS", ..] => return Ok(StatementKind::Drop),
         ["CREATE", "TEMP" | "TEMPORARY", ..] => "temporary objects would be dropped at the end of the load",
-        ["DROP", ..] => "the table and the views of a pipeline replace those of the same name",
+        ["DROP", ..] => {
+            "only DROP TABLE IF EXISTS and DROP VIEW IF EXISTS, for what the pipeline creates afterwards"
+        }
         ["PRAGMA", ..] => "the load has settings for how the database is written",
         ["ATTACH" | "DETACH", ..] => "a pipeline fills one database, which is an argument of the load",
         ["BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "SAVEPOINT" | "RELEASE", ..] => {
@@ -219,7 +283,7 @@ fn statement_kind(words: &[String]) -> std::result::Result<StatementKind, (Strin
         ["SELECT" | "VALUES" | "WITH", ..] => "load the rows with INSERT INTO ... SELECT ... FROM input",
         ["REPLACE", ..] => "a row that violates a constraint ends the load or is rejected",
         _ => {
-            "its statements are CREATE TABLE, INSERT INTO ... SELECT ... FROM input, CREATE INDEX, CREATE VIEW and ANALYZE"
+            "its statements are DROP TABLE IF EXISTS, CREATE TABLE, INSERT INTO ... SELECT ... FROM input, CREATE INDEX, CREATE VIEW and ANALYZE"
         }
     };
     let ends_name = |word: &&str| !matches!(*word, "CREATE" | "TEMP" | "TEMPORARY" | "VIRTUAL");
@@ -234,7 +298,7 @@ fn plan_insert(
     insert: InsertSelect,
     statement: Fragment<'_>,
 ) -> Result<Plan> {
-    let InsertSelect { table: target, columns, selection, span } = insert;
+    let InsertSelect { table: target, columns, selection, span, conflict: _ } = insert;
     if !target.value.eq_ignore_ascii_case(&table.name) {
         let reason = format!("the table of the pipeline is {:?}, not {:?}", table.name, target.value);
         return Err(statement.error_at(target.span, reason));

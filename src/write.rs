@@ -51,6 +51,8 @@ pub struct Appended {
     pub rejected: Vec<(usize, Reason)>,
     /// The number of rows that were dropped because their key exists.
     pub ignored: u64,
+    /// The number of rows that updated the row with their key.
+    pub updated: u64,
 }
 
 /// The encoded rows of a writer.

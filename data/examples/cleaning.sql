@@ -1,4 +1,5 @@
 -- Numbers where the text is a number, NULL where it is unknown.
+DROP TABLE IF EXISTS people;
 CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, age INTEGER CHECK (age >= 0), height REAL);
 
 INSERT INTO people (id, name, age, height)

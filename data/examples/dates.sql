@@ -1,4 +1,5 @@
 -- Dates in two formats as ISO 8601, and values computed from them by SQLite functions.
+DROP TABLE IF EXISTS orders;
 CREATE TABLE orders (order_id INTEGER PRIMARY KEY, ordered TEXT, shipped TEXT, month TEXT, days INTEGER);
 
 INSERT INTO orders

@@ -1,4 +1,5 @@
 -- Only the records of failures, with an index and a view over their status.
+DROP TABLE IF EXISTS failures;
 CREATE TABLE failures (time TEXT, path TEXT, status INTEGER);
 
 INSERT INTO failures

@@ -1,4 +1,5 @@
 -- Texts for web addresses, headings and lists. Upper and lower case follow Unicode.
+DROP TABLE IF EXISTS articles;
 CREATE TABLE articles (slug TEXT PRIMARY KEY, title TEXT, heading TEXT, initials TEXT, words INTEGER);
 
 INSERT INTO articles

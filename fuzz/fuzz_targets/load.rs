@@ -7,7 +7,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use sqload::plan::{Column, Dialect, Expr, OnError, Table};
 use sqload::{Kind, Loader};
-use sqload_fuzz::{is_encoded_or_compressed, oracle, parse_dialect, unclosed_quote};
+use sqload_fuzz::{is_encoded_or_compressed, names_delimiter, oracle, parse_dialect, unclosed_quote};
 use std::num::NonZeroUsize;
 
 const COLUMNS: [(&str, &str); 5] = [("a", "TEXT"), ("b", "BLOB"), ("c", ""), ("n", "INTEGER"), ("u", "TEXT")];
@@ -17,7 +17,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let header = ["a", "b", "c\n"].join(std::str::from_utf8(dialect.delimiter.as_bytes()).unwrap());
     let header = if options & 0x10 != 0 { header.as_str() } else { "" };
     let bytes = [header.as_bytes(), bytes].concat();
-    if is_encoded_or_compressed(&bytes) {
+    if is_encoded_or_compressed(&bytes) || names_delimiter(&bytes) {
         return;
     }
     let on_error = if options & 0x40 != 0 { OnError::Abort } else { OnError::Skip };
@@ -85,19 +85,25 @@ impl Expected {
                 _ => return error("ambiguous column"),
             }
         }
-        let mut expected = Self::default();
+        let (mut expected, mut first_rejected) = (Self::default(), 0);
         for (number, (record, as_text)) in (0..).zip(records.iter().zip(&as_text)).skip(1) {
             if record.len() == header.len() && record == as_text {
                 expected.rows.push(row(record, indices));
             } else {
                 expected.rejected += 1;
+                first_rejected = if expected.rejected == 1 { number } else { first_rejected };
                 if on_error == OnError::Abort {
                     expected.error.get_or_insert(("rejected", number));
                 }
             }
         }
-        if is_unclosed {
-            expected.error.get_or_insert(("unclosed quote", records.len() as u64));
+        match on_error {
+            _ if !is_unclosed => {}
+            OnError::Skip => expected.rejected += 1,
+            _ => _ = expected.error.get_or_insert(("unclosed quote", records.len() as u64)),
+        }
+        if expected.rows.is_empty() && expected.rejected > 0 {
+            expected.error.get_or_insert(("nothing loaded", first_rejected));
         }
         expected
     }
@@ -141,6 +147,7 @@ fn loader(dialect: Dialect, tuning: u8, chunk_bytes: u8) -> Loader {
         .escape(dialect.escape)
         .comment(dialect.comment)
         .trim(dialect.trim)
+        .force(true)
         .jobs(number(tuning & 3))
         .batch_rows(number(tuning >> 2 & 7))
         .page_bytes(if tuning & 0x20 != 0 { 512 } else { 4096 })
@@ -157,6 +164,7 @@ fn error_name(kind: &Kind) -> &'static str {
         Kind::AmbiguousColumn { .. } => "ambiguous column",
         Kind::UnclosedQuote { .. } => "unclosed quote",
         Kind::Rejected { .. } => "rejected",
+        Kind::NothingLoaded { .. } => "nothing loaded",
         _ => "unexpected",
     }
 }

@@ -73,6 +73,13 @@ pub fn is_encoded_or_compressed(bytes: &[u8]) -> bool {
     magics.iter().any(|magic| bytes.starts_with(magic))
 }
 
+/// True if sqload may take the first line of `bytes` for a line such as `sep=;`.
+pub fn names_delimiter(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let bytes = bytes.strip_prefix(b"\"").unwrap_or(bytes);
+    bytes.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"sep="))
+}
+
 /// Parses the records of `bytes` with the `csv` crate. Uses the naive implementation for dialects with a longer
 /// delimiter, with trimming (the `csv` crate does not trim before quotes), or with comments (it ends them only at
 /// LF).

@@ -21,6 +21,8 @@ pub struct Chunk<'a> {
     pub records: usize,
     /// Line ends of the input before this chunk.
     pub first_line: u64,
+    /// True if this is a single record with a quote that is never closed.
+    pub is_unclosed: bool,
 }
 
 impl Chunk<'_> {

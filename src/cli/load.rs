@@ -3,8 +3,8 @@
 use super::options::{LoadOptions, set};
 use super::run::LoadRequest;
 use clap::Args;
-use sqload::plan::{IfExists, OnConflict, Type};
-use sqload::{Loader, sql};
+use sqload::plan::{IfExists, OnConflict};
+use sqload::{Kind, Loader, sql};
 use std::path::{Path, PathBuf};
 
 pub(super) const EXAMPLES: &str = concat!(
@@ -60,23 +60,19 @@ pub(super) struct Load {
     /// Load only these columns, in this order. In lists of columns, put names that contain a comma in double quotes.
     #[arg(long, value_name = "COLS", help_heading = "Columns")]
     columns: Vec<String>,
+    /// Load all columns except these.
+    #[arg(long, value_name = "COLS", conflicts_with_all = ["columns", "select"], help_heading = "Columns")]
+    exclude: Vec<String>,
     /// Compute the columns with a SQL select list: 'id, upper(name) AS name, price * 1.19 AS gross'. Columns of the input
     /// have the type inferred for them, a CAST has its own type, and other values are stored unchanged.
     #[arg(long, value_name = "LIST", conflicts_with_all = ["columns", "rename"], help_heading = "Columns")]
     select: Option<String>,
     /// Load only records for which a SQL expression is true: "price > 10 AND name LIKE 'A%'".
-    #[arg(long = "where", value_name = "CONDITION", help_heading = "Columns")]
+    #[arg(long = "where", value_name = "CONDITION", allow_hyphen_values = true, help_heading = "Columns")]
     condition: Option<String>,
     /// Rename a column; may be repeated.
     #[arg(long, value_name = "OLD=NEW", value_parser = parse_rename, help_heading = "Columns")]
     rename: Vec<(String, String)>,
-    /// Set the type of a column: INTEGER, REAL, TEXT, or BLOB for hexadecimal digits. Records with another value are
-    /// rejected.
-    #[arg(long = "type", value_name = "COL=TYPE", value_parser = parse_type, help_heading = "Columns")]
-    types: Vec<(String, Type)>,
-    /// Make all columns TEXT.
-    #[arg(long, help_heading = "Columns")]
-    all_text: bool,
     /// Columns of the primary key.
     #[arg(long, value_name = "COLS", help_heading = "Table")]
     pk: Vec<String>,
@@ -119,10 +115,16 @@ pub(super) struct Load {
 }
 
 impl Load {
-    pub(super) fn request(&self) -> sqload::Result<LoadRequest<'_>> {
+    pub(super) fn request(&self) -> LoadRequest<'_> {
         let (inputs, database) = (self.inputs.clone(), self.database.clone());
-        let (verbosity, task) = (&self.options.verbosity, self.options.task());
-        Ok(LoadRequest { loader: self.loader()?, inputs, database, verbosity, task })
+        LoadRequest {
+            loader: self.loader(),
+            inputs,
+            database,
+            options: &self.options,
+            task: self.options.task(),
+            notice: None,
+        }
     }
 
     pub(super) fn loader(&self) -> sqload::Result<Loader> {
@@ -133,7 +135,19 @@ impl Load {
         } else {
             self.header_rows
         });
+        self.check_auto_id()?;
         self.apply_sql(self.apply_columns(self.apply_table(loader)))
+    }
+
+    /// Checks that `--auto-id` has not taken a file for a name.
+    fn check_auto_id(&self) -> sqload::Result<()> {
+        match &self.auto_id {
+            Some(name) if Path::new(name).is_file() => Err(Kind::Usage(format!(
+                "--auto-id took {name:?} for the name of the column, but that is a file: put --auto-id after the files, or write --auto-id=NAME"
+            ))
+            .into()),
+            _ => Ok(()),
+        }
     }
 
     fn apply_table(&self, loader: Loader) -> Loader {
@@ -162,11 +176,10 @@ impl Load {
     fn apply_columns(&self, loader: Loader) -> Loader {
         let loader = set(loader, self.file_column.as_ref(), Loader::file_column);
         let loader = self.rename.iter().fold(loader, |loader, (old, new)| loader.rename(old, new));
-        let loader = self.types.iter().fold(loader, |loader, (column, to)| loader.column_type(column, *to));
         loader
+            .exclude(self.exclude.iter().flat_map(|list| names(list)))
             .columns(self.columns.iter().flat_map(|list| names(list)))
             .union_by_name(self.union_by_name)
-            .all_text(self.all_text)
     }
 
     /// Applies the options in SQL. They are parsed here, so that errors name the option.
@@ -188,17 +201,18 @@ fn names(list: &str) -> Vec<String> {
     let mut rest = Some(list);
     while let Some(list) = rest {
         let name;
-        (name, rest) = first_name(list, ',');
+        (name, rest) = first_name(list, ',', &[',']);
         names.push(name);
     }
     names
 }
 
-/// The name before the first `end` outside of quotes, and the text after it.
-fn first_name(text: &str, end: char) -> (String, Option<&str>) {
-    if let Some(quoted) = text.strip_prefix('"') {
+/// The name before the first `end` outside of quotes, and the text after it. Names that contain one of the characters
+/// `quoted` are in quotes.
+pub(super) fn first_name<'t>(text: &'t str, end: char, quoted: &[char]) -> (String, Option<&'t str>) {
+    if let Some(after_quote) = text.strip_prefix('"') {
         let mut name = String::new();
-        let mut rest = quoted;
+        let mut rest = after_quote;
         while let Some((part, after)) = rest.split_once('"') {
             name += part;
             match after.strip_prefix('"') {
@@ -207,7 +221,7 @@ fn first_name(text: &str, end: char) -> (String, Option<&str>) {
                     rest = after;
                 }
                 // The quotes are part of a name that does not need them.
-                None if !name.contains(end) => break,
+                None if !name.contains(quoted) => break,
                 None if after.is_empty() => return (name, None),
                 None => match after.strip_prefix(end) {
                     Some(after) => return (name, Some(after)),
@@ -223,18 +237,10 @@ fn first_name(text: &str, end: char) -> (String, Option<&str>) {
 }
 
 fn parse_rename(text: &str) -> Result<(String, String), String> {
-    match first_name(text, '=') {
+    match first_name(text, '=', &['=']) {
         (old, Some(new)) if !new.is_empty() => Ok((old, new.to_owned())),
         _ => Err("expected OLD=NEW".to_owned()),
     }
-}
-
-fn parse_type(text: &str) -> Result<(String, Type), String> {
-    let (column, name) = text.rsplit_once('=').ok_or("expected COL=TYPE")?;
-    let types = [Type::Integer, Type::Real, Type::Text, Type::Blob];
-    let found = types.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(name));
-    let found = found.ok_or("expected INTEGER, REAL, TEXT or BLOB")?;
-    Ok((column.to_owned(), found))
 }
 
 /// The default name of the table: that of the first input, without its extension and that of a compression format.

@@ -1,11 +1,15 @@
 //! The options that `load` and `run-pipeline` share.
 
 use super::run::Task;
+use super::sizes::{parse_duration, parse_size};
+use super::terminal::{self, ProgressDisplay};
+use super::types::{TypeList, parse_types};
 use clap::{ArgAction, Args, ValueEnum};
 use sqload::Loader;
-use sqload::plan::{Delimiter, InvalidUtf8, OnError, Policies, Ragged, Synchronous, Tuning, WriterChoice};
+use sqload::plan::{Delimiter, InvalidUtf8, OnError, Ragged, Synchronous, Tuning, WriterChoice};
 use std::num::{NonZeroU16, NonZeroUsize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// More threads than any machine has use for, but few enough to start.
 const MAX_JOBS: i64 = 1024;
@@ -27,7 +31,7 @@ pub(super) struct LoadOptions {
     explain: bool,
     /// Write a report in JSON to FILE; `-` is standard output.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
-    report: Option<PathBuf>,
+    pub(super) report: Option<PathBuf>,
     #[command(flatten)]
     pub(super) verbosity: Verbosity,
 }
@@ -38,16 +42,30 @@ pub(super) struct Verbosity {
     /// Print nothing but errors.
     #[arg(short, long, conflicts_with = "verbose")]
     pub(super) quiet: bool,
-    /// Print diagnostics; repeat for more detail.
+    /// Print the time of each stage and diagnostics; repeat for more detail.
     #[arg(short, long, action = ArgAction::Count)]
     verbose: u8,
+    /// Colors in messages; `auto` uses them on a terminal, unless NO_COLOR is set or TERM is dumb.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Choice::Auto)]
+    color: Choice,
+    /// Progress on standard error; `auto` shows it on a terminal, `always` also prints lines to a file or a pipe.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Choice::Auto)]
+    progress: Choice,
+}
+
+/// When to do something that suits a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Choice {
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
 struct InputOptions {
-    /// Field delimiter: up to 8 bytes, or `tab` or `\t` [default: `load` detects comma, tab, semicolon or pipe;
-    /// otherwise a comma].
+    /// Field delimiter: up to 8 bytes, `tab`, or an escape such as `\t` or `\x01` [default: detect comma, tab, semicolon or
+    /// pipe].
     #[arg(short, long, value_name = "TEXT", value_parser = parse_delimiter)]
     delimiter: Option<Delimiter>,
     /// Use tabs as the field delimiter.
@@ -74,21 +92,33 @@ struct InputOptions {
     /// Load fields with this text as NULL; may be repeated.
     #[arg(long, value_name = "TEXT")]
     null: Vec<String>,
+    /// Declare the types of columns: 'a=REAL,b=VARCHAR(10)'. Any type of SQLite is accepted. REAL takes every number, rounded;
+    /// INTEGER canonical integers; DATE, NUMERIC and the like keep text; BLOB takes hexadecimal digits. Records with another
+    /// value are rejected.
+    #[arg(long = "type", value_name = "COL=TYPE,...", value_parser = parse_types)]
+    types: Vec<TypeList>,
+    /// Make all columns TEXT.
+    #[arg(long)]
+    all_text: bool,
     /// Skip N lines before the header.
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip_lines: u64,
+    /// Load inputs as CSV even if their content shows another format, such as Parquet, Excel or JSON.
+    #[arg(long)]
+    force: bool,
     /// Size of the largest record allowed; a larger one is an error.
-    #[arg(long, value_name = "BYTES", default_value_t = non_zero(Policies::default().max_record_bytes))]
+    #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = parse_record_size)]
     max_record_size: NonZeroUsize,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Bad records")]
 struct ErrorOptions {
-    /// Skip records that cannot be loaded, or abort at the first one and change nothing.
-    #[arg(long, value_enum, value_name = "ACTION", default_value_t = ErrorAction::Skip)]
-    on_error: ErrorAction,
-    /// Fail and change nothing if more than N records are rejected.
+    /// Skip records that cannot be loaded, or abort at the first one and change nothing [default: `load` aborts, or skips with
+    /// --max-errors; `run-pipeline` skips].
+    #[arg(long, value_enum, value_name = "ACTION")]
+    on_error: Option<ErrorAction>,
+    /// Skip at most N records that cannot be loaded; fail and change nothing if there are more.
     #[arg(long, value_name = "N")]
     max_errors: Option<u64>,
     /// Records with too few or too many fields: `reject` both, `pad` short ones with NULL, or `fit` (also drop the extra
@@ -115,17 +145,21 @@ struct DatabaseOptions {
     #[arg(long, value_enum, value_name = "WRITER", default_value_t = WriterName::Auto)]
     writer: WriterName,
     /// Memory for sorting keys in the direct writer; SQLite sorts keys that need more.
-    #[arg(long, value_name = "MIB", default_value_t = Tuning::default().memory_bytes >> 20)]
-    memory: usize,
+    /// A number without suffix counts MiB.
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = |text: &str| parse_size(text, 1 << 20))]
+    memory: u64,
     /// When to wait for the disk. With `off`, a power failure, but not a crash, can lose the load.
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Off)]
     synchronous: When,
     /// Page size of a new database, a power of two from 512 to 65536 [default: SQLite's, 4096].
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "SIZE", value_parser = parse_page_size)]
     page_size: Option<u32>,
-    /// Size of SQLite's page cache.
-    #[arg(long, value_name = "KIB", default_value_t = Tuning::default().cache_kib)]
+    /// Size of SQLite's page cache. A number without suffix counts KiB.
+    #[arg(long, value_name = "SIZE", default_value = "40000", value_parser = parse_cache_kib)]
     cache_size: u32,
+    /// How long to wait for a database that another program has locked, in seconds or with a suffix (500ms, 1m).
+    #[arg(long, value_name = "TIME", default_value = "5", value_parser = parse_duration)]
+    busy_timeout: Duration,
     /// Number of rows in an INSERT statement.
     #[arg(long, value_name = "N", default_value_t = non_zero(Tuning::default().batch_rows))]
     batch_rows: NonZeroUsize,
@@ -182,12 +216,22 @@ fn non_zero(number: usize) -> NonZeroUsize {
     NonZeroUsize::new(number).expect("this default is not zero")
 }
 
+fn parse_record_size(text: &str) -> Result<NonZeroUsize, String> {
+    let bytes = usize::try_from(parse_size(text, 1)?).ok().and_then(NonZeroUsize::new);
+    bytes.ok_or_else(|| "expected a size of at least 1 byte".to_owned())
+}
+
+fn parse_page_size(text: &str) -> Result<u32, String> {
+    u32::try_from(parse_size(text, 1)?).map_err(|_| "expected a power of two from 512 to 65536".to_owned())
+}
+
+fn parse_cache_kib(text: &str) -> Result<u32, String> {
+    u32::try_from(parse_size(text, 1 << 10)? >> 10).map_err(|_| "this size is too large".to_owned())
+}
+
 fn parse_delimiter(text: &str) -> Result<Delimiter, String> {
-    match text {
-        "tab" | "\\t" => Ok(b'\t'.into()),
-        _ => Delimiter::new(text.as_bytes())
-            .ok_or_else(|| format!("expected 1 to {} bytes", Delimiter::MAX_BYTES)),
-    }
+    let bytes = if text == "tab" { b"\t".to_vec() } else { unescape(text)? };
+    Delimiter::new(&bytes).ok_or_else(|| format!("expected 1 to {} bytes", Delimiter::MAX_BYTES))
 }
 
 fn parse_quote(text: &str) -> Result<Quote, String> {
@@ -195,10 +239,41 @@ fn parse_quote(text: &str) -> Result<Quote, String> {
 }
 
 fn parse_char(text: &str) -> Result<u8, String> {
-    match text.as_bytes() {
+    match unescape(text)?.as_slice() {
         [byte] if byte.is_ascii() => Ok(*byte),
         _ => Err("expected one ASCII character".to_owned()),
     }
+}
+
+/// Replaces the escapes `\t`, `\\`, `\0`, `\xHH` and `\OOO` (octal). A backslash alone stands for itself.
+fn unescape(text: &str) -> Result<Vec<u8>, String> {
+    if text == "\\" {
+        return Ok(vec![b'\\']);
+    }
+    let mut parts = text.split('\\');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    while let Some(part) = parts.next() {
+        let number = |digits: Option<&str>, radix| u8::from_str_radix(digits?, radix).ok();
+        let octal = part.get(..3).filter(|digits| digits.bytes().all(|digit| matches!(digit, b'0'..=b'7')));
+        let (byte, length) = match part.as_bytes() {
+            [b't', ..] => (Some(b'\t'), 1),
+            // Two backslashes leave nothing between them.
+            [] => {
+                bytes.push(b'\\');
+                bytes.extend(parts.next().ok_or("a backslash at the end must be written as \\\\")?.bytes());
+                continue;
+            }
+            [b'x', ..] => (number(part.get(1..3), 16), 3),
+            _ if octal.is_some() => (number(octal, 8), 3),
+            [b'0', ..] => (Some(0), 1),
+            _ => (None, 0),
+        };
+        let unknown =
+            || format!("unknown escape \\{part}: use \\t, \\\\, \\0 or \\xHH with two hexadecimal digits");
+        bytes.push(byte.ok_or_else(unknown)?);
+        bytes.extend(part[length..].bytes());
+    }
+    Ok(bytes)
 }
 
 /// Applies a setter to the value of an option, if the option was given.
@@ -218,6 +293,11 @@ impl LoadOptions {
         }
     }
 
+    /// The file for rejects.
+    pub(super) fn rejects(&self) -> Option<&Path> {
+        self.errors.rejects.as_deref()
+    }
+
     /// Applies these options to a loader.
     pub(super) fn apply(&self, loader: Loader) -> Loader {
         let loader = self.database.apply(self.errors.apply(self.input.apply(loader)));
@@ -231,13 +311,17 @@ impl InputOptions {
         let loader = set(loader, delimiter, Loader::delimiter);
         let loader = set(loader, self.encoding.as_ref(), Loader::encoding);
         let loader = self.null.iter().fold(loader, Loader::null);
+        let types = self.types.iter().flat_map(|TypeList(types)| types);
+        let loader = types.fold(loader, |loader, (column, declared)| loader.column_type(column, declared));
         loader
             .quote(self.quote.0)
             .escape(self.escape)
             .comment(self.comment)
             .trim(self.trim)
             .empty_null(self.empty_null)
+            .all_text(self.all_text)
             .skip_lines(self.skip_lines)
+            .force(self.force)
             .max_record_bytes(self.max_record_size)
     }
 }
@@ -246,11 +330,11 @@ impl ErrorOptions {
     fn apply(&self, loader: Loader) -> Loader {
         let loader = set(loader, self.max_errors, Loader::max_errors);
         let loader = set(loader, self.rejects.as_ref(), Loader::rejects);
-        loader
-            .on_error(match self.on_error {
-                ErrorAction::Abort => OnError::Abort,
-                ErrorAction::Skip => OnError::Skip,
-            })
+        let on_error = self.on_error.map(|action| match action {
+            ErrorAction::Abort => OnError::Abort,
+            ErrorAction::Skip => OnError::Skip,
+        });
+        set(loader, on_error, Loader::on_error)
             .ragged(match self.ragged {
                 RaggedName::Reject => Ragged::Reject,
                 RaggedName::Pad => Ragged::Pad,
@@ -274,7 +358,7 @@ impl DatabaseOptions {
                 WriterName::Statements => WriterChoice::Statements,
                 WriterName::Direct => WriterChoice::Direct,
             })
-            .memory_bytes(self.memory.saturating_mul(1 << 20))
+            .memory_bytes(usize::try_from(self.memory).unwrap_or(usize::MAX))
             .synchronous(match self.synchronous {
                 When::Off => Synchronous::Off,
                 When::Normal => Synchronous::Normal,
@@ -282,6 +366,7 @@ impl DatabaseOptions {
                 When::Extra => Synchronous::Extra,
             })
             .cache_kib(self.cache_size)
+            .busy_timeout(self.busy_timeout)
             .batch_rows(self.batch_rows)
             .verify(self.verify)
             .analyze(self.analyze)
@@ -290,6 +375,20 @@ impl DatabaseOptions {
 }
 
 impl Verbosity {
+    /// True if the user wants diagnostics.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.verbose > 0
+    }
+
+    /// How to show the progress of a load.
+    pub(super) fn progress_display(&self) -> ProgressDisplay {
+        match (self.quiet, self.progress) {
+            (false, Choice::Auto | Choice::Always) if terminal::is_smart() => ProgressDisplay::Bar,
+            (false, Choice::Always) => ProgressDisplay::Lines,
+            _ => ProgressDisplay::None,
+        }
+    }
+
     /// Sends diagnostics to standard error, in the requested detail.
     pub(super) fn start_diagnostics(&self) {
         let level = match (self.quiet, self.verbose) {
@@ -298,13 +397,51 @@ impl Verbosity {
             (_, 1) => tracing::Level::DEBUG,
             _ => tracing::Level::TRACE,
         };
-        let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        let is_colored = match self.color {
+            Choice::Always => true,
+            Choice::Never => false,
+            Choice::Auto => {
+                let is_disabled = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+                terminal::is_smart() && !is_disabled
+            }
+        };
         tracing_subscriber::fmt()
             .with_max_level(level)
             .with_writer(std::io::stderr)
-            .with_ansi(is_terminal)
+            .with_ansi(is_colored)
             .with_target(false)
             .without_time()
             .init();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_stand_for_bytes() {
+        let cases: [(&str, &[u8]); 12] = [
+            (",", b","),
+            ("||", b"||"),
+            ("tab", b"\t"),
+            ("\\t", b"\t"),
+            ("\\x01", b"\x01"),
+            ("\\x7C\\x7c", b"||"),
+            ("\\001", b"\x01"),
+            ("\\0", b"\0"),
+            ("\\", b"\\"),
+            ("\\\\", b"\\"),
+            ("\\\\t", b"\\t"),
+            ("a\\tb", b"a\tb"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_delimiter(text).unwrap().as_bytes(), expected, "{text}");
+        }
+        for text in ["", "\\q", "\\x1", "\\xzz", "a\\", "\\777", "\\é", "123456789"] {
+            assert!(parse_delimiter(text).is_err(), "{text}");
+        }
+        assert_eq!(parse_char("\\x01"), Ok(1));
+        assert!(parse_char("\\t,").is_err());
     }
 }

@@ -4,13 +4,14 @@ use super::options::LoadOptions;
 use super::run::{LoadRequest, Task};
 use clap::{Args, ValueEnum};
 use sqload::Loader;
+use sqload::plan::IfExists;
 use sqload::{demo::people, sql::Pipeline};
 use std::path::{Path, PathBuf};
 
 pub(super) const EXAMPLES: &str = concat!(
     "\
 Examples:
-  sqload run-pipeline               built-in pipeline: data/people.csv -> table people in data/people.db
+  sqload run-pipeline               built-in pipeline: data/people.csv, or the sample -> table people in data/people.db
   sqload run-pipeline orders.sql    orders.csv -> orders.db, as described in orders.sql
   sqload run-pipeline orders.sql -i jan.csv -i feb.csv.gz --database shop.db
 
@@ -20,6 +21,12 @@ Examples:
 
 /// The path of the built-in pipeline in the repository.
 const BUILT_IN: &str = "data/people.sql";
+
+/// The file that `create-file` writes, and that the built-in pipeline loads.
+pub(super) const CREATED: &str = "data/people.csv";
+
+/// What the built-in pipeline loads while that file does not exist.
+const SAMPLE: &str = "data/sample/people.csv";
 
 #[derive(Debug, Args)]
 pub(super) struct RunPipeline {
@@ -35,6 +42,12 @@ pub(super) struct RunPipeline {
     /// Version of the UUIDs that the built-in pipeline uses as keys: v7 sorts in row order, v4 is random.
     #[arg(long, value_enum, value_name = "VERSION", default_value_t = Id::V7, conflicts_with = "pipeline")]
     id: Id,
+    /// Replace an existing table.
+    #[arg(long, conflicts_with = "append")]
+    replace: bool,
+    /// Add rows to an existing table.
+    #[arg(long)]
+    append: bool,
     #[command(flatten)]
     options: LoadOptions,
 }
@@ -46,20 +59,20 @@ enum Id {
 }
 
 impl RunPipeline {
-    pub(super) fn request(&self) -> sqload::Result<LoadRequest<'_>> {
+    pub(super) fn request(&self) -> LoadRequest<'_> {
         let path = self.pipeline.as_deref().unwrap_or(Path::new(BUILT_IN));
-        let inputs = match self.input.as_slice() {
-            [] => vec![path.with_extension("csv")],
-            inputs => inputs.to_vec(),
+        let (inputs, notice) = match self.input.as_slice() {
+            [] => default_input(path),
+            inputs => (inputs.to_vec(), None),
         };
         let database = self.database.clone().unwrap_or_else(|| path.with_extension("db"));
-        let (verbosity, task) = (&self.options.verbosity, self.options.task());
-        Ok(LoadRequest { loader: self.loader()?, inputs, database, verbosity, task })
+        let task = self.options.task();
+        LoadRequest { loader: self.loader(), inputs, database, options: &self.options, task, notice }
     }
 
     /// The request of `check`.
-    pub(super) fn check(&self) -> sqload::Result<LoadRequest<'_>> {
-        Ok(LoadRequest { task: Task::Preview, ..self.request()? })
+    pub(super) fn check(&self) -> LoadRequest<'_> {
+        LoadRequest { task: Task::Preview, ..self.request() }
     }
 
     pub(super) fn loader(&self) -> sqload::Result<Loader> {
@@ -68,6 +81,21 @@ impl RunPipeline {
             (None, Id::V7) => Pipeline::parse(BUILT_IN, people::SQL)?,
             (None, Id::V4) => Pipeline::parse(BUILT_IN, &people::SQL.replace("uuid7()", "uuid4()"))?,
         };
-        Ok(self.options.apply(Loader::from(pipeline)))
+        let loader = self.options.apply(Loader::from(pipeline));
+        Ok(match self {
+            Self { replace: true, .. } => loader.if_exists(IfExists::Replace),
+            Self { append: true, .. } => loader.if_exists(IfExists::Append),
+            _ => loader,
+        })
     }
+}
+
+/// The input of the pipeline at `path` if none is given, and a notice if it is the sample.
+fn default_input(path: &Path) -> (Vec<PathBuf>, Option<String>) {
+    let input = path.with_extension("csv");
+    if input == Path::new(CREATED) && !input.exists() && Path::new(SAMPLE).exists() {
+        let notice = format!("{CREATED} does not exist (create-file creates it): loading {SAMPLE} instead");
+        return (vec![SAMPLE.into()], Some(notice));
+    }
+    (vec![input], None)
 }

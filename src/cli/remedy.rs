@@ -1,13 +1,28 @@
 //! What the user can do about an error or a note, with the names of options. The library knows no options.
 
-use sqload::report::Note;
-use sqload::{ColumnUse, Kind, PlanError, Reason};
+use sqload::plan::Type;
+use sqload::report::{Note, Report};
+use sqload::{ColumnUse, FieldCountCause, FileFormat, Kind, Oddity, PlanError, Reason, Warning};
+use std::borrow::Cow;
+use std::io::ErrorKind;
 
 /// Advice on an error, to follow its message.
 pub(super) fn for_error(kind: &Kind) -> Option<String> {
     let advice = match kind {
+        Kind::TableExists { place: Some(_), .. } => {
+            "to replace it, write DROP TABLE IF EXISTS before CREATE TABLE or use --replace; to add rows to it, write CREATE TABLE IF NOT EXISTS or use --append"
+        }
+        Kind::ViewExists { .. } => {
+            "to replace it, write DROP VIEW IF EXISTS before CREATE VIEW; to keep it, write CREATE VIEW IF NOT EXISTS"
+        }
         Kind::TableExists { .. } => {
             "use --append or --truncate to fill it, --replace to replace it, or --table to choose another name"
+        }
+        Kind::Io { action: "create", source, .. } if source.kind() == ErrorKind::AlreadyExists => {
+            "use --force to replace it"
+        }
+        Kind::NotADatabase { .. } => {
+            "the database is the last argument of load, and --database of run-pipeline"
         }
         Kind::DatabaseOpenInProcess { .. } => "close it there first",
         Kind::DatabaseChanged { .. } => "try again",
@@ -20,9 +35,9 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
             return Some(format!("correct {}", option_for(*column_use)?));
         }
         Kind::NotInTable { .. } => {
-            "leave it out with --columns, rename it with --rename, or add it to the table with --add-columns"
+            "leave it out with --exclude or --columns, rename it with --rename, or add it to the table with --add-columns"
         }
-        Kind::TooManyColumns { .. } => "choose some with --columns",
+        Kind::TooManyColumns { .. } => "choose some with --columns or --exclude",
         Kind::AmbiguousColumn { .. } => "rename one of these columns in the input",
         Kind::Rejected { reason, .. } => {
             let fix = for_reason(reason);
@@ -31,8 +46,11 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
         Kind::TooManyErrors { reason, .. } => {
             return Some(format!("{}, or raise --max-errors", for_reason(reason)));
         }
+        Kind::NothingLoaded { reason, .. } => {
+            return Some(format!("{}, or see the reasons of all records with --rejects", for_reason(reason)));
+        }
         Kind::UnclosedQuote { max_bytes: None, .. } => {
-            "close it, or use --quote none if quotes have no meaning in this file"
+            "close it, use --quote none if quotes have no meaning in this file, or use --on-error skip to load the records before it"
         }
         Kind::UnclosedQuote { .. } => {
             "close it, raise --max-record-size, or use --quote none if quotes have no meaning in this file"
@@ -42,6 +60,10 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
             "fix the input, or use --on-error skip (and --writer auto instead of direct) to load the other records"
         }
         Kind::DirectUnsupported { .. } => "use --writer auto",
+        Kind::NotCsv { format, .. } => {
+            return Some(format!("{}, or use --force to load it as CSV", for_format(*format)));
+        }
+        Kind::Url { url } => return Some(for_url(url)),
         Kind::InputChanged { .. } => "load it again when no program writes to it",
         Kind::StrayJournal { .. } => "move it away, then try again",
         Kind::Threads { .. } => "use a smaller --jobs",
@@ -51,25 +73,130 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
     Some(advice.to_owned())
 }
 
+/// Advice after a load.
+pub(super) fn for_report(report: &Report) -> Option<&'static str> {
+    let is_lost = report.rejected > 0 && report.rejects.is_empty();
+    is_lost.then_some("use --rejects FILE to keep the rejected records, so that they can be fixed and loaded")
+}
+
 /// A note with advice.
 pub(super) fn phrase_note(note: &Note) -> String {
     match note {
         Note::DetectedDelimiter(_) => format!("{note}; if that is wrong, use --delimiter"),
+        Note::NoDelimiter => format!("{note}; if that is wrong, use --delimiter"),
         Note::HeaderUtf8Replaced => format!("{note}; if that is wrong, use --encoding"),
+        Note::TextUsedAsNumber { column, .. } => {
+            format!("{note}; use try_real({column}) or --type {column}=REAL")
+        }
         _ => note.to_string(),
     }
 }
 
+/// A warning with advice.
+pub(super) fn phrase_warning(warning: &Warning) -> String {
+    let advice = match warning {
+        Warning::SameFile { .. } => "name it once",
+        Warning::HeaderLooksLikeData { .. } => "if there is no header, use --no-headers",
+        Warning::ShortFirstLine { fields, common_fields, lines, .. } => {
+            return format!("{warning}; {}", for_short_line(*fields, *common_fields, *lines));
+        }
+        Warning::TrailingDelimiters { .. } => "use --ragged fit to drop the last field",
+        Warning::OtherDelimiter { .. } => "leave out --delimiter to detect it",
+        Warning::Records { oddity, .. } => match oddity {
+            Oddity::TextAfterQuote => "if a backslash escapes quotes, use --escape '\\'",
+            Oddity::RepeatedHeader | Oddity::ByteOrderMark => {
+                "if files were concatenated, load the original files, or leave such records out with --where"
+            }
+            Oddity::EmptyRecord => "use --skip-empty to leave such records out",
+            Oddity::LoneCr => "put fields that contain a CR in quotes",
+            _ => return warning.to_string(),
+        },
+        _ => return warning.to_string(),
+    };
+    format!("{warning}; {advice}")
+}
+
+/// What to do about a first line with too few fields, and `lines` lines before records of the usual number.
+fn for_short_line(fields: usize, common_fields: usize, lines: u64) -> String {
+    match (fields, lines) {
+        (2.., 1) if fields + 1 == common_fields => {
+            "name the first column in the header, or use --skip-lines 1 --no-headers".to_owned()
+        }
+        _ => format!("if the header comes after these lines, use --skip-lines {lines}"),
+    }
+}
+
+/// How to get a CSV file from one in another format.
+fn for_format(format: FileFormat) -> &'static str {
+    match format {
+        FileFormat::Excel | FileFormat::OpenDocument => "save its sheet as CSV (UTF-8) and load that",
+        FileFormat::Sqlite => "the database is the last argument, and inputs come before it",
+        FileFormat::DuckDb => "export its table as CSV",
+        FileFormat::Tar | FileFormat::SevenZip | FileFormat::Rar => "extract it and load its files",
+        FileFormat::Compressed(_) | FileFormat::CompressedTwice(_) => "decompress it and load the result",
+        FileFormat::Html => "it may be an error page instead of a download; otherwise convert it to CSV",
+        FileFormat::Json => "convert it to CSV, as in jq -r '.[] | [.a, .b] | @csv'",
+        FileFormat::JsonLines => "convert it to CSV, as in jq -r '[.a, .b] | @csv'",
+        FileFormat::GitLfsPointer => "get the file with `git lfs pull`",
+        FileFormat::Parquet | FileFormat::Arrow => "convert it to CSV, for example with DuckDB",
+        _ => "convert it to CSV",
+    }
+}
+
+/// How to load what a URL refers to.
+fn for_url(url: &str) -> String {
+    let download = match url.split_once("://").map_or("", |(scheme, _)| scheme) {
+        "s3" => format!("aws s3 cp '{url}' -"),
+        "gs" => format!("gcloud storage cat '{url}'"),
+        "file" => return "use the path of the file".to_owned(),
+        _ if url.contains(['&', '?', '*', ';', ' ']) => format!("curl -fsS '{url}'"),
+        _ => format!("curl -fsS {url}"),
+    };
+    format!("use {download} | sqload load - DATABASE")
+}
+
 /// How to make a record acceptable, as the start of a sentence that goes on with ", or".
-fn for_reason(reason: &Reason) -> &'static str {
-    match reason {
+fn for_reason(reason: &Reason) -> Cow<'static, str> {
+    let advice = match reason {
+        Reason::FieldCount { cause: Some(FieldCountCause::TextAfterQuote), .. } => {
+            "if a backslash escapes quotes, use --escape '\\'"
+        }
+        Reason::FieldCount { cause: Some(FieldCountCause::LoneCr), .. } => {
+            "put fields that contain a CR in quotes"
+        }
+        Reason::UnclosedQuote { .. } => "close it, use --quote none if quotes have no meaning in this file",
         Reason::FieldCount { .. } => {
             "fix the input or --delimiter, accept such records with --ragged pad or --ragged fit"
         }
         Reason::InvalidUtf8 { .. } => {
             "fix the input, name its encoding with --encoding, repair it with --invalid-utf8 replace"
         }
+        Reason::NotOfType { column, expected, .. } => {
+            let retype =
+                format!("give the column of a new table another type with --type {}", typed(column, "TEXT"));
+            return match expected {
+                // Also for a table that exists.
+                Type::NumericAffinity | Type::ExactNumeric => {
+                    format!("fix the input, round numbers with --type {}, {retype}", typed(column, "REAL"))
+                }
+                _ => format!("fix the input, {retype}"),
+            }
+            .into();
+        }
         _ => "fix the input",
+    };
+    advice.into()
+}
+
+/// The argument that gives a column a type, quoted for a shell if its name needs that.
+fn typed(column: &str, to: &str) -> String {
+    let is_plain = |name: &str| name.chars().all(|char| char.is_alphanumeric() || char == '_');
+    if is_plain(column) {
+        format!("{column}={to}")
+    } else if column.contains([',', '=']) {
+        format!("'\"{}\"={to}'", column.replace('"', "\"\""))
+    } else {
+        format!("'{column}={to}'")
     }
 }
 
@@ -88,6 +215,7 @@ fn for_statement(statement: &str) -> Option<&'static str> {
 fn option_for(column_use: ColumnUse) -> Option<&'static str> {
     Some(match column_use {
         ColumnUse::Load => "--columns",
+        ColumnUse::Exclude => "--exclude",
         ColumnUse::Select => "--select",
         ColumnUse::Rename => "--rename",
         ColumnUse::Type => "--type",
@@ -108,13 +236,17 @@ fn for_plan(error: &PlanError) -> Option<&'static str> {
         PlanError::WithoutRowidNeedsKey => "name its columns with --pk",
         PlanError::TwoPrimaryKeys => "use either --auto-id or --pk",
         PlanError::DuplicateColumn { .. } => {
-            "rename one with --rename, AS in --select, --auto-id=NAME or --file-column, or leave one out with --columns"
+            "rename one with --rename, AS in --select, --auto-id=NAME or --file-column, or leave one out with --exclude"
         }
         PlanError::UpdateNeedsKey { .. } => {
             "create the table with a key (--pk) to use --upsert, or leave out --upsert"
         }
         PlanError::UpdateNeedsWholeKey { .. } => "load all of them to use --upsert, or leave out --upsert",
-        PlanError::GeneratedColumn { .. } => "leave it out with --columns",
+        PlanError::GeneratedColumn { .. } => "leave it out with --exclude or --columns",
+        PlanError::InvalidType { .. } => {
+            "use a type name such as INTEGER, REAL, TEXT, BLOB, DATE or VARCHAR(10) with --type"
+        }
+        PlanError::NotStrictType { .. } => "use one of them with --type, or leave out --strict",
         PlanError::UnknownEncoding { .. } => {
             "use a label of the Encoding Standard with --encoding, such as utf-16le, windows-1252 or shift_jis"
         }
@@ -138,6 +270,9 @@ mod tests {
             found: Vec::new(),
         };
         assert_eq!(for_error(&unknown).as_deref(), Some("correct --pk"));
+        assert_eq!(typed("a_1", "TEXT"), "a_1=TEXT");
+        assert_eq!(typed("a b", "TEXT"), "'a b=TEXT'");
+        assert_eq!(typed("last, \"first\"", "REAL"), "'\"last, \"\"first\"\"\"=REAL'");
         let note = Note::DetectedDelimiter(b';'.into());
         assert_eq!(phrase_note(&note), "fields are separated by ';'; if that is wrong, use --delimiter");
     }

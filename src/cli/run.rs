@@ -1,21 +1,25 @@
 //! Runs the commands.
 
-use super::options::Verbosity;
-use super::{Cli, Command, CreateFile, remedy, terminal};
+use super::options::LoadOptions;
+use super::{Cli, Command, CreateFile, pipeline, remedy, terminal};
 use clap::CommandFactory;
-use sqload::{Kind, Loader};
+use sqload::demo::generate::{self, Sample};
+use sqload::{Kind, Loader, report};
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, atomic::AtomicBool};
 
 /// A load with its arguments.
 pub(super) struct LoadRequest<'c> {
-    pub(super) loader: Loader,
+    /// The loader, or what is wrong with its options.
+    pub(super) loader: sqload::Result<Loader>,
     pub(super) inputs: Vec<PathBuf>,
     pub(super) database: PathBuf,
-    pub(super) verbosity: &'c Verbosity,
+    pub(super) options: &'c LoadOptions,
     pub(super) task: Task,
+    /// What the user should know before the load.
+    pub(super) notice: Option<String>,
 }
 
 /// What to do with a load.
@@ -36,47 +40,79 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode, Box<dyn Error>> {
     match &cli.command {
         None => Ok(Cli::command().print_help().map(|()| ExitCode::SUCCESS)?),
         Some(Command::CreateFile(options)) => create_file(options, &stop),
-        Some(Command::Load(options)) => load(options.request()?, stop),
-        Some(Command::RunPipeline(options)) => load(options.request()?, stop),
-        Some(Command::Check(options)) => load(options.check()?, stop),
+        Some(Command::Load(options)) => load(options.request(), stop),
+        Some(Command::RunPipeline(options)) => load(options.request(), stop),
+        Some(Command::Check(options)) => load(options.check(), stop),
     }
 }
 
 /// The exit code for an error.
 pub(crate) fn exit_code(error: &(dyn Error + 'static)) -> ExitCode {
-    match error.downcast_ref::<sqload::Error>().map(sqload::Error::kind) {
-        Some(Kind::Interrupted) => ExitCode::from(130),
-        Some(Kind::Usage(_) | Kind::Plan(_)) => ExitCode::from(2),
-        _ => ExitCode::FAILURE,
-    }
+    error.downcast_ref::<sqload::Error>().map_or(ExitCode::FAILURE, |error| error.exit_code().into())
 }
 
 fn create_file(options: &CreateFile, stop: &AtomicBool) -> Result<ExitCode, Box<dyn Error>> {
-    let CreateFile { number_rows, output, seed, verbosity } = options;
+    let CreateFile { number_rows: rows, output, force, seed, verbosity } = options;
     verbosity.start_diagnostics();
-    let progress = sqload::report::Progress::default();
-    let create = || sqload::demo::generate::create_file(output, *number_rows, *seed, &progress, stop);
-    Ok(terminal::watch(verbosity.quiet, &progress, create).map(|()| ExitCode::SUCCESS)?)
+    let (sample, progress) = (Sample { rows: *rows, seed: *seed }, report::Progress::default());
+    let path = output.as_deref().unwrap_or(Path::new(pipeline::CREATED));
+    if path == Path::new("-") {
+        generate::print(sample, &progress, stop)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let may_replace = *force || output.is_none();
+    let create = || generate::create_file(path, sample, may_replace, &progress, stop);
+    let verb = if terminal::watch(verbosity.progress_display(), &progress, create)? {
+        "replaced"
+    } else {
+        "created"
+    };
+    let (path, rows) = (path.display(), report::grouped_count(*rows, "record"));
+    terminal::print_status(verbosity.quiet, &format!("{verb} {path}: {rows}"));
+    Ok(ExitCode::SUCCESS)
 }
 
 fn load(request: LoadRequest<'_>, stop: Arc<AtomicBool>) -> Result<ExitCode, Box<dyn Error>> {
-    let LoadRequest { loader, inputs, database, verbosity, task } = request;
+    let LoadRequest { loader, inputs, database, options, task, notice } = request;
+    let (verbosity, report) = (&options.verbosity, &options.report);
     verbosity.start_diagnostics();
-    let loader = loader.stop(stop);
-    terminal::finish_commit_on_signals(loader.progress());
-    let text = match task {
+    notice.iter().for_each(|notice| terminal::print_status(verbosity.quiet, notice));
+    let write_failure = {
+        let (report, inputs, database) = (report.clone(), inputs.clone(), database.clone());
+        let rejects = options.rejects().map(Path::to_owned);
+        move |error: &sqload::Error| {
+            let Some(path) = &report else { return };
+            if let Err(error) = report::write_failure(path, &inputs, &database, rejects.as_deref(), error) {
+                terminal::print_error(&error);
+            }
+        }
+    };
+    let loader = loader.inspect_err(&write_failure)?.stop(stop);
+    terminal::finish_commit_on_signals(loader.progress(), move || write_failure(&Kind::Interrupted.into()));
+    match task {
         Task::Load => {
             let load = || loader.load_all(&inputs, &database);
-            let report = terminal::watch(verbosity.quiet, &loader.progress(), load)?;
-            terminal::print_status(verbosity.quiet, &report.summary(remedy::phrase_note));
-            return Ok(ExitCode::from(match report.is_durable {
-                Some(false) => 4,
-                _ if report.rejected > 0 => 3,
-                _ => 0,
-            }));
+            let report = terminal::watch(verbosity.progress_display(), &loader.progress(), load)?;
+            terminal::print_status(
+                verbosity.quiet,
+                &report.summary(remedy::phrase_note, remedy::phrase_warning),
+            );
+            if verbosity.is_verbose() {
+                terminal::print_status(false, &report.stages_text());
+            }
+            let advice = remedy::for_report(&report);
+            advice.iter().for_each(|advice| terminal::print_status(verbosity.quiet, advice));
+            Ok(report.exit_code().into())
         }
-        Task::Preview => loader.preview(&inputs, &database)?.summary(remedy::phrase_note),
-        Task::Explain => loader.explain(&inputs, &database)?.to_string(),
-    };
-    Ok(terminal::print(&text).map(|()| ExitCode::SUCCESS)?)
+        Task::Preview => {
+            let preview = loader.preview(&inputs, &database)?;
+            terminal::print(&preview.summary(remedy::phrase_note, remedy::phrase_warning))?;
+            preview.failure.iter().for_each(|error| terminal::print_error(&**error));
+            Ok(preview.exit_code().into())
+        }
+        Task::Explain => {
+            terminal::print(&loader.explain(&inputs, &database)?.to_string())?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
 }

@@ -8,10 +8,13 @@ use sqload::plan::{
 use sqload::{Loader, demo::people, sql::Pipeline};
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 /// Options that are arguments of a function rather than settings of a loader.
-const ARGUMENTS: [&str; 9] =
-    ["inputs", "database", "dry_run", "explain", "quiet", "verbose", "pipeline", "input", "id"];
+const ARGUMENTS: [&str; 11] = [
+    "inputs", "database", "dry_run", "explain", "quiet", "verbose", "color", "progress", "pipeline", "input",
+    "id",
+];
 
 type Setter = fn(Loader) -> Loader;
 
@@ -26,8 +29,14 @@ const SHARED: &[(&str, &[&str], Setter)] = &[
     ("trim", &["--trim"], |loader| loader.trim(true)),
     ("empty_null", &["--empty-null"], |loader| loader.empty_null(true)),
     ("null", &["--null", "NA", "--null", "-"], |loader| loader.null("NA").null("-")),
+    ("types", &["--type", "a=REAL,b=date"], |loader| {
+        loader.column_type("a", Type::Real).column_type("b", "date")
+    }),
+    ("all_text", &["--all-text"], |loader| loader.all_text(true)),
     ("skip_lines", &["--skip-lines", "2"], |loader| loader.skip_lines(2)),
+    ("force", &["--force"], |loader| loader.force(true)),
     ("max_record_size", &["--max-record-size", "9"], |loader| loader.max_record_bytes(number(9))),
+    ("max_record_size", &["--max-record-size", "1M"], |loader| loader.max_record_bytes(number(1 << 20))),
     ("on_error", &["--on-error", "abort"], |loader| loader.on_error(OnError::Abort)),
     ("on_error", &["--on-error", "skip"], |loader| loader.on_error(OnError::Skip)),
     ("max_errors", &["--max-errors", "9"], |loader| loader.max_errors(9)),
@@ -39,11 +48,15 @@ const SHARED: &[(&str, &[&str], Setter)] = &[
     ("writer", &["--writer", "direct"], |loader| loader.writer(WriterChoice::Direct)),
     ("writer", &["--writer", "statements"], |loader| loader.writer(WriterChoice::Statements)),
     ("memory", &["--memory", "2"], |loader| loader.memory_bytes(2 << 20)),
+    ("memory", &["--memory", "1.5GiB"], |loader| loader.memory_bytes(3 << 29)),
     ("synchronous", &["--synchronous", "normal"], |loader| loader.synchronous(Synchronous::Normal)),
     ("synchronous", &["--synchronous", "full"], |loader| loader.synchronous(Synchronous::Full)),
     ("synchronous", &["--synchronous", "extra"], |loader| loader.synchronous(Synchronous::Extra)),
     ("page_size", &["--page-size", "512"], |loader| loader.page_bytes(512)),
+    ("page_size", &["--page-size", "64K"], |loader| loader.page_bytes(65536)),
     ("cache_size", &["--cache-size", "9"], |loader| loader.cache_kib(9)),
+    ("cache_size", &["--cache-size", "9M"], |loader| loader.cache_kib(9 << 10)),
+    ("busy_timeout", &["--busy-timeout", "500ms"], |loader| loader.busy_timeout(Duration::from_millis(500))),
     ("batch_rows", &["--batch-rows", "9"], |loader| loader.batch_rows(number(9))),
     ("verify", &["--verify"], |loader| loader.verify(true)),
     ("analyze", &["--analyze"], |loader| loader.analyze(true)),
@@ -66,8 +79,7 @@ const LOAD: &[(&str, &[&str], Setter)] = &[
     ("select", &["--select", "a, upper(b) AS c"], |loader| loader.select("a, upper(b) AS c").unwrap()),
     ("condition", &["--where", "a > 1"], |loader| loader.filter("a > 1").unwrap()),
     ("rename", &["--rename", "a=b", "--rename", "c=d"], |loader| loader.rename("a", "b").rename("c", "d")),
-    ("types", &["--type", "a=REAL"], |loader| loader.column_type("a", Type::Real)),
-    ("all_text", &["--all-text"], |loader| loader.all_text(true)),
+    ("exclude", &["--exclude", "a,b", "--exclude", "c"], |loader| loader.exclude(["a", "b"]).exclude(["c"])),
     ("pk", &["--pk", "a,b"], |loader| loader.primary_key(["a", "b"])),
     ("auto_id", &["--auto-id", "n"], |loader| loader.auto_id("n")),
     ("not_null", &["--not-null", "a,b"], |loader| loader.not_null(["a"]).not_null(["b"])),
@@ -80,6 +92,12 @@ const LOAD: &[(&str, &[&str], Setter)] = &[
     ("add_columns", &["--add-columns"], |loader| loader.add_columns(true)),
     ("ignore", &["--ignore"], |loader| loader.on_conflict(OnConflict::Ignore)),
     ("upsert", &["--upsert"], |loader| loader.on_conflict(OnConflict::Update)),
+];
+
+/// The options of `run-pipeline` alone.
+const PIPELINE: &[(&str, &[&str], Setter)] = &[
+    ("replace", &["--replace"], |loader| loader.if_exists(IfExists::Replace)),
+    ("append", &["--append"], |loader| loader.if_exists(IfExists::Append)),
 ];
 
 fn number(number: usize) -> NonZeroUsize {
@@ -129,6 +147,6 @@ fn load_has_the_options_and_defaults_of_a_new_loader() {
 #[test]
 fn run_pipeline_has_the_options_and_defaults_of_a_pipeline() {
     let pipeline = Pipeline::parse("data/people.sql", people::SQL).unwrap();
-    assert_setters(&["run-pipeline"], &Loader::from(pipeline.clone()), &[SHARED]);
-    assert_setters(&["check"], &Loader::from(pipeline), &[SHARED]);
+    assert_setters(&["run-pipeline"], &Loader::from(pipeline.clone()), &[SHARED, PIPELINE]);
+    assert_setters(&["check"], &Loader::from(pipeline), &[SHARED, PIPELINE]);
 }

@@ -5,53 +5,113 @@ use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
-use sqload::report::Progress;
+use sqload::printable;
+use sqload::report::{Phase, Progress, grouped_count};
 use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Time between two updates of the progress bar.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-const STYLE: &str = "{bar:30} {bytes}/{total_bytes} {msg} {bytes_per_sec}, {eta} left";
+/// Time between two lines of progress.
+const LINE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The progress of the load that signals may interrupt.
-static LOAD: OnceLock<Arc<Progress>> = OnceLock::new();
+/// How to show progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ProgressDisplay {
+    None,
+    /// One line that is overwritten.
+    Bar,
+    /// Line after line.
+    Lines,
+}
+
+/// True if standard error is a terminal that understands control sequences.
+pub(super) fn is_smart() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// The load that signals may interrupt.
+static LOAD: OnceLock<InterruptibleLoad> = OnceLock::new();
+
+/// The progress of a load, and what is to be done before a signal ends the program at once.
+struct InterruptibleLoad {
+    progress: Arc<Progress>,
+    before_exit: Box<dyn Fn() + Send + Sync>,
+}
 
 /// The exit code after a signal.
 const INTERRUPTED: i32 = 130;
 
-/// Runs `work` and shows its `progress` on standard error, if that is a terminal and unless `quiet`.
-pub(super) fn watch<T>(quiet: bool, progress: &Progress, work: impl FnOnce() -> T) -> T {
-    if quiet || !std::io::stderr().is_terminal() {
+/// Runs `work` and shows its `progress` on standard error.
+pub(super) fn watch<T>(display: ProgressDisplay, progress: &Progress, work: impl FnOnce() -> T) -> T {
+    if display == ProgressDisplay::None {
         return work();
     }
-    let style = ProgressStyle::with_template(STYLE).unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar = ProgressBar::new(0).with_style(style);
     // The receiver notices when the work is done, because its sender is dropped then.
     let (working, done) = channel::<()>();
     thread::scope(|scope| {
-        let show = || {
-            let done = done;
-            while done.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                let rows = progress.rows();
-                let rows_per_second = rows as f64 / bar.elapsed().as_secs_f64();
-                bar.set_length(progress.total_bytes());
-                bar.set_message(format!("{rows} rows, {rows_per_second:.0} rows/s"));
-                bar.set_position(progress.bytes());
-            }
-            bar.finish_and_clear();
+        // Without a thread for it, progress is not shown.
+        let show = move || match display {
+            ProgressDisplay::Bar => show_bar(progress, &done),
+            _ => show_lines(progress, &done),
         };
-        // Without a thread for it, there is no progress bar.
         let _ = thread::Builder::new().name("progress".into()).spawn_scoped(scope, show);
         let result = work();
         drop(working);
         result
     })
+}
+
+fn show_bar(progress: &Progress, done: &Receiver<()>) {
+    // The last part takes the rest of the width of the terminal, and no more.
+    let style =
+        |template| ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let (known, unknown) = (style("{bar:20} {wide_msg}"), style("{spinner} {wide_msg}"));
+    let bar = ProgressBar::new(0);
+    while done.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+        let has_size = progress.total_bytes() > 0 && progress.phase() == Phase::Loading;
+        bar.set_style(if has_size { known.clone() } else { unknown.clone() });
+        bar.set_length(progress.total_bytes());
+        bar.set_position(progress.bytes());
+        bar.set_message(describe(progress, bar.elapsed()));
+        bar.tick();
+    }
+    bar.finish_and_clear();
+}
+
+fn show_lines(progress: &Progress, done: &Receiver<()>) {
+    let started = Instant::now();
+    while done.recv_timeout(LINE_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+        print_status(false, &describe(progress, started.elapsed()));
+    }
+}
+
+/// The progress after this time, in words. What matters most comes first, since a narrow terminal cuts the rest.
+fn describe(progress: &Progress, elapsed: Duration) -> String {
+    let (bytes, total, rows) = (progress.bytes() as f64, progress.total_bytes() as f64, progress.rows());
+    let seconds = elapsed.as_secs_f64();
+    match progress.phase() {
+        Phase::SortingKeys => return format!("sorting keys, {seconds:.0} s"),
+        Phase::Writing => return format!("writing, {seconds:.0} s"),
+        _ => {}
+    }
+    let megabytes = |bytes: f64| format!("{:.1}", bytes / 1e6);
+    let read = match total > 0.0 {
+        true => format!("{:.0} %, {} of {} MB", 100.0 * bytes / total, megabytes(bytes), megabytes(total)),
+        false => format!("{} MB", megabytes(bytes)),
+    };
+    let rows_per_second = rows as f64 / seconds;
+    let left = match total > 0.0 && bytes > 0.0 {
+        true => format!(", {:.0} s left", seconds * (total - bytes).max(0.0) / bytes),
+        false => String::new(),
+    };
+    format!("{read}{left}, {} ({rows_per_second:.0}/s)", grouped_count(rows, "row"))
 }
 
 /// Sets `stop` on SIGINT, SIGTERM and SIGHUP. A second signal ends the program at once, unless a load is committing; the next
@@ -64,8 +124,9 @@ pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) -> std::io::Result<()> {
     let stop = stop.clone();
     let wait = move || {
         for _ in signals.forever() {
-            let is_committing = || LOAD.get().is_some_and(|progress| progress.is_committing());
+            let is_committing = || LOAD.get().is_some_and(|load| load.progress.is_committing());
             if stop.swap(true, Ordering::SeqCst) && !is_committing() {
+                LOAD.get().iter().for_each(|load| (load.before_exit)());
                 std::process::exit(INTERRUPTED);
             }
         }
@@ -76,9 +137,13 @@ pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Lets a load that is committing finish although signals arrive: the exit code then says that the rows are loaded.
-pub(super) fn finish_commit_on_signals(progress: Arc<Progress>) {
-    let _ = LOAD.set(progress);
+/// Lets a load that is committing finish although signals arrive: the exit code then says that the rows are loaded. Calls
+/// `before_exit` before a signal ends the program at once.
+pub(super) fn finish_commit_on_signals(
+    progress: Arc<Progress>,
+    before_exit: impl Fn() + Send + Sync + 'static,
+) {
+    let _ = LOAD.set(InterruptibleLoad { progress, before_exit: Box::new(before_exit) });
 }
 
 /// Prints `text` on standard error, unless `quiet`. An unwritable standard error is ignored.
@@ -88,9 +153,15 @@ pub(super) fn print_status(quiet: bool, text: &str) {
     }
 }
 
-/// Prints an error on standard error, with advice and its causes.
+/// The number of warnings to print before an error.
+const MAX_WARNINGS: usize = 10;
+
+/// Prints an error on standard error, with advice and its causes. Warnings that may explain it precede it.
 pub(crate) fn print_error(error: &(dyn Error + 'static)) {
-    let advice = error.downcast_ref::<sqload::Error>().and_then(|error| remedy::for_error(error.kind()));
+    let own = error.downcast_ref::<sqload::Error>();
+    let warnings = own.map_or(Default::default(), sqload::Error::warnings).iter().take(MAX_WARNINGS);
+    warnings.for_each(|warning| tracing::warn!("{}", printable(&remedy::phrase_warning(warning))));
+    let advice = own.and_then(|error| remedy::for_error(error.kind()));
     let advice = advice.map_or(String::new(), |advice| format!("; {advice}"));
     let causes = std::iter::successors(error.source(), |&error| error.source());
     let mut lines = vec![printable(&format!("{error}{advice}"))];
@@ -104,15 +175,6 @@ pub(crate) fn print_error(error: &(dyn Error + 'static)) {
     print_status(false, &format!("sqload: {}", lines.join("\n  because: ")));
 }
 
-/// `text` with control characters escaped, so that names from an input cannot control a terminal.
-fn printable(text: &str) -> String {
-    let escaped = |char: char| match char.is_control() && !matches!(char, '\n' | '\t') {
-        true => char.escape_default().to_string(),
-        false => char.to_string(),
-    };
-    text.chars().map(escaped).collect()
-}
-
 /// Prints `text` on standard output. A reader that closes the pipe early has seen enough.
 ///
 /// # Errors
@@ -121,5 +183,16 @@ pub(super) fn print(text: &str) -> std::io::Result<()> {
     match writeln!(std::io::stdout(), "{text}") {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         printed => printed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_without_a_known_size_has_no_percentage() {
+        let text = describe(&Progress::default(), Duration::from_secs(1));
+        assert_eq!(text, "0.0 MB, 0 rows (0/s)");
     }
 }

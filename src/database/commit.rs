@@ -58,8 +58,8 @@ impl Target {
     ///
     /// # Errors
     /// [`Kind::Sqlite`], [`Kind::Io`], [`Kind::StrayJournal`] or [`Kind::Interrupted`];
-    /// [`Kind::DatabaseChanged`] if the database that is to be replaced is no longer at its path. The database is then
-    /// unchanged.
+    /// [`Kind::DatabaseChanged`] if the database that is to be replaced is no longer at its path, or if one exists now. It is
+    /// then unchanged.
     pub(crate) fn commit(mut self) -> Result<Committed> {
         match self.staged.take() {
             Some(staged) => self.commit_new(staged),
@@ -84,14 +84,24 @@ impl Target {
         if committed.is_durable.is_some() {
             staged.sync().map_err(failed)?;
         }
-        check_no_stray_journal(&path)?;
+        match check_no_stray_journal(&path) {
+            // Another program has created the database meanwhile, and a third one changes it.
+            Err(_) if self.old.is_none() && path.symlink_metadata().is_ok() => {
+                return Err(Kind::DatabaseChanged { path }.into());
+            }
+            checked => checked?,
+        }
         if let Some(old) = &self.old {
             let moved = has_moved(old).map_err(|source| Error::sqlite("open", &self.path, source))?;
             if moved {
                 return Err(Kind::DatabaseChanged { path: self.path.clone() }.into());
             }
         }
-        staged.persist(&self.path, self.old.is_some()).map_err(failed)?;
+        staged.persist(&self.path, self.old.is_some()).map_err(|error| match error.kind() {
+            // Another program created it meanwhile.
+            io::ErrorKind::AlreadyExists => Kind::DatabaseChanged { path: self.path.clone() }.into(),
+            _ => failed(error),
+        })?;
         committed.sync_directory(&self.path);
         if let Some(Err((_, error))) = self.old.take().map(Connection::close) {
             committed.warn("the old database cannot be closed", error);

@@ -2,8 +2,10 @@
 
 use super::inspect::{check_column_count, check_table_name, open_to_read, replaceable_page_bytes};
 use super::open::{check_no_stray_journal, check_open_nowhere, resolve_path};
+use super::replaced::replaced;
 use crate::error::{Error, Result};
 use crate::plan::{Table, Tuning};
+use crate::report::Replaced;
 use crate::schema::ddl::{create_table_sql, quote_name};
 use crate::types::register_math_functions;
 use rusqlite::{Connection, OptionalExtension};
@@ -16,6 +18,8 @@ pub(crate) struct DryRun {
     pub(crate) path: PathBuf,
     /// Why the load would change an existing database in place; `None` if it would create a new file.
     pub(crate) in_place_reason: Option<String>,
+    /// What the load would replace.
+    pub(crate) replaced: Option<Replaced>,
     /// True if the table exists and the load would add to it.
     pub(crate) table_exists: bool,
     /// The SQL that creates the table and its indexes. For an existing table: the SQL that created them, then the
@@ -33,23 +37,27 @@ impl DryRun {
     pub(crate) fn open(path: &Path, table: &Table, tuning: &Tuning) -> Result<Self> {
         let path = resolve_path(path)?;
         let failed = |source| Error::sqlite(format!("create table {:?} in", table.name), &path, source);
-        let existing = match path.symlink_metadata() {
+        let mut existing = match path.symlink_metadata() {
             Err(_) => {
                 check_no_stray_journal(&path)?;
                 None
             }
             Ok(metadata) => {
-                let open_nowhere =
-                    if table.if_exists.fills_existing() { Ok(()) } else { check_open_nowhere(&path) };
-                let existing = open_to_read(&path).map_err(|source| Error::sqlite("read", &path, source))?;
+                let open_nowhere = check_open_nowhere(&path);
+                let existing = open_to_read(&path, tuning.busy_timeout)
+                    .map_err(|source| Error::sqlite("read", &path, source))?;
                 Some((existing, metadata, open_nowhere))
             }
         };
         let (mut in_place_reason, mut schema, mut page_bytes) = (None, Vec::new(), tuning.page_bytes);
-        if let Some((existing, metadata, open_nowhere)) = &existing {
+        let mut replaced_content = None;
+        if let Some((existing, metadata, open_nowhere)) = &mut existing {
             check_table_name(existing, &path, table)?;
-            let replaceable = if table.if_exists.fills_existing() {
+            replaced_content = replaced(existing, table).map_err(failed)?;
+            if table.if_exists.fills_existing() {
                 schema = existing_schema(existing, table).map_err(failed)?;
+            }
+            let replaceable = if !schema.is_empty() {
                 Err("the database has other content".to_owned())
             } else {
                 let page_bytes = replaceable_page_bytes(existing, &path, metadata, table)?;
@@ -78,7 +86,14 @@ impl DryRun {
         connection.execute_batch("BEGIN").map_err(failed)?;
         // A load creates the indexes after the rows.
         schema.extend(if table_exists { Vec::new() } else { table.indexes.clone() });
-        Ok(Self { path, in_place_reason, table_exists, statements: schema, connection })
+        Ok(Self {
+            path,
+            in_place_reason,
+            replaced: replaced_content,
+            table_exists,
+            statements: schema,
+            connection,
+        })
     }
 
     /// Returns the column names, then the first `max_rows` rows. Each value is an SQL literal, truncated after

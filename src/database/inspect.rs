@@ -1,27 +1,28 @@
 //! Read-only inspection of an existing database.
 
-use super::open::BUSY_TIMEOUT;
 use crate::error::{Error, Kind, PlanError, Result};
 use crate::files::descriptors::{FileId, open_without_waiting};
 use crate::files::paths;
-use crate::plan::{IfExists, Table};
-use crate::schema::table::ExistingColumn;
+use crate::plan::{IfExists, Table, View};
+use crate::schema::table::{ExistingColumn, ExistingIndex, ExistingKeys};
 use rusqlite::ffi::SQLITE_READONLY_ROLLBACK;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use std::collections::HashSet;
 use std::fs::Metadata;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
+use std::time::Duration;
 
 /// Opens the database at `path` for reading. Changes nothing, except that it rolls back a hot journal of a killed
-/// writer.
-pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
+/// writer. Waits `busy_timeout` for locks.
+pub(super) fn open_to_read(path: &Path, busy_timeout: Duration) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = match has_empty_log(path) {
         // A plain open would create the log and leave it behind.
         true => Connection::open_with_flags(immutable_uri(path), flags | OpenFlags::SQLITE_OPEN_URI)?,
         false => Connection::open_with_flags(path, flags)?,
     };
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.busy_timeout(busy_timeout)?;
     match connection.pragma_query_value(None, "schema_version", |_| Ok(())) {
         // A hot journal: only a connection that may write can roll it back, and it does so before it reads.
         Err(error)
@@ -88,18 +89,24 @@ pub(super) fn check_column_count(connection: &Connection, path: &Path, table: &T
 ///
 /// # Errors
 /// [`Kind::Sqlite`] if the database cannot be read; the errors of [`check_table_name`].
-pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<ExistingColumn>>> {
+pub(crate) fn existing_columns(
+    path: &Path,
+    table: &Table,
+    busy_timeout: Duration,
+) -> Result<Option<Vec<ExistingColumn>>> {
     let path = &paths::resolve(path)?;
     if !path.exists() {
         return Ok(None);
     }
-    let connection = open_to_read(path).map_err(|source| Error::sqlite("read", path, source))?;
+    let connection =
+        open_to_read(path, busy_timeout).map_err(|source| Error::sqlite("read", path, source))?;
     check_table_name(&connection, path, table)?;
     let read = || -> rusqlite::Result<Vec<ExistingColumn>> {
         // `hidden` is 1 for hidden columns of virtual tables, 2 and 3 for generated columns. ANY means no conversion
         // in STRICT tables, and NUMERIC affinity in others. A primary key that is the rowid has no index.
         let sql = "SELECT name, iif(type = 'ANY' COLLATE NOCASE AND (SELECT strict FROM pragma_table_list(?1)), '', type), pk,
-            pk > 0 AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk'), \"notnull\", hidden > 1
+            pk > 0 AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1) WHERE origin = 'pk'), \"notnull\", hidden > 1,
+            (SELECT strict FROM pragma_table_list(?1)) IS 1
             FROM pragma_table_xinfo(?1) WHERE hidden <> 1 ORDER BY cid";
         let mut select = connection.prepare(sql)?;
         let column = |row: &rusqlite::Row<'_>| {
@@ -110,6 +117,7 @@ pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<
                 is_rowid: row.get(3)?,
                 is_not_null: row.get(4)?,
                 is_generated: row.get(5)?,
+                is_strict: row.get(6)?,
             })
         };
         select.query_map([&table.name], column)?.collect()
@@ -118,26 +126,74 @@ pub(crate) fn existing_columns(path: &Path, table: &Table) -> Result<Option<Vec<
     Ok(Some(columns).filter(|columns| !columns.is_empty()))
 }
 
+/// Returns the indexes and properties of `table` in the database at `path`, where it exists.
+///
+/// # Errors
+/// [`Kind::Sqlite`] if the database cannot be read.
+pub(crate) fn existing_keys(path: &Path, table: &Table, busy_timeout: Duration) -> Result<ExistingKeys> {
+    let path = &paths::resolve(path)?;
+    let read = || -> rusqlite::Result<ExistingKeys> {
+        let connection = open_to_read(path, busy_timeout)?;
+        let sql = "SELECT wr, strict FROM pragma_table_list(?1) WHERE schema = 'main'";
+        let (is_without_rowid, is_strict) =
+            connection.query_row(sql, [&table.name], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let sql = "SELECT list.name, list.\"unique\", coalesce(info.name, '')
+            FROM pragma_index_list(?1) AS list, pragma_index_info(list.name) AS info
+            WHERE NOT partial ORDER BY list.seq, info.seqno";
+        let mut select = connection.prepare(sql)?;
+        let mut indexes: Vec<(String, ExistingIndex)> = Vec::new();
+        let mut rows = select.query([&table.name])?;
+        while let Some(row) = rows.next()? {
+            let (name, column): (String, String) = (row.get(0)?, row.get(2)?);
+            match indexes.last_mut() {
+                Some((last, index)) if *last == name => index.columns.push(column),
+                _ => indexes.push((name, ExistingIndex { columns: vec![column], is_unique: row.get(1)? })),
+            }
+        }
+        let indexes = indexes.into_iter().map(|(_, index)| index).collect();
+        Ok(ExistingKeys { indexes, is_strict, is_without_rowid })
+    };
+    read().map_err(|source| Error::sqlite("read", path, source))
+}
+
 /// Returns the names of all objects in the database at `path`, except `table` and its indexes and triggers. Empty if
 /// the database does not exist.
 ///
 /// # Errors
 /// [`Kind::Sqlite`] if the database cannot be read.
-pub(crate) fn existing_names(path: &Path, table: &Table) -> Result<Vec<String>> {
+pub(crate) fn existing_names(path: &Path, table: &Table, busy_timeout: Duration) -> Result<Vec<String>> {
     let path = &paths::resolve(path)?;
     if !path.exists() {
         return Ok(Vec::new());
     }
     let read = || -> rusqlite::Result<Vec<String>> {
         let sql = "SELECT name FROM sqlite_schema WHERE tbl_name <> ?1 COLLATE NOCASE";
-        open_to_read(path)?.prepare(sql)?.query_map([&table.name], |row| row.get(0))?.collect()
+        open_to_read(path, busy_timeout)?.prepare(sql)?.query_map([&table.name], |row| row.get(0))?.collect()
     };
     read().map_err(|source| Error::sqlite("read", path, source))
 }
 
-/// Checks that the name of `table` is free, or that the table may be filled or replaced.
+/// Returns the SQL of all indexes and views in the database at `path`, as SQLite stores it. Empty if the database does not
+/// exist.
 ///
 /// # Errors
+/// [`Kind::Sqlite`] if the database cannot be read.
+pub(crate) fn existing_sql(path: &Path, busy_timeout: Duration) -> Result<HashSet<String>> {
+    let path = &paths::resolve(path)?;
+    if !path.exists() {
+        return Ok(HashSet::new());
+    }
+    let read = || -> rusqlite::Result<HashSet<String>> {
+        let sql = "SELECT sql FROM sqlite_schema WHERE type IN ('index', 'view') AND sql IS NOT NULL";
+        open_to_read(path, busy_timeout)?.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+    };
+    read().map_err(|source| Error::sqlite("read", path, source))
+}
+
+/// Checks that the name of `table` is free, or that the table may be filled or replaced; and the same for its views.
+///
+/// # Errors
+/// [`Kind::ViewExists`];
 /// [`Kind::TableExists`] if a table or view of this name exists and the plan expects none, [`PlanError::TargetIsView`] if
 /// the plan fills or replaces a table and the object is a view, [`Kind::Sqlite`] if the database cannot be read.
 pub(super) fn check_table_name(connection: &Connection, path: &Path, table: &Table) -> Result<()> {
@@ -145,13 +201,41 @@ pub(super) fn check_table_name(connection: &Connection, path: &Path, table: &Tab
     let kind = connection.query_row(sql, [&table.name], |row| row.get::<_, String>(0)).optional();
     match (kind.map_err(|source| Error::sqlite("read", path, source))?.as_deref(), table.if_exists) {
         (Some(_), IfExists::Fail) => {
-            Err(Kind::TableExists { path: path.to_owned(), table: table.name.clone() }.into())
+            let (path, place) = (path.to_owned(), table.place.clone());
+            Err(Kind::TableExists { path, table: table.name.clone(), place }.into())
         }
         (Some("view"), _) => {
             Err(PlanError::TargetIsView { path: path.to_owned(), name: table.name.clone() }.into())
         }
-        _ => Ok(()),
+        _ => check_view_names(connection, path, table),
     }
+}
+
+/// Checks that the views of `table` do not exist, unless they are to be replaced.
+fn check_view_names(connection: &Connection, path: &Path, table: &Table) -> Result<()> {
+    let exists = |view: &View| {
+        let sql = "SELECT count(*) > 0 FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE";
+        connection.query_row(sql, [&view.name], |row| row.get::<_, bool>(0))
+    };
+    for view in &table.views {
+        if table.if_exists != IfExists::Replace
+            && !view.is_replaced
+            && exists(view).map_err(|source| Error::sqlite("read", path, source))?
+        {
+            return Err(Kind::ViewExists { path: path.to_owned(), view: view.name.clone() }.into());
+        }
+    }
+    Ok(())
+}
+
+/// True if the load adds rows to a table that exists.
+///
+/// # Errors
+/// If the database cannot be read.
+pub(super) fn keeps_rows(connection: &Connection, table: &Table) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) > 0 FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
+    Ok(table.if_exists.fills_existing()
+        && connection.query_row(sql, [&table.name], |row| row.get::<_, bool>(0))?)
 }
 
 /// Returns the page size in bytes of the database at `path` if a new file can replace it: if it contains nothing but
@@ -165,6 +249,7 @@ pub(super) fn replaceable_page_bytes(
     metadata: &Metadata,
     table: &Table,
 ) -> Result<Result<u32, String>> {
+    let is_empty = metadata.len() == 0;
     let check = || -> rusqlite::Result<Result<u32, &str>> {
         let integer = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
         let text = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, String>(0));
@@ -172,14 +257,14 @@ pub(super) fn replaceable_page_bytes(
         let is_other = |(kind, name): (String, String)| match kind.as_str() {
             // The statistics tables do not count.
             "table" | "index" => !(name.eq_ignore_ascii_case(&table.name) || name.starts_with("sqlite_stat")),
-            "view" => !table.views.iter().any(|view| view.eq_ignore_ascii_case(&name)),
+            "view" => !table.views.iter().any(|view| view.name.eq_ignore_ascii_case(&name)),
             _ => true,
         };
         let objects = objects.query_map([], |row| Ok(is_other((row.get(0)?, row.get(1)?))))?;
         if objects.collect::<rusqlite::Result<Vec<_>>>()?.contains(&true) {
             return Ok(Err("the database has other content"));
         }
-        let has_default_settings = text("journal_mode")? == "delete"
+        let has_default_settings = (is_empty || text("journal_mode")? == "delete")
             && text("encoding")? == "UTF-8"
             && integer("auto_vacuum")? == 0
             && integer("user_version")? == 0

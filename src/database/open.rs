@@ -1,7 +1,7 @@
 //! Opening databases for writing.
 
 use super::file_control::has_moved;
-use super::inspect::{check_table_name, replaceable_page_bytes};
+use super::inspect::{check_table_name, keeps_rows, replaceable_page_bytes};
 use super::snapshot::SchemaSnapshot;
 use crate::error::{Error, Kind, Result};
 use crate::files::descriptors::{FileId, is_open_nowhere};
@@ -17,11 +17,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How long to wait for a database that another process has locked.
-pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// How often to open a database that is replaced while this process waits for its lock.
 const MAX_OPENS: usize = 8;
+
+/// The size of the largest empty database: a page of the largest size.
+pub(super) const MAX_EMPTY_BYTES: u64 = 65536;
 
 /// A database that is open to receive a table.
 #[derive(Debug)]
@@ -57,7 +57,11 @@ pub(super) fn open_target(
     for _ in 0..MAX_OPENS {
         match path.symlink_metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                check_no_stray_journal(path)?;
+                match check_no_stray_journal(path) {
+                    // Another load has just created the database, and a third one changes it.
+                    Err(_) if path.symlink_metadata().is_ok() => continue,
+                    checked => checked?,
+                }
                 check_schema(path, &SchemaSnapshot::MISSING, expected)?;
                 let staged = StagedFile::create(path).map_err(|error| Error::io("create", path, error))?;
                 let connection = open_staged(&staged, path, tuning, tuning.page_bytes, keeps_journal)?;
@@ -85,11 +89,14 @@ fn open_existing_target(
     keeps_journal: bool,
     expected: Option<&SchemaSnapshot>,
 ) -> Result<Option<OpenTarget>> {
-    let may_replace = !table.if_exists.fills_existing();
+    // An empty database is one page at most.
+    let may_replace = !table.if_exists.fills_existing() || metadata.len() <= MAX_EMPTY_BYTES;
     // To be asked before SQLite opens the file.
     let open_nowhere = if may_replace { check_open_nowhere(path) } else { Ok(()) };
     let failed = |source| Error::sqlite("open", path, source);
-    let old = match open_existing(path, tuning) {
+    // To lock an empty file, SQLite starts a journal, which would be in the way of a new file.
+    let is_empty = metadata.len() == 0 && may_replace && open_nowhere.is_ok();
+    let old = match if is_empty { open_empty(path, tuning) } else { open_existing(path, tuning) } {
         // Deleted meanwhile.
         Err(_) if !path.exists() => return Ok(None),
         opened => opened?,
@@ -99,7 +106,8 @@ fn open_existing_target(
     }
     check_schema(path, &SchemaSnapshot::of(&old).map_err(failed)?, expected)?;
     check_table_name(&old, path, table)?;
-    let replaceable = if may_replace {
+    let has_rows_to_keep = keeps_rows(&old, table).map_err(|source| Error::sqlite("read", path, source))?;
+    let replaceable = if may_replace && !has_rows_to_keep {
         let page_bytes = replaceable_page_bytes(&old, path, metadata, table)?;
         page_bytes.and_then(|page_bytes| open_nowhere.map(|()| page_bytes))
     } else {
@@ -114,6 +122,13 @@ fn open_existing_target(
         }
         Err(reason) => {
             remove_abandoned_files(path);
+            if is_empty {
+                // To be changed in place, it needs a journal on disk.
+                let restart = "ROLLBACK; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE";
+                old.execute_batch(restart).map_err(failed)?;
+                check_schema(path, &SchemaSnapshot::of(&old).map_err(failed)?, expected)?;
+                check_table_name(&old, path, table)?;
+            }
             OpenTarget { connection: old, staged: None, old: None, in_place_reason: Some(reason) }
         }
     }))
@@ -204,12 +219,20 @@ pub(super) fn open_staged(
     open().map_err(|source| Error::sqlite("create", path, source))
 }
 
-/// Opens the database at `path` and starts an exclusive transaction. Waits [`BUSY_TIMEOUT`] for locks.
+/// Opens the empty file at `path` and starts an exclusive transaction with a journal in memory.
+fn open_empty(path: &Path, tuning: &Tuning) -> Result<Connection> {
+    let connection = open_existing(path, tuning)?;
+    let restart = "ROLLBACK; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE";
+    connection.execute_batch(restart).map_err(|source| Error::sqlite("open", path, source))?;
+    Ok(connection)
+}
+
+/// Opens the database at `path` and starts an exclusive transaction. Waits for locks as `tuning` says.
 pub(super) fn open_existing(path: &Path, tuning: &Tuning) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {
         let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.busy_timeout(tuning.busy_timeout)?;
         configure(&connection, tuning)?;
         connection.execute_batch("BEGIN EXCLUSIVE")?;
         Ok(connection)
@@ -232,16 +255,33 @@ pub(super) fn resolve_path(path: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Checks the `path` of the database before a load opens any file: that a database can be there, and that this process
+/// Checks the `path` of the database before a load opens any file: that a database is or can be there, and that this process
 /// does not have it open. POSIX locks belong to the process: to close any descriptor of the file would drop the locks of
 /// whoever has it open.
 ///
 /// # Errors
-/// [`Kind::DatabaseOpenInProcess`]; otherwise as [`resolve_path`].
-pub(crate) fn check_path(path: &Path) -> Result<()> {
-    match FileId::at(&resolve_path(path)?) {
+/// [`Kind::DatabaseOpenInProcess`]; [`Kind::NotADatabase`], and the one of `inputs` that is one; [`Kind::Usage`] if the path
+/// is a special name of SQLite or of standard output; otherwise as [`resolve_path`].
+pub(crate) fn check_path(path: &Path, inputs: &[PathBuf]) -> Result<()> {
+    let special = [
+        ("-", "the database must be a file, and cannot be standard output (\"-\")"),
+        (
+            ":memory:",
+            "the database must be a file: one in memory (\":memory:\") would be lost when the load ends",
+        ),
+    ];
+    if let Some((_, problem)) = special.iter().find(|(name, _)| path == Path::new(name)) {
+        return Err(Kind::Usage((*problem).to_owned()).into());
+    }
+    let real = resolve_path(path)?;
+    match FileId::at(&real) {
         Some(id) if id.is_open_in_process() => {
             Err(Kind::DatabaseOpenInProcess { path: path.to_owned() }.into())
+        }
+        Some(_) if paths::is_not_a_database(&real) => {
+            let is_database = |input: &&PathBuf| input.is_file() && paths::has_magic(input) == Some(true);
+            let swapped = inputs.iter().find(is_database).cloned();
+            Err(Kind::NotADatabase { path: path.to_owned(), swapped }.into())
         }
         _ => Ok(()),
     }

@@ -6,6 +6,7 @@ use crate::files::paths;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use std::path::Path;
+use std::time::Duration;
 
 /// The schema of a database at one moment, to find out later whether another program has changed it.
 #[derive(Debug, PartialEq)]
@@ -27,12 +28,12 @@ impl SchemaSnapshot {
     ///
     /// # Errors
     /// [`crate::Kind::Sqlite`] or [`crate::Kind::Locked`] if the database cannot be read.
-    pub(crate) fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path, busy_timeout: Duration) -> Result<Self> {
         let path = &paths::resolve(path)?;
         if !path.exists() {
             return Ok(Self::MISSING);
         }
-        let read = open_to_read(path).and_then(|connection| Self::of(&connection));
+        let read = open_to_read(path, busy_timeout).and_then(|connection| Self::of(&connection));
         read.map_err(|source| Error::sqlite("read", path, source))
     }
 

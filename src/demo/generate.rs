@@ -48,38 +48,70 @@ struct Record {
     length: usize,
 }
 
-/// Writes a CSV file of `rows` people, drawn uniformly, to `path`. Replaces an existing file.
+/// What to generate.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample {
+    /// The number of people, who are drawn uniformly.
+    pub rows: u64,
+    /// The same seed gives the same people; without one, they are random.
+    pub seed: Option<u64>,
+}
+
+impl Sample {
+    fn write(self, file: &mut impl Write, progress: &Progress, stop: &AtomicBool) -> io::Result<()> {
+        let rng = self.seed.map_or_else(rand::make_rng, ChaCha8Rng::seed_from_u64);
+        write_people(file, self.rows, rng, progress, stop)
+    }
+}
+
+/// Writes `sample` as CSV to `path`. Returns true if it has replaced a file, which it does only if it `may_replace`.
 ///
-/// The same `seed` gives the same bytes; without one, they are random. The file is staged, and renamed to `path` when
-/// it is complete. `progress` counts bytes and rows as they are written. Setting `stop` ends the function early.
+/// The file is staged, and renamed to `path` when it is complete. `progress` counts bytes and rows as they are written. Setting
+/// `stop` ends the function early.
 ///
 /// # Errors
 /// [`Kind::Io`] if the file cannot be written, [`Kind::Interrupted`] if `stop` was set. `path` is then unchanged.
 pub fn create_file(
     path: &Path,
-    rows: u64,
-    seed: Option<u64>,
+    sample: Sample,
+    may_replace: bool,
     progress: &Progress,
     stop: &AtomicBool,
-) -> Result<()> {
+) -> Result<bool> {
     let failed = |error| Error::io("create", path, error);
     if path.is_dir() {
         return Err(failed(io::Error::other("it is a directory")));
     }
     let real = resolve(path)?;
     check_not_sidecar(&real, &[])?;
-    let staged = match real.symlink_metadata() {
-        Ok(old) if !old.is_file() => Err(io::Error::other("it is not a regular file")),
-        Ok(old) => StagedFile::create_like(&real, &old),
-        Err(_) => StagedFile::create(&real),
+    let old = real.symlink_metadata().ok();
+    let staged = match &old {
+        Some(old) if !old.is_file() => Err(io::Error::other("it is not a regular file")),
+        Some(_) if !may_replace => Err(io::Error::new(io::ErrorKind::AlreadyExists, "it already exists")),
+        Some(old) => StagedFile::create_like(&real, old),
+        None => StagedFile::create(&real),
     };
     let mut file = staged.map_err(failed)?;
-    let rng = seed.map_or_else(rand::make_rng, ChaCha8Rng::seed_from_u64);
-    write_people(file.writer(), rows, rng, progress, stop).map_err(failed)?;
+    sample.write(file.writer(), progress, stop).map_err(failed)?;
     if stop.load(Ordering::Relaxed) {
         return Err(Kind::Interrupted.into());
     }
-    file.persist(&real, true).map_err(failed)
+    file.persist(&real, may_replace).map_err(failed)?;
+    Ok(old.is_some())
+}
+
+/// Writes `sample` as CSV to standard output. A closed pipe is no error: whoever reads it has seen enough.
+///
+/// # Errors
+/// [`Kind::Io`] if it cannot be written, [`Kind::Interrupted`] if `stop` was set.
+pub fn print(sample: Sample, progress: &Progress, stop: &AtomicBool) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match sample.write(&mut stdout, progress, stop).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Error::io("write", Path::new("-"), error)),
+        Ok(()) if stop.load(Ordering::Relaxed) => Err(Kind::Interrupted.into()),
+        Ok(()) => Ok(()),
+    }
 }
 
 fn write_people(

@@ -1,24 +1,25 @@
 //! The rows of one chunk with all that they borrow from.
 
 use crate::batch::{Arena, Chunk, Rows};
-use crate::error::Result;
 use crate::input::OpenInput;
+use bytes::Bytes;
 use self_cell::self_cell;
 use std::sync::Arc;
 
-/// A chunk that keeps its input open.
+/// A chunk that keeps its input open and its bytes readable.
 #[derive(Debug)]
 pub(crate) struct OpenChunk {
     file: Arc<OpenInput>,
     /// The chunk, without its bytes.
     chunk: Chunk<'static>,
-    bytes: usize,
+    bytes: Bytes,
 }
 
 impl OpenChunk {
-    /// `chunk` of `file`.
-    pub(super) fn new(file: Arc<OpenInput>, chunk: Chunk<'_>) -> Self {
-        Self { file, bytes: chunk.bytes.len(), chunk: Chunk { bytes: &[], ..chunk } }
+    /// `chunk` of `file`, which lies in `bytes`.
+    pub(super) fn new(file: Arc<OpenInput>, chunk: Chunk<'_>, bytes: &Bytes) -> Self {
+        let bytes = bytes.slice_ref(chunk.bytes);
+        Self { file, bytes, chunk: Chunk { bytes: &[], ..chunk } }
     }
 
     /// The number of the input in the load.
@@ -32,21 +33,17 @@ impl OpenChunk {
     }
 
     /// The chunk.
-    ///
-    /// # Errors
-    /// As [`OpenInput::slice`].
-    pub(super) fn get(&self) -> Result<Chunk<'_>> {
-        let start = self.chunk.offset as usize;
-        Ok(Chunk { bytes: self.file.slice(start..start + self.bytes)?, ..self.chunk })
+    pub(super) fn get(&self) -> Chunk<'_> {
+        Chunk { bytes: &self.bytes, ..self.chunk }
     }
 
     /// Gives back the memory of a large chunk between two stages: the next one seldom reads all of it again. Small chunks stay
     /// in the caches.
     pub(super) fn release_if_large(&self) {
         const LARGE_BYTES: usize = 1 << 20;
-        if self.bytes >= LARGE_BYTES {
+        if self.bytes.len() >= LARGE_BYTES {
             let start = self.chunk.offset as usize;
-            self.file.release(start..start + self.bytes);
+            self.file.release(start..start + self.bytes.len());
         }
     }
 }

@@ -4,14 +4,17 @@ use super::encoded_batch::OpenChunk;
 use super::record_log::{RecordLog, RecordPlace};
 use super::worker::Worker;
 use crate::batch::{Chunk, RowOrigin, Span};
-use crate::error::{Error, Kind, Position, Result};
+use crate::error::{Error, Kind, Position, Result, Warning};
 use crate::eval::sqlite::column_limit;
 use crate::eval::{Program, Seed};
 use crate::format::csv::header::Header;
 use crate::format::csv::lines::position;
 use crate::format::csv::parse::RecordParser;
+use crate::format::recognize::recognize_zip;
 use crate::input::{Input, OpenInput};
 use crate::plan::{ColumnRef, Dialect, Plan, Table};
+use crate::report::Note;
+use bytes::Bytes;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -29,9 +32,15 @@ impl CsvInput {
     /// Finds the input at `path`, or several if it is an archive, and reads the header of each.
     ///
     /// # Errors
-    /// As [`Input::find`] and [`Header::read`].
+    /// As [`Input::find`] and [`Header::read`]; [`Kind::NotCsv`].
     pub(crate) fn find(path: &Path, plan: &Plan, stop: &Arc<AtomicBool>) -> Result<Vec<Self>> {
         let inputs = Input::find(path, plan.encoding.as_deref(), plan.input_options.map, stop)?;
+        let members = inputs.iter().filter_map(Input::member_name);
+        if !plan.input_options.force
+            && let Some(format) = recognize_zip(members)
+        {
+            return Err(Kind::NotCsv { input: path.to_string_lossy().into(), format }.into());
+        }
         let max_columns = if plan.takes_all_columns() { column_limit()? } else { usize::MAX };
         let with_header = |input: Input| {
             let header = Header::read(input.name(), &*input.open()?, plan, max_columns)?;
@@ -59,6 +68,30 @@ impl CsvInput {
     }
 }
 
+/// What looks wrong about the files and headers of inputs.
+pub(crate) fn header_warnings(inputs: &[CsvInput]) -> Vec<Warning> {
+    let mut times = HashMap::new();
+    for identity in inputs.iter().filter_map(|input| input.input.file_identity()) {
+        *times.entry(identity).or_insert(0) += 1;
+    }
+    let mut warnings = Vec::new();
+    for input in inputs {
+        let times = input.input.file_identity().and_then(|identity| times.remove(&identity));
+        if let Some(times) = times.filter(|times| *times > 1) {
+            warnings.push(Warning::SameFile { input: input.name().clone(), times });
+        }
+    }
+    warnings.extend(inputs.iter().flat_map(|input| input.header.warnings.iter().cloned()));
+    warnings
+}
+
+/// Notes about the headers of inputs, without repetitions.
+pub(crate) fn header_notes(inputs: &[CsvInput]) -> Vec<Note> {
+    let mut known = HashSet::new();
+    let notes = inputs.iter().flat_map(|input| &input.header.notes);
+    notes.filter(|note| known.insert(*note)).cloned().collect()
+}
+
 /// Gives all inputs the columns of all of them, if `union_by_name`, each spelled as in the first input that has it.
 ///
 /// # Errors
@@ -66,6 +99,9 @@ impl CsvInput {
 /// (of ASCII letters, as in SQLite).
 pub(crate) fn unify_columns(inputs: &mut [CsvInput], union_by_name: bool) -> Result<()> {
     let Some((first, others)) = inputs.split_first() else { return Ok(()) };
+    if others.iter().all(|input| input.header.names == first.header.names) {
+        return Ok(());
+    }
     let first_width = first.header.names.len();
     let (first_name, mut all) = (first.name().clone(), first.header.names.clone());
     let mut places: HashMap<_, _> = all.iter().map(|name| name.to_ascii_lowercase()).zip(0..).collect();
@@ -134,8 +170,9 @@ impl<'s> Inputs<'s> {
             let number = *known.entry(names).or_insert(programs.len());
             if number == programs.len() {
                 let evaluators = plan.tuning.evaluator;
+                let conditions = (plan.conditions.as_slice(), plan.checks.as_slice());
                 let program =
-                    Program::with_conditions(table, &plan.conditions, evaluators, names, input.name(), seed);
+                    Program::with_conditions(table, conditions, evaluators, names, input.name(), seed);
                 let program = program.map_err(|error| error.with_place(&plan.column_refs))?;
                 programs.push(program.with_stop(input.input.stop().clone()));
             }
@@ -156,9 +193,11 @@ impl<'s> Inputs<'s> {
 
     /// A worker for an input. It can take the chunks of another if [`Inputs::has_same_worker`].
     pub(super) fn worker(&self, number: usize) -> Worker<'_> {
-        let Header { dialect, width, .. } = self.list[number].header;
+        let header = &self.list[number].header;
         let program = &self.programs[self.program_of_input[number]];
-        Worker::new(program, dialect, width).with_policies(&self.plan.policies)
+        Worker::new(program, header.dialect, header.width)
+            .with_header(&header.first, header.ends_with_cr)
+            .with_policies(&self.plan.policies)
     }
 
     /// Whether the worker of one input can take the chunks of another.
@@ -166,10 +205,12 @@ impl<'s> Inputs<'s> {
         let [one_header, other_header] = [one, other].map(|number| &self.list[number].header);
         self.program_of_input[one] == self.program_of_input[other]
             && (one_header.dialect, one_header.width) == (other_header.dialect, other_header.width)
+            && (&one_header.first, one_header.ends_with_cr)
+                == (&other_header.first, other_header.ends_with_cr)
     }
 
-    /// Cuts one input after the other into chunks, until `take` breaks. Inputs that are unpacked are opened when it is nearly
-    /// their turn, at most `ahead` before. Returns the bytes that were read.
+    /// Cuts one input after the other into chunks, until `take` breaks or the plan wants no more records. Inputs that are
+    /// unpacked are opened when it is nearly their turn, at most `ahead` before. Returns the bytes that were read.
     ///
     /// # Errors
     /// As [`Input::open`] and the split; [`Kind::InputChanged`].
@@ -182,12 +223,16 @@ impl<'s> Inputs<'s> {
         let mut unpacked = self.list.iter().enumerate().filter(|(_, input)| input.input.is_decoded());
         let (mut records, mut bytes) = (0, 0);
         for (number, input) in self.list.iter().enumerate() {
+            if records >= self.max_records() {
+                break;
+            }
             while opened.len() <= ahead {
                 let Some((number, next)) = unpacked.next() else { break };
-                opened.push_back((number, next.input.open()?));
+                // An error matters only when it is the turn of the input.
+                opened.push_back((number, next.input.open()));
             }
             let file = match opened.pop_front() {
-                Some((next, file)) if next == number => file,
+                Some((next, file)) if next == number => file?,
                 next => {
                     next.into_iter().for_each(|next| opened.push_front(next));
                     input.input.open()?
@@ -203,6 +248,11 @@ impl<'s> Inputs<'s> {
         Ok(bytes)
     }
 
+    /// The number of records after which the load ends.
+    fn max_records(&self) -> u64 {
+        self.plan.input_options.max_records.unwrap_or(u64::MAX)
+    }
+
     /// Cuts an input into chunks. Returns the records and bytes that were read, and how `take` ended.
     fn split_input(
         &self,
@@ -212,30 +262,29 @@ impl<'s> Inputs<'s> {
         take: &mut impl FnMut(OpenChunk) -> ControlFlow<()>,
     ) -> Result<(u64, u64, ControlFlow<()>)> {
         let header = &self.list[number].header;
-        let most =
-            self.plan.input_options.max_records.map_or(u64::MAX, |most| most.saturating_sub(records_before));
+        let most = self.max_records() - records_before;
         let (mut records, mut chunks) = (0, 0);
         // A truncated file reads as zeros: that it was truncated is the better error.
         let checked = |error| file.check().err().unwrap_or(error);
-        let mut split = header.split(file.name(), &**file, self.plan, records_before).map_err(checked)?;
+        let split = header.split(file.name(), &**file, self.plan, records_before).map_err(checked)?;
         let mut bytes = split.offset() as u64;
-        while records < most && chunks < self.max_chunks {
-            let Some(chunk) = split.next() else { break };
-            let chunk = Chunk {
-                input: number,
-                ..first_records(chunk.map_err(checked)?, most - records, header.dialect)
-            };
+        let mut flow = ControlFlow::Continue(());
+        let take = |chunk: Chunk<'_>, window: &Bytes| {
+            let chunk = Chunk { input: number, ..first_records(chunk, most - records, header.dialect) };
             records += chunk.records as u64;
             bytes = chunk.offset + chunk.bytes.len() as u64;
             chunks += 1;
-            if take(OpenChunk::new(file.clone(), chunk)).is_break() {
-                return Ok((records, bytes, ControlFlow::Break(())));
+            flow = take(OpenChunk::new(file.clone(), chunk, window));
+            match records < most && chunks < self.max_chunks {
+                true => flow,
+                false => ControlFlow::Break(()),
             }
-        }
+        };
+        split.for_each_chunk(&**file, take).map_err(checked)?;
         if chunks == 0 {
             file.check()?;
         }
-        Ok((records, bytes, ControlFlow::Continue(())))
+        Ok((records, bytes, flow))
     }
 
     /// Whether no input has more chunks than this.
@@ -245,8 +294,13 @@ impl<'s> Inputs<'s> {
     pub(crate) fn fits_in_chunks(&self, chunks: usize) -> Result<bool> {
         for input in self.list {
             let file = input.input.open()?;
-            let mut split = input.header.split(file.name(), &*file, self.plan, 0)?;
-            if split.nth(chunks).transpose()?.is_some() {
+            let split = input.header.split(file.name(), &*file, self.plan, 0)?;
+            let mut count = 0;
+            split.for_each_chunk(&*file, |_, _| {
+                count += 1;
+                if count > chunks { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
+            if count > chunks {
                 return Ok(false);
             }
         }
@@ -265,8 +319,8 @@ impl<'s> Inputs<'s> {
         let log = |error: &Error| tracing::debug!("{}: cannot find a record again: {error}", input.name());
         let file = input.input.open().inspect_err(log).ok()?;
         let bytes = file.slice(place.bytes()).inspect_err(log).ok()?;
-        let chunk = place.chunk(bytes);
-        let mut records = RecordParser::new(bytes, input.header.dialect);
+        let chunk = place.chunk(&bytes);
+        let mut records = RecordParser::new(&bytes, input.header.dialect);
         let mut ranges = std::iter::from_fn(|| records.next_into(&mut Vec::new()));
         let range = ranges.nth(place.number as usize)?;
         let span = Span { start: range.start as u32, end: range.end as u32 };
@@ -281,4 +335,38 @@ fn first_records(chunk: Chunk<'_>, most: u64, dialect: Dialect) -> Chunk<'_> {
     let mut ranges = std::iter::from_fn(|| records.next_into(&mut Vec::new()));
     let end = ranges.nth(most).map_or(chunk.bytes.len(), |range| range.start);
     Chunk { bytes: &chunk.bytes[..end], records: most, ..chunk }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Column, Expr};
+
+    #[test]
+    fn inputs_behind_the_limit_are_not_opened() {
+        let directory = tempfile::tempdir().unwrap();
+        let csv = "a\n1\n2\n3\n";
+        let utf16: Vec<u8> = format!("\u{feff}{csv}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        // The second one is decoded, so it is opened ahead of its turn.
+        for second in [csv.as_bytes(), &utf16] {
+            let paths = ["first.csv", "second.csv"].map(|name| directory.path().join(name));
+            std::fs::write(&paths[0], csv).unwrap();
+            std::fs::write(&paths[1], second).unwrap();
+            let column = Column::new("a", "TEXT", Expr::Field("a".into()));
+            let mut plan = Plan::new(Table::new("t", vec![column]));
+            let found = paths.iter().map(|path| CsvInput::find(path, &plan, &Arc::default()).unwrap());
+            let list: Vec<_> = found.flatten().collect();
+            std::fs::remove_file(&paths[1]).unwrap();
+            for (limit, is_loaded) in [(1, true), (3, true), (4, false)] {
+                plan.input_options.max_records = Some(limit);
+                let inputs = Inputs::new(&list, &plan, &plan.table, Seed::fixed(1)).unwrap();
+                let mut records = 0;
+                let split = inputs.split(2, |chunk| {
+                    records += chunk.get().records as u64;
+                    ControlFlow::Continue(())
+                });
+                assert_eq!((split.is_ok(), records), (is_loaded, limit.min(3)));
+            }
+        }
+    }
 }

@@ -3,12 +3,13 @@
 use super::inputs::Inputs;
 use super::record_log::RecordLog;
 use super::timers::StageTimers;
-use crate::batch::{Reject, Repairs, Rows, TypeFeedback};
+use crate::batch::{Oddities, Reject, Repairs, Rows, TypeFeedback};
 use crate::error::{Error, Position, Result};
 use crate::format::csv::decode::{in_input_order, rejects_of_rows};
 use crate::format::csv::lines::position;
 use crate::report::Progress;
 use crate::write::{Appended, Encoded, WriteFailure, Writer};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The counts of a pipeline.
 #[derive(Debug, Default)]
@@ -22,7 +23,11 @@ pub(crate) struct Counts {
     pub(crate) rejected_by_table: u64,
     pub(crate) filtered: u64,
     pub(crate) ignored: u64,
+    /// The loaded records that updated a row.
+    pub(crate) updated: u64,
     pub(crate) repairs: Repairs,
+    /// By number of the input, those that have any.
+    pub(crate) oddities: BTreeMap<usize, Oddities>,
     pub(crate) type_feedback: TypeFeedback,
 }
 
@@ -33,6 +38,11 @@ pub(crate) enum PipelineFailure {
     Error(Error),
     /// A value is not of the type that its column was inferred to have.
     TypeMismatch,
+    /// Columns of numeric affinity have numbers that are spelled in ways that no format gives back.
+    MixedSpellings {
+        /// The indexes of the columns in the table.
+        columns: BTreeSet<usize>,
+    },
     /// A row breaks a constraint of the table.
     Constraint {
         /// The constraint, in the words of SQLite.
@@ -99,12 +109,17 @@ impl<W: Writer, R: RejectSink> Output<'_, '_, W, R> {
     /// Writes the rows of the next batch, passes on its rejects, and counts both.
     pub(super) fn write(&mut self, rows: &Rows<'_>, encoded: &mut Encoded<W>) -> Result<(), PipelineFailure> {
         let Rows { chunk, origins, .. } = rows;
-        self.counts.type_feedback += rows.type_feedback.clone();
-        if self.counts.type_feedback.column_to_reinfer().is_some() {
+        self.counts.type_feedback += &rows.type_feedback;
+        if self.counts.type_feedback.needs_inference() {
             return Err(PipelineFailure::TypeMismatch);
         }
+        let mixed: BTreeSet<_> = self.counts.type_feedback.mixed_numeric_columns().collect();
+        if !mixed.is_empty() {
+            return Err(PipelineFailure::MixedSpellings { columns: mixed });
+        }
         let appended = self.timers.write.time(|| self.writer.append(rows, encoded));
-        let Appended { rejected, ignored } = appended.map_err(|failure| self.failure(failure, rows))?;
+        let Appended { rejected, ignored, updated } =
+            appended.map_err(|failure| self.failure(failure, rows))?;
         let loaded = (rows.len - rejected.len()) as u64 - ignored;
         self.counts.records += chunk.records as u64;
         self.counts.loaded += loaded;
@@ -112,7 +127,11 @@ impl<W: Writer, R: RejectSink> Output<'_, '_, W, R> {
         self.counts.rejected_by_table += rejected.len() as u64;
         self.counts.filtered += rows.filtered as u64;
         self.counts.ignored += ignored;
+        self.counts.updated += updated;
         self.counts.repairs += rows.repairs;
+        if !rows.oddities.is_empty() {
+            *self.counts.oddities.entry(chunk.input).or_default() += rows.oddities;
+        }
         let mut take = |reject: &Reject<'_>| self.rejects.take(reject, chunk.input);
         if rejected.is_empty() {
             rows.rejects.iter().try_for_each(take)?;

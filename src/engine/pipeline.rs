@@ -17,7 +17,7 @@ use super::worker::Worker;
 use crate::batch::Arena;
 use crate::error::{Error, Kind, Result};
 use crate::input::OpenInput;
-use crate::report::Progress;
+use crate::report::{Phase, Progress};
 use crate::write::{Encoded, Encoder, Writer};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::ops::ControlFlow;
@@ -109,6 +109,7 @@ impl PipelineRunner<'_> {
         inputs: &Inputs<'_>,
         log: &RecordLog,
     ) -> Result<Vec<String>, PipelineFailure> {
+        self.progress.set_phase(Phase::SortingKeys);
         let finished = self.timers.write.time(|| writer.finish(self.stop));
         finished.map_err(|failure| PipelineFailure::of_writer(failure, |rows| inputs.positions(rows, log)))
     }
@@ -162,7 +163,7 @@ impl PipelineRunner<'_> {
             let make = || -> Result<EncodedBatch<E::Encoded>> {
                 let worker = worker_for(input, inputs, &mut current);
                 let source = Source { chunk, arena };
-                let batch = Batch::try_new(source, |source| worker.rows(source.chunk.get()?, &source.arena))?;
+                let batch = Batch::try_new(source, |source| worker.rows(source.chunk.get(), &source.arena))?;
                 batch.borrow_owner().chunk.release_if_large();
                 encoder.encode(batch.borrow_dependent(), &mut encoded);
                 batch.borrow_owner().chunk.release_if_large();

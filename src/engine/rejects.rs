@@ -4,6 +4,7 @@ use super::inputs::CsvInput;
 use super::output::RejectSink;
 use crate::batch::Reject;
 use crate::error::{Error, Kind, Position, Reason, Result};
+use crate::files::descriptors::FileId;
 use crate::files::output::OutputFile;
 use crate::plan::{Dialect, OnError, Policies};
 use serde::Serialize;
@@ -21,7 +22,15 @@ pub(crate) struct Rejects<'p> {
     inputs: &'p [CsvInput],
     /// True if the files must be on disk when the load ends.
     is_durable: bool,
+    /// True if they replace an input: the rejects of an earlier load, which have been fixed.
+    replaces_input: bool,
     count: u64,
+    /// The first one.
+    first: Option<(Position, Reason)>,
+    /// True if the load goes on past rejects that would end it.
+    is_preview: bool,
+    /// The error with which such a load would end.
+    failure: Option<Error>,
     /// Messages about the first ones.
     messages: Vec<String>,
     files: Vec<RejectFiles>,
@@ -122,7 +131,42 @@ impl<'p> Rejects<'p> {
             others.extend(reasons_path);
             files.push(RejectFiles { head: head.clone(), dialect, records, reasons });
         }
-        Ok(Self { policies, inputs, is_durable, count, messages, files, file_of_input })
+        let (first, is_preview, failure) = (None, false, None);
+        let replaces_input = inputs.iter().any(|input| is_fixed_file(policies, Path::new(&**input.name())));
+        Ok(Self {
+            replaces_input,
+            policies,
+            inputs,
+            is_durable,
+            count,
+            first,
+            is_preview,
+            failure,
+            messages,
+            files,
+            file_of_input,
+        })
+    }
+
+    /// Applies `policies` in a preview: no reject is written, and none ends the load.
+    ///
+    /// # Errors
+    /// As [`Rejects::open`].
+    pub(crate) fn preview(policies: &'p Policies, inputs: &'p [CsvInput]) -> Result<Self> {
+        let without_files = Self::open(policies, inputs, &mut Vec::new(), false)?;
+        Ok(Self { is_preview: true, ..without_files })
+    }
+
+    /// The error with which the load ends, if it loaded or ignored `accepted` records, and if it is one of
+    /// [`Rejects::preview`] because of a reject.
+    pub(crate) fn failure(&mut self, accepted: u64) -> Option<Error> {
+        let nothing_loaded = || match (accepted, self.first.clone()) {
+            (0, Some((position, reason))) => {
+                Some(Kind::NothingLoaded { position, reason, rejected: self.count }.into())
+            }
+            _ => None,
+        };
+        self.failure.take().or_else(nothing_loaded)
     }
 
     /// Starts an attempt, and discards the rejects of an earlier one.
@@ -131,6 +175,7 @@ impl<'p> Rejects<'p> {
     /// [`Kind::Io`] if the files cannot be written.
     pub(crate) fn start(&mut self) -> Result<()> {
         self.count = 0;
+        self.first = None;
         self.messages.clear();
         for RejectFiles { head, records, reasons, .. } in &mut self.files {
             records.start()?;
@@ -155,17 +200,49 @@ impl<'p> Rejects<'p> {
     }
 
     /// Puts the files in their places if there are rejects; otherwise those of an earlier load stay. The files are complete
-    /// ([`Rejects::finish`]).
+    /// ([`Rejects::finish`]). Does nothing if they replace an input.
     ///
     /// # Errors
     /// [`Kind::Io`] if a file cannot be renamed.
     pub(crate) fn publish(&mut self) -> Result<()> {
+        if self.replaces_input { Ok(()) } else { self.rename() }
+    }
+
+    /// As [`Rejects::publish`], only if the files replace an input: not before the other records of that input are loaded.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] if a file cannot be renamed.
+    pub(crate) fn publish_over_input(&mut self) -> Result<()> {
+        if self.replaces_input { self.rename() } else { Ok(()) }
+    }
+
+    fn rename(&mut self) -> Result<()> {
         let files = self.files.iter_mut().filter(|_| self.count > 0);
         for RejectFiles { records, reasons, .. } in files {
             records.output.publish(self.is_durable)?;
             reasons.iter_mut().try_for_each(|reasons| reasons.output.publish(self.is_durable))?;
         }
         Ok(())
+    }
+
+    /// The error of a load that ends because of this reject, if it is one too many.
+    fn too_many(&self, position: &Position, reason: &Reason) -> Option<Error> {
+        let Policies { on_error, max_errors, .. } = self.policies;
+        let max_errors = max_errors.filter(|max| self.count > *max);
+        if *on_error == OnError::Skip && max_errors.is_none() {
+            return None;
+        }
+        let (position, reason) = (position.clone(), reason.clone());
+        Some(match (on_error, max_errors) {
+            (OnError::Skip, Some(max_errors)) => Kind::TooManyErrors { position, reason, max_errors }.into(),
+            _ => Kind::Rejected { position, reason }.into(),
+        })
+    }
+
+    /// The files that keep the rejects of the load; none if nothing was rejected.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let files = self.files.iter().filter(|_| self.count > 0);
+        files.map(|files| files.records.output.path().to_owned()).collect()
     }
 
     /// Logs the first rejects.
@@ -208,11 +285,13 @@ impl RejectSink for Rejects<'_> {
                 reasons.line(&line.map_err(|error| Error::io("write", reasons.output.path(), error))?)?;
             }
         }
-        if self.policies.on_error == OnError::Abort {
-            return Err(Kind::Rejected { position, reason }.into());
-        }
-        if let Some(max_errors) = self.policies.max_errors.filter(|max| self.count > *max) {
-            return Err(Kind::TooManyErrors { position, reason, max_errors }.into());
+        self.first.get_or_insert_with(|| (position.clone(), reason.clone()));
+        match (self.too_many(&position, &reason), self.is_preview) {
+            (Some(error), false) => return Err(error),
+            (Some(error), true) => {
+                self.failure.get_or_insert(error);
+            }
+            (None, _) => {}
         }
         match self.count {
             ..=MAX_LOGGED => self.messages.push(format!("{position}: rejected: {reason}")),
@@ -221,6 +300,15 @@ impl RejectSink for Rejects<'_> {
         }
         Ok(())
     }
+}
+
+/// True if `input` is the file for rejects, and holds those of an earlier load, with reasons beside it.
+pub(crate) fn is_fixed_file(policies: &Policies, input: &Path) -> bool {
+    let is_same = |path: &PathBuf| FileId::at(path).is_some() && FileId::at(path) == FileId::at(input);
+    policies
+        .rejects
+        .as_ref()
+        .is_some_and(|path| is_same(path) && with_ending(path, ".reasons.jsonl").is_file())
 }
 
 /// `path` with `ending` appended.

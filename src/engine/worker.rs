@@ -1,6 +1,6 @@
 //! One chunk to one batch: what a worker does from start to end. Pure: bytes in, rows out.
 
-use crate::batch::{Arena, Chunk, Reject, Rows, Value, Values};
+use crate::batch::{Arena, Chunk, Reject, Rows, TypeFeedback, Value, Values};
 use crate::error::{Reason, Result};
 use crate::eval::{Evaluator, Program};
 use crate::format::csv::decode::{Decoder, in_input_order};
@@ -27,6 +27,12 @@ impl<'p> Worker<'p> {
         Self { decoder: self.decoder.with_policies(policies), ..self }
     }
 
+    /// The same for an input whose header starts with the record `header`, which ends with a lone CR if `ends_with_cr`.
+    #[must_use]
+    pub(crate) fn with_header(self, header: &[u8], ends_with_cr: bool) -> Self {
+        Self { decoder: self.decoder.with_header(header, ends_with_cr), ..self }
+    }
+
     /// Sets the name of the input that the next chunks belong to.
     pub fn set_input(&mut self, name: &Arc<str>) {
         self.decoder.set_input(name);
@@ -38,10 +44,11 @@ impl<'p> Worker<'p> {
     /// As [`Evaluator::eval`].
     pub fn rows<'a>(&mut self, chunk: Chunk<'a>, arena: &'a Arena) -> Result<Rows<'a>> {
         let (bytes, mut rejects) = self.decoder.decode(&chunk, self.evaluator.counts_lines(), arena);
-        let filtered = self.filter(&chunk, bytes, &mut rejects, arena)?;
+        let (filtered, mut type_feedback) = self.filter(&chunk, bytes, &mut rejects, arena)?;
         loop {
             let (columns, mismatches) = self.evaluator.eval(&self.decoder.records(&chunk, bytes), arena)?;
-            if mismatches.rejects.is_empty() || mismatches.type_feedback.mismatched.is_some() {
+            if mismatches.rejects.is_empty() || mismatches.type_feedback.is_mismatched {
+                type_feedback += &mismatches.type_feedback;
                 return Ok(Rows {
                     chunk,
                     len: self.decoder.len(),
@@ -49,52 +56,60 @@ impl<'p> Worker<'p> {
                     origins: self.decoder.origins(arena),
                     rejects,
                     filtered,
-                    type_feedback: mismatches.type_feedback,
+                    type_feedback,
                     repairs: self.decoder.repairs(bytes),
+                    oddities: self.decoder.oddities(),
                 });
             }
-            rejects = self.reject(&chunk, rejects, mismatches.rejects);
+            let rejected = self.rejects_of(&chunk, mismatches.rejects, &mut rejects);
+            self.decoder.retain(|row| rejected.binary_search(&row).is_err());
         }
     }
 
-    /// Keeps only the records that meet all conditions of the plan, and returns the number of the others.
+    /// Keeps only the records that meet all conditions of the plan, and returns the number of the others with evidence against
+    /// inferred types.
     fn filter<'a>(
         &mut self,
         chunk: &Chunk<'a>,
         bytes: &'a [u8],
         rejects: &mut Vec<Reject<'a>>,
         arena: &'a Arena,
-    ) -> Result<usize> {
-        let mut filtered = 0;
+    ) -> Result<(usize, TypeFeedback)> {
+        let (mut filtered, mut type_feedback) = (0, TypeFeedback::default());
         for condition in 0..self.evaluator.condition_count() {
             let records = self.decoder.records(chunk, bytes);
-            let (is_kept, failures) = self.evaluator.eval_condition(condition, &records, arena)?;
-            let before = self.decoder.len() - failures.len();
-            if !failures.is_empty() {
-                let failed = self.decoder.rejects_of(chunk, failures);
-                *rejects = in_input_order(std::mem::take(rejects), failed);
-            }
+            let (is_kept, mismatches) = self.evaluator.eval_condition(condition, &records, arena)?;
+            let before = self.decoder.len();
+            let is_rejected = self.rejects_of(chunk, mismatches.rejects, rejects);
+            type_feedback += &mismatches.type_feedback;
             match is_kept {
-                Values::Integers(is_kept) => self.decoder.retain(|row| is_kept[row] == 1),
-                is_kept => self.decoder.retain(|row| is_kept.get(row) == Value::Integer(1)),
+                Values::Integers(is_kept) if is_rejected.is_empty() => {
+                    self.decoder.retain(|row| is_kept[row] == 1);
+                }
+                is_kept => self.decoder.retain(|row| {
+                    is_kept.get(row) == Value::Integer(1) && is_rejected.binary_search(&row).is_err()
+                }),
             }
-            filtered += before - self.decoder.len();
+            filtered += before - is_rejected.len() - self.decoder.len();
         }
-        Ok(filtered)
+        Ok((filtered, type_feedback))
     }
 
-    /// Turns rows into rejects, each with a reason, and merges them with the others.
-    #[cold]
-    fn reject<'a>(
-        &mut self,
+    /// Adds rejects for these rows, each with a reason, and returns the rows in ascending order.
+    fn rejects_of<'a>(
+        &self,
         chunk: &Chunk<'a>,
-        others: Vec<Reject<'a>>,
         mut rows: Vec<(usize, Reason)>,
-    ) -> Vec<Reject<'a>> {
+        rejects: &mut Vec<Reject<'a>>,
+    ) -> Vec<usize> {
+        if rows.is_empty() {
+            return Vec::new();
+        }
+        // The sort is stable: the first reason for a row stays first.
         rows.sort_by_key(|(row, _)| *row);
         rows.dedup_by_key(|(row, _)| *row);
-        let rejects = self.decoder.rejects_of(chunk, rows.iter().cloned());
-        self.decoder.retain(|row| rows.binary_search_by_key(&row, |(row, _)| *row).is_err());
-        in_input_order(others, rejects)
+        let rejected = self.decoder.rejects_of(chunk, rows.iter().cloned());
+        *rejects = in_input_order(std::mem::take(rejects), rejected);
+        rows.into_iter().map(|(row, _)| row).collect()
     }
 }

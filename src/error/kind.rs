@@ -1,9 +1,9 @@
 //! What can go wrong.
 
 use super::phrases::{count, differences, list, missing_header, nearest, place_prefix, positions_prefix};
-use super::{PlanError, Position, Reason, SqliteError};
+use super::{FileFormat, PlanError, Position, Reason, SqliteError};
 use crate::plan::Place;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What went wrong.
@@ -33,18 +33,36 @@ pub enum Kind {
         source: SqliteError,
     },
     /// The table exists, and the plan neither fills nor replaces it.
-    #[error("{}: the table {table:?} already exists", path.display())]
+    #[error("{}the table {table:?} already exists in {}", place_prefix(place.as_ref()), path.display())]
     TableExists {
         /// The database.
         path: PathBuf,
         /// The name of the table.
         table: String,
+        /// The place of CREATE TABLE, if the plan is a pipeline.
+        place: Option<Place>,
+    },
+    /// A view exists that the plan creates and does not replace.
+    #[error("the view {view:?} already exists in {}", path.display())]
+    ViewExists {
+        /// The database.
+        path: PathBuf,
+        /// The name of the view.
+        view: String,
     },
     /// Another connection has locked the database.
     #[error("{} is locked by another program", path.display())]
     Locked {
         /// The database.
         path: PathBuf,
+    },
+    /// The file is not a database.
+    #[error("{} is not a SQLite database{}", path.display(), swapped_input(swapped.as_deref()))]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+        /// An input that is a database.
+        swapped: Option<PathBuf>,
     },
     /// This process already has the database open.
     #[error("{} is open in this process, and a load would drop its locks", path.display())]
@@ -178,12 +196,24 @@ pub enum Kind {
         /// The limit.
         max_errors: u64,
     },
+    /// Records were rejected, and no record could be loaded.
+    #[error("{position}: {reason}; nothing was loaded, because no record could be: {} rejected", rejects(*rejected))]
+    NothingLoaded {
+        /// The position of the first rejected record.
+        position: Position,
+        /// Why that record was rejected.
+        reason: Reason,
+        /// The number of rejected records.
+        rejected: u64,
+    },
     /// A quoted field is not closed before the end of the input, or within the largest record allowed.
-    #[error("{position}: a quote opened here is {}", unclosed(*searched_bytes, *max_bytes))]
+    #[error("{position}: a quote opened here is {}", unclosed(*lines, *searched_bytes, *max_bytes))]
     UnclosedQuote {
         /// The position of the quote.
         position: Position,
-        /// The number of bytes searched, from the start of the record.
+        /// The number of lines searched, from the start of the record.
+        lines: u64,
+        /// The number of bytes searched.
         searched_bytes: u64,
         /// The size of the largest record allowed, if it ended the search.
         max_bytes: Option<usize>,
@@ -219,6 +249,20 @@ pub enum Kind {
         path: PathBuf,
         /// The Cargo feature.
         feature: &'static str,
+    },
+    /// An input is not CSV.
+    #[error("{input} is {format}")]
+    NotCsv {
+        /// The input.
+        input: Arc<str>,
+        /// Its format.
+        format: FileFormat,
+    },
+    /// An input is a URL. Only files and standard input are read.
+    #[error("{url} is a URL, and only files are read")]
+    Url {
+        /// The URL.
+        url: String,
     },
     /// An input changed while it was being read.
     #[error("{} changed while it was being read", path.display())]
@@ -258,15 +302,24 @@ pub enum Kind {
     Internal(String),
 }
 
+/// The input that is a database, as the end of a message.
+fn swapped_input(input: Option<&Path>) -> String {
+    input.map_or(String::new(), |input| format!(", but the input {} is one", input.display()))
+}
+
 /// The number of rejects, as the end of a clause: `1 record was`, `2 records were`.
 fn rejects(number: u64) -> String {
     format!("{} {}", count(number, "record"), if number == 1 { "was" } else { "were" })
 }
 
 /// The extent of the search for the end of a quoted field.
-fn unclosed(searched_bytes: u64, max_bytes: Option<usize>) -> String {
+fn unclosed(lines: u64, searched_bytes: u64, max_bytes: Option<usize>) -> String {
     match max_bytes {
-        None => format!("never closed (searched {})", count(searched_bytes, "byte")),
+        None => format!(
+            "never closed; its record takes in the rest of the input, {} ({})",
+            count(lines, "line"),
+            count(searched_bytes, "byte")
+        ),
         Some(max_bytes) => {
             format!("not closed within {}, the largest record allowed", count(max_bytes as u64, "byte"))
         }

@@ -8,6 +8,23 @@ pub(crate) fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
+/// A value for a message: its first characters if it is long, with U+FFFD in place of invalid UTF-8.
+pub(crate) fn excerpt(value: &[u8]) -> String {
+    const MAX_CHARS: usize = 40;
+    // A character takes at most four bytes.
+    let start = String::from_utf8_lossy(&value[..value.len().min(4 * (MAX_CHARS + 1))]);
+    match start.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}…", &start[..end]),
+        None => start.into_owned(),
+    }
+}
+
+/// An error and its causes as one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 /// Why an input has no header of this many records.
 pub(super) fn missing_header(rows: usize) -> String {
     match rows {
@@ -39,12 +56,17 @@ pub(super) fn place_prefix(place: Option<&Place>) -> String {
 
 /// A question, in parentheses, for the one of `names` that is most similar to `name`; empty if none is similar.
 pub(crate) fn nearest(name: &str, names: &[String]) -> String {
-    const MIN_SIMILARITY: f64 = 0.7;
-    let similarity = |other: &String| strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase());
-    let nearest = names.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    nearest_above(0.7, name, names)
+}
+
+/// As [`nearest`], with the smallest similarity that counts, of at most 1.
+pub(crate) fn nearest_above(min_similarity: f64, name: &str, names: &[String]) -> String {
+    let name = name.to_lowercase();
+    let rated = names.iter().map(|other| (strsim::jaro_winkler(&name, &other.to_lowercase()), other));
+    let nearest = rated.max_by(|(a, _), (b, _)| a.total_cmp(b));
     nearest
-        .filter(|nearest| similarity(nearest) >= MIN_SIMILARITY)
-        .map_or(String::new(), |nearest| format!(" (did you mean {nearest:?}?)"))
+        .filter(|(similarity, _)| *similarity >= min_similarity)
+        .map_or(String::new(), |(_, nearest)| format!(" (did you mean {nearest:?}?)"))
 }
 
 /// The first of `names`, separated by commas, and the number of the others.

@@ -54,6 +54,24 @@ pub enum PlanError {
         /// The column.
         column: String,
     },
+    /// A declared type is not a type name.
+    #[error("the type of the column {column:?} is not a type name: {declared:?}")]
+    InvalidType {
+        /// The column.
+        column: String,
+        /// The declared type.
+        declared: String,
+    },
+    /// A STRICT table cannot have this type.
+    #[error(
+        "the column {column:?} of a STRICT table cannot have the type {declared:?}, only INT, INTEGER, REAL, TEXT, BLOB or ANY"
+    )]
+    NotStrictType {
+        /// The column.
+        column: String,
+        /// The declared type.
+        declared: String,
+    },
     /// The target is a view.
     #[error("{}: {name:?} is a view, and rows can only be loaded into a table", path.display())]
     TargetIsView {
@@ -79,6 +97,8 @@ pub enum PlanError {
 pub enum ColumnUse {
     /// To load it.
     Load,
+    /// To leave it out.
+    Exclude,
     /// A select list refers to it.
     Select,
     /// To give it another name.
@@ -99,6 +119,7 @@ impl fmt::Display for ColumnUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Load => "to load",
+            Self::Exclude => "to leave out",
             Self::Select => "to select",
             Self::Rename => "to rename",
             Self::Type => "to give a type",

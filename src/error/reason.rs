@@ -1,18 +1,44 @@
 //! Why a record is rejected.
 
 use super::phrases::count;
+use super::quoted;
+use crate::plan::{Delimiter, Type};
+use std::fmt;
 
 /// Why a record is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
     /// The record has more or fewer fields than the header.
-    #[error("{}, {expected} expected", count(*found as u64, "field"))]
+    #[error(
+        "{}, {expected} expected, separated by {}{}",
+        count(*found as u64, "field"),
+        quoted(*delimiter),
+        cause.map_or(String::new(), |cause| format!("; {cause}"))
+    )]
     FieldCount {
         /// The number of fields in the header.
         expected: usize,
         /// The number of fields in the record.
         found: usize,
+        /// The delimiter.
+        delimiter: Delimiter,
+        /// What may have caused it.
+        cause: Option<FieldCountCause>,
+    },
+    /// A quote in the record is never closed, so the record extends to the end of the input.
+    #[error(
+        "a quote that is opened at line {line} is never closed; the record takes in the rest of the input, {} ({})",
+        count(*lines, "line"),
+        count(*bytes, "byte")
+    )]
+    UnclosedQuote {
+        /// The line of the quote, counted from 1.
+        line: u64,
+        /// The number of lines of the record.
+        lines: u64,
+        /// Its size in bytes.
+        bytes: u64,
     },
     /// The record is not valid UTF-8.
     #[error("invalid UTF-8 in field {field}, at byte offset {offset}")]
@@ -23,12 +49,16 @@ pub enum Reason {
         offset: u64,
     },
     /// A value does not have the type of its column.
-    #[error("the value of column {column:?} is not {expected}")]
+    #[error("the value {value:?} of column {column:?} {problem}")]
     NotOfType {
         /// The name of the column.
         column: String,
-        /// What the type requires, with an article.
-        expected: &'static str,
+        /// The value, or its first characters if it is long.
+        value: String,
+        /// The type.
+        expected: Type,
+        /// Why the value does not have this type, as a predicate.
+        problem: String,
     },
     /// The row violates a constraint of the table.
     #[error("{message}")]
@@ -48,12 +78,32 @@ pub enum Reason {
     },
 }
 
+/// What may have caused a record to have more or fewer fields than the header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FieldCountCause {
+    /// A field has text after its closing quote, as in `"say \"hi\", ok"`.
+    TextAfterQuote,
+    /// The record ends with a CR, while the header ends with an LF. The CR may belong to a field.
+    LoneCr,
+}
+
+impl fmt::Display for FieldCountCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TextAfterQuote => "a field has text after its closing quote",
+            Self::LoneCr => "the record ends with a CR instead of an LF",
+        })
+    }
+}
+
 impl Reason {
     /// A stable identifier for programs, such as `field_count`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::FieldCount { .. } => "field_count",
+            Self::UnclosedQuote { .. } => "unclosed_quote",
             Self::InvalidUtf8 { .. } => "invalid_utf8",
             Self::NotOfType { .. } => "not_of_type",
             Self::Constraint { .. } => "constraint",
@@ -67,7 +117,7 @@ impl Reason {
         match self {
             Self::NotOfType { column, .. } => Some(column),
             Self::Constraint { column, .. } | Self::Expression { column, .. } => column.as_deref(),
-            Self::FieldCount { .. } | Self::InvalidUtf8 { .. } => None,
+            Self::FieldCount { .. } | Self::UnclosedQuote { .. } | Self::InvalidUtf8 { .. } => None,
         }
     }
 }

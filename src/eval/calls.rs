@@ -11,10 +11,11 @@ mod numbers;
 mod texts;
 
 use super::compile::OpIndex;
+use super::properties::ComparisonAffinity;
 use super::typed::integers;
 use crate::batch::{Arena, Span, Strings, Value, Values};
 use crate::eval::functions::{self, hash64, try_date, try_real};
-use crate::plan::{ComparisonAffinity, Function};
+use crate::plan::Function;
 use compare::{Predicate, equal, order, truth};
 use std::cmp::Ordering;
 
@@ -25,13 +26,13 @@ type OrDefer<T> = std::result::Result<T, DeferToSqlite>;
 
 /// The column that a call computes from its operands in `columns`; `None` if it defers the chunk to SQLite.
 pub(super) fn call<'a>(
-    function: Function,
+    (function, affinity): (Function, ComparisonAffinity),
     operands: &[OpIndex],
     columns: &[Values<'a>],
     row_count: usize,
     arena: &'a Arena,
 ) -> Option<Values<'a>> {
-    if let Some(values) = call_on_one_class(function, operands, columns, arena) {
+    if let Some(values) = call_on_one_class((function, affinity), operands, columns, arena) {
         return Some(values);
     }
     let arguments = arena.list(operands.iter().map(|_| Value::Null));
@@ -39,7 +40,7 @@ pub(super) fn call<'a>(
         for (argument, operand) in arguments.iter_mut().zip(operands) {
             *argument = columns[*operand].get(row);
         }
-        value(function, arguments, arena)
+        value((function, affinity), arguments, arena)
     };
     // Without rows, SQLite does not evaluate a constant expression.
     if operands.iter().all(|operand| matches!(columns[*operand], Values::Constant(_))) && row_count > 0 {
@@ -64,7 +65,7 @@ pub(super) fn call<'a>(
 
 /// Like [`call`], in a loop for operands of one storage class; `None` if there is no such loop.
 fn call_on_one_class<'a>(
-    function: Function,
+    (function, affinity): (Function, ComparisonAffinity),
     operands: &[OpIndex],
     columns: &[Values<'a>],
     arena: &'a Arena,
@@ -78,7 +79,7 @@ fn call_on_one_class<'a>(
             _ => flags(pairs.map(|(left, right)| left | right), arena),
         });
     }
-    let predicate = Predicate::of_function(function)?;
+    let predicate = Predicate::of_function(function, affinity)?;
     match (predicate, operands.iter().map(|operand| columns[*operand])) {
         (Predicate::Truth(expected), mut operands) => match operands.next()? {
             Values::Integers(integers) => {
@@ -86,18 +87,22 @@ fn call_on_one_class<'a>(
             }
             _ => None,
         },
-        (Predicate::Order(matches, ComparisonAffinity::None | ComparisonAffinity::Text), mut operands) => {
-            match (operands.next()?, operands.next()?) {
-                (Values::Texts(texts), Values::Constant(Value::Text(other))) => {
-                    Some(compare_texts(texts, other, matches, arena))
-                }
-                (Values::Integers(integers), Values::Constant(Value::Integer(other))) => {
-                    Some(flags(integers.iter().map(|integer| matches(integer.cmp(&other))), arena))
-                }
-                _ => None,
+        (Predicate::Order(matches, affinity), mut operands) => match (operands.next()?, operands.next()?) {
+            (Values::Texts(texts), Values::Constant(Value::Text(other)))
+                if affinity != ComparisonAffinity::Numeric =>
+            {
+                Some(compare_texts(texts, other, matches, arena))
             }
-        }
-        _ => None,
+            (Values::Integers(integers), Values::Constant(Value::Integer(other))) => {
+                Some(flags(integers.iter().map(|integer| matches(integer.cmp(&other))), arena))
+            }
+            (Values::Reals(reals), Values::Constant(other @ (Value::Integer(_) | Value::Real(_))))
+                if affinity != ComparisonAffinity::Text =>
+            {
+                Some(flags(reals.iter().map(|real| matches(Value::Real(*real).compare(&other))), arena))
+            }
+            _ => None,
+        },
     }
 }
 
@@ -158,21 +163,25 @@ fn flag<'a>(truth: Option<bool>) -> Value<'a> {
 }
 
 /// The value of a call with these arguments.
-fn value<'a>(function: Function, arguments: &[Value<'a>], arena: &'a Arena) -> OrDefer<Value<'a>> {
+fn value<'a>(
+    (function, affinity): (Function, ComparisonAffinity),
+    arguments: &[Value<'a>],
+    arena: &'a Arena,
+) -> OrDefer<Value<'a>> {
     use Function as F;
     Ok(match (function, arguments) {
         (F::Add | F::Subtract | F::Multiply | F::Divide | F::Remainder, [left, right]) => {
             numbers::arithmetic(function, *left, *right)?
         }
-        (F::Is(affinity) | F::IsNot(affinity), [left, right]) => {
+        (F::Is | F::IsNot, [left, right]) => {
             let is_same = match (left, right) {
                 (Value::Null, Value::Null) => true,
                 (Value::Null, _) | (_, Value::Null) => false,
                 _ => equal(*left, *right, affinity)? == Some(true),
             };
-            flag(Some(is_same == matches!(function, F::Is(_))))
+            flag(Some(is_same == (function == F::Is)))
         }
-        (F::In(affinity), [value, list @ ..]) => is_in(*value, list, affinity)?,
+        (F::In, [value, list @ ..]) => is_in(*value, list, affinity)?,
         (F::And | F::Or, [left, right]) => {
             let decides = function == F::Or;
             match (truth(*left)?, truth(*right)?) {
@@ -219,14 +228,18 @@ fn value<'a>(function: Function, arguments: &[Value<'a>], arena: &'a Arena) -> O
         (F::Date | F::Time | F::DateTime | F::StrfTime, arguments) => {
             format_strings::date(function, arguments, arena)?
         }
-        (function, arguments) => return value_of_texts(function, arguments, arena),
+        (function, arguments) => return value_of_texts((function, affinity), arguments, arena),
     })
 }
 
 /// Like [`value`], for comparisons and for functions whose arguments are converted to text.
-fn value_of_texts<'a>(function: Function, arguments: &[Value<'a>], arena: &'a Arena) -> OrDefer<Value<'a>> {
+fn value_of_texts<'a>(
+    (function, affinity): (Function, ComparisonAffinity),
+    arguments: &[Value<'a>],
+    arena: &'a Arena,
+) -> OrDefer<Value<'a>> {
     use Function as F;
-    if let Some(predicate) = Predicate::of_function(function) {
+    if let Some(predicate) = Predicate::of_function(function, affinity) {
         return match (predicate, arguments) {
             (Predicate::Order(matches, affinity), [left, right]) => {
                 Ok(flag(order(*left, *right, affinity)?.map(matches)))

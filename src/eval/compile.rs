@@ -1,10 +1,12 @@
 //! Compiles expressions to operations.
 
-use crate::error::{Kind, Result};
+use super::properties::{self, Classes, ComparisonAffinity, expr_affinity};
+use crate::error::{Error, Kind, Result};
 use crate::eval::functions::utc;
 use crate::eval::sqlite::{InputColumn, Session};
 use crate::plan::{EvaluatorChoice, Expr, Function, OnMismatch, SqlExpr, Type};
 use crate::schema::ddl::quote_name;
+use crate::schema::names::NameIndex;
 use indexmap::IndexSet;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,7 +30,7 @@ pub(super) enum Op {
     Coalesce(Box<[OpIndex]>),
     Concat(Box<[OpIndex]>),
     /// The only operation that may defer a chunk to SQLite.
-    Call(Function, Box<[OpIndex]>),
+    Call(Function, ComparisonAffinity, Box<[OpIndex]>),
     /// The index of its random stream.
     Uuid4(usize),
     /// The index of its random stream.
@@ -45,7 +47,7 @@ impl Op {
             | Self::Typed(operand, ..)
             | Self::Upper(operand)
             | Self::TryInteger(operand) => std::slice::from_ref(operand),
-            Self::Coalesce(operands) | Self::Concat(operands) | Self::Call(_, operands) => operands,
+            Self::Coalesce(operands) | Self::Concat(operands) | Self::Call(_, _, operands) => operands,
             _ => &[],
         }
     }
@@ -62,10 +64,25 @@ pub(super) enum Constant {
     Blob(Vec<u8>),
 }
 
+/// What a mismatch of [`Op::Typed`] is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TypedOp<'b> {
+    /// The column of the input, or nothing for another value.
+    pub(super) column: &'b str,
+    pub(super) to: Type,
+    pub(super) on_mismatch: OnMismatch,
+}
+
 /// Expressions that are evaluated together.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Block {
     pub(super) ops: IndexSet<Op>,
+    /// For each operation, the storage classes that its values may have.
+    classes: Vec<Classes>,
+    /// The names of the columns of the input that are read, by the operation that reads them.
+    column_names: HashMap<OpIndex, String>,
+    /// The columns that type feedback about an operation belongs to: those of the table, then checks without one.
+    pub(super) feedback_columns: HashMap<OpIndex, Vec<usize>>,
     pub(super) outputs: Vec<BlockOutput>,
     /// The columns of SQLite's table `input`, each with the operation that computes it.
     pub(super) inputs: Vec<(InputColumn, OpIndex)>,
@@ -80,12 +97,23 @@ pub(super) struct BlockOutput {
     pub(super) sql: Option<String>,
 }
 
+/// Why an expression is not compiled.
+enum NotCompiled {
+    /// The compiled code does not convert values of these storage classes as SQLite does.
+    LeftToSqlite,
+    Failed(Error),
+}
+
+impl From<Error> for NotCompiled {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
 /// Compiles the expressions of one table.
 #[derive(Debug)]
 pub(super) struct Compiler<'c> {
-    header: &'c [String],
-    /// The indexes of the columns by name, in ASCII lower case.
-    columns_by_name: HashMap<String, Vec<usize>>,
+    header: NameIndex<'c>,
     /// The name of the input, for error messages.
     input: &'c Arc<str>,
     evaluator: EvaluatorChoice,
@@ -102,11 +130,7 @@ impl<'c> Compiler<'c> {
         evaluator: EvaluatorChoice,
         unix_millis: u64,
     ) -> Self {
-        let mut columns_by_name: HashMap<_, Vec<_>> = HashMap::new();
-        for (index, name) in header.iter().enumerate() {
-            columns_by_name.entry(name.to_ascii_lowercase()).or_default().push(index);
-        }
-        Self { header, columns_by_name, input, evaluator, unix_millis, stream_count: 0 }
+        Self { header: NameIndex::new(header), input, evaluator, unix_millis, stream_count: 0 }
     }
 
     /// Compiles expressions to a block, one output each.
@@ -118,12 +142,12 @@ impl<'c> Compiler<'c> {
         for expr in exprs {
             let output = match expr {
                 Expr::Sql(sql) => self.compile_sql(sql, &mut block)?,
-                Expr::Field(name) if self.evaluator == EvaluatorChoice::Sqlite => {
+                Expr::Field(name) | Expr::Column(name) if self.evaluator == EvaluatorChoice::Sqlite => {
                     let text = quote_name(name);
                     let inputs = vec![(name.clone(), expr.clone())];
                     self.compile_sql(&SqlExpr { text, inputs, compiled: None }, &mut block)?
                 }
-                expr => BlockOutput { op: Some(self.add(expr, &mut block)?), sql: None },
+                expr => BlockOutput { op: Some(self.add_value(expr, &mut block)?), sql: None },
             };
             block.outputs.push(output);
         }
@@ -152,15 +176,19 @@ impl<'c> Compiler<'c> {
     fn compile_sql(&mut self, sql: &SqlExpr, block: &mut Block) -> Result<BlockOutput> {
         let SqlExpr { text, inputs, compiled } = sql;
         let compiled = compiled.as_ref().filter(|_| self.evaluator == EvaluatorChoice::Auto);
-        let op = compiled.map(|expr| self.add(expr, block)).transpose()?;
+        let op = match compiled {
+            Some(expr) => self.try_add(expr, block)?,
+            None => None,
+        };
         if op.is_some_and(|op| !block.may_defer(op)) {
             return Ok(BlockOutput { op, sql: None });
         }
         for (name, expr) in inputs {
-            let value = self.add(expr, block)?;
-            let is_text = matches!(expr, Expr::Field(_) | Expr::FieldOrNull(_) | Expr::NullIf(..));
+            let value = self.add_value(expr, block)?;
             match block.inputs.iter().find(|(known, _)| known.name.eq_ignore_ascii_case(name)) {
-                None => block.inputs.push((InputColumn { name: name.clone(), is_text }, value)),
+                None => {
+                    block.inputs.push((InputColumn::new(name, expr), value));
+                }
                 Some((_, known)) if *known == value => {}
                 Some(_) => {
                     let (input, name) = (self.input.clone(), name.clone());
@@ -171,10 +199,34 @@ impl<'c> Compiler<'c> {
         Ok(BlockOutput { op, sql: Some(text.clone()) })
     }
 
+    /// As [`Compiler::add`]; `None`, without a change, if the expression is left to SQLite.
+    fn try_add(&mut self, expr: &Expr, block: &mut Block) -> Result<Option<OpIndex>> {
+        let (op_count, stream_count) = (block.ops.len(), self.stream_count);
+        match self.add(expr, block) {
+            Ok(op) => Ok(Some(op)),
+            Err(NotCompiled::LeftToSqlite) => {
+                block.ops.truncate(op_count);
+                block.classes.truncate(op_count);
+                block.column_names.retain(|op, _| *op < op_count);
+                self.stream_count = stream_count;
+                Ok(None)
+            }
+            Err(NotCompiled::Failed(error)) => Err(error),
+        }
+    }
+
+    /// As [`Compiler::add`], for an expression that SQLite cannot evaluate.
+    pub(super) fn add_value(&mut self, expr: &Expr, block: &mut Block) -> Result<OpIndex> {
+        self.try_add(expr, block)?.ok_or_else(|| {
+            let message = "outside SQL, upper case and concatenation take only TEXT and INTEGER values";
+            Kind::Usage(message.to_owned()).into()
+        })
+    }
+
     /// Adds the operations of `expr` that the block does not contain yet, and returns the last one.
-    fn add(&mut self, expr: &Expr, block: &mut Block) -> Result<OpIndex> {
+    fn add(&mut self, expr: &Expr, block: &mut Block) -> Result<OpIndex, NotCompiled> {
         let op = match expr {
-            Expr::Field(name) => Op::Field(self.column(name)?),
+            Expr::Field(name) | Expr::Column(name) => Op::Field(self.column(name)?),
             Expr::FieldOrNull(name) => Op::FieldOrNull(self.column(name)?),
             Expr::InputName => Op::InputName,
             Expr::RecordNumber => Op::RecordNumber,
@@ -196,17 +248,33 @@ impl<'c> Compiler<'c> {
             Expr::TryInteger(operand) => Op::TryInteger(self.add(operand, block)?),
             Expr::Coalesce(operands) => Op::Coalesce(self.add_all(operands, block)?),
             Expr::Concat(operands) => Op::Concat(self.add_all(operands, block)?),
-            Expr::Call(function, arguments) => Op::Call(*function, self.add_all(arguments, block)?),
+            Expr::Call(Function::UnaryPlus, arguments) if let [operand] = arguments.as_slice() => {
+                return self.add(operand, block);
+            }
+            Expr::Call(function, arguments) => {
+                let affinities: Vec<_> = arguments.iter().map(expr_affinity).collect();
+                let affinity = ComparisonAffinity::of_call(*function, &affinities);
+                Op::Call(*function, affinity, self.add_all(arguments, block)?)
+            }
             Expr::Uuid4 => Op::Uuid4(self.add_stream()),
             Expr::Uuid7 => Op::Uuid7(self.add_stream()),
             Expr::Random => Op::Random(self.add_stream()),
             Expr::Sql(sql) => {
                 let message = format!("the SQL expression {} cannot be part of another expression", sql.text);
-                return Err(Kind::Usage(message).into());
+                return Err(Error::from(Kind::Usage(message)).into());
             }
         };
+        let operands: Vec<_> = op.operands().iter().map(|operand| block.classes[*operand]).collect();
+        let classes = properties::classes(&op, &operands).ok_or(NotCompiled::LeftToSqlite)?;
         // Every random expression has its own stream, so two of them never share an operation.
-        Ok(block.ops.insert_full(op).0)
+        let (index, is_new) = block.ops.insert_full(op);
+        if is_new {
+            block.classes.push(classes);
+            if let Op::Field(column) | Op::FieldOrNull(column) = &block.ops[index] {
+                block.column_names.insert(index, self.header.names()[*column].clone());
+            }
+        }
+        Ok(index)
     }
 
     /// The index of the column with this name: an exact match if there is one, else a match in any ASCII case.
@@ -214,20 +282,21 @@ impl<'c> Compiler<'c> {
     /// # Errors
     /// [`Kind::MissingColumn`] or [`Kind::AmbiguousColumn`] if there is not exactly one.
     fn column(&self, name: &str) -> Result<usize> {
-        let in_any_case = self.columns_by_name.get(&name.to_ascii_lowercase()).map_or(&[][..], Vec::as_slice);
-        let exact: Vec<_> = in_any_case.iter().copied().filter(|index| self.header[*index] == name).collect();
+        let in_any_case: Vec<_> = self.header.find_all(name).collect();
+        let is_exact = |index: &usize| self.header.names()[*index] == name;
+        let exact: Vec<_> = in_any_case.iter().copied().filter(is_exact).collect();
         let input = self.input.clone();
-        match if exact.is_empty() { in_any_case } else { &exact } {
+        match if exact.is_empty() { &in_any_case[..] } else { &exact } {
             [index] => Ok(*index),
             [] => {
-                let (missing, found) = (name.to_owned(), self.header.to_vec());
+                let (missing, found) = (name.to_owned(), self.header.names().to_vec());
                 Err(Kind::MissingColumn { place: None, input, missing, found }.into())
             }
             _ => Err(Kind::AmbiguousColumn { place: None, input, name: name.to_owned() }.into()),
         }
     }
 
-    fn add_all(&mut self, exprs: &[Expr], block: &mut Block) -> Result<Box<[OpIndex]>> {
+    fn add_all(&mut self, exprs: &[Expr], block: &mut Block) -> Result<Box<[OpIndex]>, NotCompiled> {
         exprs.iter().map(|expr| self.add(expr, block)).collect()
     }
 
@@ -241,6 +310,15 @@ impl Block {
     /// The columns of SQLite's table `input`.
     pub(super) fn input_columns(&self) -> Vec<InputColumn> {
         self.inputs.iter().map(|(column, _)| column.clone()).collect()
+    }
+
+    /// The name of the column of the input whose field is the operand of an operation, with or without NULLs; empty for another
+    /// operand.
+    pub(super) fn column_name(&self, operand: OpIndex) -> &str {
+        match &self.ops[operand] {
+            Op::NullIf(field, _) => self.column_name(*field),
+            _ => self.column_names.get(&operand).map_or("", String::as_str),
+        }
     }
 
     /// True if the operation or one of its operands may defer a chunk to SQLite.
@@ -284,8 +362,9 @@ mod tests {
             Op::Concat([1, 8, 2, 9, 7, 10].into()),
         ];
         let outputs = [0, 1, 3, 7, 11].map(|op| BlockOutput { op: Some(op), sql: None });
-        let expected = Block { ops: ops.into(), outputs: outputs.into(), inputs: Vec::new() };
-        assert_eq!(block(sql, EvaluatorChoice::Auto), expected);
+        let compiled = block(sql, EvaluatorChoice::Auto);
+        assert_eq!((compiled.ops, compiled.outputs), (ops.into(), outputs.into()));
+        assert!(compiled.inputs.is_empty());
         let by_sqlite = block(sql, EvaluatorChoice::Sqlite);
         assert!(by_sqlite.outputs[1..].iter().all(|output| output.op.is_none() && output.sql.is_some()));
     }
@@ -294,7 +373,7 @@ mod tests {
     fn inputs_are_the_columns_that_sqlite_reads() {
         let sql = "CREATE TABLE t (x, y, z);
             INSERT INTO t SELECT json_extract(B, '$.x'), random() || b, abs(c) + 1 FROM input";
-        let Block { ops, outputs, inputs } = block(sql, EvaluatorChoice::Auto);
+        let Block { ops, outputs, inputs, .. } = block(sql, EvaluatorChoice::Auto);
         let names: Vec<_> = inputs.iter().map(|(column, op)| (column.name.as_str(), &ops[*op])).collect();
         assert_eq!(names, [("B", &Op::Field(1)), ("c", &Op::Field(2))]);
         assert!(outputs[0].op.is_none() && outputs[0].sql.is_some());

@@ -79,9 +79,18 @@ pub(crate) fn try_real(text: &[u8]) -> Option<f64> {
 
 /// Parses a date with a `strptime` format to ISO 8601: `2024-01-31`, or `2024-01-31T18:30:00` if the format contains a time,
 /// followed by the UTC offset if the format contains one. `None` if the text does not match.
+///
+/// A year has four digits, except that `%y` takes two.
 pub(crate) fn try_date(text: &[u8], format: &[u8]) -> Option<String> {
     let parsed = BrokenDownTime::parse(format, text).ok()?;
     let date = parsed.to_date().ok()?;
+    // The parser also takes the 24 of 31/01/24 as the year 24, and signs.
+    if date.year() < 1000 {
+        let year = format!("{:04}", date.year());
+        if date.year() < 0 || !text.windows(year.len()).any(|part| part == year.as_bytes()) {
+            return None;
+        }
+    }
     if parsed.hour().is_none() {
         return Some(date.to_string());
     }

@@ -2,7 +2,7 @@
 
 use super::Seed;
 use super::calls;
-use super::compile::{Block, Constant, Op, OpIndex};
+use super::compile::{Block, Constant, Op, OpIndex, TypedOp};
 use super::random::{RandomStream, uuid4, uuid7, uuids};
 use super::sqlite::{EvalFailure, Session};
 use super::texts::{concat, upper};
@@ -10,7 +10,6 @@ use super::typed::{Mismatch, integers, parse_typed, try_integers};
 use crate::batch::{Arena, ArenaVec, Value, Values, null_where};
 use crate::error::Result;
 use crate::format::Records;
-use crate::plan::{OnMismatch, Type};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use std::sync::Arc;
@@ -89,7 +88,7 @@ impl Interpreter {
         block: &Block,
         records: &impl Records<'a>,
         arena: &'a Arena,
-        mut on_mismatch: impl FnMut(OpIndex, Type, OnMismatch, Mismatch),
+        mut on_mismatch: impl FnMut(OpIndex, TypedOp<'_>, Mismatch<'a>),
     ) -> EvalState<'a> {
         let row_count = records.len();
         let mut state =
@@ -99,12 +98,14 @@ impl Interpreter {
             let column = match op {
                 _ if is_deferred => None,
                 Op::Typed(texts, to, otherwise) => {
-                    let on_mismatch = |mismatch| on_mismatch(index, *to, *otherwise, mismatch);
+                    let typed =
+                        TypedOp { column: block.column_name(*texts), to: *to, on_mismatch: *otherwise };
+                    let on_mismatch = |mismatch| on_mismatch(index, typed, mismatch);
                     let texts = state.columns[*texts];
                     Some(parse_typed(texts, (*to, *otherwise), row_count, arena, on_mismatch))
                 }
-                Op::Call(function, arguments) => {
-                    calls::call(*function, arguments, &state.columns, row_count, arena)
+                Op::Call(function, affinity, arguments) => {
+                    calls::call((*function, *affinity), arguments, &state.columns, row_count, arena)
                 }
                 op => Some(self.eval_op(op, records, &state.columns, arena)),
             };

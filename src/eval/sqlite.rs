@@ -16,6 +16,9 @@ mod input_table;
 
 use crate::batch::{Arena, Value, Values};
 use crate::error::Error;
+use crate::eval::properties::column_affinity;
+use crate::plan::Expr;
+use crate::types::ColumnAffinity;
 use column_buffer::ColumnBuffer;
 use input_table::SharedInput;
 use rusqlite::config::DbConfig;
@@ -34,8 +37,14 @@ const STOP_INTERVAL: i32 = 100;
 pub(crate) struct InputColumn {
     /// The name, of which expressions may use any ASCII case.
     pub(crate) name: String,
-    /// True for TEXT affinity, false for none.
-    pub(crate) is_text: bool,
+    affinity: ColumnAffinity,
+}
+
+impl InputColumn {
+    /// The column `name`, which has the values of `expr`.
+    pub(crate) fn new(name: &str, expr: &Expr) -> Self {
+        Self { name: name.to_owned(), affinity: column_affinity(expr) }
+    }
 }
 
 /// An expression that failed in a row.
@@ -98,6 +107,15 @@ impl Session {
     /// SQLite's message.
     pub(crate) fn check(&self, expression: &str) -> Result<(), String> {
         self.connection.prepare(&select(&[expression])).map(drop).map_err(|error| message(&error))
+    }
+
+    /// The names of all scalar functions, or none if they cannot be read.
+    pub(crate) fn functions(&self) -> Vec<String> {
+        let read = || -> rusqlite::Result<Vec<String>> {
+            let sql = "SELECT DISTINCT name FROM pragma_function_list WHERE type = 's'";
+            self.connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+        };
+        read().unwrap_or_default()
     }
 
     /// Evaluates `expressions` over `row_count` rows of `input`, whose columns are `inputs`. If an expression fails in a row, all
@@ -216,7 +234,7 @@ mod tests {
     use crate::error::Kind;
 
     fn session(stop: bool) -> Session {
-        let columns = [InputColumn { name: "a".to_owned(), is_text: true }];
+        let columns = [InputColumn::new("a", &Expr::Field("a".to_owned()))];
         Session::open_until(&columns, &Arc::new(AtomicBool::new(stop))).unwrap()
     }
 

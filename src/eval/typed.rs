@@ -3,16 +3,18 @@
 use crate::batch::{Arena, Span, Strings, Value, Values};
 use crate::eval::functions::try_integer;
 use crate::plan::{OnMismatch, Type};
-use crate::types::numbers;
+use crate::types::{RealFormat, Spellings, is_like_number, numbers};
 
-/// A value that is not of its type, or that a wider type may not preserve.
-pub(super) enum Mismatch {
+/// What the values of a column tell about its type.
+pub(super) enum Mismatch<'a> {
     /// The text in this row is not of the type.
-    NotOfType { row: usize },
+    NotOfType { row: usize, text: &'a [u8] },
     /// A REAL where INTEGER was expected.
     Real,
-    /// An INTEGER with more digits than a REAL preserves.
+    /// An INTEGER whose digits a REAL does not preserve.
     LongInteger,
+    /// How the numbers are spelled. Their column has a type that not all spellings fit.
+    Spelled(Spellings),
 }
 
 /// Parses `values` to type `to`. An empty text becomes NULL. A text that is not of the type also becomes NULL, and
@@ -22,38 +24,45 @@ pub(super) fn parse_typed<'a>(
     (to, otherwise): (Type, OnMismatch),
     row_count: usize,
     arena: &'a Arena,
-    mut on_mismatch: impl FnMut(Mismatch),
+    mut on_mismatch: impl FnMut(Mismatch<'a>),
 ) -> Values<'a> {
-    let may_widen = otherwise == OnMismatch::Widen;
     match (to, values) {
         (Type::Text, _) => {
             if otherwise == OnMismatch::TypeMismatch
-                && let Some(row) = first_if_all_like_numbers(values, row_count)
+                && let Some((row, text)) = first_if_all_like_numbers(values, row_count)
             {
-                on_mismatch(Mismatch::NotOfType { row });
+                on_mismatch(Mismatch::NotOfType { row, text });
             }
             return values;
         }
         (Type::Integer, Values::Texts(texts)) => {
             if let Some((integers, has_long_integer)) = parse_integers(texts, arena) {
-                if may_widen && has_long_integer {
-                    on_mismatch(Mismatch::LongInteger);
+                if otherwise == OnMismatch::Widen && row_count > 0 {
+                    if has_long_integer {
+                        on_mismatch(Mismatch::LongInteger);
+                    }
+                    on_mismatch(Mismatch::Spelled(Spellings::WHOLE));
                 }
                 return integers;
             }
         }
+        (Type::Real, Values::Texts(texts)) if otherwise == OnMismatch::Reject => {
+            if let Some(reals) = round_reals(texts, arena) {
+                return reals;
+            }
+        }
         (Type::Real, Values::Texts(texts)) => {
-            if let Some(reals) = parse_reals(texts, arena) {
+            if let Some((reals, spellings)) = parse_reals(texts, arena) {
+                on_mismatch(Mismatch::Spelled(spellings));
                 return reals;
             }
         }
         _ => {}
     }
-    parse_each(values, (to, may_widen), row_count, arena, on_mismatch)
+    parse_each(values, (to, otherwise), row_count, arena, on_mismatch)
 }
 
-/// Parses a column of INTEGERs, and tells whether one has more digits than a REAL preserves; `None` if a text is not an
-/// INTEGER.
+/// Parses a column of INTEGERs, and tells whether a REAL does not preserve one; `None` if a text is not an INTEGER.
 fn parse_integers<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<(Values<'a>, bool)> {
     let mut has_long_integer = false;
     let integer = |span: &Span| {
@@ -70,37 +79,61 @@ fn parse_integers<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<(Values<'a
     Some((integers, has_long_integer))
 }
 
-/// Parses a column of REALs; `None` if a text is not a REAL.
-fn parse_reals<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<Values<'a>> {
-    let real =
-        |span: &Span| short_real(texts.bytes, *span).or_else(|| numbers::real(span.slice(texts.bytes)));
+/// Parses a column of REALs, and tells how they are spelled; `None` if a text is not a REAL.
+fn parse_reals<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<(Values<'a>, Spellings)> {
+    let (mut short_texts, mut spellings) = (ShortTexts::default(), Spellings::default());
+    let real = |span: &Span| {
+        short_real(texts.bytes, *span, &mut short_texts).or_else(|| {
+            let real = numbers::real(span.slice(texts.bytes))?;
+            spellings.merge(&real.spelling);
+            Some(real.value)
+        })
+    };
+    let reals = collect_all(texts.spans.iter().map(real), arena)?;
+    spellings.merge(&short_texts.spellings(texts));
+    Some((Values::Reals(reals), spellings))
+}
+
+/// Parses a column of numbers, rounded to REALs; `None` if a text is not a number.
+fn round_reals<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<Values<'a>> {
+    let real = |span: &Span| {
+        let short = short_real(texts.bytes, *span, &mut ShortTexts::default());
+        short.or_else(|| finite_number(span.slice(texts.bytes)))
+    };
     collect_all(texts.spans.iter().map(real), arena).map(Values::Reals)
+}
+
+/// Any number in the range of REAL, rounded.
+fn finite_number(text: &[u8]) -> Option<f64> {
+    numbers::any_number(text).filter(|number| number.is_finite())
 }
 
 /// Parses value by value; see [`parse_typed`].
 fn parse_each<'a>(
     values: Values<'a>,
-    (to, may_widen): (Type, bool),
+    (to, otherwise): (Type, OnMismatch),
     row_count: usize,
     arena: &'a Arena,
-    mut on_mismatch: impl FnMut(Mismatch),
+    mut on_mismatch: impl FnMut(Mismatch<'a>),
 ) -> Values<'a> {
+    let may_widen = otherwise == OnMismatch::Widen;
     let is_kept = |text: &[u8]| {
-        matches!(to, Type::NumericAffinity | Type::RealAffinity) && !numbers::is_number_to_sqlite(text)
+        matches!(to, Type::NumericAffinity | Type::ExactNumeric) && !numbers::is_number_to_sqlite(text)
     };
-    let (mut has_real, mut has_long_integer) = (false, false);
+    let (mut has_real, mut has_long_integer, mut spellings) = (false, false, Spellings::default());
     let value = |row| match values.get(row) {
         Value::Text(b"") | Value::Null => Value::Null,
-        Value::Text(text) => match parse(text, (to, may_widen), arena) {
-            Some(value) => {
+        Value::Text(text) => match parse(text, (to, otherwise), arena) {
+            Some((value, spelling)) => {
                 has_real |= matches!(value, Value::Real(_));
                 has_long_integer |=
                     matches!(value, Value::Integer(integer) if !numbers::is_exact_real(integer));
+                spellings.merge(&spelling);
                 value
             }
             None if is_kept(text) => Value::Text(text),
             None => {
-                on_mismatch(Mismatch::NotOfType { row });
+                on_mismatch(Mismatch::NotOfType { row, text });
                 Value::Null
             }
         },
@@ -113,25 +146,43 @@ fn parse_each<'a>(
     if may_widen && has_long_integer {
         on_mismatch(Mismatch::LongInteger);
     }
+    if !spellings.is_empty() {
+        on_mismatch(Mismatch::Spelled(spellings));
+    }
     parsed
 }
 
-/// Parses a text that is not empty; `None` if it is not of the type.
-fn parse<'a>(text: &[u8], (to, may_widen): (Type, bool), arena: &'a Arena) -> Option<Value<'a>> {
-    let integer = || numbers::integer(text).map(Value::Integer);
-    let real = || numbers::real(text).map(Value::Real);
+/// Parses a text that is not empty, and tells how it is spelled if that matters for its column; `None` if it is not of the type.
+fn parse<'a>(
+    text: &[u8],
+    (to, otherwise): (Type, OnMismatch),
+    arena: &'a Arena,
+) -> Option<(Value<'a>, Spellings)> {
+    let unspelled = |value| (value, Spellings::default());
+    let integer = || numbers::integer(text).map(|integer| (Value::Integer(integer), Spellings::WHOLE));
+    let real = || numbers::real(text).map(|real| (Value::Real(real.value), real.spelling));
+    // A column of numeric affinity stores `1e-05` as a number too, but shows it as another text.
+    let plain_real = || real().filter(|(_, spelling)| !spelling.has_exponent);
     match to {
-        Type::NumericAffinity => integer().or_else(real),
-        Type::Integer if may_widen => integer().or_else(real),
-        Type::Integer => integer(),
-        Type::Real | Type::RealAffinity => real(),
-        Type::Blob => parse_hex(text, arena).map(Value::Blob),
+        Type::NumericAffinity => integer().or_else(plain_real),
+        Type::ExactNumeric => {
+            let is_exact = |spelling: Spellings| spelling.format() == Some(RealFormat::Shortest);
+            let exact = integer().or_else(|| plain_real().filter(|(_, spelling)| is_exact(*spelling)));
+            exact.map(|(value, _)| unspelled(value))
+        }
+        Type::Integer if otherwise == OnMismatch::Widen => integer().or_else(real),
+        Type::Integer => integer().map(|(value, _)| unspelled(value)),
+        Type::Real if otherwise == OnMismatch::Reject => {
+            finite_number(text).map(|number| unspelled(Value::Real(number)))
+        }
+        Type::Real => real(),
+        Type::Blob => parse_hex(text, arena).map(|blob| unspelled(Value::Blob(blob))),
         Type::Text => None,
     }
 }
 
-/// The row of the first text that is not empty, if there is one and all such texts look like numbers.
-fn first_if_all_like_numbers(values: Values<'_>, row_count: usize) -> Option<usize> {
+/// The row of the first text that is not empty, and this text, if there is one and all such texts look like numbers.
+fn first_if_all_like_numbers(values: Values<'_>, row_count: usize) -> Option<(usize, &[u8])> {
     let text = |row: &usize| match values.get(*row) {
         Value::Text(text) if !text.is_empty() => Some(text),
         _ => None,
@@ -140,8 +191,8 @@ fn first_if_all_like_numbers(values: Values<'_>, row_count: usize) -> Option<usi
     let first = filled.next()?;
     std::iter::once(first)
         .chain(filled)
-        .all(|row| text(&row).is_some_and(numbers::is_like_number))
-        .then_some(first)
+        .all(|row| text(&row).is_some_and(is_like_number))
+        .then_some((first, text(&first)?))
 }
 
 /// Decodes pairs of hexadecimal digits.
@@ -201,10 +252,42 @@ fn short_integer(bytes: &[u8], span: Span) -> Option<i64> {
     parse_eight_digits((eight ^ ZEROS) << trailing_bits)
 }
 
+/// What is known about the texts that [`short_real`] has parsed; enough to tell how they are spelled, at a few instructions each.
+struct ShortTexts {
+    /// The places of the points. A text ends in the highest byte, so its point is in byte `7 - decimals`.
+    points: u64,
+    /// The smallest digits, the last one of which is the highest byte.
+    least_digits: u64,
+}
+
+impl Default for ShortTexts {
+    fn default() -> Self {
+        Self { points: 0, least_digits: u64::MAX }
+    }
+}
+
+impl ShortTexts {
+    /// How they are spelled. They are among `texts`.
+    fn spellings(&self, texts: Strings<'_>) -> Spellings {
+        let mut spellings = Spellings::default();
+        let ends_in_zero = self.least_digits < 1 << 56;
+        let have_same_decimals = self.points.is_power_of_two();
+        for decimals in (1..7).filter(|decimals| self.points >> (8 * (7 - decimals)) & 0xff != 0) {
+            spellings.merge(&Spellings::of_decimal(decimals, ends_in_zero && have_same_decimals, false));
+        }
+        if ends_in_zero && !have_same_decimals {
+            let texts = texts.spans.iter().map(|span| span.slice(texts.bytes));
+            let with_zero = texts.filter(|text| text.len() <= 8 && text.ends_with(b"0"));
+            with_zero.filter_map(numbers::real).for_each(|real| spellings.merge(&real.spelling));
+        }
+        spellings
+    }
+}
+
 /// Like [`numbers::real`], for a text of three to eight bytes with a decimal point, in a buffer with at least eight bytes from its
 /// start on. Returns `None` for other texts.
 #[inline(always)]
-fn short_real(bytes: &[u8], span: Span) -> Option<f64> {
+fn short_real(bytes: &[u8], span: Span, short_texts: &mut ShortTexts) -> Option<f64> {
     let (eight, trailing_bits) = eight_bytes(bytes, span)?;
     let text = eight << trailing_bits;
     // Sets the high bit of each byte that is a point. Borrows can set bits above the lowest one.
@@ -220,7 +303,11 @@ fn short_real(bytes: &[u8], span: Span) -> Option<f64> {
     // Move the digits before the point up by a byte, over the point.
     let whole = text & ((1 << point_bit) - 1);
     let fraction = text >> (point_bit + 8) << (point_bit + 8);
-    let mantissa = parse_eight_digits((whole << 8 | fraction) ^ ZEROS << (trailing_bits + 8))?;
+    let digits = (whole << 8 | fraction) ^ ZEROS << (trailing_bits + 8);
+    let mantissa = parse_eight_digits(digits)?;
+    // All other bytes are digits, so nothing is borrowed, and only the point has its bit set.
+    short_texts.points |= points;
+    short_texts.least_digits = short_texts.least_digits.min(digits);
     Some(numbers::quotient(mantissa.cast_unsigned(), fraction_bytes))
 }
 
@@ -303,8 +390,12 @@ mod tests {
                 let text: Vec<u8> = (0..length).map(byte).collect();
                 for suffix in ["12345678", ".0000000", ",0.5,1.2"] {
                     let bytes = [&text, suffix.as_bytes()].concat();
-                    if let Some(real) = short_real(&bytes, Span { start: 0, end: length }) {
-                        assert_eq!(numbers::real(&text), Some(real), "{}", text.escape_ascii());
+                    let mut short_texts = ShortTexts::default();
+                    let span = Span { start: 0, end: length };
+                    if let Some(value) = short_real(&bytes, span, &mut short_texts) {
+                        let spelling = short_texts.spellings(Strings { bytes: &bytes, spans: &[span] });
+                        let real = Some(numbers::Real { value, spelling });
+                        assert_eq!(numbers::real(&text), real, "{}", text.escape_ascii());
                         parsed += 1;
                     }
                 }
@@ -313,8 +404,31 @@ mod tests {
         assert!(parsed > 1_000, "only {parsed} short reals were parsed");
         for text in ["0.5", "12.25", "99.99999", "1234.567", "0.000001"] {
             let bytes = format!("{text},suffix");
-            let real = short_real(bytes.as_bytes(), Span { start: 0, end: text.len() as u32 });
+            let span = Span { start: 0, end: text.len() as u32 };
+            let real = short_real(bytes.as_bytes(), span, &mut ShortTexts::default());
             assert_eq!(real, text.parse().ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn columns_of_reals_are_spelled_as_their_texts() {
+        let texts = ["1.5", "2.0", "0.50", "12.250", "12", "10", "1e-05", "12345.6789", "100.0000", "0.0"];
+        let arena = Arena::default();
+        for column in 0..1_u32 << texts.len() {
+            let texts: Vec<_> =
+                (0..texts.len()).filter(|at| column >> at & 1 == 1).map(|at| texts[at]).collect();
+            let mut expected = Spellings::default();
+            for text in &texts {
+                expected.merge(&numbers::real(text.as_bytes()).unwrap().spelling);
+            }
+            let Values::Texts(strings) =
+                text_column(&[&texts[..], &["padding for the last text"]].concat(), &arena)
+            else {
+                panic!("not a column of texts")
+            };
+            let strings = Strings { spans: &strings.spans[..texts.len()], ..strings };
+            let (_, spellings) = parse_reals(strings, &arena).unwrap();
+            assert_eq!(spellings, expected, "{texts:?}");
         }
     }
 

@@ -103,6 +103,20 @@ impl OutputFile {
         completed.map_err(|error| Error::io("write", &self.path, error))
     }
 
+    /// Removes the file that a staged one would replace. Others stay.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] if it cannot be removed.
+    pub(crate) fn remove_old(&self) -> Result<()> {
+        let Destination::Staged { real, .. } = &self.destination else { return Ok(()) };
+        match std::fs::remove_file(real) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::io("replace", &self.path, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Puts a staged file in its place. Later writes need another [`OutputFile::start`].
     ///
     /// # Errors
@@ -133,8 +147,10 @@ fn check_not_among(path: &Path, id: Option<FileId>, others: &[&Path]) -> Result<
     };
     match others.iter().find(|other| is_same(other)) {
         Some(other) => {
-            let (path, other) = (path.display(), other.display());
-            let message = format!("{path} would overwrite {other}: choose another path for the output");
+            let other = other.display();
+            let message = format!(
+                "the output would overwrite {other}, which this load uses: choose another path for it"
+            );
             Err(Kind::Usage(message).into())
         }
         None => Ok(()),

@@ -70,6 +70,26 @@ pub(crate) fn check_not_sidecar(path: &Path, targets: &[PathBuf]) -> Result<()> 
     }
 }
 
+/// True if the file at `path` exists, is not empty, and does not begin as a database does.
+pub(crate) fn is_not_a_database(path: &Path) -> bool {
+    let Some(metadata) = path.metadata().ok().filter(|metadata| metadata.is_file() && metadata.len() > 0)
+    else {
+        return false;
+    };
+    !FileId::from(&metadata).is_open_in_process() && has_magic(path) == Some(false)
+}
+
+/// True if the file at `path` begins as a database does; `None` if it cannot be read.
+pub(crate) fn has_magic(path: &Path) -> Option<bool> {
+    let mut magic = [0; DATABASE_MAGIC.len()];
+    let real = path.canonicalize();
+    match real.and_then(|path| open_without_waiting(&path)).and_then(|mut file| file.read_exact(&mut magic)) {
+        Ok(()) => Some(magic == DATABASE_MAGIC),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Some(false),
+        Err(_) => None,
+    }
+}
+
 /// True if `path` is a database, or an empty file next to which there is a `sidecar`.
 fn is_database(path: &Path, sidecar: &Path) -> bool {
     let Some(metadata) = path.metadata().ok().filter(std::fs::Metadata::is_file) else { return false };
@@ -80,9 +100,5 @@ fn is_database(path: &Path, sidecar: &Path) -> bool {
     if FileId::from(&metadata).is_open_in_process() {
         return true;
     }
-    let mut magic = [0; DATABASE_MAGIC.len()];
-    let real = path.canonicalize();
-    let read =
-        real.and_then(|path| open_without_waiting(&path)).and_then(|mut file| file.read_exact(&mut magic));
-    read.is_ok() && magic == DATABASE_MAGIC
+    has_magic(path) == Some(true)
 }

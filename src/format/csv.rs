@@ -3,7 +3,9 @@
 pub mod decode;
 pub mod fields;
 pub(crate) mod header;
+mod header_check;
 pub(crate) mod lines;
+mod oddities;
 pub mod parse;
 pub(crate) mod scan;
 pub(crate) mod sniff;

@@ -1,13 +1,14 @@
 //! Files and streams: opens them without blocking, and reads them until a stop.
 
 use super::compression::MAGIC_BYTES;
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
-use rustix::io::Errno;
+use rustix::io::{Errno, pread, retry_on_intr};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +17,9 @@ use std::time::Duration;
 
 /// Time between two checks of the stop flag.
 pub(super) const STOP_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The least number of bytes to read at once from a file that is not mapped.
+pub(super) const WINDOW_BYTES: usize = 1 << 20;
 
 const POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: STOP_INTERVAL.subsec_nanos() as _ };
 
@@ -40,6 +44,11 @@ impl FileState {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
+    }
+
+    /// The device and the inode of a regular file.
+    pub(super) fn file_identity(self) -> Option<(u64, u64)> {
+        self.is_file.then_some(self.device_and_inode)
     }
 
     /// True if `file` is the same file in the same state. Streams have no state, so they always match.
@@ -110,15 +119,13 @@ impl Reader {
     /// The first bytes of the file, enough to recognize its format, and whether it can be read again from its beginning.
     /// Otherwise these bytes have been consumed.
     pub(super) fn peek(&self) -> io::Result<(Vec<u8>, bool)> {
-        let mut first = Vec::with_capacity(MAGIC_BYTES);
         // Another program may have read the beginning of standard input, which is then not part of the input.
         if self.may_wait || (&*self.file).stream_position()? > 0 {
+            let mut first = Vec::with_capacity(MAGIC_BYTES);
             self.clone().take(MAGIC_BYTES as u64).read_to_end(&mut first)?;
             return Ok((first, false));
         }
-        first.resize(MAGIC_BYTES, 0);
-        let read = read_at_start(&self.file, &mut first)?;
-        first.truncate(read);
+        let first = read_window(&self.file, 0, MAGIC_BYTES)?;
         // Files in /proc have content although their size is 0.
         let can_read_again = first.is_empty() || self.file.metadata()?.len() > 0;
         if !can_read_again {
@@ -147,18 +154,18 @@ impl Read for Reader {
     }
 }
 
-/// Fills `to` with the beginning of a file, or part of it if the file is shorter. Returns the number of bytes read.
-fn read_at_start(file: &File, to: &mut [u8]) -> io::Result<usize> {
-    let mut read = 0;
-    while read < to.len() {
-        match file.read_at(&mut to[read..], read as u64) {
-            Ok(0) => break,
-            Ok(more) => read += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+/// Reads `bytes` bytes of a file from `offset` on, or fewer if it ends before.
+pub(super) fn read_window(file: &File, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
+    let mut window = Vec::new();
+    window.try_reserve_exact(bytes)?;
+    while window.len() < bytes {
+        let at = offset + window.len() as u64;
+        match retry_on_intr(|| pread(file, spare_capacity(&mut window), at))? {
+            0 => break,
+            _ => window.truncate(bytes),
         }
     }
-    Ok(read)
+    Ok(window)
 }
 
 /// Creates an unnamed temporary file, which disappears when it is closed.

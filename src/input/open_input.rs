@@ -1,10 +1,11 @@
 //! Open inputs.
 
-use super::bytes::Incoming;
-use super::file::FileState;
+use super::file::{FileState, WINDOW_BYTES, read_window};
+use super::incoming::Incoming;
 use super::map::GuardedMap;
 use super::spool::Spool;
 use crate::error::{Error, Kind, Result};
+use bytes::Bytes;
 use rustix::io::Errno;
 use std::fs::File;
 use std::ops::Range;
@@ -25,16 +26,36 @@ pub(crate) struct OpenInput {
 #[derive(Debug)]
 pub(super) enum Content {
     /// In memory.
-    Read(Vec<u8>),
-    Mapped(GuardedMap),
+    Read(Bytes),
+    Mapped(Arc<GuardedMap>, Bytes),
     Spooled(Box<Spool>),
+    /// In this file, which is read part by part.
+    Unmapped(Arc<File>),
+}
+
+impl Content {
+    pub(super) fn mapped(map: GuardedMap) -> Self {
+        let map = Arc::new(map);
+        Self::Mapped(map.clone(), Bytes::from_owner(MappedBytes(map)))
+    }
+}
+
+/// The bytes of a mapped file.
+struct MappedBytes(Arc<GuardedMap>);
+
+impl AsRef<[u8]> for MappedBytes {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: the file had this many bytes when it was mapped. Another process may change them at any time: the parser
+        // checks every bound and every UTF-8 sequence that it relies on, see the top of `input.rs`.
+        unsafe { self.0.bytes(self.0.len()) }
+    }
 }
 
 impl OpenInput {
     /// An input in memory.
     #[cfg(test)]
     pub(crate) fn of_bytes(name: &str, bytes: Vec<u8>) -> Arc<Self> {
-        let content = Content::Read(bytes);
+        let content = Content::Read(bytes.into());
         Arc::new(Self { name: name.into(), path: name.into(), file: None, content })
     }
 
@@ -47,7 +68,8 @@ impl OpenInput {
     pub(crate) fn bytes(&self) -> Option<u64> {
         match &self.content {
             Content::Read(bytes) => Some(bytes.len() as u64),
-            Content::Mapped(map) => Some(map.len() as u64),
+            Content::Mapped(map, _) => Some(map.len() as u64),
+            Content::Unmapped(_) => self.file.as_ref().map(|(_, state)| state.bytes),
             Content::Spooled(spool) => {
                 Some(spool.bytes()).filter(|(_, is_all)| *is_all).map(|(bytes, _)| bytes)
             }
@@ -58,18 +80,20 @@ impl OpenInput {
     ///
     /// # Errors
     /// As there.
-    pub(crate) fn slice(&self, range: Range<usize>) -> Result<&[u8]> {
-        let (bytes, _) = self.wait(range.end)?;
-        bytes.get(range).ok_or_else(|| Kind::InputChanged { path: self.path.clone() }.into())
+    pub(crate) fn slice(&self, range: Range<usize>) -> Result<Bytes> {
+        let (mut bytes, _) = self.wait(range.start, range.len())?;
+        if bytes.len() < range.len() {
+            return Err(Kind::InputChanged { path: self.path.clone() }.into());
+        }
+        bytes.truncate(range.len());
+        Ok(bytes)
     }
 
     /// Gives back the memory of bytes that [`OpenInput::slice`] has returned. They stay readable, at the cost of mapping them
     /// again.
     pub(crate) fn release(&self, range: Range<usize>) {
-        match &self.content {
-            Content::Read(_) => {}
-            Content::Mapped(map) => map.release(range),
-            Content::Spooled(spool) => spool.release(range),
+        if let Content::Mapped(map, _) = &self.content {
+            map.release(range);
         }
     }
 
@@ -85,21 +109,24 @@ impl OpenInput {
             return Err(Kind::InputChanged { path: self.path.clone() }.into());
         }
         match &self.content {
-            Content::Mapped(map) if map.is_torn() => Err(failed(Errno::IO.into())),
-            Content::Spooled(spool) => spool.check().map_err(failed),
+            Content::Mapped(map, _) if map.is_torn() => Err(failed(Errno::IO.into())),
             _ => Ok(()),
         }
     }
 }
 
 impl Incoming for OpenInput {
-    fn wait(&self, bytes: usize) -> Result<(&[u8], bool)> {
+    fn wait(&self, offset: usize, bytes: usize) -> Result<(Bytes, bool)> {
         match &self.content {
-            Content::Read(bytes) => Ok((bytes, true)),
-            // SAFETY: the file had this many bytes when it was mapped. Another process may change them at any time: the
-            // parser checks every bound and every UTF-8 sequence that it relies on, see the top of `input.rs`.
-            Content::Mapped(map) => Ok((unsafe { map.bytes(map.len()) }, true)),
-            Content::Spooled(spool) => spool.wait(bytes),
+            Content::Read(all) | Content::Mapped(_, all) => Ok((all.slice(offset.min(all.len())..), true)),
+            Content::Spooled(spool) => spool.wait(offset, bytes),
+            Content::Unmapped(file) => {
+                let bytes = bytes.max(WINDOW_BYTES);
+                let window = read_window(file, offset as u64, bytes);
+                let window = window.map_err(|error| Error::io("read", &self.path, error))?;
+                let is_all = window.len() < bytes;
+                Ok((window.into(), is_all))
+            }
         }
     }
 }

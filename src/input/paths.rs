@@ -16,10 +16,13 @@ pub(crate) fn raise_open_file_limit() {
 /// Replaces each glob pattern in `paths` by the files that match it, sorted by name. A path that exists is not a pattern.
 ///
 /// # Errors
-/// [`Kind::Usage`] if a pattern matches no files.
+/// [`Kind::Io`] if a pattern matches no files; [`Kind::Usage`] if it is invalid; [`Kind::Url`].
 pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut expanded = Vec::new();
     for path in paths {
+        if let Some(url) = path.to_str().filter(|text| is_url(text) && !path.exists()) {
+            return Err(Kind::Url { url: url.to_owned() }.into());
+        }
         let pattern = path.to_str().filter(|text| text.contains(['*', '?', '[']) && !path.exists());
         let Some(pattern) = pattern else {
             expanded.push(path.clone());
@@ -33,10 +36,19 @@ pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             expanded.push(path);
         }
         if expanded.len() == count_before {
-            return Err(Kind::Usage(format!("{pattern}: no file matches this pattern")).into());
+            let missing = io::Error::new(io::ErrorKind::NotFound, "no file matches this pattern");
+            return Err(Error::io("read", path, missing));
         }
     }
     Ok(expanded)
+}
+
+/// True for a scheme (RFC 3986, section 3.1) that is followed by `://`.
+fn is_url(text: &str) -> bool {
+    let is_part = |char: char| char.is_ascii_alphanumeric() || matches!(char, '+' | '-' | '.');
+    text.split_once("://").is_some_and(|(scheme, _)| {
+        scheme.starts_with(|char: char| char.is_ascii_alphabetic()) && scheme.chars().all(is_part)
+    })
 }
 
 #[cfg(test)]
@@ -57,6 +69,9 @@ mod tests {
         assert_eq!(names("?.*").unwrap(), ["a.csv", "b.csv", "c.txt"]);
         assert_eq!(names("[x].csv").unwrap(), ["[x].csv"], "a file that exists is not a pattern");
         assert_eq!(names("d.csv").unwrap(), ["d.csv"], "a missing file is reported when it is opened");
-        assert!(matches!(names("*.tsv").unwrap_err().kind(), Kind::Usage(_)));
+        for url in ["https://example.org/data.csv?a=*", "s3://b/k.csv"] {
+            assert!(matches!(expand(&[url.into()]).unwrap_err().kind(), Kind::Url { .. }), "{url}");
+        }
+        assert!(matches!(names("*.tsv").unwrap_err().kind(), Kind::Io { .. }));
     }
 }

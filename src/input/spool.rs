@@ -1,21 +1,21 @@
-//! Spools a stream to a temporary file that is mapped while it grows.
+//! Spools a stream to a temporary file that is read while it grows.
 //!
-//! A thread reads the stream and appends it to the file. Readers see bytes in a mapping of the file as soon as they have been
-//! written, so that both work at the same time. The thread stays only a little ahead of its readers: of many inputs, only the
+//! A thread reads the stream and appends it to the file. Readers can read bytes as soon as they have been written, so that both
+//! work at the same time. The thread stays only a little ahead of its readers: of many inputs, only the
 //! beginnings are spooled before their turn comes.
 //!
 //! The file only grows, and no other process can open it. Bytes that have been written can be read any number of times.
 
-use super::file::{STOP_INTERVAL, catch_panic, temporary_file, temporary_file_error};
-use super::map::GuardedMap;
+use super::file::{
+    STOP_INTERVAL, WINDOW_BYTES, catch_panic, read_window, temporary_file, temporary_file_error,
+};
 use crate::error::{Error, Kind, Result};
-use rustix::io::Errno;
+use bytes::Bytes;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// The size of a write in bytes.
@@ -24,20 +24,12 @@ const BLOCK_BYTES: usize = 256 << 10;
 /// How far the thread may be ahead of what was asked for.
 const MAX_AHEAD_BYTES: u64 = 64 << 20;
 
-/// The size of the first mapping. Each further mapping is twice as large and maps the file from its start, so an input needs
-/// about twice its size in address space. A mapping may extend beyond the end of the file; only written bytes are read.
-const FIRST_MAP_BYTES: usize = 1 << 20;
-const MAX_MAPS: usize = 26;
-
 /// A stream that is being spooled.
 #[derive(Debug)]
 pub(super) struct Spool {
     /// The path of the input, for error messages.
     path: PathBuf,
     file: Arc<File>,
-    maps: [OnceLock<GuardedMap>; MAX_MAPS],
-    /// Catch faults of the mappings. No other process can truncate the file, so only a failing disk causes any.
-    is_guarded: bool,
     shared: Arc<Shared>,
     stop: Arc<AtomicBool>,
 }
@@ -74,7 +66,6 @@ impl Spool {
     pub(super) fn start(
         from: impl Read + Send + 'static,
         path: &Path,
-        is_guarded: bool,
         stop: Arc<AtomicBool>,
     ) -> io::Result<Self> {
         let file = Arc::new(temporary_file()?);
@@ -87,7 +78,7 @@ impl Spool {
         };
         // The thread is not joined: it may be waiting for a pipe when the spool is dropped.
         thread::Builder::new().name("input".into()).spawn(copy)?;
-        Ok(Self { is_guarded, path: path.to_owned(), file, maps: Default::default(), shared, stop })
+        Ok(Self { path: path.to_owned(), file, shared, stop })
     }
 
     /// The number of bytes written so far, and whether they are the whole input.
@@ -96,68 +87,45 @@ impl Spool {
         (state.written_bytes, state.end.is_some())
     }
 
-    /// Waits until at least `bytes` bytes have been written, or the stream has ended. Returns all bytes that have been
-    /// written, and true if they are the whole input.
+    /// As [`Incoming::wait`](super::Incoming::wait).
     ///
     /// # Errors
     /// [`Kind::Io`] if the stream cannot be read or spooled; [`Kind::Interrupted`] soon after a stop.
-    pub(super) fn wait(&self, bytes: usize) -> Result<(&[u8], bool)> {
+    pub(super) fn wait(&self, offset: usize, bytes: usize) -> Result<(Bytes, bool)> {
         let failed = |source| Error::io("read", &self.path, source);
+        let (offset, bytes) = (offset as u64, bytes as u64);
         let mut state = self.shared.lock();
-        state.wanted_bytes = state.wanted_bytes.max(bytes as u64);
+        state.wanted_bytes = state.wanted_bytes.max(offset + bytes);
         self.shared.changed.notify_all();
-        while state.end.is_none() && state.written_bytes < bytes as u64 && !self.stop.load(Ordering::Relaxed)
-        {
+        let stop = &self.stop;
+        while state.end.is_none() && state.written_bytes < offset + bytes && !stop.load(Ordering::Relaxed) {
             let waited = self.shared.changed.wait_timeout(state, STOP_INTERVAL);
             (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
         // A stop may also have ended the thread, with an error that does not matter then.
-        if self.stop.load(Ordering::Relaxed) {
+        if stop.load(Ordering::Relaxed) {
             return Err(Kind::Interrupted.into());
         }
         if let Some(Err((kind, message))) = &state.end {
             return Err(failed(io::Error::new(*kind, message.clone())));
         }
-        let (written_bytes, is_all) = (state.written_bytes, state.end.is_some());
+        let (written_bytes, is_complete) = (state.written_bytes, state.end.is_some());
         drop(state);
-        let written_bytes =
-            usize::try_from(written_bytes).map_err(|error| failed(io::Error::other(error)))?;
-        Ok((self.written(written_bytes).map_err(failed)?, is_all))
+        let there = written_bytes.saturating_sub(offset);
+        let bytes = there.min(bytes.max(WINDOW_BYTES as u64));
+        Ok((self.read(offset, bytes as usize).map_err(failed)?, is_complete && bytes == there))
     }
 
-    /// The first `bytes` bytes, which have been written.
-    fn written(&self, bytes: usize) -> io::Result<&[u8]> {
-        let size = |index: usize| FIRST_MAP_BYTES << index;
-        let index = (0..MAX_MAPS).find(|index| size(*index) >= bytes);
-        let index = index.ok_or_else(|| io::Error::from(io::ErrorKind::FileTooLarge))?;
-        let map = match self.maps[index].get() {
-            Some(map) => map,
-            None => {
-                let map = GuardedMap::new(&self.file, size(index), self.is_guarded)?;
-                // From now on few bytes are read through the others.
-                self.release(0..usize::MAX);
-                self.maps[index].get_or_init(|| map)
-            }
-        };
-        // SAFETY: these bytes have been written to the file. It is unnamed, so no other process changes it, and the thread
-        // only appends to it. If the device cannot read it back, the bytes become zeros, which is sound for every use.
-        Ok(unsafe { map.bytes(bytes) })
-    }
-
-    /// Gives back the memory of these bytes, which stay readable.
-    pub(super) fn release(&self, bytes: Range<usize>) {
-        self.maps.iter().filter_map(OnceLock::get).for_each(|map| map.release(bytes.clone()));
-    }
-
-    /// Checks that all bytes returned so far were read from the file.
-    ///
-    /// # Errors
-    /// If some were not, because of an error of the device.
-    pub(super) fn check(&self) -> io::Result<()> {
-        if self.maps.iter().filter_map(OnceLock::get).any(GuardedMap::is_torn) {
-            return Err(temporary_file_error(&Errno::IO.into()));
+    /// Bytes that have been written.
+    fn read(&self, offset: u64, bytes: usize) -> io::Result<Bytes> {
+        let window = read_window(&self.file, offset, bytes).map_err(|error| match error.kind() {
+            io::ErrorKind::OutOfMemory => error,
+            _ => temporary_file_error(&error),
+        })?;
+        match window.len() == bytes {
+            true => Ok(window.into()),
+            false => Err(temporary_file_error(&io::ErrorKind::UnexpectedEof.into())),
         }
-        Ok(())
     }
 }
 
@@ -205,24 +173,36 @@ mod tests {
     }
 
     fn spool(from: impl Read + Send + 'static) -> Spool {
-        Spool::start(from, Path::new("in.csv"), true, Arc::default()).unwrap()
+        Spool::start(from, Path::new("in.csv"), Arc::default()).unwrap()
     }
 
     #[test]
     fn a_panicking_stream_is_an_error() {
         let first = io::Cursor::new(b"a,b\n".to_vec());
-        let error = spool(first.chain(Panicking)).wait(100).unwrap_err();
+        let error = spool(first.chain(Panicking)).wait(0, 100).unwrap_err();
         assert_eq!(error.to_string(), "cannot read in.csv");
     }
 
     #[test]
-    fn a_page_that_cannot_be_read_is_an_error() {
+    fn bytes_that_cannot_be_read_back_are_an_error() {
         let spool = spool(io::Cursor::new(vec![b'a'; 100_000]));
-        let (bytes, _) = spool.wait(usize::MAX).unwrap();
-        spool.check().unwrap();
-        // Pages behind the end of the file fault like pages that the device cannot read.
-        spool.file.set_len(0).unwrap();
-        assert_eq!(bytes[99_999], 0);
-        assert!(spool.check().is_err());
+        let (bytes, is_all) = spool.wait(10, 100_000).unwrap();
+        assert_eq!((bytes, is_all), (vec![b'a'; 99_990].into(), true));
+        spool.file.set_len(50_000).unwrap();
+        assert!(spool.wait(10, 100_000).is_err());
+    }
+
+    #[test]
+    fn a_window_is_a_part_of_the_bytes() {
+        let all: Vec<_> = (0..3 * WINDOW_BYTES).map(|at| (at % 251) as u8).collect();
+        let spool = spool(io::Cursor::new(all.clone()));
+        spool.wait(0, all.len() + 1).unwrap();
+        for (offset, bytes, expected_end) in
+            [(0, 1, WINDOW_BYTES), (5, 2 * WINDOW_BYTES, 5 + 2 * WINDOW_BYTES), (all.len() - 1, 1, all.len())]
+        {
+            let (window, is_all) = spool.wait(offset, bytes).unwrap();
+            assert!(window == all[offset..expected_end]);
+            assert_eq!(is_all, expected_end == all.len());
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::choice::{ChosenWriter, choose};
 use super::resolve::ResolvedPlan;
-use super::{Conductor, total_bytes};
+use super::{Conductor, total_bytes, warnings};
 use crate::database::{Committed, SchemaSnapshot, Target};
 use crate::engine::inputs::{CsvInput, Inputs};
 use crate::engine::output::{Counts, PipelineFailure};
@@ -10,14 +10,15 @@ use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
 use crate::engine::rejects::Rejects;
 use crate::engine::timers::StageTimers;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, Warning, with_causes};
 use crate::eval::Seed;
 use crate::plan::{OnConflict, OnError, Plan, Table, WriterChoice};
-use crate::report::{Report, ReportColumn};
+use crate::report::{Note, Phase, Report, ReportColumn};
 use crate::schema::ddl::{quote_name, update_declaration_sql};
 use crate::schema::table;
 use crate::write::direct::{Direct, Schema, Sorting};
 use crate::write::statements::Statements;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -31,6 +32,8 @@ pub(super) struct Attempt {
     keeps_journal: bool,
     /// Whether types are inferred from all records, not from the first chunks.
     scan_all: bool,
+    /// The columns of numeric affinity that take only numbers which can be given back one by one.
+    exact_columns: BTreeSet<usize>,
     /// How often another program has changed the database during an attempt.
     changes: usize,
 }
@@ -48,6 +51,8 @@ pub(super) enum Retry {
     UndoableStatements(Option<String>),
     /// With types that are inferred from all records.
     ScanAll,
+    /// With these columns of numeric affinity taking only numbers that can be given back one by one.
+    ExactNumbers(BTreeSet<usize>),
     /// The same again, because another program has changed the database.
     ChangedDatabase,
 }
@@ -67,7 +72,8 @@ impl Attempt {
                 let reason = is_row_known.then(|| format!("rows break a constraint: {message}"));
                 Some(Retry::UndoableStatements(reason))
             }
-            PipelineFailure::TypeMismatch if plan.columns.is_some() && !self.scan_all => Some(Retry::ScanAll),
+            PipelineFailure::TypeMismatch if !self.scan_all => Some(Retry::ScanAll),
+            PipelineFailure::MixedSpellings { columns } => Some(Retry::ExactNumbers(columns.clone())),
             PipelineFailure::Error(error) if matches!(error.kind(), Kind::DatabaseChanged { .. }) => {
                 (self.changes < MAX_CHANGES).then_some(Retry::ChangedDatabase)
             }
@@ -84,6 +90,7 @@ impl Attempt {
                 self.keeps_journal = true;
             }
             Retry::ScanAll => self.scan_all = true,
+            Retry::ExactNumbers(mut columns) => self.exact_columns.append(&mut columns),
             Retry::ChangedDatabase => self.changes += 1,
         }
     }
@@ -102,7 +109,7 @@ pub(super) fn into_error(failure: PipelineFailure) -> Error {
             );
             Kind::DirectUnsupported { reason }.into()
         }
-        PipelineFailure::TypeMismatch => {
+        PipelineFailure::TypeMismatch | PipelineFailure::MixedSpellings { .. } => {
             Kind::Internal("a value is not of the type that all values of its column have".to_owned()).into()
         }
     }
@@ -126,8 +133,13 @@ impl Conductor<'_> {
         let tuning = &self.plan.tuning;
         let jobs = self.jobs();
         // Before the plan is resolved against it.
-        let schema = self.depends_on_schema().then(|| SchemaSnapshot::read(self.database)).transpose()?;
-        let ResolvedPlan { plan, notes, .. } = &self.resolve(list, jobs, attempt.scan_all)?;
+        let schema = self
+            .depends_on_schema()
+            .then(|| SchemaSnapshot::read(self.database, tuning.busy_timeout))
+            .transpose()?;
+        let mut resolved = self.resolve(list, jobs, attempt.scan_all)?;
+        table::make_exact(&mut resolved.plan.table, &attempt.exact_columns);
+        let ResolvedPlan { plan, notes, .. } = &resolved;
         let seed = tuning.seed.map_or_else(Seed::random, Seed::fixed);
         let inputs = Inputs::new(list, plan, &plan.table, seed)?;
         let mut target = Target::open(
@@ -149,12 +161,13 @@ impl Conductor<'_> {
             }
             _ => choose(tuning.writer, &plan.table, target.path(), target.in_place_reason()),
         };
+        let replaced = target.replaced().cloned();
         let filled = choice.map_err(PipelineFailure::from).and_then(|choice| {
             let written = write(&mut target, &choice, pipeline, &inputs, rejects);
             let (counts, table) = finish(&mut target, pipeline, written, rejects, plan)?;
-            Ok((counts, table, choice))
+            Ok((counts, table, choice, target.broken_views()?))
         });
-        let (counts, table, choice) = match filled {
+        let (counts, table, choice, broken_views) = match filled {
             Ok(filled) => filled,
             Err(failure) => {
                 target.roll_back();
@@ -163,8 +176,12 @@ impl Conductor<'_> {
         };
         let committed = timers.finish.time(|| self.commit(target, rejects))?;
         let seconds = started.elapsed().as_secs_f64();
+        let mut warnings = warnings(list, &counts.oddities);
+        warnings.extend(committed.warnings.iter().cloned().map(Warning::AfterCommit));
         let report = self.report(counts, table, choice, committed, &timers, seconds);
-        Ok(Report { notes: notes.clone(), ..report })
+        let rejects = rejects.files();
+        let notes = notes.iter().cloned().chain(Note::real_columns(&report.columns)).chain(broken_views);
+        Ok(Report { rejects, notes: notes.collect(), warnings, replaced, ..report })
     }
 
     /// Whether the resolved plan depends on what the database contains.
@@ -189,7 +206,14 @@ impl Conductor<'_> {
             }
         };
         self.progress.set_committing(committed.is_ok());
-        committed
+        let mut committed = committed?;
+        if let Err(error) = rejects.publish_over_input() {
+            let warning =
+                format!("the rows are loaded, but the rejects could not be written: {}", with_causes(&error));
+            tracing::error!("{warning}");
+            committed.warnings.push(warning);
+        }
+        Ok(committed)
     }
 
     fn report(
@@ -204,8 +228,9 @@ impl Conductor<'_> {
         Report {
             inputs: self.inputs.to_vec(),
             database: self.database.to_owned(),
-            columns: table.columns.iter().map(ReportColumn::from).collect(),
+            columns: ReportColumn::list(&table.columns, &counts.type_feedback),
             table: table.name,
+            replaced: None,
             notes: Vec::new(),
             writer: choice.name(),
             writer_reason: choice.reason(),
@@ -213,12 +238,17 @@ impl Conductor<'_> {
             bytes: counts.bytes,
             records: counts.records,
             loaded: counts.loaded,
+            inserted: counts.loaded - counts.updated,
+            updated: counts.updated,
             rejected: counts.rejected,
             filtered: counts.filtered,
             ignored: counts.ignored,
             repairs: counts.repairs,
+            rejects: Vec::new(),
+            is_verified: self.plan.tuning.verify,
+            is_upsert: self.plan.table.on_conflict == OnConflict::Update,
             is_durable: committed.is_durable,
-            warnings: committed.warnings,
+            warnings: Vec::new(),
             seconds,
             rows_per_second: counts.loaded as f64 / seconds,
             megabytes_per_second: counts.bytes as f64 / 1e6 / seconds,
@@ -275,9 +305,13 @@ fn finish(
     plan: &Plan,
 ) -> Result<(Counts, Table), PipelineFailure> {
     let Plan { table, tuning, .. } = plan;
+    pipeline.progress.set_phase(Phase::Writing);
     // Rejects are kept even if the load fails because of them.
     let rejected = rejects.finish()?;
     let (counts, mut unfinished) = written?;
+    if let Some(error) = rejects.failure(counts.loaded + counts.ignored) {
+        return Err(error.into());
+    }
     let table = table::widen_to_real(table, &counts.type_feedback.real_columns);
     if !counts.type_feedback.real_columns.is_empty() {
         unfinished.insert(0, update_declaration_sql(&table));
@@ -298,7 +332,7 @@ fn finish(
             .map_err(constraint_of_unknown_row)?;
     }
     if tuning.verify {
-        pipeline.timers.finish.time(|| target.verify(&table, counts.loaded))?;
+        pipeline.timers.finish.time(|| target.verify(&table, counts.loaded - counts.updated))?;
     }
     if pipeline.stop.load(Ordering::Relaxed) {
         return Err(Error::from(Kind::Interrupted).into());

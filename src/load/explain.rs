@@ -1,33 +1,36 @@
 //! Explains which code evaluates each expression of a plan.
 
+use super::resolve::ResolvedPlan;
 use crate::database::check_path;
 use crate::engine::inputs::Inputs;
 use crate::error::Result;
 use crate::eval::Seed;
 use crate::load::Conductor;
-use crate::plan::{Column, Expr, Plan, SqlExpr};
+use crate::plan::{Column, Expr, SqlExpr};
 use crate::report::{Evaluation, Explanation};
 use crate::schema::ddl::quote_text;
 
 impl Conductor<'_> {
     /// Reports which code would evaluate each expression. Loads nothing.
     pub(crate) fn explain(self) -> Result<Explanation> {
-        check_path(self.database)?;
-        let list = self.open_inputs()?;
-        let resolved = self.resolve(&list, self.jobs(), false)?;
-        // Checks that all columns exist.
-        Inputs::new(&list, &resolved.plan, &resolved.plan.table, Seed::fixed(0))?;
-        Ok(explanation(&resolved.plan))
+        check_path(self.database, self.inputs)?;
+        self.with_inputs(|list| {
+            let resolved = self.resolve(list, self.jobs(), false)?;
+            // Checks that all columns exist.
+            Inputs::new(list, &resolved.plan, &resolved.plan.table, Seed::fixed(0))?;
+            Ok(explanation(&resolved))
+        })
     }
 }
 
-/// Which code evaluates each expression of `plan`.
-pub(super) fn explanation(plan: &Plan) -> Explanation {
+/// Which code evaluates each expression of a plan, and the types of the columns that the expressions use.
+pub(super) fn explanation(ResolvedPlan { plan, used_columns, .. }: &ResolvedPlan) -> Explanation {
     let evaluation = |expr: &Expr| Evaluation { text: text(expr), evaluator: expr.evaluator() };
     let value = |column: &Column| (column.name.clone(), evaluation(&column.value));
     Explanation {
         conditions: plan.conditions.iter().map(evaluation).collect(),
         values: plan.table.columns.iter().map(value).collect(),
+        column_types: used_columns.clone(),
     }
 }
 
@@ -35,7 +38,7 @@ pub(super) fn explanation(plan: &Plan) -> Explanation {
 fn text(expr: &Expr) -> String {
     match expr {
         Expr::Sql(SqlExpr { text, .. }) => text.clone(),
-        Expr::Field(name) | Expr::FieldOrNull(name) => name.clone(),
+        Expr::Field(name) | Expr::Column(name) | Expr::FieldOrNull(name) => name.clone(),
         Expr::NullIf(of, _) => text(of),
         Expr::Typed { expr, to, .. } => format!("{} as {}", text(expr), to.as_str()),
         Expr::InputName => "input_name()".to_owned(),

@@ -15,23 +15,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// Statistics of the columns of the inputs.
 #[derive(Debug, Default)]
 pub(super) struct Inferred {
-    /// For each column, statistics of its values.
-    pub(super) columns: Vec<ColumnStats>,
+    /// For each column that was looked at, by its number, statistics of its values.
+    pub(super) columns: HashMap<usize, ColumnStats>,
     /// The positions of the records that became the rows which the statistics name.
     pub(super) positions: HashMap<u64, Position>,
-}
-
-impl Inferred {
-    /// Nothing is known about this many columns.
-    pub(super) fn nothing(columns: usize) -> Self {
-        Self { columns: vec![ColumnStats::default(); columns], positions: HashMap::new() }
-    }
 }
 
 /// Collects statistics of columns.
 pub(super) struct InferTypes {
     names: Vec<Arc<str>>,
-    inferred: Inferred,
+    columns: Vec<ColumnStats>,
+    positions: HashMap<u64, Position>,
     rows: u64,
     /// For each column the first record of a chunk that shows that it is TEXT, as far as that is known: later chunks need
     /// not be looked at.
@@ -42,12 +36,13 @@ impl InferTypes {
     /// Collects statistics of this many columns; `names` are those of the inputs.
     pub(super) fn new(names: Vec<Arc<str>>, columns: usize) -> Self {
         let first_non_numbers = (0..columns).map(|_| AtomicU64::new(u64::MAX)).collect();
-        Self { names, inferred: Inferred::nothing(columns), rows: 0, first_non_numbers }
+        let columns = vec![ColumnStats::default(); columns];
+        Self { names, columns, positions: HashMap::new(), rows: 0, first_non_numbers }
     }
 
-    /// The statistics of the rows so far.
-    pub(super) fn inferred(self) -> Inferred {
-        self.inferred
+    /// The statistics of the rows so far; the columns have these numbers.
+    pub(super) fn inferred(self, numbers: impl IntoIterator<Item = usize>) -> Inferred {
+        Inferred { columns: numbers.into_iter().zip(self.columns).collect(), positions: self.positions }
     }
 }
 
@@ -59,10 +54,10 @@ impl Writer for InferTypes {
     }
 
     fn append(&mut self, rows: &Rows<'_>, stats: &mut Vec<ColumnStats>) -> Result<Appended, WriteFailure> {
-        let Inferred { columns, positions } = &mut self.inferred;
+        let Self { columns, positions, .. } = self;
         for (column, stats) in columns.iter_mut().zip(stats) {
             column.merge(stats, self.rows);
-            for row in column.first_rows().filter(|row| *row >= self.rows) {
+            for row in column.example_rows().filter(|row| *row >= self.rows) {
                 positions.entry(row).or_insert_with(|| {
                     let origin = rows.origins.get((row - self.rows) as usize);
                     position(&self.names[rows.chunk.input], &rows.chunk, origin)
@@ -99,7 +94,7 @@ impl Encoder for InferEncoder {
                     if let Value::Text(text) = values.get(row) {
                         stats.add_value(text, row);
                     }
-                    if stats.first_non_number.is_some() {
+                    if stats.has_non_number() {
                         first_non_number.fetch_min(first_record, Ordering::Relaxed);
                         break;
                     }

@@ -2,20 +2,23 @@
 
 use super::Conductor;
 use super::infer::{InferTypes, Inferred};
-use crate::database::{existing_columns, existing_names};
-use crate::engine::inputs::{CsvInput, Inputs};
+use crate::database::{existing_columns, existing_keys, existing_names, existing_sql};
+use crate::engine::inputs::{CsvInput, Inputs, header_notes};
 use crate::engine::output::PipelineFailure;
 use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
 use crate::engine::timers::StageTimers;
-use crate::error::Result;
+use crate::error::{ColumnUse, Kind, Result};
 use crate::eval::Seed;
-use crate::plan::{Column, Expr, HeaderColumns, Plan, Table};
-use crate::report::{Note, Progress};
-use crate::schema::column_stats::ColumnStats;
+use crate::plan::{Column, Expr, HeaderColumns, InputTypes, OnMismatch, Plan, SelectItem, Table};
+use crate::report::{Note, NotedValue, Progress};
+use crate::schema::column_stats::{ColumnStats, Example, TextReason};
+use crate::schema::names::NameIndex;
 use crate::schema::select::fill_columns;
-use crate::schema::table::{self, ExistingColumn, with_nulls};
-use std::collections::HashSet;
+use crate::schema::table::{self, ExistingColumn, InputColumn, find, loaded_columns, with_nulls};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::Hash;
+use std::sync::atomic::Ordering;
 
 /// Chunks of each input that types are inferred from before a load; what they show nearly always holds.
 pub(super) const SAMPLE_CHUNKS: usize = 16;
@@ -28,114 +31,315 @@ pub(super) struct ResolvedPlan {
     pub(super) notes: Vec<Note>,
     /// Whether types were inferred from the first chunks only.
     pub(super) is_guess: bool,
+    /// The columns of the inputs whose types matter to expressions, with these types as they are declared.
+    pub(super) used_columns: Vec<(String, String)>,
+}
+
+/// The columns of the inputs that a plan refers to. They are numbered as in `names`.
+struct InputColumns<'n> {
+    names: NameIndex<'n>,
+    inferred: Inferred,
+    /// The columns that are loaded, used by expressions, or given a type.
+    columns: HashMap<usize, InputColumn>,
+    /// The columns whose types matter to an expression.
+    used: BTreeSet<usize>,
+    is_guess: bool,
 }
 
 impl Conductor<'_> {
-    /// The plan with the columns of the inputs, if it is to have those, and with the NULLs that it asks for.
+    /// The plan with the columns of the inputs, if it is to have those, with the types of the columns that expressions use, and
+    /// with the NULLs that it asks for.
     pub(super) fn resolve(&self, list: &[CsvInput], jobs: usize, scan_all: bool) -> Result<ResolvedPlan> {
-        let (nulls, mut plan) = (&self.plan.nulls, self.plan.clone());
-        plan.conditions = plan.conditions.into_iter().map(|condition| with_nulls(condition, nulls)).collect();
-        let mut resolved = self.with_columns(plan, list, jobs, scan_all)?;
-        for column in &mut resolved.plan.table.columns {
-            column.value = with_nulls(column.value.clone(), nulls);
+        let mut plan = self.plan.clone();
+        let Some(first) = list.first() else {
+            return Ok(ResolvedPlan {
+                plan,
+                notes: header_notes(list),
+                is_guess: false,
+                used_columns: Vec::new(),
+            });
+        };
+        let header = &first.header.names;
+        if let Some(select) = plan.select.take() {
+            plan.table.columns = fill_columns(&select, &plan.table, header)?;
         }
-        Ok(resolved)
+        let (fills_existing, timeout) = (plan.table.if_exists.fills_existing(), plan.tuning.busy_timeout);
+        let existing = match plan.columns.is_some() && fills_existing {
+            true => existing_columns(self.database, &plan.table, timeout)?,
+            false => None,
+        };
+        if plan.columns.is_none() && fills_existing {
+            remove_existing(&mut plan.table, &existing_sql(self.database, timeout)?);
+        }
+        let names = input_names(&plan, header)?;
+        let inputs = self.input_columns(&plan, &names, existing.as_deref(), (list, jobs), scan_all)?;
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(Kind::Interrupted.into());
+        }
+        let mut notes = header_notes(list);
+        if let Some(options) = plan.columns.take() {
+            plan.table = self.table(&plan.table, &options, &inputs, existing.as_deref())?;
+            notes.extend(inputs.text_notes(&plan.table.columns, list.len() > 1));
+            plan.columns = Some(options);
+        }
+        notes.extend(inputs.number_notes(&plan, list.len() > 1));
+        let mut plan = with_input_types(plan, &inputs);
+        apply_nulls(&mut plan);
+        let used =
+            inputs.used.iter().map(|at| (names[*at].clone(), inputs.columns[at].declared_type.clone()));
+        Ok(ResolvedPlan { plan, notes, is_guess: inputs.is_guess, used_columns: used.collect() })
     }
 
-    fn with_columns(
+    /// The columns of the inputs that the plan refers to, with their types.
+    fn input_columns<'n>(
         &self,
-        mut plan: Plan,
+        plan: &Plan,
+        names: &'n [String],
+        existing: Option<&[ExistingColumn]>,
+        (list, jobs): (&[CsvInput], usize),
+        scan_all: bool,
+    ) -> Result<InputColumns<'n>> {
+        let InputTypes { all_text, types } = &plan.input_types;
+        let names = NameIndex::new(names);
+        let used: BTreeSet<_> = used_names(plan).into_iter().filter_map(|name| names.find(name)).collect();
+        let mut requested = HashMap::new();
+        for (name, to) in types {
+            requested.insert(find(ColumnUse::Type, name, &names)?, to.as_str());
+        }
+        let loaded = match &plan.columns {
+            Some(options) if needs_types(options, &names, existing)? => loaded_columns(&names, options)?,
+            _ => BTreeSet::new(),
+        };
+        let mut numbers = &loaded | &used;
+        numbers.retain(|at| !all_text && !requested.contains_key(at));
+        let is_guess = !numbers.is_empty() && !scan_all;
+        let inferred = self.infer_types(plan, (names.names(), numbers), list, jobs, scan_all)?;
+        let no_values = ColumnStats::default();
+        let column = |at: usize| {
+            let name = &names.names()[at];
+            let column = match (requested.get(&at), all_text) {
+                (Some(declared), _) => InputColumn::requested(name, declared, plan.table.is_strict),
+                (None, true) => InputColumn::text(name),
+                (None, false) => InputColumn::inferred(name, inferred.columns.get(&at).unwrap_or(&no_values)),
+            };
+            (at, column)
+        };
+        let all = loaded.iter().chain(&used).chain(requested.keys());
+        let columns = all.copied().map(column).collect();
+        Ok(InputColumns { names, inferred, columns, used, is_guess })
+    }
+
+    /// Infers the types of the columns with these numbers among `names`: from all records, or from the first chunks.
+    fn infer_types(
+        &self,
+        plan: &Plan,
+        (names, numbers): (&[String], BTreeSet<usize>),
         list: &[CsvInput],
         jobs: usize,
         scan_all: bool,
-    ) -> Result<ResolvedPlan> {
-        if let (Some(select), Some(first)) = (plan.select.take(), list.first()) {
-            plan.table.columns = fill_columns(&select, &plan.table, &first.header.names)?;
+    ) -> Result<Inferred> {
+        let mut inferred = Inferred::default();
+        if numbers.is_empty() {
+            return Ok(inferred);
         }
-        let (Some(options), Some(first)) = (&plan.columns, list.first()) else {
-            return Ok(ResolvedPlan { plan, notes: Vec::new(), is_guess: false });
-        };
-        let names = &first.header.names;
-        let known = match plan.table.if_exists.fills_existing() {
-            true => existing_columns(self.database, &plan.table)?,
-            false => None,
-        };
-        let max_chunks = if scan_all { usize::MAX } else { SAMPLE_CHUNKS };
-        let needs_types = needs_types(options, names, known.as_deref())?;
-        let inferred = match needs_types {
-            true => self.infer(&plan, names, list, jobs, max_chunks)?,
-            false => Inferred::nothing(names.len()),
-        };
-        let mut known_notes = HashSet::new();
-        let notes = list.iter().flat_map(|input| &input.header.notes);
-        let mut notes: Vec<_> = notes.filter(|note| known_notes.insert(*note)).cloned().collect();
-        notes.extend(type_notes(&inferred, options, names, list.len() > 1));
-        let columns = table::columns(names, &inferred.columns, options)?;
-        let table = match &known {
-            Some(known) => table::match_existing(columns, options, &plan.table, known)?,
-            None => {
-                let names = match options.indexes.is_empty() {
-                    true => Vec::new(),
-                    false => existing_names(self.database, &plan.table)?,
-                };
-                table::new_table(columns, options, &plan.table, names)?
+        for max_chunks in if scan_all { &[usize::MAX][..] } else { &[1, SAMPLE_CHUNKS] } {
+            inferred = self.infer(plan, names, &numbers, (list, jobs), *max_chunks)?;
+            // No other value can change the type of such a column.
+            if inferred.columns.values().all(ColumnStats::has_non_number) {
+                break;
             }
-        };
-        let is_guess = needs_types && !scan_all;
-        Ok(ResolvedPlan { plan: Plan { table, ..plan }, notes, is_guess })
+        }
+        Ok(inferred)
     }
 
-    /// Infers the types of the columns `names` from at most `max_chunks` chunks of each input.
+    /// Infers the types of columns from at most `max_chunks` chunks of each input.
     fn infer(
         &self,
         plan: &Plan,
         names: &[String],
-        list: &[CsvInput],
-        jobs: usize,
+        numbers: &BTreeSet<usize>,
+        (list, jobs): (&[CsvInput], usize),
         max_chunks: usize,
     ) -> Result<Inferred> {
         let field = |name: &String| with_nulls(Expr::Field(name.clone()), &plan.nulls);
-        let fields = names.iter().map(|name| Column::new(name, "TEXT", field(name)));
+        let fields = numbers.iter().map(|at| &names[*at]).map(|name| Column::new(name, "TEXT", field(name)));
         let text_table = Table::new("", fields.collect());
-        let inputs = Inputs::new(list, plan, &text_table, Seed::fixed(0))?.with_max_chunks(max_chunks);
+        // The records that do not meet the conditions count.
+        let all_records = Plan { conditions: Vec::new(), ..plan.clone() };
+        let inputs =
+            Inputs::new(list, &all_records, &text_table, Seed::fixed(0))?.with_max_chunks(max_chunks);
         let (progress, timers) = (Progress::default(), StageTimers::default());
         let pipeline = PipelineRunner { jobs, progress: &progress, stop: self.stop, timers: &timers };
-        let mut writer = InferTypes::new(inputs.names(), names.len());
+        let mut writer = InferTypes::new(inputs.names(), numbers.len());
         match pipeline.run(&inputs, &mut writer, &mut (), &mut RecordLog::default()) {
             Err(PipelineFailure::Error(error)) => Err(error),
             // All columns are TEXT, and no table takes the rows.
-            _ => Ok(writer.inferred()),
+            _ => Ok(writer.inferred(numbers.iter().copied())),
         }
+    }
+
+    /// The table with the columns of the inputs.
+    fn table(
+        &self,
+        table: &Table,
+        options: &HeaderColumns,
+        inputs: &InputColumns<'_>,
+        existing: Option<&[ExistingColumn]>,
+    ) -> Result<Table> {
+        let timeout = self.plan.tuning.busy_timeout;
+        let columns = table::columns(&inputs.names, &inputs.columns, options)?;
+        if let Some(existing) = existing {
+            let keys = existing_keys(self.database, table, timeout)?;
+            return table::match_existing(columns, options, table, existing, &keys);
+        }
+        let names = match options.indexes.is_empty() {
+            true => Vec::new(),
+            false => existing_names(self.database, table, timeout)?,
+        };
+        table::new_table(columns, options, table, names)
     }
 }
 
-/// Whether the types of columns are to be inferred.
-fn needs_types(options: &HeaderColumns, names: &[String], known: Option<&[ExistingColumn]>) -> Result<bool> {
-    if options.all_text {
-        return Ok(false);
-    }
+/// Removes the indexes and views that the database has already, so that a pipeline can add rows again and again.
+fn remove_existing(table: &mut Table, existing_sql: &HashSet<String>) {
+    table.indexes.retain(|sql| !existing_sql.contains(sql));
+    table.final_statements.retain(|sql| !existing_sql.contains(sql));
+    let statements = &table.final_statements;
+    table.views.retain(|view| view.is_replaced || statements.contains(&view.sql));
+}
+
+/// Whether the types of the columns to load are to be inferred.
+fn needs_types(
+    options: &HeaderColumns,
+    names: &NameIndex<'_>,
+    existing: Option<&[ExistingColumn]>,
+) -> Result<bool> {
     // A table that exists has its types.
-    let Some(known) = known else { return Ok(true) };
-    let nothing = Inferred::nothing(names.len());
-    let columns = table::columns(names, &nothing.columns, options)?;
-    let is_known = |column: &Column| known.iter().any(|known| known.has_name(&column.name));
+    let Some(existing) = existing else { return Ok(true) };
+    let columns = table::columns(names, &HashMap::new(), options)?;
+    let existing: HashSet<_> = existing.iter().map(|existing| existing.name.to_ascii_lowercase()).collect();
+    let is_known = |column: &Column| existing.contains(&column.name.to_ascii_lowercase());
     Ok(options.add_columns && !columns.iter().all(is_known))
 }
 
-/// Notes about the columns that are TEXT although they begin with numbers.
-fn type_notes(
-    inferred: &Inferred,
-    options: &HeaderColumns,
-    names: &[String],
-    names_inputs: bool,
-) -> Vec<Note> {
-    let note = |(name, stats): (&String, &ColumnStats)| {
-        let is_given = options.types.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
-        let (reason, row) = stats.reason().filter(|_| !is_given)?;
-        let position = inferred.positions.get(&row);
-        let input = position.filter(|_| names_inputs).map(|position| position.input.clone());
-        let line = position.map(|position| position.line);
-        Some(Note::TextColumn { column: name.clone(), reason, line, input })
+/// The names of the columns that the plan may refer to: those of the header if the table has its columns, otherwise those in
+/// expressions and with a requested type, spelled as in the header.
+///
+/// # Errors
+/// [`Kind::NoSuchColumn`] if a type is requested for a column that is not in the header.
+fn input_names(plan: &Plan, header: &[String]) -> Result<Vec<String>> {
+    if plan.columns.is_some() {
+        return Ok(header.to_vec());
+    }
+    let index = NameIndex::new(header);
+    let types = &plan.input_types.types;
+    types.iter().try_for_each(|(name, _)| find(ColumnUse::Type, name, &index).map(drop))?;
+    let referred = used_names(plan).into_iter().chain(types.iter().map(|(name, _)| name.as_str()));
+    let spelled = referred.map(|name| index.find(name).map_or(name, |at| &header[at]).to_owned());
+    Ok(distinct(spelled))
+}
+
+/// The names of the columns whose types matter to an expression of the plan, as they are written there.
+fn used_names(plan: &Plan) -> Vec<&str> {
+    let select_list = plan.columns.iter().flat_map(|columns| &columns.select_list);
+    let selected = select_list.filter_map(|item| match item {
+        SelectItem::Value { value, .. } => Some(value),
+        _ => None,
+    });
+    let mut names = Vec::new();
+    for expr in
+        plan.conditions.iter().chain(selected).chain(plan.table.columns.iter().map(|column| &column.value))
+    {
+        expr.visit_leaves(&mut |leaf| {
+            if let Expr::Column(name) = leaf {
+                names.push(name.as_str());
+            }
+        });
+    }
+    distinct(names)
+}
+
+/// The items, each once.
+fn distinct<T: Clone + Eq + Hash>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut known = HashSet::new();
+    items.into_iter().filter(|item| known.insert(item.clone())).collect()
+}
+
+/// The plan with typed values for the columns that its expressions use, and with checks of these types.
+fn with_input_types(mut plan: Plan, inputs: &InputColumns<'_>) -> Plan {
+    let typed = |leaf| match leaf {
+        Expr::Column(name) => match inputs.names.find(&name) {
+            Some(at) => inputs.columns[&at].value.clone(),
+            None => Expr::Field(name),
+        },
+        leaf => leaf,
     };
-    names.iter().zip(&inferred.columns).filter_map(note).collect()
+    plan.conditions = plan.conditions.into_iter().map(|condition| condition.map_leaves(&typed)).collect();
+    let used: Vec<_> = inputs.used.iter().map(|at| inputs.columns[at].value.clone()).collect();
+    let is_requested = |value: &&Expr| matches!(value, Expr::Typed { on_mismatch: OnMismatch::Reject, .. });
+    let values = inputs.columns.values().map(|column| &column.value);
+    let requested: Vec<_> = values.filter(is_requested).cloned().collect();
+    for column in &mut plan.table.columns {
+        column.value = std::mem::replace(&mut column.value, Expr::Null).map_leaves(&typed);
+        if let Expr::Typed { expr, to, on_mismatch: on_mismatch @ OnMismatch::Widen } = &mut column.value {
+            // An expression would compute something else with a REAL.
+            let same = Expr::Typed { expr: expr.clone(), to: *to, on_mismatch: OnMismatch::TypeMismatch };
+            if used.contains(&same) {
+                *on_mismatch = OnMismatch::TypeMismatch;
+            }
+        }
+    }
+    // A value that the table does not take matters only in records that become rows.
+    let inferred = plan.table.columns.iter().map(|column| &column.value).filter(|value| !is_requested(value));
+    let all = used.into_iter().chain(requested).chain(inferred.cloned());
+    plan.checks = all.filter(|value| matches!(value, Expr::Typed { .. })).collect();
+    plan
+}
+
+/// Applies the NULLs that the plan asks for.
+fn apply_nulls(plan: &mut Plan) {
+    let nulls = &plan.nulls;
+    let values = plan.table.columns.iter_mut().map(|column| &mut column.value);
+    for expr in values.chain(&mut plan.conditions).chain(&mut plan.checks) {
+        *expr = with_nulls(std::mem::replace(expr, Expr::Null), nulls);
+    }
+}
+
+impl InputColumns<'_> {
+    /// Notes about the columns of the table that are TEXT although they begin with numbers.
+    fn text_notes(&self, columns: &[Column], names_inputs: bool) -> Vec<Note> {
+        let fields = columns.iter().filter_map(|column| match &column.value {
+            Expr::Field(name) if column.declaration.starts_with("TEXT") => self.names.find(name),
+            _ => None,
+        });
+        let note = |at: usize| {
+            let (column, reason, examples) = self.text_reason(at, names_inputs)?;
+            Some(Note::TextColumn { column, reason, examples })
+        };
+        distinct(fields).into_iter().filter_map(note).collect()
+    }
+
+    /// Notes about the columns that begin with numbers and are used as numbers, but are TEXT.
+    fn number_notes(&self, plan: &Plan, names_inputs: bool) -> Vec<Note> {
+        let used_as_numbers = plan.column_refs.iter().filter(|column_ref| column_ref.is_number);
+        let note = |at: usize| {
+            let (column, reason, examples) = self.text_reason(at, names_inputs)?;
+            Some(Note::TextUsedAsNumber { column, reason, examples })
+        };
+        let numbers = distinct(used_as_numbers.filter_map(|used| self.names.find(&used.column)));
+        numbers.into_iter().filter_map(note).collect()
+    }
+
+    /// A column that is TEXT although it begins with numbers: its name, the reason, and the values that show it, with their
+    /// input if `names_inputs`.
+    fn text_reason(&self, at: usize, names_inputs: bool) -> Option<(String, String, Vec<NotedValue>)> {
+        let TextReason { reason, examples } = self.inferred.columns.get(&at)?.text_reason()?;
+        let noted = |Example { row, text }: Example| {
+            let position = self.inferred.positions.get(&row);
+            let input = position.filter(|_| names_inputs).map(|position| position.input.clone());
+            NotedValue { text: text.into(), line: position.map(|position| position.line), input }
+        };
+        let examples = examples.into_iter().map(noted).collect();
+        Some((self.names.names()[at].clone(), reason, examples))
+    }
 }

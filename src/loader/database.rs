@@ -4,6 +4,7 @@ use super::Loader;
 use crate::plan::{Synchronous, WriterChoice};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How the database is written, and the report.
 impl Loader {
@@ -46,6 +47,12 @@ impl Loader {
     /// The size of SQLite's page cache in KiB. Default: 40000.
     pub fn cache_kib(mut self, kib: u32) -> Self {
         self.plan.tuning.cache_kib = kib;
+        self
+    }
+
+    /// How long to wait for a database that another program has locked. Default: 5 seconds.
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.plan.tuning.busy_timeout = timeout;
         self
     }
 

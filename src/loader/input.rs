@@ -7,14 +7,14 @@ use std::path::PathBuf;
 
 /// The format of the inputs.
 impl Loader {
-    /// The field delimiter: a byte, or a [`Delimiter`] of several. Default: detected by [`Loader::new`], otherwise a comma.
+    /// The field delimiter: a byte, or a [`Delimiter`] of several. Default: detected.
     pub fn delimiter(mut self, delimiter: impl Into<Delimiter>) -> Self {
         self.plan.dialect.delimiter = delimiter.into();
         self.detect_delimiter(false)
     }
 
-    /// Whether to detect the delimiter (comma, tab, semicolon or pipe) in the first records. Default: true for
-    /// [`Loader::new`], otherwise false.
+    /// Whether to detect the delimiter (comma, tab, semicolon or pipe) in the first records, or in a first line such as
+    /// `sep=;`. Default: true.
     pub fn detect_delimiter(mut self, detect: bool) -> Self {
         self.plan.input_options.detect_delimiter = detect;
         self
@@ -82,9 +82,29 @@ impl Loader {
         self
     }
 
+    /// Declares the type of a column instead of inferring it: a [`Type`](crate::plan::Type), or any type name of SQLite, such as
+    /// `VARCHAR(10)`. Records with a value that does not fit are rejected.
+    pub fn column_type(mut self, column: impl Into<String>, declared: impl Into<String>) -> Self {
+        self.plan.input_types.types.push((column.into(), declared.into()));
+        self
+    }
+
+    /// Whether all columns are TEXT. Default: false.
+    pub fn all_text(mut self, all_text: bool) -> Self {
+        self.plan.input_types.all_text = all_text;
+        self
+    }
+
     /// The size of the largest record in bytes, at most 1 GiB. A larger record is an error. Default: 16 MiB.
     pub fn max_record_bytes(mut self, bytes: NonZeroUsize) -> Self {
         self.plan.policies.max_record_bytes = bytes.get();
+        self
+    }
+
+    /// Whether to load inputs as CSV even if their content shows that they are in another format, such as Parquet or JSON.
+    /// Default: false.
+    pub fn force(mut self, force: bool) -> Self {
+        self.plan.input_options.force = force;
         self
     }
 
@@ -100,14 +120,20 @@ impl Loader {
 impl Loader {
     /// What to do about a record that cannot be loaded. Default: [`OnError::Abort`] for [`Loader::new`], otherwise
     /// [`OnError::Skip`].
+    ///
+    /// A record with a quote that is never closed takes in the rest of its input. Such a record is rejected like others after
+    /// this call, whatever its size; by default it ends the load if it has more than 64 KiB. See
+    /// [`Policies::max_unclosed_bytes`](crate::plan::Policies::max_unclosed_bytes).
     pub fn on_error(mut self, on_error: OnError) -> Self {
         self.plan.policies.on_error = on_error;
+        self.plan.policies.max_unclosed_bytes = u64::MAX;
         self
     }
 
-    /// With [`OnError::Skip`], the largest number of rejected records. Default: no limit.
+    /// Skips records that cannot be loaded ([`OnError::Skip`]), but at most this many. Default: no limit.
     pub fn max_errors(mut self, max_errors: u64) -> Self {
         self.plan.policies.max_errors = Some(max_errors);
+        self.plan.policies.on_error = OnError::Skip;
         self
     }
 

@@ -2,7 +2,7 @@
 
 use super::Loader;
 use crate::error::Result;
-use crate::plan::{HeaderColumns, IfExists, OnConflict, Type};
+use crate::plan::{HeaderColumns, IfExists, OnConflict};
 use crate::sql;
 
 /// Columns that come from the inputs. These setters are for loaders made with [`Loader::new`].
@@ -10,6 +10,12 @@ impl Loader {
     /// The columns to load, in this order. Default: all.
     pub fn columns<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.header_columns().selected = strings(names);
+        self
+    }
+
+    /// Columns that are not loaded. Default: none.
+    pub fn exclude<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.header_columns().excluded.extend(strings(names));
         self
     }
 
@@ -25,18 +31,6 @@ impl Loader {
     /// Renames a column.
     pub fn rename(mut self, old: impl Into<String>, new: impl Into<String>) -> Self {
         self.header_columns().renamed.push((old.into(), new.into()));
-        self
-    }
-
-    /// Sets the type of a column instead of inferring it. Records with another value are rejected.
-    pub fn column_type(mut self, column: impl Into<String>, to: Type) -> Self {
-        self.header_columns().types.push((column.into(), to));
-        self
-    }
-
-    /// Whether all columns are TEXT. Default: false.
-    pub fn all_text(mut self, all_text: bool) -> Self {
-        self.header_columns().all_text = all_text;
         self
     }
 
@@ -104,7 +98,7 @@ impl Loader {
         Ok(Self { plan: sql::filter(self.plan, "WHERE", condition)?, ..self })
     }
 
-    /// What to do if the table exists. Default: [`IfExists::Fail`] for [`Loader::new`], otherwise [`IfExists::Replace`].
+    /// What to do if the table exists. Default: [`IfExists::Fail`], unless a pipeline says otherwise.
     pub fn if_exists(mut self, if_exists: IfExists) -> Self {
         self.plan.table.if_exists = if_exists;
         self

@@ -2,6 +2,7 @@
 
 use crate::error::{Kind, PlanError, Result};
 use crate::plan::{Dialect, HeaderColumns, InvalidUtf8, Plan};
+use crate::types::{is_strict_type, is_type_name};
 
 /// Checks that the settings of a plan do not contradict each other.
 ///
@@ -15,6 +16,7 @@ pub(super) fn validate(plan: &Plan) -> Result<()> {
     let is_page_size = |bytes: u32| bytes.is_power_of_two() && (512..=65536).contains(&bytes);
     check_names(plan)?;
     check_key(plan)?;
+    check_types(plan)?;
     let problem = if let Some(problem) = dialect_problem(dialect) {
         problem
     } else if table.columns.is_empty() && plan.columns.is_none() {
@@ -67,6 +69,20 @@ fn check_key(Plan { table, columns, .. }: &Plan) -> Result<()> {
     } else {
         Ok(())
     }
+}
+
+/// Checks the declared types that the plan asks for.
+fn check_types(Plan { table, input_types, .. }: &Plan) -> Result<()> {
+    for (column, declared) in &input_types.types {
+        let (column, declared) = (column.clone(), declared.clone());
+        if !is_type_name(&declared) {
+            return Err(PlanError::InvalidType { column, declared }.into());
+        }
+        if table.is_strict && !is_strict_type(&declared) {
+            return Err(PlanError::NotStrictType { column, declared }.into());
+        }
+    }
+    Ok(())
 }
 
 /// What is wrong with a dialect, if anything is.

@@ -8,6 +8,9 @@ use super::Type;
 pub enum Expr {
     /// The field of the column with this name in the header, as TEXT.
     Field(String),
+    /// The value of the column with this name in the header, with the type that the column has in the table of a plain load:
+    /// inferred from all records, unless [`Plan::input_types`](super::Plan::input_types) names it.
+    Column(String),
     /// The field of the column with this name in the header, as TEXT; NULL if it is empty and not quoted.
     FieldOrNull(String),
     /// The name of the input, as TEXT.
@@ -85,13 +88,12 @@ impl Expr {
         )
     }
 
-    /// Replaces every [`Expr::Field`] by the result of `replace` for its name.
+    /// Replaces every leaf, which is an expression without operands, by the result of `replace`.
     #[must_use]
-    pub fn map_fields(self, replace: &impl Fn(String) -> Self) -> Self {
-        let boxed = |expr: Box<Self>| Box::new(expr.map_fields(replace));
-        let list = |exprs: Vec<Self>| exprs.into_iter().map(|expr| expr.map_fields(replace)).collect();
+    pub fn map_leaves(self, replace: &impl Fn(Self) -> Self) -> Self {
+        let boxed = |expr: Box<Self>| Box::new(expr.map_leaves(replace));
+        let list = |exprs: Vec<Self>| exprs.into_iter().map(|expr| expr.map_leaves(replace)).collect();
         match self {
-            Self::Field(name) => replace(name),
             Self::NullIf(expr, texts) => Self::NullIf(boxed(expr), texts),
             Self::Typed { expr, to, on_mismatch } => Self::Typed { expr: boxed(expr), to, on_mismatch },
             Self::Upper(expr) => Self::Upper(boxed(expr)),
@@ -100,11 +102,25 @@ impl Expr {
             Self::Concat(exprs) => Self::Concat(list(exprs)),
             Self::Call(function, arguments) => Self::Call(function, list(arguments)),
             Self::Sql(SqlExpr { text, inputs, compiled }) => {
-                let input = |(name, expr): (String, Self)| (name, expr.map_fields(replace));
+                let input = |(name, expr): (String, Self)| (name, expr.map_leaves(replace));
                 let inputs = inputs.into_iter().map(input).collect();
                 Self::Sql(SqlExpr { text, inputs, compiled: compiled.map(boxed) })
             }
-            other => other,
+            leaf => replace(leaf),
+        }
+    }
+
+    /// Calls `visit` for the leaves that the value is computed from.
+    pub(crate) fn visit_leaves<'e>(&'e self, visit: &mut impl FnMut(&'e Self)) {
+        match self {
+            Self::NullIf(expr, _) | Self::Typed { expr, .. } | Self::Upper(expr) | Self::TryInteger(expr) => {
+                expr.visit_leaves(visit);
+            }
+            Self::Coalesce(exprs) | Self::Concat(exprs) | Self::Call(_, exprs) => {
+                exprs.iter().for_each(|expr| expr.visit_leaves(visit));
+            }
+            Self::Sql(SqlExpr { inputs, .. }) => inputs.iter().for_each(|(_, expr)| expr.visit_leaves(visit)),
+            leaf => visit(leaf),
         }
     }
 }
@@ -114,7 +130,8 @@ impl Expr {
 pub struct SqlExpr {
     /// The text for SQLite. Its column names are those of `inputs`.
     pub text: String,
-    /// The columns that the text reads, each with its value. Fields have TEXT affinity, other values have no affinity.
+    /// The columns that the text reads, each with its value. Fields and typed values have the affinity of their type, other
+    /// values have none.
     pub inputs: Vec<(String, Expr)>,
     /// The equivalent compiled expression, if there is one. SQLite evaluates the text for values that it does not cover.
     pub compiled: Option<Box<Expr>>,
@@ -133,18 +150,20 @@ pub enum Function {
     Multiply,
     Divide,
     Remainder,
-    /// `=`; the operands are converted as this affinity says.
-    Equal(ComparisonAffinity),
+    /// The unary operator `+`: the value, without the affinity of its column.
+    UnaryPlus,
+    /// `=`.
+    Equal,
     /// `<>`.
-    NotEqual(ComparisonAffinity),
-    Less(ComparisonAffinity),
-    LessOrEqual(ComparisonAffinity),
-    Greater(ComparisonAffinity),
-    GreaterOrEqual(ComparisonAffinity),
-    Is(ComparisonAffinity),
-    IsNot(ComparisonAffinity),
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Is,
+    IsNot,
     /// `IN` with a list: true if the first argument equals one of the others.
-    In(ComparisonAffinity),
+    In,
     And,
     Or,
     Not,
@@ -192,15 +211,15 @@ impl Function {
     pub(crate) fn is_predicate(self) -> bool {
         matches!(
             self,
-            Self::Equal(_)
-                | Self::NotEqual(_)
-                | Self::Less(_)
-                | Self::LessOrEqual(_)
-                | Self::Greater(_)
-                | Self::GreaterOrEqual(_)
-                | Self::Is(_)
-                | Self::IsNot(_)
-                | Self::In(_)
+            Self::Equal
+                | Self::NotEqual
+                | Self::Less
+                | Self::LessOrEqual
+                | Self::Greater
+                | Self::GreaterOrEqual
+                | Self::Is
+                | Self::IsNot
+                | Self::In
                 | Self::And
                 | Self::Or
                 | Self::Not
@@ -212,19 +231,6 @@ impl Function {
                 | Self::Glob
         )
     }
-}
-
-/// How two values are converted before a comparison
-/// ([Datatypes In SQLite](https://sqlite.org/datatype3.html), section 4.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ComparisonAffinity {
-    /// No conversion.
-    None,
-    /// A number that is compared with a text is converted to text.
-    Text,
-    /// A text that looks like a number is converted to one.
-    Numeric,
 }
 
 /// How SQL expressions are evaluated. The values are the same for every choice.

@@ -68,7 +68,8 @@ impl fmt::Debug for Delimiter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InputOptions {
-    /// Detect the delimiter (comma, tab, semicolon or pipe) from the first records.
+    /// Detect the delimiter (comma, tab, semicolon or pipe) from the first records, or from a first line such as `sep=;`. A
+    /// delimiter other than a comma in the dialect is used as it is.
     pub detect_delimiter: bool,
     /// Lines to skip before the header.
     pub skip_lines: u64,
@@ -77,6 +78,8 @@ pub struct InputOptions {
     /// Number of records in the header. With several, the names of a column are joined with a space. With 0, the columns
     /// are named `column1`, `column2` and so on.
     pub header_rows: usize,
+    /// Load inputs as CSV even if their content shows that they are in another format, such as Parquet or JSON.
+    pub force: bool,
     /// Map large files into memory instead of copying them to a temporary file. This installs a handler of SIGBUS in the
     /// process.
     pub map: bool,
@@ -84,6 +87,13 @@ pub struct InputOptions {
 
 impl Default for InputOptions {
     fn default() -> Self {
-        Self { detect_delimiter: false, skip_lines: 0, max_records: None, header_rows: 1, map: true }
+        Self {
+            detect_delimiter: true,
+            skip_lines: 0,
+            max_records: None,
+            header_rows: 1,
+            force: false,
+            map: true,
+        }
     }
 }

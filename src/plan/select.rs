@@ -52,6 +52,8 @@ pub struct ColumnRef {
     pub place: Place,
     /// True if the name is `true` or `false` and was read as 1 or 0, which is right only if no such column exists.
     pub is_boolean_literal: bool,
+    /// True if its value is compared or computed with a number.
+    pub is_number: bool,
 }
 
 /// A position in SQL text.

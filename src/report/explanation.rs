@@ -11,6 +11,8 @@ pub struct Explanation {
     pub conditions: Vec<Evaluation>,
     /// The columns of the table and the expressions of their values.
     pub values: Vec<(String, Evaluation)>,
+    /// The columns of the inputs that expressions use, and their declared types in SQL.
+    pub column_types: Vec<(String, String)>,
 }
 
 /// An expression, and which code evaluates it.
@@ -30,11 +32,18 @@ impl fmt::Display for Explanation {
         let conditions = words.zip(&self.conditions);
         let values = self.values.iter().map(|(name, value)| (name.as_str(), value));
         let lines: Vec<_> = conditions.chain(values).collect();
-        let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+        let names = lines
+            .iter()
+            .map(|(name, _)| *name)
+            .chain(self.column_types.iter().map(|(name, _)| name.as_str()));
+        let width = names.map(|name| name.chars().count()).max().unwrap_or_default();
         let lines = lines.iter().map(|(name, Evaluation { text, evaluator })| {
             let text: String = text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
             format!("{evaluator:8}  {name:width$}  {text}")
         });
+        let types = self.column_types.iter();
+        let types = types.map(|(name, column_type)| format!("column    {name:width$}  {}", column_type));
+        let lines = lines.chain(types);
         f.write_str(&lines.collect::<Vec<_>>().join("\n"))
     }
 }

@@ -1,7 +1,11 @@
 //! Decisions of a load that the user should know of.
 
+use super::ReportColumn;
+use crate::error::quoted;
 use crate::plan::Delimiter;
+use crate::types::RealFormat;
 use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,17 +19,73 @@ pub enum Note {
     HeaderUtf8Replaced,
     /// The delimiter was detected in the first records.
     DetectedDelimiter(Delimiter),
+    /// The first line of the input names the delimiter, as in `sep=;`.
+    NamedDelimiter(Delimiter),
+    /// No delimiter was detected, so records have one field.
+    NoDelimiter,
     /// A column starts with numbers, but its type is TEXT.
     TextColumn {
         /// The column.
         column: String,
         /// Why it cannot be INTEGER or REAL.
         reason: String,
-        /// The line of the first value that shows it, counted from 1.
-        line: Option<u64>,
-        /// The input of that value, if the load has several inputs.
-        input: Option<Arc<str>>,
+        /// The values that show it: one, or two that contradict each other.
+        examples: Vec<NotedValue>,
     },
+    /// A column starts with numbers and is compared or computed with numbers in SQL, but its type is TEXT.
+    TextUsedAsNumber {
+        /// The column.
+        column: String,
+        /// Why it cannot be INTEGER or REAL.
+        reason: String,
+        /// The values that show it: one, or two that contradict each other.
+        examples: Vec<NotedValue>,
+    },
+    /// A view read the replaced table, and cannot read the new one.
+    BrokenView {
+        /// The view.
+        view: String,
+        /// SQLite's message.
+        message: String,
+    },
+    /// The columns whose type was inferred to be REAL, each with the format that gives back its texts.
+    RealColumns(Vec<(String, RealFormat)>),
+}
+
+/// A value of the input.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct NotedValue {
+    /// Its text, or the first characters if it is long.
+    pub text: String,
+    /// Its line, counted from 1.
+    pub line: Option<u64>,
+    /// Its input, if the load has several inputs.
+    pub input: Option<Arc<str>>,
+}
+
+impl NotedValue {
+    /// Where it is, with a space before it.
+    fn place(&self) -> String {
+        let line = self.line.map_or(String::new(), |line| format!(" at line {line}"));
+        let input = self.input.as_ref().map_or(String::new(), |input| format!(" of {input}"));
+        line + &input
+    }
+}
+
+impl fmt::Display for NotedValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}{}", self.text, self.place())
+    }
+}
+
+impl Note {
+    /// The note about the inferred REAL columns of a table, if it has any.
+    pub(crate) fn real_columns(columns: &[ReportColumn]) -> Option<Self> {
+        let reals = columns.iter().filter_map(|column| Some((column.name.clone(), column.format?)));
+        let reals: Vec<_> = reals.collect();
+        (!reals.is_empty()).then_some(Self::RealColumns(reals))
+    }
 }
 
 impl fmt::Display for Note {
@@ -34,15 +94,58 @@ impl fmt::Display for Note {
             Self::HeaderName(change) => f.write_str(change),
             Self::HeaderUtf8Replaced => f.write_str("invalid UTF-8 in the header was replaced with U+FFFD"),
             Self::DetectedDelimiter(delimiter) => {
-                write!(f, "fields are separated by '{}'", delimiter.as_bytes().escape_ascii())
+                write!(f, "fields are separated by {}", quoted(*delimiter))
             }
-            Self::TextColumn { column, reason, line, input } => {
-                write!(f, "{column}: TEXT, {reason}")?;
-                line.iter().try_for_each(|line| write!(f, " at line {line}"))?;
-                input.iter().try_for_each(|input| write!(f, " of {input}"))
+            Self::NamedDelimiter(delimiter) => {
+                write!(f, "fields are separated by {}, as the first line says", quoted(*delimiter))
             }
+            Self::NoDelimiter => f.write_str("no delimiter was found, so each record is a single field"),
+            Self::BrokenView { view, message } => {
+                write!(f, "the view {view:?} cannot read the new table: {message}")
+            }
+            Self::TextColumn { column, reason, examples } => {
+                write!(f, "{column}: TEXT, {}", text_reason(reason, examples))
+            }
+            Self::TextUsedAsNumber { column, reason, examples } => {
+                write!(f, "{column} is used as a number, but is TEXT: {}", text_reason(reason, examples))
+            }
+            Self::RealColumns(columns) => f.write_str(&real_columns(columns)),
         }
     }
+}
+
+/// Why a column is TEXT, with the values that show it.
+fn text_reason(reason: &str, examples: &[NotedValue]) -> String {
+    match examples {
+        [value] => format!("{reason}{}: {:?}", value.place(), value.text),
+        values => {
+            let values: Vec<_> = values.iter().map(NotedValue::to_string).collect();
+            format!("{}: {reason}", values.join(", "))
+        }
+    }
+}
+
+/// The REAL columns by format.
+fn real_columns(columns: &[(String, RealFormat)]) -> String {
+    /// The number of columns to name for each format.
+    const MAX_NAMES: usize = 5;
+    let mut by_format: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (name, format) in columns {
+        by_format.entry(*format).or_default().push(name.as_str());
+    }
+    let list = by_format.iter().map(|(format, names)| {
+        let shown = &names[..names.len().min(MAX_NAMES)];
+        let more = match names.len() - shown.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let detail = match format {
+            RealFormat::Scientific => "; the digits are kept, the spelling of exponents is not",
+            _ => "",
+        };
+        format!("{}{more} ({format}{detail})", shown.join(", "))
+    });
+    format!("REAL: {}", list.collect::<Vec<_>>().join(", "))
 }
 
 impl Serialize for Note {

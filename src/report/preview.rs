@@ -1,10 +1,36 @@
 //! The preview of a load.
 
-use super::{Explanation, Note, grouped, grouped_count};
-use crate::error::Printable;
+use super::file::Outcome;
+use super::remarks::remarks;
+use super::{Explanation, Note, Replaced, grouped, grouped_count};
+use crate::error::{Error, Printable, Warning, printable_line};
 use crate::plan::Dialect;
+use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A preview for programs.
+#[derive(Debug, Serialize)]
+pub(crate) struct PreviewReport<'p> {
+    is_preview: bool,
+    inputs: Vec<&'p str>,
+    database: String,
+    table: &'p str,
+    statements: &'p [String],
+    replaced: Option<&'p Replaced>,
+    notes: &'p [Note],
+    warnings: &'p [Warning],
+    records: u64,
+    rejected: u64,
+    filtered: u64,
+    ignored: u64,
+    is_complete: bool,
+    writer: &'static str,
+    writer_reason: Option<&'p str>,
+    estimated_bytes: Option<u64>,
+    free_bytes: Option<u64>,
+}
 
 /// The number of inputs to list.
 const MAX_INPUTS: usize = 5;
@@ -21,6 +47,10 @@ pub struct Preview {
     pub table: String,
     /// Decisions about the inputs and columns.
     pub notes: Vec<Note>,
+    /// What the load would replace; `None` if it would not replace a table.
+    pub replaced: Option<Replaced>,
+    /// What looks wrong in the inputs, as far as their records were tried.
+    pub warnings: Vec<Warning>,
     /// True if rows would be added to an existing table.
     pub table_exists: bool,
     /// The SQL of the table and its indexes, followed by the statements that change an existing table.
@@ -37,8 +67,8 @@ pub struct Preview {
     pub filtered: u64,
     /// Tried records that would be ignored because their key exists.
     pub ignored: u64,
-    /// True if the rejected records would end the load.
-    pub exceeds_limit: bool,
+    /// The error with which the load would end because of the rejected records.
+    pub failure: Option<Arc<Error>>,
     /// True if all records were tried.
     pub is_complete: bool,
     /// True if the types of columns may change because of records that were not tried.
@@ -54,18 +84,61 @@ pub struct Preview {
 }
 
 impl Preview {
-    /// The preview for people, with notes as `phrase_note` words them. `Display` gives the same with notes as they are.
+    /// The preview for people, with notes and warnings as these functions word them. `Display` gives the same with notes and
+    /// warnings as they are.
     #[must_use]
-    pub fn summary(&self, phrase_note: impl Fn(&Note) -> String) -> String {
+    pub fn summary(
+        &self,
+        phrase_note: impl Fn(&Note) -> String,
+        phrase_warning: impl Fn(&Warning) -> String,
+    ) -> String {
         let mut text = String::new();
+        let remarks = remarks(&self.warnings, &self.notes, phrase_note, phrase_warning);
         // Writing to a String cannot fail.
         let printable = &mut Printable::new(&mut text);
-        let _ = self.write_plan(printable, &phrase_note).and_then(|()| self.write_outcome(printable));
+        let _ = self.write_plan(printable, &remarks).and_then(|()| self.write_outcome(printable));
         text
     }
 
+    /// The exit code of the load that this is a preview of, as far as the tried records show: 0, 1, or 3 if records would be
+    /// rejected.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match &self.failure {
+            Some(error) => error.exit_code(),
+            None if self.rejected > 0 => 3,
+            None => 0,
+        }
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome<'_, PreviewReport<'_>> {
+        let report = PreviewReport {
+            is_preview: true,
+            inputs: self.inputs.iter().map(|(name, _)| name.as_str()).collect(),
+            database: self.database.display().to_string(),
+            table: &self.table,
+            statements: &self.statements,
+            replaced: self.replaced.as_ref(),
+            notes: &self.notes,
+            warnings: &self.warnings,
+            records: self.records,
+            rejected: self.rejected,
+            filtered: self.filtered,
+            ignored: self.ignored,
+            is_complete: self.is_complete,
+            writer: self.writer,
+            writer_reason: self.writer_reason.as_deref(),
+            estimated_bytes: self.estimated_bytes,
+            free_bytes: self.free_bytes,
+        };
+        match &self.failure {
+            Some(error) => Outcome::failure(error, report),
+            None => Outcome::success("checked", self.exit_code(), report),
+        }
+    }
+
     /// Writes what would be loaded, and how.
-    fn write_plan(&self, text: &mut impl fmt::Write, phrase_note: &dyn Fn(&Note) -> String) -> fmt::Result {
+    fn write_plan(&self, text: &mut impl fmt::Write, remarks: &[String]) -> fmt::Result {
         for (input, dialect) in self.inputs.iter().take(MAX_INPUTS) {
             writeln!(text, "{input}: {}", describe(dialect))?;
         }
@@ -73,9 +146,12 @@ impl Preview {
             let others = grouped_count((self.inputs.len() - MAX_INPUTS) as u64, "more input");
             writeln!(text, "and {others}")?;
         }
-        self.notes.iter().try_for_each(|note| writeln!(text, "{}", phrase_note(note)))?;
+        remarks.iter().try_for_each(|remark| writeln!(text, "{remark}"))?;
         let state = if self.table_exists { " (exists)" } else { "" };
         writeln!(text, "{}, table {}{state}:", self.database.display(), self.table)?;
+        if let Some(replaced) = &self.replaced {
+            writeln!(text, "replaces {}: {replaced}", self.table)?;
+        }
         self.statements.iter().try_for_each(|sql| writeln!(text, "{sql};"))?;
         self.explanation.iter().try_for_each(|explanation| writeln!(text, "\n{explanation}"))?;
         writeln!(text)?;
@@ -91,7 +167,7 @@ impl Preview {
             (false, number) => format!("the first {}", grouped_count(number, "record")),
         };
         write!(text, "tried {records}: {} rejected", grouped(self.rejected))?;
-        write!(text, "{}", if self.exceeds_limit { ", which would end the load" } else { "" })?;
+        write!(text, "{}", if self.failure.is_some() { ", which would end the load" } else { "" })?;
         for (count, name) in [(self.filtered, "filtered"), (self.ignored, "ignored")] {
             if count > 0 {
                 write!(text, ", {} {name}", grouped(count))?;
@@ -113,13 +189,13 @@ impl Preview {
         let is_short = self.estimated_bytes > self.free_bytes && self.free_bytes.is_some();
         let warning = if is_short { ", which is not enough" } else { "" };
         writeln!(text, "the rows take {needed}{free}{warning}")?;
-        write!(text, "nothing was changed; no report and no rejects were written")
+        write!(text, "nothing was changed, and no rejects were written")
     }
 }
 
 impl fmt::Display for Preview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.summary(Note::to_string))
+        f.write_str(&self.summary(Note::to_string, Warning::to_string))
     }
 }
 
@@ -143,14 +219,8 @@ fn describe(dialect: &Dialect) -> String {
 
 /// Writes rows as a table. The first row is the names of the columns.
 fn write_rows(text: &mut impl fmt::Write, rows: &[Vec<String>]) -> fmt::Result {
-    let printable = |value: &String| -> String {
-        let escaped = |char: char| match char.is_control() {
-            true => char.escape_default().to_string(),
-            false => char.to_string(),
-        };
-        value.chars().map(escaped).collect()
-    };
-    let rows: Vec<Vec<_>> = rows.iter().map(|row| row.iter().map(printable).collect()).collect();
+    let rows: Vec<Vec<_>> =
+        rows.iter().map(|row| row.iter().map(|value| printable_line(value)).collect()).collect();
     let width =
         |column: usize| rows.iter().map(|row: &Vec<String>| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<_> = (0..rows.first().map_or(0, Vec::len)).map(width).collect();

@@ -11,8 +11,8 @@ pub(crate) fn fill_columns(select: &Select, table: &Table, header: &[String]) ->
     let mut values = Vec::new();
     for item in &select.items {
         match item {
-            SelectItem::All => values.extend(header.iter().cloned().map(Expr::Field)),
-            SelectItem::Column { column, .. } => values.push(Expr::Field(column.clone())),
+            SelectItem::All => values.extend(header.iter().cloned().map(Expr::Column)),
+            SelectItem::Column { column, .. } => values.push(Expr::Column(column.clone())),
             SelectItem::Value { value, .. } => values.push(value.clone()),
         }
     }

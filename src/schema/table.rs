@@ -2,12 +2,12 @@
 //! existing one.
 
 use super::column_stats::ColumnStats;
-use super::names::unique_names;
+use super::names::{NameIndex, unique_names};
 use crate::error::{ColumnUse, Error, Kind, PlanError, Result};
 use crate::plan::{Column, Expr, HeaderColumns, Nulls, OnConflict, OnMismatch, SelectItem, Table, Type};
 use crate::schema::ddl::{column_sql, quote_name, quote_names};
-use crate::types::ColumnAffinity;
-use std::collections::{BTreeSet, HashSet};
+use crate::types::{ColumnAffinity, type_of_declared};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// A column of an existing table.
 #[derive(Debug)]
@@ -21,6 +21,24 @@ pub(crate) struct ExistingColumn {
     pub(crate) is_not_null: bool,
     /// True for a generated column.
     pub(crate) is_generated: bool,
+    /// True for a column of a STRICT table.
+    pub(crate) is_strict: bool,
+}
+
+/// The keys and other properties of an existing table.
+#[derive(Debug, Default)]
+pub(crate) struct ExistingKeys {
+    pub(crate) indexes: Vec<ExistingIndex>,
+    pub(crate) is_strict: bool,
+    pub(crate) is_without_rowid: bool,
+}
+
+/// An index of all rows of an existing table, that of a UNIQUE constraint included.
+#[derive(Debug)]
+pub(crate) struct ExistingIndex {
+    /// Its columns; empty names for expressions.
+    pub(crate) columns: Vec<String>,
+    pub(crate) is_unique: bool,
 }
 
 impl ExistingColumn {
@@ -38,49 +56,107 @@ fn field(name: String, nulls: &Nulls) -> Expr {
 
 /// Applies `nulls` to every field in `expr`.
 pub(crate) fn with_nulls(expr: Expr, nulls: &Nulls) -> Expr {
-    expr.map_fields(&|name| field(name, nulls))
-}
-
-/// The index of the column `name`. An exact match wins over one that ignores ASCII case.
-fn find(column_use: ColumnUse, name: &String, columns: &[String]) -> Result<usize> {
-    let exact = columns.iter().position(|column| column == name);
-    let ignoring_case = || columns.iter().position(|column| column.eq_ignore_ascii_case(name));
-    exact.or_else(ignoring_case).ok_or_else(|| {
-        Error::from(Kind::NoSuchColumn { column_use, column: name.clone(), found: columns.to_vec() })
+    expr.map_leaves(&|leaf| match leaf {
+        Expr::Field(name) => field(name, nulls),
+        leaf => leaf,
     })
 }
 
-/// The columns to load, from the columns of the input (`names`) and the statistics of their values.
+/// The number of the column `name`.
+///
+/// # Errors
+/// [`Kind::NoSuchColumn`].
+pub(crate) fn find(column_use: ColumnUse, name: &str, columns: &NameIndex<'_>) -> Result<usize> {
+    columns.find(name).ok_or_else(|| {
+        let found = columns.names().to_vec();
+        Error::from(Kind::NoSuchColumn { column_use, column: name.to_owned(), found })
+    })
+}
+
+/// A column of the input, with the type that it has in the table of a plain load.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct InputColumn {
+    pub(crate) declared_type: String,
+    /// Its value.
+    pub(crate) value: Expr,
+}
+
+impl InputColumn {
+    /// The column `name`, with the type that the statistics of its values show.
+    pub(crate) fn inferred(name: &str, stats: &ColumnStats) -> Self {
+        let field = Expr::Field(name.to_owned());
+        let to = stats.column_type();
+        let value = match to {
+            Type::Text if !stats.is_empty() => field,
+            _ => Expr::Typed { expr: Box::new(field), to, on_mismatch: OnMismatch::TypeMismatch },
+        };
+        Self { declared_type: to.as_str().to_owned(), value }
+    }
+
+    /// The column `name`, with a declared type that the user requests.
+    pub(crate) fn requested(name: &str, declared: &str, is_strict: bool) -> Self {
+        let (expr, to) = (Box::new(Expr::Field(name.to_owned())), type_of_declared(declared, is_strict));
+        let value = Expr::Typed { expr, to, on_mismatch: OnMismatch::Reject };
+        Self { declared_type: declared.to_owned(), value }
+    }
+
+    /// The column `name`, all of whose values are TEXT.
+    pub(crate) fn text(name: &str) -> Self {
+        Self { declared_type: Type::Text.as_str().to_owned(), value: Expr::Field(name.to_owned()) }
+    }
+}
+
+/// The numbers of the columns of the input (`names`) to load.
 ///
 /// # Errors
 /// [`Kind::NoSuchColumn`] if an option names a column that is not in `names`.
+pub(crate) fn loaded_columns(names: &NameIndex<'_>, options: &HeaderColumns) -> Result<BTreeSet<usize>> {
+    let HeaderColumns { select_list, selected, .. } = options;
+    let excluded = excluded_columns(names, options)?;
+    let takes_all = match select_list.as_slice() {
+        [] => selected.is_empty(),
+        list => list.contains(&SelectItem::All),
+    };
+    if takes_all {
+        return Ok((0..names.names().len()).filter(|at| !excluded.contains(at)).collect());
+    }
+    let listed = select_list.iter().filter_map(|item| match item {
+        SelectItem::Column { column, .. } => Some((ColumnUse::Select, column)),
+        _ => None,
+    });
+    let selected = selected.iter().filter(|_| select_list.is_empty()).map(|name| (ColumnUse::Load, name));
+    listed.chain(selected).map(|(column_use, name)| find(column_use, name, names)).collect()
+}
+
+/// The numbers of the columns of the input (`names`) not to load.
+///
+/// # Errors
+/// [`Kind::NoSuchColumn`].
+fn excluded_columns(names: &NameIndex<'_>, options: &HeaderColumns) -> Result<HashSet<usize>> {
+    options.excluded.iter().map(|name| find(ColumnUse::Exclude, name, names)).collect()
+}
+
+/// The columns to load, from the columns of the input (`names`); those that are not in `inputs` are TEXT.
+///
+/// # Errors
+/// [`Kind::NoSuchColumn`] if an option names a column that is not in `names`; [`Kind::Usage`] if no column is left.
 pub(crate) fn columns(
-    names: &[String],
-    stats: &[ColumnStats],
+    names: &NameIndex<'_>,
+    inputs: &HashMap<usize, InputColumn>,
     options: &HeaderColumns,
 ) -> Result<Vec<Column>> {
-    let mut final_names = names.to_vec();
+    let mut final_names = HashMap::new();
     for (old, new) in &options.renamed {
-        final_names[find(ColumnUse::Rename, old, names)?] = new.clone();
+        final_names.insert(find(ColumnUse::Rename, old, names)?, new.as_str());
     }
-    let mut requested_types = vec![None; names.len()];
-    for (name, to) in &options.types {
-        requested_types[find(ColumnUse::Type, name, names)?] = Some(*to);
-    }
-    let column = |name: &str, at: usize| {
-        let field = Expr::Field(names[at].clone());
-        let typed = |to, on_mismatch| Expr::Typed { expr: Box::new(field.clone()), to, on_mismatch };
-        let (to, value) = match (requested_types[at], stats[at].column_type()) {
-            (Some(to), _) => (to, typed(to, OnMismatch::Reject)),
-            (None, Type::Text) if stats[at].is_empty() && !options.all_text => {
-                (Type::Text, typed(Type::Text, OnMismatch::TypeMismatch))
-            }
-            (None, Type::Text) => (Type::Text, field),
-            (None, to) => (to, typed(to, OnMismatch::TypeMismatch)),
-        };
-        Column::new(name, to.as_str(), value)
+    let excluded = excluded_columns(names, options)?;
+    let final_name = |at: usize| final_names.get(&at).copied().unwrap_or(&names.names()[at]);
+    let column = |name: &str, at: usize| match inputs.get(&at) {
+        Some(InputColumn { declared_type, value }) => Column::new(name, declared_type, value.clone()),
+        None => Column::new(name, Type::Text.as_str(), Expr::Field(names.names()[at].clone())),
     };
-    let all = || final_names.iter().enumerate().map(|(at, name)| column(name, at));
+    let loaded = || (0..names.names().len()).filter(|at| !excluded.contains(at));
+    let all = || loaded().map(|at| column(final_name(at), at));
     let mut columns = Vec::new();
     for item in &options.select_list {
         match item {
@@ -95,10 +171,15 @@ pub(crate) fn columns(
     }
     for name in options.selected.iter().filter(|_| options.select_list.is_empty()) {
         let at = find(ColumnUse::Load, name, names)?;
-        columns.push(column(&final_names[at], at));
+        if !excluded.contains(&at) {
+            columns.push(column(final_name(at), at));
+        }
+    }
+    if options.selected.is_empty() && options.select_list.is_empty() {
+        columns.extend(all());
     }
     if columns.is_empty() {
-        columns.extend(all());
+        return Err(Kind::Usage("all columns are left out".to_owned()).into());
     }
     columns.extend(options.input_column.iter().map(|name| Column::new(name, "TEXT", Expr::InputName)));
     Ok(columns)
@@ -128,17 +209,21 @@ pub(crate) fn new_table(
     if table.on_conflict == OnConflict::Update && options.primary_key.is_empty() {
         return Err(PlanError::UpdateNeedsKey { table: table.name.clone() }.into());
     }
+    let index = NameIndex::new(&names);
     for name in &options.not_null {
-        columns[find(ColumnUse::NotNull, name, &names)?].declaration.push_str(" NOT NULL");
+        columns[find(ColumnUse::NotNull, name, &index)?].declaration.push_str(" NOT NULL");
     }
     let resolve = |column_use, list: &[String]| -> Result<Vec<String>> {
-        list.iter().map(|name| find(column_use, name, &names).map(|at| names[at].clone())).collect()
+        list.iter().map(|name| find(column_use, name, &index).map(|at| names[at].clone())).collect()
     };
     let mut table = Table { columns, ..table.clone() };
     let key = resolve(ColumnUse::PrimaryKey, &options.primary_key)?;
     if !key.is_empty() {
-        let is_rowid =
-            |column: &Column| key == [column.name.clone()] && column.declaration.starts_with("INTEGER");
+        let is_rowid = |Column { name, declaration, .. }: &Column| {
+            let declared =
+                declaration.split_once(" NOT NULL").map_or(declaration.as_str(), |(declared, _)| declared);
+            key == [name.clone()] && declared.eq_ignore_ascii_case("INTEGER")
+        };
         table.columns.iter_mut().for_each(|column| column.rejects_null = is_rowid(column));
         table.constraints.push(format!("PRIMARY KEY ({})", quote_names(&key)));
     }
@@ -174,6 +259,15 @@ pub(crate) fn widen_to_real(table: &Table, columns: &BTreeSet<usize>) -> Table {
     table
 }
 
+/// Lets the columns of numeric affinity at these indexes take only numbers that can be given back one by one.
+pub(crate) fn make_exact(table: &mut Table, columns: &BTreeSet<usize>) {
+    for at in columns {
+        if let Expr::Typed { to, .. } = &mut table.columns[*at].value {
+            *to = Type::ExactNumeric;
+        }
+    }
+}
+
 /// Checks that no two names are equal for SQLite, which ignores ASCII case.
 fn check_distinct_names(names: &[String]) -> Result<()> {
     let mut seen = HashSet::new();
@@ -194,8 +288,9 @@ pub(crate) fn match_existing(
     options: &HeaderColumns,
     table: &Table,
     existing: &[ExistingColumn],
+    keys: &ExistingKeys,
 ) -> Result<Table> {
-    check_matches_existing(options, table, existing)?;
+    check_matches_existing(options, table, existing, keys)?;
     check_distinct_names(&columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>())?;
     let mut alterations = Vec::new();
     let column = |column: Column| match existing.iter().find(|existing| existing.has_name(&column.name)) {
@@ -229,9 +324,13 @@ pub(crate) fn match_existing(
     Ok(Table { columns, alterations, ..table.clone() })
 }
 
-/// Checks that the options describe the existing table: they may repeat its primary key, and ask for nothing else that is
-/// declared with a table.
-fn check_matches_existing(options: &HeaderColumns, table: &Table, existing: &[ExistingColumn]) -> Result<()> {
+/// Checks that the options describe the existing table: what they ask for, it has.
+fn check_matches_existing(
+    options: &HeaderColumns,
+    table: &Table,
+    existing: &[ExistingColumn],
+    keys: &ExistingKeys,
+) -> Result<()> {
     let mut key: Vec<_> = existing.iter().filter(|column| column.primary_key_position > 0).collect();
     key.sort_by_key(|column| column.primary_key_position);
     let is_key = |names: &[String]| {
@@ -240,16 +339,12 @@ fn check_matches_existing(options: &HeaderColumns, table: &Table, existing: &[Ex
     let auto_id = options.auto_id.as_slice();
     let has_auto_id =
         auto_id.is_empty() || (is_key(auto_id) && key[0].declared_type.eq_ignore_ascii_case("INTEGER"));
-    let has_more =
-        [&table.constraints, &table.indexes, &options.not_null].iter().any(|list| !list.is_empty())
-            || [&options.unique, &options.indexes].iter().any(|lists| !lists.is_empty());
-    let message = if has_more || table.is_strict || table.is_without_rowid {
-        format!(
-            "the table {:?} already exists: constraints and indexes can only be given for a new table",
-            table.name
-        )
+    let key_names: Vec<_> = key.iter().map(|column| column.name.as_str()).collect();
+    let missing = missing(options, table, existing, keys, &key_names);
+    let message = if !missing.is_empty() {
+        format!("the table {:?} already exists, and it lacks {}", table.name, missing.join(", "))
     } else if !has_auto_id || !(options.primary_key.is_empty() || is_key(&options.primary_key)) {
-        let key = match key.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ") {
+        let key = match key_names.join(", ") {
             key if key.is_empty() => "it has none".to_owned(),
             key => format!("it is ({key})"),
         };
@@ -260,17 +355,73 @@ fn check_matches_existing(options: &HeaderColumns, table: &Table, existing: &[Ex
     Err(Kind::Usage(message).into())
 }
 
+/// What the options ask for and the existing table does not have, in words.
+fn missing(
+    options: &HeaderColumns,
+    table: &Table,
+    existing: &[ExistingColumn],
+    keys: &ExistingKeys,
+    key: &[&str],
+) -> Vec<String> {
+    let is_same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
+    let mut missing = Vec::new();
+    for name in &options.not_null {
+        let is_not_null =
+            |column: &ExistingColumn| column.has_name(name) && (column.is_not_null || column.is_rowid);
+        if !existing.iter().any(is_not_null) {
+            missing.push(format!("NOT NULL for column {name:?}"));
+        }
+    }
+    for columns in &options.unique {
+        // The order of the columns makes no difference.
+        let has_all = |found: &[&str]| {
+            found.len() == columns.len()
+                && columns.iter().all(|name| found.iter().any(|other| is_same(name, other)))
+        };
+        let is_met = |index: &ExistingIndex| {
+            index.is_unique && has_all(&index.columns.iter().map(String::as_str).collect::<Vec<_>>())
+        };
+        if !has_all(key) && !keys.indexes.iter().any(is_met) {
+            missing.push(format!("a UNIQUE constraint on ({})", columns.join(", ")));
+        }
+    }
+    for columns in &options.indexes {
+        let is_met = |index: &ExistingIndex| {
+            index.columns.len() >= columns.len()
+                && columns.iter().zip(&index.columns).all(|(name, other)| is_same(name, other))
+        };
+        if !keys.indexes.iter().any(is_met) {
+            missing.push(format!("an index on ({})", columns.join(", ")));
+        }
+    }
+    let others = [
+        (table.is_strict && !keys.is_strict, "STRICT"),
+        (table.is_without_rowid && !keys.is_without_rowid, "WITHOUT ROWID"),
+        (!table.constraints.is_empty(), "the constraints of the plan"),
+        (!table.indexes.is_empty(), "the indexes of the plan"),
+    ];
+    missing.extend(others.iter().filter(|(is_missing, _)| *is_missing).map(|(_, what)| (*what).to_owned()));
+    missing
+}
+
 /// `column` with the declaration of an `existing` column, which must not alter its values.
 fn with_declared_type(column: &Column, existing: &ExistingColumn) -> Column {
     let to = match ColumnAffinity::from_declared_type(&existing.declared_type) {
-        ColumnAffinity::Integer | ColumnAffinity::Numeric => Some(Type::NumericAffinity),
-        ColumnAffinity::Real => Some(Type::RealAffinity),
+        // The rowid and a STRICT table take no TEXT.
+        ColumnAffinity::Integer if existing.is_rowid || existing.is_strict => Some(Type::Integer),
+        ColumnAffinity::Integer => Some(Type::ExactNumeric),
+        ColumnAffinity::Numeric => Some(Type::NumericAffinity),
+        ColumnAffinity::Real => Some(Type::Real),
         ColumnAffinity::Text | ColumnAffinity::Blob => None,
     };
     let typed = |expr: Box<Expr>, to| Expr::Typed { expr, to, on_mismatch: OnMismatch::Reject };
     let value = match (&column.value, to) {
-        // The user asked for this type.
-        (Expr::Typed { on_mismatch: OnMismatch::Reject, .. }, _) => column.value.clone(),
+        // The user asked for this type. The column would convert TEXT.
+        (Expr::Typed { on_mismatch: OnMismatch::Reject, to: requested, .. }, to)
+            if *requested != Type::Text || to.is_none() =>
+        {
+            column.value.clone()
+        }
         (Expr::Typed { expr, .. }, None) => (**expr).clone(),
         (Expr::Typed { expr, .. }, Some(to)) => typed(expr.clone(), to),
         (expr, Some(to)) => typed(Box::new(expr.clone()), to),

@@ -4,6 +4,7 @@
 //! there is an equivalent one.
 
 use super::compile::compile;
+use super::names::{RECORD_FUNCTIONS, suggestion};
 use super::rewrite::Rewriter;
 use super::unsupported::Unsupported;
 use crate::eval::sqlite::{InputColumn, Session};
@@ -23,13 +24,21 @@ pub(crate) fn lower(expr: &ast::Expr) -> Result<Expr, Unsupported> {
         return Err(unsupported);
     }
     let (text, inputs) = (sqlite_expr.to_string(), rewriter.inputs);
-    let columns = inputs.iter().map(|(name, expr)| {
-        let is_text = matches!(expr, Expr::Field(_));
-        InputColumn { name: name.clone(), is_text }
+    let columns = inputs.iter().map(|(name, expr)| InputColumn::new(name, expr));
+    let checked = Session::open(&columns.collect::<Vec<_>>()).and_then(|session| {
+        session.check(&text).map_err(|message| match message.strip_prefix("no such function: ") {
+            Some(name) => {
+                let known = session.functions().into_iter().chain(RECORD_FUNCTIONS.map(str::to_owned));
+                let suggestion = suggestion(name, &known.collect::<Vec<_>>());
+                format!("{message}{suggestion}")
+            }
+            None => message,
+        })
     });
-    let checked = Session::open(&columns.collect::<Vec<_>>()).and_then(|session| session.check(&text));
     if let Err(message) = checked {
-        let span = function_span(&message, &rewriter.functions).unwrap_or_else(|| expr.span());
+        // The suggestion may name another function of the expression.
+        let error = message.split(" (did you mean").next().unwrap_or_default();
+        let span = function_span(error, &rewriter.functions).unwrap_or_else(|| expr.span());
         return Err(Unsupported { reason: message, span });
     }
     Ok(match compile(expr) {
@@ -62,7 +71,7 @@ mod tests {
     fn text(sql: &str) -> String {
         match lower_text(sql) {
             Ok(Expr::Sql(SqlExpr { text, .. })) => text,
-            Ok(Expr::Field(name)) => format!("{name:?}"),
+            Ok(Expr::Column(name)) => format!("{name:?}"),
             other => panic!("{sql}: {other:?}"),
         }
     }
@@ -80,7 +89,13 @@ mod tests {
             ("substr(a, 1, 2)", r#"substr("a", 1, 2)"#),
             ("record_number() + 1", r#"(+"record_number() at 1:1") + 1"#),
             ("upper(a + 1)", r#"upper(CAST("a" + 1 AS TEXT))"#),
-            ("lower(a)", r#"lower("a")"#),
+            ("lower(a)", r#"lower(CAST("a" AS TEXT))"#),
+            ("upper('a')", "upper('a')"),
+            ("try_integer(a) + a", r#"try_integer("field a") + "a""#),
+            ("try_real((a))", r#"try_real(("field a"))"#),
+            ("try_date(a, b)", r#"try_date("field a", CAST("b" AS TEXT))"#),
+            ("hash64(a, a || b)", r#"hash64("field a", CAST("a" || "b" AS TEXT))"#),
+            ("hash64(a) || [field a]", r#"hash64("field a") || "field a'""#),
             ("date('now', a)", r#"date((+"now()"), "a")"#),
             ("strftime('%Y')", r#"strftime('%Y', (+"now()"))"#),
             ("1 + strftime()", "1 + strftime()"),
@@ -154,6 +169,18 @@ mod tests {
             ("other.a", "no such column: other.a".to_owned(), 1),
             ("1 + uuid7(a)", "wrong number of arguments to function uuid7()".to_owned(), 5),
             ("1 + nosuch(a)", "no such function: nosuch".to_owned(), 5),
+            (
+                "1 + strptime(a, '%Y')",
+                "no such function: strptime (did you mean \"try_date\"?)".to_owned(),
+                5,
+            ),
+            ("try_intger(a)", "no such function: try_intger (did you mean \"try_integer\"?)".to_owned(), 1),
+            ("uuid_7()", "no such function: uuid_7 (did you mean \"uuid7\"?)".to_owned(), 1),
+            (
+                "1 + try_date(a, 'YYYY')",
+                "the format \"YYYY\" of try_date() has no directive such as %Y".to_owned(),
+                5,
+            ),
             ("1 + substr(a)", "wrong number of arguments to function substr()".to_owned(), 5),
             ("1 + instr(a)", "wrong number of arguments to function instr()".to_owned(), 5),
             ("group_concat(a, ',')", row_by_row("group_concat() is an aggregate function"), 1),

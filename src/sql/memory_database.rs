@@ -1,5 +1,7 @@
 //! An in-memory database that validates the statements of a pipeline and reports what they create.
 
+use crate::plan::ConflictClause;
+use crate::schema::ddl::{quote_name, quote_names};
 use crate::types::register_math_functions;
 use rusqlite::Connection;
 
@@ -65,6 +67,34 @@ impl MemoryDatabase {
     pub(crate) fn last_created(&self, kind: &str) -> Result<String, StatementError> {
         let sql = "SELECT name FROM sqlite_schema WHERE type = ?1 AND name NOT LIKE 'sqlite%' ORDER BY rowid DESC LIMIT 1";
         self.0.query_row(sql, [kind], |row| row.get(0)).map_err(StatementError::from)
+    }
+
+    /// The SQL of the most recently created object of type `kind`, as SQLite stores it.
+    ///
+    /// # Errors
+    /// As [`MemoryDatabase::last_created`].
+    pub(crate) fn last_created_sql(&self, kind: &str) -> Result<String, StatementError> {
+        let sql =
+            "SELECT sql FROM sqlite_schema WHERE type = ?1 AND sql IS NOT NULL ORDER BY rowid DESC LIMIT 1";
+        self.0.query_row(sql, [kind], |row| row.get(0)).map_err(StatementError::from)
+    }
+
+    /// Checks that an INSERT into `table` may have this clause.
+    ///
+    /// # Errors
+    /// The error of SQLite.
+    pub(crate) fn check_conflict_clause(
+        &self,
+        table: &str,
+        clause: &ConflictClause,
+    ) -> Result<(), StatementError> {
+        let columns = self.columns(table)?;
+        let names = quote_names(columns.iter().map(|column| &column.name));
+        let values = vec!["NULL"; columns.len()].join(", ");
+        let ConflictClause { sql, condition } = clause;
+        let filter = condition.as_ref().map_or(String::new(), |condition| format!(" WHERE {condition}"));
+        let insert = format!("INSERT INTO {} ({names}) VALUES ({values}) {sql}{filter}", quote_name(table));
+        self.0.prepare(&insert).map(drop).map_err(StatementError::from)
     }
 
     /// The columns of `table` that accept values: all except generated columns.

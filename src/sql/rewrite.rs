@@ -4,7 +4,7 @@
 //! `uuid4()`, and the current time become columns of `input`, computed once for each occurrence.
 
 use super::dialect::is_hex_integer;
-use super::names::{column_name, function_name, hex_integer, record_function};
+use super::names::{column_name, field_argument, function_name, hex_integer, record_function};
 use super::unsupported::{ROW_BY_ROW, Unsupported};
 use crate::plan::Expr;
 use crate::schema::ddl::quote_name;
@@ -37,14 +37,16 @@ const AGGREGATES: [&str; 18] = [
     "first_value",
 ];
 
-/// Functions that take only TEXT. Arguments of other types are cast.
-const TEXT_FUNCTIONS: [&str; 4] = ["upper", "lower", "slug", "try_date"];
+/// Functions whose arguments are cast to TEXT.
+const TEXT_FUNCTIONS: [&str; 5] = ["upper", "lower", "slug", "try_date", "hash64"];
 
 /// Rewrites an expression for SQLite.
 #[derive(Default)]
 pub(super) struct Rewriter {
     /// The columns of `input` that the expression reads, each with its value.
     pub(super) inputs: Vec<(String, Expr)>,
+    /// The positions of the columns whose fields are read, whatever the type of the column.
+    field_spans: Vec<Span>,
     /// The functions that the expression calls, with their positions.
     pub(super) functions: Vec<(String, Span)>,
 }
@@ -86,7 +88,9 @@ impl VisitorMut for Rewriter {
                 if let Err(reason) = check_function(function) {
                     return ControlFlow::Break(Unsupported { reason, span });
                 }
-                self.functions.extend(function_name(function).map(|name| (name, span)));
+                let name = function_name(function).unwrap_or_default();
+                self.field_spans.extend(field_arguments(&name, function).map(Spanned::span));
+                self.functions.push((name, span));
             }
             _ => {}
         }
@@ -104,7 +108,10 @@ impl VisitorMut for Rewriter {
     fn post_visit_expr(&mut self, expr: &mut ast::Expr) -> ControlFlow<Unsupported> {
         let column = column_name(expr).map(str::to_owned);
         if let Some(name) = column {
-            *expr = self.input_column(name.clone(), Expr::Field(name));
+            *expr = match self.field_spans.contains(&expr.span()) {
+                true => self.input_column(format!("field {name}"), Expr::Field(name)),
+                false => self.input_column(name.clone(), Expr::Column(name)),
+            };
             return ControlFlow::Continue(());
         }
         match expr {
@@ -128,7 +135,7 @@ impl VisitorMut for Rewriter {
                 } else if let Some(time_use) = time_use(&name) {
                     self.fix_time(function, time_use);
                 } else if TEXT_FUNCTIONS.contains(&name.as_str()) {
-                    cast_arguments_to_text(function);
+                    cast_arguments_to_text(&name, function);
                 }
             }
             _ => {}
@@ -146,7 +153,11 @@ impl Rewriter {
                 self.inputs.push((name.clone(), expr));
                 break;
             };
-            if *value == expr || matches!((value, &expr), (Expr::Field(_), Expr::Field(_))) {
+            let is_same_column = matches!(
+                (value, &expr),
+                (Expr::Field(_), Expr::Field(_)) | (Expr::Column(_), Expr::Column(_))
+            );
+            if *value == expr || is_same_column {
                 name.clone_from(other);
                 break;
             }
@@ -269,22 +280,47 @@ fn check_function(function: &Function) -> Result<(), String> {
         Err(format!("{name}() is an aggregate function: {ROW_BY_ROW}"))
     } else if record_function(&name).is_some() && arguments > 0 {
         Err(format!("wrong number of arguments to function {name}()"))
+    } else if let ("try_date", Some(format)) = (name.as_str(), text_argument(function, 1))
+        && !format.contains('%')
+    {
+        Err(format!("the format {format:?} of try_date() has no directive such as %Y"))
     } else {
         Ok(())
     }
 }
 
-/// Casts arguments that may not be TEXT.
-fn cast_arguments_to_text(function: &mut Function) {
+/// The argument at `index` of a call, if it is a text literal.
+fn text_argument(function: &Function, index: usize) -> Option<&str> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    match list.args.get(index)? {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(ast::Expr::Value(value))) => match &value.value {
+            Value::SingleQuotedString(text) => Some(text),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The arguments of a call that are columns whose field the function `name` reads.
+fn field_arguments<'f>(name: &str, function: &'f Function) -> impl Iterator<Item = &'f ast::Expr> {
+    let arguments = match &function.args {
+        FunctionArguments::List(list) => list.args.as_slice(),
+        _ => &[],
+    };
+    arguments.iter().enumerate().filter_map(move |(index, argument)| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => field_argument(name, index, expr).map(|_| expr),
+        _ => None,
+    })
+}
+
+/// Casts the arguments of a call that may not be TEXT.
+fn cast_arguments_to_text(name: &str, function: &mut Function) {
     let FunctionArguments::List(list) = &mut function.args else { return };
-    for argument in &mut list.args {
+    for (index, argument) in list.args.iter_mut().enumerate() {
         let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = argument else { continue };
-        let is_text = match expr {
-            ast::Expr::Identifier(_) => true,
-            ast::Expr::Value(value) => matches!(value.value, Value::SingleQuotedString(_)),
-            _ => false,
-        };
-        if !is_text {
+        let is_literal =
+            matches!(expr, ast::Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_)));
+        if !is_literal && field_argument(name, index, expr).is_none() {
             *expr = ast::Expr::Cast {
                 kind: ast::CastKind::Cast,
                 expr: Box::new(expr.clone()),

@@ -168,6 +168,38 @@ impl<'s> Fragment<'s> {
         self.significant_tokens().find(has_text).map(|token| token.span)
     }
 
+    /// The ON CONFLICT clause at the end of an INSERT: its text without WHERE, the condition of its WHERE, and its position.
+    /// `None` if there is none, or several.
+    pub(super) fn conflict_clause(self) -> Option<(String, Option<String>, Span)> {
+        let is_word = |token: &TokenWithSpan, word: &str| match &token.token {
+            Token::Word(found) => found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word),
+            _ => false,
+        };
+        let (mut depth, mut start, mut condition, mut last_on) = (0, None, None, None);
+        let mut is_after_set = false;
+        for (at, token) in self.tokens.iter().enumerate() {
+            match token.token {
+                Token::LParen => depth += 1,
+                Token::RParen => depth -= 1,
+                Token::Whitespace(_) => continue,
+                _ if depth == 0 && is_word(token, "CONFLICT") && last_on.is_some() => {
+                    if start.is_some() {
+                        return None;
+                    }
+                    start = last_on;
+                }
+                // The WHERE before SET belongs to the index.
+                _ if depth == 0 && start.is_some() && is_word(token, "SET") => is_after_set = true,
+                _ if depth == 0 && is_after_set && is_word(token, "WHERE") => condition = Some(at),
+                _ => {}
+            }
+            last_on = is_word(token, "ON").then_some(at);
+        }
+        let (start, end) = (start?, condition.unwrap_or(self.tokens.len()));
+        let condition = condition.map(|at| self.slice(at + 1..self.tokens.len()).text().to_owned());
+        Some((self.slice(start..end).text().to_owned(), condition, self.tokens[start].span))
+    }
+
     /// The fragment of a range of tokens.
     fn slice(self, range: std::ops::Range<usize>) -> Self {
         Self { tokens: &self.tokens[range], ..self }

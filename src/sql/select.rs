@@ -1,16 +1,16 @@
 //! Parses `INSERT INTO ... SELECT ... FROM input [WHERE ...]`, and rejects what a pipeline does not support.
 
 use super::lower::lower;
-use super::names::column_name;
+use super::names::{function_name, plain_column};
 use super::script::Fragment;
 use super::unsupported::{ROW_BY_ROW, Unsupported};
 use crate::error::Result;
-use crate::plan::{ColumnRef, Expr, SelectItem};
+use crate::plan::{ColumnRef, ConflictClause, Expr, SelectItem};
 use crate::types::ColumnAffinity;
 use sqlparser::ast::{
-    self, BinaryOperator, Distinct, GroupByExpr, Ident, Insert, ObjectName, Query, Select,
-    SelectItemQualifiedWildcardKind, SetExpr, Spanned, Statement, TableFactor, TableObject,
-    visit_expressions, visit_expressions_mut,
+    self, BinaryOperator, Distinct, GroupByExpr, Ident, InTarget, Insert, ObjectName, OnConflictAction,
+    OnInsert, Query, Select, SelectItemQualifiedWildcardKind, SetExpr, Spanned, Statement, TableFactor,
+    TableObject, UnaryOperator, visit_expressions, visit_expressions_mut,
 };
 use sqlparser::tokenizer::Span;
 use std::ops::ControlFlow;
@@ -52,6 +52,15 @@ pub(super) struct InsertSelect {
     pub(super) selection: Selection,
     /// Position of the SELECT.
     pub(super) span: Span,
+    pub(super) conflict: Option<Conflict>,
+}
+
+/// The ON CONFLICT clause of an INSERT.
+pub(super) struct Conflict {
+    /// True for DO UPDATE, false for DO NOTHING.
+    pub(super) updates: bool,
+    pub(super) clause: ConflictClause,
+    pub(super) span: Span,
 }
 
 /// Parses the INSERT of a pipeline.
@@ -73,10 +82,40 @@ pub(super) fn insert(fragment: Fragment<'_>) -> Result<InsertSelect> {
         let span = fragment.find_token(part.split_whitespace().next().unwrap_or_default()).unwrap_or(span);
         return Err(fragment.error_at(span, format!("{part} is not supported in a pipeline")));
     }
+    let conflict = conflict(&insert, fragment)?;
     let items = select.projection.into_iter().map(|item| (item, fragment)).collect();
     let condition = select.selection.map(|condition| (condition, fragment));
     let selection = lower_selection(items, condition, &input)?;
-    Ok(InsertSelect { table, columns, selection, span })
+    Ok(InsertSelect { table, columns, selection, span, conflict })
+}
+
+/// The ON CONFLICT clause of an INSERT, as it is written.
+fn conflict(insert: &Insert, fragment: Fragment<'_>) -> Result<Option<Conflict>> {
+    let Some(OnInsert::OnConflict(parsed)) = &insert.on else { return Ok(None) };
+    let Some((sql, condition, span)) = fragment.conflict_clause() else {
+        return Err(fragment.error("expected one ON CONFLICT clause"));
+    };
+    let mut function = None;
+    let _ = visit_expressions(parsed, |expr| match expr {
+        ast::Expr::Function(called) if is_redefined(called) => {
+            function = Some(called.name.to_string());
+            ControlFlow::Break(())
+        }
+        _ => ControlFlow::Continue(()),
+    });
+    if let Some(name) = function {
+        let reason = format!(
+            "{name}() is not available in ON CONFLICT: compute its value in SELECT, and use excluded"
+        );
+        return Err(fragment.error_at(span, reason));
+    }
+    let updates = matches!(parsed.action, OnConflictAction::DoUpdate(_));
+    Ok(Some(Conflict { updates, clause: ConflictClause { sql, condition }, span }))
+}
+
+/// True for SQLite's functions that have another meaning in a pipeline.
+fn is_redefined(function: &ast::Function) -> bool {
+    function_name(function).is_some_and(|name| matches!(name.as_str(), "upper" | "lower"))
 }
 
 /// The text of the INSERT with only the supported clauses. It equals that of the whole statement if there are no others.
@@ -98,7 +137,8 @@ fn supported_text(insert: &Insert, select: &Select) -> String {
         _ => String::new(),
     };
     let filter = select.selection.as_ref().map_or(String::new(), |filter| format!(" WHERE {filter}"));
-    format!("INSERT INTO {} {columns}SELECT {all}{items} FROM {input}{filter}", insert.table)
+    let conflict = insert.on.as_ref().map_or(String::new(), ToString::to_string);
+    format!("INSERT INTO {} {columns}SELECT {all}{items} FROM {input}{filter}{conflict}", insert.table)
 }
 
 /// The first words of `all` that are not in `part`; `None` if the texts are equal.
@@ -163,7 +203,7 @@ fn lower_selection(
         };
         remove_qualifier(&mut expr, input);
         let declaration = declared_type(&expr);
-        let column = plain_column(&expr);
+        let column = plain_column(&expr).map(str::to_owned);
         let default_name = || column.clone().unwrap_or_else(|| fragment.text().to_owned());
         let name = alias.unwrap_or_else(default_name);
         let value = lower_expr(expr, fragment)?;
@@ -186,6 +226,7 @@ fn lower_selection(
 
 /// Adds the references to columns of the input in `expr`.
 fn add_column_refs(column_refs: &mut Vec<ColumnRef>, expr: &ast::Expr, fragment: Fragment<'_>) {
+    let numbers = number_columns(expr);
     let _ = visit_expressions(expr, |expr| {
         let (column, span, is_boolean_literal) = match expr {
             ast::Expr::Identifier(name) => (name.value.clone(), name.span, false),
@@ -194,9 +235,56 @@ fn add_column_refs(column_refs: &mut Vec<ColumnRef>, expr: &ast::Expr, fragment:
             }
             _ => return ControlFlow::<()>::Continue(()),
         };
-        column_refs.push(ColumnRef { column, place: fragment.place(span), is_boolean_literal });
+        let (place, is_number) = (fragment.place(span), numbers.contains(&span));
+        column_refs.push(ColumnRef { column, place, is_boolean_literal, is_number });
         ControlFlow::Continue(())
     });
+}
+
+/// The positions of the columns that are compared or computed with a number in `expr`.
+fn number_columns(expr: &ast::Expr) -> Vec<Span> {
+    let mut spans = Vec::new();
+    let mut add = |operands: &[&ast::Expr]| {
+        spans.extend(
+            operands.iter().filter(|operand| plain_column(operand).is_some()).map(|operand| operand.span()),
+        );
+    };
+    let _ = visit_expressions(expr, |expr| {
+        match expr {
+            ast::Expr::BinaryOp { left, op, right } if is_arithmetic(op) => add(&[left, right]),
+            ast::Expr::BinaryOp { left, op, right } if is_comparison(op) && is_number(right) => add(&[left]),
+            ast::Expr::BinaryOp { left, op, right } if is_comparison(op) && is_number(left) => add(&[right]),
+            ast::Expr::Between { expr, low, high, .. } if is_number(low) || is_number(high) => add(&[expr]),
+            ast::Expr::In { expr, target: InTarget::List(list), .. } if list.iter().any(is_number) => {
+                add(&[expr])
+            }
+            ast::Expr::UnaryOp { op: UnaryOperator::Minus, expr } => add(&[expr]),
+            _ => {}
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    spans
+}
+
+fn is_arithmetic(op: &BinaryOperator) -> bool {
+    use BinaryOperator as B;
+    matches!(op, B::Plus | B::Minus | B::Multiply | B::Divide | B::Modulo)
+}
+
+fn is_comparison(op: &BinaryOperator) -> bool {
+    use BinaryOperator as B;
+    matches!(op, B::Eq | B::NotEq | B::Lt | B::LtEq | B::Gt | B::GtEq)
+}
+
+/// True for a number, and for the result of arithmetic.
+fn is_number(expr: &ast::Expr) -> bool {
+    match expr {
+        ast::Expr::Nested(inner) => is_number(inner),
+        ast::Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr } => is_number(expr),
+        ast::Expr::BinaryOp { op, .. } => is_arithmetic(op),
+        ast::Expr::Value(value) => matches!(value.value, ast::Value::Number(..)),
+        _ => false,
+    }
 }
 
 /// Splits a condition at AND. SQLite evaluates these terms separately, too, up to the first that is not true.
@@ -219,14 +307,6 @@ fn is_constant(expr: &Expr) -> bool {
     }
 }
 
-/// The name of the column of `input` if `expr` is only that, possibly in parentheses.
-fn plain_column(expr: &ast::Expr) -> Option<String> {
-    match expr {
-        ast::Expr::Nested(inner) => plain_column(inner),
-        expr => column_name(expr).map(str::to_owned),
-    }
-}
-
 /// The declared type of an expression that is not a column, as in CREATE TABLE ... AS: that of a CAST, otherwise empty
 /// ([CREATE TABLE](https://sqlite.org/lang_createtable.html), section 2.1).
 fn declared_type(expr: &ast::Expr) -> &'static str {
@@ -246,10 +326,10 @@ fn insert_target(insert: &Insert) -> Checked<(Ident, &Query)> {
         let reason = "INSERT OR ... and REPLACE are not supported in a pipeline: a row that violates a constraint ends the load or is rejected";
         return unsupported(span, reason);
     }
-    if insert.on.is_some() {
+    if let Some(OnInsert::DuplicateKeyUpdate(_)) = &insert.on {
         return unsupported(
             span,
-            "ON CONFLICT is not supported in a pipeline: a row that violates a constraint ends the load or is rejected",
+            "SQLite has no ON DUPLICATE KEY UPDATE: use ON CONFLICT (key) DO UPDATE SET",
         );
     }
     if let Some(returning) = &insert.returning {

@@ -11,15 +11,17 @@
 
 use crate::batch::{Rows, Value};
 use crate::error::{Error, PlanError, Reason, Result};
-use crate::plan::{OnConflict, Table};
+use crate::plan::{ConflictClause, OnConflict, Table};
 use crate::schema::ddl::{quote_name, quote_names};
 use crate::write::{Appended, Encoder, WriteFailure, Writer};
+use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, ffi};
 use std::ffi::{CStr, c_int};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::ptr::{NonNull, null_mut};
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Inserts rows through SQLite.
 #[derive(Debug)]
@@ -37,7 +39,12 @@ pub struct Statements<'c> {
     many_rows: usize,
     many: Insert<'c>,
     one: Insert<'c>,
+    /// The number of rows that an ON CONFLICT clause has updated, failed statements included.
+    updates: Arc<AtomicU64>,
 }
+
+/// The SQL function that counts the rows which an ON CONFLICT clause updates. Its value is true.
+const COUNT_UPDATE: &str = "sqload_count_update";
 
 impl<'c> Statements<'c> {
     /// Prepares statements that insert up to `batch_rows` rows into `table`, which exists.
@@ -60,7 +67,11 @@ impl<'c> Statements<'c> {
             connection.pragma_query_value(None, "journal_mode", |row| Ok(row.get::<_, String>(0)? != "off"));
         let with_fail = "SELECT count(*) > 0 FROM sqlite_schema WHERE sql LIKE '%fail%'";
         let may_keep = connection.query_row(with_fail, [], |row| row.get(0));
-        let key = column_names(connection, table, "pk ORDER BY pk").map_err(failed)?;
+        let key = match table.conflict_clause {
+            Some(_) => Vec::new(),
+            None => column_names(connection, table, "pk ORDER BY pk").map_err(failed)?,
+        };
+        let updates = count_updates(connection).map_err(failed)?;
         let conflict = conflict_sql(table, &key)?;
         let kept = kept_columns(connection, table).map_err(failed)?;
         let prepare = |rows: usize| {
@@ -82,6 +93,7 @@ impl<'c> Statements<'c> {
             many_rows,
             many: prepare(many_rows)?,
             one: prepare(1)?,
+            updates,
         })
     }
 }
@@ -103,6 +115,7 @@ impl Statements<'_> {
             if self.may_keep { self.connection.execute_batch(sql).map_err(failed) } else { Ok(()) }
         };
         savepoint("SAVEPOINT statement")?;
+        let updates_before = self.updates.load(Ordering::Relaxed);
         let inserted = insert.run(rows, range);
         if !self.connection.is_autocommit() {
             savepoint(match inserted {
@@ -119,6 +132,7 @@ impl Statements<'_> {
         match inserted {
             Ok(()) => {
                 appended.ignored += row_count.saturating_sub(self.connection.changes());
+                appended.updated += self.updates.load(Ordering::Relaxed) - updates_before;
                 Ok(None)
             }
             // ON CONFLICT ROLLBACK ends the whole transaction.
@@ -148,6 +162,17 @@ impl Statements<'_> {
     }
 }
 
+/// Registers [`COUNT_UPDATE`], and returns its counter.
+fn count_updates(connection: &Connection) -> rusqlite::Result<Arc<AtomicU64>> {
+    let updates = Arc::new(AtomicU64::new(0));
+    let counter = updates.clone();
+    connection.create_scalar_function(COUNT_UPDATE, 0, FunctionFlags::SQLITE_UTF8, move |_| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Ok(true)
+    })?;
+    Ok(updates)
+}
+
 /// The names of the columns of the table for which `condition` holds; it may end with ORDER BY.
 fn column_names(connection: &Connection, table: &Table, condition: &str) -> rusqlite::Result<Vec<String>> {
     let sql = format!("SELECT name FROM pragma_table_info(?1) WHERE {condition}");
@@ -156,7 +181,7 @@ fn column_names(connection: &Connection, table: &Table, condition: &str) -> rusq
 
 /// The NOT NULL columns that are not loaded and have no default. An upsert keeps their values.
 fn kept_columns(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<String>> {
-    if table.on_conflict != OnConflict::Update {
+    if table.on_conflict != OnConflict::Update || table.conflict_clause.is_some() {
         return Ok(Vec::new());
     }
     let needed = "\"notnull\" AND dflt_value IS NULL AND NOT pk ORDER BY cid";
@@ -170,6 +195,15 @@ fn kept_columns(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<
 /// # Errors
 /// [`PlanError`] if rows are to be updated and the table has no primary key that is loaded.
 fn conflict_sql(table: &Table, key: &[String]) -> Result<String> {
+    if let Some(ConflictClause { sql, condition }) = &table.conflict_clause {
+        return Ok(match (table.on_conflict, condition) {
+            (OnConflict::Update, Some(condition)) => {
+                format!(" {sql} WHERE ({condition}) AND {COUNT_UPDATE}()")
+            }
+            (OnConflict::Update, None) => format!(" {sql} WHERE {COUNT_UPDATE}()"),
+            _ => format!(" {sql}"),
+        });
+    }
     let is_loaded = |name: &String| table.columns.iter().any(|column| column.name == *name);
     match table.on_conflict {
         OnConflict::Reject => Ok(String::new()),
@@ -186,7 +220,11 @@ fn conflict_sql(table: &Table, key: &[String]) -> Result<String> {
             let set =
                 others.map(|column| quote_name(&column.name)).map(|name| format!("{name} = excluded.{name}"));
             let set = set.collect::<Vec<_>>().join(", ");
-            let action = if set.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {set}") };
+            let action = if set.is_empty() {
+                "NOTHING".to_owned()
+            } else {
+                format!("UPDATE SET {set} WHERE {COUNT_UPDATE}()")
+            };
             Ok(format!(" ON CONFLICT ({}) DO {action}", quote_names(key)))
         }
     }

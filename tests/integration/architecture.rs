@@ -47,6 +47,7 @@ fn each_dependency_has_one_home() {
     only_in("memmap2::", &["input"]);
     only_in("bumpalo::", &["batch/arena.rs"]);
     only_in("memchr::", &["format/csv"]);
+    only_in("use bytes::", &["engine", "format/csv/split.rs", "input"]);
     only_in("libc::", &["files/descriptors.rs", "input/sigbus.rs"]);
     only_in("tempfile::", &["files/staged.rs", "input"]);
     for decoder in ["flate2::", "zstd::", "bzip2::", "liblzma::", "zip::", "encoding_rs::"] {
@@ -88,6 +89,7 @@ fn each_dependency_has_one_home() {
         ],
     );
     only_in("glob::", &["input/paths.rs"]);
+    only_in("zmij::", &["types/numbers.rs"]);
     only_in("sqlparser::", &["sql"]);
     only_in("strsim::", &["error"]);
     only_in("indexmap::", &["eval/compile.rs"]);

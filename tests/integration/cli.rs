@@ -66,7 +66,7 @@ fn usage_errors_exit_with_2_and_change_nothing() {
 }
 
 fn create(dir: &TestDir, options: &[&str]) -> String {
-    dir.run(&[&["create-file", "-o", "made.csv"], options].concat()).expect_code(0);
+    dir.run(&[&["create-file", "--force", "-o", "made.csv"], options].concat()).expect_code(0);
     String::from_utf8(dir.read("made.csv")).unwrap()
 }
 
@@ -129,7 +129,8 @@ fn create_file_replaces_an_existing_file() {
     assert_eq!(dir.file_names(), ["made.csv"]);
 }
 
-const ENDLESS_CREATE_FILE: [&str; 5] = ["create-file", "-o", "made.csv", "--number-rows", "100000000000"];
+const ENDLESS_CREATE_FILE: [&str; 6] =
+    ["create-file", "--force", "-o", "made.csv", "--number-rows", "100000000000"];
 
 #[test]
 fn interrupted_create_file_exits_with_130_and_keeps_the_old_file() {

@@ -95,7 +95,7 @@ fn the_reason_of_a_reject_names_the_constraint_and_the_position() {
         (2, 3, 8, "constraint", Some("a"), "UNIQUE constraint failed: in.a"),
         (3, 4, 12, "constraint", Some("b"), "NOT NULL constraint failed: in.b"),
         (5, 8, 23, "constraint", Some("a"), "UNIQUE constraint failed: in.a"),
-        (6, 9, 27, "field_count", None, "1 field, 2 expected"),
+        (6, 9, 27, "field_count", None, "1 field, 2 expected, separated by ','"),
     ];
     let expected = expected.map(|(record, line, offset, kind, column, message)| {
         (record, line, offset, kind.to_owned(), column.map(str::to_owned), message.to_owned())
@@ -138,7 +138,7 @@ fn constraints_of_an_existing_table_reject_rows() {
         (Some("a"), "UNIQUE constraint failed: t.a"),
         (None, "CHECK constraint failed: b <> 'no'"),
         (None, "UNIQUE constraint failed: t.b, t.c"),
-        (Some("a"), "cannot store TEXT value in INTEGER column t.a"),
+        (Some("a"), "the value \"q\" of column \"a\" is not an INTEGER"),
         (Some("a"), "NOT NULL constraint failed: t.a"),
     ];
     assert_eq!(found, expected.map(|(column, message)| (column.map(str::to_owned), message.to_owned())));
@@ -238,7 +238,7 @@ fn text_in_a_rowid_column_is_rejected() {
     dir.run(&[&["load", "in.csv", "out.db", "-t", "t", "--append"][..], &KEEP_REJECTS].concat())
         .expect_code(3);
     assert_eq!(dir.read("bad.csv"), b"a,b\nword,y\n");
-    assert_eq!(reasons(&dir)[0].5, "datatype mismatch");
+    assert_eq!(reasons(&dir)[0].5, "the value \"word\" of column \"a\" is not an INTEGER");
     let connection = dir.open("out.db");
     assert_eq!(rows_of(&connection, "SELECT b FROM t"), [[text("x")], [text("z")]]);
 }

@@ -4,8 +4,8 @@ use crate::common::{TestDir, load_with_each_writer, rows_of, text};
 use crate::naive;
 use proptest::prelude::*;
 use rusqlite::types::Value;
-use sqload::Loader;
 use sqload::plan::{Delimiter, Dialect, IfExists, OnError, Plan, WriterChoice};
+use sqload::{Kind, Loader};
 use std::num::NonZeroUsize;
 
 /// Asserts that both writers load `csv` as `expected`: the column names, then the rows, all of type TEXT.
@@ -169,7 +169,9 @@ proptest! {
         let delimiter = String::from_utf8_lossy(dialect.delimiter.as_bytes()).into_owned();
         let csv = format!("n1{delimiter}n2{delimiter}n3\n{body}");
         let (records, open) = naive::records(csv.as_bytes(), dialect);
-        let expected: Vec<Vec<Value>> = records[1..]
+        // The record with a quote that is never closed is rejected.
+        let closed = records.len() - usize::from(open.is_some());
+        let expected: Vec<Vec<Value>> = records[1..closed]
             .iter()
             .filter(|record| record.len() == 3)
             .map(|record| record.iter().map(|value| text(&String::from_utf8_lossy(value))).collect())
@@ -189,19 +191,18 @@ proptest! {
                 .on_error(OnError::Skip)
                 .jobs(NonZeroUsize::new(jobs).unwrap())
                 .chunk_bytes(NonZeroUsize::new(chunk_bytes).unwrap());
-            let loaded = loader.load(dir.path("in.csv"), dir.path("out.db"));
-            match (open, loaded) {
-                (None, Ok(report)) => {
+            match loader.load(dir.path("in.csv"), dir.path("out.db")) {
+                Ok(report) => {
                     prop_assert_eq!(report.records as usize, records.len() - 1);
                     let connection = dir.open("out.db");
                     prop_assert_eq!(&rows_of(&connection, "SELECT * FROM t ORDER BY rowid"), &expected);
                     drop(connection);
                     std::fs::remove_file(dir.path("out.db")).unwrap();
                 }
-                (Some(offset), Err(error)) => {
-                    prop_assert_eq!(error.position().map(|position| position.offset as usize), Some(offset));
+                Err(error) => {
+                    prop_assert!(matches!(error.kind(), Kind::NothingLoaded { .. }), "{}", error);
+                    prop_assert!(expected.is_empty());
                 }
-                (open, loaded) => prop_assert!(false, "{:?} {:?}", open, loaded),
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::common::{rows_of, text};
 use crate::twin::Case;
 use rusqlite::Connection;
 use rusqlite::types::Value;
-use sqload::plan::{Column, Expr, Table, WriterChoice};
+use sqload::plan::{Column, Expr, IfExists, Table, WriterChoice};
 use sqload::write::WriteFailure;
 use sqload::{Kind, Loader};
 use std::path::Path;
@@ -205,6 +205,7 @@ fn load(
     });
     let loader =
         Loader::from(Table::new("t", columns.collect())).verify(true).chunk_bytes(5.try_into().unwrap());
+    let loader = loader.if_exists(IfExists::Replace);
     change(loader).load(input, database)
 }
 

@@ -10,15 +10,17 @@ fn dry_run_predicts_the_load_and_changes_nothing() {
     dir.write("in.csv", format!("id;te\"xt;real;zip\nbad\n{rows}"));
     let load =
         ["load", "in.csv", "out.db", "-t", "it's", "--pk", "id", "--index", "zip", "--on-error", "skip"];
-    let more = ["--rejects", "bad.csv", "--report", "report.json"];
+    let more = ["--rejects", "bad.csv"];
     let before = dir.snapshot();
-    let preview = dir.run(&[&load[..], &more, &["--dry-run"]].concat()).expect_code(0);
+    let preview = dir.run(&[&load[..], &more, &["--dry-run"]].concat()).expect_code(3);
     dir.assert_unchanged(&before);
-    assert_eq!(preview.stderr, " WARN in.csv: line 2 (record 1, byte 18): rejected: 1 field, 4 expected\n");
+    let reject = "in.csv: line 2 (record 1, byte 18): rejected: 1 field, 4 expected, separated by ';'";
+    assert_eq!(preview.stderr, format!(" WARN {reject}\n"));
     let expected = "\
 in.csv: fields separated by ';', quoted by '\"'
 fields are separated by ';'; if that is wrong, use --delimiter
-zip: TEXT, a leading zero at line 3
+zip: TEXT, a leading zero at line 3: \"007\"
+REAL: real (fixed(2))
 out.db, table it's:
 CREATE TABLE \"it's\" (\"id\" INTEGER, \"te\"\"xt\" TEXT, \"real\" REAL, \"zip\" TEXT, PRIMARY KEY (\"id\"));
 CREATE INDEX \"idx_it's_zip\" ON \"it's\" (\"zip\");
@@ -27,7 +29,7 @@ id | te\"xt          | real | zip
 0  | 'a\\n0'        | 1.5  | '007'
 ";
     let lines = |text: &str, count: usize| text.lines().take(count).map(str::to_owned).collect::<Vec<_>>();
-    let (found, expected) = (lines(&preview.stdout, 7), lines(expected, 7));
+    let (found, expected) = (lines(&preview.stdout, 8), lines(expected, 8));
     assert_eq!(found, expected, "{}", preview.stdout);
     assert_contains(
         &preview.stdout,
@@ -85,7 +87,7 @@ fn dry_run_tries_an_existing_table() {
         dir.write("in.csv", "a,d\n007,1.5\nx,2\nX,3\n");
         let load = ["load", "in.csv", "o?t.db", "-t", "T", "--append", "--add-columns", "--dry-run"];
         let before = dir.snapshot();
-        let stdout = dir.run(&load).expect_code(0).stdout;
+        let stdout = dir.run(&load).expect_code(1).stdout;
         dir.assert_unchanged(&before);
         assert_contains(
             &stdout,
@@ -159,13 +161,13 @@ fn dry_run_counts_rows_and_chooses_the_writer_like_a_load() {
     let dir = TestDir::new();
     dir.write("in.csv", "a,b\n1,2\n1,3\n");
     let load = ["load", "in.csv", "out.db", "--pk", "a"];
-    for (options, parts) in [
-        (&["--where", "b > 2"][..], ["0 rejected, 1 filtered\n", "direct writer\n"]),
-        (&["--ignore"], ["0 rejected, 1 ignored\n", "statements writer: rows break a constraint"]),
-        (&["--on-error", "skip"], ["1 rejected\n", "statements writer: rows break a constraint"]),
-        (&[], ["1 rejected, which would end the load\n", "direct writer\n"]),
+    for (code, options, parts) in [
+        (0, &["--where", "b > 2"][..], ["0 rejected, 1 filtered\n", "direct writer\n"]),
+        (0, &["--ignore"], ["0 rejected, 1 ignored\n", "statements writer: rows break a constraint"]),
+        (3, &["--on-error", "skip"], ["1 rejected\n", "statements writer: rows break a constraint"]),
+        (1, &[], ["1 rejected, which would end the load\n", "direct writer\n"]),
     ] {
-        let stdout = dir.run(&[&load[..], options, &["--dry-run"]].concat()).expect_code(0).stdout;
+        let stdout = dir.run(&[&load[..], options, &["--dry-run"]].concat()).expect_code(code).stdout;
         assert!(parts.iter().all(|part| stdout.contains(part)), "{parts:?} are not in {stdout}");
     }
 }

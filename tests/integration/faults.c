@@ -2,15 +2,18 @@
 //
 // FAULT_CALL names a function and FAULT_FILE the end of a path. From call number FAULT_FIRST (counted from 1) on, each such
 // call on such a file fails with EIO or, if FAULT_WAIT is a path, waits for that file to appear, creating FAULT_WAIT.reached.
+// With FAULT_ONCE only call number FAULT_FIRST fails.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static atomic_int calls;
@@ -32,7 +35,8 @@ static int is_named(const char *path, const char *name) {
 static int fault(const char *call, const char *path) {
     const char *wanted = getenv("FAULT_CALL"), *file = getenv("FAULT_FILE"), *first = getenv("FAULT_FIRST");
     if (!wanted || !file || strcmp(wanted, call) != 0 || !is_named(path, file)) return 0;
-    if (atomic_fetch_add(&calls, 1) + 1 < (first ? atoi(first) : 1)) return 0;
+    int number = atomic_fetch_add(&calls, 1) + 1, first_number = first ? atoi(first) : 1;
+    if (number < first_number || (getenv("FAULT_ONCE") && number > first_number)) return 0;
     const char *wait = getenv("FAULT_WAIT");
     if (!wait) {
         errno = EIO;
@@ -80,6 +84,31 @@ int rename(const char *from, const char *to) {
 int unlink(const char *path) {
     REAL(int(const char *), "unlink");
     return fault("unlink", path) ? -1 : real(path);
+}
+
+// The file cannot be mapped, as on some file systems.
+void *mmap(void *address, size_t bytes, int protection, int flags, int descriptor, off_t offset) {
+    REAL(void *(void *, size_t, int, int, int, off_t), "mmap");
+    if (descriptor >= 0 && fault_of("mmap", descriptor)) {
+        errno = ENODEV;
+        return MAP_FAILED;
+    }
+    return real(address, bytes, protection, flags, descriptor, offset);
+}
+
+void *mmap64(void *address, size_t bytes, int protection, int flags, int descriptor, off64_t offset) {
+    REAL(void *(void *, size_t, int, int, int, off64_t), "mmap64");
+    if (descriptor >= 0 && fault_of("mmap", descriptor)) {
+        errno = ENODEV;
+        return MAP_FAILED;
+    }
+    return real(address, bytes, protection, flags, descriptor, offset);
+}
+
+// The call `thread` starts a thread, and has no file.
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument) {
+    REAL(int(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *), "pthread_create");
+    return fault("thread", "") ? EAGAIN : real(thread, attributes, run, argument);
 }
 
 // The calls `lock` and `unlock` are those for POSIX locks.

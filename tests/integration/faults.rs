@@ -23,7 +23,8 @@ fn library() -> &'static Path {
 /// A call on a file, or on its staged file.
 #[derive(Clone, Copy)]
 pub(crate) struct Call<'c> {
-    /// `open` for reading and writing, `close`, `fsync`, `rename`, `unlink`; `lock`, `share` and `unlock` for POSIX locks.
+    /// `open` for reading and writing, `close`, `fsync`, `rename`, `unlink`, `mmap`; `lock`, `share` and `unlock` for POSIX
+    /// locks; `thread` for the start of a thread, without a file.
     pub(crate) name: &'c str,
     /// The end of the path of the file.
     pub(crate) file: &'c str,
@@ -36,6 +37,12 @@ impl Call<'_> {
     pub(crate) fn fail(self, command: &mut Command) {
         command.env("LD_PRELOAD", library()).env("FAULT_CALL", self.name).env("FAULT_FILE", self.file);
         command.env("FAULT_FIRST", self.number.to_string());
+    }
+
+    /// Has `command` fail in this call only.
+    pub(crate) fn fail_once(self, command: &mut Command) {
+        self.fail(command);
+        command.env("FAULT_ONCE", "1");
     }
 
     /// Starts `command`, waits until it reaches this call, does `meanwhile`, and lets it continue.

@@ -3,10 +3,10 @@
 use crate::common::{rows_of, text};
 use rusqlite::Connection;
 use rusqlite::types::Value;
-use sqload::plan::{EvaluatorChoice, OnError, Plan, Tuning, WriterChoice};
+use sqload::plan::{EvaluatorChoice, IfExists, OnError, Plan, Tuning, WriterChoice};
 use sqload::report::Report;
 use sqload::sql::Pipeline;
-use sqload::{Loader, Result};
+use sqload::{Kind, Loader, Result};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -27,6 +27,7 @@ impl Inputs {
     fn load(&self, sql: &str, change: impl FnOnce(&mut Plan)) -> Result<(Vec<Vec<Value>>, Report)> {
         let database = self.directory.path().join("out.db");
         let mut plan = Pipeline::parse("test", sql)?.into_plan();
+        plan.table.if_exists = IfExists::Replace;
         change(&mut plan);
         let report = Loader::from(plan).load_all(&self.paths, &database)?;
         let connection = Connection::open(database).unwrap();
@@ -201,8 +202,8 @@ fn a_failing_condition_rejects_and_a_false_one_filters() {
 #[test]
 fn a_failing_constant_rejects_every_record() {
     let inputs = Inputs::new(&["a\n1\n2\n3\n"]);
-    let (rows, report) = inputs.load(&pipeline(&["a", "json('oops')"]), |_| {}).unwrap();
-    assert_eq!((rows.len(), report.rejected), (0, 3));
+    let error = inputs.load(&pipeline(&["a", "json('oops')"]), |_| {}).unwrap_err();
+    assert!(matches!(error.kind(), Kind::NothingLoaded { rejected: 3, .. }), "{error}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! naive parser where the csv crate lacks the dialect.
 
 use crate::naive;
+use bytes::Bytes;
 use proptest::prelude::*;
 use sqload::Kind;
 use sqload::batch::Arena;
@@ -10,6 +11,7 @@ use sqload::format::csv::parse::{RecordParser, trim, unquote};
 use sqload::format::csv::split::Split;
 use sqload::input::Incoming;
 use sqload::plan::{Delimiter, Dialect};
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 type Fields = Vec<Vec<u8>>;
@@ -106,24 +108,22 @@ struct Trickle<'b> {
 }
 
 impl Incoming for Trickle<'_> {
-    fn wait(&self, _: usize) -> sqload::Result<(&[u8], bool)> {
-        let arrived = self.arrived.fetch_add(1, Ordering::Relaxed).min(self.bytes.len());
-        Ok((&self.bytes[..arrived], arrived == self.bytes.len()))
+    fn wait(&self, offset: usize, _: usize) -> sqload::Result<(Bytes, bool)> {
+        let arrived = self.arrived.fetch_add(1, Ordering::Relaxed).clamp(offset, self.bytes.len());
+        Ok((Bytes::copy_from_slice(&self.bytes[offset..arrived]), arrived == self.bytes.len()))
     }
 }
 
 /// Asserts that the chunks of `bytes` do not depend on when the bytes arrive.
 fn check_trickle(bytes: &[u8], dialect: Dialect, chunk_bytes: usize) {
     let trickle = Trickle { bytes, arrived: AtomicUsize::new(0) };
-    let mut incoming =
-        Split::new("test".into(), &[], 0, dialect, chunk_bytes, ANY_SIZE).with_incoming(&trickle);
-    for expected in split(bytes, dialect, chunk_bytes) {
-        match (expected, incoming.next().expect("a chunk is missing")) {
-            (Ok(expected), Ok(chunk)) => assert_eq!(chunk, expected),
-            (expected, chunk) => assert_eq!(format!("{chunk:?}"), format!("{expected:?}")),
-        }
-    }
-    assert!(incoming.next().is_none());
+    let mut whole = split(bytes, dialect, chunk_bytes);
+    let incoming = split(&[], dialect, chunk_bytes).for_each_chunk(&trickle, |chunk, _| {
+        assert_eq!(chunk, whole.next().expect("a chunk too many").unwrap());
+        ControlFlow::Continue(())
+    });
+    let expected = whole.next().map_or(Ok(()), |rest| Err(rest.unwrap_err()));
+    assert_eq!(format!("{incoming:?}"), format!("{expected:?}"));
 }
 
 /// An upper bound for the size of the longest record, including quotes and line ends.
@@ -319,6 +319,7 @@ fn takes_a_header_after_blank_lines() {
         first_record: 0,
         records: 2,
         first_line: 5,
+        is_unclosed: false,
     };
     assert_eq!(chunk, expected);
     assert!(split.next().is_none());
@@ -396,15 +397,24 @@ fn the_quote_may_be_a_nul_byte() {
 }
 
 #[test]
-fn a_header_may_arrive_byte_by_byte() {
+fn a_header_may_be_followed_by_more_bytes() {
     let bytes = b"a,b\n\"c\n\",d\n1,2\n";
-    for rows in 1..3 {
+    for (rows, needed) in [(1, 5), (2, 12)] {
         let mut whole = split(bytes, Dialect::default(), 1);
-        let trickle = Trickle { bytes, arrived: AtomicUsize::new(0) };
-        let mut incoming =
-            Split::new("test".into(), &[], 0, Dialect::default(), 1, ANY_SIZE).with_incoming(&trickle);
-        assert_eq!(incoming.take_header(rows).unwrap(), whole.take_header(rows).unwrap());
-        let rest = |split: Split<'_>| split.map(|chunk| chunk.unwrap().bytes.to_vec()).collect::<Vec<_>>();
-        assert_eq!(rest(incoming), rest(whole));
+        let header = whole.take_header(rows).unwrap();
+        for there in 0..bytes.len() {
+            let mut part = split(&[], Dialect::default(), 1).resume(&bytes[..there], false);
+            assert_eq!(part.take_header(rows).unwrap(), header.filter(|_| there >= needed), "{there}");
+        }
     }
+}
+
+#[test]
+fn lines_are_skipped_when_they_are_complete() {
+    let split = |bytes, is_all| split(&[], Dialect::default(), 1).resume(bytes, is_all).skip_lines(2);
+    for (bytes, offset) in [("a\nb\nc", Some(4)), ("a\r\nb\r\nc", Some(6)), ("a\nb", None), ("a\nb\r", None)]
+    {
+        assert_eq!(split(bytes.as_bytes(), false).map(|split| split.offset()), offset, "{bytes:?}");
+    }
+    assert_eq!(split(b"a\nb\r", true).unwrap().offset(), 4);
 }

@@ -1,6 +1,7 @@
 //! Unusual inputs, and many of them: limits, archives, files that cannot be mapped, headers with too many columns.
 
-use crate::common::{Outcome, Running, TestDir, query, rows_of, text};
+use crate::common::{Outcome, Running, TestDir, assert_contains, query, rows_of, text};
+use crate::faults::Call;
 use rusqlite::types::Value;
 use std::io::Write;
 use std::path::Path;
@@ -81,6 +82,61 @@ fn little_address_space_is_enough_for_small_inputs() {
         pipe.wait().unwrap();
         assert_row_count(&dir, "stdin", count);
     }
+}
+
+/// This many records of 3 KB.
+fn large_csv(records: usize) -> Vec<u8> {
+    let mut csv = b"id,text\n".to_vec();
+    let filler = "€".repeat(1_000);
+    for id in 0..records {
+        csv.extend_from_slice(format!("{id},\"{filler}\n{id}\"\n").as_bytes());
+    }
+    csv
+}
+
+#[track_caller]
+fn assert_holds_large_csv(dir: &TestDir, table: &str, records: usize) {
+    let is_right = "typeof(id) = 'integer' AND typeof(text) = 'text' AND id = rowid - 1
+        AND text = printf('%.*c', 1000, '€') || char(10) || id";
+    let sql = format!("SELECT count(*) || ' ' || sum({is_right}) FROM \"{table}\"");
+    assert_eq!(query(&dir.open("out.db"), &sql), format!("{records} {records}"), "{table}");
+}
+
+#[test]
+fn inputs_may_be_larger_than_the_address_space() {
+    const RECORDS: usize = 104_000;
+    const LIMIT_KIB: usize = 300_000;
+    let dir = TestDir::new();
+    let csv = large_csv(RECORDS);
+    assert!(csv.len() > LIMIT_KIB << 10);
+    let utf16 = std::str::from_utf8(&csv).unwrap().encode_utf16();
+    dir.write("utf16.csv", [0xfeff].into_iter().chain(utf16).flat_map(u16::to_le_bytes).collect::<Vec<_>>());
+    dir.write("packed.csv.gz", gzip(&csv));
+    dir.write("plain.csv", &csv);
+    drop(csv);
+    let limit = format!("ulimit -v {LIMIT_KIB}");
+    for (input, table) in [("plain.csv", "plain"), ("packed.csv.gz", "packed"), ("utf16.csv", "utf16")] {
+        let load = ["load", input, "out.db", "-j", "1", "--replace", "--cache-size", "4M"];
+        run_after(&dir, &limit, Stdio::null(), &load).expect_code(0);
+        assert_holds_large_csv(&dir, table, RECORDS);
+    }
+    let mut pipe = Command::new("cat").arg(dir.path("plain.csv")).stdout(Stdio::piped()).spawn().unwrap();
+    let load = ["load", "-", "out.db", "-j", "1", "--replace", "--cache-size", "4M"];
+    run_after(&dir, &limit, pipe.stdout.take().unwrap(), &load).expect_code(0);
+    pipe.wait().unwrap();
+    assert_holds_large_csv(&dir, "stdin", RECORDS);
+}
+
+#[test]
+fn a_large_file_that_cannot_be_mapped_is_read() {
+    const RECORDS: usize = 10_000;
+    let dir = TestDir::new();
+    dir.write("large.csv", large_csv(RECORDS));
+    let mut load = dir.command(&["load", "large.csv", "out.db", "-v"]);
+    Call { name: "mmap", file: "large.csv", number: 1 }.fail(&mut load);
+    let outcome = Running::start(load).wait().expect_code(0);
+    assert_contains(&outcome.stderr, ["large.csv: cannot map the file, so it is read", "os error 19"]);
+    assert_holds_large_csv(&dir, "large", RECORDS);
 }
 
 #[test]
@@ -174,6 +230,52 @@ fn a_header_with_too_many_columns_fails_at_once() {
     dir.run(&["load", "wide.csv", "out.db", "--columns", "n,column3001"]).expect_code(0);
     let rows = rows_of(&dir.open("out.db"), "SELECT * FROM wide");
     assert_eq!(rows, [[Value::Integer(1), text("")]]);
+}
+
+#[test]
+fn options_may_name_many_columns_of_a_very_wide_file() {
+    let dir = TestDir::new();
+    let row = |prefix: &str| (0..200_000).map(|at| format!("{prefix}{at}")).collect::<Vec<_>>().join(",");
+    dir.write("wide.csv", format!("{}\n{}\n", row("c"), row("")));
+    let numbers: Vec<_> = (0..1_900).map(|at| at * 103 + 7).collect();
+    let list = |prefix: &str| numbers.iter().map(|at| format!("{prefix}{at}")).collect::<Vec<_>>().join(",");
+    let (columns, unknown) = (list("C"), format!("{},nosuch", list("c")));
+    let types: Vec<_> = numbers.iter().map(|at| format!("--type=c{at}=TEXT")).collect();
+    let renamed: Vec<_> = numbers.iter().map(|at| format!("--rename=c{at}=d{at}")).collect();
+    let all: Vec<_> = types.iter().chain(&renamed).map(String::as_str).collect();
+    for (options, first) in [
+        (vec!["--columns", &columns], Ok((Value::Integer(7), "c7"))),
+        ([&all[..], &["--columns", &columns, "--not-null", "d7"]].concat(), Ok((text("7"), "d7"))),
+        (vec!["--columns", &columns, "--null", "7"], Ok((Value::Null, "c7"))),
+        (vec!["--select", &columns], Ok((Value::Integer(7), "C7"))),
+        (vec!["--columns", &unknown], Err(["nosuch", "c0, c1", "and 199980 more"])),
+    ] {
+        let outcome = dir.run(&[&["load", "wide.csv", "out.db", "--replace"], &options[..]].concat());
+        let (first, name) = match first {
+            Ok(first) => first,
+            Err(parts) => {
+                outcome.expect_code(1).assert_single_message(&parts);
+                continue;
+            }
+        };
+        outcome.expect_code(0);
+        let row = &rows_of(&dir.open("out.db"), "SELECT * FROM wide")[0];
+        assert_eq!((row.len(), &row[0]), (1_900, &first));
+        let name_of_first = query(&dir.open("out.db"), "SELECT name FROM pragma_table_info('wide')");
+        assert_eq!(name_of_first, name);
+        let value = |at: &i64| if name == "d7" { text(&at.to_string()) } else { Value::Integer(*at) };
+        assert_eq!(row[1..], numbers[1..].iter().map(value).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn notes_on_the_names_of_columns_are_few() {
+    let dir = TestDir::new();
+    dir.write("in.csv", format!("n{}\n1{}\n", ",".repeat(30), ",".repeat(30)));
+    let outcome = dir.run(&["load", "in.csv", "out.db", "--report", "-"]).expect_code(0);
+    let notes = outcome.report()["notes"].to_string();
+    assert_contains(&notes, ["column 21 has no name", "10 more columns could not keep"]);
+    assert!(!notes.contains("column 22"), "{notes}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `load`: columns, types and values of inputs, compared with the csv crate and a naive form of the inference rules.
 
 use crate::common::{TestDir, load_with_each_writer, rows_of, text};
+use crate::number_formats::{format, real};
 use proptest::prelude::*;
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -15,25 +16,13 @@ fn reference(csv: &[u8]) -> (Vec<&'static str>, Vec<Vec<Value>>) {
     let width = reader.headers().unwrap().len();
     let records: Vec<_> = reader.records().map(Result::unwrap).collect();
     let integer = |text: &str| text.parse::<i64>().ok().filter(|number| number.to_string() == text);
-    let real = |text: &str| {
-        let shortest = match text.split_once('.') {
-            Some((whole, fraction)) if !fraction.is_empty() => {
-                format!("{whole}.{fraction}").trim_end_matches('0').trim_end_matches('.').to_owned()
-            }
-            _ => text.to_owned(),
-        };
-        let digits = shortest.replace(['-', '.'], "").trim_start_matches('0').len();
-        let number: f64 = text.parse().ok()?;
-        let is_same = number.to_string() == shortest && !shortest.starts_with("-0") | (number != 0.0);
-        (is_same && digits <= 15 && number.is_finite()).then_some(number)
-    };
     let types: Vec<_> = (0..width)
         .map(|index| {
             let values = || records.iter().map(|record| &record[index]).filter(|text| !text.is_empty());
             match () {
                 () if values().next().is_none() => "TEXT",
                 () if values().all(|text| integer(text).is_some()) => "INTEGER",
-                () if values().all(|text| real(text).is_some()) => "REAL",
+                () if values().all(|text| real(text).is_some()) && format(values()).is_some() => "REAL",
                 () => "TEXT",
             }
         })
@@ -80,26 +69,27 @@ fn check(csv: &[u8], settings: &[(usize, usize)]) {
     }
 }
 
-/// Fields of one of seven kinds: numbers, optional numbers, numbers with exceptions, empty fields, anything.
+/// Fields of one of eight kinds: numbers, optional numbers, numbers with exceptions, empty fields, prices, anything.
 fn field(kind: usize) -> BoxedStrategy<String> {
     let integer = || prop_oneof![any::<i64>().prop_map(|number| number.to_string()), "-?[1-9][0-9]{0,3}"];
-    let real = || "-?(0|[1-9][0-9]{0,6})\\.[0-9]{1,8}";
+    let real = || "-?(0|[1-9][0-9]{0,6})\\.([0-9]{0,16}[1-9]|0)([eE]-[0-9])?";
     let unusual = "(0[0-9]{1,3}|\\+1|1e5|-0|-0\\.0|\\.5|5\\.| 1|1_0|9223372036854775808|0\\.1234567890123456|nan|inf|0x1f)";
     let text = "[a-z\", \n]{0,6}";
     match kind {
         0 => integer().boxed(),
-        1 => prop_oneof![real(), "-?[1-9][0-9]{0,8}"].boxed(),
+        1 => prop_oneof!["-?[1-9][0-9]{0,3}\\.[0-9]{0,4}[1-9]", "-?[1-9][0-9]{0,8}"].boxed(),
         2 => prop_oneof![3 => integer().boxed(), 1 => Just(String::new()).boxed()].boxed(),
         3 => prop_oneof![3 => real().boxed(), 1 => Just(String::new()).boxed()].boxed(),
         4 => prop_oneof![30 => integer().boxed(), 1 => unusual.boxed()].boxed(),
         5 => Just(String::new()).boxed(),
+        6 => "-?(0|[1-9][0-9]{0,3})\\.[0-9][0-9]".boxed(),
         _ => prop_oneof![integer().boxed(), real().boxed(), unusual.boxed(), text.boxed()].boxed(),
     }
 }
 
 /// A CSV file whose columns have fields of one kind each.
 fn csv_file() -> impl Strategy<Value = Vec<u8>> {
-    let kinds = proptest::collection::vec(0..7_usize, 1..6);
+    let kinds = proptest::collection::vec(0..8_usize, 1..6);
     let table = kinds.prop_flat_map(|kinds| {
         let row: Vec<_> = kinds.iter().map(|kind| field(*kind)).collect();
         (Just(kinds.len()), proptest::collection::vec(row, 0..40))
@@ -123,7 +113,7 @@ proptest! {
 #[test]
 fn a_late_value_changes_the_type() {
     // The last record contradicts the type inferred from the first chunks.
-    for (last, note) in [("x", ""), ("1.5", ""), ("007", "a leading zero at line 5002")] {
+    for (last, note) in [("x", ""), ("1.5", ""), ("007", "a leading zero at line 5002: \"007\"")] {
         let csv = format!("a,b\n{}{last},1\n", "12,1\n".repeat(5_000));
         check(csv.as_bytes(), &[(1, 64), (2, 100)]);
         let dir = TestDir::new();
@@ -181,7 +171,7 @@ fn types_are_inferred_from_all_inputs() {
     dir.write("2.csv", "a,b\n2,1.5\n");
     dir.write("3.csv", format!("a,b\n{}007,1\n", "1,1\n".repeat(500_000)));
     let stderr = dir.run(&["load", "1.csv", "2.csv", "3.csv", "out.db", "-t", "t"]).expect_code(0).stderr;
-    assert!(stderr.contains("a: TEXT, a leading zero at line 500002"), "{stderr}");
+    assert!(stderr.contains("a: TEXT, a leading zero at line 500002 of 3.csv: \"007\""), "{stderr}");
     let connection = dir.open("out.db");
     let types = rows_of(&connection, "SELECT DISTINCT typeof(a), typeof(b) FROM t");
     assert_eq!(types, [["text", "real"].map(text)]);
@@ -262,7 +252,9 @@ fn the_delimiter_is_detected_and_reported() {
         let row = |fields: [&str; 3]| format!("{}\n", fields.join(&delimiter.to_string()));
         dir.write("in.csv", row(["a", "b", "c"]) + &row(["1", "\"x,;|\ty\"", "2.5"]));
         let stderr = dir.run(&["load", "in.csv", "out.db", "-t", name]).expect_code(0).stderr;
-        assert_eq!(stderr.contains("separated by"), delimiter != ',', "{stderr}");
+        let escaped = delimiter.escape_default();
+        assert!(stderr.contains(&format!("fields are separated by '{escaped}'")), "{stderr}");
+        assert_eq!(stderr.contains("if that is wrong, use --delimiter"), delimiter != ',', "{stderr}");
         let connection = dir.open("out.db");
         let rows = rows_of(&connection, &format!("SELECT a, b, c FROM {name}"));
         assert_eq!(rows, [[Value::Integer(1), text("x,;|\ty"), Value::Real(2.5)]]);
@@ -325,15 +317,15 @@ fn a_value_that_does_not_fit_the_given_type_is_rejected() {
     let load = ["load", "in.csv", "out.db", "--type", "price=INTEGER"];
     dir.run(&load).expect_code(1).assert_single_message(&[
         "line 2 (record 1, byte 13)",
-        "\"price\"",
-        "canonical 64-bit INTEGER",
+        "the value \"1.5\" of column \"price\" is not an INTEGER",
+        "--type price=TEXT",
     ]);
     dir.run(&["load", "in.csv", "out.db", "--type", "prize=REAL"]).expect_code(1).assert_single_message(&[
         "--type",
         "\"prize\"",
         "id, price, hex",
     ]);
-    dir.run(&["load", "in.csv", "out.db", "--type", "price=MONEY"]).expect_code(2);
+    dir.run(&["load", "in.csv", "out.db", "--type", "price=MONEY)"]).expect_code(2);
 }
 
 #[test]
@@ -470,6 +462,6 @@ fn the_note_on_a_text_column_counts_lines_per_input() {
     dir.write("1.csv", format!("a,b\n{}", "1,1\n".repeat(500_000)));
     dir.write("2.csv", "a,b\n1,1\n1,+1\n007,1\n");
     let stderr = dir.run(&["load", "1.csv", "2.csv", "out.db"]).expect_code(0).stderr;
-    assert!(stderr.contains("a: TEXT, a leading zero at line 4"), "{stderr}");
-    assert!(stderr.contains("b: TEXT, a plus sign at line 3"), "{stderr}");
+    assert!(stderr.contains("a: TEXT, a leading zero at line 4 of 2.csv: \"007\""), "{stderr}");
+    assert!(stderr.contains("b: TEXT, a plus sign at line 3 of 2.csv: \"+1\""), "{stderr}");
 }

@@ -317,9 +317,12 @@ fn append_and_truncate_load_into_an_existing_table() {
 #[test]
 fn values_that_an_existing_table_would_alter_are_rejected() {
     let dir = TestDir::new();
-    let schema = "CREATE TABLE t (n INTEGER, r REAL, d DECIMAL(10, 2), s TEXT)";
+    let schema = "CREATE TABLE t (n INTEGER, r STRING, d DECIMAL(10, 2), s TEXT)";
     dir.open("out.db").execute_batch(schema).unwrap();
     let altered = [
+        "1.50",
+        "1e-05",
+        "1.0E10",
         "007",
         "+1",
         " 1",

@@ -4,7 +4,7 @@ use crate::common::rows_of;
 use proptest::prelude::*;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
-use sqload::plan::{Column, Expr, OnError, Plan, Table, WriterChoice};
+use sqload::plan::{Column, Expr, IfExists, OnError, Plan, Table, WriterChoice};
 use sqload::{Kind, Loader, demo::people};
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -85,6 +85,7 @@ proptest! {
                 .jobs(NonZeroUsize::new(jobs).unwrap())
                 .chunk_bytes(NonZeroUsize::new(chunk_bytes).unwrap())
                 .batch_rows(NonZeroUsize::new(batch_rows).unwrap())
+                .if_exists(IfExists::Replace)
                 .verify(true);
             let report = loader.load(path("in.csv"), path("out.db")).unwrap();
             prop_assert_eq!(report.loaded, expected.len() as u64);
@@ -98,7 +99,8 @@ proptest! {
 fn rows_and_keys_do_not_depend_on_chunk_size_or_jobs() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
-    sqload::demo::generate::create_file(&path("in.csv"), 3_000, Some(5), &Default::default(), &false.into())
+    let people = sqload::demo::generate::Sample { rows: 3_000, seed: Some(5) };
+    sqload::demo::generate::create_file(&path("in.csv"), people, true, &Default::default(), &false.into())
         .unwrap();
     for id in [Expr::Uuid7, Expr::Uuid4] {
         let mut first = None;
@@ -126,18 +128,20 @@ fn returns_the_first_error_at_any_number_of_jobs() {
     csv.extend_from_slice(b"x,1\ny\n");
     (0..2_000).for_each(|_| csv.extend_from_slice(b"x,1,z\n"));
     csv.extend_from_slice(b"x,\"never closed\n");
-    std::fs::write(path("in.csv"), csv).unwrap();
-    let input = path("in.csv");
-    for (on_error, expected) in [
-        (OnError::Abort, "line 4002 (record 2001, byte 32006): 2 fields, 3 expected"),
+    std::fs::write(path("bad.csv"), &csv).unwrap();
+    let good = String::from_utf8(csv).unwrap().replace("x,1\ny\n", "x,1,z\nx,y,z\n");
+    std::fs::write(path("open.csv"), good).unwrap();
+    for (name, expected) in [
+        ("bad.csv", "line 4002 (record 2001, byte 32006): 2 fields, 3 expected, separated by ','"),
         (
-            OnError::Skip,
-            "line 6004 (record 4003, byte 44014): a quote opened here is never closed (searched 16 bytes)",
+            "open.csv",
+            "line 6004 (record 4003, byte 44020): a quote opened here is never closed; its record takes in the rest of the input, 1 line (16 bytes)",
         ),
     ] {
+        let input = path(name);
         for (jobs, chunk_bytes) in [(1, 1 << 20), (2, 1), (8, 500)] {
             let number = |number| NonZeroUsize::new(number).unwrap();
-            let loader = Loader::from(table()).on_error(on_error);
+            let loader = Loader::from(table()).on_error(OnError::Abort);
             let loader = loader.jobs(number(jobs)).chunk_bytes(number(chunk_bytes));
             let error = loader.load(&input, path("out.db")).unwrap_err();
             assert_eq!(error.to_string(), format!("{}: {expected}", input.display()));
@@ -188,7 +192,7 @@ fn sqlite_errors_have_a_code() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("in.csv"), "a\n1\n").unwrap();
-    std::fs::write(path("out.db"), "no database ".repeat(100)).unwrap();
+    std::fs::write(path("out.db"), format!("SQLite format 3\0{}", "no database ".repeat(100))).unwrap();
     let error = Loader::new("t").load(path("in.csv"), path("out.db")).unwrap_err();
     let Kind::Sqlite { source, .. } = error.kind() else { panic!("{error}") };
     assert_eq!(source.code(), Some(rusqlite::ffi::SQLITE_NOTADB));

@@ -85,7 +85,7 @@ fn a_replaced_database_keeps_its_page_size_by_default() {
 #[test]
 fn an_invalid_page_size_is_a_usage_error() {
     let dir = TestDir::with_input(TWO_PEOPLE);
-    for bytes in ["0", "1", "256", "1000", "4095", "131072", "4294967296", "-4096", "4k"] {
+    for bytes in ["0", "1", "256", "1000", "4095", "131072", "4294967296", "-4096", "3k", "4x"] {
         dir.load(&["--page-size", bytes]).expect_code(2);
         assert_eq!(dir.file_names(), ["people.csv"], "{bytes}");
     }

@@ -109,7 +109,7 @@ fn a_type_note_names_the_input_if_there_are_several() {
     dir.write("1.csv", "n\n1\n");
     dir.write("2.csv", "n\n2\n03\n");
     let stderr = dir.run(&["load", "1.csv", "2.csv", "out.db"]).expect_code(0).stderr;
-    assert!(stderr.contains("n: TEXT, a leading zero at line 3 of 2.csv"), "{stderr}");
+    assert!(stderr.contains("n: TEXT, a leading zero at line 3 of 2.csv: \"03\""), "{stderr}");
 }
 
 #[test]
@@ -282,9 +282,9 @@ fn a_type_note_names_the_first_non_number_at_any_number_of_jobs() {
             dir.run(&["load", "in.csv", "out.db", "-t", "t", "--replace", "-j", jobs]).expect_code(0).stderr;
         let notes: Vec<_> = stderr.lines().filter(|line| line.contains(": TEXT, ")).collect();
         let expected = [
-            "n: TEXT, a value that is not a number at line 250008",
-            "zip: TEXT, a leading zero at line 250008",
-            "large: TEXT, integers of more than 15 digits mixed with fractions at line 3",
+            "n: TEXT, a value that is not a number at line 250008: \"N/A\"",
+            "zip: TEXT, a leading zero at line 250008: \"0250005\"",
+            "large: TEXT, \"9223372036854775807\" at line 2, \"0.5\" at line 3: a fraction, and an integer with more digits than a REAL can hold",
         ];
         assert_eq!(notes, expected, "{jobs}: {stderr}");
     }

@@ -101,10 +101,11 @@ fn notes_name_the_line_that_makes_a_column_text() {
     let records = record("123456789").repeat(20_000);
     dir.write("a.csv", format!("{header}{records}"));
     dir.write("b.csv", format!("{header}{records}{}", record("007")));
-    let outcome = dir.run(&["load", "a.csv", "b.csv", "out.db", "-t", "t"]).expect_code(0);
+    let outcome = dir.run(&["load", "a.csv", "b.csv", "out.db", "-t", "t", "--report", "-"]).expect_code(0);
+    let notes = outcome.report()["notes"].to_string();
     for column in 0..20 {
-        let note = format!("c{column}: TEXT, a leading zero at line 20002 of b.csv");
-        assert!(outcome.stderr.contains(&note), "{note} is not in {}", outcome.stderr);
+        let note = format!("c{column}: TEXT, a leading zero at line 20002 of b.csv: \\\"007\\\"");
+        assert!(notes.contains(&note), "{note} is not in {notes}");
     }
     assert_eq!(rows_of(&dir.open("out.db"), "SELECT DISTINCT typeof(c7) FROM t"), [[text("text")]]);
 }

@@ -38,21 +38,20 @@ fn select_determines_the_columns() {
             }
         }
     }
-    // In expressions the columns are TEXT.
     let (_, rows) = load_people(
         &dir,
         &["--select", "typeof(n) a, typeof(r) b, typeof(CAST(n AS INTEGER)) c", "--limit", "1"],
     );
-    assert_eq!(rows, [["text", "text", "integer"].map(text)]);
+    assert_eq!(rows, [["integer", "real", "integer"].map(text)]);
 }
 
 #[test]
 fn where_filters_the_records() {
     let dir = TestDir::with_input("name,n\nAda,1\nAlan,x\nNoor,3\n");
-    // Types are inferred from the records that are loaded.
+    // Types are inferred from all records.
     let (columns, rows) = load_people(&dir, &["--where", "try_integer(n) IS NOT NULL"]);
-    assert_eq!(columns, "name TEXT, n INTEGER");
-    assert_eq!(rows, [[text("Ada"), Value::Integer(1)], [text("Noor"), Value::Integer(3)]]);
+    assert_eq!(columns, "name TEXT, n TEXT");
+    assert_eq!(rows, [[text("Ada"), text("1")], [text("Noor"), text("3")]]);
     let (columns, rows) = load_people(&dir, &["--where", "n IS NULL", "--null", "x", "--select", "name"]);
     assert_eq!((columns.as_str(), rows), ("name TEXT", vec![vec![text("Alan")]]));
     let before = dir.snapshot();
@@ -62,7 +61,7 @@ fn where_filters_the_records() {
         (&["--where", "n >"], "--where: line 1, column"),
         (
             &["--select", "n, nam"],
-            "no column \"nam\" to select; the columns are: name, n (did you mean \"name\"?); correct --select",
+            "no column \"nam\" to select; the columns are: name, n (did you mean \"name\"?); fields are separated by ','; correct --select",
         ),
         (&["--select", "n,"], "--select: line 1, column"),
         (&["--select", "DISTINCT n"], "--select: line 1, column 1: DISTINCT is not supported in a pipeline"),
@@ -89,7 +88,7 @@ fn explain_names_the_evaluators_without_loading() {
         ["compiled", "WHERE", "1"],
         ["compiled", "AND", "\"age\""],
         ["compiled", "AND", "\"last_name\""],
-        ["compiled", "a", "upper(\"first_name\")"],
+        ["compiled", "a", "upper(CAST(\"first_name\""],
     ];
     assert_eq!(words[..4], expected);
     assert_eq!((words[4][0], words[5][..2].to_vec()), ("compiled", vec!["SQLite", "c"]));
@@ -111,11 +110,12 @@ fn explain_names_the_evaluators_without_loading() {
     let list = "upper(age) AS x, age, uuid7() AS id, 'it''s' AS t, line_number() AS n";
     let load = ["load", "people.csv", "people.db", "--explain", "--select", list];
     let expected = [
-        "compiled  x    upper(\"age\")",
+        "compiled  x    upper(CAST(\"age\" AS TEXT))",
         "compiled  age  age as INTEGER",
         "compiled  id   uuid7()",
         "compiled  t    'it''s'",
         "compiled  n    line_number()",
+        "column    age  INTEGER",
     ];
     assert_eq!(dir.run(&load).expect_code(0).stdout.lines().collect::<Vec<_>>(), expected);
     assert_eq!(dir.file_names(), ["other.csv", "people.csv", "people.sql"]);

@@ -7,24 +7,13 @@ use rusqlite::types::Value;
 const PEOPLE: &str =
     "first_name,last_name,age\nAda,Lovelace,36\nAlan,Turing,041\n,\"\",1.5\n\"a\nb\",O'Hara,-7\n";
 
-/// The reference: SQLite runs the script with a table `input` whose columns are TEXT.
+/// The reference: SQLite runs the script with the table `input` that a plain load creates.
 fn sqlite(script: &str, csv: &str) -> Connection {
-    let connection = Connection::open_in_memory().unwrap();
+    let dir = TestDir::new();
+    dir.write("input.csv", csv);
+    dir.run(&["load", "input.csv", "plain.db"]).expect_code(0);
+    let connection = dir.open("plain.db");
     connection.pragma_update(None, "foreign_keys", false).unwrap();
-    let mut reader = csv::Reader::from_reader(csv.as_bytes());
-    let names: Vec<_> = reader
-        .headers()
-        .unwrap()
-        .iter()
-        .map(|name| format!("\"{}\" TEXT", name.replace('"', "\"\"")))
-        .collect();
-    connection.execute_batch(&format!("CREATE TABLE input ({})", names.join(","))).unwrap();
-    let parameters = vec!["?"; names.len()].join(",");
-    for record in reader.records() {
-        let record = record.unwrap();
-        let insert = format!("INSERT INTO input VALUES ({parameters})");
-        connection.execute(&insert, rusqlite::params_from_iter(record.iter())).unwrap();
-    }
     connection.execute_batch(script).unwrap();
     connection.execute_batch("DROP TABLE input").unwrap();
     connection
@@ -155,7 +144,10 @@ fn a_column_called_true_must_be_quoted() {
     for (sql, is_rejected) in
         [("true", true), ("a + TRUE", true), ("\"true\"", false), ("input.true", false), ("false", false)]
     {
-        dir.write("people.sql", format!("CREATE TABLE t (x); INSERT INTO t SELECT {sql} FROM input"));
+        dir.write(
+            "people.sql",
+            format!("DROP TABLE IF EXISTS t; CREATE TABLE t (x); INSERT INTO t SELECT {sql} FROM input"),
+        );
         let outcome = dir.run(&["run-pipeline", "people.sql"]);
         if is_rejected {
             outcome
@@ -203,7 +195,10 @@ fn the_people_pipeline_in_a_file_loads_like_the_built_in_one() {
 fn input_and_database_default_to_the_name_of_the_pipeline() {
     let dir = TestDir::new();
     std::fs::create_dir(dir.path("jobs")).unwrap();
-    dir.write("jobs/ages.sql", "CREATE TABLE ages (age INT); INSERT INTO ages SELECT age FROM input");
+    dir.write(
+        "jobs/ages.sql",
+        "DROP TABLE IF EXISTS ages; CREATE TABLE ages (age INT); INSERT INTO ages SELECT age FROM input",
+    );
     dir.write("jobs/ages.csv", "age\n1\n");
     dir.write("a.csv", "x,age\n0,2\n");
     dir.write("b.csv", "AGE\n3\n");
@@ -226,7 +221,7 @@ fn input_and_database_default_to_the_name_of_the_pipeline() {
 fn replaces_its_tables_and_views_and_nothing_else() {
     let dir = TestDir::with_pipeline(
         TWO_PEOPLE,
-        "CREATE TABLE t (a); INSERT INTO t SELECT age FROM input;
+        "DROP TABLE IF EXISTS t; CREATE TABLE t (a); INSERT INTO t SELECT age FROM input;
         CREATE INDEX by_a ON t (a); CREATE VIEW v AS SELECT max(a) FROM t; ANALYZE t",
     );
     let writers = ["direct", "direct", "statements"];
@@ -282,7 +277,7 @@ fn a_failure_after_the_rows_changes_nothing() {
     }
     let dir = TestDir::with_pipeline(
         TWO_PEOPLE,
-        "CREATE TABLE t (a); INSERT INTO t SELECT age FROM input; CREATE VIEW v AS SELECT 1",
+        "DROP TABLE IF EXISTS t; CREATE TABLE t (a); INSERT INTO t SELECT age FROM input; CREATE VIEW v AS SELECT 1",
     );
     dir.database().execute_batch("CREATE TABLE t (old); CREATE TABLE v (x)").unwrap();
     let before = dir.snapshot();
@@ -316,7 +311,8 @@ fn filtered_records_are_counted() {
             .as_str(),
         PEOPLE,
     );
-    let sql = "CREATE TABLE t (a); INSERT INTO t SELECT age FROM input WHERE age = '41'";
+    let sql =
+        "DROP TABLE IF EXISTS t; CREATE TABLE t (a); INSERT INTO t SELECT age FROM input WHERE age = '41'";
     let dir = TestDir::with_pipeline(TWO_PEOPLE, sql);
     for options in [&[][..], &["--writer", "statements"]] {
         let run = [&["run-pipeline", "people.sql", "--report", "-"], options].concat();
@@ -330,7 +326,7 @@ fn filtered_records_are_counted() {
 #[test]
 fn a_record_with_a_failing_expression_is_rejected() {
     let csv = "x\n{}\nnix\n[1]\n";
-    let sql = "CREATE TABLE t (a); INSERT INTO t SELECT json_type(x) FROM input";
+    let sql = "DROP TABLE IF EXISTS t; CREATE TABLE t (a); INSERT INTO t SELECT json_type(x) FROM input";
     let dir = TestDir::with_pipeline(csv, sql);
     for options in [&[][..], &["--writer", "statements"]] {
         let run = [&["run-pipeline", "people.sql", "--rejects", "bad.csv"], options].concat();
@@ -356,7 +352,7 @@ fn a_record_with_a_failing_expression_is_rejected() {
 fn null_options_apply_to_pipelines() {
     let dir = TestDir::with_pipeline(
         "a,b\n,NA\n\"\",-\nx,y\n",
-        "CREATE TABLE t (a, b); INSERT INTO t SELECT * FROM input",
+        "DROP TABLE IF EXISTS t; CREATE TABLE t (a, b); INSERT INTO t SELECT * FROM input",
     );
     let cases: [(&[&str], &str); 3] = [
         (&[], "'','NA' '','-' 'x','y'"),

@@ -102,7 +102,9 @@ fn zip_members_are_inputs() {
     for (name, bytes) in [("cut", &two[..two.len() - 9]), ("damaged", &damaged), ("empty", &zip(&[]))] {
         dir.write("in.csv", bytes);
         let before = dir.snapshot();
-        dir.run(&["load", "in.csv", "bad.db"]).expect_code(1).assert_single_message(&["cannot read in.csv"]);
+        // Damaged data can give a bad record before it is known to be damaged.
+        let load = ["load", "in.csv", "bad.db", "--on-error", "skip", "-q"];
+        dir.run(&load).expect_code(1).assert_single_message(&["cannot read in.csv"]);
         assert!(dir.snapshot() == before, "{name}");
     }
 }
@@ -144,7 +146,7 @@ fn a_glob_pattern_loads_many_inputs() {
     let connection = dir.open("out.db");
     let rows = rows_of(&connection, "SELECT count(*), sum(n = rowid - 1 AND file = n) FROM parts");
     assert_eq!(rows, [[1_500, 1_500].map(Value::Integer)]);
-    dir.run(&["load", "none-*.csv", "out.db"]).expect_code(2).assert_single_message(&["none-*.csv"]);
+    dir.run(&["load", "none-*.csv", "out.db"]).expect_code(1).assert_single_message(&["none-*.csv"]);
 }
 
 #[test]

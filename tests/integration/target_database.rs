@@ -179,7 +179,7 @@ fn a_file_that_is_not_a_database_is_an_error() {
     let dir = TestDir::with_input(TWO_PEOPLE);
     for bytes in [TWO_PEOPLE.repeat(100), "xy".to_owned(), "\0".repeat(5_000)] {
         dir.write("people.db", bytes);
-        dir.assert_load_fails(&[], &["people.db", "not a database"]);
+        dir.assert_load_fails(&[], &["people.db", "not a SQLite database"]);
     }
 }
 
@@ -189,7 +189,7 @@ fn the_input_as_the_database_is_an_error() {
     let before = dir.snapshot();
     dir.run(&["run-pipeline", "-i", "people.csv", "--database", "people.csv"])
         .expect_code(1)
-        .assert_single_message(&["people.csv", "not a database"]);
+        .assert_single_message(&["people.csv", "not a SQLite database"]);
     dir.assert_unchanged(&before);
 }
 

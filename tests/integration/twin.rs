@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
-use sqload::batch::{self, Chunk, Repairs, RowOrigins, Rows, Span, Strings, TypeFeedback, Values};
+use sqload::batch::{self, Chunk, Oddities, Repairs, RowOrigins, Rows, Span, Strings, TypeFeedback, Values};
 use sqload::plan::{Column, Expr, Table};
 use sqload::write::direct::{Direct, Encoded, Schema, Sorting};
 use sqload::write::statements::Statements;
@@ -93,6 +93,7 @@ impl Case {
                 rejects: Vec::new(),
                 type_feedback: TypeFeedback::default(),
                 repairs: Repairs::default(),
+                oddities: Oddities::default(),
             })?;
             first_record += chunk.len() as u64;
         }

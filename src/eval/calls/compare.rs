@@ -3,7 +3,8 @@
 use super::numbers::{self, Number};
 use super::{DeferToSqlite, OrDefer};
 use crate::batch::Value;
-use crate::plan::{ComparisonAffinity, Function};
+use crate::eval::properties::ComparisonAffinity;
+use crate::plan::Function;
 use std::cmp::Ordering;
 
 /// A comparison, or a test for truth.
@@ -16,14 +17,14 @@ pub(super) enum Predicate {
 
 impl Predicate {
     /// The predicate that a function computes, if it is one.
-    pub(super) fn of_function(function: Function) -> Option<Self> {
+    pub(super) fn of_function(function: Function, affinity: ComparisonAffinity) -> Option<Self> {
         Some(match function {
-            Function::Equal(affinity) => Self::Order(Ordering::is_eq, affinity),
-            Function::NotEqual(affinity) => Self::Order(Ordering::is_ne, affinity),
-            Function::Less(affinity) => Self::Order(Ordering::is_lt, affinity),
-            Function::LessOrEqual(affinity) => Self::Order(Ordering::is_le, affinity),
-            Function::Greater(affinity) => Self::Order(Ordering::is_gt, affinity),
-            Function::GreaterOrEqual(affinity) => Self::Order(Ordering::is_ge, affinity),
+            Function::Equal => Self::Order(Ordering::is_eq, affinity),
+            Function::NotEqual => Self::Order(Ordering::is_ne, affinity),
+            Function::Less => Self::Order(Ordering::is_lt, affinity),
+            Function::LessOrEqual => Self::Order(Ordering::is_le, affinity),
+            Function::Greater => Self::Order(Ordering::is_gt, affinity),
+            Function::GreaterOrEqual => Self::Order(Ordering::is_ge, affinity),
             Function::IsTrue => Self::Truth(true),
             Function::IsFalse => Self::Truth(false),
             _ => return None,

@@ -43,8 +43,8 @@ impl SharedInput {
     /// # Errors
     /// If a name contains a NUL.
     pub(super) fn new(columns: &[InputColumn]) -> Result<Self> {
-        let column = |InputColumn { name, is_text }: &InputColumn| {
-            format!("{} {}", quote_name(name), if *is_text { "TEXT" } else { "" })
+        let column = |InputColumn { name, affinity }: &InputColumn| {
+            format!("{} {}", quote_name(name), affinity.as_str())
         };
         let columns: Vec<_> = columns.iter().map(column).collect();
         // A table needs at least one column.

@@ -1,9 +1,11 @@
 //! Chunks to decoded records: cuts records into fields, and separates those that cannot become rows.
 
 use super::fields::CsvRecords;
-use super::lines::count_line_ends;
+use super::lines::{count_line_ends, count_lines};
+use super::oddities::OddityFinder;
 use super::parse;
-use crate::batch::{Arena, Chunk, Reject, Repairs, RowOrigin, RowOrigins, Span};
+use super::split::last_opening_quote;
+use crate::batch::{Arena, Chunk, Oddities, Reject, Repairs, RowOrigin, RowOrigins, Span};
 use crate::error::Reason;
 use crate::plan::{Dialect, InvalidUtf8, Policies, Ragged};
 use std::ops::Range;
@@ -33,6 +35,9 @@ pub struct Decoder {
     invalid: Vec<u32>,
     /// For each record the line ends before it, if they are counted.
     lines: Vec<u64>,
+    odd_records: OddityFinder,
+    /// The records of the chunk that look wrong.
+    oddities: Oddities,
 }
 
 impl Decoder {
@@ -54,7 +59,15 @@ impl Decoder {
             long,
             invalid,
             lines,
+            odd_records: OddityFinder::new(dialect, b"", true),
+            oddities: Oddities::default(),
         }
+    }
+
+    /// The same for an input whose header starts with the record `header`, which ends with a lone CR if `ends_with_cr`.
+    #[must_use]
+    pub(crate) fn with_header(self, header: &[u8], ends_with_cr: bool) -> Self {
+        Self { odd_records: OddityFinder::new(self.dialect, header, !ends_with_cr), ..self }
     }
 
     /// The same with the policies for records with too many or too few fields or invalid UTF-8.
@@ -76,7 +89,10 @@ impl Decoder {
         arena: &'a Arena,
     ) -> (&'a [u8], Vec<Reject<'a>>) {
         self.chunk_dialect = parse::chunk_dialect(chunk.bytes, self.dialect);
-        let rejects = self.parse(chunk);
+        let rejects = match chunk.is_unclosed {
+            false => self.parse(chunk),
+            true => self.reject_unclosed(chunk),
+        };
         if self.dialect.trim {
             parse::trim(chunk.bytes, &mut self.fields);
         }
@@ -89,6 +105,11 @@ impl Decoder {
             _ => replace_invalid_utf8(chunk.bytes, &mut self.fields, arena),
         };
         (bytes, rejects)
+    }
+
+    /// The records of the chunk that look wrong, rejected ones included.
+    pub(crate) fn oddities(&self) -> Oddities {
+        self.oddities
     }
 
     /// The number of records that may become rows.
@@ -179,21 +200,50 @@ impl Decoder {
         }
     }
 
-    /// Parses `chunk` into the records that may become rows, and returns the others.
-    fn parse<'a>(&mut self, chunk: &Chunk<'a>) -> Vec<Reject<'a>> {
+    fn clear(&mut self) {
         self.fields.clear();
         self.numbers.clear();
         self.spans.clear();
         self.short.clear();
         self.long.clear();
         self.invalid.clear();
+        self.oddities = Oddities::default();
+    }
+
+    /// Rejects the only record of `chunk`, in which a quote is never closed.
+    #[cold]
+    fn reject_unclosed<'a>(&mut self, chunk: &Chunk<'a>) -> Vec<Reject<'a>> {
+        self.clear();
+        let quote = last_opening_quote(chunk.bytes, self.dialect);
+        let record = chunk.bytes.strip_suffix(b"\n").unwrap_or(chunk.bytes);
+        let record = record.strip_suffix(b"\r").unwrap_or(record);
+        let reason = Reason::UnclosedQuote {
+            line: chunk.first_line + count_line_ends(&chunk.bytes[..quote]) + 1,
+            lines: count_lines(chunk.bytes),
+            bytes: chunk.bytes.len() as u64,
+        };
+        let mut rejects = RejectList::new(chunk);
+        rejects.push(0, Span { start: 0, end: record.len() as u32 }, reason);
+        rejects.list
+    }
+
+    /// Parses `chunk` into the records that may become rows, and returns the others.
+    fn parse<'a>(&mut self, chunk: &Chunk<'a>) -> Vec<Reject<'a>> {
+        self.clear();
         // Most chunks are ASCII, which is faster to check.
         let chunk_is_utf8 = chunk.bytes.is_ascii() || std::str::from_utf8(chunk.bytes).is_ok();
         if chunk_is_utf8
-            && let Some(count) =
+            && let Some(rectangle) =
                 parse::parse_rectangular(chunk.bytes, self.chunk_dialect, self.width, &mut self.fields)
         {
-            self.numbers.extend(0..count as u32);
+            self.numbers.extend(0..rectangle.records as u32);
+            let mut records = self.fields.chunks_exact(self.width);
+            if rectangle.may_have_text_after_quote
+                || rectangle.has_cr && self.odd_records.is_cr_odd()
+                || records.any(|fields| self.odd_records.is_odd(chunk.bytes, fields))
+            {
+                self.oddities = self.odd_records.count(chunk);
+            }
             if self.dialect.trim {
                 self.spans.extend(self.fields.chunks_exact(self.width).map(whole_record));
             }
@@ -202,18 +252,19 @@ impl Decoder {
         self.fields.clear();
         let mut rejects = RejectList::new(chunk);
         let mut records = parse::RecordParser::new(chunk.bytes, self.chunk_dialect);
+        let mut is_odd = false;
         for number in 0.. {
             let first_field = self.fields.len();
             let Some(range) = records.next_into(&mut self.fields) else { break };
-            let (expected, found) = (self.width, self.fields.len() - first_field);
-            let invalid = if chunk_is_utf8 {
-                None
-            } else {
-                invalid_utf8(chunk, range.clone(), &self.fields[first_field..])
-            };
+            let fields = &self.fields[first_field..];
+            let (expected, found) = (self.width, fields.len());
+            is_odd |= self.odd_records.is_odd(chunk.bytes, fields)
+                || self.odd_records.is_odd_end(chunk.bytes, range.end);
+            let invalid = if chunk_is_utf8 { None } else { invalid_utf8(chunk, range.clone(), fields) };
             let has_too_many = found > expected && self.ragged != Ragged::Fit;
             let reason = if has_too_many || found < expected && self.ragged == Ragged::Reject {
-                Some(Reason::FieldCount { expected, found })
+                let cause = self.odd_records.cause(chunk.bytes, fields, range.end);
+                Some(Reason::FieldCount { expected, found, delimiter: self.dialect.delimiter, cause })
             } else {
                 invalid.clone().filter(|_| self.invalid_utf8 == InvalidUtf8::Reject)
             };
@@ -229,6 +280,9 @@ impl Decoder {
                 self.fit(number, first_field, found);
             }
             self.invalid.extend(invalid.map(|_| number));
+        }
+        if is_odd || records.may_have_text_after_quote() {
+            self.oddities = self.odd_records.count(chunk);
         }
         rejects.list
     }

@@ -10,6 +10,12 @@ pub(crate) fn count_line_ends(bytes: &[u8]) -> u64 {
     memchr::memchr2_iter(b'\n', b'\r', bytes).filter(is_end).count() as u64
 }
 
+/// The number of lines in `bytes`, with a last line that has no line end.
+pub(crate) fn count_lines(bytes: &[u8]) -> u64 {
+    let is_open = bytes.last().is_some_and(|byte| !matches!(byte, b'\n' | b'\r'));
+    count_line_ends(bytes) + u64::from(is_open)
+}
+
 /// The position in `input` of a record of `chunk`.
 pub(crate) fn position(input: &Arc<str>, chunk: &Chunk<'_>, record: RowOrigin) -> Position {
     let start = record.span.start as usize;

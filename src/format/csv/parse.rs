@@ -75,6 +75,12 @@ impl<'a> RecordParser<'a> {
         }
     }
 
+    /// True if a record so far has a field with text after its closing quote; for a dialect that trims or has a delimiter of
+    /// several bytes, perhaps none has.
+    pub(crate) fn may_have_text_after_quote(&self) -> bool {
+        self.scanner.has_text_after_quote()
+    }
+
     #[inline]
     fn load_block(&mut self) {
         let mut buffer = [0; BLOCK_BYTES];
@@ -99,9 +105,19 @@ impl<'a> RecordParser<'a> {
     }
 }
 
+/// What [`parse_rectangular`] found in a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RectangularChunk {
+    /// The number of records.
+    pub records: usize,
+    /// True if a field has text after its closing quote; for a dialect that trims, perhaps none has.
+    pub may_have_text_after_quote: bool,
+    /// True if the chunk contains a CR.
+    pub has_cr: bool,
+}
+
 /// Parses all records of `chunk` at once, provided that every record has `width` fields and that there are no blank
-/// lines or comments. Appends the spans of the fields, quotes included, to `fields`, and returns the number of
-/// records.
+/// lines or comments. Appends the spans of the fields, quotes included, to `fields`.
 ///
 /// Returns `None` if the chunk is not rectangular in this sense, if `width` is below 2, if the delimiter has several
 /// bytes, or if the chunk has 4 GiB or more. `fields` may then have grown.
@@ -110,7 +126,7 @@ pub fn parse_rectangular(
     dialect: Dialect,
     width: usize,
     fields: &mut Vec<Span>,
-) -> Option<usize> {
+) -> Option<RectangularChunk> {
     // The code below would take a blank line for a record with one empty field, and would end a field at the last
     // byte of a longer delimiter.
     if width < 2 || dialect.delimiter.as_bytes().len() > 1 || u32::try_from(chunk.len()).is_err() {
@@ -127,14 +143,15 @@ fn parse_rectangular_with(
     chunk: &[u8],
     width: usize,
     fields: &mut Vec<Span>,
-) -> Option<usize> {
+) -> Option<RectangularChunk> {
     let fields_before = fields.len();
-    let (mut records, mut start) = (0, 0);
+    let (mut records, mut start, mut crs) = (0, 0, 0);
     let mut buffer = [0; BLOCK_BYTES];
     for first in (0..chunk.len()).step_by(BLOCK_BYTES) {
         let (block, valid) = first_block(&chunk[first..], &mut buffer);
         let masks = scanner.scan(block);
         records += (masks.ends & valid).count_ones() as usize;
+        crs |= masks.cr;
         let mut pending = (masks.delimiters | masks.ends) & valid;
         fields.extend((0..pending.count_ones()).map(|_| {
             let end = first as u32 + pending.trailing_zeros();
@@ -159,7 +176,8 @@ fn parse_rectangular_with(
         |field: &Span| chunk.get(field.end as usize).is_none_or(|byte| matches!(byte, b'\n' | b'\r'));
     let is_rectangular = fields.len() - fields_before == records * width
         && fields[fields_before..].iter().skip(width - 1).step_by(width).all(ends_record);
-    is_rectangular.then_some(records)
+    let may_have_text_after_quote = scanner.has_text_after_quote();
+    is_rectangular.then_some(RectangularChunk { records, may_have_text_after_quote, has_cr: crs != 0 })
 }
 
 /// Removes blanks and tabs from both ends of each field. For dialects that trim.
@@ -287,8 +305,8 @@ mod tests {
         let records = by_record(chunk);
         for width in 1..4 {
             let mut fields = Vec::new();
-            if let Some(count) = parse_rectangular(chunk, Dialect::default(), width, &mut fields) {
-                assert_eq!(count, records.len(), "{:?}", chunk.escape_ascii().to_string());
+            if let Some(rectangle) = parse_rectangular(chunk, Dialect::default(), width, &mut fields) {
+                assert_eq!(rectangle.records, records.len(), "{:?}", chunk.escape_ascii().to_string());
                 let rectangular: Vec<_> = fields.chunks(width).map(<[Span]>::to_vec).collect();
                 assert_eq!(rectangular, records, "{:?}", chunk.escape_ascii().to_string());
             }
@@ -314,8 +332,8 @@ mod tests {
         for end in ["", "\n"] {
             let chunk = format!("{}a,\"b\n\",c{end}", "some,longer \"\" text,\n".repeat(20));
             let mut fields = Vec::new();
-            let count = parse_rectangular(chunk.as_bytes(), Dialect::default(), 3, &mut fields);
-            assert_eq!((count, fields.len()), (Some(21), 63));
+            let rectangle = parse_rectangular(chunk.as_bytes(), Dialect::default(), 3, &mut fields);
+            assert_eq!((rectangle.unwrap().records, fields.len()), (21, 63));
         }
     }
 }

@@ -49,6 +49,9 @@ pub(crate) trait Scan {
         false
     }
 
+    /// True if [`Scan::scan`] has seen a closing quote before something other than a delimiter or a line end.
+    fn has_text_after_quote(&self) -> bool;
+
     /// Scans the next block.
     fn scan(&mut self, block: &[u8; BLOCK_BYTES]) -> BlockMasks;
 
@@ -72,7 +75,14 @@ impl Scanner {
     pub(crate) fn new(dialect: Dialect) -> Self {
         match (dialect.delimiter.as_bytes(), dialect) {
             (&[delimiter], Dialect { quote, escape: None, comment: None, trim: false, .. }) => {
-                Self::Simd(SimdScanner { delimiter, quote, in_quotes: 0, may_open: 1 })
+                Self::Simd(SimdScanner {
+                    delimiter,
+                    quote,
+                    in_quotes: 0,
+                    may_open: 1,
+                    after_closing: 0,
+                    text_after_quote: 0,
+                })
             }
             _ => Self::Scalar(ScalarScanner::new(dialect)),
         }
@@ -86,6 +96,14 @@ impl Scanner {
             Self::Scalar(scanner) => scanner.scan(block),
         }
     }
+
+    /// See [`Scan::has_text_after_quote`].
+    pub(crate) fn has_text_after_quote(&self) -> bool {
+        match self {
+            Self::Simd(scanner) => scanner.has_text_after_quote(),
+            Self::Scalar(scanner) => scanner.has_text_after_quote(),
+        }
+    }
 }
 
 /// Scans a plain dialect with vector comparisons. The fields are the state between two blocks.
@@ -97,11 +115,19 @@ pub(crate) struct SimdScanner {
     in_quotes: u64,
     /// 1 if a quote in the next byte would open a section, otherwise 0. Meaningless inside quotes.
     may_open: u64,
+    /// 1 if the last byte was a closing quote, otherwise 0.
+    after_closing: u64,
+    /// Not 0 if text after a closing quote has been seen.
+    text_after_quote: u64,
 }
 
 impl Scan for SimdScanner {
     fn is_in_quotes(&self) -> bool {
         self.in_quotes != 0
+    }
+
+    fn has_text_after_quote(&self) -> bool {
+        self.text_after_quote != 0
     }
 
     #[inline]
@@ -113,6 +139,8 @@ impl Scan for SimdScanner {
         let quotes = self.quote.map_or(0, |quote| equal(&vectors, quote));
         let boundaries = delimiters | lf | cr;
         let quoted = if quotes == 0 {
+            self.text_after_quote |= self.after_closing & !boundaries;
+            self.after_closing = 0;
             self.may_open = boundaries >> 63;
             self.in_quotes
         } else {
@@ -149,6 +177,8 @@ impl SimdScanner {
         if opening & !(may_open << 1 | self.may_open) != 0 {
             return self.quoted_bytes_scalar(block);
         }
+        self.text_after_quote |= (closing << 1 | self.after_closing) & !(boundaries | quotes);
+        self.after_closing = closing >> 63;
         self.in_quotes = 0u64.wrapping_sub(quoted >> 63);
         self.may_open = may_open >> 63;
         quoted
@@ -160,15 +190,18 @@ impl SimdScanner {
         let mut mask = 0;
         for (i, &byte) in block.iter().enumerate() {
             let is_quote = Some(byte) == self.quote;
+            let is_boundary = byte == self.delimiter || byte == b'\n' || byte == b'\r';
+            self.text_after_quote |= self.after_closing & u64::from(!is_quote && !is_boundary);
+            self.after_closing = 0;
             if self.in_quotes != 0 {
                 if is_quote {
                     self.in_quotes = 0;
-                    self.may_open = 1;
+                    (self.may_open, self.after_closing) = (1, 1);
                 }
             } else if is_quote && self.may_open != 0 {
                 self.in_quotes = !0;
             } else {
-                self.may_open = u64::from(byte == self.delimiter || byte == b'\n' || byte == b'\r');
+                self.may_open = u64::from(is_boundary);
             }
             mask |= (self.in_quotes & 1) << i;
         }
@@ -253,6 +286,7 @@ mod tests {
             for block in &blocks {
                 let expected = scalar.scan(block);
                 prop_assert_eq!(scanner.scan(block), expected);
+                prop_assert_eq!(scanner.has_text_after_quote(), scalar.has_text_after_quote());
                 let Scanner::Simd(ends_scanner) = &mut ends_scanner else { panic!("a plain dialect uses SIMD") };
                 prop_assert_eq!(ends_scanner.scan_ends(block), BlockMasks { delimiters: 0, ..expected });
             }

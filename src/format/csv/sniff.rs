@@ -1,11 +1,13 @@
 //! Delimiter detection.
 //!
-//! Each candidate delimiter is tried on a sample from the start of the input. Candidates on which at least nine in
-//! ten records agree rank first, then candidates on which all records but one agree. Among these, the candidate that
-//! gives the first record the most fields wins.
+//! Each candidate delimiter is tried on a sample from the start of the input. A candidate that does not occur in the
+//! first record is out. Candidates on which at least nine in ten records agree rank first, then candidates on which
+//! all records but one agree, then those that occur in any other record. Among the first two the candidate that gives
+//! the first record the most fields wins, and a delimiter that is always followed by a blank, as a comma in a sentence
+//! is, loses to another one; among the last, the one on which the most records agree wins.
 
 use crate::format::csv::parse::RecordParser;
-use crate::plan::Dialect;
+use crate::plan::{Delimiter, Dialect};
 
 /// The candidates, likeliest first.
 const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
@@ -13,48 +15,140 @@ const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
 /// Maximum size of the sample in bytes.
 pub(crate) const SAMPLE_BYTES: usize = 64 << 10;
 
-/// Returns `dialect` with the detected delimiter, or unchanged if no candidate gives more than one field per record.
-///
-/// `bytes` is the start of the input, or all of it if `is_whole`. The last of `header_rows` header records counts as
-/// the first record; 0 means that there is no header.
-pub(crate) fn detect_delimiter(
-    bytes: &[u8],
+/// Bytes that a line which names the delimiter can have, with its line end.
+pub(crate) const MAX_SEPARATOR_LINE_BYTES: usize = 10;
+
+/// The start of an input, or all of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sample<'a> {
+    bytes: &'a [u8],
+    /// True if the sample is the whole input.
     is_whole: bool,
-    dialect: Dialect,
+    /// The number of records in the header.
     header_rows: usize,
-) -> Dialect {
-    let is_whole = is_whole && bytes.len() <= SAMPLE_BYTES;
-    let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
-    let others = [dialect.quote, dialect.escape, dialect.comment];
-    let candidates = DELIMITERS.into_iter().filter(|delimiter| !others.contains(&Some(*delimiter)));
-    let candidates = candidates.map(|delimiter| Dialect { delimiter: delimiter.into(), ..dialect });
-    let measured = candidates.map(|dialect| (common_width(sample, dialect, is_whole, header_rows), dialect));
-    // The first of equal candidates wins.
-    let best = measured.reduce(|best, next| if next.0 > best.0 { next } else { best });
-    best.filter(|((_, fields), _)| *fields > 1).map_or(dialect, |(_, best)| best)
 }
 
-/// Rates a delimiter; the greater, the better. The number is the number of fields in the first record, or 0 if the
-/// records do not agree on it. The flag is true if the number is above 1 and at least nine in ten records have it.
-fn common_width(sample: &[u8], dialect: Dialect, is_whole: bool, header_rows: usize) -> (bool, usize) {
-    let mut records = RecordParser::new(sample, dialect);
-    let mut widths = Vec::new();
-    let mut fields = Vec::new();
-    while records.next_into(&mut fields).is_some() {
-        widths.push(fields.len());
-        fields.clear();
+/// A record of a sample.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RecordShape {
+    /// The number of fields.
+    pub(super) fields: usize,
+    /// Bytes of the sample before the record.
+    pub(super) start: usize,
+    /// True if the last field is empty.
+    pub(super) ends_empty: bool,
+    /// True if every field but the first starts with a blank.
+    is_prose: bool,
+}
+
+/// How well a delimiter fits; the greater, the better.
+type Rating = (Fit, usize, bool);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    /// The delimiter occurs in the first and in another record.
+    Ragged,
+    /// All records but one have as many fields as the first.
+    AllButOne,
+    /// At least nine in ten records have as many fields as the first.
+    Regular,
+}
+
+impl<'a> Sample<'a> {
+    /// `bytes` is the start of the input, or all of it if `is_whole`. The last of `header_rows` header records counts as
+    /// the first record; 0 means that there is no header.
+    pub(crate) fn new(bytes: &'a [u8], is_whole: bool, header_rows: usize) -> Self {
+        let is_whole = is_whole && bytes.len() <= SAMPLE_BYTES;
+        Self { bytes: &bytes[..bytes.len().min(SAMPLE_BYTES)], is_whole, header_rows }
     }
-    if !is_whole && widths.len() > 1 {
-        // The end of the sample may cut the last record.
-        widths.pop();
+
+    /// The bytes of the sample.
+    pub(super) fn bytes(self) -> &'a [u8] {
+        self.bytes
     }
-    let widths = widths.get(header_rows.saturating_sub(1)..).unwrap_or_default();
-    let Some(first) = widths.first() else { return (false, 0) };
-    let others = widths.iter().filter(|width| *width != first).count();
-    match 10 * others <= widths.len() {
-        true => (*first > 1, *first),
-        false if others == 1 && widths.len() > 2 => (false, *first),
-        false => (false, 0),
+
+    /// Returns `dialect` with the detected delimiter; `None` if no candidate gives more than one field per record.
+    pub(crate) fn detect_delimiter(self, dialect: Dialect) -> Option<Dialect> {
+        self.rated(dialect).map(|(_, dialect)| dialect)
+    }
+
+    /// Returns the delimiter on which nearly all records agree, and the number of fields that it gives the first.
+    pub(crate) fn fitting_delimiter(self, dialect: Dialect) -> Option<(Delimiter, usize)> {
+        let ((fit, fields, _), dialect) = self.rated(dialect)?;
+        (fit > Fit::Ragged).then_some((dialect.delimiter, fields))
+    }
+
+    fn rated(self, dialect: Dialect) -> Option<(Rating, Dialect)> {
+        let rated = candidates(dialect);
+        let rated =
+            rated.filter_map(|dialect| Some((rate(self.counted_shapes(&self.shapes(dialect)))?, dialect)));
+        // The first of equal candidates wins.
+        rated.reduce(|best, next| if next.0 > best.0 { next } else { best })
+    }
+
+    /// The shapes of the records, without a record that the end of the sample may have cut.
+    pub(super) fn shapes(self, dialect: Dialect) -> Vec<RecordShape> {
+        let mut records = RecordParser::new(self.bytes, dialect);
+        let (mut shapes, mut fields) = (Vec::new(), Vec::new());
+        while let Some(range) = records.next_into(&mut fields) {
+            shapes.push(RecordShape {
+                fields: fields.len(),
+                start: range.start,
+                ends_empty: fields.last().is_some_and(|field| field.len() == 0),
+                is_prose: fields[1..].iter().all(|field| field.slice(self.bytes).starts_with(b" ")),
+            });
+            fields.clear();
+        }
+        if !self.is_whole && shapes.len() > 1 {
+            shapes.pop();
+        }
+        shapes
+    }
+
+    /// The shapes from the last header record on.
+    pub(super) fn counted_shapes(self, shapes: &[RecordShape]) -> &[RecordShape] {
+        shapes.get(self.header_rows.saturating_sub(1)..).unwrap_or_default()
+    }
+}
+
+/// `dialect` with each candidate delimiter.
+pub(super) fn candidates(dialect: Dialect) -> impl Iterator<Item = Dialect> {
+    let others = [dialect.quote, dialect.escape, dialect.comment];
+    let candidates = DELIMITERS.into_iter().filter(move |delimiter| !others.contains(&Some(*delimiter)));
+    candidates.map(move |delimiter| Dialect { delimiter: delimiter.into(), ..dialect })
+}
+
+/// True if every delimiter is followed by a blank, as in a sentence.
+pub(super) fn are_prose(shapes: &[RecordShape]) -> bool {
+    shapes.iter().all(|shape| shape.is_prose)
+}
+
+/// Rates a delimiter by the records that it gives; `None` if it does not separate them.
+fn rate(shapes: &[RecordShape]) -> Option<Rating> {
+    let first = shapes.first().filter(|shape| shape.fields > 1)?.fields;
+    let others = shapes.iter().filter(|shape| shape.fields != first).count();
+    if 10 * others <= shapes.len() {
+        Some((Fit::Regular, first, !are_prose(shapes)))
+    } else if others == 1 && shapes.len() > 2 {
+        Some((Fit::AllButOne, first, !are_prose(shapes)))
+    } else {
+        let is_repeated = shapes[1..].iter().any(|shape| shape.fields > 1);
+        is_repeated.then_some((Fit::Ragged, shapes.len() - others, !are_prose(shapes)))
+    }
+}
+
+/// The delimiter that the first line of an input names, as in `sep=;`. Excel writes and reads such a line.
+pub(crate) fn separator_line(bytes: &[u8]) -> Option<Delimiter> {
+    let bytes = &bytes[..bytes.len().min(MAX_SEPARATOR_LINE_BYTES)];
+    let line = bytes.split(|byte| matches!(byte, b'\n' | b'\r')).next()?;
+    let line = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
+    let (name, delimiter) = line.split_at_checked(b"sep=".len())?;
+    match delimiter {
+        _ if !name.eq_ignore_ascii_case(b"sep=") => None,
+        [b'"'] => None,
+        [byte] => Some((*byte).into()),
+        b"\\t" => Some(b'\t'.into()),
+        _ => None,
     }
 }
 
@@ -63,7 +157,8 @@ mod tests {
     use super::*;
 
     fn detected(csv: &str, dialect: Dialect) -> Vec<u8> {
-        detect_delimiter(csv.as_bytes(), true, dialect, 1).delimiter.as_bytes().to_vec()
+        let detected = Sample::new(csv.as_bytes(), true, 1).detect_delimiter(dialect);
+        detected.unwrap_or(dialect).delimiter.as_bytes().to_vec()
     }
 
     #[test]
@@ -95,7 +190,14 @@ mod tests {
             ("a\n1\n2\n", b','),
             ("a\nhello, world\nhello; world\n", b','),
             ("a;b\n3\n", b','),
-            ("a;b\n1;2\n3\n4\n", b','),
+            // A delimiter that occurs is better than a comma that does not, or only in values.
+            ("a;b\n1;2\n3\n4\n", b';'),
+            ("\"x\";\"y\"\n\"1\";\n\"4\";\"5\";\"6\"\n\"8\"\n", b';'),
+            ("a\tb\tc\n1\t2\n3\t4\t5\t6\n7\n", b'\t'),
+            ("a;b\n1,5;2;x\n3,7\n", b';'),
+            // Commas in sentences.
+            ("id;name, first\n1;Smith, John\n2;Doe, Jane\n", b';'),
+            ("a, b\n1, 2\n", b','),
             // One bad record does not rule a candidate out, but one without bad records wins.
             ("a;b\n1;2\n3\n", b';'),
             ("a\tb\n1\t2\n3\n4\t5\n", b'\t'),
@@ -117,5 +219,27 @@ mod tests {
         assert_eq!(detected(&csv, Dialect::default()), b";");
         let one = format!("a;\"{}\"", "x\n".repeat(SAMPLE_BYTES));
         assert_eq!(detected(&one, Dialect::default()), b";");
+    }
+
+    #[test]
+    fn a_first_line_names_the_delimiter() {
+        let cases = [
+            ("sep=;\r\na;b\n", Some(b';')),
+            ("SEP=,\n", Some(b',')),
+            ("\"sep=|\"\n", Some(b'|')),
+            ("sep=\t\na\tb", Some(b'\t')),
+            ("sep=\\t\n", Some(b'\t')),
+            ("sep=;", Some(b';')),
+            ("sep=", None),
+            ("sep=\n;", None),
+            ("sep=;;\n", None),
+            ("sep=\"\n", None),
+            ("separator=;\n", None),
+            ("se", None),
+            ("", None),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(separator_line(bytes.as_bytes()), expected.map(Delimiter::from), "{bytes:?}");
+        }
     }
 }

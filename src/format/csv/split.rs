@@ -13,30 +13,35 @@
 //! 1. It works on the masks of `crate::format::csv::scan`, 64 bytes at a time, and counts records and lines by
 //!    counting bits.
 //! 2. It skips the search for cuts in blocks that end before `chunk_bytes`.
-//! 3. The input may still be arriving. If the search reaches the end of the bytes available so far, it waits for more
-//!    and starts again at the last cut.
+//! 3. The bytes may be a part of the input. If the search reaches their end, it ends, and starts again at the last cut when
+//!    there are more.
 
-use super::lines::count_line_ends;
+use super::lines::{count_line_ends, count_lines};
 use crate::batch::Chunk;
 use crate::error::{Error, Kind, Position};
 use crate::format::csv::scan::{BLOCK_BYTES, Event, ScalarScanner, Scan, Scanner, first_block, low_bits};
 use crate::input::Incoming;
 use crate::plan::Dialect;
+use bytes::Bytes;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// A chunk of this size may be cut after any line end, so that positions in it fit in 32 bits. Only runs of blank
 /// lines or comments grow a chunk to this size.
 const MAX_CHUNK_BYTES: usize = 1 << 31;
 
-/// An iterator over the chunks of an input. It ends after the first error. If a record is bad, the complete records
-/// before it are returned first.
+/// A search covers at least this many bytes if they have to be waited for. Each further search covers at least twice as many.
+pub(crate) const MIN_SEARCH_BYTES: usize = 1 << 20;
+
+/// An iterator over the chunks of an input, or of the beginning of one. It ends after the first error. If a record is bad,
+/// the complete records before it are returned first.
 #[derive(Debug)]
 pub struct Split<'a> {
     input: Arc<str>,
-    /// The source of further bytes; `None` if `rest` reaches the end of the input.
-    incoming: Option<&'a dyn Incoming>,
-    /// The bytes after the last cut that have arrived.
+    /// The bytes after the last cut.
     rest: &'a [u8],
+    /// True if `rest` reaches the end of the input.
+    is_all: bool,
     dialect: Dialect,
     chunk_bytes: usize,
     max_chunk_bytes: usize,
@@ -53,6 +58,8 @@ pub struct Split<'a> {
     in_header: bool,
     /// The error to return next, after the complete records before it.
     error: Option<Error>,
+    /// The largest record with a quote that is never closed to return as a chunk instead of an error, in bytes.
+    max_unclosed_bytes: Option<u64>,
 }
 
 /// Counts for the bytes scanned since the last cut.
@@ -100,8 +107,8 @@ impl<'a> Split<'a> {
         let chunk_bytes = chunk_bytes.max(1);
         Self {
             input,
-            incoming: None,
             rest: bytes,
+            is_all: true,
             dialect,
             chunk_bytes,
             max_chunk_bytes: MAX_CHUNK_BYTES,
@@ -113,7 +120,15 @@ impl<'a> Split<'a> {
             line: 0,
             in_header: false,
             error: None,
+            max_unclosed_bytes: None,
         }
+    }
+
+    /// Returns a record with a quote that is never closed as a chunk of its own, unless it is larger than this. Default: such
+    /// a record is an error.
+    #[must_use]
+    pub(crate) fn with_max_unclosed_bytes(self, bytes: u64) -> Self {
+        Self { max_unclosed_bytes: Some(bytes), ..self }
     }
 
     /// Sets the number of records that the load reads from other inputs before this one. Default: 0.
@@ -122,40 +137,28 @@ impl<'a> Split<'a> {
         Self { records_before_input: records, ..self }
     }
 
-    /// Sets the source of further bytes for an input that is still arriving. The bytes passed to [`Split::new`] are
-    /// its first bytes.
+    /// Continues with `bytes`, which start at [`Split::offset`]. Unless they are all that is left (`is_all`), the iterator ends
+    /// where the next cut depends on bytes after them.
     #[must_use]
-    pub fn with_incoming(self, incoming: &'a dyn Incoming) -> Self {
-        Self { incoming: Some(incoming), ..self }
+    pub fn resume<'b>(self, bytes: &'b [u8], is_all: bool) -> Split<'b> {
+        Split { rest: bytes, is_all, ..self.suspend() }
     }
 
-    /// Waits until `rest` is longer. Returns at once if it reaches the end of the input.
-    fn read_more(&mut self) -> Result<(), Error> {
-        /// A repeated search covers at least this many bytes, and at least twice as many as the last one.
-        const MIN_SEARCH_BYTES: usize = 1 << 20;
-        if let Some(incoming) = self.incoming {
-            let offset = self.offset();
-            let (bytes, is_all) = incoming.wait(offset + (2 * self.rest.len()).max(MIN_SEARCH_BYTES))?;
-            self.rest = &bytes[offset..];
-            self.incoming = self.incoming.filter(|_| !is_all);
-        }
-        Ok(())
+    /// The state of the split without the bytes.
+    pub(crate) fn suspend(self) -> Split<'static> {
+        Split { rest: &[], ..self }
     }
 
     /// Skips `lines` lines, whatever they contain. Quotes have no meaning in them. Skips the whole input if it has
-    /// fewer.
-    ///
-    /// # Errors
-    /// If the input cannot be read.
-    pub fn skip_lines(mut self, lines: u64) -> Result<Self, Error> {
+    /// fewer. Returns `None` if that depends on bytes that are not there.
+    #[must_use]
+    pub fn skip_lines(mut self, lines: u64) -> Option<Self> {
         for _ in 0..lines {
-            // A CR at the end of the available bytes may be half of a CRLF.
-            while memchr::memchr2(b'\n', b'\r', self.rest).is_none_or(|at| at + 1 == self.rest.len())
-                && self.incoming.is_some()
-            {
-                self.read_more()?;
-            }
             let end = memchr::memchr2(b'\n', b'\r', self.rest).map_or(self.rest.len(), |at| at + 1);
+            // A CR at the end of the bytes may be half of a CRLF.
+            if end == self.rest.len() && !self.is_all {
+                return None;
+            }
             let end = if self.rest[..end].ends_with(b"\r") && self.rest[end..].starts_with(b"\n") {
                 end + 1
             } else {
@@ -168,44 +171,44 @@ impl<'a> Split<'a> {
             self.offset += end as u64;
             self.line += 1;
         }
-        Ok(self)
+        Some(self)
+    }
+
+    /// Lines of the input before the next chunk.
+    pub(crate) fn lines(&self) -> u64 {
+        self.line
     }
 
     /// Bytes of the input before the next chunk.
-    pub(crate) fn offset(&self) -> usize {
+    #[must_use]
+    pub fn offset(&self) -> usize {
         self.offset as usize
     }
 
-    /// Returns the bytes not yet split, at least `min_bytes` of them if the input has that many, and true if they
-    /// reach the end of the input.
-    ///
-    /// # Errors
-    /// If the input cannot be read.
-    pub(crate) fn peek(&mut self, min_bytes: usize) -> Result<(&'a [u8], bool), Error> {
-        while self.rest.len() < min_bytes && self.incoming.is_some() {
-            self.read_more()?;
-        }
-        Ok((self.rest, self.incoming.is_none()))
+    /// The bytes not yet split.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// True if the bytes reach the end of the input.
+    pub(crate) fn is_all(&self) -> bool {
+        self.is_all
     }
 
     /// Cuts off the header, which is the first `rows` records, and returns it. Header records are not counted.
-    /// Returns `None` if the input has fewer records, or if `rows` is 0.
+    /// Returns `None` if the bytes have fewer records, or if `rows` is 0.
     ///
     /// # Errors
     /// The same as the iterator's.
     pub fn take_header(&mut self, rows: usize) -> Result<Option<Chunk<'a>>, Error> {
-        let (whole, incoming, start) = (self.rest, self.incoming, self.offset());
+        let (whole, start) = (self.rest, self.offset());
         let chunk_bytes = std::mem::replace(&mut self.chunk_bytes, 1);
         self.in_header = true;
         let mut header: Option<Chunk<'a>> = None;
         for _ in 0..rows {
             let Some(row) = self.next().transpose()? else { break };
             let first = header.unwrap_or(Chunk { records: 0, ..row });
-            // `next` may have waited for bytes that `whole` does not have.
-            let bytes = match incoming {
-                Some(incoming) => &incoming.wait(self.offset())?.0[start..self.offset()],
-                None => &whole[..self.offset() - start],
-            };
+            let bytes = &whole[..self.offset() - start];
             header = Some(Chunk { bytes, records: first.records + row.records, ..first });
         }
         self.in_header = false;
@@ -215,8 +218,8 @@ impl<'a> Split<'a> {
     }
 
     /// Finds the end of the next chunk. Returns its length in bytes and its counts; or, if a record is bad, the
-    /// counts up to and including that record, and the error. Returns `None` if the end depends on bytes that have
-    /// not arrived.
+    /// counts up to and including that record, and the error. Returns `None` if the end depends on bytes that are
+    /// not there.
     fn find_cut(&self) -> Option<Result<(usize, ScannedPart), (ScannedPart, Error)>> {
         match Scanner::new(self.dialect) {
             Scanner::Simd(scanner) => self.find_cut_with(scanner),
@@ -272,7 +275,7 @@ impl<'a> Split<'a> {
             (after_end, after_cr) = (masks.ends >> 63, masks.cr >> 63);
             at += BLOCK_BYTES;
         }
-        if self.incoming.is_some() {
+        if !self.is_all {
             return None;
         }
         if scanner.is_in_quotes() {
@@ -295,7 +298,37 @@ impl<'a> Split<'a> {
     fn unclosed_quote(&self, part: &ScannedPart, end: usize, max_bytes: Option<usize>) -> Error {
         let record = &self.rest[part.last_start()..end];
         let position = self.position(part, part.last_start() + last_opening_quote(record, self.dialect));
-        Kind::UnclosedQuote { position, searched_bytes: record.len() as u64, max_bytes }.into()
+        let (lines, searched_bytes) = (count_lines(record), record.len() as u64);
+        Kind::UnclosedQuote { position, lines, searched_bytes, max_bytes }.into()
+    }
+
+    /// The size of the record, if the error is about a quote that is never closed and the record may be a chunk.
+    fn acceptable_bytes(&self, error: &Error) -> Option<usize> {
+        match error.kind() {
+            Kind::UnclosedQuote { searched_bytes, max_bytes: None, .. } if !self.in_header => {
+                let max_bytes = self.max_unclosed_bytes.unwrap_or(0);
+                (*searched_bytes <= max_bytes).then_some(*searched_bytes as usize)
+            }
+            _ => None,
+        }
+    }
+
+    /// The last `record_bytes` of `bytes`, in which a quote is never closed, as a chunk. Blank lines and comments may precede
+    /// them.
+    #[cold]
+    fn unclosed_record(&self, bytes: &'a [u8], record_bytes: usize) -> Chunk<'a> {
+        let (before, record) = bytes.split_at(bytes.len() - record_bytes);
+        Chunk {
+            input: 0,
+            number: self.number,
+            bytes: record,
+            offset: self.offset + before.len() as u64,
+            records_before_input: self.records_before_input,
+            first_record: self.record,
+            records: 1,
+            first_line: self.line + count_line_ends(before),
+            is_unclosed: true,
+        }
     }
 
     fn position(&self, part: &ScannedPart, at: usize) -> Position {
@@ -313,21 +346,17 @@ impl<'a> Iterator for Split<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some(error) = self.error.take() {
-            (self.rest, self.incoming) = (&[], None);
-            return Some(Err(error));
+            let bytes = std::mem::take(&mut self.rest);
+            self.is_all = true;
+            return Some(match self.acceptable_bytes(&error) {
+                Some(record_bytes) => Ok(self.unclosed_record(bytes, record_bytes)),
+                None => Err(error),
+            });
         }
-        let found = loop {
-            if self.rest.is_empty() && self.incoming.is_none() {
-                return None;
-            }
-            match self.find_cut() {
-                Some(found) => break found,
-                None => self.error = self.read_more().err(),
-            }
-            if self.error.is_some() {
-                return self.next();
-            }
-        };
+        if self.rest.is_empty() {
+            return None;
+        }
+        let found = self.find_cut()?;
         let (length, part) = match found {
             Ok(found) => found,
             // The records before the bad one are complete, and are returned first.
@@ -337,6 +366,7 @@ impl<'a> Iterator for Split<'a> {
                 if part.records == 0 {
                     return self.next();
                 }
+                part.lines = count_line_ends(&self.rest[..part.last_start()]);
                 (part.last_start(), part)
             }
         };
@@ -350,6 +380,7 @@ impl<'a> Iterator for Split<'a> {
             first_record: self.record,
             records: part.records,
             first_line: self.line,
+            is_unclosed: false,
         };
         self.rest = rest;
         self.number += 1;
@@ -360,8 +391,37 @@ impl<'a> Iterator for Split<'a> {
     }
 }
 
+impl Split<'static> {
+    /// Calls `take` with each chunk of `input` from [`Split::offset`] on, and with bytes that contain the chunk, until it
+    /// breaks.
+    ///
+    /// # Errors
+    /// The same as the iterator's, and if the input cannot be read.
+    pub fn for_each_chunk(
+        self,
+        input: &dyn Incoming,
+        mut take: impl FnMut(Chunk<'_>, &Bytes) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let (mut state, mut wanted_bytes) = (self, 1);
+        loop {
+            let (bytes, is_all) = input.wait(state.offset(), wanted_bytes)?;
+            let mut split = state.resume(&bytes, is_all);
+            while let Some(chunk) = split.next().transpose()? {
+                if take(chunk, &bytes).is_break() {
+                    return Ok(());
+                }
+            }
+            if is_all {
+                return Ok(());
+            }
+            wanted_bytes = (2 * split.rest.len()).max(MIN_SEARCH_BYTES);
+            state = split.suspend();
+        }
+    }
+}
+
 /// Offset of the quote that is open at the end of `record`.
-fn last_opening_quote(record: &[u8], dialect: Dialect) -> usize {
+pub(super) fn last_opening_quote(record: &[u8], dialect: Dialect) -> usize {
     let mut scanner = ScalarScanner::new(dialect);
     // The filter must see every byte, from the front, because the scanner keeps state.
     let opening =

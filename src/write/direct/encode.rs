@@ -313,6 +313,7 @@ mod tests {
             filtered,
             type_feedback: TypeFeedback::default(),
             repairs: crate::batch::Repairs::default(),
+            oddities: crate::batch::Oddities::default(),
         };
         let missing_rows = MissingRows::default();
         // Chunks of the records 0 to 9, 10 to 12, none, 13 to 20, and 21, in which 7, 3, 0, 1 and 0 are missing.

@@ -60,6 +60,7 @@ pub(crate) struct ScalarScanner {
     escape: Option<u8>,
     comment: Option<u8>,
     trim: bool,
+    has_text_after_quote: bool,
 }
 
 impl ScalarScanner {
@@ -76,6 +77,7 @@ impl ScalarScanner {
             escape,
             comment,
             trim,
+            has_text_after_quote: false,
         }
     }
 
@@ -109,6 +111,7 @@ impl ScalarScanner {
             (self.state, self.recent) = (GrammarState::Field, LINE_ENDS);
             return Event::Delimiter;
         }
+        self.has_text_after_quote |= state == GrammarState::Closed;
         let is_leading = matches!(state, GrammarState::Record | GrammarState::Field) && self.trim;
         self.state = if is_leading && matches!(byte, b' ' | b'\t') {
             GrammarState::Field
@@ -126,6 +129,10 @@ impl Scan for ScalarScanner {
 
     fn is_in_comment(&self) -> bool {
         self.state == GrammarState::Comment
+    }
+
+    fn has_text_after_quote(&self) -> bool {
+        self.has_text_after_quote
     }
 
     #[cold]

@@ -1,0 +1,153 @@
+//! What looks wrong in an input, although it can be loaded.
+
+use super::phrases::count;
+use crate::plan::Delimiter;
+use serde::{Serialize, Serializer};
+use std::fmt;
+use std::sync::Arc;
+
+/// A sign that an input is not what it seems to be. It is no error, and does not change what is loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Warning {
+    /// Something failed after the rows were loaded: what.
+    AfterCommit(String),
+    /// The same file is loaded several times.
+    SameFile {
+        /// The path of the file where it is given first.
+        input: Arc<str>,
+        /// How often it is loaded.
+        times: u64,
+    },
+    /// The header looks like the records below it.
+    HeaderLooksLikeData {
+        /// The input.
+        input: Arc<str>,
+        /// A name in the header that looks like the values below it.
+        name: String,
+    },
+    /// The first line has fewer fields than most others, as the title of a report has.
+    ShortFirstLine {
+        /// The input.
+        input: Arc<str>,
+        /// The number of its fields.
+        fields: usize,
+        /// The number of fields that most records have.
+        common_fields: usize,
+        /// The delimiter of these records.
+        delimiter: Delimiter,
+        /// The number of lines before the first of them.
+        lines: u64,
+    },
+    /// Records end with a delimiter, and the header does not.
+    TrailingDelimiters {
+        /// The input.
+        input: Arc<str>,
+        /// The delimiter.
+        delimiter: Delimiter,
+    },
+    /// The delimiter does not occur in the header, and another one separates fields in all lines.
+    OtherDelimiter {
+        /// The input.
+        input: Arc<str>,
+        /// The delimiter of the plan.
+        delimiter: Delimiter,
+        /// The one that fits.
+        fitting: Delimiter,
+        /// The number of fields that it gives.
+        fields: usize,
+    },
+    /// Records that look wrong.
+    Records {
+        /// The input.
+        input: Arc<str>,
+        /// What looks wrong.
+        oddity: Oddity,
+        /// The number of records; of values for [`Oddity::TextAfterQuote`].
+        count: u64,
+        /// The line of the first one, counted from 1.
+        line: u64,
+    },
+}
+
+/// What looks wrong in a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Oddity {
+    /// A value has text after its closing quote, as in `"say \"hi\""`.
+    TextAfterQuote,
+    /// The record equals the header.
+    RepeatedHeader,
+    /// The record starts with a byte order mark.
+    ByteOrderMark,
+    /// No field of the record has a value.
+    EmptyRecord,
+    /// The record ends with a CR, while the header ends with an LF.
+    LoneCr,
+}
+
+impl Oddity {
+    /// All of them, in the order of their declaration.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::TextAfterQuote, Self::RepeatedHeader, Self::ByteOrderMark, Self::EmptyRecord, Self::LoneCr];
+}
+
+/// A delimiter in quotes.
+pub(crate) fn quoted(delimiter: Delimiter) -> String {
+    let text = String::from_utf8_lossy(delimiter.as_bytes()).into_owned();
+    format!("'{}'", text.escape_debug().to_string().replace("\\\"", "\"").replace("\\\\", "\\"))
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AfterCommit(failure) => f.write_str(failure),
+            Self::SameFile { input, times } => write!(f, "{input}: the same file is loaded {times} times"),
+            Self::HeaderLooksLikeData { input, name } => {
+                write!(f, "{input}: the header looks like data: {name:?} is like the values below it")
+            }
+            Self::ShortFirstLine { input, fields, common_fields, delimiter, lines } => write!(
+                f,
+                "{input}: the first line has {}, but most records after line {lines} have {common_fields}, separated by {}",
+                count(*fields as u64, "field"),
+                quoted(*delimiter),
+            ),
+            Self::TrailingDelimiters { input, delimiter } => {
+                write!(f, "{input}: records end with the delimiter {}, unlike the header", quoted(*delimiter))
+            }
+            Self::OtherDelimiter { input, delimiter, fitting, fields } => write!(
+                f,
+                "{input}: the delimiter {} does not occur in the header; {} would give {}",
+                quoted(*delimiter),
+                quoted(*fitting),
+                count(*fields as u64, "field"),
+            ),
+            Self::Records { input, oddity, count, line } => write_records(f, input, *oddity, *count, *line),
+        }
+    }
+}
+
+fn write_records(
+    f: &mut fmt::Formatter<'_>,
+    input: &str,
+    oddity: Oddity,
+    number: u64,
+    line: u64,
+) -> fmt::Result {
+    let noun = if oddity == Oddity::TextAfterQuote { "value" } else { "record" };
+    let (one, many) = match oddity {
+        Oddity::TextAfterQuote => ("has text after its closing quote", "have text after their closing quote"),
+        Oddity::RepeatedHeader => ("repeats the header", "repeat the header"),
+        Oddity::ByteOrderMark => ("starts with a byte order mark", "start with a byte order mark"),
+        Oddity::EmptyRecord => ("has no value in any field", "have no value in any field"),
+        Oddity::LoneCr => ("ends with a CR instead of an LF", "end with a CR instead of an LF"),
+    };
+    let (verb, first) = if number == 1 { (one, "") } else { (many, "the first at ") };
+    write!(f, "{input}: {} {verb} ({first}line {line})", count(number, noun))
+}
+
+impl Serialize for Warning {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

@@ -1,0 +1,181 @@
+//! Oddities: records that can be parsed, but look wrong.
+//!
+//! To count them takes a second pass over a chunk, which is made only if the chunk contains one. The parser tells whether
+//! it found text after a closing quote or a CR, and [`OddityFinder::is_odd`] looks at the first byte of each record.
+
+use super::lines::count_line_ends;
+use super::parse::{RecordParser, strip_opening_quote, trim};
+use crate::batch::{Chunk, Oddities, Span};
+use crate::error::{FieldCountCause, Oddity};
+use crate::plan::Dialect;
+
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// Finds records that look wrong.
+#[derive(Debug)]
+pub(super) struct OddityFinder {
+    dialect: Dialect,
+    /// The first record of the header; empty if there is none.
+    header: Vec<u8>,
+    /// True if a CR that no LF follows is not the line end of this input.
+    is_cr_odd: bool,
+    /// The bytes that an odd record may start with.
+    odd_starts: [bool; 256],
+}
+
+impl OddityFinder {
+    /// A finder for records that follow this header. `is_cr_odd` is true if the header does not end with a lone CR.
+    pub(super) fn new(dialect: Dialect, header: &[u8], is_cr_odd: bool) -> Self {
+        let starts = [b' ', b'\t', dialect.delimiter.as_bytes()[0], BYTE_ORDER_MARK[0]].into_iter();
+        let starts = starts.chain(dialect.quote).chain(header.first().copied());
+        let mut odd_starts = [false; 256];
+        starts.for_each(|byte| odd_starts[usize::from(byte)] = true);
+        Self { dialect, header: header.to_vec(), is_cr_odd, odd_starts }
+    }
+
+    /// True if a record with these fields looks wrong as a whole: it has no value, repeats the header, or starts with a byte
+    /// order mark.
+    #[inline]
+    pub(super) fn is_odd(&self, chunk: &[u8], fields: &[Span]) -> bool {
+        let first = chunk.get(fields[0].start as usize);
+        first.is_some_and(|first| self.odd_starts[usize::from(*first)]) && self.find(chunk, fields).is_some()
+    }
+
+    fn find(&self, chunk: &[u8], fields: &[Span]) -> Option<Oddity> {
+        let last = fields[fields.len() - 1];
+        let record = Span { start: fields[0].start, end: last.end }.slice(chunk);
+        let is_several = fields.len() > 1;
+        // A single field may be blank, or contain its own name.
+        if is_several && fields.iter().all(|field| self.is_blank(field.slice(chunk))) {
+            Some(Oddity::EmptyRecord)
+        } else if record.starts_with(BYTE_ORDER_MARK) {
+            Some(Oddity::ByteOrderMark)
+        } else {
+            (is_several && record == self.header).then_some(Oddity::RepeatedHeader)
+        }
+    }
+
+    fn is_blank(&self, field: &[u8]) -> bool {
+        let quoted = strip_opening_quote(field, self.dialect.quote);
+        let value = quoted.map_or(field, |(rest, quote)| rest.strip_suffix(&[quote]).unwrap_or(rest));
+        value.iter().all(|byte| matches!(byte, b' ' | b'\t'))
+    }
+
+    /// True if the record that ends at `end` ends with a CR that is not the line end of this input.
+    #[inline]
+    pub(super) fn is_odd_end(&self, chunk: &[u8], end: usize) -> bool {
+        self.is_cr_odd && chunk.get(end) == Some(&b'\r') && chunk.get(end + 1) != Some(&b'\n')
+    }
+
+    /// True if every CR that ends a record is odd.
+    pub(super) fn is_cr_odd(&self) -> bool {
+        self.is_cr_odd
+    }
+
+    /// What may have caused a record to have too many or too few fields.
+    #[cold]
+    pub(super) fn cause(&self, chunk: &[u8], fields: &[Span], end: usize) -> Option<FieldCountCause> {
+        if self.count_texts_after_quote(chunk, &mut fields.to_vec()) > 0 {
+            Some(FieldCountCause::TextAfterQuote)
+        } else {
+            self.is_odd_end(chunk, end).then_some(FieldCountCause::LoneCr)
+        }
+    }
+
+    /// Counts the odd records of `chunk`, rejected ones included.
+    #[cold]
+    pub(super) fn count(&self, chunk: &Chunk<'_>) -> Oddities {
+        let mut oddities = Oddities::default();
+        let mut records = RecordParser::new(chunk.bytes, self.dialect);
+        let mut fields = Vec::new();
+        let (mut line, mut counted) = (chunk.first_line + 1, 0);
+        while let Some(range) = records.next_into(&mut fields) {
+            line += count_line_ends(&chunk.bytes[counted..range.start]);
+            counted = range.start;
+            if let Some(oddity) = self.find(chunk.bytes, &fields) {
+                oddities.add(oddity, 1, line);
+            }
+            if self.is_odd_end(chunk.bytes, range.end) {
+                oddities.add(Oddity::LoneCr, 1, line);
+            }
+            match self.count_texts_after_quote(chunk.bytes, &mut fields) {
+                0 => {}
+                count => oddities.add(Oddity::TextAfterQuote, count, line),
+            }
+            fields.clear();
+        }
+        oddities
+    }
+
+    fn count_texts_after_quote(&self, chunk: &[u8], fields: &mut [Span]) -> u64 {
+        if self.dialect.trim {
+            trim(chunk, fields);
+        }
+        let is_odd = |field: &&Span| has_text_after_quote(field.slice(chunk), self.dialect);
+        fields.iter().filter(is_odd).count() as u64
+    }
+}
+
+/// True if a field has text after its closing quote.
+fn has_text_after_quote(raw: &[u8], dialect: Dialect) -> bool {
+    let Some((mut rest, quote)) = strip_opening_quote(raw, dialect.quote) else { return false };
+    while let Some(at) = rest.iter().position(|byte| *byte == quote || Some(*byte) == dialect.escape) {
+        let is_pair = rest[at] != quote || rest.get(at + 1) == Some(&quote);
+        if !is_pair {
+            return at + 1 < rest.len();
+        }
+        rest = rest.get(at + 2..).unwrap_or_default();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(csv: &str, dialect: Dialect) -> Vec<(Oddity, u64, u64)> {
+        let bytes = csv.as_bytes();
+        let header_end = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap();
+        let is_crlf = bytes[header_end..].starts_with(b"\r\n");
+        let is_cr_odd = bytes[header_end] == b'\n' || is_crlf;
+        let start = header_end + 1 + usize::from(is_crlf);
+        let chunk = Chunk { bytes: &bytes[start..], first_line: 1, ..Chunk::default() };
+        OddityFinder::new(dialect, &bytes[..header_end], is_cr_odd).count(&chunk).iter().collect()
+    }
+
+    #[test]
+    fn each_oddity_is_counted_with_its_first_line() {
+        let usual = Dialect::default();
+        let cases = [
+            ("id,t\n1,\"say \\\"hi\\\" ok\"\n2,\"a\"b\n", usual, (Oddity::TextAfterQuote, 2, 2)),
+            ("a,b\n1,2\na,b\n3,4\na,b\n", usual, (Oddity::RepeatedHeader, 2, 3)),
+            ("a,b\n1,2\n\u{feff}a,b\n", usual, (Oddity::ByteOrderMark, 1, 3)),
+            ("a,b,c\n\n1,2,3\n,,\n , ,\n\"\",,\" \"\n", usual, (Oddity::EmptyRecord, 3, 4)),
+            ("a,b\n1,x\ry,2\n", usual, (Oddity::LoneCr, 1, 2)),
+            ("a,b\r\n1,x\ry,2\r\n", usual, (Oddity::LoneCr, 1, 2)),
+        ];
+        for (csv, dialect, expected) in cases {
+            assert_eq!(count(csv, dialect), [expected], "{csv:?}");
+        }
+    }
+
+    #[test]
+    fn ordinary_records_are_not_odd() {
+        let usual = Dialect::default();
+        let escape = Dialect { escape: Some(b'\\'), ..usual };
+        let trim = Dialect { trim: true, ..usual };
+        let cases = [
+            ("a,b\n1,2\n\"x \"\"y\"\"\",\"\"\"\"\n\"\"\"\",\"\"\n", usual),
+            ("a,b\n\"x \\\"y\\\" z\",2\n", escape),
+            ("a,b\n \"x\" , \"y\"\t\n", trim),
+            ("a,b\n\"x\r\ny\r\",2\n", usual),
+            ("a,b\r\n1,2\r\n", usual),
+            ("a,b\r1,2\r3,4\r", usual),
+            ("a,b\n,2\n 1,\n", usual),
+            ("word\nword\n \n\"\"\n", usual),
+        ];
+        for (csv, dialect) in cases {
+            assert_eq!(count(csv, dialect), [], "{csv:?}");
+        }
+    }
+}
