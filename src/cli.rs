@@ -18,6 +18,7 @@ mod run;
 mod setters;
 mod sizes;
 mod terminal;
+mod types;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand};

@@ -18,7 +18,7 @@
 //! # }
 //! ```
 //!
-//! A pipeline consists of one CREATE TABLE, one `INSERT INTO ... SELECT ... FROM input [WHERE ...]`, and any number of CREATE
+//! A pipeline consists of an optional `CREATE TABLE input`, which declares types of columns, one CREATE TABLE, one `INSERT INTO ... SELECT ... FROM input [WHERE ...]`, and any number of CREATE
 //! INDEX, CREATE VIEW and ANALYZE statements, which run after the rows are loaded. SQLite runs all statements but the INSERT
 //! as they are written. When a pipeline is parsed, they first run in an empty in-memory database, which finds their errors.
 //!
@@ -28,6 +28,7 @@
 mod compile;
 mod dialect;
 mod drops;
+mod input_table;
 mod lower;
 mod memory_database;
 mod names;
@@ -64,7 +65,8 @@ impl Pipeline {
             script.statements().try_for_each(|statement| builder.add(statement, &database))?;
             builder.drops.check_all_taken()?;
             match builder {
-                PipelineBuilder { table: Some(table), plan: Some(plan), .. } => {
+                PipelineBuilder { table: Some(table), plan: Some(mut plan), input_types, .. } => {
+                    plan.input_types.types = input_types.unwrap_or_default();
                     Ok(Self(Plan { table, ..plan }))
                 }
                 PipelineBuilder { table: None, .. } => Err(script.whole().error("CREATE TABLE is missing")),
@@ -124,6 +126,8 @@ pub fn filter(mut plan: Plan, name: &str, condition: &str) -> Result<Plan> {
 #[derive(Default)]
 struct PipelineBuilder<'s> {
     drops: Drops<'s>,
+    /// The declared types of columns of the input, if there is a CREATE TABLE input.
+    input_types: Option<Vec<(String, String)>>,
     table: Option<Table>,
     /// The columns of `table`.
     columns: Vec<DeclaredColumn>,
@@ -158,15 +162,22 @@ impl<'s> PipelineBuilder<'s> {
                 let sql = execute()?;
                 let name = database.last_created("table").map_err(error)?;
                 if name.eq_ignore_ascii_case(INPUT) {
-                    let reason =
-                        format!("the table cannot be named {name:?}, which is the name of the input");
-                    return Err(statement.error(reason));
+                    if self.input_types.is_some() {
+                        return Err(statement.error("a pipeline has only one CREATE TABLE input"));
+                    }
+                    self.input_types = Some(input_table::declared_types(statement, database)?);
+                    return Ok(());
                 }
                 self.columns = database.columns(&name).map_err(error)?;
                 self.add_table(statement, name, sql, has_if_not_exists);
             }
             (StatementKind::CreateTable, Some(_)) => {
                 return Err(statement.error("a pipeline has only one CREATE TABLE"));
+            }
+            (_, None) if self.input_types.is_some() => {
+                let reason =
+                    "CREATE TABLE is missing: the one of input only declares the types of its columns";
+                return Err(statement.error(reason));
             }
             (_, None) => return Err(statement.error("a pipeline begins with CREATE TABLE")),
             (StatementKind::Insert, Some(_)) if self.plan.is_some() => {

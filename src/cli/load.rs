@@ -70,19 +70,11 @@ pub(super) struct Load {
     #[arg(long, value_name = "LIST", conflicts_with_all = ["columns", "rename"], help_heading = "Columns")]
     select: Option<String>,
     /// Load only records for which a SQL expression is true: "price > 10 AND name LIKE 'A%'".
-    #[arg(long = "where", value_name = "CONDITION", help_heading = "Columns")]
+    #[arg(long = "where", value_name = "CONDITION", allow_hyphen_values = true, help_heading = "Columns")]
     condition: Option<String>,
     /// Rename a column; may be repeated.
     #[arg(long, value_name = "OLD=NEW", value_parser = parse_rename, help_heading = "Columns")]
     rename: Vec<(String, String)>,
-    /// Declare the types of columns: 'a=REAL,b=VARCHAR(10)'. Any type of SQLite is accepted. REAL takes every number, rounded;
-    /// INTEGER canonical integers; DATE, NUMERIC and the like keep text; BLOB takes hexadecimal digits. Records with another
-    /// value are rejected.
-    #[arg(long = "type", value_name = "COL=TYPE,...", value_parser = parse_types, help_heading = "Columns")]
-    types: Vec<TypeList>,
-    /// Make all columns TEXT.
-    #[arg(long, help_heading = "Columns")]
-    all_text: bool,
     /// Columns of the primary key.
     #[arg(long, value_name = "COLS", help_heading = "Table")]
     pk: Vec<String>,
@@ -183,13 +175,10 @@ impl Load {
     fn apply_columns(&self, loader: Loader) -> Loader {
         let loader = set(loader, self.file_column.as_ref(), Loader::file_column);
         let loader = self.rename.iter().fold(loader, |loader, (old, new)| loader.rename(old, new));
-        let types = self.types.iter().flat_map(|TypeList(types)| types);
-        let loader = types.fold(loader, |loader, (column, declared)| loader.column_type(column, declared));
         loader
             .exclude(self.exclude.iter().flat_map(|list| names(list)))
             .columns(self.columns.iter().flat_map(|list| names(list)))
             .union_by_name(self.union_by_name)
-            .all_text(self.all_text)
     }
 
     /// Applies the options in SQL. They are parsed here, so that errors name the option.
@@ -210,41 +199,6 @@ fn parse_rename(text: &str) -> Result<(String, String), String> {
         (old, Some(new)) if !new.is_empty() => Ok((old, new.to_owned())),
         _ => Err("expected OLD=NEW".to_owned()),
     }
-}
-
-/// Columns with their declared types.
-#[derive(Debug, Clone, PartialEq)]
-struct TypeList(Vec<(String, String)>);
-
-/// Parses assignments of types, separated by commas outside of quotes and parentheses.
-fn parse_types(text: &str) -> Result<TypeList, String> {
-    let mut types = Vec::new();
-    let mut rest = Some(text);
-    while let Some(list) = rest {
-        let list = list.trim_start();
-        // A name in quotes may contain `=`; in another name, the last `=` precedes the type.
-        let (name, after) = match first_name(list, '=', &['=', ',']) {
-            (name, Some(after)) if list.starts_with('"') => (Some(name), after),
-            _ => (None, list),
-        };
-        let mut depth = 0;
-        let end = after.find(|char| {
-            depth += i32::from(char == '(') - i32::from(char == ')');
-            char == ',' && depth == 0
-        });
-        let assignment;
-        (assignment, rest) = match end {
-            Some(end) => (&after[..end], Some(&after[end + 1..])),
-            None => (after, None),
-        };
-        let unquoted =
-            || assignment.rsplit_once('=').map(|(name, declared)| (name.trim().to_owned(), declared));
-        let Some((name, declared)) = name.map(|name| (name, assignment)).or_else(unquoted) else {
-            return Err(format!("expected COL=TYPE, found {assignment:?}"));
-        };
-        types.push((name, declared.trim().to_owned()));
-    }
-    Ok(TypeList(types))
 }
 
 /// The default name of the table: that of the first input, without its extension and that of a compression format.
@@ -270,28 +224,6 @@ mod tests {
         assert_eq!(parse_rename("\"a=b\"=c"), Ok(("a=b".to_owned(), "c".to_owned())));
         assert_eq!(parse_rename("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
         assert!(parse_rename("\"a=b\"").is_err() && parse_rename("a=").is_err());
-    }
-
-    #[test]
-    fn types_are_assigned_in_lists() {
-        let cases: [(&str, &[(&str, &str)]); 7] = [
-            ("a=int", &[("a", "int")]),
-            ("a=int,b=DATE", &[("a", "int"), ("b", "DATE")]),
-            ("a=DECIMAL(10,2), b = VARCHAR(10)", &[("a", "DECIMAL(10,2)"), ("b", "VARCHAR(10)")]),
-            ("\"a,b\"=REAL,c=double precision", &[("a,b", "REAL"), ("c", "double precision")]),
-            ("\"a=b\"=REAL,\"say \"\"x=\"\"\"=INT", &[("a=b", "REAL"), ("say \"x=\"", "INT")]),
-            ("a=b=REAL", &[("a=b", "REAL")]),
-            ("x(a,b)=INT", &[("x(a,b)", "INT")]),
-        ];
-        for (list, expected) in cases {
-            let expected: Vec<_> =
-                expected.iter().map(|(name, to)| ((*name).to_owned(), (*to).to_owned())).collect();
-            assert_eq!(parse_types(list), Ok(TypeList(expected)), "{list}");
-        }
-        for list in ["", "a", "a,b=INT", "a=INT,", "\"a=INT"] {
-            let parsed = parse_types(list);
-            assert!(parsed.is_err() || list.starts_with('"'), "{list}: {parsed:?}");
-        }
     }
 
     #[test]

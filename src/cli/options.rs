@@ -4,6 +4,7 @@ use super::names::{first_name, names};
 use super::run::Task;
 use super::sizes::{parse_duration, parse_size};
 use super::terminal::{self, ProgressDisplay};
+use super::types::{TypeList, parse_types};
 use clap::{ArgAction, Args, ValueEnum};
 use sqload::plan::{
     CommentPrefix, Delimiter, InvalidUtf8, OnError, Ragged, Synchronous, Tuning, WriterChoice,
@@ -109,6 +110,14 @@ struct InputOptions {
     /// The input has no header; these are the names of its columns.
     #[arg(long, value_name = "COLS")]
     names: Vec<String>,
+    /// Declare the types of columns: 'a=REAL,b=VARCHAR(10)'. Any type of SQLite is accepted. REAL takes every number, rounded;
+    /// INTEGER canonical integers; DATE, NUMERIC and the like keep text; BLOB takes hexadecimal digits. Records with another
+    /// value are rejected.
+    #[arg(long = "type", value_name = "COL=TYPE,...", value_parser = parse_types)]
+    types: Vec<TypeList>,
+    /// Make all columns TEXT.
+    #[arg(long)]
+    all_text: bool,
     /// Skip N lines before the header.
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip_lines: u64,
@@ -376,9 +385,12 @@ impl InputOptions {
             (column, Some(text)) => loader.null_in(column, text),
         };
         let loader = self.null.iter().fold(loader, null);
+        let types = self.types.iter().flat_map(|TypeList(types)| types);
+        let loader = types.fold(loader, |loader, (column, declared)| loader.column_type(column, declared));
         loader
             .trim(self.trim)
             .empty_null(self.empty_null)
+            .all_text(self.all_text)
             .skip_lines(self.skip_lines)
             .skip_rows(self.skip_rows)
             .skip_footer(self.skip_footer)

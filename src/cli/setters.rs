@@ -49,6 +49,10 @@ const SHARED: &[(&str, &[&str], Setter)] = &[
     ("skip_rows", &["--skip-rows", "2"], |loader| loader.skip_rows(2)),
     ("skip_footer", &["--skip-footer", "2"], |loader| loader.skip_footer(2)),
     ("skip_empty", &["--skip-empty"], |loader| loader.skip_empty(true)),
+    ("types", &["--type", "a=REAL,b=date"], |loader| {
+        loader.column_type("a", Type::Real).column_type("b", "date")
+    }),
+    ("all_text", &["--all-text"], |loader| loader.all_text(true)),
     ("skip_lines", &["--skip-lines", "2"], |loader| loader.skip_lines(2)),
     ("force", &["--force"], |loader| loader.force(true)),
     ("max_record_size", &["--max-record-size", "9"], |loader| loader.max_record_bytes(number(9))),
@@ -96,10 +100,6 @@ const LOAD: &[(&str, &[&str], Setter)] = &[
     ("condition", &["--where", "a > 1"], |loader| loader.filter("a > 1").unwrap()),
     ("rename", &["--rename", "a=b", "--rename", "c=d"], |loader| loader.rename("a", "b").rename("c", "d")),
     ("exclude", &["--exclude", "a,b", "--exclude", "c"], |loader| loader.exclude(["a", "b"]).exclude(["c"])),
-    ("types", &["--type", "a=REAL,b=date"], |loader| {
-        loader.column_type("a", Type::Real).column_type("b", "date")
-    }),
-    ("all_text", &["--all-text"], |loader| loader.all_text(true)),
     ("pk", &["--pk", "a,b"], |loader| loader.primary_key(["a", "b"])),
     ("auto_id", &["--auto-id", "n"], |loader| loader.auto_id("n")),
     ("not_null", &["--not-null", "a,b"], |loader| loader.not_null(["a"]).not_null(["b"])),

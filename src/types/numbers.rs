@@ -445,6 +445,26 @@ mod tests {
         }
     }
 
+    /// True if another decimal with as many digits is the same number, such as 567958085108913.2 and 567958085108913.3.
+    /// Rust prints either; the shortest form of a column is that with the even digit, as Python prints it.
+    fn has_two_shortest_forms(number: f64) -> bool {
+        let shortest = format!("{number:e}");
+        let (mantissa, exponent) = shortest.split_once('e').unwrap();
+        let (start, last) = mantissa.split_at(mantissa.len() - 1);
+        let digit: u8 = last.parse().unwrap();
+        let neighbours = [digit.checked_sub(1), Some(digit + 1).filter(|digit| *digit < 10)];
+        neighbours
+            .into_iter()
+            .flatten()
+            .any(|digit| format!("{start}{digit}e{exponent}").parse() == Ok(number))
+    }
+
+    #[test]
+    fn the_even_one_of_two_shortest_forms_is_a_real() {
+        assert!(has_two_shortest_forms("567958085108913.25".parse().unwrap()));
+        assert!(real(b"567958085108913.2").is_some() && real(b"567958085108913.3").is_none());
+    }
+
     proptest! {
         #[test]
         fn integers_print_as_the_text_they_were_parsed_from(text in "-?[0-9]{1,20}") {
@@ -454,13 +474,15 @@ mod tests {
 
         #[test]
         fn reals_are_those_of_the_naive_implementation(text in "-?(0|[1-9][0-9]{0,17})(\\.[0-9]{1,30})?([eE][-+]?[0-9]{1,3})?") {
+            let number: f64 = text.parse().unwrap();
+            prop_assume!(!(number.is_finite() && has_two_shortest_forms(number)));
             prop_assert_eq!(real(text.as_bytes()).map(|real| real.value), naive_real(&text));
         }
 
         #[test]
         fn doubles_are_reals_in_their_shortest_form(bits in any::<u64>(), last in b'0'..=b'9') {
             let number = f64::from_bits(bits);
-            prop_assume!(number.is_finite() && number != 0.0);
+            prop_assume!(number.is_finite() && number != 0.0 && !has_two_shortest_forms(number));
             for text in [format!("{number}"), format!("{number:?}"), format!("{number:.1e}"), format!("{number:e}")] {
                 prop_assert_eq!(real(text.as_bytes()).map(|real| real.value), naive_real(&text), "{}", text);
             }

@@ -169,7 +169,7 @@ fn the_summary_of_a_plain_load_has_two_lines() {
     let stderr = dir.run(&["load", "in.csv", "out.db"]).expect_code(0).stderr;
     let lines: Vec<_> = stderr.lines().collect();
     assert_eq!(lines.len(), 2, "{stderr}");
-    assert_eq!(lines[0], "in.csv -> out.db, table in");
+    assert_eq!(lines[0], "in.csv -> out.db, table in (fields are separated by ',')");
     assert!(lines[1].starts_with("read 1 record: 1 loaded, 0 rejected; 0."), "{stderr}");
     assert!(lines[1].ends_with(" MB/s (direct writer)"), "{stderr}");
     let stderr = dir.run(&["load", "in.csv", "out.db", "-t", "u", "--verify", "-v"]).expect_code(0).stderr;

@@ -21,7 +21,8 @@ fn a_failed_load_is_reported_with_its_error() {
     let failed = report(&dir, &load, 1);
     assert_eq!(failed["status"], "failed");
     assert_eq!(failed["error"]["kind"], "rejected");
-    assert_eq!(failed["error"]["message"], "people.csv: line 2 (record 1, byte 25): 1 field, 3 expected");
+    let message = failed["error"]["message"].as_str().unwrap();
+    assert!(message.starts_with("people.csv: line 2 (record 1, byte 25): 1 field, 3 expected"), "{message}");
     assert_eq!(
         failed["error"]["position"],
         json!({"input": "people.csv", "record": 1, "line": 2, "offset": 25})

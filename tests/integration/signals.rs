@@ -37,10 +37,13 @@ fn an_interrupt_does_not_wait_for_a_chunk_that_sqlite_evaluates() {
 #[test]
 fn a_sigbus_that_no_mapping_caused_has_its_usual_effect() {
     let dir = TestDir::new();
-    let mut load = Running::start_with_stdin(dir.command(&["load", "-", "out.db"]), Stdio::piped());
+    // The file is mapped when its header is read.
+    let csv = "a,b\n1,2\n".repeat(200_000);
+    dir.write("in.csv", &csv);
+    let load = dir.command(&["load", "in.csv", "-", "out.db", "-t", "t"]);
+    let mut load = Running::start_with_stdin(load, Stdio::piped());
     let mut stdin = load.take_stdin();
-    // The input is mapped when its header is read.
-    stdin.write_all("a,b\n1,2\n".repeat(200_000).as_bytes()).unwrap();
+    stdin.write_all(csv.as_bytes()).unwrap();
     assert!(load.wait_until(|load| load.handles_interrupts() && is_drained(&stdin)));
     std::thread::sleep(Duration::from_millis(100));
     load.signal("BUS");

@@ -141,3 +141,48 @@ fn explain_shows_the_types_of_the_columns_that_expressions_use() {
         assert!(has_line(&check.stdout), "{part}: {}", check.stdout);
     }
 }
+
+#[test]
+fn a_pipeline_declares_types_of_its_input() {
+    let dir = TestDir::with_input("code,price,n\n1,9.5,7\n2,x,8\n3,10,9\n");
+    let target = "CREATE TABLE t (a, b, c); INSERT INTO t SELECT code, price, n + 0 FROM input WHERE n <> 7";
+    dir.write("p.sql", format!("create table Input (CODE text, price REAL, n); {target}"));
+    let outcome = dir.run(&["run-pipeline", "p.sql", "-i", "people.csv"]).expect_code(3);
+    assert_contains(&outcome.stderr, ["line 3", "price", "\"x\""]);
+    let expected = [vec![text("3"), Value::Real(10.0), Value::Integer(9)]];
+    assert_eq!(rows_of(&dir.open("p.db"), "SELECT * FROM t"), expected);
+    assert_eq!(query(&dir.open("p.db"), "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'input'"), "0");
+    // The same on the command line, which wins.
+    dir.write("q.sql", target);
+    let load = ["run-pipeline", "q.sql", "-i", "people.csv", "--type", "code=TEXT,price=REAL"];
+    dir.run(&load).expect_code(3);
+    assert_eq!(rows_of(&dir.open("q.db"), "SELECT * FROM t"), expected);
+    let load = ["run-pipeline", "p.sql", "-i", "people.csv", "--type", "price=TEXT", "--database", "r.db"];
+    dir.run(&load).expect_code(0);
+    assert_eq!(query(&dir.open("r.db"), "SELECT group_concat(b) FROM t"), "x,10");
+    let load = ["run-pipeline", "q.sql", "-i", "people.csv", "--all-text", "--database", "s.db"];
+    dir.run(&load).expect_code(0);
+    assert_eq!(query(&dir.open("s.db"), "SELECT typeof(a) FROM t LIMIT 1"), "text");
+}
+
+#[test]
+fn a_declaration_of_input_types_has_only_names_and_types() {
+    let rest = "; CREATE TABLE t (a); INSERT INTO t SELECT a FROM input";
+    let only = "CREATE TABLE input declares only the names and types of columns";
+    let cases = [
+        ("CREATE TABLE input (a INTEGER PRIMARY KEY)", only),
+        ("CREATE TABLE input (a TEXT CHECK (a > 1))", only),
+        ("CREATE TABLE input (a TEXT, UNIQUE (a))", only),
+        ("CREATE TABLE input (a TEXT) STRICT", only),
+        ("CREATE TABLE input (a TEXT); CREATE TABLE input (a TEXT)", "only one CREATE TABLE input"),
+        ("CREATE TABLE t (a); CREATE TABLE input (a TEXT)", "a pipeline has only one CREATE TABLE"),
+        ("CREATE TABLE input (b TEXT)", "no column \"b\""),
+    ];
+    let dir = TestDir::with_input("a\n1\n");
+    for (sql, message) in cases {
+        dir.write("p.sql", format!("{sql}{rest}"));
+        let outcome = dir.run(&["run-pipeline", "p.sql", "-i", "people.csv"]);
+        assert!(outcome.stderr.contains(message), "{sql}: {}", outcome.stderr);
+        outcome.expect_code(1);
+    }
+}

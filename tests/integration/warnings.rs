@@ -4,7 +4,7 @@ use crate::common::{TestDir, assert_contains, people_csv, rows_of, text};
 use proptest::prelude::*;
 use rusqlite::types::Value;
 use sqload::demo::people;
-use sqload::plan::{Column, Expr, OnError, Table};
+use sqload::plan::{Column, Expr, IfExists, OnError, Table};
 use sqload::{Kind, Loader, Oddity, Warning, sql::Pipeline};
 use std::num::NonZeroUsize;
 
@@ -302,7 +302,7 @@ fn pipelines_and_the_library_detect_the_delimiter() {
     let pipeline = Loader::from(Pipeline::parse("people.sql", people::SQL).unwrap());
     let columns = vec![Column::new("age", "INTEGER", Expr::Field("age".into()))];
     for loader in [pipeline.clone(), Loader::from(Table::new("people", columns))] {
-        let loader = loader.if_exists(sqload::plan::IfExists::Replace);
+        let loader = loader.if_exists(IfExists::Replace);
         assert_eq!(loader.load(dir.path("people.csv"), dir.path("out.db")).unwrap().loaded, 1);
     }
     // A delimiter that is given wins, and the error names it.

@@ -1,0 +1,42 @@
+//! `CREATE TABLE input (...)`, which declares the types of columns of the input and creates nothing.
+
+use super::memory_database::{DeclaredColumn, MemoryDatabase, StatementError};
+use super::script::Fragment;
+use super::select::INPUT;
+use crate::error::Result;
+
+/// The words that begin a constraint, or an option of a table.
+const CONSTRAINTS: [&str; 13] = [
+    "CONSTRAINT",
+    "PRIMARY",
+    "NOT",
+    "NULL",
+    "UNIQUE",
+    "CHECK",
+    "DEFAULT",
+    "COLLATE",
+    "REFERENCES",
+    "FOREIGN",
+    "GENERATED",
+    "STRICT",
+    "WITHOUT",
+];
+
+/// The columns with a type in `statement`, which `database` has run, and their types. Drops the table.
+///
+/// # Errors
+/// [`Kind::Sql`](crate::Kind::Sql) if the statement has more than names and types.
+pub(super) fn declared_types(
+    statement: Fragment<'_>,
+    database: &MemoryDatabase,
+) -> Result<Vec<(String, String)>> {
+    let error = |StatementError { message, offset }| statement.error_at_offset(offset, message);
+    if let Some(span) = CONSTRAINTS.iter().find_map(|word| statement.find_token(word)) {
+        let reason = "CREATE TABLE input declares only the names and types of columns";
+        return Err(statement.error_at(span, reason));
+    }
+    let declared = database.columns(INPUT).map_err(error)?;
+    database.execute("DROP TABLE input").map_err(error)?;
+    let typed = declared.into_iter().filter(|column| !column.declared_type.is_empty());
+    Ok(typed.map(|DeclaredColumn { name, declared_type, .. }| (name, declared_type)).collect())
+}
