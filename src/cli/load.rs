@@ -25,7 +25,8 @@ Examples:
 pub(super) struct Load {
     /// CSV files with the same columns, patterns such as 'sales-*.csv', or `-` for standard input.
     ///
-    /// Files compressed with gzip, zstd, bzip2, xz or zip are recognized by their content.
+    /// Files compressed with gzip, zstd, bzip2 or xz, and zip and tar archives, are recognized by their content. Each file in
+    /// an archive is an input; 'archive.zip//stops.txt' or 'archive.zip//*.txt' selects some.
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<PathBuf>,
     /// SQLite database; created if it does not exist.

@@ -12,7 +12,7 @@ use crate::format::csv::header::Header;
 use crate::format::csv::lines::position;
 use crate::format::csv::parse::RecordParser;
 use crate::format::recognize::recognize_zip;
-use crate::input::{Input, OpenInput};
+use crate::input::{FoundInputs, Input, OpenInput};
 use crate::plan::{ColumnRef, Plan, Table};
 use crate::report::Note;
 use bytes::Bytes;
@@ -30,12 +30,14 @@ pub(crate) struct CsvInput {
 }
 
 impl CsvInput {
-    /// Finds the input at `path`, or several if it is an archive, and reads the header of each.
+    /// Finds the input at `path`, or several if it is an archive, and reads the header of each. A note of the first one names the
+    /// members of an archive that are no inputs.
     ///
     /// # Errors
     /// As [`Input::find`] and [`Header::read`]; [`Kind::NotCsv`].
     pub(crate) fn find(path: &Path, plan: &Plan, stop: &Arc<AtomicBool>) -> Result<Vec<Self>> {
-        let inputs = Input::find(path, plan.encoding.as_deref(), plan.input_options.map, stop)?;
+        let FoundInputs { inputs, skipped } =
+            Input::find(path, plan.encoding.as_deref(), plan.input_options.map, stop)?;
         let members = inputs.iter().filter_map(Input::member_name);
         if !plan.input_options.force
             && let Some(format) = recognize_zip(members)
@@ -47,7 +49,12 @@ impl CsvInput {
             let header = Header::read(input.name(), &*input.open()?, plan, max_columns)?;
             Ok(Self { input, header })
         };
-        inputs.into_iter().map(with_header).collect()
+        let mut inputs = inputs.into_iter().map(with_header).collect::<Result<Vec<_>>>()?;
+        if let Some(first) = inputs.first_mut().filter(|_| !skipped.is_empty()) {
+            let archive = path.to_string_lossy().into();
+            first.header.notes.insert(0, Note::SkippedMembers { archive, members: skipped });
+        }
+        Ok(inputs)
     }
 
     /// An input that is in memory.

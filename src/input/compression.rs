@@ -18,8 +18,6 @@ pub(super) enum Compression {
     Zstd,
     Bzip2,
     Xz,
-    /// A zip archive (APPNOTE.TXT 4.3.7; 4.3.16 if it is empty). See [`super::archive`].
-    Zip,
 }
 
 impl Compression {
@@ -30,12 +28,11 @@ impl Compression {
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
             [b'B', b'Z', b'h', b'1'..=b'9', ..] => Self::Bzip2,
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
-            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Self::Zip,
             _ => Self::None,
         }
     }
 
-    /// Decompresses a stream, which may have several concatenated members. Returns zip archives unchanged.
+    /// Decompresses a stream, which may have several concatenated members.
     ///
     /// # Errors
     /// If the decoder cannot allocate its memory.
@@ -49,7 +46,7 @@ impl Compression {
             Self::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(from)),
             #[cfg(feature = "xz")]
             Self::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(from)),
-            // Not compressed, an archive, or a format without its feature, which `missing_feature` reports.
+            // Not compressed, or a format without its feature, which `missing_feature` reports.
             _ => from,
         })
     }
@@ -62,7 +59,6 @@ impl Compression {
             Self::Zstd => ("zstd", cfg!(feature = "zstd")),
             Self::Bzip2 => ("bzip2", cfg!(feature = "bzip2")),
             Self::Xz => ("xz", cfg!(feature = "xz")),
-            Self::Zip => ("zip", cfg!(feature = "zip")),
         };
         (!is_enabled).then_some(feature)
     }

@@ -8,6 +8,7 @@ mod naive;
 mod twin;
 
 mod architecture;
+mod archives;
 mod atomicity;
 mod bad_input;
 mod cli;
