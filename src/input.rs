@@ -17,9 +17,13 @@
 //!   at the start.
 
 mod archive;
+#[cfg(feature = "gzip")]
+mod block_decoder;
 mod compression;
 mod encoding;
 mod file;
+#[cfg(feature = "gzip")]
+mod gzip;
 mod incoming;
 mod map;
 mod open_input;
@@ -32,19 +36,20 @@ pub(crate) use archive::name_list;
 #[cfg(feature = "tar")]
 pub use archive::tar::{TarMember, tar_members};
 use archive::{Archive, Directory};
-use compression::{ByteStream, Compression};
+use compression::{ByteStream, Compression, DecoderOptions};
 use encoding::Encoding;
 use file::{FileState, Reader, catch_panic, is_stdin, open_file, read_start, temporary_file};
 pub use incoming::Incoming;
 use map::GuardedMap;
 use open_input::Content;
 pub(crate) use open_input::OpenInput;
-use paths::{MEMBER_SEPARATOR, split_member};
+use paths::{MEMBER_SEPARATOR, split_member, suggested_member};
 pub(crate) use paths::{expand, file_path, raise_open_file_limit};
 use rustix::process::{Resource, getrlimit};
 use spool::Spool;
 use std::fs::File;
 use std::io::{self, Read, Seek};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -71,6 +76,7 @@ struct Source {
     state: FileState,
     /// Whether files may be mapped, which installs a signal handler.
     may_map: bool,
+    decoder: DecoderOptions,
     stop: Arc<AtomicBool>,
 }
 
@@ -125,7 +131,8 @@ impl Input {
     ///
     /// `encoding` is a label of the Encoding Standard (<https://encoding.spec.whatwg.org>). Without one the text is UTF-8, or
     /// UTF-16 if it starts with its byte order mark. Without `may_map` files are read instead of mapped, and no signal handler
-    /// is installed.
+    /// is installed. Compressed files are decompressed on this many `threads` if their format allows it; `None` means one for each
+    /// core.
     ///
     /// # Errors
     /// [`Kind::Io`] if the input cannot be read; `PlanError::UnknownEncoding`; [`Kind::Interrupted`] soon after
@@ -134,6 +141,7 @@ impl Input {
         path: &Path,
         encoding: Option<&str>,
         may_map: bool,
+        threads: Option<NonZeroUsize>,
         stop: &Arc<AtomicBool>,
     ) -> Result<FoundInputs> {
         let encoding = Encoding::from_label(encoding)?;
@@ -142,9 +150,18 @@ impl Input {
             None => (path, None),
         };
         let failed = |error| read_error(path, stop, error);
-        let file = open_file(file_path, stop).map_err(failed)?;
+        let suggest = |error: io::Error| match suggested_member(path) {
+            Some(member) => {
+                let hint = format!("{error}; a member of an archive is written {}", member.display());
+                failed(io::Error::new(error.kind(), hint))
+            }
+            None => failed(error),
+        };
+        let file = open_file(file_path, stop).map_err(suggest)?;
         let state = FileState::of(&file.metadata().map_err(failed)?);
-        let source = Source { path: file_path.to_owned(), encoding, state, may_map, stop: stop.clone() };
+        let decoder = DecoderOptions::new(threads);
+        let (path_of_file, stop_flag) = (file_path.to_owned(), stop.clone());
+        let source = Source { path: path_of_file, encoding, state, may_map, decoder, stop: stop_flag };
         let reader = Reader::new(Arc::new(file), stop.clone()).map_err(failed)?;
         let (first, can_read_again) = reader.peek().map_err(failed)?;
         let compression = Compression::detect(&first);
@@ -154,7 +171,7 @@ impl Input {
         }
         let format = Format { compression, must_transcode: encoding.must_transcode(&first) };
         let file = reader.file.clone();
-        let inspect = || FileContent::inspect(reader, first, can_read_again, compression);
+        let inspect = || FileContent::inspect(reader, first, can_read_again, (compression, &source.decoder));
         match catch_panic(inspect).map_err(failed)? {
             FileContent::Disabled(feature) => disabled(feature),
             FileContent::Archive(directory, file) => {
@@ -251,7 +268,8 @@ impl Input {
     pub(crate) fn of_bytes(name: &str, bytes: Vec<u8>) -> Self {
         let state = FileState::of(&std::fs::metadata("/").unwrap());
         let encoding = Encoding::from_label(None).unwrap();
-        let source = Source { path: PathBuf::new(), encoding, state, may_map: true, stop: Arc::default() };
+        let (decoder, stop) = (DecoderOptions::new(None), Arc::default());
+        let source = Source { path: PathBuf::new(), encoding, state, may_map: true, decoder, stop };
         let origin = Origin::Open(OpenInput::of_bytes(name, bytes));
         Self { name: name.into(), source: Arc::new(source), origin }
     }
@@ -279,6 +297,16 @@ impl Input {
         &self.source.stop
     }
 
+    /// The path of the file that the input comes from.
+    pub(crate) fn path(&self) -> &Path {
+        &self.source.path
+    }
+
+    /// True if bytes of the file that follow the compressed ones have been ignored.
+    pub(crate) fn has_trailing_garbage(&self) -> bool {
+        self.source.decoder.has_trailing_garbage.load(Ordering::Relaxed)
+    }
+
     /// True if opening the input starts a decoder, so that it should be opened ahead of its turn.
     pub(crate) fn is_decoded(&self) -> bool {
         match &self.origin {
@@ -304,7 +332,7 @@ impl FileContent {
         reader: Reader,
         first: Vec<u8>,
         can_read_again: bool,
-        compression: Compression,
+        (compression, decoder): (Compression, &DecoderOptions),
     ) -> io::Result<Self> {
         let file = reader.file.clone();
         if can_read_again && compression == Compression::None {
@@ -317,7 +345,7 @@ impl FileContent {
             true => Box::new(reader),
             false => Box::new(io::Cursor::new(first).chain(reader)),
         };
-        let mut text = compression.decompress(packed)?;
+        let mut text = compression.decompress(packed, decoder)?;
         let first = match read_start(&mut text) {
             // The error shows again when the file is read.
             Err(_) if can_read_again => Vec::new(),
@@ -369,7 +397,7 @@ impl Source {
 
     /// Decompresses `from` and transcodes it to UTF-8.
     fn to_text(&self, from: ByteStream, compression: Compression) -> io::Result<ByteStream> {
-        catch_panic(|| self.encoding.transcode(compression.decompress(from)?))
+        catch_panic(|| self.encoding.transcode(compression.decompress(from, &self.decoder)?))
     }
 
     /// Reads a text into memory if it is small, and spools it otherwise.
@@ -424,7 +452,7 @@ mod tests {
     }
 
     fn open(path: &Path) -> Arc<OpenInput> {
-        Input::find(path, None, true, &Arc::default()).unwrap().inputs.pop().unwrap().open().unwrap()
+        Input::find(path, None, true, None, &Arc::default()).unwrap().inputs.pop().unwrap().open().unwrap()
     }
 
     fn bytes(input: &OpenInput) -> Bytes {
@@ -476,7 +504,8 @@ mod tests {
     fn an_overwritten_input_is_noticed_although_size_and_time_are_restored() {
         for size in [100, 200_000] {
             let file = file_of(&vec![b'a'; size]);
-            let input = Input::find(file.path(), None, true, &Arc::default()).unwrap().inputs.pop().unwrap();
+            let input =
+                Input::find(file.path(), None, true, None, &Arc::default()).unwrap().inputs.pop().unwrap();
             let open = input.open().unwrap();
             let modified = file.as_file().metadata().unwrap().modified().unwrap();
             // The clock of the file system may have a resolution of several milliseconds.

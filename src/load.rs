@@ -50,7 +50,11 @@ impl Conductor<'_> {
         let mut rejects = Rejects::open(&self.plan.policies, inputs, &mut others, self.is_durable())?;
         let report = self.attempt_until_done(inputs, &mut rejects, started);
         rejects.log_first();
-        report
+        let mut report = report?;
+        let mut late_notes: Vec<_> = inputs.iter().filter_map(CsvInput::late_note).collect();
+        late_notes.dedup();
+        report.notes.splice(0..0, late_notes);
+        Ok(report)
     }
 
     /// Whether the load ends only when everything is on disk.

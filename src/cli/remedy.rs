@@ -30,7 +30,9 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
         Kind::NoHeader { rows: 2.., .. } => "use a smaller --header-rows",
         Kind::HeaderNotUtf8 { .. } => "name its encoding with --encoding, or use --invalid-utf8 replace",
         Kind::UnsupportedStatement { statement, .. } => return for_statement(statement).map(str::to_owned),
-        Kind::HeaderDiffers { .. } => "use --union-by-name to load the columns of all inputs",
+        Kind::HeaderDiffers { .. } => {
+            "use --union-by-name to load the columns of all inputs, or --table-per-input to load each into its own table"
+        }
         Kind::NoSuchColumn { column_use, .. } => {
             return Some(format!("correct {}", option_for(*column_use)?));
         }

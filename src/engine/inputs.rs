@@ -36,8 +36,9 @@ impl CsvInput {
     /// # Errors
     /// As [`Input::find`] and [`Header::read`]; [`Kind::NotCsv`].
     pub(crate) fn find(path: &Path, plan: &Plan, stop: &Arc<AtomicBool>) -> Result<Vec<Self>> {
-        let FoundInputs { inputs, skipped } =
-            Input::find(path, plan.encoding.as_deref(), plan.input_options.map, stop)?;
+        let (encoding, may_map) = (plan.encoding.as_deref(), plan.input_options.map);
+        let found = Input::find(path, encoding, may_map, plan.tuning.jobs, stop)?;
+        let FoundInputs { inputs, skipped } = found;
         let members = inputs.iter().filter_map(Input::member_name);
         if !plan.input_options.force
             && let Some(format) = recognize_zip(members)
@@ -68,6 +69,14 @@ impl CsvInput {
     /// The name that messages use.
     pub(crate) fn name(&self) -> &Arc<str> {
         self.input.name()
+    }
+
+    /// What is known about the file of the input now that it has been read.
+    pub(crate) fn late_note(&self) -> Option<Note> {
+        let file = self.input.path();
+        self.input
+            .has_trailing_garbage()
+            .then(|| Note::TrailingGarbage { file: file.to_string_lossy().into() })
     }
 
     /// As [`Input::bytes`].

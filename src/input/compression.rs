@@ -1,12 +1,35 @@
 //! Decompression. The first bytes of a file tell its compression, not its name.
 
+#[cfg(feature = "gzip")]
+use super::gzip::Gunzip;
 use std::io::{self, Read};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread::available_parallelism;
 
 /// The number of bytes that identify every format and every byte order mark that this module's siblings recognize.
 pub(super) const MAGIC_BYTES: usize = 6;
 
 /// A source of bytes that can be moved to another thread.
 pub(super) type ByteStream = Box<dyn Read + Send>;
+
+/// How files are decompressed, and what decoders have found.
+#[derive(Debug, Clone)]
+pub(super) struct DecoderOptions {
+    /// The threads that decompress a file whose format allows it.
+    pub(super) threads: usize,
+    /// Whether other bytes follow the compressed ones. They are ignored.
+    pub(super) has_trailing_garbage: Arc<AtomicBool>,
+}
+
+impl DecoderOptions {
+    /// Decompresses on this many threads, or on one for each core.
+    pub(super) fn new(threads: Option<NonZeroUsize>) -> Self {
+        let threads = threads.or_else(|| available_parallelism().ok());
+        Self { threads: threads.map_or(1, usize::from), has_trailing_garbage: Arc::default() }
+    }
+}
 
 /// The compression of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +59,10 @@ impl Compression {
     ///
     /// # Errors
     /// If the decoder cannot allocate its memory.
-    pub(super) fn decompress(self, from: ByteStream) -> io::Result<ByteStream> {
+    pub(super) fn decompress(self, from: ByteStream, options: &DecoderOptions) -> io::Result<ByteStream> {
         Ok(match self {
             #[cfg(feature = "gzip")]
-            Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(from)),
+            Self::Gzip => Box::new(Gunzip::new(from, options.threads, options.has_trailing_garbage.clone())),
             #[cfg(feature = "zstd")]
             Self::Zstd => Box::new(zstd::Decoder::new(from)?),
             #[cfg(feature = "bzip2")]

@@ -90,6 +90,16 @@ pub(crate) fn file_path(path: &Path) -> &Path {
     split_member(path).map_or(path, |(archive, _)| archive)
 }
 
+/// The path of a member of an archive as it is to be written, for a path that cannot be opened because a slash or colon separates
+/// its member.
+pub(super) fn suggested_member(path: &Path) -> Option<PathBuf> {
+    let text = path.to_str()?;
+    let mut splits = text.match_indices(['/', ':']).map(|(at, _)| text.split_at(at));
+    let (archive, member) = splits.find(|(archive, _)| Path::new(archive).is_file())?;
+    let member = member.trim_start_matches(['/', ':']);
+    (!member.is_empty()).then(|| member_path(Path::new(archive), member))
+}
+
 /// A pattern for members of an archive.
 #[derive(Debug)]
 pub(super) struct MemberPattern(glob::Pattern);

@@ -23,6 +23,11 @@ pub enum Note {
         /// The names of these members.
         members: Vec<String>,
     },
+    /// Bytes that follow the compressed ones in a file were ignored.
+    TrailingGarbage {
+        /// The path of the file.
+        file: Arc<str>,
+    },
     /// Invalid UTF-8 in the header was replaced with U+FFFD.
     HeaderUtf8Replaced,
     /// The delimiter was detected in the first records.
@@ -103,6 +108,9 @@ impl fmt::Display for Note {
             Self::SkippedMembers { archive, members } => {
                 let count = count(members.len() as u64, "member");
                 write!(f, "{archive}: skipped {count}: {}; {archive}//NAME selects one", name_list(members))
+            }
+            Self::TrailingGarbage { file } => {
+                write!(f, "{file}: ignored what follows the compressed data, which is not gzip")
             }
             Self::HeaderUtf8Replaced => f.write_str("invalid UTF-8 in the header was replaced with U+FFFD"),
             Self::DetectedDelimiter(delimiter) => {

@@ -86,6 +86,8 @@ fn each_dependency_has_one_home() {
             "database/open.rs",
             "engine/pipeline.rs",
             "cli/terminal.rs",
+            "input/block_decoder.rs",
+            "input/compression.rs",
             "input/spool.rs",
             "sql/script.rs",
         ],

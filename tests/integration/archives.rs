@@ -241,8 +241,37 @@ fn damaged_archives_are_errors() {
     let dir = TestDir::with_input("a\n1\n");
     let outcome = dir.run(&["load", "people.csv//a.csv", "out.db"]).expect_code(1);
     outcome.assert_single_message(&["cannot read people.csv//a.csv", "the file is not an archive"]);
+    dir.write("in.zip", zip(&FILES));
+    for path in ["in.zip/sub/b.csv", "in.zip:sub/b.csv"] {
+        let outcome = dir.run(&["load", path, "out.db"]).expect_code(1);
+        outcome.assert_single_message(&[
+            &format!("cannot read {path}"),
+            "a member of an archive is written in.zip//sub/b.csv",
+        ]);
+    }
     // Two slashes in a path mean one, as everywhere.
     let path = format!("{}//people.csv", dir.path("").to_string_lossy().trim_end_matches('/'));
     dir.run(&["load", &path, "out.db"]).expect_code(0);
     dir.run(&["load", &path.replace("people", "p*"), "out.db", "-t", "glob"]).expect_code(0);
+}
+
+#[test]
+fn what_follows_a_gzip_stream_is_ignored_as_by_gunzip() {
+    let csv = format!("n\n{}", "123456\n".repeat(100_000));
+    let packed = gzip(csv.as_bytes());
+    let note = "in.csv.gz: ignored what follows the compressed data, which is not gzip";
+    let cases: [(&[u8], bool); 3] = [(&[0; 512], false), (b"JUNKJUNK", true), (b"\0\0\0a", true)];
+    for (rest, is_reported) in cases {
+        let dir = TestDir::new();
+        dir.write("in.csv.gz", [&packed, rest].concat());
+        let outcome = dir.run(&["load", "in.csv.gz", "out.db", "--report", "-"]).expect_code(0);
+        assert_eq!(outcome.stderr.contains(note), is_reported, "{outcome:?}");
+        assert_eq!(outcome.report()["loaded"], 100_000);
+        assert_eq!(outcome.report()["notes"].as_array().unwrap().len(), usize::from(is_reported));
+    }
+    let tar = gzip(&tar(&FILES));
+    let dir = TestDir::new();
+    dir.write("in.tar.gz", [&tar[..], b"JUNK"].concat());
+    let outcome = dir.run(&["load", "in.tar.gz", "out.db", "-t", "t"]).expect_code(0);
+    assert_eq!(outcome.stderr.matches("in.tar.gz: ignored what follows").count(), 1, "{outcome:?}");
 }
