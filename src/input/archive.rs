@@ -58,6 +58,10 @@ pub(super) struct Member {
 }
 
 /// What a member of an archive is.
+#[cfg_attr(
+    not(any(feature = "tar", feature = "zip")),
+    expect(dead_code, reason = "this build reads no archives")
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MemberKind {
     File,
@@ -74,14 +78,7 @@ impl Directory {
     /// # Errors
     /// If it cannot be read, or two files have the same name.
     pub(super) fn read(file: Arc<File>, format: ArchiveFormat) -> io::Result<Self> {
-        let directory = match format {
-            #[cfg(feature = "zip")]
-            ArchiveFormat::Zip => zip::read(file)?,
-            #[cfg(feature = "tar")]
-            ArchiveFormat::Tar => tar::read(file)?,
-            #[cfg(not(all(feature = "zip", feature = "tar")))]
-            _ => return Err(drop(file)).or(Err(io::ErrorKind::Unsupported.into())),
-        };
+        let directory = read_members(file, format)?;
         let mut names = HashSet::new();
         let mut files = directory.members.iter().filter(|member| member.kind.is_file());
         match files.find(|member| !names.insert(&member.name)) {
@@ -126,6 +123,22 @@ impl Directory {
             return Err(io::Error::other(error));
         }
         Ok((selected, Vec::new()))
+    }
+}
+
+/// Reads the directory of an archive in a format of this build.
+fn read_members(file: Arc<File>, format: ArchiveFormat) -> io::Result<Directory> {
+    match format {
+        #[cfg(feature = "zip")]
+        ArchiveFormat::Zip => zip::read(file),
+        #[cfg(feature = "tar")]
+        ArchiveFormat::Tar => tar::read(file),
+        // `missing_feature` reports it before.
+        #[cfg(not(all(feature = "zip", feature = "tar")))]
+        _ => {
+            drop(file);
+            Err(io::ErrorKind::Unsupported.into())
+        }
     }
 }
 

@@ -18,6 +18,7 @@ pub(super) type ByteStream = Box<dyn Read + Send>;
 #[derive(Debug, Clone)]
 pub(super) struct DecoderOptions {
     /// The threads that decompress a file whose format allows it.
+    #[cfg_attr(not(feature = "gzip"), expect(dead_code, reason = "only gzip uses threads"))]
     pub(super) threads: usize,
     /// Whether other bytes follow the compressed ones. They are ignored.
     pub(super) has_trailing_garbage: Arc<AtomicBool>,
@@ -59,6 +60,7 @@ impl Compression {
     ///
     /// # Errors
     /// If the decoder cannot allocate its memory.
+    #[cfg_attr(not(feature = "gzip"), expect(unused_variables, reason = "only gzip has options"))]
     pub(super) fn decompress(self, from: ByteStream, options: &DecoderOptions) -> io::Result<ByteStream> {
         Ok(match self {
             #[cfg(feature = "gzip")]

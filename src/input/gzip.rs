@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn corrupt_blocks_are_errors() {
-        let content: Vec<u8> = (0..1_000_u32).map(|at| (at * at >> 5) as u8).collect();
+        let content: Vec<u8> = (0..1_000_u32).map(|at| ((at * at) >> 5) as u8).collect();
         let good = block(&content);
         for at in 18..good.len() {
             let mut bad = good.clone();
