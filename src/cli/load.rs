@@ -208,6 +208,11 @@ fn table_name(inputs: &[PathBuf]) -> String {
     if first == Path::new("-") {
         return "stdin".to_owned();
     }
+    // A pattern for members of an archive has no name of its own.
+    let first = match first.to_str().and_then(|path| path.split_once("//")) {
+        Some((archive, members)) if members.contains(['*', '?', '[']) => Path::new(archive),
+        _ => first,
+    };
     let name = Path::new(first.file_name().unwrap_or_default());
     let is_compressed = name.extension().is_some_and(|extension| {
         ["gz", "zst", "bz2", "xz", "zip"].iter().any(|known| extension.eq_ignore_ascii_case(known))
@@ -236,6 +241,8 @@ mod tests {
             ("sales.CSV.ZST", "sales"),
             ("sales", "sales"),
             (".hidden", ".hidden"),
+            ("data/feed.zip//stops.txt", "stops"),
+            ("data/feed.zip//*.txt", "feed"),
             ("-", "stdin"),
         ];
         for (input, expected) in cases {
