@@ -188,6 +188,8 @@ pub struct Rows<'a> {
     pub rejects: Vec<Reject<'a>>,
     /// Records that the conditions of the plan excluded.
     pub filtered: usize,
+    /// Records without a value, which the plan skips.
+    pub skipped: usize,
     /// Evidence against inferred column types.
     pub type_feedback: TypeFeedback,
     /// Counts for the records that were not rejected for their form or types.

@@ -9,6 +9,7 @@ macro_rules! exit_codes {
 }
 
 mod load;
+mod names;
 mod options;
 mod pipeline;
 mod remedy;

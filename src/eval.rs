@@ -17,6 +17,7 @@ mod compile;
 pub(crate) mod format_strings;
 pub(crate) mod functions;
 mod interpreter;
+mod notation;
 mod properties;
 mod random;
 pub(crate) mod sqlite;
@@ -161,9 +162,10 @@ impl Program {
                     type_feedback.add_spellings(*column, is_numeric, &spellings);
                 }
             }
-            (Mismatch::NotOfType { row, text }, OnMismatch::Reject) => {
+            (Mismatch::NotOfType { row, text, written }, OnMismatch::Reject) => {
                 let of_table = columns.first().and_then(|index| self.column_names.get(*index));
-                rejects.push((row, not_of_type(of_table.map_or(column, String::as_str), to, text)));
+                rejects
+                    .push((row, not_of_type(of_table.map_or(column, String::as_str), to, (text, written))));
             }
             (Mismatch::NotOfType { .. }, OnMismatch::TypeMismatch | OnMismatch::Widen) => {
                 type_feedback.is_mismatched = true;
@@ -194,13 +196,13 @@ fn is_inferred(value: &Expr) -> bool {
     matches!(value, Expr::Typed { on_mismatch: OnMismatch::TypeMismatch | OnMismatch::Widen, .. })
 }
 
-/// The reason to reject a record whose `value` in this column is not of `expected_type`.
-fn not_of_type(column: &str, expected_type: Type, value: &[u8]) -> Reason {
+/// The reason to reject a record whose `value` in this column, `written` like this, is not of `expected_type`.
+fn not_of_type(column: &str, expected_type: Type, (value, written): (&[u8], &[u8])) -> Reason {
     let problem = match expected_type {
         Type::Blob => "is not a BLOB in pairs of hexadecimal digits".to_owned(),
         to => type_problem(value, to),
     };
-    Reason::NotOfType { column: column.to_owned(), value: excerpt(value), expected: expected_type, problem }
+    Reason::NotOfType { column: column.to_owned(), value: excerpt(written), expected: expected_type, problem }
 }
 
 /// An expression whose value is 1 if WHERE accepts `condition`, and 0 or NULL if not.

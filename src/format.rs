@@ -27,6 +27,9 @@ pub trait Records<'a> {
     /// As [`Records::field`], with NULL where the field is empty and not quoted.
     fn field_or_null(&self, index: usize, arena: &'a Arena) -> Values<'a>;
 
+    /// Field `index` of a record as it is written in the input, quotes and escapes included; empty if the record lacks it.
+    fn written(&self, index: usize, record: usize) -> &[u8];
+
     /// The number of records of the load before each of these. Random streams are addressed by it.
     fn load_records(&self) -> impl ExactSizeIterator<Item = u64>;
 

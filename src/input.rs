@@ -16,11 +16,14 @@
 //!   for any values, so only the result can be wrong; [`OpenInput::check`] compares the size and times of the file with those
 //!   at the start.
 
-#[cfg_attr(not(feature = "zip"), path = "input/no_archive.rs")]
 mod archive;
+#[cfg(feature = "gzip")]
+mod block_decoder;
 mod compression;
 mod encoding;
 mod file;
+#[cfg(feature = "gzip")]
+mod gzip;
 mod incoming;
 mod map;
 mod open_input;
@@ -29,19 +32,24 @@ mod sigbus;
 mod spool;
 
 use crate::error::{Error, Kind, Result};
-use archive::Archive;
-use compression::{ByteStream, Compression};
+pub(crate) use archive::name_list;
+#[cfg(feature = "tar")]
+pub use archive::tar::{TarMember, tar_members};
+use archive::{Archive, Directory};
+use compression::{ByteStream, Compression, DecoderOptions};
 use encoding::Encoding;
-use file::{FileState, Reader, catch_panic, is_stdin, open_file};
+use file::{FileState, Reader, catch_panic, is_stdin, open_file, read_start, temporary_file};
 pub use incoming::Incoming;
 use map::GuardedMap;
 use open_input::Content;
 pub(crate) use open_input::OpenInput;
-pub(crate) use paths::{expand, raise_open_file_limit};
+use paths::{MEMBER_SEPARATOR, split_member, suggested_member};
+pub(crate) use paths::{expand, file_path, raise_open_file_limit};
 use rustix::process::{Resource, getrlimit};
 use spool::Spool;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -68,6 +76,7 @@ struct Source {
     state: FileState,
     /// Whether files may be mapped, which installs a signal handler.
     may_map: bool,
+    decoder: DecoderOptions,
     stop: Arc<AtomicBool>,
 }
 
@@ -78,8 +87,28 @@ enum Origin {
     Open(Arc<OpenInput>),
     /// A file that is opened when its turn comes.
     File(Format),
-    /// The file with this index in a zip archive.
-    Member(Archive, usize),
+    /// The member with this index in an archive.
+    Member { archive: Arc<dyn Archive>, index: usize, file: Option<Arc<File>> },
+}
+
+/// The inputs in a file.
+#[derive(Debug)]
+pub(crate) struct FoundInputs {
+    pub(crate) inputs: Vec<Input>,
+    /// The names of members of an archive that are no inputs.
+    pub(crate) skipped: Vec<String>,
+}
+
+/// What a file contains.
+enum FileContent {
+    /// An archive, and its file; `None` if it is a temporary copy, which no other process can change.
+    Archive(Directory, Option<Arc<File>>),
+    /// A text that can be read once, decompressed.
+    Stream(ByteStream),
+    /// A text that can be read again.
+    File,
+    /// A format that requires this Cargo feature.
+    Disabled(&'static str),
 }
 
 /// What must be done to get UTF-8 text.
@@ -97,12 +126,13 @@ impl Format {
 }
 
 impl Input {
-    /// Finds the input at `path`, where `-` is standard input. A zip archive has an input for each file in it. A stream is
-    /// read by a thread from now on, until soon after a stop.
+    /// Finds the input at `path`, where `-` is standard input. An archive has an input for each member that `path` selects
+    /// (`archive.zip//pattern`), or else for each file in it. A stream is read by a thread from now on, until soon after a stop.
     ///
     /// `encoding` is a label of the Encoding Standard (<https://encoding.spec.whatwg.org>). Without one the text is UTF-8, or
     /// UTF-16 if it starts with its byte order mark. Without `may_map` files are read instead of mapped, and no signal handler
-    /// is installed.
+    /// is installed. Compressed files are decompressed on this many `threads` if their format allows it; `None` means one for each
+    /// core.
     ///
     /// # Errors
     /// [`Kind::Io`] if the input cannot be read; `PlanError::UnknownEncoding`; [`Kind::Interrupted`] soon after
@@ -111,62 +141,88 @@ impl Input {
         path: &Path,
         encoding: Option<&str>,
         may_map: bool,
+        threads: Option<NonZeroUsize>,
         stop: &Arc<AtomicBool>,
-    ) -> Result<Vec<Self>> {
+    ) -> Result<FoundInputs> {
         let encoding = Encoding::from_label(encoding)?;
+        let (file_path, selection) = match split_member(path) {
+            Some((archive, selection)) => (archive, Some(selection)),
+            None => (path, None),
+        };
         let failed = |error| read_error(path, stop, error);
-        let file = open_file(path, stop).map_err(failed)?;
+        let suggest = |error: io::Error| match suggested_member(path) {
+            Some(member) => {
+                let hint = format!("{error}; a member of an archive is written {}", member.display());
+                failed(io::Error::new(error.kind(), hint))
+            }
+            None => failed(error),
+        };
+        let file = open_file(file_path, stop).map_err(suggest)?;
         let state = FileState::of(&file.metadata().map_err(failed)?);
-        let source = Source { path: path.to_owned(), encoding, state, may_map, stop: stop.clone() };
+        let decoder = DecoderOptions::new(threads);
+        let (path_of_file, stop_flag) = (file_path.to_owned(), stop.clone());
+        let source = Source { path: path_of_file, encoding, state, may_map, decoder, stop: stop_flag };
         let reader = Reader::new(Arc::new(file), stop.clone()).map_err(failed)?;
         let (first, can_read_again) = reader.peek().map_err(failed)?;
         let compression = Compression::detect(&first);
+        let disabled = |feature| Err(Kind::FormatDisabled { path: file_path.to_owned(), feature }.into());
         if let Some(feature) = compression.missing_feature() {
-            return Err(Kind::FormatDisabled { path: path.to_owned(), feature }.into());
+            return disabled(feature);
         }
-        Self::find_in(Arc::new(source), reader, (first, can_read_again)).map_err(failed)
+        let format = Format { compression, must_transcode: encoding.must_transcode(&first) };
+        let file = reader.file.clone();
+        let inspect = || FileContent::inspect(reader, first, can_read_again, (compression, &source.decoder));
+        match catch_panic(inspect).map_err(failed)? {
+            FileContent::Disabled(feature) => disabled(feature),
+            FileContent::Archive(directory, file) => {
+                Self::members(source, &directory, file, selection).map_err(failed)
+            }
+            _ if selection.is_some() => Err(failed(io::Error::other("the file is not an archive"))),
+            FileContent::File if !is_stdin(path) => Ok(Self::only(source, Origin::File(format))),
+            FileContent::File => {
+                let content = source.read(&file, format).map_err(failed)?;
+                Ok(Self::opened(source, file, content))
+            }
+            FileContent::Stream(text) => {
+                let text = catch_panic(|| encoding.transcode(text));
+                let content = text.and_then(|text| source.spool(text)).map_err(failed)?;
+                Ok(Self::opened(source, file, content))
+            }
+        }
     }
 
-    /// The inputs in a file whose first bytes have been read.
-    fn find_in(
-        source: Arc<Source>,
-        reader: Reader,
-        (first, can_read_again): (Vec<u8>, bool),
-    ) -> io::Result<Vec<Self>> {
-        let name: Arc<str> = source.path.to_string_lossy().into();
-        let format = Format {
-            compression: Compression::detect(&first),
-            must_transcode: source.encoding.must_transcode(&first),
+    /// The members of an archive that are selected.
+    fn members(
+        source: Source,
+        directory: &Directory,
+        file: Option<Arc<File>>,
+        selection: Option<&str>,
+    ) -> io::Result<FoundInputs> {
+        let (members, skipped) = directory.select(selection)?;
+        let source = Arc::new(source);
+        let input = |member: archive::Member| Self {
+            name: format!("{}//{}", source.path.display(), member.name).into(),
+            source: source.clone(),
+            origin: Origin::Member {
+                archive: directory.archive.clone(),
+                index: member.index,
+                file: file.clone(),
+            },
         };
-        let file = reader.file.clone();
-        let stream = || io::Cursor::new(first).chain(reader);
-        if format.compression == Compression::Zip {
-            let (archive, members) = catch_panic(|| match can_read_again {
-                true => Archive::open(file),
-                false => Archive::from_stream(stream()),
-            })?;
-            let input = |(index, member): (usize, String)| Self {
-                name: format!("{name}:{member}").into(),
-                source: source.clone(),
-                origin: Origin::Member(archive.clone(), index),
-            };
-            return Ok(members.into_iter().map(input).collect());
-        }
-        let origin = if can_read_again && !is_stdin(&source.path) {
-            Origin::File(format)
-        } else {
-            let content = match can_read_again {
-                true => source.read(&file, format)?,
-                false => {
-                    let text = source.to_text(Box::new(stream()), format.compression)?;
-                    source.spool(text)?
-                }
-            };
-            let (name, path) = (name.clone(), source.path.clone());
-            let file = Some((file, source.state));
-            Origin::Open(Arc::new(OpenInput { name, path, file, content }))
-        };
-        Ok(vec![Self { name, source, origin }])
+        Ok(FoundInputs { inputs: members.into_iter().map(input).collect(), skipped })
+    }
+
+    /// A file with one input.
+    fn only(source: Source, origin: Origin) -> FoundInputs {
+        let name = source.path.to_string_lossy().into();
+        FoundInputs { inputs: vec![Self { name, source: Arc::new(source), origin }], skipped: Vec::new() }
+    }
+
+    /// An input that stays open.
+    fn opened(source: Source, file: Arc<File>, content: Content) -> FoundInputs {
+        let (name, path) = (source.path.to_string_lossy().into(), source.path.clone());
+        let open = OpenInput { name, path, file: Some((file, source.state)), content };
+        Self::only(source, Origin::Open(Arc::new(open)))
     }
 
     /// Returns the bytes of the input. A thread decompresses or transcodes large inputs; it ends when the result is dropped.
@@ -190,11 +246,11 @@ impl Input {
                 let content = self.source.read(&file, *format).map_err(failed)?;
                 (Some(file), content)
             }
-            Origin::Member(archive, index) => {
-                let text = catch_panic(|| archive.member(*index));
+            Origin::Member { archive, index, file } => {
+                let text = catch_panic(|| archive.open(*index));
                 let text = text.and_then(|text| self.source.to_text(text, Compression::None));
                 let content = text.and_then(|text| self.source.read_or_spool(text)).map_err(failed)?;
-                (archive.file().cloned(), content)
+                (file.clone(), content)
             }
         };
         let (name, path) = (self.name.clone(), path.clone());
@@ -212,20 +268,21 @@ impl Input {
     pub(crate) fn of_bytes(name: &str, bytes: Vec<u8>) -> Self {
         let state = FileState::of(&std::fs::metadata("/").unwrap());
         let encoding = Encoding::from_label(None).unwrap();
-        let source = Source { path: PathBuf::new(), encoding, state, may_map: true, stop: Arc::default() };
+        let (decoder, stop) = (DecoderOptions::new(None), Arc::default());
+        let source = Source { path: PathBuf::new(), encoding, state, may_map: true, decoder, stop };
         let origin = Origin::Open(OpenInput::of_bytes(name, bytes));
         Self { name: name.into(), source: Arc::new(source), origin }
     }
 
-    /// The name of the input in messages: the path, and for a member of an archive its name after a colon.
+    /// The name of the input in messages: the path, and for a member of an archive its name after two slashes.
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
     }
 
     /// The name of a member of an archive in that archive; `None` for other inputs.
     pub(crate) fn member_name(&self) -> Option<&str> {
-        let is_member = matches!(self.origin, Origin::Member(..));
-        let prefix_bytes = self.source.path.to_string_lossy().len() + ":".len();
+        let is_member = matches!(self.origin, Origin::Member { .. });
+        let prefix_bytes = self.source.path.to_string_lossy().len() + MEMBER_SEPARATOR.len();
         self.name.get(prefix_bytes..).filter(|_| is_member)
     }
 
@@ -240,12 +297,22 @@ impl Input {
         &self.source.stop
     }
 
+    /// The path of the file that the input comes from.
+    pub(crate) fn path(&self) -> &Path {
+        &self.source.path
+    }
+
+    /// True if bytes of the file that follow the compressed ones have been ignored.
+    pub(crate) fn has_trailing_garbage(&self) -> bool {
+        self.source.decoder.has_trailing_garbage.load(Ordering::Relaxed)
+    }
+
     /// True if opening the input starts a decoder, so that it should be opened ahead of its turn.
     pub(crate) fn is_decoded(&self) -> bool {
         match &self.origin {
             Origin::Open(_) => false,
             Origin::File(format) => !format.is_plain(),
-            Origin::Member(..) => true,
+            Origin::Member { .. } => true,
         }
     }
 
@@ -254,7 +321,56 @@ impl Input {
         match &self.origin {
             Origin::Open(open) => open.bytes(),
             Origin::File(format) if format.is_plain() => Some(self.source.state.bytes),
-            Origin::File(_) | Origin::Member(..) => None,
+            Origin::File(_) | Origin::Member { .. } => None,
+        }
+    }
+}
+
+impl FileContent {
+    /// Inspects a file that starts with the bytes `first`. They have been consumed unless the file can be read again.
+    fn inspect(
+        reader: Reader,
+        first: Vec<u8>,
+        can_read_again: bool,
+        (compression, decoder): (Compression, &DecoderOptions),
+    ) -> io::Result<Self> {
+        let file = reader.file.clone();
+        if can_read_again && compression == Compression::None {
+            return match archive::detect(&first) {
+                Some(format) => Self::archive(file.clone(), format, Some(file)),
+                None => Ok(Self::File),
+            };
+        }
+        let packed: ByteStream = match can_read_again {
+            true => Box::new(reader),
+            false => Box::new(io::Cursor::new(first).chain(reader)),
+        };
+        let mut text = compression.decompress(packed, decoder)?;
+        let first = match read_start(&mut text) {
+            // The error shows again when the file is read.
+            Err(_) if can_read_again => Vec::new(),
+            first => first?,
+        };
+        match archive::detect(&first) {
+            Some(format) if format.missing_feature().is_none() => {
+                let mut copy = temporary_file()?;
+                io::copy(&mut io::Cursor::new(first).chain(text), &mut copy)?;
+                Self::archive(Arc::new(copy), format, None)
+            }
+            Some(format) => Self::archive(file, format, None),
+            None if can_read_again => (&*file).rewind().map(|()| Self::File),
+            None => Ok(Self::Stream(Box::new(io::Cursor::new(first).chain(text)))),
+        }
+    }
+
+    fn archive(
+        archive: Arc<File>,
+        format: archive::ArchiveFormat,
+        file: Option<Arc<File>>,
+    ) -> io::Result<Self> {
+        match format.missing_feature() {
+            Some(feature) => Ok(Self::Disabled(feature)),
+            None => Ok(Self::Archive(Directory::read(archive, format)?, file)),
         }
     }
 }
@@ -281,7 +397,7 @@ impl Source {
 
     /// Decompresses `from` and transcodes it to UTF-8.
     fn to_text(&self, from: ByteStream, compression: Compression) -> io::Result<ByteStream> {
-        catch_panic(|| self.encoding.transcode(compression.decompress(from)?))
+        catch_panic(|| self.encoding.transcode(compression.decompress(from, &self.decoder)?))
     }
 
     /// Reads a text into memory if it is small, and spools it otherwise.
@@ -336,7 +452,7 @@ mod tests {
     }
 
     fn open(path: &Path) -> Arc<OpenInput> {
-        Input::find(path, None, true, &Arc::default()).unwrap().pop().unwrap().open().unwrap()
+        Input::find(path, None, true, None, &Arc::default()).unwrap().inputs.pop().unwrap().open().unwrap()
     }
 
     fn bytes(input: &OpenInput) -> Bytes {
@@ -388,7 +504,8 @@ mod tests {
     fn an_overwritten_input_is_noticed_although_size_and_time_are_restored() {
         for size in [100, 200_000] {
             let file = file_of(&vec![b'a'; size]);
-            let input = Input::find(file.path(), None, true, &Arc::default()).unwrap().pop().unwrap();
+            let input =
+                Input::find(file.path(), None, true, None, &Arc::default()).unwrap().inputs.pop().unwrap();
             let open = input.open().unwrap();
             let modified = file.as_file().metadata().unwrap().modified().unwrap();
             // The clock of the file system may have a resolution of several milliseconds.

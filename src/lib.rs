@@ -69,8 +69,8 @@
 //!
 //! # Cargo features
 //!
-//! All features are on by default. `cli` is for the program, and the library does not need it. `gzip`, `zstd`, `bzip2`, `xz`
-//! and `zip` read inputs in these formats; an input whose format is switched off is an error.
+//! All features are on by default. `cli` is for the program, and the library does not need it. `gzip`, `zstd`, `bzip2`,
+//! `xz`, `zip` and `tar` read inputs in these formats; an input whose format is switched off is an error.
 //!
 //! # How it works
 //!
@@ -136,4 +136,4 @@ pub use error::{
     ColumnUse, Error, FieldCountCause, FileFormat, Kind, Oddity, PlanError, Position, Reason, Result,
     SqliteError, Warning,
 };
-pub use loader::Loader;
+pub use loader::{Format, Loader};

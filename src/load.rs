@@ -12,6 +12,7 @@ use crate::database::check_path;
 use crate::engine::inputs::{CsvInput, header_warnings, unify_columns};
 use crate::engine::rejects::{Rejects, is_fixed_file};
 use crate::error::{Error, Kind, Result, Warning, with_causes};
+use crate::input::file_path;
 use crate::plan::{Plan, Synchronous};
 use crate::report::{Progress, Report};
 use attempt::Attempt;
@@ -42,14 +43,18 @@ impl Conductor<'_> {
     }
 
     fn load(self, inputs: &[CsvInput], started: Instant) -> Result<Report> {
-        let report = self.plan.report.as_ref().filter(|path| *path != Path::new("-"));
+        let report = self.plan.report.as_deref().filter(|path| *path != Path::new("-"));
         let inputs_to_keep = self.inputs.iter().filter(|input| !is_fixed_file(&self.plan.policies, input));
-        let others = inputs_to_keep.chain(report);
-        let mut others: Vec<_> = others.cloned().chain([self.database.to_owned()]).collect();
+        let others = inputs_to_keep.map(|path| file_path(path)).chain(report).chain([self.database]);
+        let mut others: Vec<_> = others.map(Path::to_owned).collect();
         let mut rejects = Rejects::open(&self.plan.policies, inputs, &mut others, self.is_durable())?;
         let report = self.attempt_until_done(inputs, &mut rejects, started);
         rejects.log_first();
-        report
+        let mut report = report?;
+        let mut late_notes: Vec<_> = inputs.iter().filter_map(CsvInput::late_note).collect();
+        late_notes.dedup();
+        report.notes.splice(0..0, late_notes);
+        Ok(report)
     }
 
     /// Whether the load ends only when everything is on disk.

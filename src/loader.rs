@@ -1,6 +1,7 @@
 //! The builder: the front door of the library.
 
 mod database;
+mod format;
 mod input;
 mod table;
 mod validate;
@@ -17,6 +18,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use validate::validate;
+
+pub use format::Format;
 
 /// Loads CSV files into a table of a SQLite database.
 ///

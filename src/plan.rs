@@ -5,7 +5,7 @@ mod input;
 mod select;
 
 pub use expr::{EvaluatorChoice, Expr, Function, OnMismatch, SqlExpr};
-pub use input::{Delimiter, Dialect, InputOptions};
+pub use input::{CommentPrefix, Delimiter, Dialect, Escapes, InputOptions, Notation};
 pub use select::{ColumnRef, Place, Select, SelectItem};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -22,6 +22,10 @@ pub struct Plan {
     pub encoding: Option<String>,
     /// What precedes the records, and how many of them are read.
     pub input_options: InputOptions,
+    /// The names of the columns, if the inputs have no header.
+    pub column_names: Vec<String>,
+    /// How numbers are written.
+    pub notation: Notation,
     /// Which fields become NULL.
     pub nulls: Nulls,
     /// The types of the columns of the inputs, as far as they are not inferred.
@@ -58,6 +62,8 @@ impl Plan {
             dialect: Dialect::default(),
             encoding: None,
             input_options: InputOptions::default(),
+            column_names: Vec::new(),
+            notation: Notation::default(),
             nulls: Nulls::default(),
             input_types: InputTypes::default(),
             table,
@@ -101,8 +107,10 @@ impl Plan {
 pub struct Nulls {
     /// Empty fields become NULL; an empty quoted field (`""`) does not.
     pub empty: bool,
-    /// Values that mean NULL.
+    /// Fields that mean NULL, as they are written: `NA` does not stand for `"NA"`.
     pub texts: Vec<String>,
+    /// The same for single columns: the name of the column, and the field.
+    pub columns: Vec<(String, String)>,
 }
 
 /// The types of the columns of the inputs: of those that are loaded, and of those that SQL expressions use.

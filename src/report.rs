@@ -146,6 +146,8 @@ pub struct Report {
     pub rejected: u64,
     /// Records that do not meet the conditions of the plan.
     pub filtered: u64,
+    /// Records without a value, which the plan skips.
+    pub skipped: u64,
     /// Records whose key already existed, and that the plan ignores for that reason.
     pub ignored: u64,
     /// How many of the other records were repaired, or are unusual.
@@ -290,6 +292,7 @@ impl Report {
             (self.loaded, upserted.as_str(), true),
             (self.rejected, "rejected", true),
             (self.filtered, "filtered", false),
+            (self.skipped, "skipped without a value", false),
             (self.ignored, "ignored", false),
         ];
         let counts = counts.iter().filter(|(count, _, is_always_shown)| *is_always_shown || *count > 0);

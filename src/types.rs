@@ -3,6 +3,7 @@
 mod affinity;
 mod math_functions;
 mod not_a_number;
+pub(crate) mod notation;
 pub(crate) mod numbers;
 mod spellings;
 

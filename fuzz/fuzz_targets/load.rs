@@ -67,7 +67,8 @@ impl Expected {
         if records.is_empty() {
             return error("unclosed quote");
         }
-        if as_text.first() != Some(&header) {
+        let is_utf8 = |record: &ByteRecord| record.iter().all(|field| str::from_utf8(field).is_ok());
+        if as_text.first() != Some(&header) || !is_utf8(&header) {
             return error("header not UTF-8");
         }
         let mut indices = [0; 3];
@@ -87,7 +88,7 @@ impl Expected {
         }
         let (mut expected, mut first_rejected) = (Self::default(), 0);
         for (number, (record, as_text)) in (0..).zip(records.iter().zip(&as_text)).skip(1) {
-            if record.len() == header.len() && record == as_text {
+            if record.len() == header.len() && record == as_text && is_utf8(record) {
                 expected.rows.push(row(record, indices));
             } else {
                 expected.rejected += 1;
@@ -145,6 +146,7 @@ fn loader(dialect: Dialect, tuning: u8, chunk_bytes: u8) -> Loader {
         .delimiter(dialect.delimiter)
         .quote(dialect.quote)
         .escape(dialect.escape)
+        .escapes(dialect.escapes)
         .comment(dialect.comment)
         .trim(dialect.trim)
         .force(true)

@@ -7,7 +7,7 @@ mod naive;
 use csv::ByteRecord;
 use sqload::batch::{Arena, Span};
 use sqload::format::csv::parse::{RecordParser, parse_rectangular, trim, unquote};
-use sqload::plan::{Delimiter, Dialect};
+use sqload::plan::{CommentPrefix, Delimiter, Dialect, Escapes};
 
 /// Decodes the start of `data` as a dialect. Returns the dialect, the options byte, and the bytes that follow.
 ///
@@ -25,11 +25,22 @@ pub fn parse_dialect(data: &[u8]) -> Option<(Dialect, u8, &[u8])> {
     }
     let (&more, bytes) = bytes.split_first()?;
     let is_set = |bit: u8| more >> bit & 1 != 0;
-    let longer = [", ", "||", "§", "aab"][usize::from(more & 3)];
+    let delimiter = match (is_set(2), more & 3) {
+        (false, _) => plain.delimiter,
+        (true, 3) if !is_set(5) => Delimiter::BLANKS,
+        (true, which) => {
+            Delimiter::new([", ", "||", "§", "|-|"][usize::from(which)].as_bytes()).unwrap_or(plain.delimiter)
+        }
+    };
+    let escapes =
+        [Escapes::Quoted, Escapes::Quoted, Escapes::MySql, Escapes::Postgres][usize::from(more >> 6)];
+    // With a comment prefix of several bytes if the escapes are those of a database.
+    let comment = if escapes == Escapes::Quoted { "#" } else { "#!" };
     let dialect = Dialect {
-        delimiter: Delimiter::new(longer.as_bytes()).filter(|_| is_set(2)).unwrap_or(plain.delimiter),
-        escape: Some(b'\\').filter(|_| is_set(3) && quote.is_some()),
-        comment: Some(b'#').filter(|_| is_set(4)),
+        delimiter,
+        escape: Some(b'\\').filter(|_| is_set(3)),
+        escapes,
+        comment: CommentPrefix::new(comment.as_bytes()).filter(|_| is_set(4)),
         trim: is_set(5),
         ..plain
     };
@@ -60,8 +71,8 @@ pub fn rectangular_records(bytes: &[u8], dialect: Dialect) -> Option<Vec<ByteRec
 
 fn values(bytes: &[u8], dialect: Dialect, fields: &mut [Span]) -> ByteRecord {
     let arena = Arena::default();
-    if dialect.trim {
-        trim(bytes, fields);
+    if dialect.trims() {
+        trim(bytes, dialect, fields);
     }
     fields.iter().map(|field| unquote(field.slice(bytes), dialect, &arena)).collect()
 }
@@ -81,13 +92,15 @@ pub fn names_delimiter(bytes: &[u8]) -> bool {
 }
 
 /// Parses the records of `bytes` with the `csv` crate. Uses the naive implementation for dialects with a longer
-/// delimiter, with trimming (the `csv` crate does not trim before quotes), or with comments (it ends them only at
-/// LF).
+/// delimiter or blanks, with trimming (the `csv` crate does not trim before quotes), with escapes outside quotes, or with
+/// comments (it ends them only at LF).
 ///
 /// The `csv` crate strips a byte order mark, which to sqload's parser is part of the first field. So the function
 /// adds one.
 pub fn oracle(bytes: &[u8], dialect: Dialect) -> Vec<ByteRecord> {
-    let (&[delimiter], None, false) = (dialect.delimiter.as_bytes(), dialect.comment, dialect.trim) else {
+    let is_plain = dialect.comment.is_none() && !dialect.trims() && !dialect.escapes_everywhere();
+    let (&[delimiter], true, Escapes::Quoted) = (dialect.delimiter.as_bytes(), is_plain, dialect.escapes)
+    else {
         return naive::records(bytes, dialect).0.into_iter().map(ByteRecord::from).collect();
     };
     let bytes = ["\u{feff}".as_bytes(), bytes].concat();

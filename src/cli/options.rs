@@ -1,12 +1,15 @@
 //! The options that `load` and `run-pipeline` share.
 
+use super::names::{first_name, names};
 use super::run::Task;
 use super::sizes::{parse_duration, parse_size};
 use super::terminal::{self, ProgressDisplay};
 use super::types::{TypeList, parse_types};
 use clap::{ArgAction, Args, ValueEnum};
-use sqload::Loader;
-use sqload::plan::{Delimiter, InvalidUtf8, OnError, Ragged, Synchronous, Tuning, WriterChoice};
+use sqload::plan::{
+    CommentPrefix, Delimiter, InvalidUtf8, OnError, Ragged, Synchronous, Tuning, WriterChoice,
+};
+use sqload::{Format, Loader};
 use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -64,34 +67,49 @@ enum Choice {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
 struct InputOptions {
-    /// Field delimiter: up to 8 bytes, `tab`, or an escape such as `\t` or `\x01` [default: detect comma, tab, semicolon or
-    /// pipe].
+    /// Format of the file: the options that belong to it. Single options given beside it win. `mysql` (OUTFILE), `postgres`
+    /// (COPY) and `hive` have no header.
+    #[arg(long, value_enum, value_name = "NAME")]
+    format: Option<FormatName>,
+    /// Field delimiter: up to 8 bytes, `tab`, an escape such as `\t` or `\x01`, or `blanks` for runs of spaces and tabs
+    /// [default: detect comma, tab, semicolon or pipe].
     #[arg(short, long, value_name = "TEXT", value_parser = parse_delimiter)]
     delimiter: Option<Delimiter>,
     /// Use tabs as the field delimiter.
     #[arg(long, conflicts_with = "delimiter")]
     tsv: bool,
-    /// Quote character for fields with delimiters or line ends; `none` disables quoting.
-    #[arg(long, value_name = "CHAR", default_value = "\"", value_parser = parse_quote)]
-    quote: Quote,
-    /// Text encoding, such as utf-16le, windows-1252 or shift_jis [default: UTF-8, or UTF-16 with a byte order mark].
+    /// Quote character for fields with delimiters or line ends; `none` disables quoting [default: "].
+    #[arg(long, value_name = "CHAR", value_parser = parse_quote)]
+    quote: Option<Quote>,
+    /// Text encoding, such as utf-16le, latin-1, cp850 or shift_jis [default: UTF-8, or UTF-16 with a byte order mark].
     #[arg(long, value_name = "NAME")]
     encoding: Option<String>,
-    /// Escape character inside quotes, as in "5\" pipe" [default: none]. A doubled quote always means one quote.
+    /// Escape character inside quotes, as in "5\" pipe", or everywhere if there are no quotes [default: none]. A doubled quote
+    /// always means one quote.
     #[arg(long, value_name = "CHAR", value_parser = parse_char)]
     escape: Option<u8>,
-    /// Skip lines that start with this character [default: none].
-    #[arg(long, value_name = "CHAR", value_parser = parse_char)]
-    comment: Option<u8>,
+    /// Skip lines that start with this text [default: none].
+    #[arg(long, value_name = "TEXT", value_parser = parse_comment)]
+    comment: Option<CommentPrefix>,
     /// Remove spaces and tabs around fields and column names, but not inside quotes.
     #[arg(long)]
     trim: bool,
     /// Load empty fields as NULL [default: as '', except in numeric columns].
     #[arg(long)]
     empty_null: bool,
-    /// Load fields with this text as NULL; may be repeated.
-    #[arg(long, value_name = "TEXT")]
+    /// Load fields that are written as TEXT as NULL, in one column or in all; may be repeated. Quotes count: NA does not stand
+    /// for "NA". `=TEXT` is for a TEXT that contains `=`.
+    #[arg(long, value_name = "[COL=]TEXT")]
     null: Vec<String>,
+    /// Decimal mark of numbers [default: a point].
+    #[arg(long, value_name = "CHAR")]
+    decimal: Option<char>,
+    /// Separator between groups of three digits of numbers [default: none].
+    #[arg(long, value_name = "CHAR")]
+    thousands: Option<char>,
+    /// The input has no header; these are the names of its columns.
+    #[arg(long, value_name = "COLS")]
+    names: Vec<String>,
     /// Declare the types of columns: 'a=REAL,b=VARCHAR(10)'. Any type of SQLite is accepted. REAL takes every number, rounded;
     /// INTEGER canonical integers; DATE, NUMERIC and the like keep text; BLOB takes hexadecimal digits. Records with another
     /// value are rejected.
@@ -106,6 +124,15 @@ struct InputOptions {
     /// Load inputs as CSV even if their content shows another format, such as Parquet, Excel or JSON.
     #[arg(long)]
     force: bool,
+    /// Skip N records after the header, such as one with units.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    skip_rows: usize,
+    /// Skip N records at the end of each input, such as one with totals.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    skip_footer: usize,
+    /// Skip records in which every field is empty or blank.
+    #[arg(long)]
+    skip_empty: bool,
     /// Size of the largest record allowed; a larger one is an error.
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = parse_record_size)]
     max_record_size: NonZeroUsize,
@@ -175,6 +202,31 @@ struct DatabaseOptions {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
+enum FormatName {
+    Csv,
+    Tsv,
+    Excel,
+    Mysql,
+    Postgres,
+    Hive,
+    Vcf,
+}
+
+impl From<FormatName> for Format {
+    fn from(name: FormatName) -> Self {
+        match name {
+            FormatName::Csv => Self::Csv,
+            FormatName::Tsv => Self::Tsv,
+            FormatName::Excel => Self::Excel,
+            FormatName::Mysql => Self::MySql,
+            FormatName::Postgres => Self::Postgres,
+            FormatName::Hive => Self::Hive,
+            FormatName::Vcf => Self::Vcf,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
 enum ErrorAction {
     Abort,
     Skip,
@@ -230,8 +282,16 @@ fn parse_cache_kib(text: &str) -> Result<u32, String> {
 }
 
 fn parse_delimiter(text: &str) -> Result<Delimiter, String> {
-    let bytes = if text == "tab" { b"\t".to_vec() } else { unescape(text)? };
+    let bytes = match text {
+        "blanks" | "whitespace" => return Ok(Delimiter::BLANKS),
+        "tab" => b"\t".to_vec(),
+        text => unescape(text)?,
+    };
     Delimiter::new(&bytes).ok_or_else(|| format!("expected 1 to {} bytes", Delimiter::MAX_BYTES))
+}
+
+fn parse_comment(text: &str) -> Result<CommentPrefix, String> {
+    CommentPrefix::new(text.as_bytes()).ok_or_else(|| format!("expected 1 to {} bytes", Delimiter::MAX_BYTES))
 }
 
 fn parse_quote(text: &str) -> Result<Quote, String> {
@@ -308,19 +368,32 @@ impl LoadOptions {
 impl InputOptions {
     fn apply(&self, loader: Loader) -> Loader {
         let delimiter = if self.tsv { Some(b'\t'.into()) } else { self.delimiter };
+        let loader = set(loader, self.format.map(Format::from), Loader::format);
         let loader = set(loader, delimiter, Loader::delimiter);
+        let loader = set(loader, self.quote, |loader, Quote(quote)| loader.quote(quote));
+        let loader = set(loader, self.escape, |loader, escape| loader.escape(Some(escape)));
+        let loader = set(loader, self.comment, |loader, comment| loader.comment(Some(comment)));
         let loader = set(loader, self.encoding.as_ref(), Loader::encoding);
-        let loader = self.null.iter().fold(loader, Loader::null);
+        let loader = set(loader, self.decimal, Loader::decimal);
+        let loader = set(loader, self.thousands, |loader, separator| loader.thousands(Some(separator)));
+        let loader = set(loader, self.skip_empty.then_some(true), Loader::skip_empty);
+        let names: Vec<_> = self.names.iter().flat_map(|list| names(list)).collect();
+        let loader = set(loader, (!names.is_empty()).then_some(names), Loader::column_names);
+        let null = |loader: Loader, text: &String| match first_name(text, '=', &['=']) {
+            (text, None) => loader.null(text),
+            (column, Some(text)) if column.is_empty() => loader.null(text),
+            (column, Some(text)) => loader.null_in(column, text),
+        };
+        let loader = self.null.iter().fold(loader, null);
         let types = self.types.iter().flat_map(|TypeList(types)| types);
         let loader = types.fold(loader, |loader, (column, declared)| loader.column_type(column, declared));
         loader
-            .quote(self.quote.0)
-            .escape(self.escape)
-            .comment(self.comment)
             .trim(self.trim)
             .empty_null(self.empty_null)
             .all_text(self.all_text)
             .skip_lines(self.skip_lines)
+            .skip_rows(self.skip_rows)
+            .skip_footer(self.skip_footer)
             .force(self.force)
             .max_record_bytes(self.max_record_size)
     }

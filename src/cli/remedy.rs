@@ -30,7 +30,9 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
         Kind::NoHeader { rows: 2.., .. } => "use a smaller --header-rows",
         Kind::HeaderNotUtf8 { .. } => "name its encoding with --encoding, or use --invalid-utf8 replace",
         Kind::UnsupportedStatement { statement, .. } => return for_statement(statement).map(str::to_owned),
-        Kind::HeaderDiffers { .. } => "use --union-by-name to load the columns of all inputs",
+        Kind::HeaderDiffers { .. } => {
+            "use --union-by-name to load the columns of all inputs, or --table-per-input to load each into its own table"
+        }
         Kind::NoSuchColumn { column_use, .. } => {
             return Some(format!("correct {}", option_for(*column_use)?));
         }
@@ -219,6 +221,7 @@ fn option_for(column_use: ColumnUse) -> Option<&'static str> {
         ColumnUse::Select => "--select",
         ColumnUse::Rename => "--rename",
         ColumnUse::Type => "--type",
+        ColumnUse::Null => "--null",
         ColumnUse::NotNull => "--not-null",
         ColumnUse::PrimaryKey => "--pk",
         ColumnUse::Unique => "--unique",
@@ -248,7 +251,7 @@ fn for_plan(error: &PlanError) -> Option<&'static str> {
         }
         PlanError::NotStrictType { .. } => "use one of them with --type, or leave out --strict",
         PlanError::UnknownEncoding { .. } => {
-            "use a label of the Encoding Standard with --encoding, such as utf-16le, windows-1252 or shift_jis"
+            "use a label of the Encoding Standard or a DOS code page with --encoding, such as utf-16le, latin-1, cp850 or shift_jis"
         }
         PlanError::TooManyPages => "use a larger --page-size",
         _ => return None,

@@ -3,9 +3,10 @@
 use super::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use sqload::plan::{
-    Delimiter, IfExists, InvalidUtf8, OnConflict, OnError, Plan, Ragged, Synchronous, Type, WriterChoice,
+    CommentPrefix, Delimiter, IfExists, InvalidUtf8, OnConflict, OnError, Plan, Ragged, Synchronous, Type,
+    WriterChoice,
 };
-use sqload::{Loader, demo::people, sql::Pipeline};
+use sqload::{Format, Loader, demo::people, sql::Pipeline};
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -21,14 +22,33 @@ type Setter = fn(Loader) -> Loader;
 /// The options of both loads: the name of the field, arguments, and the setter to which they correspond.
 const SHARED: &[(&str, &[&str], Setter)] = &[
     ("delimiter", &["-d", "||"], |loader| loader.delimiter(Delimiter::new(b"||").unwrap())),
+    ("delimiter", &["-d", "blanks"], |loader| loader.delimiter(Delimiter::BLANKS)),
     ("tsv", &["--tsv"], |loader| loader.delimiter(b'\t')),
+    ("format", &["--format", "csv"], |loader| loader.format(Format::Csv)),
+    ("format", &["--format", "tsv"], |loader| loader.format(Format::Tsv)),
+    ("format", &["--format", "excel"], |loader| loader.format(Format::Excel)),
+    ("format", &["--format", "mysql", "--tsv"], |loader| loader.format(Format::MySql)),
+    ("format", &["--format", "postgres", "-d", ","], |loader| {
+        loader.format(Format::Postgres).delimiter(b',')
+    }),
+    ("format", &["--format", "hive", "--null", "-"], |loader| loader.format(Format::Hive).null("-")),
+    ("format", &["--format", "vcf"], |loader| loader.format(Format::Vcf)),
     ("quote", &["--quote", "none"], |loader| loader.quote(None)),
     ("encoding", &["--encoding", "latin1"], |loader| loader.encoding("latin1")),
     ("escape", &["--escape", "\\"], |loader| loader.escape(Some(b'\\'))),
-    ("comment", &["--comment", "#"], |loader| loader.comment(Some(b'#'))),
+    ("comment", &["--comment", "##"], |loader| loader.comment(CommentPrefix::new(b"##"))),
     ("trim", &["--trim"], |loader| loader.trim(true)),
     ("empty_null", &["--empty-null"], |loader| loader.empty_null(true)),
     ("null", &["--null", "NA", "--null", "-"], |loader| loader.null("NA").null("-")),
+    ("null", &["--null", "a=NA", "--null", "=b=c", "--null", "\"a=b\"=c"], |loader| {
+        loader.null_in("a", "NA").null("b=c").null_in("a=b", "c")
+    }),
+    ("decimal", &["--decimal", ","], |loader| loader.decimal(',')),
+    ("thousands", &["--thousands", "."], |loader| loader.thousands(Some('.'))),
+    ("names", &["--names", "a,b", "--names", "c"], |loader| loader.column_names(["a", "b", "c"])),
+    ("skip_rows", &["--skip-rows", "2"], |loader| loader.skip_rows(2)),
+    ("skip_footer", &["--skip-footer", "2"], |loader| loader.skip_footer(2)),
+    ("skip_empty", &["--skip-empty"], |loader| loader.skip_empty(true)),
     ("types", &["--type", "a=REAL,b=date"], |loader| {
         loader.column_type("a", Type::Real).column_type("b", "date")
     }),

@@ -1,6 +1,6 @@
 //! Lists of declared types: `a=REAL,b=VARCHAR(10)`.
 
-use super::load::first_name;
+use super::names::first_name;
 
 /// Columns with their declared types.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,12 +7,13 @@ use crate::batch::{Chunk, RowOrigin, Span};
 use crate::error::{Error, Kind, Position, Result, Warning};
 use crate::eval::sqlite::column_limit;
 use crate::eval::{Program, Seed};
+use crate::format::csv::footer::{WithoutFooter, first_records};
 use crate::format::csv::header::Header;
 use crate::format::csv::lines::position;
 use crate::format::csv::parse::RecordParser;
 use crate::format::recognize::recognize_zip;
-use crate::input::{Input, OpenInput};
-use crate::plan::{ColumnRef, Dialect, Plan, Table};
+use crate::input::{FoundInputs, Input, OpenInput};
+use crate::plan::{ColumnRef, Plan, Table};
 use crate::report::Note;
 use bytes::Bytes;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -29,12 +30,15 @@ pub(crate) struct CsvInput {
 }
 
 impl CsvInput {
-    /// Finds the input at `path`, or several if it is an archive, and reads the header of each.
+    /// Finds the input at `path`, or several if it is an archive, and reads the header of each. A note of the first one names the
+    /// members of an archive that are no inputs.
     ///
     /// # Errors
     /// As [`Input::find`] and [`Header::read`]; [`Kind::NotCsv`].
     pub(crate) fn find(path: &Path, plan: &Plan, stop: &Arc<AtomicBool>) -> Result<Vec<Self>> {
-        let inputs = Input::find(path, plan.encoding.as_deref(), plan.input_options.map, stop)?;
+        let (encoding, may_map) = (plan.encoding.as_deref(), plan.input_options.map);
+        let found = Input::find(path, encoding, may_map, plan.tuning.jobs, stop)?;
+        let FoundInputs { inputs, skipped } = found;
         let members = inputs.iter().filter_map(Input::member_name);
         if !plan.input_options.force
             && let Some(format) = recognize_zip(members)
@@ -46,7 +50,12 @@ impl CsvInput {
             let header = Header::read(input.name(), &*input.open()?, plan, max_columns)?;
             Ok(Self { input, header })
         };
-        inputs.into_iter().map(with_header).collect()
+        let mut inputs = inputs.into_iter().map(with_header).collect::<Result<Vec<_>>>()?;
+        if let Some(first) = inputs.first_mut().filter(|_| !skipped.is_empty()) {
+            let archive = path.to_string_lossy().into();
+            first.header.notes.insert(0, Note::SkippedMembers { archive, members: skipped });
+        }
+        Ok(inputs)
     }
 
     /// An input that is in memory.
@@ -60,6 +69,14 @@ impl CsvInput {
     /// The name that messages use.
     pub(crate) fn name(&self) -> &Arc<str> {
         self.input.name()
+    }
+
+    /// What is known about the file of the input now that it has been read.
+    pub(crate) fn late_note(&self) -> Option<Note> {
+        let file = self.input.path();
+        self.input
+            .has_trailing_garbage()
+            .then(|| Note::TrailingGarbage { file: file.to_string_lossy().into() })
     }
 
     /// As [`Input::bytes`].
@@ -198,6 +215,7 @@ impl<'s> Inputs<'s> {
         Worker::new(program, header.dialect, header.width)
             .with_header(&header.first, header.ends_with_cr)
             .with_policies(&self.plan.policies)
+            .with_skip_empty(self.plan.input_options.skip_empty)
     }
 
     /// Whether the worker of one input can take the chunks of another.
@@ -270,7 +288,8 @@ impl<'s> Inputs<'s> {
         let mut bytes = split.offset() as u64;
         let mut flow = ControlFlow::Continue(());
         let take = |chunk: Chunk<'_>, window: &Bytes| {
-            let chunk = Chunk { input: number, ..first_records(chunk, most - records, header.dialect) };
+            let wanted = usize::try_from(most - records).unwrap_or(usize::MAX);
+            let chunk = Chunk { input: number, ..first_records(chunk, wanted, header.dialect) };
             records += chunk.records as u64;
             bytes = chunk.offset + chunk.bytes.len() as u64;
             chunks += 1;
@@ -280,6 +299,7 @@ impl<'s> Inputs<'s> {
                 false => ControlFlow::Break(()),
             }
         };
+        let split = WithoutFooter::new(split, header.dialect, self.plan.input_options.skip_footer);
         split.for_each_chunk(&**file, take).map_err(checked)?;
         if chunks == 0 {
             file.check()?;
@@ -326,15 +346,6 @@ impl<'s> Inputs<'s> {
         let span = Span { start: range.start as u32, end: range.end as u32 };
         Some(position(input.name(), &chunk, RowOrigin { number: place.number, span }))
     }
-}
-
-/// The chunk without records beyond its first `most`.
-fn first_records(chunk: Chunk<'_>, most: u64, dialect: Dialect) -> Chunk<'_> {
-    let Some(most) = usize::try_from(most).ok().filter(|most| *most < chunk.records) else { return chunk };
-    let mut records = RecordParser::new(chunk.bytes, dialect);
-    let mut ranges = std::iter::from_fn(|| records.next_into(&mut Vec::new()));
-    let end = ranges.nth(most).map_or(chunk.bytes.len(), |range| range.start);
-    Chunk { bytes: &chunk.bytes[..end], records: most, ..chunk }
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ pub(crate) struct Counts {
     /// The rejected records that the table did not take.
     pub(crate) rejected_by_table: u64,
     pub(crate) filtered: u64,
+    pub(crate) skipped: u64,
     pub(crate) ignored: u64,
     /// The loaded records that updated a row.
     pub(crate) updated: u64,
@@ -126,6 +127,7 @@ impl<W: Writer, R: RejectSink> Output<'_, '_, W, R> {
         self.counts.rejected += (rows.rejects.len() + rejected.len()) as u64;
         self.counts.rejected_by_table += rejected.len() as u64;
         self.counts.filtered += rows.filtered as u64;
+        self.counts.skipped += rows.skipped as u64;
         self.counts.ignored += ignored;
         self.counts.updated += updated;
         self.counts.repairs += rows.repairs;

@@ -33,6 +33,11 @@ impl<'p> Worker<'p> {
         Self { decoder: self.decoder.with_header(header, ends_with_cr), ..self }
     }
 
+    /// The same, skipping records without a value if `skip_empty`.
+    pub(super) fn with_skip_empty(self, skip_empty: bool) -> Self {
+        Self { decoder: self.decoder.with_skip_empty(skip_empty), ..self }
+    }
+
     /// Sets the name of the input that the next chunks belong to.
     pub fn set_input(&mut self, name: &Arc<str>) {
         self.decoder.set_input(name);
@@ -56,6 +61,7 @@ impl<'p> Worker<'p> {
                     origins: self.decoder.origins(arena),
                     rejects,
                     filtered,
+                    skipped: self.decoder.skipped(),
                     type_feedback,
                     repairs: self.decoder.repairs(bytes),
                     oddities: self.decoder.oddities(),

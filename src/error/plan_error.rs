@@ -105,6 +105,8 @@ pub enum ColumnUse {
     Rename,
     /// To give it a type.
     Type,
+    /// Some of its fields mean NULL.
+    Null,
     /// To declare it NOT NULL.
     NotNull,
     /// It is part of the primary key.
@@ -123,6 +125,7 @@ impl fmt::Display for ColumnUse {
             Self::Select => "to select",
             Self::Rename => "to rename",
             Self::Type => "to give a type",
+            Self::Null => "to find NULLs",
             Self::NotNull => "to declare NOT NULL",
             Self::PrimaryKey => "for the primary key",
             Self::Unique => "for a UNIQUE constraint",

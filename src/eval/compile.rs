@@ -4,7 +4,7 @@ use super::properties::{self, Classes, ComparisonAffinity, expr_affinity};
 use crate::error::{Error, Kind, Result};
 use crate::eval::functions::utc;
 use crate::eval::sqlite::{InputColumn, Session};
-use crate::plan::{EvaluatorChoice, Expr, Function, OnMismatch, SqlExpr, Type};
+use crate::plan::{EvaluatorChoice, Expr, Function, Notation, OnMismatch, SqlExpr, Type};
 use crate::schema::ddl::quote_name;
 use crate::schema::names::NameIndex;
 use indexmap::IndexSet;
@@ -23,7 +23,9 @@ pub(super) enum Op {
     InputName,
     RecordNumber,
     LineNumber,
-    NullIf(OpIndex, Box<[Box<[u8]>]>),
+    /// The value, the texts, and if it is a column of the input its index: fields are then compared as they are written.
+    NullIf(OpIndex, Box<[Box<[u8]>]>, Option<usize>),
+    InSqlNotation(OpIndex, Notation, bool),
     Typed(OpIndex, Type, OnMismatch),
     Upper(OpIndex),
     TryInteger(OpIndex),
@@ -43,7 +45,8 @@ impl Op {
     /// The operations whose columns this one reads.
     pub(super) fn operands(&self) -> &[OpIndex] {
         match self {
-            Self::NullIf(operand, _)
+            Self::NullIf(operand, ..)
+            | Self::InSqlNotation(operand, ..)
             | Self::Typed(operand, ..)
             | Self::Upper(operand)
             | Self::TryInteger(operand) => std::slice::from_ref(operand),
@@ -234,7 +237,14 @@ impl<'c> Compiler<'c> {
             Expr::LineNumber => Op::LineNumber,
             Expr::NullIf(operand, texts) => {
                 let texts = texts.iter().map(|text| text.as_bytes().into()).collect();
-                Op::NullIf(self.add(operand, block)?, texts)
+                let column = match &**operand {
+                    Expr::Field(name) | Expr::FieldOrNull(name) => Some(self.column(name)?),
+                    _ => None,
+                };
+                Op::NullIf(self.add(operand, block)?, texts, column)
+            }
+            Expr::InSqlNotation { expr: operand, notation, keeps_text } => {
+                Op::InSqlNotation(self.add(operand, block)?, *notation, *keeps_text)
             }
             Expr::Typed { expr: operand, to, on_mismatch } => {
                 Op::Typed(self.add(operand, block)?, *to, *on_mismatch)
@@ -316,7 +326,7 @@ impl Block {
     /// operand.
     pub(super) fn column_name(&self, operand: OpIndex) -> &str {
         match &self.ops[operand] {
-            Op::NullIf(field, _) => self.column_name(*field),
+            Op::NullIf(field, ..) | Op::InSqlNotation(field, ..) => self.column_name(*field),
             _ => self.column_names.get(&operand).map_or("", String::as_str),
         }
     }

@@ -3,6 +3,7 @@
 use super::Seed;
 use super::calls;
 use super::compile::{Block, Constant, Op, OpIndex, TypedOp};
+use super::notation::in_sql_notation;
 use super::random::{RandomStream, uuid4, uuid7, uuids};
 use super::sqlite::{EvalFailure, Session};
 use super::texts::{concat, upper};
@@ -100,7 +101,11 @@ impl Interpreter {
                 Op::Typed(texts, to, otherwise) => {
                     let typed =
                         TypedOp { column: block.column_name(*texts), to: *to, on_mismatch: *otherwise };
-                    let on_mismatch = |mismatch| on_mismatch(index, typed, mismatch);
+                    let fields = match &block.ops[*texts] {
+                        Op::InSqlNotation(operand, ..) => Some(state.columns[*operand]),
+                        _ => None,
+                    };
+                    let on_mismatch = |mismatch| on_mismatch(index, typed, as_written(mismatch, fields));
                     let texts = state.columns[*texts];
                     Some(parse_typed(texts, (*to, *otherwise), row_count, arena, on_mismatch))
                 }
@@ -142,10 +147,14 @@ impl Interpreter {
             Op::LineNumber => {
                 Values::Integers(arena.list(records.lines().iter().map(|line| *line as i64 + 1)))
             }
-            Op::NullIf(operand, texts) => {
-                let is_null = |row| match columns[*operand].get(row) {
-                    Value::Text(text) => texts.iter().any(|null| **null == *text),
-                    _ => false,
+            Op::InSqlNotation(operand, notation, keeps_text) => {
+                in_sql_notation(columns[*operand], (*notation, *keeps_text), row_count, arena)
+            }
+            Op::NullIf(operand, texts, column) => {
+                let is_one = |text: &[u8]| texts.iter().any(|null| **null == *text);
+                let is_null = |row| match column {
+                    Some(column) => is_one(records.written(*column, row)),
+                    None => matches!(columns[*operand].get(row), Value::Text(text) if is_one(text)),
                 };
                 null_where(columns[*operand], is_null, row_count, arena)
             }
@@ -168,6 +177,18 @@ impl Interpreter {
                 Values::Integers(arena.list(load_records.map(|record| integer(stream.words_of(record)))))
             }
         }
+    }
+}
+
+/// The mismatch with the text in `fields`, if the text that is not of its type was made from them.
+fn as_written<'a>(mismatch: Mismatch<'a>, fields: Option<Values<'a>>) -> Mismatch<'a> {
+    match (mismatch, fields) {
+        (Mismatch::NotOfType { row, text, .. }, Some(fields))
+            if let Value::Text(written) = fields.get(row) =>
+        {
+            Mismatch::NotOfType { row, text, written }
+        }
+        (mismatch, _) => mismatch,
     }
 }
 

@@ -72,6 +72,7 @@ impl ComparisonAffinity {
 pub(super) fn column_affinity(expr: &Expr) -> ColumnAffinity {
     match expr {
         Expr::Field(_) | Expr::Column(_) | Expr::FieldOrNull(_) | Expr::NullIf(..) => ColumnAffinity::Text,
+        Expr::InSqlNotation { expr, .. } => column_affinity(expr),
         Expr::Typed { to, .. } => match to {
             Type::Integer => ColumnAffinity::Integer,
             Type::Real => ColumnAffinity::Real,
@@ -112,6 +113,7 @@ pub(super) fn classes(op: &Op, operands: &[Classes]) -> Option<Classes> {
         Op::Constant(Constant::Text(_)) => TEXT,
         Op::Constant(Constant::Blob(_)) | Op::Uuid4(_) | Op::Uuid7(_) => BLOB,
         Op::NullIf(..) => first | NULL,
+        Op::InSqlNotation(..) => first,
         Op::Typed(_, to, _) => {
             NULL | match to {
                 // An INTEGER that may widen can be a REAL.

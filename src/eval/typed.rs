@@ -7,8 +7,8 @@ use crate::types::{RealFormat, Spellings, is_like_number, numbers};
 
 /// What the values of a column tell about its type.
 pub(super) enum Mismatch<'a> {
-    /// The text in this row is not of the type.
-    NotOfType { row: usize, text: &'a [u8] },
+    /// The text in this row, which the input writes like this, is not of the type.
+    NotOfType { row: usize, text: &'a [u8], written: &'a [u8] },
     /// A REAL where INTEGER was expected.
     Real,
     /// An INTEGER whose digits a REAL does not preserve.
@@ -31,7 +31,7 @@ pub(super) fn parse_typed<'a>(
             if otherwise == OnMismatch::TypeMismatch
                 && let Some((row, text)) = first_if_all_like_numbers(values, row_count)
             {
-                on_mismatch(Mismatch::NotOfType { row, text });
+                on_mismatch(Mismatch::NotOfType { row, text, written: text });
             }
             return values;
         }
@@ -133,7 +133,7 @@ fn parse_each<'a>(
             }
             None if is_kept(text) => Value::Text(text),
             None => {
-                on_mismatch(Mismatch::NotOfType { row, text });
+                on_mismatch(Mismatch::NotOfType { row, text, written: text });
                 Value::Null
             }
         },

@@ -1,12 +1,36 @@
 //! Decompression. The first bytes of a file tell its compression, not its name.
 
+#[cfg(feature = "gzip")]
+use super::gzip::Gunzip;
 use std::io::{self, Read};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread::available_parallelism;
 
 /// The number of bytes that identify every format and every byte order mark that this module's siblings recognize.
 pub(super) const MAGIC_BYTES: usize = 6;
 
 /// A source of bytes that can be moved to another thread.
 pub(super) type ByteStream = Box<dyn Read + Send>;
+
+/// How files are decompressed, and what decoders have found.
+#[derive(Debug, Clone)]
+pub(super) struct DecoderOptions {
+    /// The threads that decompress a file whose format allows it.
+    #[cfg_attr(not(feature = "gzip"), expect(dead_code, reason = "only gzip uses threads"))]
+    pub(super) threads: usize,
+    /// Whether other bytes follow the compressed ones. They are ignored.
+    pub(super) has_trailing_garbage: Arc<AtomicBool>,
+}
+
+impl DecoderOptions {
+    /// Decompresses on this many threads, or on one for each core.
+    pub(super) fn new(threads: Option<NonZeroUsize>) -> Self {
+        let threads = threads.or_else(|| available_parallelism().ok());
+        Self { threads: threads.map_or(1, usize::from), has_trailing_garbage: Arc::default() }
+    }
+}
 
 /// The compression of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +42,6 @@ pub(super) enum Compression {
     Zstd,
     Bzip2,
     Xz,
-    /// A zip archive (APPNOTE.TXT 4.3.7; 4.3.16 if it is empty). See [`super::archive`].
-    Zip,
 }
 
 impl Compression {
@@ -30,26 +52,26 @@ impl Compression {
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
             [b'B', b'Z', b'h', b'1'..=b'9', ..] => Self::Bzip2,
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
-            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Self::Zip,
             _ => Self::None,
         }
     }
 
-    /// Decompresses a stream, which may have several concatenated members. Returns zip archives unchanged.
+    /// Decompresses a stream, which may have several concatenated members.
     ///
     /// # Errors
     /// If the decoder cannot allocate its memory.
-    pub(super) fn decompress(self, from: ByteStream) -> io::Result<ByteStream> {
+    #[cfg_attr(not(feature = "gzip"), expect(unused_variables, reason = "only gzip has options"))]
+    pub(super) fn decompress(self, from: ByteStream, options: &DecoderOptions) -> io::Result<ByteStream> {
         Ok(match self {
             #[cfg(feature = "gzip")]
-            Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(from)),
+            Self::Gzip => Box::new(Gunzip::new(from, options.threads, options.has_trailing_garbage.clone())),
             #[cfg(feature = "zstd")]
             Self::Zstd => Box::new(zstd::Decoder::new(from)?),
             #[cfg(feature = "bzip2")]
             Self::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(from)),
             #[cfg(feature = "xz")]
             Self::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(from)),
-            // Not compressed, an archive, or a format without its feature, which `missing_feature` reports.
+            // Not compressed, or a format without its feature, which `missing_feature` reports.
             _ => from,
         })
     }
@@ -62,7 +84,6 @@ impl Compression {
             Self::Zstd => ("zstd", cfg!(feature = "zstd")),
             Self::Bzip2 => ("bzip2", cfg!(feature = "bzip2")),
             Self::Xz => ("xz", cfg!(feature = "xz")),
-            Self::Zip => ("zip", cfg!(feature = "zip")),
         };
         (!is_enabled).then_some(feature)
     }

@@ -1,13 +1,25 @@
 //! Character encodings: transcodes text to UTF-8.
 
+mod names;
+
 use super::compression::{ByteStream, MAGIC_BYTES};
 use crate::error::{PlanError, Result};
 use encoding_rs::{DecoderResult, UTF_8, UTF_16BE, UTF_16LE};
+use oem_cp::code_table_type::TableType;
 use std::io::{self, Cursor, Read};
 
 /// The encoding of an input's text, if the user has named one.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Encoding(Option<&'static encoding_rs::Encoding>);
+pub(super) struct Encoding(Option<Charset>);
+
+/// An encoding other than UTF-8, or UTF-8.
+#[derive(Debug, Clone, Copy)]
+enum Charset {
+    /// An encoding of the Encoding Standard.
+    Standard(&'static encoding_rs::Encoding),
+    /// A code page of DOS.
+    CodePage(&'static TableType),
+}
 
 impl Encoding {
     /// The encoding with this label. Without a label, a byte order mark decides.
@@ -16,20 +28,26 @@ impl Encoding {
     /// [`PlanError::UnknownEncoding`].
     pub(super) fn from_label(label: Option<&str>) -> Result<Self> {
         let unknown = |label: &str| PlanError::UnknownEncoding { name: label.to_owned() };
-        let find = |label: &str| {
-            encoding_rs::Encoding::for_label_no_replacement(label.as_bytes()).ok_or_else(|| unknown(label))
-        };
+        let find = |label: &str| names::find(label).ok_or_else(|| unknown(label));
         Ok(Self(label.map(find).transpose()?))
     }
 
     /// The encoding of a text that starts with these bytes, if it is not UTF-8.
-    fn detect_other_than_utf8(self, first: &[u8]) -> Option<&'static encoding_rs::Encoding> {
+    fn detect_other_than_utf8(self, first: &[u8]) -> Option<Charset> {
+        let is_utf_16 = |encoding| [UTF_16LE, UTF_16BE].contains(&encoding);
         match (self.0, first) {
             // A byte order mark overrides a label (<https://encoding.spec.whatwg.org/#decode>).
             (_, [0xef, 0xbb, 0xbf, ..]) => None,
-            (Some(encoding), _) => Some(encoding).filter(|encoding| *encoding != UTF_8),
-            (None, [0xff, 0xfe, ..]) => Some(UTF_16LE),
-            (None, [0xfe, 0xff, ..]) => Some(UTF_16BE),
+            (Some(Charset::Standard(encoding)), [0xff, 0xfe, ..]) if is_utf_16(encoding) => {
+                Some(Charset::Standard(UTF_16LE))
+            }
+            (Some(Charset::Standard(encoding)), [0xfe, 0xff, ..]) if is_utf_16(encoding) => {
+                Some(Charset::Standard(UTF_16BE))
+            }
+            (Some(Charset::Standard(encoding)), _) if encoding == UTF_8 => None,
+            (Some(charset), _) => Some(charset),
+            (None, [0xff, 0xfe, ..]) => Some(Charset::Standard(UTF_16LE)),
+            (None, [0xfe, 0xff, ..]) => Some(Charset::Standard(UTF_16BE)),
             (None, _) => None,
         }
     }
@@ -49,7 +67,8 @@ impl Encoding {
         let encoding = self.detect_other_than_utf8(&first);
         let from = Cursor::new(first).chain(from);
         Ok(match encoding {
-            Some(encoding) => Box::new(Transcoder::new(from, encoding)),
+            Some(Charset::Standard(encoding)) => Box::new(Transcoder::new(from, encoding)),
+            Some(Charset::CodePage(page)) => Box::new(CodePageReader { from, page, utf8: Cursor::default() }),
             None => Box::new(from),
         })
     }
@@ -139,9 +158,63 @@ impl<R: Read> Read for Transcoder<R> {
     }
 }
 
+/// Reads a text in a code page as UTF-8.
+struct CodePageReader<R> {
+    from: R,
+    page: &'static TableType,
+    /// The part of the text that was read last, as UTF-8.
+    utf8: Cursor<Vec<u8>>,
+}
+
+impl<R: Read> Read for CodePageReader<R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        if self.utf8.position() == self.utf8.get_ref().len() as u64 {
+            let mut encoded = [0; 16 << 10];
+            let bytes = self.from.read(&mut encoded)?;
+            self.utf8.set_position(0);
+            let utf8 = self.utf8.get_mut();
+            utf8.clear();
+            for byte in &encoded[..bytes] {
+                match self.page.decode_char_checked(*byte) {
+                    Some(char) => utf8.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
+                    None => utf8.push(INVALID),
+                }
+            }
+        }
+        self.utf8.read(to)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_code_page_is_transcoded_byte_by_byte() {
+        let text = "\u{e9}\u{2502}x".repeat(20_000);
+        let encoded = [0x82, 0xb3, b'x'].repeat(20_000);
+        let encoding = Encoding::from_label(Some("IBM437")).unwrap();
+        let mut utf8 = Vec::new();
+        encoding.transcode(Box::new(Cursor::new(encoded))).unwrap().read_to_end(&mut utf8).unwrap();
+        assert!(utf8 == text.as_bytes());
+        // This code page does not define the byte.
+        let encoding = Encoding::from_label(Some("cp857")).unwrap();
+        let mut utf8 = Vec::new();
+        encoding.transcode(Box::new(Cursor::new(b"a\xe7b"))).unwrap().read_to_end(&mut utf8).unwrap();
+        assert_eq!(utf8, [b'a', INVALID, b'b']);
+    }
+
+    #[test]
+    fn a_byte_order_mark_decides_between_the_orders_of_utf_16() {
+        for (label, bytes) in
+            [("utf-16", b"\xfe\xff\0a"), ("utf-16le", b"\xfe\xff\0a"), ("UTF16", b"\xff\xfea\0")]
+        {
+            let encoding = Encoding::from_label(Some(label)).unwrap();
+            let mut utf8 = Vec::new();
+            encoding.transcode(Box::new(Cursor::new(bytes))).unwrap().read_to_end(&mut utf8).unwrap();
+            assert_eq!(utf8, b"a", "{label}");
+        }
+    }
 
     #[test]
     fn buffers_of_any_size_get_the_same_text() {

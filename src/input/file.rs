@@ -1,6 +1,7 @@
 //! Files and streams: opens them without blocking, and reads them until a stop.
 
-use super::compression::MAGIC_BYTES;
+use super::archive::{self, TAR_HEADER_BYTES};
+use super::compression::{Compression, MAGIC_BYTES};
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
@@ -116,16 +117,14 @@ impl Reader {
         Ok(Self { file, may_wait, stop })
     }
 
-    /// The first bytes of the file, enough to recognize its format, and whether it can be read again from its beginning.
+    /// The first bytes of the file, enough to recognize its format and a tar archive, and whether it can be read again from its beginning.
     /// Otherwise these bytes have been consumed.
     pub(super) fn peek(&self) -> io::Result<(Vec<u8>, bool)> {
         // Another program may have read the beginning of standard input, which is then not part of the input.
         if self.may_wait || (&*self.file).stream_position()? > 0 {
-            let mut first = Vec::with_capacity(MAGIC_BYTES);
-            self.clone().take(MAGIC_BYTES as u64).read_to_end(&mut first)?;
-            return Ok((first, false));
+            return Ok((read_start(&mut self.clone())?, false));
         }
-        let first = read_window(&self.file, 0, MAGIC_BYTES)?;
+        let first = read_window(&self.file, 0, TAR_HEADER_BYTES)?;
         // Files in /proc have content although their size is 0.
         let can_read_again = first.is_empty() || self.file.metadata()?.len() > 0;
         if !can_read_again {
@@ -152,6 +151,26 @@ impl Read for Reader {
         }
         Err(stopped())
     }
+}
+
+/// Reads the first bytes of a stream, enough to recognize its format and a tar archive. Does not wait for more than a line,
+/// which the header of a tar archive does not contain.
+pub(super) fn read_start(from: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut first = Vec::with_capacity(TAR_HEADER_BYTES);
+    from.take(MAGIC_BYTES as u64).read_to_end(&mut first)?;
+    let is_text = Compression::detect(&first) == Compression::None && archive::detect(&first).is_none();
+    while is_text && first.len() < TAR_HEADER_BYTES && !first.contains(&b'\n') {
+        let at = first.len();
+        first.resize(TAR_HEADER_BYTES, 0);
+        let read = from.read(&mut first[at..]);
+        first.truncate(at + *read.as_ref().unwrap_or(&0));
+        match read {
+            Ok(0) => break,
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(first)
 }
 
 /// Reads `bytes` bytes of a file from `offset` on, or fewer if it ends before.

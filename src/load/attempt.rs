@@ -242,6 +242,7 @@ impl Conductor<'_> {
             updated: counts.updated,
             rejected: counts.rejected,
             filtered: counts.filtered,
+            skipped: counts.skipped,
             ignored: counts.ignored,
             repairs: counts.repairs,
             rejects: Vec::new(),
@@ -320,8 +321,8 @@ fn finish(
     if tuning.analyze {
         unfinished.push(format!("ANALYZE main.{}", quote_name(&table.name)));
     }
-    let Counts { records, loaded, filtered, ignored, .. } = counts;
-    if records != loaded + rejected + filtered + ignored || rejected != counts.rejected {
+    let Counts { records, loaded, filtered, skipped, ignored, .. } = counts;
+    if records != loaded + rejected + filtered + skipped + ignored || rejected != counts.rejected {
         return Err(Error::from(Kind::Internal(format!("records were lost: {counts:?}"))).into());
     }
     if !unfinished.is_empty() || tuning.verify || tuning.vacuum {

@@ -39,7 +39,7 @@ fn text(expr: &Expr) -> String {
     match expr {
         Expr::Sql(SqlExpr { text, .. }) => text.clone(),
         Expr::Field(name) | Expr::Column(name) | Expr::FieldOrNull(name) => name.clone(),
-        Expr::NullIf(of, _) => text(of),
+        Expr::NullIf(of, _) | Expr::InSqlNotation { expr: of, .. } => text(of),
         Expr::Typed { expr, to, .. } => format!("{} as {}", text(expr), to.as_str()),
         Expr::InputName => "input_name()".to_owned(),
         Expr::RecordNumber => "record_number()".to_owned(),

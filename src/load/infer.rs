@@ -6,7 +6,9 @@
 use crate::batch::{Rows, Value};
 use crate::error::Position;
 use crate::format::csv::lines::position;
+use crate::plan::Notation;
 use crate::schema::column_stats::ColumnStats;
+use crate::types::notation::push_sql_text;
 use crate::write::{Appended, Encoder, WriteFailure, Writer};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,6 +26,7 @@ pub(super) struct Inferred {
 /// Collects statistics of columns.
 pub(super) struct InferTypes {
     names: Vec<Arc<str>>,
+    notation: Notation,
     columns: Vec<ColumnStats>,
     positions: HashMap<u64, Position>,
     rows: u64,
@@ -33,11 +36,11 @@ pub(super) struct InferTypes {
 }
 
 impl InferTypes {
-    /// Collects statistics of this many columns; `names` are those of the inputs.
-    pub(super) fn new(names: Vec<Arc<str>>, columns: usize) -> Self {
+    /// Collects statistics of this many columns, whose numbers are in `notation`; `names` are those of the inputs.
+    pub(super) fn new(names: Vec<Arc<str>>, columns: usize, notation: Notation) -> Self {
         let first_non_numbers = (0..columns).map(|_| AtomicU64::new(u64::MAX)).collect();
         let columns = vec![ColumnStats::default(); columns];
-        Self { names, columns, positions: HashMap::new(), rows: 0, first_non_numbers }
+        Self { names, notation, columns, positions: HashMap::new(), rows: 0, first_non_numbers }
     }
 
     /// The statistics of the rows so far; the columns have these numbers.
@@ -50,7 +53,7 @@ impl Writer for InferTypes {
     type Encoder = InferEncoder;
 
     fn encoder(&self) -> InferEncoder {
-        InferEncoder { first_non_numbers: self.first_non_numbers.clone() }
+        InferEncoder { first_non_numbers: self.first_non_numbers.clone(), notation: self.notation }
     }
 
     fn append(&mut self, rows: &Rows<'_>, stats: &mut Vec<ColumnStats>) -> Result<Appended, WriteFailure> {
@@ -76,6 +79,7 @@ impl Writer for InferTypes {
 /// The parallel half of [`InferTypes`].
 pub(super) struct InferEncoder {
     first_non_numbers: Arc<[AtomicU64]>,
+    notation: Notation,
 }
 
 impl Encoder for InferEncoder {
@@ -83,6 +87,8 @@ impl Encoder for InferEncoder {
 
     fn encode(&mut self, rows: &Rows<'_>, columns: &mut Vec<ColumnStats>) {
         let first_record = rows.chunk.first_load_record();
+        let notation = self.notation;
+        let mut number = Vec::new();
         columns.clear();
         columns.extend(rows.columns.iter().zip(&*self.first_non_numbers).map(
             |(values, first_non_number)| {
@@ -92,7 +98,13 @@ impl Encoder for InferEncoder {
                 }
                 for row in 0..rows.len {
                     if let Value::Text(text) = values.get(row) {
-                        stats.add_value(text, row);
+                        number.clear();
+                        match notation != Notation::default()
+                            && push_sql_text(text, (notation, false), &mut number)
+                        {
+                            true => stats.add_value_of(text, &number, row),
+                            false => stats.add_value(text, row),
+                        }
                     }
                     if stats.has_non_number() {
                         first_non_number.fetch_min(first_record, Ordering::Relaxed);

@@ -110,6 +110,7 @@ impl Conductor<'_> {
             records: counts.records,
             rejected: counts.rejected,
             filtered: counts.filtered,
+            skipped: counts.skipped,
             ignored: counts.ignored,
             failure: rejects.failure(accepted).map(Arc::new),
             is_complete: is_all,

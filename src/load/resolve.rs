@@ -10,7 +10,7 @@ use crate::engine::record_log::RecordLog;
 use crate::engine::timers::StageTimers;
 use crate::error::{ColumnUse, Kind, Result};
 use crate::eval::Seed;
-use crate::plan::{Column, Expr, HeaderColumns, InputTypes, OnMismatch, Plan, SelectItem, Table};
+use crate::plan::{Column, Expr, HeaderColumns, InputTypes, Notation, OnMismatch, Plan, SelectItem, Table};
 use crate::report::{Note, NotedValue, Progress};
 use crate::schema::column_stats::{ColumnStats, Example, TextReason};
 use crate::schema::names::NameIndex;
@@ -60,6 +60,7 @@ impl Conductor<'_> {
             });
         };
         let header = &first.header.names;
+        table::check_nulls(&plan.nulls, header)?;
         if let Some(select) = plan.select.take() {
             plan.table.columns = fill_columns(&select, &plan.table, header)?;
         }
@@ -84,7 +85,7 @@ impl Conductor<'_> {
         }
         notes.extend(inputs.number_notes(&plan, list.len() > 1));
         let mut plan = with_input_types(plan, &inputs);
-        apply_nulls(&mut plan);
+        apply_nulls_and_notation(&mut plan);
         let used =
             inputs.used.iter().map(|at| (names[*at].clone(), inputs.columns[at].declared_type.clone()));
         Ok(ResolvedPlan { plan, notes, is_guess: inputs.is_guess, used_columns: used.collect() })
@@ -170,7 +171,7 @@ impl Conductor<'_> {
             Inputs::new(list, &all_records, &text_table, Seed::fixed(0))?.with_max_chunks(max_chunks);
         let (progress, timers) = (Progress::default(), StageTimers::default());
         let pipeline = PipelineRunner { jobs, progress: &progress, stop: self.stop, timers: &timers };
-        let mut writer = InferTypes::new(inputs.names(), numbers.len());
+        let mut writer = InferTypes::new(inputs.names(), numbers.len(), plan.notation);
         match pipeline.run(&inputs, &mut writer, &mut (), &mut RecordLog::default()) {
             Err(PipelineFailure::Error(error)) => Err(error),
             // All columns are TEXT, and no table takes the rows.
@@ -296,12 +297,15 @@ fn with_input_types(mut plan: Plan, inputs: &InputColumns<'_>) -> Plan {
     plan
 }
 
-/// Applies the NULLs that the plan asks for.
-fn apply_nulls(plan: &mut Plan) {
-    let nulls = &plan.nulls;
+/// Applies the NULLs and the notation of numbers that the plan asks for.
+fn apply_nulls_and_notation(plan: &mut Plan) {
+    let Plan { nulls, notation, .. } = plan;
     let values = plan.table.columns.iter_mut().map(|column| &mut column.value);
     for expr in values.chain(&mut plan.conditions).chain(&mut plan.checks) {
         *expr = with_nulls(std::mem::replace(expr, Expr::Null), nulls);
+        if *notation != Notation::default() {
+            *expr = std::mem::replace(expr, Expr::Null).with_notation(*notation);
+        }
     }
 }
 

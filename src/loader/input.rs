@@ -1,7 +1,7 @@
 //! Setters for how inputs are read, and for bad records.
 
 use super::Loader;
-use crate::plan::{Delimiter, InvalidUtf8, OnError, Ragged};
+use crate::plan::{CommentPrefix, Delimiter, Escapes, InvalidUtf8, OnError, Ragged};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -26,14 +26,21 @@ impl Loader {
         self
     }
 
-    /// The byte that escapes the next one inside quotes. Default: none. A doubled quote always means one quote.
+    /// The byte that starts an escape; [`Loader::escapes`] sets where it has a meaning. Default: none. A doubled quote always
+    /// means one quote.
     pub fn escape(mut self, escape: Option<u8>) -> Self {
         self.plan.dialect.escape = escape;
         self
     }
 
-    /// Lines that start with this byte are comments. Default: no comments.
-    pub fn comment(mut self, comment: Option<u8>) -> Self {
+    /// Where escapes have a meaning, and which. Default: [`Escapes::Quoted`].
+    pub fn escapes(mut self, escapes: Escapes) -> Self {
+        self.plan.dialect.escapes = escapes;
+        self
+    }
+
+    /// Lines that start with this text are comments. Default: no comments.
+    pub fn comment(mut self, comment: Option<CommentPrefix>) -> Self {
         self.plan.dialect.comment = comment;
         self
     }
@@ -44,8 +51,9 @@ impl Loader {
         self
     }
 
-    /// The text encoding: a label of the [Encoding Standard](https://encoding.spec.whatwg.org/#names-and-labels). Default:
-    /// UTF-8, or UTF-16 if the input starts with its byte order mark.
+    /// The text encoding: a label of the [Encoding Standard](https://encoding.spec.whatwg.org/#names-and-labels), a name that
+    /// Python or iconv uses for one of its encodings, or a code page of DOS, such as `cp437`. Default: UTF-8, or UTF-16 if the
+    /// input starts with its byte order mark.
     pub fn encoding(mut self, label: impl Into<String>) -> Self {
         self.plan.encoding = Some(label.into());
         self
@@ -57,10 +65,41 @@ impl Loader {
         self
     }
 
-    /// The number of records in the header. With several, the names of a column are joined with a space; with 0, the columns
-    /// are named `column1`, `column2` and so on. Default: 1.
+    /// The number of records in the header. With several, the names of a column are joined with a space, and a name above
+    /// several columns belongs to all of them; with 0, the columns are named `column1`, `column2` and so on. Default: 1.
     pub fn header_rows(mut self, rows: usize) -> Self {
         self.plan.input_options.header_rows = rows;
+        self
+    }
+
+    /// The names of the columns of inputs without a header; there is none then. Default: named by the header.
+    pub fn column_names<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.plan.column_names.extend(names.into_iter().map(Into::into));
+        self.plan.input_options.header_rows = 0;
+        self
+    }
+
+    /// A byte that precedes the first name in the header and does not belong to it. Default: none.
+    pub fn header_mark(mut self, mark: Option<u8>) -> Self {
+        self.plan.input_options.header_mark = mark;
+        self
+    }
+
+    /// The number of records to skip after the header, such as one with units. Default: 0.
+    pub fn skip_rows(mut self, records: usize) -> Self {
+        self.plan.input_options.skip_rows = records;
+        self
+    }
+
+    /// The number of records to skip at the end of each input, such as one with totals. Default: 0.
+    pub fn skip_footer(mut self, records: usize) -> Self {
+        self.plan.input_options.skip_footer = records;
+        self
+    }
+
+    /// Whether to skip records without a value: their fields are empty, consist of blanks, or are empty quotes. Default: false.
+    pub fn skip_empty(mut self, skip: bool) -> Self {
+        self.plan.input_options.skip_empty = skip;
         self
     }
 
@@ -76,7 +115,25 @@ impl Loader {
         self
     }
 
-    /// Adds a text that means NULL. Default: none.
+    /// The decimal mark of numbers. It matters where a text becomes a number, not in columns of TEXT. Default: a point.
+    pub fn decimal(mut self, mark: char) -> Self {
+        self.plan.notation.decimal = mark;
+        self
+    }
+
+    /// The separator between groups of three digits of a number. Default: none.
+    pub fn thousands(mut self, separator: Option<char>) -> Self {
+        self.plan.notation.thousands = separator;
+        self
+    }
+
+    /// Adds a field that means NULL in the column with this name. Default: none.
+    pub fn null_in(mut self, column: impl Into<String>, text: impl Into<String>) -> Self {
+        self.plan.nulls.columns.push((column.into(), text.into()));
+        self
+    }
+
+    /// Adds a field that means NULL, as it is written: `NA` does not stand for `"NA"`. Default: none.
     pub fn null(mut self, text: impl Into<String>) -> Self {
         self.plan.nulls.texts.push(text.into());
         self

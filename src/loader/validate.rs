@@ -1,7 +1,7 @@
 //! Checks of plans.
 
 use crate::error::{Kind, PlanError, Result};
-use crate::plan::{Dialect, HeaderColumns, InvalidUtf8, Plan};
+use crate::plan::{Dialect, Escapes, HeaderColumns, InvalidUtf8, Notation, Plan};
 use crate::types::{is_strict_type, is_type_name};
 
 /// Checks that the settings of a plan do not contradict each other.
@@ -19,6 +19,10 @@ pub(super) fn validate(plan: &Plan) -> Result<()> {
     check_types(plan)?;
     let problem = if let Some(problem) = dialect_problem(dialect) {
         problem
+    } else if let Some(problem) = notation_problem(plan.notation) {
+        problem
+    } else if !plan.column_names.is_empty() && plan.input_options.header_rows > 0 {
+        "the names of the columns come either from the plan or from the header"
     } else if table.columns.is_empty() && plan.columns.is_none() {
         "a table needs at least one column"
     } else if !table.columns.is_empty() && plan.columns.is_some() {
@@ -85,22 +89,38 @@ fn check_types(Plan { table, input_types, .. }: &Plan) -> Result<()> {
     Ok(())
 }
 
+/// What is wrong with a notation of numbers, if anything is.
+fn notation_problem(Notation { decimal, thousands }: Notation) -> Option<&'static str> {
+    let has_meaning = |mark: char| mark.is_ascii_alphanumeric() || matches!(mark, '-' | '+');
+    if thousands == Some(decimal) {
+        Some("the decimal mark and the thousands separator must differ")
+    } else if has_meaning(decimal) || thousands.is_some_and(has_meaning) {
+        Some("letters, digits and signs cannot be decimal marks or thousands separators")
+    } else {
+        None
+    }
+}
+
 /// What is wrong with a dialect, if anything is.
 fn dialect_problem(dialect: &Dialect) -> Option<&'static str> {
-    let Dialect { delimiter, quote, escape, comment, trim } = dialect;
-    let delimiter = delimiter.as_bytes();
-    let others: Vec<_> = [quote, escape, comment].into_iter().flatten().copied().collect();
+    let Dialect { delimiter, quote, escape, escapes, comment, trim } = dialect;
+    let is_blanks = delimiter.is_blanks();
+    let delimiter = if is_blanks { b" \t" } else { delimiter.as_bytes() };
+    let bytes = [quote, escape].into_iter().flatten().copied();
+    let comment = comment.as_ref().map_or(&[][..], |prefix| prefix.as_bytes());
+    let others: Vec<_> = bytes.clone().chain(comment.first().copied()).collect();
     let is_used_twice =
         |byte: &u8| delimiter.contains(byte) || others.iter().filter(|other| *other == byte).count() > 1;
-    if delimiter.iter().chain(&others).any(|byte| matches!(byte, b'\n' | b'\r')) {
+    let all = || delimiter.iter().chain(&others).chain(comment);
+    if all().any(|byte| matches!(byte, b'\n' | b'\r')) {
         Some("the delimiter, quote, escape and comment must not contain a line end")
     } else if others.iter().any(is_used_twice) {
         Some("the delimiter, quote, escape and comment must differ")
     } else if std::str::from_utf8(delimiter).is_err() || !others.is_ascii() {
         Some("the delimiter must be UTF-8, and the quote, escape and comment must be ASCII")
-    } else if escape.is_some() && quote.is_none() {
-        Some("an escape has a meaning only inside quotes, and there is no quote")
-    } else if *trim && matches!(quote, Some(b' ' | b'\t')) {
+    } else if *escapes == Escapes::Postgres && delimiter.iter().chain(quote).any(u8::is_ascii_alphanumeric) {
+        Some("letters and digits cannot be delimiters or quotes, because they have a meaning in escapes")
+    } else if (*trim || is_blanks) && matches!(quote, Some(b' ' | b'\t')) {
         Some("a space or tab cannot be the quote if fields are trimmed")
     } else {
         None

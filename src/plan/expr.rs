@@ -1,6 +1,6 @@
 //! Expressions over one record.
 
-use super::Type;
+use super::{Notation, Type};
 
 /// An expression over one record.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,16 @@ pub enum Expr {
         to: Type,
         /// What to do if the text cannot be converted.
         on_mismatch: OnMismatch,
+    },
+    /// The text, with a number in the notation replaced by the same number as SQL writes it. `keeps_text` tells whether a text
+    /// that is not a number may be stored as it is.
+    InSqlNotation {
+        /// The text.
+        expr: Box<Expr>,
+        /// The notation.
+        notation: Notation,
+        /// See above.
+        keeps_text: bool,
     },
     /// The same TEXT for every record.
     Text(String),
@@ -79,6 +89,7 @@ impl Expr {
             self,
             Self::NullIf(..)
                 | Self::Typed { .. }
+                | Self::InSqlNotation { .. }
                 | Self::Upper(_)
                 | Self::TryInteger(_)
                 | Self::Coalesce(_)
@@ -91,31 +102,59 @@ impl Expr {
     /// Replaces every leaf, which is an expression without operands, by the result of `replace`.
     #[must_use]
     pub fn map_leaves(self, replace: &impl Fn(Self) -> Self) -> Self {
-        let boxed = |expr: Box<Self>| Box::new(expr.map_leaves(replace));
-        let list = |exprs: Vec<Self>| exprs.into_iter().map(|expr| expr.map_leaves(replace)).collect();
+        match self {
+            compound if compound.is_compound() => {
+                compound.map_operands(&|operand| operand.map_leaves(replace))
+            }
+            leaf => replace(leaf),
+        }
+    }
+
+    /// Reads the numbers of all columns in `notation`: the operands of every [`Expr::Typed`] of a numeric type.
+    #[must_use]
+    pub(crate) fn with_notation(self, notation: Notation) -> Self {
+        match self.map_operands(&|operand| operand.with_notation(notation)) {
+            Self::Typed { expr, to, on_mismatch } if !matches!(to, Type::Text | Type::Blob) => {
+                let keeps_text = matches!(to, Type::NumericAffinity | Type::ExactNumeric);
+                let expr = Box::new(Self::InSqlNotation { expr, notation, keeps_text });
+                Self::Typed { expr, to, on_mismatch }
+            }
+            other => other,
+        }
+    }
+
+    /// Replaces the operands of the expression.
+    fn map_operands(self, replace: &impl Fn(Self) -> Self) -> Self {
+        let boxed = |expr: Box<Self>| Box::new(replace(*expr));
+        let list = |exprs: Vec<Self>| exprs.into_iter().map(replace).collect();
         match self {
             Self::NullIf(expr, texts) => Self::NullIf(boxed(expr), texts),
             Self::Typed { expr, to, on_mismatch } => Self::Typed { expr: boxed(expr), to, on_mismatch },
+            Self::InSqlNotation { expr, notation, keeps_text } => {
+                Self::InSqlNotation { expr: boxed(expr), notation, keeps_text }
+            }
             Self::Upper(expr) => Self::Upper(boxed(expr)),
             Self::TryInteger(expr) => Self::TryInteger(boxed(expr)),
             Self::Coalesce(exprs) => Self::Coalesce(list(exprs)),
             Self::Concat(exprs) => Self::Concat(list(exprs)),
             Self::Call(function, arguments) => Self::Call(function, list(arguments)),
             Self::Sql(SqlExpr { text, inputs, compiled }) => {
-                let input = |(name, expr): (String, Self)| (name, expr.map_leaves(replace));
+                let input = |(name, expr): (String, Self)| (name, replace(expr));
                 let inputs = inputs.into_iter().map(input).collect();
                 Self::Sql(SqlExpr { text, inputs, compiled: compiled.map(boxed) })
             }
-            leaf => replace(leaf),
+            leaf => leaf,
         }
     }
 
     /// Calls `visit` for the leaves that the value is computed from.
     pub(crate) fn visit_leaves<'e>(&'e self, visit: &mut impl FnMut(&'e Self)) {
         match self {
-            Self::NullIf(expr, _) | Self::Typed { expr, .. } | Self::Upper(expr) | Self::TryInteger(expr) => {
-                expr.visit_leaves(visit);
-            }
+            Self::NullIf(expr, _)
+            | Self::Typed { expr, .. }
+            | Self::InSqlNotation { expr, .. }
+            | Self::Upper(expr)
+            | Self::TryInteger(expr) => expr.visit_leaves(visit),
             Self::Coalesce(exprs) | Self::Concat(exprs) | Self::Call(_, exprs) => {
                 exprs.iter().for_each(|expr| expr.visit_leaves(visit));
             }

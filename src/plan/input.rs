@@ -2,63 +2,163 @@
 
 use std::fmt;
 
-/// The dialect of a CSV input: RFC 4180, with a choice of delimiter, quote, escape and comment bytes.
+/// The dialect of a CSV input: RFC 4180, with a choice of delimiter, quote, escape and comments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dialect {
     /// Separates the fields of a record.
     pub delimiter: Delimiter,
     /// The byte that encloses a field with delimiters, quotes or line ends; `None` means that no byte is special.
     pub quote: Option<u8>,
-    /// The byte that escapes a quote, or itself, in a quoted field, and is not part of the value. A doubled quote still
-    /// means one quote.
+    /// The byte that starts an escape. A doubled quote in a quoted field still means one quote.
     pub escape: Option<u8>,
-    /// A line that starts with this byte where a record would start is a comment.
-    pub comment: Option<u8>,
+    /// Where escapes have a meaning, and which.
+    pub escapes: Escapes,
+    /// A line that starts with this text where a record would start is a comment.
+    pub comment: Option<CommentPrefix>,
     /// Remove spaces and tabs around fields: before the opening and after the closing quote, or around an unquoted value.
     pub trim: bool,
 }
 
-impl Default for Dialect {
-    fn default() -> Self {
-        Self { delimiter: b','.into(), quote: Some(b'"'), escape: None, comment: None, trim: false }
+impl Dialect {
+    /// True if escapes have a meaning outside quotes, too.
+    #[must_use]
+    pub fn escapes_everywhere(&self) -> bool {
+        self.escape.is_some() && (self.quote.is_none() || self.escapes != Escapes::Quoted)
+    }
+
+    /// True if blanks around fields are not part of them.
+    #[must_use]
+    pub fn trims(&self) -> bool {
+        self.trim || self.delimiter.is_blanks()
     }
 }
 
-/// A field delimiter of 1 to [`MAX_BYTES`](Self::MAX_BYTES) bytes.
+impl Default for Dialect {
+    fn default() -> Self {
+        Self {
+            delimiter: b','.into(),
+            quote: Some(b'"'),
+            escape: None,
+            escapes: Escapes::Quoted,
+            comment: None,
+            trim: false,
+        }
+    }
+}
+
+/// Where escapes have a meaning, and which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Escapes {
+    /// In quoted fields, and everywhere in a dialect without quotes: the next byte is data. An escape before the CR of a CRLF
+    /// outside quotes applies to both.
+    Quoted,
+    /// Everywhere, as MySQL writes text (`SELECT ... INTO OUTFILE`): `\0`, `\b`, `\n`, `\r`, `\t` and `\Z` are control
+    /// characters; any other byte after an escape is data.
+    MySql,
+    /// Everywhere, as PostgreSQL writes text (`COPY`): `\b`, `\f`, `\n`, `\r`, `\t` and `\v` are control characters; up to
+    /// three octal digits, and up to two hexadecimal digits after `x`, are a byte; any other byte after an escape is data.
+    Postgres,
+}
+
+/// A text of 1 to [`Delimiter::MAX_BYTES`] bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct ShortText {
+    bytes: [u8; Delimiter::MAX_BYTES],
+    len: u8,
+}
+
+impl ShortText {
+    const fn of_byte(byte: u8) -> Self {
+        let mut bytes = [0; Delimiter::MAX_BYTES];
+        bytes[0] = byte;
+        Self { bytes, len: 1 }
+    }
+
+    fn new(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; Delimiter::MAX_BYTES];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        (!text.is_empty()).then_some(Self { bytes, len: text.len() as u8 })
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len.into()]
+    }
+}
+
+/// A field delimiter: 1 to [`MAX_BYTES`](Self::MAX_BYTES) bytes, or a run of blanks.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Delimiter {
-    bytes: [u8; Self::MAX_BYTES],
-    len: u8,
+    text: ShortText,
+    is_blanks: bool,
 }
 
 impl Delimiter {
     /// The largest length of a delimiter, in bytes.
     pub const MAX_BYTES: usize = 8;
 
+    /// A run of spaces and tabs, of any length. Blanks at the start and the end of a record are not delimiters.
+    pub const BLANKS: Self = Self { text: ShortText::of_byte(b' '), is_blanks: true };
+
     /// Creates a delimiter; `None` if it is empty or longer than [`Delimiter::MAX_BYTES`].
     #[must_use]
     pub fn new(delimiter: &[u8]) -> Option<Self> {
-        let mut bytes = [0; Self::MAX_BYTES];
-        bytes.get_mut(..delimiter.len())?.copy_from_slice(delimiter);
-        (!delimiter.is_empty()).then_some(Self { bytes, len: delimiter.len() as u8 })
+        Some(Self { text: ShortText::new(delimiter)?, is_blanks: false })
     }
 
-    /// The bytes of the delimiter.
+    /// The bytes of the delimiter; one space for [`Delimiter::BLANKS`].
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.len.into()]
+        self.text.as_bytes()
+    }
+
+    /// True for [`Delimiter::BLANKS`].
+    #[must_use]
+    pub fn is_blanks(&self) -> bool {
+        self.is_blanks
     }
 }
 
 impl From<u8> for Delimiter {
     fn from(byte: u8) -> Self {
-        let mut bytes = [0; Self::MAX_BYTES];
-        bytes[0] = byte;
-        Self { bytes, len: 1 }
+        Self { text: ShortText::of_byte(byte), is_blanks: false }
     }
 }
 
 impl fmt::Debug for Delimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.is_blanks {
+            true => f.write_str("blanks"),
+            false => write!(f, "\"{}\"", self.as_bytes().escape_ascii()),
+        }
+    }
+}
+
+/// The text that comments start with: 1 to [`Delimiter::MAX_BYTES`] bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CommentPrefix(ShortText);
+
+impl CommentPrefix {
+    /// Creates a prefix; `None` if it is empty or longer than [`Delimiter::MAX_BYTES`].
+    #[must_use]
+    pub fn new(prefix: &[u8]) -> Option<Self> {
+        ShortText::new(prefix).map(Self)
+    }
+
+    /// The bytes of the prefix.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl From<u8> for CommentPrefix {
+    fn from(byte: u8) -> Self {
+        Self(ShortText::of_byte(byte))
+    }
+}
+
+impl fmt::Debug for CommentPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}\"", self.as_bytes().escape_ascii())
     }
@@ -73,10 +173,19 @@ pub struct InputOptions {
     pub detect_delimiter: bool,
     /// Lines to skip before the header.
     pub skip_lines: u64,
+    /// Records to skip after the header, such as one with units.
+    pub skip_rows: usize,
+    /// Records to skip at the end of each input, such as one with totals.
+    pub skip_footer: usize,
+    /// Skip records whose fields are all empty, consist of blanks, or are empty quotes.
+    pub skip_empty: bool,
+    /// A byte that precedes the name of the first column in the header and does not belong to it.
+    pub header_mark: Option<u8>,
     /// The largest number of records to read; `None` means all.
     pub max_records: Option<u64>,
-    /// Number of records in the header. With several, the names of a column are joined with a space. With 0, the columns
-    /// are named `column1`, `column2` and so on.
+    /// Number of records in the header. With several, the names of a column are joined with a space, and a name above
+    /// several columns, with nothing to its right, belongs to all of them. With 0, the columns are named `column1`, `column2`
+    /// and so on, or as [`Plan::column_names`](super::Plan::column_names) says.
     pub header_rows: usize,
     /// Load inputs as CSV even if their content shows that they are in another format, such as Parquet or JSON.
     pub force: bool,
@@ -90,10 +199,29 @@ impl Default for InputOptions {
         Self {
             detect_delimiter: true,
             skip_lines: 0,
+            skip_rows: 0,
+            skip_footer: 0,
+            skip_empty: false,
+            header_mark: None,
             max_records: None,
             header_rows: 1,
             force: false,
             map: true,
         }
+    }
+}
+
+/// How the inputs write numbers. It matters where a text becomes a number, not in columns of TEXT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Notation {
+    /// Precedes the fraction.
+    pub decimal: char,
+    /// May separate groups of three digits of the whole part.
+    pub thousands: Option<char>,
+}
+
+impl Default for Notation {
+    fn default() -> Self {
+        Self { decimal: '.', thousands: None }
     }
 }

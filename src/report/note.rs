@@ -1,7 +1,8 @@
 //! Decisions of a load that the user should know of.
 
 use super::ReportColumn;
-use crate::error::quoted;
+use crate::error::{count, quoted};
+use crate::input::name_list;
 use crate::plan::Delimiter;
 use crate::types::RealFormat;
 use serde::{Serialize, Serializer};
@@ -15,6 +16,18 @@ use std::sync::Arc;
 pub enum Note {
     /// A column could not keep its name from the header: what is wrong with that name, and the name it got.
     HeaderName(String),
+    /// Members of an archive are no inputs.
+    SkippedMembers {
+        /// The path of the archive.
+        archive: Arc<str>,
+        /// The names of these members.
+        members: Vec<String>,
+    },
+    /// Bytes that follow the compressed ones in a file were ignored.
+    TrailingGarbage {
+        /// The path of the file.
+        file: Arc<str>,
+    },
     /// Invalid UTF-8 in the header was replaced with U+FFFD.
     HeaderUtf8Replaced,
     /// The delimiter was detected in the first records.
@@ -92,6 +105,13 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::HeaderName(change) => f.write_str(change),
+            Self::SkippedMembers { archive, members } => {
+                let count = count(members.len() as u64, "member");
+                write!(f, "{archive}: skipped {count}: {}; {archive}//NAME selects one", name_list(members))
+            }
+            Self::TrailingGarbage { file } => {
+                write!(f, "{file}: ignored what follows the compressed data, which is not gzip")
+            }
             Self::HeaderUtf8Replaced => f.write_str("invalid UTF-8 in the header was replaced with U+FFFD"),
             Self::DetectedDelimiter(delimiter) => {
                 write!(f, "fields are separated by {}", quoted(*delimiter))

@@ -4,7 +4,7 @@ use super::file::Outcome;
 use super::remarks::remarks;
 use super::{Explanation, Note, Replaced, grouped, grouped_count};
 use crate::error::{Error, Printable, Warning, printable_line};
-use crate::plan::Dialect;
+use crate::plan::{Dialect, Escapes};
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
@@ -65,6 +65,8 @@ pub struct Preview {
     pub rejected: u64,
     /// Tried records that do not meet the conditions of the plan.
     pub filtered: u64,
+    /// Records without a value, which the plan skips.
+    pub skipped: u64,
     /// Tried records that would be ignored because their key exists.
     pub ignored: u64,
     /// The error with which the load would end because of the rejected records.
@@ -168,7 +170,8 @@ impl Preview {
         };
         write!(text, "tried {records}: {} rejected", grouped(self.rejected))?;
         write!(text, "{}", if self.failure.is_some() { ", which would end the load" } else { "" })?;
-        for (count, name) in [(self.filtered, "filtered"), (self.ignored, "ignored")] {
+        let others = [(self.filtered, "filtered"), (self.skipped, "skipped"), (self.ignored, "ignored")];
+        for (count, name) in others {
             if count > 0 {
                 write!(text, ", {} {name}", grouped(count))?;
             }
@@ -205,12 +208,20 @@ fn describe(dialect: &Dialect) -> String {
         format!("'{}'", String::from_utf8_lossy(bytes).escape_debug().to_string().replace("\\\"", "\""))
     };
     let byte = |byte: u8| text(&[byte]);
-    let Dialect { delimiter, quote, escape, comment, trim } = dialect;
-    let mut description = format!("fields separated by {}", text(delimiter.as_bytes()));
+    let Dialect { delimiter, quote, escape, escapes, comment, trim } = dialect;
+    let mut description = match delimiter.is_blanks() {
+        true => "fields separated by blanks".to_owned(),
+        false => format!("fields separated by {}", text(delimiter.as_bytes())),
+    };
     description += &quote.map_or(", no quotes".to_owned(), |quote| format!(", quoted by {}", byte(quote)));
-    description += &escape.map_or(String::new(), |escape| format!(", escaped by {}", byte(escape)));
-    description +=
-        &comment.map_or(String::new(), |comment| format!(", comments start with {}", byte(comment)));
+    let escapes = match escapes {
+        Escapes::Quoted => "",
+        Escapes::MySql => " as in MySQL",
+        Escapes::Postgres => " as in PostgreSQL",
+    };
+    description += &escape.map_or(String::new(), |escape| format!(", escaped by {}{escapes}", byte(escape)));
+    let comment = comment.map(|prefix| format!(", comments start with {}", text(prefix.as_bytes())));
+    description += &comment.unwrap_or_default();
     if *trim {
         description += ", trimmed";
     }

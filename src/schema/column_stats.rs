@@ -129,10 +129,15 @@ impl ColumnStats {
 
     /// Adds the value of a row. Empty values say nothing about the type.
     pub(crate) fn add_value(&mut self, text: &[u8], row: usize) {
+        self.add_value_of(text, text, row);
+    }
+
+    /// Adds the value of a row whose field is `written`, which is not in the notation of SQL.
+    pub(crate) fn add_value_of(&mut self, written: &[u8], text: &[u8], row: usize) {
         if text.is_empty() {
             return;
         }
-        let example = || Example { row: row as u64, text: excerpt(text).into() };
+        let example = || Example { row: row as u64, text: excerpt(written).into() };
         let is_integer = integer(text).is_some();
         let spelling = match is_integer && text.len() <= MAX_REAL_DIGITS {
             true => Some(Spellings::WHOLE),

@@ -50,8 +50,10 @@ impl ExistingColumn {
 
 /// The field `name`, with the NULLs that `nulls` asks for.
 fn field(name: String, nulls: &Nulls) -> Expr {
+    let own = nulls.columns.iter().filter(|(column, _)| column.eq_ignore_ascii_case(&name));
+    let texts: Vec<_> = nulls.texts.iter().chain(own.map(|(_, text)| text)).cloned().collect();
     let field = if nulls.empty { Expr::FieldOrNull(name) } else { Expr::Field(name) };
-    if nulls.texts.is_empty() { field } else { Expr::NullIf(field.into(), nulls.texts.clone()) }
+    if texts.is_empty() { field } else { Expr::NullIf(field.into(), texts) }
 }
 
 /// Applies `nulls` to every field in `expr`.
@@ -60,6 +62,15 @@ pub(crate) fn with_nulls(expr: Expr, nulls: &Nulls) -> Expr {
         Expr::Field(name) => field(name, nulls),
         leaf => leaf,
     })
+}
+
+/// Checks that `names` has every column that `nulls` names.
+///
+/// # Errors
+/// [`Kind::NoSuchColumn`].
+pub(crate) fn check_nulls(nulls: &Nulls, names: &[String]) -> Result<()> {
+    let names = NameIndex::new(names);
+    nulls.columns.iter().try_for_each(|(name, _)| find(ColumnUse::Null, name, &names).map(drop))
 }
 
 /// The number of the column `name`.

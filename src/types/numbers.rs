@@ -448,15 +448,12 @@ mod tests {
     /// True if another decimal with as many digits is the same number, such as 567958085108913.2 and 567958085108913.3.
     /// Rust prints either; the shortest form of a column is that with the even digit, as Python prints it.
     fn has_two_shortest_forms(number: f64) -> bool {
-        let shortest = format!("{number:e}");
-        let (mantissa, exponent) = shortest.split_once('e').unwrap();
-        let (start, last) = mantissa.split_at(mantissa.len() - 1);
-        let digit: u8 = last.parse().unwrap();
-        let neighbours = [digit.checked_sub(1), Some(digit + 1).filter(|digit| *digit < 10)];
-        neighbours
-            .into_iter()
-            .flatten()
-            .any(|digit| format!("{start}{digit}e{exponent}").parse() == Ok(number))
+        let digits = |text: String| -> String {
+            text.split('e').next().unwrap().chars().filter(char::is_ascii_digit).collect()
+        };
+        let (shortest, exact) = (digits(format!("{number:e}")), digits(format!("{number:.800e}")));
+        // The number is halfway between two decimals with as many digits as the shortest one.
+        exact[shortest.len()..].trim_end_matches('0') == "5"
     }
 
     #[test]
@@ -489,6 +486,7 @@ mod tests {
             // Another last digit is another double, or none.
             let (mantissa, exponent) = format!("{number:e}").split_once('e').map(|(m, e)| (m.to_owned(), e.to_owned())).unwrap();
             let text = format!("{}{}e{exponent}", &mantissa[..mantissa.len() - 1], char::from(last));
+            prop_assume!(!has_two_shortest_forms(text.parse().unwrap()));
             prop_assert_eq!(real(text.as_bytes()).map(|real| real.value), naive_real(&text), "{}", text);
         }
 

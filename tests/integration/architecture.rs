@@ -47,10 +47,12 @@ fn each_dependency_has_one_home() {
     only_in("memmap2::", &["input"]);
     only_in("bumpalo::", &["batch/arena.rs"]);
     only_in("memchr::", &["format/csv"]);
-    only_in("use bytes::", &["engine", "format/csv/split.rs", "input"]);
+    only_in("use bytes::", &["engine", "format/csv/footer.rs", "format/csv/split.rs", "input"]);
     only_in("libc::", &["files/descriptors.rs", "input/sigbus.rs"]);
     only_in("tempfile::", &["files/staged.rs", "input"]);
-    for decoder in ["flate2::", "zstd::", "bzip2::", "liblzma::", "zip::", "encoding_rs::"] {
+    for decoder in
+        ["flate2::", "zstd::", "bzip2::", "liblzma::", "zip::", "tar::", "encoding_rs::", "oem_cp::"]
+    {
         only_in(decoder, &["input"]);
     }
     only_in("signal_hook::", &["cli/terminal.rs"]);
@@ -84,6 +86,8 @@ fn each_dependency_has_one_home() {
             "database/open.rs",
             "engine/pipeline.rs",
             "cli/terminal.rs",
+            "input/block_decoder.rs",
+            "input/compression.rs",
             "input/spool.rs",
             "sql/script.rs",
         ],

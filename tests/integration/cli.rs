@@ -51,7 +51,10 @@ fn usage_errors_exit_with_2_and_change_nothing() {
         &["run-pipeline", "--quote", "''"],
         &["run-pipeline", "--quote", "\r"],
         &["run-pipeline", "--escape", "é"],
-        &["run-pipeline", "--comment", "//"],
+        &["run-pipeline", "--comment", ""],
+        &["run-pipeline", "--comment", "123456789"],
+        &["run-pipeline", "--thousands", "."],
+        &["run-pipeline", "--format", "xlsx"],
         &["run-pipeline", "--ragged", "skip"],
         &["run-pipeline", "--invalid-utf8", "fix"],
     ];

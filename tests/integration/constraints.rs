@@ -52,7 +52,7 @@ fn rows_that_violate_a_constraint_are_rejected() {
     let options = [
         "--empty-null",
         "--null",
-        "",
+        "\"\"",
         "--pk",
         "a",
         "--not-null",

@@ -19,6 +19,9 @@ use std::path::Path;
 /// The text that stands for NULL.
 const NULL: &str = "NULL";
 
+/// The same as [`write_csv`] writes it: fields are compared as they are written.
+const QUOTED_NULL: &str = "\"NULL\"";
+
 /// The number of expressions in each load.
 const COLUMNS: usize = 12;
 
@@ -344,7 +347,7 @@ fn oracle(csv: &Path) -> Connection {
     /// decide which of two conditions fails.
     const PROPAGATE_CONSTANTS: std::ffi::c_uint = 0x8000;
     let database = csv.with_extension("plain.db");
-    let plain = Loader::new("input").delimiter(b',').ragged(Ragged::Pad).null(NULL);
+    let plain = Loader::new("input").delimiter(b',').ragged(Ragged::Pad).null(QUOTED_NULL);
     plain.if_exists(IfExists::Replace).load(csv, &database).unwrap();
     let connection = Connection::open(database).unwrap();
     // SAFETY: the connection is open, and the last argument is the set of optimizations to turn off.
@@ -420,7 +423,7 @@ fn load(csv: &Path, mut plan: Plan, tuning: Tuning) -> Option<(Vec<Vec<Value>>, 
     let database = csv.with_extension("db");
     let _ = std::fs::remove_file(&database);
     (plan.tuning, plan.policies.ragged) = (tuning, Ragged::Pad);
-    plan.nulls.texts = vec![NULL.to_owned()];
+    plan.nulls.texts = vec![NULL.to_owned(), QUOTED_NULL.to_owned()];
     let report = match Loader::from(plan.clone()).load(csv, &database) {
         Err(error) if matches!(error.kind(), Kind::NothingLoaded { .. }) => return None,
         loaded => loaded.unwrap_or_else(|error| panic!("{error}: {plan:?}")),

@@ -10,7 +10,7 @@ use sqload::batch::Chunk;
 use sqload::format::csv::parse::{RecordParser, trim, unquote};
 use sqload::format::csv::split::Split;
 use sqload::input::Incoming;
-use sqload::plan::{Delimiter, Dialect};
+use sqload::plan::{CommentPrefix, Delimiter, Dialect, Escapes};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -26,8 +26,8 @@ fn sqload_records(bytes: &[u8], dialect: Dialect) -> Vec<Fields> {
     let mut all = Vec::new();
     let mut fields = Vec::new();
     while records.next_into(&mut fields).is_some() {
-        if dialect.trim {
-            trim(bytes, &mut fields);
+        if dialect.trims() {
+            trim(bytes, dialect, &mut fields);
         }
         let values = fields.drain(..).map(|field| unquote(field.slice(bytes), dialect, &arena).to_vec());
         all.push(values.collect());
@@ -38,7 +38,10 @@ fn sqload_records(bytes: &[u8], dialect: Dialect) -> Vec<Fields> {
 fn csv_crate_records(bytes: &[u8], dialect: Dialect) -> Vec<Fields> {
     let mut builder = csv::ReaderBuilder::new();
     builder.has_headers(false).flexible(true).buffer_capacity(64);
-    let mut reader = builder.escape(dialect.escape).comment(dialect.comment).from_reader(bytes);
+    let mut reader = builder
+        .escape(dialect.escape)
+        .comment(dialect.comment.map(|comment| comment.as_bytes()[0]))
+        .from_reader(bytes);
     let mut record = csv::ByteRecord::new();
     let mut all = Vec::new();
     while reader.read_byte_record(&mut record).expect("reading memory cannot fail") {
@@ -164,7 +167,7 @@ fn every_small_input_parses_like_the_csv_crate() {
 
 #[test]
 fn every_small_input_with_escapes_and_comments_parses_like_the_csv_crate() {
-    let (escape, comment) = (Some(b'\\'), Some(b'#'));
+    let (escape, comment) = (Some(b'\\'), Some(b'#'.into()));
     for (alphabet, longest, escape, comment) in
         [("\",\n\ra\\", 7, escape, None), ("\",\n\ra#", 7, None, comment), ("\",\na\\#", 6, escape, comment)]
     {
@@ -191,7 +194,7 @@ fn other_dialects() -> Vec<(Dialect, &'static [u8])> {
     let usual = Dialect::default();
     let with =
         |delimiter: &str| Dialect { delimiter: Delimiter::new(delimiter.as_bytes()).unwrap(), ..usual };
-    let (escape, comment) = (Some(b'\\'), Some(b'#'));
+    let (escape, comment) = (Some(b'\\'), Some(b'#'.into()));
     vec![
         (with("||"), b"\"|\n\ra"),
         (with("aab"), b"\"\nab"),
@@ -201,6 +204,20 @@ fn other_dialects() -> Vec<(Dialect, &'static [u8])> {
         (Dialect { trim: true, ..with(" |") }, b"\"| a\n"),
         (Dialect { escape, comment, trim: true, ..with("||") }, b"\"|\\# \n"),
         (Dialect { escape, comment, quote: Some(b'\''), ..with("::") }, b"':\\#\ra"),
+        (Dialect { comment: CommentPrefix::new(b"##"), ..usual }, b"\"#,\na"),
+        (Dialect { comment: CommentPrefix::new(b"#a#"), escape, ..usual }, b"\"#\\\na"),
+        (Dialect { delimiter: Delimiter::BLANKS, ..usual }, b"\" \t\na"),
+        (Dialect { delimiter: Delimiter::BLANKS, comment, ..usual }, b"\" #\ra"),
+        (Dialect { delimiter: Delimiter::BLANKS, escape, quote: None, ..usual }, b" \\\n\ra"),
+        (Dialect { delimiter: Delimiter::BLANKS, escape, escapes: Escapes::MySql, ..usual }, b"\" \\\na"),
+        (Dialect { escape, quote: None, ..usual }, b",\\\n\ra"),
+        (Dialect { escape, quote: None, trim: true, ..usual }, b", \\\na"),
+        (Dialect { escape, quote: None, comment, ..usual }, b",\\\n#\r"),
+        (Dialect { escape, quote: None, ..with("||") }, b"|\\\n\ra"),
+        (Dialect { escape, escapes: Escapes::MySql, ..usual }, b"\",\\\nn"),
+        (Dialect { escape, escapes: Escapes::MySql, trim: true, ..usual }, b"\" \\,\r\n"),
+        (Dialect { escape, escapes: Escapes::Postgres, quote: None, ..usual }, b",\\\nx1"),
+        (Dialect { escape, escapes: Escapes::Postgres, ..with("|-|") }, b"\"|-\\\n7"),
     ]
 }
 
@@ -363,7 +380,7 @@ fn the_search_for_a_record_end_is_bounded() {
 
 #[test]
 fn the_search_for_a_record_end_is_bounded_with_comments_and_escapes() {
-    let dialect = Dialect { escape: Some(b'\\'), comment: Some(b'#'), ..Dialect::default() };
+    let dialect = Dialect { escape: Some(b'\\'), comment: Some(b'#'.into()), ..Dialect::default() };
     let comment = [b"#\"".as_slice(), &b"x".repeat(5_000), b"\n"].concat();
     let swallowed = [b"a,b\nc,\"d\\\"\n".as_slice(), &b"#e,f\n".repeat(2_000)].concat();
     let bytes = [comment.as_slice(), &swallowed].concat();

@@ -98,7 +98,7 @@ fn assert_little_memory(writer: &str, other_bytes: usize) {
 
 #[test]
 fn the_direct_writer_takes_twice_the_size_of_a_field() {
-    assert_little_memory("direct", 40 << 20);
+    assert_little_memory("direct", 48 << 20);
 }
 
 /// SQLite has a cache of 40 MB.

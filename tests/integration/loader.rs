@@ -4,7 +4,7 @@ use crate::common::rows_of;
 use proptest::prelude::*;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
-use sqload::plan::{Column, Expr, IfExists, OnError, Plan, Table, WriterChoice};
+use sqload::plan::{Column, Escapes, Expr, IfExists, OnError, Plan, Table, WriterChoice};
 use sqload::{Kind, Loader, demo::people};
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -211,9 +211,12 @@ fn contradictory_settings_are_usage_errors() {
         loader().quote(Some(b',')),
         loader().delimiter(0xff),
         loader().escape(Some(b'"')),
-        loader().comment(Some(b',')),
-        loader().comment(Some(0xff)),
-        loader().quote(None).escape(Some(b'\\')),
+        loader().comment(Some(b','.into())),
+        loader().comment(Some(0xff.into())),
+        loader().thousands(Some('.')),
+        loader().decimal('1'),
+        loader().escapes(Escapes::Postgres).delimiter(b'a'),
+        loader().column_names(["a"]).header_rows(1),
         loader().quote(Some(b' ')).trim(true),
         loader().page_bytes(1000),
         loader().page_bytes(256),

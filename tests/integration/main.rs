@@ -8,6 +8,7 @@ mod naive;
 mod twin;
 
 mod architecture;
+mod archives;
 mod atomicity;
 mod bad_input;
 mod cli;
@@ -20,6 +21,7 @@ mod durability;
 mod examples;
 mod expressions;
 mod failure_reports;
+mod formats;
 mod functions;
 mod grammar;
 mod inferred_types;

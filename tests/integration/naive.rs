@@ -1,6 +1,6 @@
 //! A naive parser: slow, and simple enough to be seen to be correct.
 
-use sqload::plan::Dialect;
+use sqload::plan::{Dialect, Escapes};
 
 /// The values of each record, and the offset of a quote that is never closed.
 pub(crate) type Parsed = (Vec<Vec<Vec<u8>>>, Option<usize>);
@@ -13,13 +13,27 @@ fn is_blank(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
+/// The length of the delimiter at the start of `bytes`; 0 if there is none.
+fn delimiter_len(bytes: &[u8], dialect: Dialect) -> usize {
+    let delimiter = dialect.delimiter.as_bytes();
+    if dialect.delimiter.is_blanks() {
+        bytes.iter().take_while(|byte| is_blank(byte)).count()
+    } else if bytes.starts_with(delimiter) {
+        delimiter.len()
+    } else {
+        0
+    }
+}
+
 /// Parses the records of `bytes`.
 pub(crate) fn records(bytes: &[u8], dialect: Dialect) -> Parsed {
     let (mut records, mut open, mut position) = (Vec::new(), None, 0);
+    let starts_comment =
+        |bytes: &[u8]| dialect.comment.is_some_and(|prefix| bytes.starts_with(prefix.as_bytes()));
     while position < bytes.len() {
-        if is_line_end(bytes[position]) {
+        if is_line_end(bytes[position]) || dialect.delimiter.is_blanks() && is_blank(&bytes[position]) {
             position += 1;
-        } else if Some(bytes[position]) == dialect.comment {
+        } else if starts_comment(&bytes[position..]) {
             position += bytes[position..].iter().take_while(|byte| !is_line_end(**byte)).count();
         } else {
             let mut record = Vec::new();
@@ -27,10 +41,13 @@ pub(crate) fn records(bytes: &[u8], dialect: Dialect) -> Parsed {
                 let value;
                 (value, open) = field(bytes, &mut position, dialect);
                 record.push(value);
-                if !bytes[position..].starts_with(dialect.delimiter.as_bytes()) {
+                let delimiter = delimiter_len(&bytes[position..], dialect);
+                position += delimiter;
+                // Blanks at the end of a record are not a delimiter.
+                let at_end = || bytes.get(position).is_none_or(|byte| is_line_end(*byte));
+                if delimiter == 0 || dialect.delimiter.is_blanks() && at_end() {
                     break;
                 }
-                position += dialect.delimiter.as_bytes().len();
             }
             records.push(record);
         }
@@ -44,7 +61,7 @@ fn field(bytes: &[u8], position: &mut usize, dialect: Dialect) -> (Vec<u8>, Opti
     let ends = |position: usize| {
         position == bytes.len()
             || is_line_end(bytes[position])
-            || bytes[position..].starts_with(dialect.delimiter.as_bytes())
+            || delimiter_len(&bytes[position..], dialect) > 0
     };
     while dialect.trim && !ends(*position) && is_blank(&bytes[*position]) {
         *position += 1;
@@ -52,19 +69,18 @@ fn field(bytes: &[u8], position: &mut usize, dialect: Dialect) -> (Vec<u8>, Opti
     let mut value = Vec::new();
     if bytes.get(*position).copied() == dialect.quote && !ends(*position) {
         let opening = *position;
+        *position += 1;
         loop {
-            *position += 1;
-            let Some(&byte) = bytes.get(*position) else {
-                *position = bytes.len();
-                return (value, Some(opening));
-            };
-            if Some(byte) == dialect.escape {
+            let Some(&byte) = bytes.get(*position) else { return (value, Some(opening)) };
+            if Some(byte) == dialect.escape && *position + 1 == bytes.len() {
                 *position += 1;
-                value.extend(bytes.get(*position));
+            } else if Some(byte) == dialect.escape {
+                escaped(bytes, position, dialect, &mut value);
             } else if Some(byte) != dialect.quote {
+                *position += 1;
                 value.push(byte);
             } else if bytes.get(*position + 1) == Some(&byte) {
-                *position += 1;
+                *position += 2;
                 value.push(byte);
             } else {
                 *position += 1;
@@ -72,13 +88,69 @@ fn field(bytes: &[u8], position: &mut usize, dialect: Dialect) -> (Vec<u8>, Opti
             }
         }
     }
-    let quoted = value.len();
+    // Blanks up to here are inside quotes or escaped.
+    let mut fixed = value.len();
     while !ends(*position) {
-        value.push(bytes[*position]);
-        *position += 1;
+        if Some(bytes[*position]) == dialect.escape && dialect.escapes_everywhere() {
+            let is_cr = bytes.get(*position + 1) == Some(&b'\r');
+            escaped(bytes, position, dialect, &mut value);
+            if is_cr && bytes.get(*position) == Some(&b'\n') {
+                value.push(b'\n');
+                *position += 1;
+            }
+            fixed = value.len();
+        } else {
+            value.push(bytes[*position]);
+            *position += 1;
+        }
     }
-    while dialect.trim && value.len() > quoted && value.last().is_some_and(is_blank) {
+    while dialect.trim && value.len() > fixed && value.last().is_some_and(is_blank) {
         value.pop();
     }
     (value, None)
+}
+
+/// Appends what the escape at `position` stands for to `value`, and moves `position` behind it. An escape at the end of the
+/// input stands for itself.
+fn escaped(bytes: &[u8], position: &mut usize, dialect: Dialect, value: &mut Vec<u8>) {
+    let escape = bytes[*position];
+    let Some(&byte) = bytes.get(*position + 1) else {
+        *position += 1;
+        value.push(escape);
+        return;
+    };
+    *position += 2;
+    let digits = |position: usize, most: usize, radix: u32| {
+        let is_digit = |byte: &&u8| char::from(**byte).is_digit(radix);
+        bytes[position..].iter().take(most).take_while(is_digit).count()
+    };
+    let control = match (dialect.escapes, byte) {
+        (Escapes::MySql, b'0') => Some(0),
+        (Escapes::MySql, b'Z') => Some(26),
+        (Escapes::Postgres, b'v') => Some(11),
+        (Escapes::Postgres, b'f') => Some(12),
+        (Escapes::MySql | Escapes::Postgres, b'b') => Some(8),
+        (Escapes::MySql | Escapes::Postgres, b't') => Some(9),
+        (Escapes::MySql | Escapes::Postgres, b'n') => Some(10),
+        (Escapes::MySql | Escapes::Postgres, b'r') => Some(13),
+        (Escapes::Postgres, b'0'..=b'7') => {
+            let start = *position - 1;
+            let count = digits(start, 3, 8);
+            *position = start + count;
+            Some(number(&bytes[start..*position], 8))
+        }
+        (Escapes::Postgres, b'x') if digits(*position, 2, 16) > 0 => {
+            let start = *position;
+            *position += digits(start, 2, 16);
+            Some(number(&bytes[start..*position], 16))
+        }
+        _ => None,
+    };
+    value.push(control.unwrap_or(byte));
+}
+
+/// The lowest byte of a number.
+fn number(digits: &[u8], radix: u32) -> u8 {
+    let digit = |byte: &u8| char::from(*byte).to_digit(radix).unwrap();
+    digits.iter().fold(0, |number, byte| number * radix + digit(byte)) as u8
 }

@@ -149,6 +149,17 @@ fn columns_of_many_programs_have_the_expected_type() {
     }
 }
 
+/// True if another decimal with as many digits is the same number, such as 567958085108913.2 and 567958085108913.3. Rust prints
+/// either, and a REAL column gives back the one with the even digit.
+fn has_two_shortest_forms(number: f64) -> bool {
+    let digits = |text: String| -> String {
+        text.split('e').next().unwrap().chars().filter(char::is_ascii_digit).collect()
+    };
+    let (shortest, exact) = (digits(format!("{number:e}")), digits(format!("{number:.800e}")));
+    // The number is halfway between two decimals with as many digits as the shortest one.
+    exact[shortest.len()..].trim_end_matches('0') == "5"
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 80, ..ProptestConfig::default() })]
     #[test]
@@ -160,7 +171,8 @@ proptest! {
     ) {
         let texts: Vec<_> = numbers.iter().map(|(bits, number, decimals)| {
             let double = f64::from_bits(*bits);
-            let double = if double.is_finite() { double } else { 0.5 };
+            let is_usable = double.is_finite() && !has_two_shortest_forms(double);
+            let double = if is_usable { double } else { 0.5 };
             match kind {
                 0 => format!("{:.2}", f64::from(*number) / 100.0 + 1e6),
                 1 => format!("{double:?}"),

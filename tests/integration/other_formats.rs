@@ -68,11 +68,9 @@ fn tar() -> Vec<u8> {
 
 #[test]
 fn the_content_of_compressed_inputs_is_recognized() {
-    assert_refused("w.tar", &tar(), &["tar archive", "extract"]);
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(&tar()).unwrap();
     let compressed = gzip.finish().unwrap();
-    assert_refused("w.tar.gz", &compressed, &["tar archive"]);
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(&compressed).unwrap();
     assert_refused("w.csv.gz", &gzip.finish().unwrap(), &["gzip data inside another compressed file"]);

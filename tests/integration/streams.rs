@@ -89,7 +89,7 @@ fn zip_members_are_inputs() {
     }
     let connection = dir.open("out.db");
     let from = rows_of(&connection, "SELECT \"from\", count(*) FROM two GROUP BY 1 ORDER BY 1");
-    let expected = ["two.zip:x.csv", "two.zip:y.csv"].map(|name| [name.to_owned().into(), 100_000.into()]);
+    let expected = ["two.zip//x.csv", "two.zip//y.csv"].map(|name| [name.to_owned().into(), 100_000.into()]);
     assert_eq!(from, expected);
 
     let mut load = load_from(&dir, &["load", "-", "out.db", "-q"], Stdio::piped());

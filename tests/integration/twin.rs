@@ -86,6 +86,7 @@ impl Case {
             let columns: Vec<_> = data.iter().map(ColumnData::column).collect();
             take(&Rows {
                 filtered: 0,
+                skipped: 0,
                 len: chunk.len(),
                 columns: &columns,
                 chunk: Chunk { first_record, ..Chunk::default() },

@@ -5,9 +5,10 @@ use super::lines::{count_line_ends, count_lines};
 use super::oddities::OddityFinder;
 use super::parse;
 use super::split::last_opening_quote;
+use super::unquote::escaped_byte;
 use crate::batch::{Arena, Chunk, Oddities, Reject, Repairs, RowOrigin, RowOrigins, Span};
 use crate::error::Reason;
-use crate::plan::{Dialect, InvalidUtf8, Policies, Ragged};
+use crate::plan::{Dialect, Escapes, InvalidUtf8, Policies, Ragged};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -18,11 +19,14 @@ use std::sync::Arc;
 pub struct Decoder {
     input_name: Arc<str>,
     dialect: Dialect,
-    /// The dialect, minus quote and escape if the chunk contains neither.
+    /// The dialect, minus what has no effect on the records of the chunk.
     chunk_dialect: Dialect,
     width: usize,
     ragged: Ragged,
     invalid_utf8: InvalidUtf8,
+    /// Whether records without a value are skipped, and how many were.
+    skip_empty: bool,
+    skipped: usize,
     /// The fields of the records that may become rows, `width` for each.
     fields: Vec<Span>,
     /// For each of these records, the number of records of the chunk before it.
@@ -52,6 +56,8 @@ impl Decoder {
             width,
             ragged: Ragged::Reject,
             invalid_utf8: InvalidUtf8::Reject,
+            skip_empty: false,
+            skipped: 0,
             fields,
             numbers,
             spans,
@@ -76,6 +82,11 @@ impl Decoder {
         Self { ragged: policies.ragged, invalid_utf8: policies.invalid_utf8, ..self }
     }
 
+    /// The same, skipping records without a value if `skip_empty`.
+    pub(crate) fn with_skip_empty(self, skip_empty: bool) -> Self {
+        Self { skip_empty, ..self }
+    }
+
     /// Sets the name of the input that the next chunks belong to.
     pub fn set_input(&mut self, name: &Arc<str>) {
         self.input_name = name.clone();
@@ -93,8 +104,8 @@ impl Decoder {
             false => self.parse(chunk),
             true => self.reject_unclosed(chunk),
         };
-        if self.dialect.trim {
-            parse::trim(chunk.bytes, &mut self.fields);
+        if self.dialect.trims() {
+            parse::trim(chunk.bytes, self.dialect, &mut self.fields);
         }
         self.lines.clear();
         if counts_lines {
@@ -110,6 +121,11 @@ impl Decoder {
     /// The records of the chunk that look wrong, rejected ones included.
     pub(crate) fn oddities(&self) -> Oddities {
         self.oddities
+    }
+
+    /// The number of records that were skipped because they have no value.
+    pub(crate) fn skipped(&self) -> usize {
+        self.skipped
     }
 
     /// The number of records that may become rows.
@@ -207,6 +223,7 @@ impl Decoder {
         self.short.clear();
         self.long.clear();
         self.invalid.clear();
+        self.skipped = 0;
         self.oddities = Oddities::default();
     }
 
@@ -235,6 +252,7 @@ impl Decoder {
         if chunk_is_utf8
             && let Some(rectangle) =
                 parse::parse_rectangular(chunk.bytes, self.chunk_dialect, self.width, &mut self.fields)
+            && !self.has_irregular_record(chunk)
         {
             self.numbers.extend(0..rectangle.records as u32);
             let mut records = self.fields.chunks_exact(self.width);
@@ -242,14 +260,15 @@ impl Decoder {
                 || rectangle.has_cr && self.odd_records.is_cr_odd()
                 || records.any(|fields| self.odd_records.is_odd(chunk.bytes, fields))
             {
-                self.oddities = self.odd_records.count(chunk);
+                self.count_oddities(chunk);
             }
-            if self.dialect.trim {
+            if self.dialect.trims() {
                 self.spans.extend(self.fields.chunks_exact(self.width).map(whole_record));
             }
             return Vec::new();
         }
         self.fields.clear();
+        let may_escape_bytes = may_escape_bytes(chunk.bytes, self.chunk_dialect);
         let mut rejects = RejectList::new(chunk);
         let mut records = parse::RecordParser::new(chunk.bytes, self.chunk_dialect);
         let mut is_odd = false;
@@ -257,16 +276,23 @@ impl Decoder {
             let first_field = self.fields.len();
             let Some(range) = records.next_into(&mut self.fields) else { break };
             let fields = &self.fields[first_field..];
+            if self.skip_empty && is_empty_record(chunk.bytes, self.dialect, fields) {
+                self.fields.truncate(first_field);
+                self.skipped += 1;
+                continue;
+            }
             let (expected, found) = (self.width, fields.len());
             is_odd |= self.odd_records.is_odd(chunk.bytes, fields)
                 || self.odd_records.is_odd_end(chunk.bytes, range.end);
             let invalid = if chunk_is_utf8 { None } else { invalid_utf8(chunk, range.clone(), fields) };
+            let invalid_escape =
+                if may_escape_bytes { invalid_escape(chunk, self.chunk_dialect, fields) } else { None };
             let has_too_many = found > expected && self.ragged != Ragged::Fit;
             let reason = if has_too_many || found < expected && self.ragged == Ragged::Reject {
                 let cause = self.odd_records.cause(chunk.bytes, fields, range.end);
                 Some(Reason::FieldCount { expected, found, delimiter: self.dialect.delimiter, cause })
             } else {
-                invalid.clone().filter(|_| self.invalid_utf8 == InvalidUtf8::Reject)
+                invalid.clone().filter(|_| self.invalid_utf8 == InvalidUtf8::Reject).or(invalid_escape)
             };
             let span = Span { start: range.start as u32, end: range.end as u32 };
             if let Some(reason) = reason {
@@ -282,9 +308,24 @@ impl Decoder {
             self.invalid.extend(invalid.map(|_| number));
         }
         if is_odd || records.may_have_text_after_quote() {
-            self.oddities = self.odd_records.count(chunk);
+            self.count_oddities(chunk);
         }
         rejects.list
+    }
+
+    /// Counts the records that look wrong, without those that are skipped.
+    #[cold]
+    fn count_oddities(&mut self, chunk: &Chunk<'_>) {
+        let is_skipped =
+            |fields: &[Span]| self.skip_empty && is_empty_record(chunk.bytes, self.dialect, fields);
+        self.oddities = self.odd_records.count(chunk, is_skipped);
+    }
+
+    /// True if a record has to be looked at on its own, although all records have the width of the header.
+    fn has_irregular_record(&self, chunk: &Chunk<'_>) -> bool {
+        let mut records = self.fields.chunks_exact(self.width);
+        self.skip_empty && records.any(|record| is_empty_record(chunk.bytes, self.dialect, record))
+            || may_escape_bytes(chunk.bytes, self.chunk_dialect)
     }
 
     /// Pads or cuts the last record to the width of the header.
@@ -297,6 +338,34 @@ impl Decoder {
         }
         self.fields.resize(first_field + self.width, Span { start: 0, end: 0 });
     }
+}
+
+/// True if the fields of a record are all empty, consist of blanks, or are empty quotes.
+fn is_empty_record(bytes: &[u8], dialect: Dialect, fields: &[Span]) -> bool {
+    fields.iter().all(|field| match field.slice(bytes).trim_ascii() {
+        [] => true,
+        [first, last] => dialect.quote == Some(*first) && first == last,
+        _ => false,
+    })
+}
+
+/// True if escapes may stand for bytes that are not UTF-8.
+fn may_escape_bytes(bytes: &[u8], dialect: Dialect) -> bool {
+    let Some(escape) = dialect.escape.filter(|_| dialect.escapes == Escapes::Postgres) else { return false };
+    memchr::memchr_iter(escape, bytes).any(|at| {
+        escaped_byte(&bytes[at + 1..], dialect.escapes).is_some_and(|(byte, bytes)| bytes > 1 && byte >= 0x80)
+    })
+}
+
+/// The reason to reject a record with a field that is not UTF-8 when its escapes are replaced.
+fn invalid_escape(chunk: &Chunk<'_>, dialect: Dialect, fields: &[Span]) -> Option<Reason> {
+    let arena = Arena::default();
+    // Blanks around it do not matter.
+    let is_invalid = |field: &Span| {
+        std::str::from_utf8(parse::unquote(field.slice(chunk.bytes), dialect, &arena)).is_err()
+    };
+    let at = fields.iter().position(is_invalid)?;
+    Some(Reason::InvalidUtf8 { field: at + 1, offset: chunk.offset + u64::from(fields[at].start) })
 }
 
 /// The bytes of a record whose fields have not been changed.

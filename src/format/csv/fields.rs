@@ -1,6 +1,6 @@
 //! Decoded records: fields as values, without their quotes.
 
-use super::parse::{strip_opening_quote, unquote_into, verbatim_len};
+use super::unquote::{unquote_into, verbatim};
 use crate::batch::{Arena, Span, Strings, StringsBuilder, Value, Values, copy_text, null_where};
 use crate::format::Records;
 use crate::plan::Dialect;
@@ -12,7 +12,7 @@ pub struct CsvRecords<'r, 'a> {
     pub bytes: &'a [u8],
     /// The name of the input.
     pub input_name: &'r str,
-    /// The dialect, minus quote and escape if the chunk contains neither.
+    /// The dialect, minus what has no effect on the records of the chunk.
     pub dialect: Dialect,
     /// The fields, record after record; empty where one is missing.
     pub fields: &'r [Span],
@@ -62,6 +62,13 @@ impl<'a> Records<'a> for CsvRecords<'_, 'a> {
         null_where(self.texts(index, arena), is_empty, self.len(), arena)
     }
 
+    fn written(&self, index: usize, record: usize) -> &[u8] {
+        match index < self.width {
+            true => self.fields[record * self.width + index].slice(self.bytes),
+            false => &[],
+        }
+    }
+
     fn load_records(&self) -> impl ExactSizeIterator<Item = u64> {
         self.numbers.iter().map(|number| self.first_load_record + u64::from(*number))
     }
@@ -79,31 +86,32 @@ impl<'a> CsvRecords<'_, 'a> {
     /// The texts of field `index`, as slices of the chunk where possible.
     fn texts(&self, index: usize, arena: &'a Arena) -> Values<'a> {
         let Self { bytes, dialect, fields, width, .. } = *self;
-        if dialect.escape.is_some() {
-            return self.unquoted_texts(index, arena);
-        }
         let spans = arena.list(fields.chunks_exact(width).map(|fields| fields[index]));
-        let may_be_quoted = if dialect.quote.is_some() { &mut *spans } else { &mut [] };
-        for span in may_be_quoted {
-            let Some((rest, quote)) = strip_opening_quote(span.slice(bytes), dialect.quote) else { continue };
-            let Some(length) = verbatim_len(rest, quote) else { return self.unquoted_texts(index, arena) };
-            span.start += 1;
-            span.end = span.start + length as u32;
+        let may_differ = dialect.quote.is_some() || dialect.escape.is_some();
+        let (quote, escapes_everywhere) = (dialect.quote, dialect.escapes_everywhere());
+        for span in if may_differ { &mut *spans } else { &mut [] } {
+            let raw = span.slice(bytes);
+            let is_quoted = quote.is_some() && raw.first().copied() == quote;
+            if !is_quoted && !escapes_everywhere {
+                continue;
+            }
+            let Some(range) = verbatim(raw, dialect) else { return self.unquoted_texts(index, arena) };
+            span.end = span.start + range.end as u32;
+            span.start += range.start as u32;
         }
         Values::Texts(Strings { bytes, spans })
     }
 
-    /// As [`CsvRecords::texts`], copied, where quotes or escapes inside quotes keep a value from being a slice.
+    /// As [`CsvRecords::texts`], copied, where quotes or escapes keep a value from being a slice.
     fn unquoted_texts(&self, index: usize, arena: &'a Arena) -> Values<'a> {
         let Self { bytes, dialect, fields, width, .. } = *self;
         let fields = || fields.chunks_exact(width).map(|fields| fields[index]);
         let mut texts = StringsBuilder::new(self.len(), fields().map(Span::len).sum(), arena);
         for span in fields() {
             let raw = span.slice(bytes);
-            let quoted = strip_opening_quote(raw, dialect.quote);
-            texts.push(|to| match quoted {
-                Some((rest, quote)) => unquote_into(rest, quote, dialect.escape, to),
-                None => copy_text(raw, to),
+            texts.push(|to| match verbatim(raw, dialect) {
+                Some(range) => copy_text(&raw[range], to),
+                None => unquote_into(raw, dialect, to),
             });
         }
         Values::Texts(texts.finish())

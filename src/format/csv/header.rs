@@ -3,16 +3,16 @@
 use super::header_check::HeaderCheck;
 use super::lines::count_line_ends;
 use super::split::{MIN_SEARCH_BYTES, Split};
-use crate::batch::{Arena, Chunk};
-use crate::error::{Error, Kind, Position, Result, Warning, count};
+use crate::batch::{Arena, Chunk, Span};
+use crate::error::{Kind, Position, Result, Warning, count};
 use crate::format::csv::parse::{RecordParser, trim, unquote};
 use crate::format::csv::sniff::{MAX_SEPARATOR_LINE_BYTES, SAMPLE_BYTES, Sample, separator_line};
 use crate::format::recognize::{RECOGNIZED_BYTES, recognize};
 use crate::input::Incoming;
-use crate::plan::{Dialect, InvalidUtf8, OnError, Plan};
+use crate::plan::{Dialect, InputOptions, InvalidUtf8, OnError, Plan};
 use crate::report::Note;
 use crate::schema::names::unique_names;
-use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The UTF-8 byte order mark, which some programs put before the header.
@@ -122,13 +122,13 @@ impl Header {
         plan: &Plan,
         records_before: u64,
     ) -> Result<Split<'static>> {
-        let rows = plan.input_options.header_rows;
+        let InputOptions { header_rows, skip_rows, .. } = plan.input_options;
         at_beginning(name, file, plan, self.dialect, |split, _| {
             let mut split = split.with_records_before(records_before);
             if plan.policies.on_error == OnError::Skip {
                 split = split.with_max_unclosed_bytes(plan.policies.max_unclosed_bytes);
             }
-            let is_complete = split.take_header(rows)?.is_some() || rows == 0 || split.is_all();
+            let is_complete = skip_records(&mut split, header_rows)? && skip_records(&mut split, skip_rows)?;
             Ok(is_complete.then(|| split.suspend()))
         })
     }
@@ -181,6 +181,11 @@ fn mark_bytes(bytes: &[u8]) -> usize {
     if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 }
 }
 
+/// Skips this many records, or all that the input has. Returns false if they are not there yet.
+fn skip_records(split: &mut Split<'_>, records: usize) -> Result<bool> {
+    Ok(records == 0 || split.take_header(records)?.is_some() || split.is_all())
+}
+
 /// Reads the records of the header. Without a header, the first record determines the number of columns; an input without
 /// records then has none.
 fn read_header(
@@ -190,74 +195,157 @@ fn read_header(
     dialect: Dialect,
     max_columns: usize,
 ) -> Result<HeaderRecords> {
-    let rows = plan.input_options.header_rows;
+    let InputOptions { header_rows, skip_rows, .. } = plan.input_options;
     at_beginning(name, file, plan, dialect, |mut split, bytes| {
-        let before = &bytes[mark_bytes(bytes)..split.offset()];
-        match split.take_header(rows.max(1))? {
-            Some(chunk) => parse_header(name, before, &chunk, plan, dialect, max_columns).map(Some),
-            None if !split.is_all() => Ok(None),
-            None if rows == 0 => Ok(Some(HeaderRecords::default())),
-            None => Err(Kind::NoHeader { input: name.clone(), rows }.into()),
+        if header_rows == 0 && !skip_records(&mut split, skip_rows)? {
+            return Ok(None);
         }
+        let (start, end_of_mark) = (split.offset(), mark_bytes(bytes));
+        let chunk = match split.take_header(header_rows.max(1))? {
+            Some(chunk) => chunk,
+            None if !split.is_all() => return Ok(None),
+            None if header_rows == 0 => {
+                let names = plan.column_names.clone();
+                return Ok(Some(HeaderRecords { names, ..HeaderRecords::default() }));
+            }
+            None => return Err(Kind::NoHeader { input: name.clone(), rows: header_rows }.into()),
+        };
+        let parts = HeaderBytes { before: &bytes[end_of_mark..start], chunk, skipped_rows: &[] };
+        let header = if header_rows == 0 {
+            first_record(&parts, plan, dialect, max_columns)?
+        } else {
+            let end = split.offset();
+            let skipped_rows = match split.take_header(skip_rows)? {
+                None if skip_rows > 0 && !split.is_all() => return Ok(None),
+                None => &[][..],
+                Some(_) => &bytes[end..split.offset()],
+            };
+            parse_header(name, &HeaderBytes { skipped_rows, ..parts }, plan, dialect, max_columns)?
+        };
+        Ok(Some(header))
     })
 }
 
-/// The same for the header `chunk`, with the bytes `before` it.
-fn parse_header(
-    name: &Arc<str>,
-    before: &[u8],
-    chunk: &Chunk<'_>,
+/// The parts of the beginning of an input.
+#[derive(Clone, Copy)]
+struct HeaderBytes<'a> {
+    /// The bytes before the chunk, without a byte order mark.
+    before: &'a [u8],
+    /// The records of the header; without a header, the first record.
+    chunk: Chunk<'a>,
+    /// The records after the header that are skipped.
+    skipped_rows: &'a [u8],
+}
+
+/// # Errors
+/// [`Kind::TooManyColumns`] if there are more than `max_columns`.
+fn check_count(found: usize, max_columns: usize) -> Result<()> {
+    match found > max_columns {
+        true => Err(Kind::TooManyColumns { found, limit: max_columns }.into()),
+        false => Ok(()),
+    }
+}
+
+/// The columns of an input without a header.
+fn first_record(
+    parts: &HeaderBytes<'_>,
     plan: &Plan,
     dialect: Dialect,
     max_columns: usize,
 ) -> Result<HeaderRecords> {
-    let check_count = |found| match found > max_columns {
-        true => Err(Error::from(Kind::TooManyColumns { found, limit: max_columns })),
-        false => Ok(()),
-    };
+    let HeaderBytes { before, chunk, .. } = parts;
     let mut fields = Vec::new();
-    let mut records = RecordParser::new(chunk.bytes, dialect);
-    if plan.input_options.header_rows == 0 {
-        let end = records.next_into(&mut fields).map_or(0, |range| range.end);
-        check_count(fields.len())?;
-        let names = (1..=fields.len()).map(|number| format!("column{number}")).collect();
-        let head = before.strip_suffix(b"\n").unwrap_or(before);
-        let head = head.strip_suffix(b"\r").unwrap_or(head).to_vec();
-        return Ok(HeaderRecords {
-            head,
-            names,
-            first: Vec::new(),
-            ends_with_cr: ends_with_cr(chunk.bytes, end),
-        });
+    let range = RecordParser::new(chunk.bytes, dialect).next_into(&mut fields);
+    check_count(fields.len().max(plan.column_names.len()), max_columns)?;
+    let names = match plan.column_names.as_slice() {
+        [] => (1..=fields.len()).map(|number| format!("column{number}")).collect(),
+        names => names.to_vec(),
+    };
+    let head = before.strip_suffix(b"\n").unwrap_or(before);
+    Ok(HeaderRecords {
+        head: head.strip_suffix(b"\r").unwrap_or(head).to_vec(),
+        names,
+        first: Vec::new(),
+        ends_with_cr: ends_with_cr(chunk.bytes, range.map_or(0, |range| range.end)),
+    })
+}
+
+/// The header of an input that has one.
+fn parse_header(
+    name: &Arc<str>,
+    parts: &HeaderBytes<'_>,
+    plan: &Plan,
+    dialect: Dialect,
+    max_columns: usize,
+) -> Result<HeaderRecords> {
+    let HeaderBytes { before, chunk, skipped_rows } = parts;
+    let HeaderRows { rows, first, end } =
+        header_rows(name, chunk, dialect, plan.policies.invalid_utf8, max_columns)?;
+    let mut names = joined_names(&rows);
+    if let Some((mark, first)) = plan.input_options.header_mark.zip(names.first_mut())
+        && first.starts_with(char::from(mark))
+    {
+        first.remove(0);
     }
+    // The rows that are skipped precede the records, too.
+    let mut head = match skipped_rows {
+        [] => [before, &chunk.bytes[..end]].concat(),
+        rows => [before, chunk.bytes, rows].concat(),
+    };
+    while !skipped_rows.is_empty() && matches!(head.last(), Some(b'\n' | b'\r')) {
+        head.pop();
+    }
+    let ends_with_cr = ends_with_cr(chunk.bytes, first.end);
+    Ok(HeaderRecords { head, names, ends_with_cr, first: chunk.bytes[first].to_vec() })
+}
+
+/// The records of a header.
+struct HeaderRows {
+    /// The values of each.
+    rows: Vec<Vec<String>>,
+    /// The first of them, in the chunk.
+    first: Range<usize>,
+    /// The end of the last of them.
+    end: usize,
+}
+
+/// The records of the header `chunk`.
+fn header_rows(
+    name: &Arc<str>,
+    chunk: &Chunk<'_>,
+    dialect: Dialect,
+    invalid_utf8: InvalidUtf8,
+    max_columns: usize,
+) -> Result<HeaderRows> {
     let arena = Arena::default();
-    let (mut names, mut end) = (Vec::new(), 0);
-    let mut first = None;
+    let mut records = RecordParser::new(chunk.bytes, dialect);
+    let (mut fields, mut rows, mut first, mut end) = (Vec::new(), Vec::new(), None, 0);
     while let Some(range) = records.next_into(&mut fields) {
-        first.get_or_insert(range.clone());
-        check_count(fields.len())?;
-        if dialect.trim {
-            trim(chunk.bytes, &mut fields);
+        check_count(fields.len(), max_columns)?;
+        if dialect.trims() {
+            trim(chunk.bytes, dialect, &mut fields);
         }
-        if plan.policies.invalid_utf8 == InvalidUtf8::Reject
-            && let Err(error) = std::str::from_utf8(&chunk.bytes[range.clone()])
-        {
-            let (input, at) = (name.clone(), range.start + error.valid_up_to());
+        let value = |field: &Span| unquote(field.slice(chunk.bytes), dialect, &arena);
+        let invalid = match std::str::from_utf8(&chunk.bytes[range.clone()]) {
+            Err(error) => Some(range.start + error.valid_up_to()),
+            // Escapes may stand for any bytes.
+            Ok(_) => {
+                let is_invalid = |field: &&Span| std::str::from_utf8(value(field)).is_err();
+                fields.iter().find(is_invalid).map(|field| field.start as usize)
+            }
+        };
+        if let (Some(at), InvalidUtf8::Reject) = (invalid, invalid_utf8) {
+            let input = name.clone();
             let line = chunk.first_line + count_line_ends(&chunk.bytes[..at]) + 1;
             let position = Position { input, record: 0, line, offset: chunk.offset + at as u64 };
             return Err(Kind::HeaderNotUtf8 { position }.into());
         }
-        let parts = fields.drain(..).map(|field| unquote(field.slice(chunk.bytes), dialect, &arena));
-        add_names(&mut names, parts.map(String::from_utf8_lossy));
+        rows.push(fields.iter().map(|field| String::from_utf8_lossy(value(field)).into_owned()).collect());
+        fields.clear();
         end = range.end;
+        first.get_or_insert(range);
     }
-    let first = first.unwrap_or(0..0);
-    Ok(HeaderRecords {
-        head: [before, &chunk.bytes[..end]].concat(),
-        names,
-        ends_with_cr: ends_with_cr(chunk.bytes, first.end),
-        first: chunk.bytes[first].to_vec(),
-    })
+    Ok(HeaderRows { rows, first: first.unwrap_or(0..0), end })
 }
 
 /// True if there is a CR at `end`, and no LF after it.
@@ -265,16 +353,32 @@ fn ends_with_cr(bytes: &[u8], end: usize) -> bool {
     bytes.get(end) == Some(&b'\r') && bytes.get(end + 1) != Some(&b'\n')
 }
 
-/// Appends the fields of a further header row to the names.
-fn add_names<'a>(names: &mut Vec<String>, parts: impl Iterator<Item = Cow<'a, str>>) {
-    for (at, part) in parts.enumerate() {
-        match names.get_mut(at) {
-            None => names.push(part.into_owned()),
-            Some(_) if part.is_empty() => {}
-            Some(name) if name.is_empty() => *name = part.into_owned(),
-            Some(name) => *name = format!("{name} {part}"),
+/// The names of the columns, from the rows of the header: the parts of each column, joined with a space.
+///
+/// A part stands for the columns to its right, too, as a merged cell of a spreadsheet does: as far as their fields in its row
+/// are empty, they have no part in a row above, and they have one in a row below.
+fn joined_names(rows: &[Vec<String>]) -> Vec<String> {
+    let width = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let part = |row: usize, column: usize| rows[row].get(column).map_or("", String::as_str);
+    let mut names = vec![String::new(); width];
+    for row in 0..rows.len() {
+        let mut merged = "";
+        for (column, name) in names.iter_mut().enumerate() {
+            let has_part_below = (row + 1..rows.len()).any(|below| !part(below, column).is_empty());
+            let has_part_above = (0..row).any(|above| !part(above, column).is_empty());
+            let own = part(row, column);
+            let is_missing = column >= rows[row].len();
+            if !own.is_empty() || is_missing || has_part_above || !has_part_below {
+                merged = if has_part_below { own } else { "" };
+            }
+            let text = if own.is_empty() { merged } else { own };
+            if !name.is_empty() && !text.is_empty() {
+                name.push(' ');
+            }
+            name.push_str(text);
         }
     }
+    names
 }
 
 #[cfg(test)]
@@ -302,15 +406,44 @@ mod tests {
         let mut plan = Plan::new(Table::new("t", vec![column]));
         plan.input_options.skip_lines = 1;
         plan.input_options.detect_delimiter = true;
-        for (rows, names, first_record) in
-            [(1, ["a", "b\n"], 19), (2, ["a c", "b\n d"], 23), (0, ["column1", "column2"], 12)]
-        {
+        let cases = [
+            ((1, 0), ["a", "b\n"], 19),
+            ((2, 0), ["a c", "b\n d"], 23),
+            ((0, 0), ["column1", "column2"], 12),
+            ((1, 2), ["a", "b\n"], 27),
+            ((1, 9), ["a", "b\n"], 31),
+            ((0, 1), ["column1", "column2"], 19),
+        ];
+        for ((rows, skipped_rows), names, first_record) in cases {
             plan.input_options.header_rows = rows;
+            plan.input_options.skip_rows = skipped_rows;
             let name: Arc<str> = "in".into();
             let header = Header::read(&name, &Trickle(csv, AtomicUsize::new(0)), &plan, 2).unwrap();
             assert_eq!(header.names, names);
             let split = header.split(&name, &Trickle(csv, AtomicUsize::new(0)), &plan, 0).unwrap();
             assert_eq!(split.offset(), first_record);
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_name_stands_for_the_columns_that_it_is_merged_with() {
+        let cases: [(&[&str], &[&str]); 8] = [
+            (
+                &["Region,2019,,2020,", ",Sales,Cost,Sales,Cost"],
+                &["Region", "2019 Sales", "2019 Cost", "2020 Sales", "2020 Cost"],
+            ),
+            (&["date,temp", "iso,degC"], &["date iso", "temp degC"]),
+            (&[",,2019,", "id,name,a,b"], &["id", "name", "2019 a", "2019 b"]),
+            (&["2019,,Total", "a,b,"], &["2019 a", "2019 b", "Total"]),
+            (&["id,,x", ",a,b"], &["id", "a", "x b"]),
+            (&["A,,B,", "x,,,", "1,2,3,4"], &["A x 1", "A x 2", "B 3", "B 4"]),
+            (&["a,,", "b"], &["a b", "", ""]),
+            (&["a", "b,c"], &["a b", "c"]),
+        ];
+        for (rows, expected) in cases {
+            let rows: Vec<Vec<_>> =
+                rows.iter().map(|row| row.split(',').map(str::to_owned).collect()).collect();
+            assert_eq!(joined_names(&rows), expected);
         }
     }
 }

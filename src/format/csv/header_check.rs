@@ -95,8 +95,8 @@ impl HeaderCheck<'_> {
         let mut next = || {
             let mut fields = Vec::new();
             records.next_into(&mut fields)?;
-            if dialect.trim {
-                trim(sample.bytes(), &mut fields);
+            if dialect.trims() {
+                trim(sample.bytes(), dialect, &mut fields);
             }
             let fields = fields.iter().map(|field| unquote(field.slice(sample.bytes()), dialect, &arena));
             Some(fields.map(|value| Class::of(value).map(|class| (class, value))).collect::<Vec<_>>())

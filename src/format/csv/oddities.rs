@@ -4,7 +4,7 @@
 //! it found text after a closing quote or a CR, and [`OddityFinder::is_odd`] looks at the first byte of each record.
 
 use super::lines::count_line_ends;
-use super::parse::{RecordParser, strip_opening_quote, trim};
+use super::parse::{RecordParser, trim};
 use crate::batch::{Chunk, Oddities, Span};
 use crate::error::{FieldCountCause, Oddity};
 use crate::plan::Dialect;
@@ -82,9 +82,9 @@ impl OddityFinder {
         }
     }
 
-    /// Counts the odd records of `chunk`, rejected ones included.
+    /// Counts the odd records of `chunk`, rejected ones included, except those whose fields are `is_skipped`.
     #[cold]
-    pub(super) fn count(&self, chunk: &Chunk<'_>) -> Oddities {
+    pub(super) fn count(&self, chunk: &Chunk<'_>, is_skipped: impl Fn(&[Span]) -> bool) -> Oddities {
         let mut oddities = Oddities::default();
         let mut records = RecordParser::new(chunk.bytes, self.dialect);
         let mut fields = Vec::new();
@@ -92,6 +92,10 @@ impl OddityFinder {
         while let Some(range) = records.next_into(&mut fields) {
             line += count_line_ends(&chunk.bytes[counted..range.start]);
             counted = range.start;
+            if is_skipped(&fields) {
+                fields.clear();
+                continue;
+            }
             if let Some(oddity) = self.find(chunk.bytes, &fields) {
                 oddities.add(oddity, 1, line);
             }
@@ -108,11 +112,19 @@ impl OddityFinder {
     }
 
     fn count_texts_after_quote(&self, chunk: &[u8], fields: &mut [Span]) -> u64 {
-        if self.dialect.trim {
-            trim(chunk, fields);
+        if self.dialect.trims() {
+            trim(chunk, self.dialect, fields);
         }
         let is_odd = |field: &&Span| has_text_after_quote(field.slice(chunk), self.dialect);
         fields.iter().filter(is_odd).count() as u64
+    }
+}
+
+/// If a field starts with a quote, returns the rest of the field and the quote.
+fn strip_opening_quote(raw: &[u8], quote: Option<u8>) -> Option<(&[u8], u8)> {
+    match (raw, quote) {
+        ([first, rest @ ..], Some(quote)) if *first == quote => Some((rest, quote)),
+        _ => None,
     }
 }
 
@@ -140,7 +152,7 @@ mod tests {
         let is_cr_odd = bytes[header_end] == b'\n' || is_crlf;
         let start = header_end + 1 + usize::from(is_crlf);
         let chunk = Chunk { bytes: &bytes[start..], first_line: 1, ..Chunk::default() };
-        OddityFinder::new(dialect, &bytes[..header_end], is_cr_odd).count(&chunk).iter().collect()
+        OddityFinder::new(dialect, &bytes[..header_end], is_cr_odd).count(&chunk, |_| false).iter().collect()
     }
 
     #[test]

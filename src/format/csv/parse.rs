@@ -12,9 +12,10 @@
 //! 3. [`parse_rectangular`] does not look at each record's fields, but only checks at the end that every record has
 //!    the expected number.
 
+use super::unquote::{unquote_into, verbatim};
 use crate::batch::{Arena, Span};
-use crate::format::csv::scan::{BLOCK_BYTES, Scan, Scanner, first_block};
-use crate::plan::Dialect;
+use crate::format::csv::scan::{BLOCK_BYTES, Scan, Scanner, first_block, is_blank};
+use crate::plan::{Delimiter, Dialect, Escapes};
 use std::ops::Range;
 
 /// Parses the records of a chunk one by one.
@@ -28,8 +29,8 @@ pub struct RecordParser<'a> {
     pending: u64,
     /// The line ends in the current block.
     ends: u64,
-    /// Bytes of a delimiter before its last byte.
-    overhang: u32,
+    /// Where fields begin and end, relative to the delimiters that the scanner reports.
+    edges: Edges,
     /// Offset of the next field.
     start: usize,
 }
@@ -42,9 +43,8 @@ impl<'a> RecordParser<'a> {
     #[must_use]
     pub fn new(chunk: &'a [u8], dialect: Dialect) -> Self {
         assert!(u32::try_from(chunk.len()).is_ok(), "a chunk has less than 4 GiB");
-        let overhang = dialect.delimiter.as_bytes().len() as u32 - 1;
-        let scanner = Scanner::new(dialect);
-        Self { bytes: chunk, scanner, next_block: 0, pending: 0, ends: 0, overhang, start: 0 }
+        let (scanner, edges) = (Scanner::new(dialect), Edges::new(dialect.delimiter));
+        Self { bytes: chunk, scanner, next_block: 0, pending: 0, ends: 0, edges, start: 0 }
     }
 
     /// Parses the next record. Appends the spans of its fields, quotes included, to `fields`. Returns the byte range
@@ -65,7 +65,8 @@ impl<'a> RecordParser<'a> {
             let field = Span { start: self.start as u32, end: at as u32 };
             self.start = at + 1;
             if self.ends >> bit & 1 == 0 {
-                fields.push(Span { end: field.end - self.overhang, ..field });
+                fields.push(Span { end: field.end - self.edges.overhang, ..field });
+                self.start -= self.edges.overlap as usize;
             } else if at > record_start {
                 fields.push(field);
                 return Some(record_start..at);
@@ -84,8 +85,9 @@ impl<'a> RecordParser<'a> {
     #[inline]
     fn load_block(&mut self) {
         let mut buffer = [0; BLOCK_BYTES];
-        let (block, valid) = first_block(&self.bytes[self.next_block..], &mut buffer);
-        let masks = self.scanner.scan(block);
+        let rest = &self.bytes[self.next_block..];
+        let (block, valid) = first_block(rest, &mut buffer);
+        let masks = self.scanner.scan(block, rest);
         self.pending = (masks.delimiters | masks.ends) & valid;
         self.ends = masks.ends;
         self.next_block += BLOCK_BYTES;
@@ -116,26 +118,55 @@ pub struct RectangularChunk {
     pub has_cr: bool,
 }
 
+/// Where fields begin and end, relative to the bytes at which the scanner reports delimiters.
+#[derive(Debug, Clone, Copy)]
+struct Edges {
+    /// Bytes of a delimiter before the byte at which it is reported.
+    overhang: u32,
+    /// 1 if that byte belongs to the next field, otherwise 0.
+    overlap: u32,
+}
+
+impl Edges {
+    fn new(delimiter: Delimiter) -> Self {
+        Self { overhang: delimiter.as_bytes().len() as u32 - 1, overlap: u32::from(delimiter.is_blanks()) }
+    }
+
+    /// Moves the edges of fields that were cut as if a delimiter were the one byte at which it is reported. There are
+    /// `width` fields in each record.
+    fn adjust(self, fields: &mut [Span], width: usize) {
+        if self.overhang == 0 && self.overlap == 0 {
+            return;
+        }
+        for record in fields.chunks_exact_mut(width) {
+            record[..width - 1].iter_mut().for_each(|field| field.end -= self.overhang);
+            record[1..].iter_mut().for_each(|field| field.start -= self.overlap);
+        }
+    }
+}
+
 /// Parses all records of `chunk` at once, provided that every record has `width` fields and that there are no blank
 /// lines or comments. Appends the spans of the fields, quotes included, to `fields`.
 ///
-/// Returns `None` if the chunk is not rectangular in this sense, if `width` is below 2, if the delimiter has several
-/// bytes, or if the chunk has 4 GiB or more. `fields` may then have grown.
+/// Returns `None` if the chunk is not rectangular in this sense, if `width` is below 2, or if the chunk has 4 GiB or more.
+/// `fields` may then have grown.
 pub fn parse_rectangular(
     chunk: &[u8],
     dialect: Dialect,
     width: usize,
     fields: &mut Vec<Span>,
 ) -> Option<RectangularChunk> {
-    // The code below would take a blank line for a record with one empty field, and would end a field at the last
-    // byte of a longer delimiter.
-    if width < 2 || dialect.delimiter.as_bytes().len() > 1 || u32::try_from(chunk.len()).is_err() {
+    // The code below would take a blank line for a record with one empty field.
+    if width < 2 || u32::try_from(chunk.len()).is_err() {
         return None;
     }
-    match Scanner::new(dialect) {
-        Scanner::Simd(scanner) => parse_rectangular_with(scanner, chunk, width, fields),
-        Scanner::Scalar(scanner) => parse_rectangular_with(scanner, chunk, width, fields),
-    }
+    let fields_before = fields.len();
+    let rectangle = match Scanner::new(dialect) {
+        Scanner::Plain(scanner) => parse_rectangular_with(scanner, chunk, width, fields),
+        Scanner::General(scanner) => parse_rectangular_with(scanner, chunk, width, fields),
+    }?;
+    Edges::new(dialect.delimiter).adjust(&mut fields[fields_before..], width);
+    Some(rectangle)
 }
 
 fn parse_rectangular_with(
@@ -148,8 +179,9 @@ fn parse_rectangular_with(
     let (mut records, mut start, mut crs) = (0, 0, 0);
     let mut buffer = [0; BLOCK_BYTES];
     for first in (0..chunk.len()).step_by(BLOCK_BYTES) {
-        let (block, valid) = first_block(&chunk[first..], &mut buffer);
-        let masks = scanner.scan(block);
+        let rest = &chunk[first..];
+        let (block, valid) = first_block(rest, &mut buffer);
+        let masks = scanner.scan(block, rest);
         records += (masks.ends & valid).count_ones() as usize;
         crs |= masks.cr;
         let mut pending = (masks.delimiters | masks.ends) & valid;
@@ -180,44 +212,60 @@ fn parse_rectangular_with(
     is_rectangular.then_some(RectangularChunk { records, may_have_text_after_quote, has_cr: crs != 0 })
 }
 
-/// Removes blanks and tabs from both ends of each field. For dialects that trim.
+/// Removes blanks from both ends of each field, except a blank that is escaped. For dialects that trim.
 ///
 /// # Panics
 /// If a span is not within `chunk`.
-pub fn trim(chunk: &[u8], fields: &mut [Span]) {
-    let is_blank = |at: u32| matches!(chunk[at as usize], b' ' | b'\t');
-    for Span { start, end } in fields {
+pub fn trim(chunk: &[u8], dialect: Dialect, fields: &mut [Span]) {
+    let is_blank = |at: u32| is_blank(chunk[at as usize]);
+    let escape = dialect.escape.filter(|_| dialect.escapes_everywhere());
+    for field in fields {
+        let Span { start, end } = field;
         while start < end && is_blank(*start) {
             *start += 1;
         }
+        let untrimmed_end = *end;
         while start < end && is_blank(*end - 1) {
             *end -= 1;
+        }
+        if *end < untrimmed_end && escape.is_some_and(|escape| ends_in_escape(field.slice(chunk), escape)) {
+            field.end += 1;
         }
     }
 }
 
+/// True if the last byte of `bytes` is an escape that is not escaped itself.
+fn ends_in_escape(bytes: &[u8], escape: u8) -> bool {
+    bytes.iter().rev().take_while(|byte| **byte == escape).count() % 2 == 1
+}
+
 /// Returns the value of a field. `raw` is the field as written, quotes included.
 ///
-/// Removes the quotes, replaces `""` inside them with `"`, and removes escapes inside them. Text after the closing
-/// quote belongs to the value unchanged: `"a"b` is `ab`, as the `csv` crate reads it. The value is a slice of `raw`
-/// where possible, and otherwise a copy in `arena`.
+/// Removes the quotes, replaces `""` inside them with `"`, and replaces escapes. Text after the closing quote belongs to the
+/// value: `"a"b` is `ab`, as the `csv` crate reads it. The value is a slice of `raw` where possible, and otherwise a copy in
+/// `arena`.
 #[inline]
 pub fn unquote<'a>(raw: &'a [u8], dialect: Dialect, arena: &'a Arena) -> &'a [u8] {
-    let Some((rest, quote)) = strip_opening_quote(raw, dialect.quote) else { return raw };
-    match verbatim_len(rest, quote).filter(|_| dialect.escape.is_none()) {
-        Some(bytes) => &rest[..bytes],
+    match verbatim(raw, dialect) {
+        Some(range) => &raw[range],
         None => {
-            let value = arena.zeros(rest.len());
-            let bytes = unquote_into(rest, quote, dialect.escape, value);
+            let value = arena.zeros(raw.len());
+            let bytes = unquote_into(raw, dialect, value);
             &value[..bytes]
         }
     }
 }
 
-/// The dialect, minus the quote if `chunk` contains none, and minus the escape if it contains none.
+/// The dialect, minus what has no effect on the records of `chunk`.
 pub(crate) fn chunk_dialect(chunk: &[u8], dialect: Dialect) -> Dialect {
     let occurs = |byte: &u8| memchr::memchr(*byte, chunk).is_some();
-    Dialect { quote: dialect.quote.filter(occurs), escape: dialect.escape.filter(occurs), ..dialect }
+    let quote = dialect.quote.filter(occurs);
+    let has_escapes = dialect.escapes_everywhere() || quote.is_some();
+    let escape = dialect.escape.filter(|escape| has_escapes && occurs(escape));
+    let comment = dialect.comment.filter(|comment| occurs(&comment.as_bytes()[0]));
+    // Blanks matter to the scanner only before a quote.
+    let trim = dialect.trim && quote.is_some();
+    Dialect { quote, escape, comment, trim, ..dialect }
 }
 
 /// Returns the number of fields whose value contains a NUL byte. The `fields` are spans of `bytes`.
@@ -226,6 +274,8 @@ pub(crate) fn count_nul_values(bytes: &[u8], dialect: Dialect, fields: &[Span]) 
     const MANY_FIELDS: usize = 256;
     let contains_nul = |bytes: &[u8]| memchr::memchr(0, bytes).is_some();
     let has_nul = match fields.len() > MANY_FIELDS {
+        // Some escapes stand for a NUL.
+        _ if dialect.escape.is_some() && dialect.escapes != Escapes::Quoted => true,
         true => contains_nul(bytes),
         false => fields.iter().any(|field| contains_nul(field.slice(bytes))),
     };
@@ -234,57 +284,6 @@ pub(crate) fn count_nul_values(bytes: &[u8], dialect: Dialect, fields: &[Span]) 
     }
     let arena = Arena::default();
     fields.iter().filter(|field| unquote(field.slice(bytes), dialect, &arena).contains(&0)).count()
-}
-
-/// If a field starts with a quote, returns the rest of the field and the quote.
-#[inline]
-pub(crate) fn strip_opening_quote(raw: &[u8], quote: Option<u8>) -> Option<(&[u8], u8)> {
-    match (raw, quote) {
-        ([first, rest @ ..], Some(quote)) if *first == quote => Some((rest, quote)),
-        _ => None,
-    }
-}
-
-/// `rest` is a field after its opening quote, in a dialect without escapes. If the value is a prefix of `rest`,
-/// returns its length in bytes. Returns `None` if the value has to be copied.
-#[inline]
-pub(crate) fn verbatim_len(rest: &[u8], quote: u8) -> Option<usize> {
-    match memchr::memchr(quote, rest) {
-        None => Some(rest.len()),
-        Some(closing) => (closing + 1 == rest.len()).then_some(closing),
-    }
-}
-
-/// Writes the value of a field to the start of `to`, and returns its length in bytes. `rest` is the field after its
-/// opening quote. The value is never longer than `rest`.
-///
-/// # Panics
-/// If `to` is shorter than the value.
-pub(crate) fn unquote_into(mut rest: &[u8], quote: u8, escape: Option<u8>, to: &mut [u8]) -> usize {
-    let mut used = 0;
-    let mut put = |part: &[u8]| {
-        to[used..used + part.len()].copy_from_slice(part);
-        used += part.len();
-    };
-    let special = |rest: &[u8]| match escape {
-        None => memchr::memchr(quote, rest),
-        Some(escape) => memchr::memchr2(quote, escape, rest),
-    };
-    // Leading bytes of `rest` that an escape made literal: 0 or 1.
-    let mut literal = 0;
-    while let Some(at) = special(&rest[literal..]).map(|at| at + literal) {
-        let is_escape = rest[at] != quote;
-        // Keep the first of two quotes. Drop an escape or a closing quote.
-        let is_doubled = !is_escape && rest.get(at + 1) == Some(&quote);
-        put(&rest[..at + usize::from(is_doubled)]);
-        rest = &rest[at + 1 + usize::from(is_doubled)..];
-        if !is_escape && !is_doubled {
-            break;
-        }
-        literal = usize::from(is_escape).min(rest.len());
-    }
-    put(rest);
-    used
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! closes the section. A quote directly after the closing quote opens it again, which is how `""` stands for one
 //! quote. An LF or CR outside quotes ends a record.
 //!
-//! `SimdScanner::quoted_bytes_scalar` is this grammar as a loop over bytes. The fast implementation departs from it
+//! `PlainScanner::quoted_bytes_scalar` is this grammar as a loop over bytes. The fast implementation departs from it
 //! as follows:
 //!
 //! 1. It compares 64 bytes at once with each special byte, which gives one mask per special byte, one bit per input
@@ -15,23 +15,32 @@
 //!    the mask of quoted bytes. The assumption fails only if an opening quote stands where none may open (`a"b`,
 //!    `"a"b"`). The masks reveal that case, and the block is scanned byte by byte.
 //!
-//! [`ScalarScanner`] scans byte by byte for every other dialect: longer delimiters, escapes, comments, trimming.
+//! [`GeneralScanner`] scans every other dialect: longer delimiters, blanks, escapes, comments, trimming. [`ScalarScanner`] is
+//! the grammar of those as a loop over bytes.
 
+mod general;
 mod scalar;
 
-use crate::plan::Dialect;
+use crate::plan::{Delimiter, Dialect};
+pub(crate) use general::GeneralScanner;
 pub(crate) use scalar::{Event, ScalarScanner};
 use wide::u8x16;
+
+use u8x16 as Vector;
 
 /// Bytes per block.
 pub(crate) const BLOCK_BYTES: usize = 64;
 
+/// The bytes behind a block that may decide what the last byte of the block means.
+pub(crate) const LOOKAHEAD_BYTES: usize = Delimiter::MAX_BYTES;
+
 /// The structure of one block. Bit i describes byte i.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct BlockMasks {
-    /// Delimiters outside quotes. For a delimiter of several bytes, its last byte.
+    /// Delimiters outside quotes. For a delimiter of several bytes, its last byte; for a run of blanks, the byte after it.
     pub(crate) delimiters: u64,
-    /// LF and CR outside quotes, and every byte of a comment, so that a comment looks like a run of blank lines.
+    /// LF and CR outside quotes, every byte of a comment, so that it looks like a run of blank lines, and the blanks
+    /// before a record if blanks delimit fields.
     pub(crate) ends: u64,
     /// Every LF, quoted or not.
     pub(crate) lf: u64,
@@ -52,12 +61,13 @@ pub(crate) trait Scan {
     /// True if [`Scan::scan`] has seen a closing quote before something other than a delimiter or a line end.
     fn has_text_after_quote(&self) -> bool;
 
-    /// Scans the next block.
-    fn scan(&mut self, block: &[u8; BLOCK_BYTES]) -> BlockMasks;
+    /// Scans the next block. `rest` is the input from there on, as in [`first_block`], including at least
+    /// [`LOOKAHEAD_BYTES`] bytes behind the block if the input has them.
+    fn scan(&mut self, block: &[u8; BLOCK_BYTES], rest: &[u8]) -> BlockMasks;
 
     /// Scans the next block like [`Scan::scan`], but leaves `delimiters` empty.
-    fn scan_ends(&mut self, block: &[u8; BLOCK_BYTES]) -> BlockMasks {
-        BlockMasks { delimiters: 0, ..self.scan(block) }
+    fn scan_ends(&mut self, block: &[u8; BLOCK_BYTES], rest: &[u8]) -> BlockMasks {
+        BlockMasks { delimiters: 0, ..self.scan(block, rest) }
     }
 }
 
@@ -65,17 +75,19 @@ pub(crate) trait Scan {
 #[derive(Debug, Clone)]
 pub(crate) enum Scanner {
     /// For dialects with a one-byte delimiter, at most a quote, and nothing else.
-    Simd(SimdScanner),
+    Plain(PlainScanner),
     /// For all dialects.
-    Scalar(ScalarScanner),
+    General(GeneralScanner),
 }
 
 impl Scanner {
     /// Creates a scanner at the start of a record.
     pub(crate) fn new(dialect: Dialect) -> Self {
         match (dialect.delimiter.as_bytes(), dialect) {
-            (&[delimiter], Dialect { quote, escape: None, comment: None, trim: false, .. }) => {
-                Self::Simd(SimdScanner {
+            (&[delimiter], Dialect { quote, escape: None, comment: None, trim: false, .. })
+                if !dialect.delimiter.is_blanks() =>
+            {
+                Self::Plain(PlainScanner {
                     delimiter,
                     quote,
                     in_quotes: 0,
@@ -84,31 +96,31 @@ impl Scanner {
                     text_after_quote: 0,
                 })
             }
-            _ => Self::Scalar(ScalarScanner::new(dialect)),
+            _ => Self::General(GeneralScanner::new(dialect)),
         }
     }
 
     /// Scans the next block; see [`Scan::scan`].
     #[inline]
-    pub(crate) fn scan(&mut self, block: &[u8; BLOCK_BYTES]) -> BlockMasks {
+    pub(crate) fn scan(&mut self, block: &[u8; BLOCK_BYTES], rest: &[u8]) -> BlockMasks {
         match self {
-            Self::Simd(scanner) => scanner.scan(block),
-            Self::Scalar(scanner) => scanner.scan(block),
+            Self::Plain(scanner) => scanner.scan(block, rest),
+            Self::General(scanner) => scanner.scan(block, rest),
         }
     }
 
     /// See [`Scan::has_text_after_quote`].
     pub(crate) fn has_text_after_quote(&self) -> bool {
         match self {
-            Self::Simd(scanner) => scanner.has_text_after_quote(),
-            Self::Scalar(scanner) => scanner.has_text_after_quote(),
+            Self::Plain(scanner) => scanner.has_text_after_quote(),
+            Self::General(scanner) => scanner.has_text_after_quote(),
         }
     }
 }
 
 /// Scans a plain dialect with vector comparisons. The fields are the state between two blocks.
 #[derive(Debug, Clone)]
-pub(crate) struct SimdScanner {
+pub(crate) struct PlainScanner {
     delimiter: u8,
     quote: Option<u8>,
     /// All ones inside quotes, otherwise all zeros.
@@ -121,7 +133,7 @@ pub(crate) struct SimdScanner {
     text_after_quote: u64,
 }
 
-impl Scan for SimdScanner {
+impl Scan for PlainScanner {
     fn is_in_quotes(&self) -> bool {
         self.in_quotes != 0
     }
@@ -131,7 +143,7 @@ impl Scan for SimdScanner {
     }
 
     #[inline]
-    fn scan(&mut self, block: &[u8; BLOCK_BYTES]) -> BlockMasks {
+    fn scan(&mut self, block: &[u8; BLOCK_BYTES], _: &[u8]) -> BlockMasks {
         let vectors = load(block);
         let lf = equal(&vectors, b'\n');
         let cr = equal(&vectors, b'\r');
@@ -151,7 +163,7 @@ impl Scan for SimdScanner {
 
     /// Compares with the delimiter only if the block contains a quote or CR, or starts inside quotes.
     #[inline]
-    fn scan_ends(&mut self, block: &[u8; BLOCK_BYTES]) -> BlockMasks {
+    fn scan_ends(&mut self, block: &[u8; BLOCK_BYTES], rest: &[u8]) -> BlockMasks {
         let vectors = load(block);
         let lf = equal(&vectors, b'\n');
         let quote = self.quote.unwrap_or(b'\r');
@@ -160,11 +172,11 @@ impl Scan for SimdScanner {
             self.may_open = u64::from(last == self.delimiter || last == b'\n');
             return BlockMasks { delimiters: 0, ends: lf, lf, cr: 0 };
         }
-        BlockMasks { delimiters: 0, ..self.scan(block) }
+        BlockMasks { delimiters: 0, ..self.scan(block, rest) }
     }
 }
 
-impl SimdScanner {
+impl PlainScanner {
     /// Returns the mask of the bytes after which the scanner is inside quotes, and updates the state for the next
     /// block.
     #[inline]
@@ -184,7 +196,7 @@ impl SimdScanner {
         quoted
     }
 
-    /// The grammar byte by byte: the plain form of [`SimdScanner::quoted_bytes`], and its fallback.
+    /// The grammar byte by byte: the plain form of [`PlainScanner::quoted_bytes`], and its fallback.
     #[cold]
     fn quoted_bytes_scalar(&mut self, block: &[u8; BLOCK_BYTES]) -> u64 {
         let mut mask = 0;
@@ -228,6 +240,11 @@ pub(crate) fn first_block<'a>(
     }
 }
 
+#[inline]
+pub(crate) fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
 /// Returns a mask of the `count` lowest bits. `count` must be below 64.
 #[inline]
 pub(crate) fn low_bits(count: usize) -> u64 {
@@ -265,9 +282,19 @@ fn contains_either(vectors: &[u8x16; 4], first: u8, second: u8) -> bool {
     (hits[0] | hits[1] | hits[2] | hits[3]).any()
 }
 
+/// True if any byte equals one of `needles`.
+#[inline]
+fn contains_any(vectors: &[u8x16; 4], needles: [u8; 4]) -> bool {
+    let needles = needles.map(u8x16::splat);
+    let hits = |vector: u8x16| needles.map(|needle| vector.simd_eq(needle));
+    let hits = vectors.map(|vector| hits(vector).into_iter().fold(u8x16::ZERO, |all, hit| all | hit));
+    (hits[0] | hits[1] | hits[2] | hits[3]).any()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::{CommentPrefix, Escapes};
     use proptest::prelude::*;
 
     fn block() -> impl Strategy<Value = [u8; BLOCK_BYTES]> {
@@ -276,19 +303,84 @@ mod tests {
         prop_oneof![proptest::array::uniform(byte), proptest::array::uniform(sparse)]
     }
 
+    /// A dialect with every feature by chance.
+    fn dialect() -> impl Strategy<Value = Dialect> {
+        let delimiters = prop::sample::select(vec![",", " ", "||", ", ", "aba", "|,|", "12345678"]);
+        let delimiter = delimiters.prop_map(|text| Delimiter::new(text.as_bytes()).unwrap());
+        let delimiter = prop_oneof![4 => delimiter, 1 => Just(Delimiter::BLANKS)];
+        let optional = |byte| prop::option::of(Just(byte));
+        let escapes = prop::sample::select(vec![Escapes::Quoted, Escapes::MySql]);
+        let comment = prop::sample::select(vec![None, CommentPrefix::new(b"#"), CommentPrefix::new(b"#a#")]);
+        (delimiter, optional(b'"'), optional(b'\\'), escapes, comment, any::<bool>()).prop_map(
+            |(delimiter, quote, escape, escapes, comment, trim)| Dialect {
+                delimiter,
+                quote,
+                escape,
+                escapes,
+                comment,
+                trim,
+            },
+        )
+    }
+
+    /// Bytes that are special in some dialect; in `dense` parts most are.
+    fn special_bytes() -> impl Strategy<Value = Vec<u8>> {
+        let dense =
+            prop::collection::vec(prop::sample::select(b"\",|\n\r\\# \ta12345678b".as_slice()), 0..80);
+        let sparse = prop::collection::vec(
+            prop_oneof![30 => Just(b'x'), 1 => prop::sample::select(b"\",|\n\r\\# ".as_slice())],
+            0..200,
+        );
+        let run = (prop::sample::select(b"\\ |\"\n#,".as_slice()), 0..130_usize)
+            .prop_map(|(byte, count)| vec![byte; count]);
+        let text =
+            prop::sample::select(vec!["12345678", "\\\r\n", "\n#a#", "\", \"", "|,|,|", "ababa", "\\\""]);
+        let text = text.prop_map(|text| text.as_bytes().to_vec());
+        let part = prop_oneof![2 => dense, 2 => sparse, 1 => run, 4 => text];
+        prop::collection::vec(part, 0..12).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+        #[test]
+        fn general_and_scalar_scanners_agree(dialect in dialect(), bytes in special_bytes()) {
+            let mut scalar = ScalarScanner::new(dialect);
+            let mut general = GeneralScanner::new(dialect);
+            let mut ends_scanner = GeneralScanner::new(dialect);
+            let mut buffer = [0; BLOCK_BYTES];
+            for at in (0..bytes.len()).step_by(BLOCK_BYTES) {
+                let (block, valid) = first_block(&bytes[at..], &mut buffer);
+                let only_valid = |masks: BlockMasks| {
+                    let BlockMasks { delimiters, ends, lf, cr } = masks;
+                    [delimiters & valid, ends & valid, lf, cr]
+                };
+                let rest = &bytes[at..];
+                let expected = scalar.scan(block, rest);
+                prop_assert_eq!(only_valid(general.scan(block, rest)), only_valid(expected), "block at {}", at);
+                prop_assert_eq!(general.has_text_after_quote(), scalar.has_text_after_quote());
+                let expected = BlockMasks { delimiters: 0, ..expected };
+                prop_assert_eq!(only_valid(ends_scanner.scan_ends(block, rest)), only_valid(expected), "block at {}", at);
+                for scanner in [&general, &ends_scanner] {
+                    prop_assert_eq!(scanner.is_in_quotes(), scalar.is_in_quotes());
+                    prop_assert_eq!(scanner.is_in_comment(), scalar.is_in_comment());
+                }
+            }
+        }
+    }
+
     proptest! {
         #[test]
-        fn simd_and_scalar_scanners_agree(blocks in proptest::collection::vec(block(), 1..6), quote in prop::option::of(Just(b'"'))) {
+        fn plain_and_scalar_scanners_agree(blocks in proptest::collection::vec(block(), 1..6), quote in prop::option::of(Just(b'"'))) {
             let dialect = Dialect { quote, ..Dialect::default() };
             let mut scalar = ScalarScanner::new(dialect);
             let mut scanner = Scanner::new(dialect);
             let mut ends_scanner = Scanner::new(dialect);
             for block in &blocks {
-                let expected = scalar.scan(block);
-                prop_assert_eq!(scanner.scan(block), expected);
+                let expected = scalar.scan(block, block);
+                prop_assert_eq!(scanner.scan(block, block), expected);
                 prop_assert_eq!(scanner.has_text_after_quote(), scalar.has_text_after_quote());
-                let Scanner::Simd(ends_scanner) = &mut ends_scanner else { panic!("a plain dialect uses SIMD") };
-                prop_assert_eq!(ends_scanner.scan_ends(block), BlockMasks { delimiters: 0, ..expected });
+                let Scanner::Plain(ends_scanner) = &mut ends_scanner else { panic!("the dialect is plain") };
+                prop_assert_eq!(ends_scanner.scan_ends(block, block), BlockMasks { delimiters: 0, ..expected });
             }
         }
     }

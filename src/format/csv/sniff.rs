@@ -113,7 +113,8 @@ impl<'a> Sample<'a> {
 
 /// `dialect` with each candidate delimiter.
 pub(super) fn candidates(dialect: Dialect) -> impl Iterator<Item = Dialect> {
-    let others = [dialect.quote, dialect.escape, dialect.comment];
+    let comment = dialect.comment.map(|comment| comment.as_bytes()[0]);
+    let others = [dialect.quote, dialect.escape, comment];
     let candidates = DELIMITERS.into_iter().filter(move |delimiter| !others.contains(&Some(*delimiter)));
     candidates.map(move |delimiter| Dialect { delimiter: delimiter.into(), ..dialect })
 }
@@ -164,7 +165,7 @@ mod tests {
     #[test]
     fn detection_honors_quote_escape_comment_and_trim() {
         let usual = Dialect::default();
-        let (escape, comment) = (Some(b'\\'), Some(b'#'));
+        let (escape, comment) = (Some(b'\\'), Some(b'#'.into()));
         let cases = [
             ("# a,b,c\na;b\n#\n1;2\n", Dialect { comment, ..usual }, b';'),
             ("a;b\n\"\\\",,;\";1\n", Dialect { escape, ..usual }, b';'),

@@ -19,7 +19,9 @@
 use super::lines::{count_line_ends, count_lines};
 use crate::batch::Chunk;
 use crate::error::{Error, Kind, Position};
-use crate::format::csv::scan::{BLOCK_BYTES, Event, ScalarScanner, Scan, Scanner, first_block, low_bits};
+use crate::format::csv::scan::{
+    BLOCK_BYTES, Event, LOOKAHEAD_BYTES, ScalarScanner, Scan, Scanner, first_block, low_bits,
+};
 use crate::input::Incoming;
 use crate::plan::Dialect;
 use bytes::Bytes;
@@ -222,8 +224,8 @@ impl<'a> Split<'a> {
     /// not there.
     fn find_cut(&self) -> Option<Result<(usize, ScannedPart), (ScannedPart, Error)>> {
         match Scanner::new(self.dialect) {
-            Scanner::Simd(scanner) => self.find_cut_with(scanner),
-            Scanner::Scalar(scanner) => self.find_cut_with(scanner),
+            Scanner::Plain(scanner) => self.find_cut_with(scanner),
+            Scanner::General(scanner) => self.find_cut_with(scanner),
         }
     }
 
@@ -235,7 +237,13 @@ impl<'a> Split<'a> {
         let (mut after_end, mut after_cr) = (1, 0);
         let mut buffer = [0; BLOCK_BYTES];
         let mut at = 0;
+        // The bytes after a block show whether its last bytes start a comment.
+        let has_long_prefix = self.dialect.comment.is_some_and(|comment| comment.as_bytes().len() > 1);
+        let needs_lookahead = !self.is_all && has_long_prefix;
         while at < self.rest.len() {
+            if needs_lookahead && self.rest.len() < at + BLOCK_BYTES + LOOKAHEAD_BYTES {
+                return None;
+            }
             // A cut between CR and LF would count the line twice.
             if at >= self.max_chunk_bytes
                 && !self.in_header
@@ -244,8 +252,9 @@ impl<'a> Split<'a> {
             {
                 return Some(Ok((at, part)));
             }
-            let (block, valid) = first_block(&self.rest[at..], &mut buffer);
-            let masks = scanner.scan_ends(block);
+            let rest = &self.rest[at..];
+            let (block, valid) = first_block(rest, &mut buffer);
+            let masks = scanner.scan_ends(block, rest);
             let starts = !masks.ends & (masks.ends << 1 | after_end) & valid;
             let breaks = (masks.cr | masks.lf & !(masks.cr << 1 | after_cr)) & valid;
             if at + BLOCK_BYTES > self.chunk_bytes {
@@ -423,10 +432,12 @@ impl Split<'static> {
 /// Offset of the quote that is open at the end of `record`.
 pub(super) fn last_opening_quote(record: &[u8], dialect: Dialect) -> usize {
     let mut scanner = ScalarScanner::new(dialect);
+    let mut opens = |at: &usize| {
+        matches!(scanner.advance(&record[*at..]), Event::OpeningQuote | Event::DelimiterAndQuote)
+    };
     // The filter must see every byte, from the front, because the scanner keeps state.
-    let opening =
-        record.iter().enumerate().filter(|(_, byte)| scanner.advance(**byte) == Event::OpeningQuote).last();
-    opening.map_or(0, |(at, _)| at)
+    let opening = (0..record.len()).filter(|at| opens(at)).last();
+    opening.unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -456,7 +467,7 @@ mod tests {
     fn long_runs_of_lines_without_records_are_cut() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut cuts = 0;
-        for comment in [None, Some(b'#')] {
+        for comment in [None, Some(b'#'.into())] {
             let dialect = Dialect { comment, ..Dialect::default() };
             for _ in 0..300 {
                 let mut csv = Vec::new();

@@ -68,7 +68,7 @@ impl MissingRows {
     /// Records the result of a chunk, and returns the number of earlier records that are known not to have become
     /// rows.
     fn missing_before(&self, rows: &Rows<'_>) -> u64 {
-        let missing = (rows.rejects.len() + rows.filtered) as u64;
+        let missing = (rows.rejects.len() + rows.filtered + rows.skipped) as u64;
         let records = rows.len as u64 + missing;
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let ahead: u64 =
@@ -311,6 +311,7 @@ mod tests {
             origins: RowOrigins::default(),
             rejects: Vec::new(),
             filtered,
+            skipped: 0,
             type_feedback: TypeFeedback::default(),
             repairs: crate::batch::Repairs::default(),
             oddities: crate::batch::Oddities::default(),
