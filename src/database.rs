@@ -48,17 +48,17 @@ pub(crate) struct Target {
     old: Option<Connection>,
     /// Why an existing database is changed in place.
     in_place_reason: Option<String>,
-    /// What the load replaces.
-    replaced: Option<Replaced>,
-    /// Rows that the table had before the load and keeps. 0 unless the result is to be verified.
-    rows_before: u64,
+    /// What the load replaces, for each table.
+    replaced: Vec<Option<Replaced>>,
+    /// For each table the rows that it had before the load and keeps. 0 unless the result is to be verified.
+    rows_before: Vec<u64>,
     tuning: Tuning,
     stop: Arc<AtomicBool>,
 }
 
 impl Target {
-    /// Opens or creates the database at `path`, starts a transaction, and prepares `table` in it: creates, alters or
-    /// empties it as the plan says.
+    /// Opens or creates the database at `path`, starts a transaction, and prepares `tables` in it: creates, alters or
+    /// empties each as the plan says.
     ///
     /// The plan was resolved against the schema `expected`, unless it did not depend on the schema.
     ///
@@ -67,26 +67,31 @@ impl Target {
     ///
     /// # Errors
     /// [`Kind::Io`], [`Kind::Sqlite`], [`Kind::Locked`], [`Kind::StrayJournal`], [`Kind::TableExists`],
-    /// [`Kind::TooManyColumns`], [`Kind::Interrupted`]; [`Kind::Plan`] if `table` is a view in the database.
+    /// [`Kind::TooManyColumns`], [`Kind::Interrupted`]; [`Kind::Plan`] if a table is a view in the database.
     pub(crate) fn open(
         path: &Path,
-        table: &Table,
+        tables: &[&Table],
         tuning: &Tuning,
         keeps_journal: bool,
         expected: Option<&SchemaSnapshot>,
         stop: Arc<AtomicBool>,
     ) -> Result<Self> {
         let path = resolve_path(path)?;
-        let opened = open_target(&path, table, tuning, keeps_journal, expected)?;
+        let opened = open_target(&path, tables, tuning, keeps_journal, expected)?;
         let OpenTarget { mut connection, staged, mut old, in_place_reason } = opened;
-        check_column_count(&connection, &path, table)?;
-        let replaced = replaced(old.as_mut().unwrap_or(&mut connection), table)
-            .map_err(|source| Error::sqlite("read", &path, source))?;
+        tables.iter().try_for_each(|table| check_column_count(&connection, &path, table))?;
+        let before = old.as_mut().unwrap_or(&mut connection);
+        let replaced = tables.iter().map(|table| replaced(before, table)).collect::<Result<_, _>>();
+        let replaced = replaced.map_err(|source| Error::sqlite("read", &path, source))?;
         let begin_sql = if staged.is_some() { "BEGIN EXCLUSIVE" } else { "" };
-        let rows_before = interrupt_on(&mut connection, stop.clone())
+        interrupt_on(&mut connection, stop.clone())
             .and_then(|()| connection.execute_batch(begin_sql))
-            .and_then(|()| prepare_table(&connection, table, tuning.verify))
-            .map_err(|source| Error::sqlite(format!("create table {:?} in", table.name), &path, source))?;
+            .map_err(|source| Error::sqlite("open", &path, source))?;
+        let prepare = |table: &&Table| {
+            prepare_table(&connection, table, tuning.verify)
+                .map_err(|source| Error::sqlite(format!("create table {:?} in", table.name), &path, source))
+        };
+        let rows_before = tables.iter().map(prepare).collect::<Result<_>>()?;
         Ok(Self {
             path,
             connection: Some(connection),
@@ -105,17 +110,17 @@ impl Target {
         self.in_place_reason.as_deref()
     }
 
-    /// What the load replaces; `None` if it does not replace a table.
-    pub(crate) fn replaced(&self) -> Option<&Replaced> {
-        self.replaced.as_ref()
+    /// What the load replaces, for each table; `None` if it does not replace the table.
+    pub(crate) fn replaced(&self) -> &[Option<Replaced>] {
+        &self.replaced
     }
 
-    /// A note for each view that read the replaced table, and cannot read the new one.
+    /// A note for each view that read the replaced table with this number, and cannot read the new one.
     ///
     /// # Errors
     /// [`Kind::Internal`] if the database is detached.
-    pub(crate) fn broken_views(&self) -> Result<Vec<Note>> {
-        let Some(Replaced { views, .. }) = &self.replaced else { return Ok(Vec::new()) };
+    pub(crate) fn broken_views(&self, table: usize) -> Result<Vec<Note>> {
+        let Some(Some(Replaced { views, .. })) = self.replaced.get(table) else { return Ok(Vec::new()) };
         let mut notes = Vec::new();
         for view in views {
             if let Err(error) = prepare_view(self.connection()?, view) {
@@ -173,32 +178,45 @@ impl Target {
         &self.path
     }
 
-    /// Checks the integrity of the whole database, and that `table` has as many more rows than before the load as were
-    /// inserted.
+    /// Checks the integrity of the whole database, and that each of `tables`, in the order of [`Target::open`], has as many
+    /// more rows than before the load as were inserted.
     ///
     /// # Errors
     /// [`Kind::Verify`] if a check fails, [`Kind::Sqlite`] if it cannot be made.
-    pub(crate) fn verify(&self, table: &Table, inserted: u64) -> Result<()> {
+    pub(crate) fn verify(&self, tables: &[(&Table, u64)]) -> Result<()> {
         let failed = |source| Error::sqlite("verify", &self.path, source);
-        let count_sql = format!("SELECT count(*) FROM {}", quote_name(&table.name));
-        let connection = self.connection()?;
-        let check = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
-        let counted = connection.query_row(&count_sql, [], |row| row.get::<_, i64>(0));
-        let most = self.rows_before + inserted;
-        // Rows that replace others by a constraint of the table itself do not add to the count.
-        let replaces = self.replaces_rows(table).map_err(failed)?;
-        let least = if replaces { self.rows_before } else { most };
-        match (check.map_err(failed)?.as_str(), counted.map_err(failed)?) {
-            ("ok", counted) if (least..=most).contains(&counted.cast_unsigned()) => Ok(()),
-            ("ok", counted) => {
+        let check = "PRAGMA integrity_check(1)";
+        let check = self.connection()?.query_row(check, [], |row| row.get::<_, String>(0));
+        match check.map_err(failed)?.as_str() {
+            "ok" => {}
+            problem => return Err(Kind::Verify(problem.to_owned()).into()),
+        }
+        for ((table, inserted), rows_before) in tables.iter().zip(&self.rows_before) {
+            let count_sql = format!("SELECT count(*) FROM {}", quote_name(&table.name));
+            let counted = self.connection()?.query_row(&count_sql, [], |row| row.get::<_, i64>(0));
+            let counted = counted.map_err(failed)?;
+            let most = rows_before + inserted;
+            // Rows that replace others by a constraint of the table itself do not add to the count.
+            let replaces = self.replaces_rows(table).map_err(failed)?;
+            let least = if replaces { *rows_before } else { most };
+            if !(least..=most).contains(&counted.cast_unsigned()) {
                 let expected =
                     if least == most { most.to_string() } else { format!("from {least} to {most}") };
                 let table = &table.name;
                 let message = format!("the row count of table {table:?} is {counted}, expected {expected}");
-                Err(Kind::Verify(message).into())
+                return Err(Kind::Verify(message).into());
             }
-            (problem, _) => Err(Kind::Verify(problem.to_owned()).into()),
         }
+        Ok(())
+    }
+
+    /// True if the database has pages that are not in use.
+    ///
+    /// # Errors
+    /// [`Kind::Sqlite`], [`Kind::Internal`] as [`Target::connection`].
+    pub(crate) fn has_free_pages(&self) -> Result<bool> {
+        let count = self.connection()?.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0));
+        count.map(|count| count > 0).map_err(|source| Error::sqlite("read", &self.path, source))
     }
 
     /// True if a new row may replace others by a constraint of `table` itself.

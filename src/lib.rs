@@ -137,3 +137,4 @@ pub use error::{
     SqliteError, Warning,
 };
 pub use loader::{Format, Loader};
+pub use schema::table_per_input::table_name;

@@ -3,13 +3,15 @@
 mod attempt;
 mod choice;
 mod explain;
+mod fill;
 mod infer;
 mod preview;
 mod resolve;
+mod tables;
 
 use crate::batch::Oddities;
 use crate::database::check_path;
-use crate::engine::inputs::{CsvInput, header_warnings, unify_columns};
+use crate::engine::inputs::{CsvInput, header_warnings};
 use crate::engine::rejects::{Rejects, is_fixed_file};
 use crate::error::{Error, Kind, Result, Warning, with_causes};
 use crate::input::file_path;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Instant;
+use tables::LoadInputs;
 
 /// A load that is to be done.
 #[derive(Debug, Clone, Copy)]
@@ -42,18 +45,21 @@ impl Conductor<'_> {
         self.with_inputs(|inputs| self.load(inputs, started))
     }
 
-    fn load(self, inputs: &[CsvInput], started: Instant) -> Result<Report> {
+    fn load(self, inputs: &LoadInputs, started: Instant) -> Result<Report> {
         let report = self.plan.report.as_deref().filter(|path| *path != Path::new("-"));
         let inputs_to_keep = self.inputs.iter().filter(|input| !is_fixed_file(&self.plan.policies, input));
         let others = inputs_to_keep.map(|path| file_path(path)).chain(report).chain([self.database]);
         let mut others: Vec<_> = others.map(Path::to_owned).collect();
-        let mut rejects = Rejects::open(&self.plan.policies, inputs, &mut others, self.is_durable())?;
+        let (policies, separates_inputs) = (&self.plan.policies, self.has_table_per_input());
+        let mut rejects =
+            Rejects::open(policies, &inputs.list, &mut others, self.is_durable(), separates_inputs)?;
         let report = self.attempt_until_done(inputs, &mut rejects, started);
         rejects.log_first();
         let mut report = report?;
-        let mut late_notes: Vec<_> = inputs.iter().filter_map(CsvInput::late_note).collect();
-        late_notes.dedup();
-        report.notes.splice(0..0, late_notes);
+        let mut notes: Vec<_> = inputs.list.iter().filter_map(CsvInput::late_note).collect();
+        notes.dedup();
+        notes.extend(inputs.notes.iter().cloned());
+        report.notes.splice(0..0, notes);
         Ok(report)
     }
 
@@ -63,34 +69,16 @@ impl Conductor<'_> {
     }
 
     /// Calls `run` with the inputs. Errors say what the inputs look like.
-    pub(crate) fn with_inputs<T>(&self, run: impl FnOnce(&[CsvInput]) -> Result<T>) -> Result<T> {
+    fn with_inputs<T>(&self, run: impl FnOnce(&LoadInputs) -> Result<T>) -> Result<T> {
         // Once for all attempts: a pipe cannot be read again.
         let inputs = self.open_inputs()?;
-        run(&inputs).map_err(|error| in_context(error, &inputs))
-    }
-
-    /// Opens the inputs, and unifies their columns.
-    fn open_inputs(&self) -> Result<Vec<CsvInput>> {
-        let mut inputs = Vec::new();
-        for path in self.inputs {
-            inputs.extend(CsvInput::find(path, self.plan, self.stop)?);
-        }
-        if let Some(first) = inputs.first().filter(|_| inputs.iter().all(|input| input.header.width == 0)) {
-            return Err(Kind::NoHeader { input: first.name().clone(), rows: 0 }.into());
-        }
-        inputs.retain(|input| input.header.width > 0);
-        if self.plan.depends_on_header() {
-            let options = self.plan.columns.as_ref();
-            let unified = unify_columns(&mut inputs, options.is_some_and(|options| options.union_by_name));
-            unified.map_err(|error| in_context(error, &inputs))?;
-        }
-        Ok(inputs)
+        run(&inputs).map_err(|error| in_context(error, &inputs.list))
     }
 
     /// Attempts the load until it succeeds or another attempt cannot do better.
     fn attempt_until_done(
         self,
-        inputs: &[CsvInput],
+        inputs: &LoadInputs,
         rejects: &mut Rejects<'_>,
         started: Instant,
     ) -> Result<Report> {
@@ -106,7 +94,7 @@ impl Conductor<'_> {
                     attempt.apply(retry);
                 }
                 None => {
-                    let error = attempt::into_error(failure);
+                    let error = attempt::into_error(failure.failure);
                     if let Kind::Rejected { .. } | Kind::TooManyErrors { .. } | Kind::NothingLoaded { .. } =
                         error.kind()
                         && let Err(error) = rejects.publish()
@@ -143,9 +131,9 @@ fn in_context(error: Error, inputs: &[CsvInput]) -> Error {
     }
 }
 
-/// What looks wrong about the inputs and in their records.
-fn warnings(inputs: &[CsvInput], oddities: &BTreeMap<usize, Oddities>) -> Vec<Warning> {
-    let records = oddities.iter().flat_map(|(number, oddities)| {
+/// What looks wrong in the records of these inputs.
+fn record_warnings(inputs: &[CsvInput], oddities: &BTreeMap<usize, Oddities>) -> Vec<Warning> {
+    let warnings = oddities.iter().flat_map(|(number, oddities)| {
         let input = inputs[*number].name();
         oddities.iter().map(|(oddity, count, line)| Warning::Records {
             input: input.clone(),
@@ -154,7 +142,7 @@ fn warnings(inputs: &[CsvInput], oddities: &BTreeMap<usize, Oddities>) -> Vec<Wa
             line,
         })
     });
-    header_warnings(inputs).into_iter().chain(records).collect()
+    warnings.collect()
 }
 
 /// Bytes of all inputs; nothing if the size of one is not known.

@@ -131,6 +131,9 @@ pub struct HeaderColumns {
     /// The table gets the columns of all inputs; columns that an input lacks are NULL in its rows. Otherwise an input whose
     /// columns differ from those of the first is an error.
     pub union_by_name: bool,
+    /// Each input fills a table of its own, which is named after it. Options that name columns apply to the tables that have
+    /// them.
+    pub table_per_input: bool,
     /// Name of an additional column that holds the name of the input of each row.
     pub input_column: Option<String>,
     /// The columns to load, in this order. If empty, all columns are loaded.

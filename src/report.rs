@@ -6,6 +6,7 @@ mod note;
 mod preview;
 mod remarks;
 mod replaced;
+mod table;
 
 pub use crate::types::RealFormat;
 pub use explanation::{Evaluation, Explanation};
@@ -15,6 +16,7 @@ pub use note::{Note, NotedValue};
 pub use preview::Preview;
 use remarks::{is_usual, remarks};
 pub use replaced::Replaced;
+pub use table::TableReport;
 
 use crate::batch::{Repairs, TypeFeedback};
 use crate::error::{Printable, Warning, count};
@@ -118,12 +120,17 @@ pub struct Report {
     /// The database.
     #[serde(serialize_with = "lossy")]
     pub database: PathBuf,
-    /// The name of the table.
+    /// The name of the table; empty if each input has a table of its own.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub table: String,
-    /// The columns of the table.
+    /// The columns of the table; empty if each input has a table of its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<ReportColumn>,
     /// What the load has replaced; `None` if it has not replaced a table.
     pub replaced: Option<Replaced>,
+    /// The tables, if each input has one of its own. The counts of the report are then the sums of theirs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<TableReport>,
     /// Decisions about the inputs and columns. In JSON they are texts.
     pub notes: Vec<Note>,
     /// The writer: `direct` or `statements`.
@@ -224,24 +231,38 @@ impl Report {
         phrase_warning: impl Fn(&Warning) -> String,
     ) -> String {
         let mut text = String::new();
+        let of_table = |table: &TableReport| remarks(&[], &table.notes, &phrase_note, &phrase_warning);
+        let table_remarks: Vec<_> = self.tables.iter().map(of_table).collect();
         let remarks = remarks(&self.warnings, &self.notes, phrase_note, phrase_warning);
         // Writing to a String cannot fail.
-        let _ = self.write_summary(&mut Printable::new(&mut text), &remarks);
+        let _ = self.write_summary(&mut Printable::new(&mut text), &remarks, &table_remarks);
         text
     }
 
-    fn write_summary(&self, text: &mut impl fmt::Write, remarks: &[String]) -> fmt::Result {
+    fn write_summary(
+        &self,
+        text: &mut impl fmt::Write,
+        remarks: &[String],
+        table_remarks: &[Vec<String>],
+    ) -> fmt::Result {
         let inputs = match self.inputs.as_slice() {
             [input] => input.display().to_string(),
             inputs => count(inputs.len() as u64, "input"),
         };
         let commas = self.notes.iter().find(|note| is_usual(note));
         let commas = commas.map_or(String::new(), |note| format!(" ({note})"));
-        writeln!(text, "{inputs} -> {}, table {}{commas}", self.database.display(), self.table)?;
+        let table = match self.table.as_str() {
+            "" => count(self.tables.len() as u64, "table"),
+            table => format!("table {table}"),
+        };
+        writeln!(text, "{inputs} -> {}, {table}{commas}", self.database.display())?;
         if let Some(replaced) = &self.replaced {
             writeln!(text, "replaced {}: {replaced}", self.table)?;
         }
         remarks.iter().try_for_each(|remark| writeln!(text, "{remark}"))?;
+        for (table, remarks) in self.tables.iter().zip(table_remarks) {
+            table.write_summary(text, remarks, self.is_upsert)?;
+        }
         let repairs = repairs_text(&self.repairs);
         if !repairs.is_empty() {
             writeln!(text, "{repairs}")?;
@@ -280,23 +301,10 @@ impl Report {
         )
     }
 
-    /// What became of the records. Loaded and rejected ones are always mentioned.
+    /// What became of the records.
     fn counts(&self) -> String {
-        let upserted = match self.is_upsert {
-            true => {
-                format!("loaded ({} inserted, {} updated)", grouped(self.inserted), grouped(self.updated))
-            }
-            false => "loaded".to_owned(),
-        };
-        let counts = [
-            (self.loaded, upserted.as_str(), true),
-            (self.rejected, "rejected", true),
-            (self.filtered, "filtered", false),
-            (self.skipped, "skipped without a value", false),
-            (self.ignored, "ignored", false),
-        ];
-        let counts = counts.iter().filter(|(count, _, is_always_shown)| *is_always_shown || *count > 0);
-        counts.map(|(count, name, _)| format!("{} {name}", grouped(*count))).collect::<Vec<_>>().join(", ")
+        let upserted = self.is_upsert.then_some([self.inserted, self.updated]);
+        counts_text([self.loaded, self.rejected, self.filtered, self.skipped, self.ignored], upserted)
     }
 
     /// The exit code of the program after this load: 0, 3 if records were rejected, or 4 if the rows are not known to be on
@@ -328,6 +336,24 @@ fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
 
 fn lossy_list<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(paths.iter().map(|path| path.display().to_string()))
+}
+
+/// What became of records: how many were loaded, rejected, filtered, skipped and ignored. The first two are always mentioned.
+/// For an upsert also how many were inserted and updated.
+fn counts_text(counts: [u64; 5], upserted: Option<[u64; 2]>) -> String {
+    let loaded = upserted.map_or("loaded".to_owned(), |[inserted, updated]| {
+        format!("loaded ({} inserted, {} updated)", grouped(inserted), grouped(updated))
+    });
+    let names = [
+        (loaded.as_str(), true),
+        ("rejected", true),
+        ("filtered", false),
+        ("skipped without a value", false),
+        ("ignored", false),
+    ];
+    let counts = counts.into_iter().zip(names);
+    let counts = counts.filter(|(count, (_, is_always_shown))| *is_always_shown || *count > 0);
+    counts.map(|(count, (name, _))| format!("{} {name}", grouped(count))).collect::<Vec<_>>().join(", ")
 }
 
 /// The repairs that were made; empty if none were.

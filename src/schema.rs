@@ -5,3 +5,4 @@ pub(crate) mod ddl;
 pub(crate) mod names;
 pub(crate) mod select;
 pub(crate) mod table;
+pub(crate) mod table_per_input;

@@ -5,7 +5,7 @@ use super::options::{LoadOptions, set};
 use super::run::LoadRequest;
 use clap::Args;
 use sqload::plan::{IfExists, OnConflict};
-use sqload::{Kind, Loader, sql};
+use sqload::{Kind, Loader, sql, table_name};
 use std::path::{Path, PathBuf};
 
 pub(super) const EXAMPLES: &str = concat!(
@@ -23,7 +23,7 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(super) struct Load {
-    /// CSV files with the same columns, patterns such as 'sales-*.csv', or `-` for standard input.
+    /// CSV files with the same columns (unless --table-per-input is given), patterns such as 'sales-*.csv', or `-` for standard input.
     ///
     /// Files compressed with gzip, zstd, bzip2 or xz, and zip and tar archives, are recognized by their content. Each file in
     /// an archive is an input; 'archive.zip//stops.txt' or 'archive.zip//*.txt' selects some.
@@ -57,6 +57,13 @@ pub(super) struct Load {
     /// Load the columns of all inputs; columns that an input lacks are NULL [default: different columns are an error].
     #[arg(long, help_heading = "Columns")]
     union_by_name: bool,
+    /// Load each input into a table of its own, named after it. Options that name columns apply to the tables that have them.
+    #[arg(
+        long,
+        conflicts_with_all = ["table", "columns", "select", "condition", "union_by_name", "explain"],
+        help_heading = "Table"
+    )]
+    table_per_input: bool,
     /// Add a column with the name of the input of each row.
     #[arg(long, value_name = "NAME", help_heading = "Columns")]
     file_column: Option<String>,
@@ -131,7 +138,8 @@ impl Load {
     }
 
     pub(super) fn loader(&self) -> sqload::Result<Loader> {
-        let table = self.table.clone().unwrap_or_else(|| table_name(&self.inputs));
+        let default_name = || table_name(self.inputs.first().map_or(Path::new("-"), PathBuf::as_path));
+        let table = self.table.clone().unwrap_or_else(default_name);
         let loader = self.options.apply(Loader::new(table));
         let header_rows = if self.no_headers { Some(0) } else { self.header_rows };
         let loader = set(set(loader, self.limit, Loader::limit), header_rows, Loader::header_rows);
@@ -180,6 +188,7 @@ impl Load {
             .exclude(self.exclude.iter().flat_map(|list| names(list)))
             .columns(self.columns.iter().flat_map(|list| names(list)))
             .union_by_name(self.union_by_name)
+            .table_per_input(self.table_per_input)
     }
 
     /// Applies the options in SQL. They are parsed here, so that errors name the option.
@@ -202,25 +211,6 @@ fn parse_rename(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// The default name of the table: that of the first input, without its extension and that of a compression format.
-fn table_name(inputs: &[PathBuf]) -> String {
-    let first = inputs.first().map_or(Path::new("-"), PathBuf::as_path);
-    if first == Path::new("-") {
-        return "stdin".to_owned();
-    }
-    // A pattern for members of an archive has no name of its own.
-    let first = match first.to_str().and_then(|path| path.split_once("//")) {
-        Some((archive, members)) if members.contains(['*', '?', '[']) => Path::new(archive),
-        _ => first,
-    };
-    let name = Path::new(first.file_name().unwrap_or_default());
-    let is_compressed = name.extension().is_some_and(|extension| {
-        ["gz", "zst", "bz2", "xz", "zip"].iter().any(|known| extension.eq_ignore_ascii_case(known))
-    });
-    let name = if is_compressed { name.with_extension("") } else { name.to_owned() };
-    name.file_stem().map_or("input".into(), |stem| stem.to_string_lossy()).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,23 +220,5 @@ mod tests {
         assert_eq!(parse_rename("\"a=b\"=c"), Ok(("a=b".to_owned(), "c".to_owned())));
         assert_eq!(parse_rename("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
         assert!(parse_rename("\"a=b\"").is_err() && parse_rename("a=").is_err());
-    }
-
-    #[test]
-    fn a_table_is_named_after_its_input() {
-        let cases = [
-            ("data/sales.csv", "sales"),
-            ("sales.2024.csv", "sales.2024"),
-            ("sales.csv.gz", "sales"),
-            ("sales.CSV.ZST", "sales"),
-            ("sales", "sales"),
-            (".hidden", ".hidden"),
-            ("data/feed.zip//stops.txt", "stops"),
-            ("data/feed.zip//*.txt", "feed"),
-            ("-", "stdin"),
-        ];
-        for (input, expected) in cases {
-            assert_eq!(table_name(&[input.into()]), expected);
-        }
     }
 }

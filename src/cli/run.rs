@@ -107,7 +107,7 @@ fn load(request: LoadRequest<'_>, stop: Arc<AtomicBool>) -> Result<ExitCode, Box
         Task::Preview => {
             let preview = loader.preview(&inputs, &database)?;
             terminal::print(&preview.summary(remedy::phrase_note, remedy::phrase_warning))?;
-            preview.failure.iter().for_each(|error| terminal::print_error(&**error));
+            preview.load_failure().iter().for_each(|error| terminal::print_error(*error));
             Ok(preview.exit_code().into())
         }
         Task::Explain => {

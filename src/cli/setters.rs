@@ -94,6 +94,7 @@ const LOAD: &[(&str, &[&str], Setter)] = &[
     ("no_headers", &["--no-headers"], |loader| loader.header_rows(0)),
     ("header_rows", &["--header-rows", "2"], |loader| loader.header_rows(2)),
     ("union_by_name", &["--union-by-name"], |loader| loader.union_by_name(true)),
+    ("table_per_input", &["--table-per-input"], |loader| loader.table_per_input(true)),
     ("file_column", &["--file-column", "f"], |loader| loader.file_column("f")),
     ("columns", &["--columns", "a,b", "--columns", "c"], |loader| loader.columns(["a", "b", "c"])),
     ("select", &["--select", "a, upper(b) AS c"], |loader| loader.select("a, upper(b) AS c").unwrap()),

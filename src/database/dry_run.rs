@@ -30,11 +30,12 @@ pub(crate) struct DryRun {
 }
 
 impl DryRun {
-    /// Creates `table` in memory as the load would create it, or as it exists, in the database at `path`.
+    /// Creates `table` in memory as the load would create it, or as it exists, in the database at `path`. It is one of
+    /// `tables`, those that the load fills.
     ///
     /// # Errors
     /// The same as [`super::Target::open`], except for errors that show only when the database is locked.
-    pub(crate) fn open(path: &Path, table: &Table, tuning: &Tuning) -> Result<Self> {
+    pub(crate) fn open(path: &Path, table: &Table, tables: &[&Table], tuning: &Tuning) -> Result<Self> {
         let path = resolve_path(path)?;
         let failed = |source| Error::sqlite(format!("create table {:?} in", table.name), &path, source);
         let mut existing = match path.symlink_metadata() {
@@ -60,7 +61,7 @@ impl DryRun {
             let replaceable = if !schema.is_empty() {
                 Err("the database has other content".to_owned())
             } else {
-                let page_bytes = replaceable_page_bytes(existing, &path, metadata, table)?;
+                let page_bytes = replaceable_page_bytes(existing, &path, metadata, tables)?;
                 page_bytes.and_then(|page_bytes| open_nowhere.clone().map(|()| page_bytes))
             };
             let pragma = |row: &rusqlite::Row<'_>| row.get(0);

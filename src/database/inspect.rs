@@ -156,19 +156,24 @@ pub(crate) fn existing_keys(path: &Path, table: &Table, busy_timeout: Duration) 
     read().map_err(|source| Error::sqlite("read", path, source))
 }
 
-/// Returns the names of all objects in the database at `path`, except `table` and its indexes and triggers. Empty if
+/// Returns the names of all objects in the database at `path`, except `tables` and their indexes and triggers. Empty if
 /// the database does not exist.
 ///
 /// # Errors
 /// [`Kind::Sqlite`] if the database cannot be read.
-pub(crate) fn existing_names(path: &Path, table: &Table, busy_timeout: Duration) -> Result<Vec<String>> {
+pub(crate) fn existing_names(path: &Path, tables: &[String], busy_timeout: Duration) -> Result<Vec<String>> {
     let path = &paths::resolve(path)?;
     if !path.exists() {
         return Ok(Vec::new());
     }
     let read = || -> rusqlite::Result<Vec<String>> {
-        let sql = "SELECT name FROM sqlite_schema WHERE tbl_name <> ?1 COLLATE NOCASE";
-        open_to_read(path, busy_timeout)?.prepare(sql)?.query_map([&table.name], |row| row.get(0))?.collect()
+        let connection = open_to_read(path, busy_timeout)?;
+        let mut objects = connection.prepare("SELECT tbl_name, name FROM sqlite_schema")?;
+        let objects =
+            objects.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        let objects = objects.collect::<rusqlite::Result<Vec<_>>>()?;
+        let is_other = |table: &String| !tables.iter().any(|excluded| excluded.eq_ignore_ascii_case(table));
+        Ok(objects.into_iter().filter(|(table, _)| is_other(table)).map(|(_, name)| name).collect())
     };
     read().map_err(|source| Error::sqlite("read", path, source))
 }
@@ -239,7 +244,7 @@ pub(super) fn keeps_rows(connection: &Connection, table: &Table) -> rusqlite::Re
 }
 
 /// Returns the page size in bytes of the database at `path` if a new file can replace it: if it contains nothing but
-/// `table` and its views, and has no other property that a new file would lose. Otherwise returns the reason.
+/// `tables` and their views, and has no other property that a new file would lose. Otherwise returns the reason.
 ///
 /// # Errors
 /// [`Kind::Sqlite`] if the database cannot be read.
@@ -247,7 +252,7 @@ pub(super) fn replaceable_page_bytes(
     connection: &Connection,
     path: &Path,
     metadata: &Metadata,
-    table: &Table,
+    tables: &[&Table],
 ) -> Result<Result<u32, String>> {
     let is_empty = metadata.len() == 0;
     let check = || -> rusqlite::Result<Result<u32, &str>> {
@@ -256,8 +261,14 @@ pub(super) fn replaceable_page_bytes(
         let mut objects = connection.prepare("SELECT type, tbl_name FROM sqlite_schema")?;
         let is_other = |(kind, name): (String, String)| match kind.as_str() {
             // The statistics tables do not count.
-            "table" | "index" => !(name.eq_ignore_ascii_case(&table.name) || name.starts_with("sqlite_stat")),
-            "view" => !table.views.iter().any(|view| view.name.eq_ignore_ascii_case(&name)),
+            "table" | "index" => {
+                let is_replaced = tables.iter().any(|table| name.eq_ignore_ascii_case(&table.name));
+                !(is_replaced || name.starts_with("sqlite_stat"))
+            }
+            "view" => {
+                let mut views = tables.iter().flat_map(|table| &table.views);
+                !views.any(|view| view.name.eq_ignore_ascii_case(&name))
+            }
             _ => true,
         };
         let objects = objects.query_map([], |row| Ok(is_other((row.get(0)?, row.get(1)?))))?;

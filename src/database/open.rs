@@ -43,13 +43,13 @@ impl OpenTarget {
     }
 }
 
-/// Opens the database at `path` to receive `table`, or creates it. All checks are made under the lock that is kept.
+/// Opens the database at `path` to receive `tables`, or creates it. All checks are made under the lock that is kept.
 ///
 /// # Errors
 /// [`Kind::DatabaseChanged`] if the schema is not `expected`, or if other programs replace the database again and again.
 pub(super) fn open_target(
     path: &Path,
-    table: &Table,
+    tables: &[&Table],
     tuning: &Tuning,
     keeps_journal: bool,
     expected: Option<&SchemaSnapshot>,
@@ -69,7 +69,7 @@ pub(super) fn open_target(
             }
             Err(error) => return Err(Error::io("open", path, error)),
             Ok(metadata) => {
-                let opened = open_existing_target(path, &metadata, table, tuning, keeps_journal, expected)?;
+                let opened = open_existing_target(path, &metadata, tables, tuning, keeps_journal, expected)?;
                 if let Some(opened) = opened {
                     return Ok(opened);
                 }
@@ -84,13 +84,14 @@ pub(super) fn open_target(
 fn open_existing_target(
     path: &Path,
     metadata: &Metadata,
-    table: &Table,
+    tables: &[&Table],
     tuning: &Tuning,
     keeps_journal: bool,
     expected: Option<&SchemaSnapshot>,
 ) -> Result<Option<OpenTarget>> {
+    let fills_existing = tables.iter().any(|table| table.if_exists.fills_existing());
     // An empty database is one page at most.
-    let may_replace = !table.if_exists.fills_existing() || metadata.len() <= MAX_EMPTY_BYTES;
+    let may_replace = !fills_existing || metadata.len() <= MAX_EMPTY_BYTES;
     // To be asked before SQLite opens the file.
     let open_nowhere = if may_replace { check_open_nowhere(path) } else { Ok(()) };
     let failed = |source| Error::sqlite("open", path, source);
@@ -105,10 +106,12 @@ fn open_existing_target(
         return Ok(None);
     }
     check_schema(path, &SchemaSnapshot::of(&old).map_err(failed)?, expected)?;
-    check_table_name(&old, path, table)?;
-    let has_rows_to_keep = keeps_rows(&old, table).map_err(|source| Error::sqlite("read", path, source))?;
+    tables.iter().try_for_each(|table| check_table_name(&old, path, table))?;
+    let keeps = tables.iter().map(|table| keeps_rows(&old, table)).collect::<Result<Vec<_>, _>>();
+    let has_rows_to_keep =
+        keeps.map_err(|source| Error::sqlite("read", path, source))?.into_iter().any(|keeps| keeps);
     let replaceable = if may_replace && !has_rows_to_keep {
-        let page_bytes = replaceable_page_bytes(&old, path, metadata, table)?;
+        let page_bytes = replaceable_page_bytes(&old, path, metadata, tables)?;
         page_bytes.and_then(|page_bytes| open_nowhere.map(|()| page_bytes))
     } else {
         Err("the database has other content".to_owned())
@@ -127,7 +130,7 @@ fn open_existing_target(
                 let restart = "ROLLBACK; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE";
                 old.execute_batch(restart).map_err(failed)?;
                 check_schema(path, &SchemaSnapshot::of(&old).map_err(failed)?, expected)?;
-                check_table_name(&old, path, table)?;
+                tables.iter().try_for_each(|table| check_table_name(&old, path, table))?;
             }
             OpenTarget { connection: old, staged: None, old: None, in_place_reason: Some(reason) }
         }

@@ -100,7 +100,7 @@ struct ReasonLine<'r> {
 impl<'p> Rejects<'p> {
     /// Applies `policies` to the rejects of these inputs. They are written as they were read, after the header of their
     /// input, so that the file can be loaded once they are fixed. Inputs with another header than the first have a file of
-    /// their own: FILE.2, FILE.3.
+    /// their own: FILE.2, FILE.3. If `separates_inputs`, so has every input.
     ///
     /// Regular files are staged until [`Rejects::publish`]. No file may be one of `others`; their paths are added to it.
     ///
@@ -111,11 +111,13 @@ impl<'p> Rejects<'p> {
         inputs: &'p [CsvInput],
         others: &mut Vec<PathBuf>,
         is_durable: bool,
+        separates_inputs: bool,
     ) -> Result<Self> {
         let (count, messages, mut files, mut file_of_input) = <(_, _, Vec<RejectFiles>, Vec<_>)>::default();
         for input in policies.rejects.iter().flat_map(|_| inputs) {
             let (head, dialect) = (&input.header.head, input.header.dialect);
-            let known = files.iter().position(|file| (&file.head, file.dialect) == (head, dialect));
+            let has_same_head = |file: &RejectFiles| (&file.head, file.dialect) == (head, dialect);
+            let known = files.iter().position(has_same_head).filter(|_| !separates_inputs);
             // A terminal or a pipe has no files beside it.
             let is_alone = files.first().is_some_and(|file| file.reasons.is_none());
             file_of_input.push(known.unwrap_or(if is_alone { 0 } else { files.len() }));
@@ -153,7 +155,7 @@ impl<'p> Rejects<'p> {
     /// # Errors
     /// As [`Rejects::open`].
     pub(crate) fn preview(policies: &'p Policies, inputs: &'p [CsvInput]) -> Result<Self> {
-        let without_files = Self::open(policies, inputs, &mut Vec::new(), false)?;
+        let without_files = Self::open(policies, inputs, &mut Vec::new(), false, false)?;
         Ok(Self { is_preview: true, ..without_files })
     }
 
@@ -309,6 +311,20 @@ pub(crate) fn is_fixed_file(policies: &Policies, input: &Path) -> bool {
         .rejects
         .as_ref()
         .is_some_and(|path| is_same(path) && with_ending(path, ".reasons.jsonl").is_file())
+}
+
+/// Receives the rejects of some of the inputs.
+#[derive(Debug)]
+pub(crate) struct RejectsFrom<'r, 'p> {
+    pub(crate) rejects: &'r mut Rejects<'p>,
+    /// The number of the first of these inputs.
+    pub(crate) first_input: usize,
+}
+
+impl RejectSink for RejectsFrom<'_, '_> {
+    fn take(&mut self, reject: &Reject<'_>, number: usize) -> Result<()> {
+        self.rejects.take(reject, self.first_input + number)
+    }
 }
 
 /// `path` with `ending` appended.

@@ -1,27 +1,28 @@
 //! One attempt at a load, and whether another can do better.
 
 use super::choice::{ChosenWriter, choose};
+use super::fill::{FillFailure, FilledTable, fill};
 use super::resolve::ResolvedPlan;
-use super::{Conductor, total_bytes, warnings};
+use super::tables::LoadInputs;
+use super::{Conductor, record_warnings, total_bytes};
+use crate::batch::Repairs;
 use crate::database::{Committed, SchemaSnapshot, Target};
-use crate::engine::inputs::{CsvInput, Inputs};
-use crate::engine::output::{Counts, PipelineFailure};
+use crate::engine::inputs::{Inputs, header_warnings};
+use crate::engine::output::PipelineFailure;
 use crate::engine::pipeline::PipelineRunner;
-use crate::engine::record_log::RecordLog;
 use crate::engine::rejects::Rejects;
 use crate::engine::timers::StageTimers;
 use crate::error::{Error, Kind, Result, Warning, with_causes};
 use crate::eval::Seed;
 use crate::plan::{OnConflict, OnError, Plan, Table, WriterChoice};
-use crate::report::{Note, Phase, Report, ReportColumn};
-use crate::schema::ddl::{quote_name, update_declaration_sql};
+use crate::report::{Note, Report, ReportColumn, TableReport};
 use crate::schema::table;
-use crate::write::direct::{Direct, Schema, Sorting};
-use crate::write::statements::Statements;
-use std::collections::BTreeSet;
-use std::fs::File;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
+
+/// For each table, by its number, the indexes of columns that take only numbers which can be given back one by one.
+pub(super) type ExactColumns = BTreeMap<usize, BTreeSet<usize>>;
 
 /// How a load is attempted, by what earlier attempts have shown.
 #[derive(Debug, Default)]
@@ -33,13 +34,16 @@ pub(super) struct Attempt {
     /// Whether types are inferred from all records, not from the first chunks.
     scan_all: bool,
     /// The columns of numeric affinity that take only numbers which can be given back one by one.
-    exact_columns: BTreeSet<usize>,
+    exact_columns: ExactColumns,
     /// How often another program has changed the database during an attempt.
     changes: usize,
 }
 
 /// How often a load starts again because another program has changed the database.
 const MAX_CHANGES: usize = 5;
+
+/// The largest number of tables for the direct path. For each table SQLite opens the database and reads the schema of all.
+const MAX_DIRECT_TABLES: usize = 100;
 
 /// A way to attempt a load again after it failed.
 #[derive(Debug)]
@@ -51,16 +55,17 @@ pub(super) enum Retry {
     UndoableStatements(Option<String>),
     /// With types that are inferred from all records.
     ScanAll,
-    /// With these columns of numeric affinity taking only numbers that can be given back one by one.
-    ExactNumbers(BTreeSet<usize>),
+    /// With these columns of numeric affinity taking only numbers that can be given back one by one: the number of the
+    /// table, and the indexes of the columns.
+    ExactNumbers(usize, BTreeSet<usize>),
     /// The same again, because another program has changed the database.
     ChangedDatabase,
 }
 
 impl Attempt {
     /// How to attempt the load again after this failure; nothing if no attempt can do better.
-    pub(super) fn retry(&self, failure: &PipelineFailure, plan: &Plan) -> Option<Retry> {
-        match failure {
+    pub(super) fn retry(&self, failure: &FillFailure, plan: &Plan) -> Option<Retry> {
+        match &failure.failure {
             PipelineFailure::TooManyToSort { .. } if plan.tuning.writer == WriterChoice::Auto => {
                 Some(Retry::Statements("the rows come in no order and are too many to be sorted".to_owned()))
             }
@@ -73,11 +78,21 @@ impl Attempt {
                 Some(Retry::UndoableStatements(reason))
             }
             PipelineFailure::TypeMismatch if !self.scan_all => Some(Retry::ScanAll),
-            PipelineFailure::MixedSpellings { columns } => Some(Retry::ExactNumbers(columns.clone())),
+            PipelineFailure::MixedSpellings { columns } => {
+                Some(Retry::ExactNumbers(failure.table, columns.clone()))
+            }
             PipelineFailure::Error(error) if matches!(error.kind(), Kind::DatabaseChanged { .. }) => {
                 (self.changes < MAX_CHANGES).then_some(Retry::ChangedDatabase)
             }
             _ => None,
+        }
+    }
+
+    /// The writer of a table.
+    fn choose_writer(&self, choice: WriterChoice, target: &Target, table: &Table) -> Result<ChosenWriter> {
+        match &self.statements_reason {
+            reason if self.keeps_journal || reason.is_some() => Ok(ChosenWriter::Statements(reason.clone())),
+            _ => choose(choice, table, target.path(), target.in_place_reason()),
         }
     }
 
@@ -90,7 +105,9 @@ impl Attempt {
                 self.keeps_journal = true;
             }
             Retry::ScanAll => self.scan_all = true,
-            Retry::ExactNumbers(mut columns) => self.exact_columns.append(&mut columns),
+            Retry::ExactNumbers(table, mut columns) => {
+                self.exact_columns.entry(table).or_default().append(&mut columns);
+            }
             Retry::ChangedDatabase => self.changes += 1,
         }
     }
@@ -124,12 +141,12 @@ impl Conductor<'_> {
     /// Attempts the load once.
     pub(super) fn attempt(
         self,
-        list: &[CsvInput],
+        inputs: &LoadInputs,
         attempt: &Attempt,
         rejects: &mut Rejects<'_>,
         started: Instant,
-    ) -> Result<Report, PipelineFailure> {
-        self.progress.set_total_bytes(total_bytes(list).unwrap_or(0));
+    ) -> Result<Report, FillFailure> {
+        self.progress.set_total_bytes(total_bytes(&inputs.list).unwrap_or(0));
         let tuning = &self.plan.tuning;
         let jobs = self.jobs();
         // Before the plan is resolved against it.
@@ -137,37 +154,30 @@ impl Conductor<'_> {
             .depends_on_schema()
             .then(|| SchemaSnapshot::read(self.database, tuning.busy_timeout))
             .transpose()?;
-        let mut resolved = self.resolve(list, jobs, attempt.scan_all)?;
-        table::make_exact(&mut resolved.plan.table, &attempt.exact_columns);
-        let ResolvedPlan { plan, notes, .. } = &resolved;
+        let resolved = self.resolve_exact(inputs, attempt.scan_all, &attempt.exact_columns)?;
         let seed = tuning.seed.map_or_else(Seed::random, Seed::fixed);
-        let inputs = Inputs::new(list, plan, &plan.table, seed)?;
-        let mut target = Target::open(
-            self.database,
-            &plan.table,
-            tuning,
-            attempt.keeps_journal,
-            schema.as_ref(),
-            self.stop.clone(),
-        )?;
+        let (mut programs, mut tables) = (Vec::new(), Vec::new());
+        for (table, ResolvedPlan { plan, .. }) in inputs.tables.iter().zip(&resolved) {
+            programs.push(Inputs::new(inputs.of_table(table), plan, &plan.table, seed)?);
+            tables.push(&plan.table);
+        }
+        let (journal, stop) = (attempt.keeps_journal, self.stop.clone());
+        let mut target = Target::open(self.database, &tables, tuning, journal, schema.as_ref(), stop)?;
         rejects.start()?;
         tracing::debug!(jobs, chunk_bytes = tuning.chunk_bytes, database = %target.path().display(), "loading");
 
         let timers = StageTimers::default();
         let pipeline = PipelineRunner { jobs, progress: self.progress, stop: self.stop, timers: &timers };
-        let choice = match &attempt.statements_reason {
-            reason if attempt.keeps_journal || reason.is_some() => {
-                Ok(ChosenWriter::Statements(reason.clone()))
-            }
-            _ => choose(tuning.writer, &plan.table, target.path(), target.in_place_reason()),
-        };
-        let replaced = target.replaced().cloned();
-        let filled = choice.map_err(PipelineFailure::from).and_then(|choice| {
-            let written = write(&mut target, &choice, pipeline, &inputs, rejects);
-            let (counts, table) = finish(&mut target, pipeline, written, rejects, plan)?;
-            Ok((counts, table, choice, target.broken_views()?))
-        });
-        let (counts, table, choice, broken_views) = match filled {
+        let are_many = programs.len() > MAX_DIRECT_TABLES && tuning.writer == WriterChoice::Auto;
+        let choose =
+            |target: &Target, table: &Table| match attempt.choose_writer(tuning.writer, target, table)? {
+                ChosenWriter::Direct if are_many => {
+                    let reason = format!("the load has more than {MAX_DIRECT_TABLES} tables");
+                    ChosenWriter::instead_of_direct(reason, tuning.writer)
+                }
+                writer => Ok(writer),
+            };
+        let filled = match fill(&mut target, pipeline, &programs, rejects, choose) {
             Ok(filled) => filled,
             Err(failure) => {
                 target.roll_back();
@@ -176,12 +186,31 @@ impl Conductor<'_> {
         };
         let committed = timers.finish.time(|| self.commit(target, rejects))?;
         let seconds = started.elapsed().as_secs_f64();
-        let mut warnings = warnings(list, &counts.oddities);
+        let mut warnings = header_warnings(&inputs.list);
+        for (table, filled) in inputs.tables.iter().zip(&filled) {
+            warnings.extend(record_warnings(inputs.of_table(table), &filled.counts.oddities));
+        }
         warnings.extend(committed.warnings.iter().cloned().map(Warning::AfterCommit));
-        let report = self.report(counts, table, choice, committed, &timers, seconds);
-        let rejects = rejects.files();
-        let notes = notes.iter().cloned().chain(Note::real_columns(&report.columns)).chain(broken_views);
-        Ok(Report { rejects, notes: notes.collect(), warnings, replaced, ..report })
+        let name = |table| inputs.of_table(table).first().map_or("", |input| &**input.name());
+        let inputs_and_notes = inputs.tables.iter().map(name).zip(&resolved);
+        let tables = filled.into_iter().zip(inputs_and_notes);
+        let tables = tables.map(|(filled, (input, resolved))| table_report(filled, &resolved.notes, input));
+        let report = self.report(tables.collect(), committed, &timers, seconds);
+        Ok(Report { rejects: rejects.files(), warnings, ..report })
+    }
+
+    /// Resolves the plans of all tables. These columns take only numbers that can be given back one by one.
+    pub(super) fn resolve_exact(
+        &self,
+        inputs: &LoadInputs,
+        scan_all: bool,
+        exact_columns: &ExactColumns,
+    ) -> Result<Vec<ResolvedPlan>> {
+        let mut resolved = self.resolve_all(inputs, self.jobs(), scan_all)?;
+        for (table, columns) in exact_columns {
+            table::make_exact(&mut resolved[*table].plan.table, columns);
+        }
+        Ok(resolved)
     }
 
     /// Whether the resolved plan depends on what the database contains.
@@ -218,138 +247,79 @@ impl Conductor<'_> {
 
     fn report(
         self,
-        counts: Counts,
-        table: Table,
-        choice: ChosenWriter,
+        tables: Vec<TableReport>,
         committed: Committed,
         timers: &StageTimers,
         seconds: f64,
     ) -> Report {
-        Report {
+        let mut report = Report {
             inputs: self.inputs.to_vec(),
             database: self.database.to_owned(),
-            columns: ReportColumn::list(&table.columns, &counts.type_feedback),
-            table: table.name,
+            table: String::new(),
+            columns: Vec::new(),
             replaced: None,
+            tables: Vec::new(),
             notes: Vec::new(),
-            writer: choice.name(),
-            writer_reason: choice.reason(),
+            writer: ChosenWriter::Direct.name(),
+            writer_reason: None,
             jobs: self.jobs(),
-            bytes: counts.bytes,
-            records: counts.records,
-            loaded: counts.loaded,
-            inserted: counts.loaded - counts.updated,
-            updated: counts.updated,
-            rejected: counts.rejected,
-            filtered: counts.filtered,
-            skipped: counts.skipped,
-            ignored: counts.ignored,
-            repairs: counts.repairs,
+            bytes: 0,
+            records: 0,
+            loaded: 0,
+            inserted: 0,
+            updated: 0,
+            rejected: 0,
+            filtered: 0,
+            skipped: 0,
+            ignored: 0,
+            repairs: Repairs::default(),
             rejects: Vec::new(),
             is_verified: self.plan.tuning.verify,
             is_upsert: self.plan.table.on_conflict == OnConflict::Update,
             is_durable: committed.is_durable,
             warnings: Vec::new(),
             seconds,
-            rows_per_second: counts.loaded as f64 / seconds,
-            megabytes_per_second: counts.bytes as f64 / 1e6 / seconds,
+            rows_per_second: 0.0,
+            megabytes_per_second: 0.0,
             stages: timers.read(),
+        };
+        for table in &tables {
+            report.add(table);
         }
-    }
-}
-
-/// Puts every row into `target`. Returns what went through, and what is left to SQLite.
-fn write(
-    target: &mut Target,
-    choice: &ChosenWriter,
-    pipeline: PipelineRunner<'_>,
-    inputs: &Inputs<'_>,
-    rejects: &mut Rejects<'_>,
-) -> Result<(Counts, Vec<String>), PipelineFailure> {
-    let Plan { table, tuning, .. } = inputs.plan;
-    let mut log = RecordLog::default();
-    match choice {
-        ChosenWriter::Direct => {
-            let (schema, file) = detach(target, table)?;
-            let sorting = Sorting { max_bytes: tuning.memory_bytes, jobs: pipeline.jobs };
-            let mut writer = Direct::new(schema, file, target.path(), sorting)?;
-            let counts = pipeline.run(inputs, &mut writer, rejects, &mut log)?;
-            Ok((counts, pipeline.finish(writer, inputs, &log)?))
+        report.rows_per_second = report.loaded as f64 / seconds;
+        report.megabytes_per_second = report.bytes as f64 / 1e6 / seconds;
+        if self.has_table_per_input() {
+            report.tables = tables;
+        } else if let Some(TableReport { table, columns, notes, replaced, .. }) = tables.into_iter().next() {
+            (report.table, report.columns, report.notes) = (table, columns, notes);
+            report.replaced = replaced;
         }
-        ChosenWriter::Statements(_) => {
-            let (connection, path) = (target.connection()?, target.path());
-            let mut writer = Statements::new(connection, path, table, tuning.batch_rows)?;
-            let counts = pipeline.run(inputs, &mut writer, rejects, &mut log)?;
-            Ok((counts, pipeline.finish(writer, inputs, &log)?))
-        }
+        report
     }
 }
 
-/// Has SQLite create the indexes and close the new database, for the direct path to fill it.
-fn detach(target: &mut Target, table: &Table) -> Result<(Schema, File)> {
-    let impossible = |reason: String| {
-        Error::from(Kind::Internal(format!("the table cannot be written as pages: {reason}")))
-    };
-    target.finish_schema(&table.indexes)?;
-    let schema = Schema::read(target.connection()?, table);
-    let schema =
-        schema.map_err(|source| Error::sqlite("read", target.path(), source))?.map_err(impossible)?;
-    Ok((schema, target.detach()?))
-}
-
-/// Completes what was `written`, and checks it as far as the plan wants. Returns what went through, and the table as it is.
-fn finish(
-    target: &mut Target,
-    pipeline: PipelineRunner<'_>,
-    written: Result<(Counts, Vec<String>), PipelineFailure>,
-    rejects: &mut Rejects<'_>,
-    plan: &Plan,
-) -> Result<(Counts, Table), PipelineFailure> {
-    let Plan { table, tuning, .. } = plan;
-    pipeline.progress.set_phase(Phase::Writing);
-    // Rejects are kept even if the load fails because of them.
-    let rejected = rejects.finish()?;
-    let (counts, mut unfinished) = written?;
-    if let Some(error) = rejects.failure(counts.loaded + counts.ignored) {
-        return Err(error.into());
-    }
-    let table = table::widen_to_real(table, &counts.type_feedback.real_columns);
-    if !counts.type_feedback.real_columns.is_empty() {
-        unfinished.insert(0, update_declaration_sql(&table));
-    }
-    unfinished.extend_from_slice(&table.final_statements);
-    if tuning.analyze {
-        unfinished.push(format!("ANALYZE main.{}", quote_name(&table.name)));
-    }
-    let Counts { records, loaded, filtered, skipped, ignored, .. } = counts;
-    if records != loaded + rejected + filtered + skipped + ignored || rejected != counts.rejected {
-        return Err(Error::from(Kind::Internal(format!("records were lost: {counts:?}"))).into());
-    }
-    if !unfinished.is_empty() || tuning.verify || tuning.vacuum {
-        pipeline
-            .timers
-            .finish
-            .time(|| target.finish_schema(&unfinished))
-            .map_err(constraint_of_unknown_row)?;
-    }
-    if tuning.verify {
-        pipeline.timers.finish.time(|| target.verify(&table, counts.loaded - counts.updated))?;
-    }
-    if pipeline.stop.load(Ordering::Relaxed) {
-        return Err(Error::from(Kind::Interrupted).into());
-    }
-    Ok((counts, table))
-}
-
-/// The failure of statements that run when all rows are there: SQLite does not tell which rows break a UNIQUE index that is
-/// created only now.
-fn constraint_of_unknown_row(error: Error) -> PipelineFailure {
-    match error.constraint_violation() {
-        Some(message) => PipelineFailure::Constraint {
-            message: message.to_owned(),
-            is_row_known: false,
-            positions: Vec::new(),
-        },
-        None => error.into(),
+/// The report on a table.
+fn table_report(filled: FilledTable, notes: &[Note], input: &str) -> TableReport {
+    let FilledTable { table, counts, writer, replaced, broken_views } = filled;
+    let columns = ReportColumn::list(&table.columns, &counts.type_feedback);
+    let notes = notes.iter().cloned().chain(Note::real_columns(&columns)).chain(broken_views);
+    TableReport {
+        input: input.to_owned(),
+        notes: notes.collect(),
+        columns,
+        table: table.name,
+        replaced,
+        writer: writer.name(),
+        writer_reason: writer.reason(),
+        bytes: counts.bytes,
+        records: counts.records,
+        loaded: counts.loaded,
+        inserted: counts.loaded - counts.updated,
+        updated: counts.updated,
+        rejected: counts.rejected,
+        filtered: counts.filtered,
+        skipped: counts.skipped,
+        ignored: counts.ignored,
+        repairs: counts.repairs,
     }
 }

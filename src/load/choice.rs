@@ -22,6 +22,18 @@ impl ChosenWriter {
         }
     }
 
+    /// Statements for this reason.
+    ///
+    /// # Errors
+    /// [`Kind::DirectUnsupported`] if the user asked for the direct path.
+    pub(crate) fn instead_of_direct(reason: impl Into<String>, choice: WriterChoice) -> Result<Self> {
+        let reason = reason.into();
+        match choice {
+            WriterChoice::Direct => Err(Kind::DirectUnsupported { reason }.into()),
+            _ => Ok(Self::Statements(Some(reason))),
+        }
+    }
+
     /// Why it is not the direct path.
     pub(crate) fn reason(self) -> Option<String> {
         match self {
@@ -44,16 +56,12 @@ pub(crate) fn choose(
     if choice == WriterChoice::Statements {
         return Ok(ChosenWriter::Statements(None));
     }
-    let statements = |reason: String| match choice {
-        WriterChoice::Direct => Err(Kind::DirectUnsupported { reason }.into()),
-        _ => Ok(ChosenWriter::Statements(Some(reason))),
-    };
     if let Some(reason) = in_place_reason {
-        return statements(reason.to_owned());
+        return ChosenWriter::instead_of_direct(reason, choice);
     }
     let failed = |source| Error::sqlite(format!("make table {:?} in", table.name), database, source);
     match Schema::check(table).map_err(failed)? {
         Ok(()) => Ok(ChosenWriter::Direct),
-        Err(reason) => statements(reason),
+        Err(reason) => ChosenWriter::instead_of_direct(reason, choice),
     }
 }

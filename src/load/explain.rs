@@ -3,7 +3,7 @@
 use super::resolve::ResolvedPlan;
 use crate::database::check_path;
 use crate::engine::inputs::Inputs;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::eval::Seed;
 use crate::load::Conductor;
 use crate::plan::{Column, Expr, SqlExpr};
@@ -14,11 +14,14 @@ impl Conductor<'_> {
     /// Reports which code would evaluate each expression. Loads nothing.
     pub(crate) fn explain(self) -> Result<Explanation> {
         check_path(self.database, self.inputs)?;
-        self.with_inputs(|list| {
-            let resolved = self.resolve(list, self.jobs(), false)?;
+        self.with_inputs(|inputs| {
+            let resolved = self.resolve_all(inputs, self.jobs(), false)?;
+            let [resolved] = resolved.as_slice() else {
+                return Err(Kind::Usage("only a load into one table can be explained".to_owned()).into());
+            };
             // Checks that all columns exist.
-            Inputs::new(list, &resolved.plan, &resolved.plan.table, Seed::fixed(0))?;
-            Ok(explanation(&resolved))
+            Inputs::new(&inputs.list, &resolved.plan, &resolved.plan.table, Seed::fixed(0))?;
+            Ok(explanation(resolved))
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Conductor;
 use super::infer::{InferTypes, Inferred};
+use super::tables::{LoadInputs, TablePlan};
 use crate::database::{existing_columns, existing_keys, existing_names, existing_sql};
 use crate::engine::inputs::{CsvInput, Inputs, header_notes};
 use crate::engine::output::PipelineFailure;
@@ -47,9 +48,36 @@ struct InputColumns<'n> {
 }
 
 impl Conductor<'_> {
+    /// Resolves the plans of all tables, as [`Conductor::resolve`] does.
+    pub(super) fn resolve_all(
+        &self,
+        inputs: &LoadInputs,
+        jobs: usize,
+        scan_all: bool,
+    ) -> Result<Vec<ResolvedPlan>> {
+        let tables = &inputs.tables;
+        let names = tables.iter().map(|table| table.plan.table.name.clone());
+        let has_indexes = self.plan.columns.as_ref().is_some_and(|options| !options.indexes.is_empty());
+        let mut taken_names: Vec<_> = names.filter(|_| has_indexes).collect();
+        if has_indexes {
+            taken_names.extend(existing_names(self.database, &taken_names, self.plan.tuning.busy_timeout)?);
+        }
+        let resolve = |table: &TablePlan| {
+            let conductor = Conductor { plan: &table.plan, ..*self };
+            conductor.resolve(inputs.of_table(table), jobs, scan_all, &mut taken_names)
+        };
+        tables.iter().map(resolve).collect()
+    }
+
     /// The plan with the columns of the inputs, if it is to have those, with the types of the columns that expressions use, and
-    /// with the NULLs that it asks for.
-    pub(super) fn resolve(&self, list: &[CsvInput], jobs: usize, scan_all: bool) -> Result<ResolvedPlan> {
+    /// with the NULLs that it asks for. The names of new indexes differ from `taken_names`, and are added to them.
+    fn resolve(
+        &self,
+        list: &[CsvInput],
+        jobs: usize,
+        scan_all: bool,
+        taken_names: &mut Vec<String>,
+    ) -> Result<ResolvedPlan> {
         let mut plan = self.plan.clone();
         let Some(first) = list.first() else {
             return Ok(ResolvedPlan {
@@ -79,7 +107,8 @@ impl Conductor<'_> {
         }
         let mut notes = header_notes(list);
         if let Some(options) = plan.columns.take() {
-            plan.table = self.table(&plan.table, &options, &inputs, existing.as_deref())?;
+            plan.table =
+                self.new_or_existing(&plan.table, &options, &inputs, existing.as_deref(), taken_names)?;
             notes.extend(inputs.text_notes(&plan.table.columns, list.len() > 1));
             plan.columns = Some(options);
         }
@@ -180,24 +209,22 @@ impl Conductor<'_> {
     }
 
     /// The table with the columns of the inputs.
-    fn table(
+    fn new_or_existing(
         &self,
         table: &Table,
         options: &HeaderColumns,
         inputs: &InputColumns<'_>,
         existing: Option<&[ExistingColumn]>,
+        taken_names: &mut Vec<String>,
     ) -> Result<Table> {
-        let timeout = self.plan.tuning.busy_timeout;
         let columns = table::columns(&inputs.names, &inputs.columns, options)?;
-        if let Some(existing) = existing {
-            let keys = existing_keys(self.database, table, timeout)?;
-            return table::match_existing(columns, options, table, existing, &keys);
+        match existing {
+            Some(existing) => {
+                let keys = existing_keys(self.database, table, self.plan.tuning.busy_timeout)?;
+                table::match_existing(columns, options, table, existing, &keys)
+            }
+            None => table::new_table(columns, options, table, taken_names),
         }
-        let names = match options.indexes.is_empty() {
-            true => Vec::new(),
-            false => existing_names(self.database, table, timeout)?,
-        };
-        table::new_table(columns, options, table, names)
     }
 }
 

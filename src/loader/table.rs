@@ -41,6 +41,14 @@ impl Loader {
         self
     }
 
+    /// Whether each input is loaded into a table of its own, named after the input ([`table_name`](crate::table_name)) instead
+    /// of the name given to [`Loader::new`]. Types, NULLs of single columns, excluded and renamed columns, keys, constraints and
+    /// indexes apply to the tables that have the columns; that no table has them is an error. Default: false.
+    pub fn table_per_input(mut self, table_per_input: bool) -> Self {
+        self.header_columns().table_per_input = table_per_input;
+        self
+    }
+
     /// Adds a column with the name of the input that a row comes from.
     pub fn file_column(mut self, name: impl Into<String>) -> Self {
         self.header_columns().input_column = Some(name.into());

@@ -17,6 +17,7 @@ pub(super) fn validate(plan: &Plan) -> Result<()> {
     check_names(plan)?;
     check_key(plan)?;
     check_types(plan)?;
+    check_table_per_input(plan)?;
     let problem = if let Some(problem) = dialect_problem(dialect) {
         problem
     } else if let Some(problem) = notation_problem(plan.notation) {
@@ -41,18 +42,22 @@ pub(super) fn validate(plan: &Plan) -> Result<()> {
     Err(Kind::Usage(problem.to_owned()).into())
 }
 
-/// Checks the names of the table and its columns, except for those that come from a header.
+/// Checks the names of the table and its columns, except for those that come from a header or an input.
 fn check_names(Plan { table, columns, .. }: &Plan) -> Result<()> {
     let new_names = columns.iter().flat_map(|columns| {
         let renamed = columns.renamed.iter().map(|(_, new)| new);
         renamed.chain(&columns.auto_id).chain(&columns.input_column)
     });
     let has_empty = new_names.clone().any(String::is_empty);
+    let has_own_name = !columns.as_ref().is_some_and(|columns| columns.table_per_input);
+    let table_name = Some(&table.name).filter(|_| has_own_name);
     let columns = table.columns.iter().map(|column| &column.name);
-    let mut names = std::iter::once(&table.name).chain(columns).chain(new_names);
-    if table.name.is_empty() {
+    let mut names = table_name.into_iter().chain(columns).chain(new_names);
+    let is_reserved =
+        |name: &String| name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_"));
+    if table_name.is_some_and(String::is_empty) {
         Err(PlanError::NoTableName.into())
-    } else if table.name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_")) {
+    } else if table_name.is_some_and(is_reserved) {
         Err(PlanError::ReservedTableName { table: table.name.clone() }.into())
     } else if has_empty {
         Err(Kind::Usage("a column needs a name".to_owned()).into())
@@ -85,6 +90,17 @@ fn check_types(Plan { table, input_types, .. }: &Plan) -> Result<()> {
         if table.is_strict && !is_strict_type(&declared) {
             return Err(PlanError::NotStrictType { column, declared }.into());
         }
+    }
+    Ok(())
+}
+
+/// Checks that a plan with a table for each input has no settings that describe one table.
+fn check_table_per_input(Plan { columns, conditions, .. }: &Plan) -> Result<()> {
+    let Some(options) = columns.as_ref().filter(|options| options.table_per_input) else { return Ok(()) };
+    let HeaderColumns { union_by_name, selected, select_list, .. } = options;
+    if *union_by_name || !(selected.is_empty() && select_list.is_empty() && conditions.is_empty()) {
+        let problem = "a load with a table for each input takes all columns and all records of each";
+        return Err(Kind::Usage(problem.to_owned()).into());
     }
     Ok(())
 }

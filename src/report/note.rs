@@ -28,6 +28,18 @@ pub enum Note {
         /// The path of the file.
         file: Arc<str>,
     },
+    /// An input is empty, so it has no table of its own.
+    EmptyInput {
+        /// The input.
+        input: Arc<str>,
+    },
+    /// The table of an input has another name than the input suggests, because that name is in use or reserved.
+    TableName {
+        /// The input.
+        input: Arc<str>,
+        /// The name of its table.
+        table: String,
+    },
     /// Invalid UTF-8 in the header was replaced with U+FFFD.
     HeaderUtf8Replaced,
     /// The delimiter was detected in the first records.
@@ -111,6 +123,13 @@ impl fmt::Display for Note {
             }
             Self::TrailingGarbage { file } => {
                 write!(f, "{file}: ignored what follows the compressed data, which is not gzip")
+            }
+            Self::EmptyInput { input } => write!(f, "{input} is empty and has no table"),
+            Self::TableName { input, table } => {
+                write!(
+                    f,
+                    "{input}: its table is named {table:?}, since the name of the file is in use or reserved"
+                )
             }
             Self::HeaderUtf8Replaced => f.write_str("invalid UTF-8 in the header was replaced with U+FFFD"),
             Self::DetectedDelimiter(delimiter) => {

@@ -6,7 +6,7 @@ use super::{Explanation, Note, Replaced, grouped, grouped_count};
 use crate::error::{Error, Printable, Warning, printable_line};
 use crate::plan::{Dialect, Escapes};
 use serde::Serialize;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -30,6 +30,8 @@ pub(crate) struct PreviewReport<'p> {
     writer_reason: Option<&'p str>,
     estimated_bytes: Option<u64>,
     free_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    other_tables: Vec<PreviewReport<'p>>,
 }
 
 /// The number of inputs to list.
@@ -81,6 +83,8 @@ pub struct Preview {
     pub writer_reason: Option<String>,
     /// An estimate of the bytes that the rows would take in the database; `None` if the size of an input is unknown.
     pub estimated_bytes: Option<u64>,
+    /// The other tables, if each input has a table of its own.
+    pub other_tables: Vec<Preview>,
     /// The free space in bytes on the file system of the database; `None` if it is unknown.
     pub free_bytes: Option<u64>,
 }
@@ -95,26 +99,52 @@ impl Preview {
         phrase_warning: impl Fn(&Warning) -> String,
     ) -> String {
         let mut text = String::new();
-        let remarks = remarks(&self.warnings, &self.notes, phrase_note, phrase_warning);
+        let of_table = |table: &Self| remarks(&table.warnings, &table.notes, &phrase_note, &phrase_warning);
+        let remarks: Vec<_> = self.tables().map(of_table).collect();
         // Writing to a String cannot fail.
         let printable = &mut Printable::new(&mut text);
-        let _ = self.write_plan(printable, &remarks).and_then(|()| self.write_outcome(printable));
+        let tables = self.tables().enumerate();
+        let _ = tables.zip(&remarks).try_for_each(|((number, table), remarks)| {
+            printable.write_str(if number == 0 { "" } else { "\n" })?;
+            table.write_plan(printable, remarks)?;
+            table.write_outcome(printable)
+        });
+        text += "nothing was changed, and no rejects were written";
         text
+    }
+
+    /// This preview and those of the other tables.
+    fn tables(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.other_tables)
+    }
+
+    /// The error with which the load would end because of the rejected records of any table.
+    #[must_use]
+    pub fn load_failure(&self) -> Option<&Error> {
+        self.tables().find_map(|table| table.failure.as_deref())
     }
 
     /// The exit code of the load that this is a preview of, as far as the tried records show: 0, 1, or 3 if records would be
     /// rejected.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        match &self.failure {
+        match self.load_failure() {
             Some(error) => error.exit_code(),
-            None if self.rejected > 0 => 3,
+            None if self.tables().any(|table| table.rejected > 0) => 3,
             None => 0,
         }
     }
 
     pub(crate) fn outcome(&self) -> Outcome<'_, PreviewReport<'_>> {
-        let report = PreviewReport {
+        let report = self.report();
+        match self.load_failure() {
+            Some(error) => Outcome::failure(error, report),
+            None => Outcome::success("checked", self.exit_code(), report),
+        }
+    }
+
+    fn report(&self) -> PreviewReport<'_> {
+        PreviewReport {
             is_preview: true,
             inputs: self.inputs.iter().map(|(name, _)| name.as_str()).collect(),
             database: self.database.display().to_string(),
@@ -132,10 +162,7 @@ impl Preview {
             writer_reason: self.writer_reason.as_deref(),
             estimated_bytes: self.estimated_bytes,
             free_bytes: self.free_bytes,
-        };
-        match &self.failure {
-            Some(error) => Outcome::failure(error, report),
-            None => Outcome::success("checked", self.exit_code(), report),
+            other_tables: self.other_tables.iter().map(Self::report).collect(),
         }
     }
 
@@ -191,8 +218,7 @@ impl Preview {
         let free = self.free_bytes.map_or(String::new(), |bytes| format!("; {} are free", size(bytes)));
         let is_short = self.estimated_bytes > self.free_bytes && self.free_bytes.is_some();
         let warning = if is_short { ", which is not enough" } else { "" };
-        writeln!(text, "the rows take {needed}{free}{warning}")?;
-        write!(text, "nothing was changed, and no rejects were written")
+        writeln!(text, "the rows take {needed}{free}{warning}")
     }
 }
 

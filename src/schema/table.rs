@@ -197,7 +197,7 @@ pub(crate) fn columns(
 }
 
 /// Completes a new `table` with `columns` and the keys, constraints and indexes of `options`. The names of the indexes
-/// differ from `existing_names`, the names of the objects in the database.
+/// differ from `taken_names`, and are added to them.
 ///
 /// # Errors
 /// [`Kind::NoSuchColumn`] if an option names a column that is not in `columns`; [`PlanError::DuplicateColumn`];
@@ -206,7 +206,7 @@ pub(crate) fn new_table(
     mut columns: Vec<Column>,
     options: &HeaderColumns,
     table: &Table,
-    existing_names: Vec<String>,
+    taken_names: &mut Vec<String>,
 ) -> Result<Table> {
     if let Some(name) = &options.auto_id {
         columns.insert(0, Column::new(name, "INTEGER PRIMARY KEY", Expr::Null));
@@ -249,12 +249,11 @@ pub(crate) fn new_table(
             *on_mismatch = OnMismatch::Widen;
         }
     }
-    let mut index_names = existing_names;
     for columns in &options.indexes {
         let columns = resolve(ColumnUse::Index, columns)?;
-        index_names.push(format!("idx_{}_{}", table.name, columns.join("_")));
-        let (unique_names, _) = unique_names(&index_names);
-        let (name, on) = (quote_name(&unique_names[index_names.len() - 1]), quote_name(&table.name));
+        taken_names.push(format!("idx_{}_{}", table.name, columns.join("_")));
+        *taken_names = unique_names(taken_names).0;
+        let (name, on) = (quote_name(&taken_names[taken_names.len() - 1]), quote_name(&table.name));
         table.indexes.push(format!("CREATE INDEX {name} ON {on} ({})", quote_names(&columns)));
     }
     Ok(table)

@@ -128,6 +128,32 @@ fn text_of(value: &rusqlite::types::Value) -> String {
 }
 
 #[test]
+fn an_archive_is_a_table_per_member() {
+    let feed = [
+        ("stops.txt", "stop_id,name\n1,Main\n"),
+        ("feed/routes.txt", "route_id\nR1\n"),
+        ("feed/stops.txt", "x\n1.5\n"),
+    ];
+    for (name, archive) in archives(&feed) {
+        let dir = TestDir::new();
+        dir.write(name, archive);
+        let outcome =
+            dir.run(&["load", "--table-per-input", name, "out.db", "--file-column", "f"]).expect_code(0);
+        let database = dir.open("out.db");
+        let sql = "SELECT name || sql FROM sqlite_schema ORDER BY name";
+        let expected = [
+            "routesCREATE TABLE \"routes\" (\"route_id\" TEXT, \"f\" TEXT)",
+            "stopsCREATE TABLE \"stops\" (\"stop_id\" INTEGER, \"name\" TEXT, \"f\" TEXT)",
+            "stops_2CREATE TABLE \"stops_2\" (\"x\" REAL, \"f\" TEXT)",
+        ];
+        assert_eq!(rows_of(&database, sql), expected.map(|sql| [text(sql)]));
+        assert_eq!(rows_of(&database, "SELECT f FROM stops_2"), [[text(&format!("{name}//feed/stops.txt"))]]);
+        let line = format!("stops_2 from {name}//feed/stops.txt: read 1 record: 1 loaded, 0 rejected");
+        assert!(outcome.stderr.contains(&line), "{outcome:?}");
+    }
+}
+
+#[test]
 fn archives_arrive_through_pipes() {
     for (name, archive) in archives(&FILES) {
         let dir = TestDir::new();

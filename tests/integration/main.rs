@@ -45,6 +45,7 @@ mod select_options;
 mod signals;
 mod sql_pipelines;
 mod streams;
+mod table_per_input;
 mod target_database;
 mod terminal;
 mod twins;
