@@ -100,7 +100,10 @@ impl Expected {
         }
         match on_error {
             _ if !is_unclosed => {}
-            OnError::Skip => expected.rejected += 1,
+            OnError::Skip => {
+                expected.rejected += 1;
+                first_rejected = if expected.rejected == 1 { records.len() as u64 } else { first_rejected };
+            }
             _ => _ = expected.error.get_or_insert(("unclosed quote", records.len() as u64)),
         }
         if expected.rows.is_empty() && expected.rejected > 0 {
