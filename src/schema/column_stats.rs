@@ -171,6 +171,10 @@ impl ColumnStats {
     /// Adds a REAL that is spelled like this.
     #[inline]
     fn add_real(&mut self, spelling: &Spellings, example: impl Fn() -> Example) {
+        // Further whole numbers show nothing new.
+        if self.first_whole.is_some() && *spelling == Spellings::WHOLE {
+            return;
+        }
         self.spellings.merge(spelling);
         let decimals = spelling.min_decimals;
         let with_decimals = || (example(), decimals);
