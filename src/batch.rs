@@ -75,7 +75,7 @@ pub struct Oddities([OddityCount; Oddity::ALL.len()]);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct OddityCount {
     count: u64,
-    /// The line of the first one, counted from 1; 0 if there is none.
+    /// Line of the first such record, counted from 1; 0 if there are no such records.
     first_line: u64,
 }
 

@@ -7,7 +7,9 @@ pub(crate) mod notation;
 pub(crate) mod numbers;
 mod spellings;
 
-pub(crate) use affinity::{ColumnAffinity, is_strict_type, is_type_name, type_of_declared};
+pub(crate) use affinity::{
+    COLUMN_CONSTRAINTS, ColumnAffinity, is_strict_type, is_type_name, type_of_declared,
+};
 pub(crate) use math_functions::register_math_functions;
 pub(crate) use not_a_number::{NotANumber, is_like_number, type_problem};
 pub use spellings::RealFormat;

@@ -39,7 +39,7 @@ pub(super) fn is_smart() -> bool {
 /// The load that signals may interrupt.
 static LOAD: OnceLock<InterruptibleLoad> = OnceLock::new();
 
-/// The progress of a load, and what is to be done before a signal ends the program at once.
+/// Progress of a load, and the action to take before a signal ends the program at once.
 struct InterruptibleLoad {
     progress: Arc<Progress>,
     before_exit: Box<dyn Fn() + Send + Sync>,

@@ -57,7 +57,7 @@ impl BlockDecoder {
         Ok(())
     }
 
-    /// The next block, decompressed; `None` if there is none.
+    /// Decompresses the next block; `None` at the end.
     pub(super) fn pop(&mut self) -> Option<Decoded> {
         let decoded = self.pending.pop_front()?.recv();
         Some(decoded.unwrap_or_else(|_| Err(io::Error::other("a thread ended early"))))

@@ -65,7 +65,7 @@ impl Gunzip {
         Ok(())
     }
 
-    /// Starts the member that follows, which is not a block. False if there is none.
+    /// Starts the next member, which is not a block. Returns false at the end of the file.
     fn start_member(&mut self) -> io::Result<bool> {
         let Some(mut from) = self.from.take() else { return Ok(false) };
         let head = std::mem::take(&mut self.head);

@@ -72,7 +72,7 @@ impl Loader {
         self
     }
 
-    /// The names of the columns of inputs without a header; there is none then. Default: named by the header.
+    /// Names the columns of inputs, which then have no header. Default: the header names them.
     pub fn column_names<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.plan.column_names.extend(names.into_iter().map(Into::into));
         self.plan.input_options.header_rows = 0;

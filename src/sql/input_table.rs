@@ -4,23 +4,10 @@ use super::memory_database::{DeclaredColumn, MemoryDatabase, StatementError};
 use super::script::Fragment;
 use super::select::INPUT;
 use crate::error::Result;
+use crate::types::COLUMN_CONSTRAINTS;
 
-/// The words that begin a constraint, or an option of a table.
-const CONSTRAINTS: [&str; 13] = [
-    "CONSTRAINT",
-    "PRIMARY",
-    "NOT",
-    "NULL",
-    "UNIQUE",
-    "CHECK",
-    "DEFAULT",
-    "COLLATE",
-    "REFERENCES",
-    "FOREIGN",
-    "GENERATED",
-    "STRICT",
-    "WITHOUT",
-];
+/// The words that begin a constraint or an option of a table.
+const TABLE_OPTIONS: [&str; 3] = ["FOREIGN", "STRICT", "WITHOUT"];
 
 /// The columns with a type in `statement`, which `database` has run, and their types. Drops the table.
 ///
@@ -31,7 +18,8 @@ pub(super) fn declared_types(
     database: &MemoryDatabase,
 ) -> Result<Vec<(String, String)>> {
     let error = |StatementError { message, offset }| statement.error_at_offset(offset, message);
-    if let Some(span) = CONSTRAINTS.iter().find_map(|word| statement.find_token(word)) {
+    let mut words = COLUMN_CONSTRAINTS.iter().chain(&TABLE_OPTIONS);
+    if let Some(span) = words.find_map(|word| statement.find_token(word)) {
         let reason = "CREATE TABLE input declares only the names and types of columns";
         return Err(statement.error_at(span, reason));
     }

@@ -169,7 +169,7 @@ impl<'s> Fragment<'s> {
     }
 
     /// The ON CONFLICT clause at the end of an INSERT: its text without WHERE, the condition of its WHERE, and its position.
-    /// `None` if there is none, or several.
+    /// Returns `None` unless there is exactly one.
     pub(super) fn conflict_clause(self) -> Option<(String, Option<String>, Span)> {
         let is_word = |token: &TokenWithSpan, word: &str| match &token.token {
             Token::Word(found) => found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word),

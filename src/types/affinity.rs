@@ -56,22 +56,23 @@ pub(crate) fn type_of_declared(declared: &str, is_strict: bool) -> Type {
     }
 }
 
+/// The words that begin a constraint of a column.
+pub(crate) const COLUMN_CONSTRAINTS: [&str; 11] = [
+    "CONSTRAINT",
+    "PRIMARY",
+    "NOT",
+    "NULL",
+    "UNIQUE",
+    "CHECK",
+    "DEFAULT",
+    "COLLATE",
+    "REFERENCES",
+    "GENERATED",
+    "AS",
+];
+
 /// True for a type name as SQLite's grammar has it: words, then up to two numbers in parentheses.
 pub(crate) fn is_type_name(declared: &str) -> bool {
-    /// The words that begin a constraint of a column.
-    const CONSTRAINTS: [&str; 11] = [
-        "CONSTRAINT",
-        "PRIMARY",
-        "NOT",
-        "NULL",
-        "UNIQUE",
-        "CHECK",
-        "DEFAULT",
-        "COLLATE",
-        "REFERENCES",
-        "GENERATED",
-        "AS",
-    ];
     let (words, numbers) = match declared.trim_end().strip_suffix(')') {
         Some(open) => match open.split_once('(') {
             Some((words, numbers)) => (words, Some(numbers)),
@@ -82,7 +83,7 @@ pub(crate) fn is_type_name(declared: &str) -> bool {
     let is_word = |word: &str| {
         !word.starts_with(|first: char| first.is_ascii_digit())
             && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-            && CONSTRAINTS.iter().all(|keyword| !keyword.eq_ignore_ascii_case(word))
+            && COLUMN_CONSTRAINTS.iter().all(|keyword| !keyword.eq_ignore_ascii_case(word))
     };
     let is_number = |number: &str| {
         let digits = number.trim().trim_start_matches(['+', '-']);

@@ -144,7 +144,7 @@ struct Decimal<'t> {
     whole: &'t [u8],
     /// The digits after the point.
     fraction: &'t [u8],
-    /// The exponent with its letter; empty if there is none.
+    /// Exponent with its letter; empty for a number without an exponent.
     exponent: &'t [u8],
 }
 

@@ -110,7 +110,7 @@ impl Spellings {
         self.has_exponent |= other.has_exponent;
     }
 
-    /// The format that gives back all texts, the simplest if there are several; `None` if there is none.
+    /// Simplest format that gives back all texts; `None` if no format does.
     pub(crate) fn format(&self) -> Option<RealFormat> {
         match self {
             Self { has_exponent: true, has_trailing_zero, .. } => {

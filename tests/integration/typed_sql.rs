@@ -173,6 +173,7 @@ fn a_declaration_of_input_types_has_only_names_and_types() {
         ("CREATE TABLE input (a INTEGER PRIMARY KEY)", only),
         ("CREATE TABLE input (a TEXT CHECK (a > 1))", only),
         ("CREATE TABLE input (a TEXT, UNIQUE (a))", only),
+        ("CREATE TABLE input (a TEXT, b INTEGER AS (1))", only),
         ("CREATE TABLE input (a TEXT) STRICT", only),
         ("CREATE TABLE input (a TEXT); CREATE TABLE input (a TEXT)", "only one CREATE TABLE input"),
         ("CREATE TABLE t (a); CREATE TABLE input (a TEXT)", "a pipeline has only one CREATE TABLE"),

@@ -32,7 +32,7 @@ pub(crate) struct Header {
     pub(crate) names: Vec<String>,
     /// The number of columns of this input; 0 if it is empty.
     pub(crate) width: usize,
-    /// The first record of the header; empty if there is no header.
+    /// First record of the header; empty for an input without a header.
     pub(crate) first: Vec<u8>,
     /// True if the first record of the input ends with a CR that no LF follows.
     pub(crate) ends_with_cr: bool,

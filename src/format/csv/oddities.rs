@@ -15,7 +15,7 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 #[derive(Debug)]
 pub(super) struct OddityFinder {
     dialect: Dialect,
-    /// The first record of the header; empty if there is none.
+    /// First record of the header; empty for an input without a header.
     header: Vec<u8>,
     /// True if a CR that no LF follows is not the line end of this input.
     is_cr_odd: bool,

@@ -101,7 +101,7 @@ impl Cells {
         Self { used: bytes.len(), buffer: bytes, lengths, ..Self::default() }
     }
 
-    /// The bytes of all cells for keeping. They are copied, unless they are so many that the buffer is not reused.
+    /// Bytes of all cells, to be kept. Copies them, unless they are so many that the buffer would not be reused.
     pub(super) fn keep_bytes(&mut self) -> Vec<u8> {
         if self.buffer.len() <= MAX_KEPT_BYTES {
             return self.bytes().to_vec();
