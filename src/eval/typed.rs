@@ -66,9 +66,10 @@ pub(super) fn parse_typed<'a>(
 fn parse_integers<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<(Values<'a>, bool)> {
     let mut has_long_integer = false;
     let integer = |span: &Span| {
-        let is_canonical =
-            |short: &i64| *short == 0 && span.len() == 1 || texts.bytes[span.start as usize] != b'0';
-        let short = short_integer(texts.bytes, *span).filter(is_canonical);
+        let short = eight_bytes(texts.bytes, *span).and_then(|(eight, trailing_bits)| {
+            let has_leading_zero = eight as u8 == b'0' && span.len() > 1;
+            if has_leading_zero { None } else { parse_eight_digits((eight ^ ZEROS) << trailing_bits) }
+        });
         short.or_else(|| {
             let integer = numbers::integer(span.slice(texts.bytes))?;
             has_long_integer |= !numbers::is_exact_real(integer);
@@ -217,11 +218,14 @@ pub(super) fn integers<'a>(
 
 /// Collects the items; `None` if an item is `None`.
 #[inline]
-fn collect_all<T>(items: impl ExactSizeIterator<Item = Option<T>>, arena: &Arena) -> Option<&[T]> {
-    let count = items.len();
-    let mut collected = arena.vec(count);
-    collected.extend(items.map_while(|item| item));
-    (collected.len() == count).then(|| collected.into_bump_slice() as &[T])
+fn collect_all<T: Default>(items: impl ExactSizeIterator<Item = Option<T>>, arena: &Arena) -> Option<&[T]> {
+    let mut is_complete = true;
+    let item = |item: Option<T>| {
+        is_complete &= item.is_some();
+        item.unwrap_or_default()
+    };
+    let collected = arena.list(items.map(item));
+    is_complete.then_some(collected)
 }
 
 /// Applies [`try_integer`] to a column.

@@ -87,7 +87,7 @@ impl Encoder for InferEncoder {
 
     fn encode(&mut self, rows: &Rows<'_>, columns: &mut Vec<ColumnStats>) {
         let first_record = rows.chunk.first_load_record();
-        let notation = self.notation;
+        let notation = Some(self.notation).filter(|notation| *notation != Notation::default());
         let mut number = Vec::new();
         columns.clear();
         columns.extend(rows.columns.iter().zip(&*self.first_non_numbers).map(
@@ -99,9 +99,8 @@ impl Encoder for InferEncoder {
                 for row in 0..rows.len {
                     if let Value::Text(text) = values.get(row) {
                         number.clear();
-                        match notation != Notation::default()
-                            && push_sql_text(text, (notation, false), &mut number)
-                        {
+                        let is_number = |notation| push_sql_text(text, (notation, false), &mut number);
+                        match notation.is_some_and(is_number) {
                             true => stats.add_value_of(text, &number, row),
                             false => stats.add_value(text, row),
                         }

@@ -171,8 +171,8 @@ impl ColumnStats {
     /// Adds a REAL that is spelled like this.
     #[inline]
     fn add_real(&mut self, spelling: &Spellings, example: impl Fn() -> Example) {
-        // Further whole numbers show nothing new.
-        if self.first_whole.is_some() && *spelling == Spellings::WHOLE {
+        // Then it is not the first value of any kind, and its number of decimals is not new either.
+        if self.spellings.includes(spelling) {
             return;
         }
         self.spellings.merge(spelling);

@@ -27,15 +27,25 @@ const MAX_SHORTEST_DIGITS: usize = 17;
 #[inline]
 pub(crate) fn integer(text: &[u8]) -> Option<i64> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
-    if !is_canonical_whole(digits) || text == b"-0" {
+    let is_negative = digits.len() < text.len();
+    let has_leading_zero = digits.first() == Some(&b'0') && (digits.len() > 1 || is_negative);
+    if digits.is_empty() || has_leading_zero {
         return None;
     }
     // Up to 18 digits always fit.
-    if digits.len() <= 18 {
-        let magnitude = digits.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
-        return Some(if digits.len() == text.len() { magnitude } else { -magnitude });
+    if digits.len() > 18 {
+        let is_whole = digits.iter().all(u8::is_ascii_digit);
+        return std::str::from_utf8(text).ok().filter(|_| is_whole)?.parse().ok();
     }
-    std::str::from_utf8(text).ok()?.parse().ok()
+    let mut magnitude = 0;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        magnitude = magnitude * 10 + i64::from(digit);
+    }
+    Some(if is_negative { -magnitude } else { magnitude })
 }
 
 /// The powers of ten that a 64-bit float represents exactly.

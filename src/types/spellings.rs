@@ -99,6 +99,17 @@ impl Spellings {
         self.min_decimals == u32::MAX
     }
 
+    /// True if the texts of `other` add nothing: merging them changes nothing.
+    #[inline]
+    pub(crate) fn includes(&self, other: &Self) -> bool {
+        self.min_decimals <= other.min_decimals
+            && self.max_decimals >= other.max_decimals
+            && self.has_whole >= other.has_whole
+            && self.has_point_zero >= other.has_point_zero
+            && self.has_trailing_zero >= other.has_trailing_zero
+            && self.has_exponent >= other.has_exponent
+    }
+
     /// Adds the texts of `other`.
     #[inline]
     pub(crate) fn merge(&mut self, other: &Self) {

@@ -255,10 +255,9 @@ impl Decoder {
             && !self.has_irregular_record(chunk)
         {
             self.numbers.extend(0..rectangle.records as u32);
-            let mut records = self.fields.chunks_exact(self.width);
             if rectangle.may_have_text_after_quote
                 || rectangle.has_cr && self.odd_records.is_cr_odd()
-                || records.any(|fields| self.odd_records.is_odd(chunk.bytes, fields))
+                || self.odd_records.is_any_odd(chunk.bytes, &self.fields, self.width)
             {
                 self.count_oddities(chunk);
             }

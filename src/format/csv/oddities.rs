@@ -37,8 +37,20 @@ impl OddityFinder {
     /// order mark.
     #[inline]
     pub(super) fn is_odd(&self, chunk: &[u8], fields: &[Span]) -> bool {
-        let first = chunk.get(fields[0].start as usize);
-        first.is_some_and(|first| self.odd_starts[usize::from(*first)]) && self.find(chunk, fields).is_some()
+        self.has_odd_start(chunk, fields[0]) && self.find(chunk, fields).is_some()
+    }
+
+    /// True if one of the records with `width` fields looks wrong as a whole.
+    pub(super) fn is_any_odd(&self, chunk: &[u8], fields: &[Span], width: usize) -> bool {
+        let mut first_fields = fields.iter().step_by(width);
+        first_fields.any(|first| self.has_odd_start(chunk, *first))
+            && fields.chunks_exact(width).any(|fields| self.is_odd(chunk, fields))
+    }
+
+    #[inline]
+    fn has_odd_start(&self, chunk: &[u8], first_field: Span) -> bool {
+        let first = chunk.get(first_field.start as usize);
+        first.is_some_and(|first| self.odd_starts[usize::from(*first)])
     }
 
     fn find(&self, chunk: &[u8], fields: &[Span]) -> Option<Oddity> {

@@ -162,6 +162,7 @@ pub fn parse_rectangular(
     }
     let fields_before = fields.len();
     let rectangle = match Scanner::new(dialect) {
+        Scanner::Quoteless(scanner) => parse_rectangular_with(scanner, chunk, width, fields),
         Scanner::Plain(scanner) => parse_rectangular_with(scanner, chunk, width, fields),
         Scanner::General(scanner) => parse_rectangular_with(scanner, chunk, width, fields),
     }?;

@@ -224,6 +224,7 @@ impl<'a> Split<'a> {
     /// not there.
     fn find_cut(&self) -> Option<Result<(usize, ScannedPart), (ScannedPart, Error)>> {
         match Scanner::new(self.dialect) {
+            Scanner::Quoteless(scanner) => self.find_cut_with(scanner),
             Scanner::Plain(scanner) => self.find_cut_with(scanner),
             Scanner::General(scanner) => self.find_cut_with(scanner),
         }
