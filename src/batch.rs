@@ -141,6 +141,11 @@ impl TypeFeedback {
         self.spellings.get(column).filter(|spellings| !spellings.is_empty())?.format()
     }
 
+    /// The format of a column of numeric affinity, if it has values that are not whole.
+    pub(crate) fn numeric_format(&self, column: usize) -> Option<RealFormat> {
+        self.numeric_spellings.get(column).filter(|spellings| !spellings.is_whole())?.format()
+    }
+
     /// Adds spellings of numbers in `column`.
     pub(crate) fn add_spellings(&mut self, column: usize, is_numeric_affinity: bool, other: &Spellings) {
         let all = if is_numeric_affinity { &mut self.numeric_spellings } else { &mut self.spellings };

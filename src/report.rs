@@ -191,7 +191,8 @@ pub struct ReportColumn {
     pub name: String,
     /// Its declaration.
     pub declaration: String,
-    /// If its type was inferred to be REAL, the format that gives back its texts, such as `fixed(2)`.
+    /// If its type was inferred to be REAL, or it has numeric affinity and a value with a fraction, the format that gives back
+    /// its texts, such as `fixed(2)`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<RealFormat>,
 }
@@ -200,7 +201,10 @@ impl ReportColumn {
     /// The columns of a loaded table, of whose values `feedback` is known.
     pub(crate) fn list(columns: &[Column], feedback: &TypeFeedback) -> Vec<Self> {
         let column = |(index, Column { name, declaration, .. }): (usize, &Column)| {
-            let format = feedback.format(index).filter(|_| declaration.starts_with("REAL"));
+            let format = match declaration.starts_with("REAL") {
+                true => feedback.format(index),
+                false => feedback.numeric_format(index),
+            };
             Self { name: name.clone(), declaration: declaration.clone(), format }
         };
         columns.iter().enumerate().map(column).collect()

@@ -8,7 +8,7 @@ pub(crate) mod numbers;
 mod spellings;
 
 pub(crate) use affinity::{
-    COLUMN_CONSTRAINTS, ColumnAffinity, is_strict_type, is_type_name, type_of_declared,
+    COLUMN_CONSTRAINTS, ColumnAffinity, integral, is_strict_type, is_type_name, type_of_declared,
 };
 pub(crate) use math_functions::register_math_functions;
 pub(crate) use not_a_number::{NotANumber, is_like_number, type_problem};

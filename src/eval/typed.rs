@@ -3,7 +3,7 @@
 use crate::batch::{Arena, Span, Strings, Value, Values};
 use crate::eval::functions::try_integer;
 use crate::plan::{OnMismatch, Type};
-use crate::types::{RealFormat, Spellings, is_like_number, numbers};
+use crate::types::{RealFormat, Spellings, integral, is_like_number, numbers};
 
 /// What the values of a column tell about its type.
 pub(super) enum Mismatch<'a> {
@@ -164,12 +164,16 @@ fn parse<'a>(
     let real = || numbers::real(text).map(|real| (Value::Real(real.value), real.spelling));
     // A column of numeric affinity stores `1e-05` as a number too, but shows it as another text.
     let plain_real = || real().filter(|(_, spelling)| !spelling.has_exponent);
+    let stored = |(value, spelling)| match value {
+        Value::Real(real) => (integral(real).map_or(value, Value::Integer), spelling),
+        other => (other, spelling),
+    };
     match to {
-        Type::NumericAffinity => integer().or_else(plain_real),
+        Type::NumericAffinity => integer().or_else(plain_real).map(stored),
         Type::ExactNumeric => {
             let is_exact = |spelling: Spellings| spelling.format() == Some(RealFormat::Shortest);
             let exact = integer().or_else(|| plain_real().filter(|(_, spelling)| is_exact(*spelling)));
-            exact.map(|(value, _)| unspelled(value))
+            exact.map(stored).map(|(value, _)| unspelled(value))
         }
         Type::Integer if otherwise == OnMismatch::Widen => integer().or_else(real),
         Type::Integer => integer().map(|(value, _)| unspelled(value)),

@@ -14,9 +14,8 @@ use crate::engine::rejects::Rejects;
 use crate::engine::timers::StageTimers;
 use crate::error::{Error, Kind, Result, Warning, with_causes};
 use crate::eval::Seed;
-use crate::plan::{OnConflict, OnError, Plan, Table, WriterChoice};
+use crate::plan::{Expr, OnConflict, OnError, Plan, Table, Type, WriterChoice};
 use crate::report::{Note, Report, ReportColumn, TableReport};
-use crate::schema::table;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -208,7 +207,7 @@ impl Conductor<'_> {
     ) -> Result<Vec<ResolvedPlan>> {
         let mut resolved = self.resolve_all(inputs, self.jobs(), scan_all)?;
         for (table, columns) in exact_columns {
-            table::make_exact(&mut resolved[*table].plan.table, columns);
+            make_exact(&mut resolved[*table].plan, columns);
         }
         Ok(resolved)
     }
@@ -298,11 +297,29 @@ impl Conductor<'_> {
     }
 }
 
+/// Lets these values of numeric affinity take only numbers that can be given back one by one. The columns of the table come
+/// first, then the checks.
+fn make_exact(plan: &mut Plan, columns: &BTreeSet<usize>) {
+    let values = plan.table.columns.iter().map(|column| &column.value).chain(&plan.checks);
+    let mixed = values.enumerate().filter(|(at, _)| columns.contains(at)).map(|(_, value)| value.clone());
+    let mixed: Vec<_> = mixed.collect();
+    let exact = |value: Expr| match value {
+        Expr::Typed { expr, on_mismatch, .. } if mixed.contains(&value) => {
+            Expr::Typed { expr, to: Type::ExactNumeric, on_mismatch }
+        }
+        other => other,
+    };
+    let values = plan.table.columns.iter_mut().map(|column| &mut column.value);
+    for value in values.chain(&mut plan.conditions).chain(&mut plan.checks) {
+        *value = std::mem::replace(value, Expr::Null).map_all(&exact);
+    }
+}
+
 /// The report on a table.
 fn table_report(filled: FilledTable, notes: &[Note], input: &str) -> TableReport {
     let FilledTable { table, counts, writer, replaced, broken_views } = filled;
     let columns = ReportColumn::list(&table.columns, &counts.type_feedback);
-    let notes = notes.iter().cloned().chain(Note::real_columns(&columns)).chain(broken_views);
+    let notes = notes.iter().cloned().chain(Note::number_formats(&columns)).chain(broken_views);
     TableReport {
         input: input.to_owned(),
         notes: notes.collect(),

@@ -122,7 +122,7 @@ impl Conductor<'_> {
             inputs: list.iter().map(|source| (source.name().to_string(), source.header.dialect)).collect(),
             database: self.database.to_owned(),
             table: table.name.clone(),
-            notes: resolved.notes.iter().cloned().chain(Note::real_columns(&columns)).collect(),
+            notes: resolved.notes.iter().cloned().chain(Note::number_formats(&columns)).collect(),
             replaced: dry_run.replaced,
             warnings: record_warnings(list, &counts.oddities),
             table_exists: dry_run.table_exists,

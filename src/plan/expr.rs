@@ -113,14 +113,20 @@ impl Expr {
     /// Reads the numbers of all columns in `notation`: the operands of every [`Expr::Typed`] of a numeric type.
     #[must_use]
     pub(crate) fn with_notation(self, notation: Notation) -> Self {
-        match self.map_operands(&|operand| operand.with_notation(notation)) {
+        self.map_all(&|expr| match expr {
             Self::Typed { expr, to, on_mismatch } if !matches!(to, Type::Text | Type::Blob) => {
                 let keeps_text = matches!(to, Type::NumericAffinity | Type::ExactNumeric);
                 let expr = Box::new(Self::InSqlNotation { expr, notation, keeps_text });
                 Self::Typed { expr, to, on_mismatch }
             }
             other => other,
-        }
+        })
+    }
+
+    /// Replaces every expression in this one, and then itself, by the result of `replace`.
+    #[must_use]
+    pub(crate) fn map_all(self, replace: &impl Fn(Self) -> Self) -> Self {
+        replace(self.map_operands(&|operand| operand.map_all(replace)))
     }
 
     /// Replaces the operands of the expression.

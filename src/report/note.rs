@@ -75,6 +75,8 @@ pub enum Note {
     },
     /// The columns whose type was inferred to be REAL, each with the format that gives back its texts.
     RealColumns(Vec<(String, RealFormat)>),
+    /// The same for columns with a declared type of numeric affinity.
+    NumericColumns(Vec<(String, RealFormat)>),
 }
 
 /// A value of the input.
@@ -105,11 +107,16 @@ impl fmt::Display for NotedValue {
 }
 
 impl Note {
-    /// The note about the inferred REAL columns of a table, if it has any.
-    pub(crate) fn real_columns(columns: &[ReportColumn]) -> Option<Self> {
-        let reals = columns.iter().filter_map(|column| Some((column.name.clone(), column.format?)));
-        let reals: Vec<_> = reals.collect();
-        (!reals.is_empty()).then_some(Self::RealColumns(reals))
+    /// The notes about the formats of the numbers of a table.
+    pub(crate) fn number_formats(columns: &[ReportColumn]) -> impl Iterator<Item = Self> {
+        let (reals, others): (Vec<_>, Vec<_>) =
+            columns.iter().partition(|column| column.declaration.starts_with("REAL"));
+        let formats = |columns: Vec<&ReportColumn>| -> Vec<_> {
+            columns.into_iter().filter_map(|column| Some((column.name.clone(), column.format?))).collect()
+        };
+        let notes = [Self::RealColumns(formats(reals)), Self::NumericColumns(formats(others))];
+        let has_columns = |note: &Self| !matches!(note, Self::RealColumns(columns) | Self::NumericColumns(columns) if columns.is_empty());
+        notes.into_iter().filter(has_columns)
     }
 }
 
@@ -148,7 +155,8 @@ impl fmt::Display for Note {
             Self::TextUsedAsNumber { column, reason, examples } => {
                 write!(f, "{column} is used as a number, but is TEXT: {}", text_reason(reason, examples))
             }
-            Self::RealColumns(columns) => f.write_str(&real_columns(columns)),
+            Self::RealColumns(columns) => write!(f, "REAL: {}", by_format(columns)),
+            Self::NumericColumns(columns) => write!(f, "numbers: {}", by_format(columns)),
         }
     }
 }
@@ -164,8 +172,8 @@ fn text_reason(reason: &str, examples: &[NotedValue]) -> String {
     }
 }
 
-/// The REAL columns by format.
-fn real_columns(columns: &[(String, RealFormat)]) -> String {
+/// The columns by format.
+fn by_format(columns: &[(String, RealFormat)]) -> String {
     /// The number of columns to name for each format.
     const MAX_NAMES: usize = 5;
     let mut by_format: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -184,7 +192,7 @@ fn real_columns(columns: &[(String, RealFormat)]) -> String {
         };
         format!("{}{more} ({format}{detail})", shown.join(", "))
     });
-    format!("REAL: {}", list.collect::<Vec<_>>().join(", "))
+    list.collect::<Vec<_>>().join(", ")
 }
 
 impl Serialize for Note {

@@ -269,15 +269,6 @@ pub(crate) fn widen_to_real(table: &Table, columns: &BTreeSet<usize>) -> Table {
     table
 }
 
-/// Lets the columns of numeric affinity at these indexes take only numbers that can be given back one by one.
-pub(crate) fn make_exact(table: &mut Table, columns: &BTreeSet<usize>) {
-    for at in columns {
-        if let Expr::Typed { to, .. } = &mut table.columns[*at].value {
-            *to = Type::ExactNumeric;
-        }
-    }
-}
-
 /// Checks that no two names are equal for SQLite, which ignores ASCII case.
 fn check_distinct_names(names: &[String]) -> Result<()> {
     let mut seen = HashSet::new();
@@ -309,11 +300,8 @@ pub(crate) fn match_existing(
             Err(Error::from(PlanError::GeneratedColumn { table, column }))
         }
         Some(existing) => {
-            // SQLite replaces a NULL rowid by a new key. A later record with that key would then conflict with this one, and
-            // be ignored or change it without notice.
-            let rejects_null =
-                existing.is_rowid && (existing.is_not_null || table.on_conflict != OnConflict::Reject);
-            Ok(Column { rejects_null, ..with_declared_type(&column, existing) })
+            // SQLite would replace a NULL rowid by a new key.
+            Ok(Column { rejects_null: existing.is_rowid, ..with_declared_type(&column, existing) })
         }
         None if options.add_columns => {
             let name = quote_name(&table.name);
@@ -432,6 +420,8 @@ fn with_declared_type(column: &Column, existing: &ExistingColumn) -> Column {
         {
             column.value.clone()
         }
+        // The column converts it.
+        (Expr::Sql(_), _) => column.value.clone(),
         (Expr::Typed { expr, .. }, None) => (**expr).clone(),
         (Expr::Typed { expr, .. }, Some(to)) => typed(expr.clone(), to),
         (expr, Some(to)) => typed(Box::new(expr.clone()), to),

@@ -56,6 +56,13 @@ pub(crate) fn type_of_declared(declared: &str, is_strict: bool) -> Type {
     }
 }
 
+/// The INTEGER that a column of NUMERIC affinity stores for a REAL: the integer that equals it, except for the largest and the
+/// smallest (`sqlite3VdbeIntegerAffinity`).
+pub(crate) fn integral(real: f64) -> Option<i64> {
+    let integer = real as i64;
+    (integer as f64 == real && integer != i64::MAX && integer != i64::MIN).then_some(integer)
+}
+
 /// The words that begin a constraint of a column.
 pub(crate) const COLUMN_CONSTRAINTS: [&str; 11] = [
     "CONSTRAINT",

@@ -94,6 +94,11 @@ impl Spellings {
         }
     }
 
+    /// True if all texts are whole numbers.
+    pub(crate) fn is_whole(&self) -> bool {
+        Self::WHOLE.includes(self)
+    }
+
     /// True if there are no texts.
     pub(crate) fn is_empty(&self) -> bool {
         self.min_decimals == u32::MAX

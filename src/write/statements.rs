@@ -4,10 +4,10 @@
 //! other inserts one, for the rest of a batch. Values are bound without a copy. Whoever owns the connection manages
 //! the transaction.
 //!
-//! A statement that violates a constraint has no effect, so its rows are inserted again one by one: the offending
-//! ones are rejected. This takes a connection with a journal, in memory or on disk; without one, the effect of a
-//! failed statement is undefined, and the load fails. ON CONFLICT FAIL and RAISE(FAIL) keep the rows that a statement
-//! has inserted before it fails; a savepoint undoes them.
+//! If a row violates a constraint, the rows of its statement are inserted again one by one: the offending ones are
+//! rejected. This takes a connection with a journal, in memory or on disk; without one, the effect of a failed statement
+//! is undefined, and the load fails. A statement can fail and keep the rows that it has inserted before: under ON CONFLICT
+//! FAIL, after RAISE(FAIL), in a STRICT table, or if a row is too big. A savepoint undoes them.
 
 use crate::batch::{Rows, Value};
 use crate::error::{Error, PlanError, Reason, Result};
@@ -31,8 +31,6 @@ pub struct Statements<'c> {
     table: String,
     columns: Vec<String>,
     keeps_journal: bool,
-    /// True if a failing statement may keep the rows that it has inserted before (ON CONFLICT FAIL, RAISE(FAIL)).
-    may_keep: bool,
     /// CREATE INDEX statements to run after the rows: sorting once is faster than inserting each key. UNIQUE indexes
     /// are created first, so that the row that violates one is known.
     indexes: Vec<String>,
@@ -65,8 +63,6 @@ impl<'c> Statements<'c> {
         unique.into_iter().try_for_each(|sql| connection.execute_batch(sql)).map_err(failed)?;
         let keeps_journal =
             connection.pragma_query_value(None, "journal_mode", |row| Ok(row.get::<_, String>(0)? != "off"));
-        let with_fail = "SELECT count(*) > 0 FROM sqlite_schema WHERE sql LIKE '%fail%'";
-        let may_keep = connection.query_row(with_fail, [], |row| row.get(0));
         let key = match table.conflict_clause {
             Some(_) => Vec::new(),
             None => column_names(connection, table, "pk ORDER BY pk").map_err(failed)?,
@@ -88,7 +84,6 @@ impl<'c> Statements<'c> {
             table: table.name.clone(),
             columns: table.columns.iter().map(|column| column.name.clone()).collect(),
             keeps_journal: keeps_journal.map_err(failed)?,
-            may_keep: may_keep.map_err(failed)?,
             indexes: indexes.into_iter().cloned().collect(),
             many_rows,
             many: prepare(many_rows)?,
@@ -110,28 +105,25 @@ impl Statements<'_> {
         use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch, Unknown};
         let row_count = range.len() as u64;
         let insert = if row_count == 1 { &mut self.one } else { &mut self.many };
-        let savepoint = |sql: &str| {
-            let failed = |source| Error::sqlite("insert into", &self.database, source);
-            if self.may_keep { self.connection.execute_batch(sql).map_err(failed) } else { Ok(()) }
-        };
-        savepoint("SAVEPOINT statement")?;
+        let failed = |source| Error::sqlite("insert into", &self.database, source);
+        let execute = |sql: &str| self.connection.prepare_cached(sql)?.execute([]);
+        if self.keeps_journal {
+            execute("SAVEPOINT statement").map_err(failed)?;
+        }
         let updates_before = self.updates.load(Ordering::Relaxed);
         let inserted = insert.run(rows, range);
-        if !self.connection.is_autocommit() {
-            savepoint(match inserted {
-                Ok(()) => "RELEASE statement",
-                Err(_) => "ROLLBACK TO statement; RELEASE statement",
-            })?;
+        let changes = self.connection.changes();
+        if self.keeps_journal && !self.connection.is_autocommit() {
+            if inserted.is_err() {
+                execute("ROLLBACK TO statement").map_err(failed)?;
+            }
+            execute("RELEASE statement").map_err(failed)?;
         }
-        let is_of_row = |code| match code {
-            ConstraintViolation | TooBig | TypeMismatch => true,
-            // So does a function that fails in CHECK or in a trigger, if the statement had no effect.
-            Unknown => self.may_keep || self.connection.changes() == 0,
-            _ => false,
-        };
+        // A function that fails in CHECK or in a trigger is `Unknown`.
+        let is_of_row = |code| matches!(code, ConstraintViolation | TooBig | TypeMismatch | Unknown);
         match inserted {
             Ok(()) => {
-                appended.ignored += row_count.saturating_sub(self.connection.changes());
+                appended.ignored += row_count.saturating_sub(changes);
                 appended.updated += self.updates.load(Ordering::Relaxed) - updates_before;
                 Ok(None)
             }

@@ -397,3 +397,42 @@ fn a_duplicate_key_is_rejected_when_sqlite_builds_the_index() {
         assert_eq!(dir.read("bad.csv"), b"id\n0\n");
     }
 }
+
+#[test]
+fn a_strict_table_has_each_row_once_if_a_value_of_another_row_is_not_of_its_type() {
+    // SQLite keeps the rows that a statement has inserted before such a value.
+    let record = |row: usize| format!("{row},{}\n", if row == 30 { "x".to_owned() } else { row.to_string() });
+    let csv = format!("k,v\n{}", (1..=100).map(record).collect::<String>());
+    let expected: Vec<_> =
+        (1..=100_i64).filter(|row| *row != 30).map(|row| vec![Value::from(row), Value::from(row)]).collect();
+    let table = "CREATE TABLE t (k INTEGER, v INTEGER) STRICT";
+    let insert = "INSERT INTO t SELECT k, v FROM input";
+    for (create, conflict) in [
+        (table.to_owned(), ""),
+        (table.to_owned(), " ON CONFLICT DO NOTHING"),
+        (table.replace("TABLE", "TABLE IF NOT EXISTS"), ""),
+    ] {
+        let dir = TestDir::with_pipeline(&csv, &format!("{create}; {insert}{conflict}"));
+        if create.contains("IF NOT") {
+            dir.database().execute_batch(table).unwrap();
+        }
+        let load = ["run-pipeline", "people.sql", "-i", "people.csv", "--verify"];
+        dir.run(&load).expect_code(3);
+        assert_eq!(rows_of(&dir.database(), "SELECT * FROM t"), expected, "{create}{conflict}");
+    }
+}
+
+#[test]
+fn a_missing_rowid_is_not_invented_in_an_existing_table() {
+    for table in ["(id INTEGER PRIMARY KEY, name)", "(id INTEGER PRIMARY KEY AUTOINCREMENT, name)"] {
+        for options in [&["--append"][..], &["--truncate"], &["--append", "--null", "NA"]] {
+            let csv = if options.len() > 1 { "id,name\n2,b\nNA,c\n" } else { "id,name\n2,b\n,c\n" };
+            let dir = TestDir::with_database(csv, &format!("CREATE TABLE people {table}"));
+            let load = ["load", "people.csv", "people.db", "--on-error", "skip"];
+            let outcome = dir.run(&[&load[..], options].concat()).expect_code(3);
+            assert!(outcome.stderr.contains("1 rejected"), "{}", outcome.stderr);
+            let rows = rows_of(&dir.database(), "SELECT * FROM people");
+            assert_eq!(rows, [[Value::Integer(2), text("b")]], "{table} {options:?}");
+        }
+    }
+}

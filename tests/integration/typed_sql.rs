@@ -187,3 +187,91 @@ fn a_declaration_of_input_types_has_only_names_and_types() {
         outcome.expect_code(1);
     }
 }
+
+#[test]
+fn a_column_of_numeric_affinity_has_the_values_that_the_table_stores() {
+    let csv = "id,price\n1,12.50\n2,3.00\n3,7.25\n4,\n5,n/a\n6,-0.50\n";
+    let select = "id, price, price || ' EUR' AS t, typeof(price) AS ty, 7 / price AS q";
+    for declared in ["NUMERIC", "DECIMAL(10,2)", "DATE"] {
+        let dir = TestDir::with_input(csv);
+        let typed = format!("price={declared}");
+        dir.run(&["load", "people.csv", "plain.db", "--type", &typed]).expect_code(0);
+        let expected =
+            rows_of(&dir.open("plain.db"), &format!("SELECT {select} FROM people WHERE price > 3.0"));
+        assert_eq!(expected.len(), 3);
+        let options = ["--type", &typed, "--select", select, "--where", "price > 3.0"];
+        dir.run(&[&["load", "people.csv", "out.db"], &options[..]].concat()).expect_code(0);
+        assert_eq!(rows_of(&dir.open("out.db"), "SELECT * FROM people"), expected, "{declared}");
+        let pipeline = format!(
+            "CREATE TABLE input (price {declared}); CREATE TABLE t (id, price, t, ty, q);
+            INSERT INTO t SELECT {select} FROM input WHERE price > 3.0"
+        );
+        dir.write("p.sql", pipeline);
+        dir.run(&["run-pipeline", "p.sql", "-i", "people.csv"]).expect_code(0);
+        assert_eq!(rows_of(&dir.open("p.db"), "SELECT * FROM t"), expected, "{declared}");
+    }
+}
+
+#[test]
+fn numbers_of_numeric_affinity_that_no_format_gives_back_are_rejected_in_conditions_too() {
+    let dir = TestDir::with_input("id,price\n1,12.50\n2,3\n3,4.5\n");
+    let typed =
+        ["load", "people.csv", "out.db", "--replace", "--on-error", "skip", "--type", "price=NUMERIC"];
+    for options in [
+        &[][..],
+        &["--columns", "id"],
+        &["--where", "id > 0"],
+        &["--where", "price > 0"],
+        &["--select", "id"],
+        &["--select", "price, id", "--where", "price > 0"],
+    ] {
+        let outcome = dir.run(&[&typed[..], options].concat()).expect_code(3);
+        assert!(
+            outcome.stderr.contains("3 records: 2 loaded, 1 rejected"),
+            "{options:?}: {}",
+            outcome.stderr
+        );
+        let ids = query(&dir.open("out.db"), "SELECT group_concat(id, ' ') FROM people");
+        assert_eq!(ids, "2 3", "{options:?}");
+    }
+    dir.write(
+        "p.sql",
+        "CREATE TABLE input (price NUMERIC); CREATE TABLE t (id); INSERT INTO t SELECT id FROM input",
+    );
+    for command in ["check", "run-pipeline"] {
+        dir.run(&[command, "p.sql", "-i", "people.csv"]).expect_code(3);
+    }
+}
+
+#[test]
+fn the_format_of_a_column_of_numeric_affinity_is_reported() {
+    let dir = TestDir::with_input("id,price\n1,12.50\n2,3.00\n");
+    let load = ["load", "people.csv", "out.db", "--type", "price=DECIMAL(10,2)", "--report", "r.json"];
+    let outcome = dir.run(&load).expect_code(0);
+    assert!(outcome.stderr.contains("numbers: price (fixed(2))"), "{}", outcome.stderr);
+    let report: serde_json::Value = serde_json::from_slice(&dir.read("r.json")).unwrap();
+    assert_eq!(report["columns"][1]["format"], "fixed(2)");
+    let load = ["load", "people.csv", "ids.db", "--type", "id=NUMERIC", "--exclude", "price"];
+    let outcome = dir.run(&load).expect_code(0);
+    assert!(!outcome.stderr.contains("numbers:"), "{}", outcome.stderr);
+}
+
+#[test]
+fn computed_values_are_appended_as_sqlite_converts_them() {
+    let csv = "id,price,name\n1,2.5,x\n2,4,7\n";
+    let dir = TestDir::with_input(csv);
+    let select = "id * 2 AS i, price * 2 AS r, upper(name) AS n, CAST(price AS REAL) AS c, 'a' || id AS t";
+    let create = "CREATE TABLE people (i INTEGER, r REAL, n NUMERIC, c REAL, t TEXT)";
+    dir.open("out.db").execute_batch(create).unwrap();
+    dir.run(&["load", "people.csv", "plain.db"]).expect_code(0);
+    let database = dir.open("plain.db");
+    database.execute_batch(&create.replace("people", "expected")).unwrap();
+    for _ in 0..2 {
+        dir.run(&["load", "people.csv", "out.db", "--append", "--select", select]).expect_code(0);
+        database.execute_batch(&format!("INSERT INTO expected SELECT {select} FROM people")).unwrap();
+    }
+    let expected = rows_of(&database, "SELECT * FROM expected");
+    assert_eq!(rows_of(&dir.open("out.db"), "SELECT * FROM people"), expected);
+    dir.run(&["load", "people.csv", "out.db", "--truncate", "--select", select]).expect_code(0);
+    assert_eq!(rows_of(&dir.open("out.db"), "SELECT * FROM people"), expected[..2]);
+}

@@ -4,8 +4,8 @@
 //! formats REALs as text; such values are rare.
 
 use crate::batch::{Arena, Value, Values};
-use crate::types::ColumnAffinity;
 use crate::types::numbers::is_space;
+use crate::types::{ColumnAffinity, integral};
 use rusqlite::{Connection, Result};
 
 impl ColumnAffinity {
@@ -109,12 +109,6 @@ impl Converter {
         let stored = |row: &rusqlite::Row<'_>| Ok(Value::from_sqlite(row.get_ref(0)?).copy_to(arena));
         sqlite.prepare_cached(&sql)?.query_row([value.to_sqlite()], stored)
     }
-}
-
-/// The integer that equals a REAL, except for the largest and the smallest.
-fn integral(real: f64) -> Option<i64> {
-    let integer = real as i64;
-    (integer as f64 == real && integer != i64::MAX && integer != i64::MIN).then_some(integer)
 }
 
 /// The INTEGER that a column of REAL affinity stores, if it fits into six bytes.
