@@ -164,8 +164,8 @@ impl Program {
             }
             (Mismatch::NotOfType { row, text, written }, OnMismatch::Reject) => {
                 let of_table = columns.first().and_then(|index| self.column_names.get(*index));
-                rejects
-                    .push((row, not_of_type(of_table.map_or(column, String::as_str), to, (text, written))));
+                let column = if column.is_empty() { of_table.map_or(column, String::as_str) } else { column };
+                rejects.push((row, not_of_type(column, to, (text, written))));
             }
             (Mismatch::NotOfType { .. }, OnMismatch::TypeMismatch | OnMismatch::Widen) => {
                 type_feedback.is_mismatched = true;

@@ -275,7 +275,7 @@ impl Report {
             let more = if others.is_empty() {
                 String::new()
             } else {
-                format!(" and {} more", count(others.len() as u64, "file"))
+                format!(" and {}", count(others.len() as u64, "more file"))
             };
             writeln!(text, "the rejected records are in {}{more}", first.display())?;
         }

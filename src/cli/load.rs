@@ -86,7 +86,7 @@ pub(super) struct Load {
     /// Columns of the primary key.
     #[arg(long, value_name = "COLS", help_heading = "Table")]
     pk: Vec<String>,
-    /// Number the rows in a first column, the primary key. Without a NAME it is `id`; put the option after the files then.
+    /// Number the rows in a first column, the primary key. Without a NAME it is `id`; the option must then come after the files.
     #[arg(
         long,
         value_name = "NAME",

@@ -59,7 +59,7 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
         }
         Kind::RecordTooLarge { .. } => "raise --max-record-size",
         Kind::Constraint { .. } => {
-            "fix the input, or use --on-error skip (and --writer auto instead of direct) to load the other records"
+            "fix the input, or use --on-error skip with --writer auto to load the other records"
         }
         Kind::DirectUnsupported { .. } => "use --writer auto",
         Kind::NotCsv { format, .. } => {
@@ -102,6 +102,7 @@ pub(super) fn phrase_warning(warning: &Warning) -> String {
         Warning::ShortFirstLine { fields, common_fields, lines, .. } => {
             return format!("{warning}; {}", for_short_line(*fields, *common_fields, *lines));
         }
+        Warning::BlankBeforeQuote { .. } => "if quotes enclose such fields, use --trim",
         Warning::TrailingDelimiters { .. } => "use --ragged fit to drop the last field",
         Warning::OtherDelimiter { .. } => "leave out --delimiter to detect it",
         Warning::Records { oddity, .. } => match oddity {
@@ -167,8 +168,11 @@ fn for_reason(reason: &Reason) -> Cow<'static, str> {
             "put fields that contain a CR in quotes"
         }
         Reason::UnclosedQuote { .. } => "close it, use --quote none if quotes have no meaning in this file",
+        Reason::FieldCount { expected, found, .. } if found > expected => {
+            "fix the input or correct --delimiter, cut such records with --ragged fit"
+        }
         Reason::FieldCount { .. } => {
-            "fix the input or --delimiter, accept such records with --ragged pad or --ragged fit"
+            "fix the input or correct --delimiter, pad such records with --ragged pad"
         }
         Reason::InvalidUtf8 { .. } => {
             "fix the input, name its encoding with --encoding, repair it with --invalid-utf8 replace"
@@ -242,7 +246,7 @@ fn for_plan(error: &PlanError) -> Option<&'static str> {
             "rename one with --rename, AS in --select, --auto-id=NAME or --file-column, or leave one out with --exclude"
         }
         PlanError::UpdateNeedsKey { .. } => {
-            "create the table with a key (--pk) to use --upsert, or leave out --upsert"
+            "name the key of a new table with --pk, add --append if the table exists, or leave out --upsert"
         }
         PlanError::UpdateNeedsWholeKey { .. } => "load all of them to use --upsert, or leave out --upsert",
         PlanError::GeneratedColumn { .. } => "leave it out with --exclude or --columns",

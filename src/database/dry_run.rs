@@ -1,6 +1,8 @@
 //! Dry runs: a load into a database in memory, which shows the table and some of its rows.
 
-use super::inspect::{check_column_count, check_table_name, open_to_read, replaceable_page_bytes};
+use super::inspect::{
+    FILLS_TABLE, check_column_count, check_table_name, open_to_read, replaceable_page_bytes,
+};
 use super::open::{check_no_stray_journal, check_open_nowhere, resolve_path};
 use super::replaced::replaced;
 use crate::error::{Error, Result};
@@ -59,7 +61,7 @@ impl DryRun {
                 schema = existing_schema(existing, table).map_err(failed)?;
             }
             let replaceable = if !schema.is_empty() {
-                Err("the database has other content".to_owned())
+                Err(FILLS_TABLE.to_owned())
             } else {
                 let page_bytes = replaceable_page_bytes(existing, &path, metadata, tables)?;
                 page_bytes.and_then(|page_bytes| open_nowhere.clone().map(|()| page_bytes))

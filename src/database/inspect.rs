@@ -233,6 +233,12 @@ fn check_view_names(connection: &Connection, path: &Path, table: &Table) -> Resu
     Ok(())
 }
 
+/// Why an existing database is changed in place: the load fills a table that exists.
+pub(super) const FILLS_TABLE: &str = "the rows go into an existing table";
+
+/// Why an existing database is changed in place: it contains more than what the load replaces.
+pub(super) const OTHER_CONTENT: &str = "the database has other content";
+
 /// True if the load adds rows to a table that exists.
 ///
 /// # Errors
@@ -273,7 +279,7 @@ pub(super) fn replaceable_page_bytes(
         };
         let objects = objects.query_map([], |row| Ok(is_other((row.get(0)?, row.get(1)?))))?;
         if objects.collect::<rusqlite::Result<Vec<_>>>()?.contains(&true) {
-            return Ok(Err("the database has other content"));
+            return Ok(Err(OTHER_CONTENT));
         }
         let has_default_settings = (is_empty || text("journal_mode")? == "delete")
             && text("encoding")? == "UTF-8"

@@ -1,7 +1,7 @@
 //! Opening databases for writing.
 
 use super::file_control::has_moved;
-use super::inspect::{check_table_name, keeps_rows, replaceable_page_bytes};
+use super::inspect::{FILLS_TABLE, OTHER_CONTENT, check_table_name, keeps_rows, replaceable_page_bytes};
 use super::snapshot::SchemaSnapshot;
 use crate::error::{Error, Kind, Result};
 use crate::files::descriptors::{FileId, is_open_nowhere};
@@ -110,11 +110,13 @@ fn open_existing_target(
     let keeps = tables.iter().map(|table| keeps_rows(&old, table)).collect::<Result<Vec<_>, _>>();
     let has_rows_to_keep =
         keeps.map_err(|source| Error::sqlite("read", path, source))?.into_iter().any(|keeps| keeps);
-    let replaceable = if may_replace && !has_rows_to_keep {
+    let replaceable = if has_rows_to_keep {
+        Err(FILLS_TABLE.to_owned())
+    } else if may_replace {
         let page_bytes = replaceable_page_bytes(&old, path, metadata, tables)?;
         page_bytes.and_then(|page_bytes| open_nowhere.map(|()| page_bytes))
     } else {
-        Err("the database has other content".to_owned())
+        Err(OTHER_CONTENT.to_owned())
     };
     let staged = replaceable.and_then(|page_bytes| Ok((page_bytes, stage_like(path, metadata)?)));
     Ok(Some(match staged {

@@ -247,6 +247,13 @@ impl<'p> Rejects<'p> {
         files.map(|files| files.records.output.path().to_owned()).collect()
     }
 
+    /// The file of an earlier load that is left, because nothing was rejected in this one.
+    pub(crate) fn old_file(&self) -> Option<&Path> {
+        let outputs = self.files.iter().map(|files| &files.records.output);
+        let mut left = outputs.filter(|output| output.is_staged() && output.path().exists());
+        left.next().filter(|_| self.count == 0 && !self.replaces_input).map(OutputFile::path)
+    }
+
     /// Logs the first rejects.
     pub(crate) fn log_first(&self) {
         self.messages.iter().for_each(|message| tracing::warn!("{message}"));

@@ -125,7 +125,7 @@ impl fmt::Display for ColumnUse {
             Self::Select => "to select",
             Self::Rename => "to rename",
             Self::Type => "to give a type",
-            Self::Null => "to find NULLs",
+            Self::Null => "to read NULLs from",
             Self::NotNull => "to declare NOT NULL",
             Self::PrimaryKey => "for the primary key",
             Self::Unique => "for a UNIQUE constraint",

@@ -4,6 +4,7 @@ use super::phrases::count;
 use crate::plan::Delimiter;
 use serde::{Serialize, Serializer};
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A sign that an input is not what it seems to be. It is no error, and does not change what is loaded.
@@ -56,6 +57,18 @@ pub enum Warning {
         fitting: Delimiter,
         /// The number of fields that it gives.
         fields: usize,
+    },
+    /// A field starts with a blank and a quote, which then encloses nothing.
+    BlankBeforeQuote {
+        /// The input.
+        input: Arc<str>,
+        /// The line of the first one, counted from 1.
+        line: u64,
+    },
+    /// Nothing was rejected, so the file for rejects is that of an earlier load.
+    OldRejects {
+        /// The file.
+        file: PathBuf,
     },
     /// Records that look wrong.
     Records {
@@ -122,6 +135,12 @@ impl fmt::Display for Warning {
                 quoted(*fitting),
                 count(*fields as u64, "field"),
             ),
+            Self::BlankBeforeQuote { input, line } => {
+                write!(f, "{input}: a quote after a blank is part of the value (the first at line {line})")
+            }
+            Self::OldRejects { file } => {
+                write!(f, "nothing was rejected; {} is from an earlier load", file.display())
+            }
             Self::Records { input, oddity, count, line } => write_records(f, input, *oddity, *count, *line),
         }
     }

@@ -12,6 +12,7 @@
 use crate::batch::Value;
 use jiff::Timestamp;
 use jiff::fmt::strtime::BrokenDownTime;
+use jiff::tz::TimeZone;
 use xxhash_rust::xxh3::Xxh3;
 
 /// How many times longer a text can get in upper case: `ΐ` grows from two bytes to six, and no character grows more.
@@ -100,6 +101,17 @@ pub(crate) fn try_date(text: &[u8], format: &[u8]) -> Option<String> {
         format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
     });
     Some(format!("{}{offset}", parsed.to_datetime().ok()?))
+}
+
+/// False if [`try_date`] finds no date in any text of this format: it has no directives or an unknown one, or lacks the year,
+/// the month or the day.
+pub(crate) fn is_date_format(format: &str) -> bool {
+    let any_time = BrokenDownTime::from(&Timestamp::UNIX_EPOCH.to_zoned_datetime(TimeZone::UTC));
+    match any_time.to_string(format) {
+        Err(_) => false,
+        // What cannot be read back shows nothing.
+        Ok(text) => BrokenDownTime::parse(format, &text).map_or(true, |parsed| parsed.to_date().is_ok()),
+    }
 }
 
 /// Formats a time in UTC as SQLite does, with milliseconds; empty after the year 9999.
@@ -228,5 +240,29 @@ mod tests {
         assert_eq!(upper("straße é".as_bytes()), "STRASSE É".as_bytes());
         assert_eq!(lower("STRASSE É".as_bytes()), "strasse é".as_bytes());
         assert_eq!(upper(b"a\xffb"), b"A\xffB");
+    }
+
+    #[test]
+    fn a_date_format_gives_a_date() {
+        let formats = [
+            ("%Y-%m-%d", "2024-02-29"),
+            ("%d.%m.%y", "29.02.24"),
+            ("%F", "2024-02-29"),
+            ("%D", "02/29/24"),
+            ("%b %d, %Y", "Feb 29, 2024"),
+            ("%A, %e %B %Y", "Thursday, 29 February 2024"),
+            ("%Y-%j", "2024-060"),
+            ("%G-W%V-%u", "2024-W09-4"),
+            ("%d/%m/%Y %I:%M %p", "29/02/2024 07:30 AM"),
+            ("%Y-%m-%dT%H:%M:%S%.f%:z", "2024-02-29T07:30:00.25+01:00"),
+            ("%Y%m%d%H%M%S%z", "20240229073000+0100"),
+        ];
+        for (format, text) in formats {
+            assert!(try_date(text.as_bytes(), format.as_bytes()).is_some(), "{format}");
+            assert!(is_date_format(format), "{format}");
+        }
+        for format in ["", "YYYY-MM-DD", "%K", "%d.%m", "%Y", "%Y-%m", "%H:%M", "%Y-%m-%d %"] {
+            assert!(!is_date_format(format), "{format}");
+        }
     }
 }

@@ -110,19 +110,24 @@ impl Directory {
         };
         let files: Vec<_> = self.members.iter().filter(|member| member.kind.is_file()).cloned().collect();
         let has_name = |member: &&Member| member.name == selection;
-        let selected: Vec<_> = match files.iter().find(has_name) {
-            Some(member) => vec![member.clone()],
+        let (mut selected, mut skipped) = (Vec::new(), Vec::new());
+        match files.iter().find(has_name) {
+            Some(member) => selected.push(member.clone()),
             None => {
                 let pattern = super::paths::MemberPattern::new(selection)?;
-                files.iter().filter(|member| pattern.matches(&member.name)).cloned().collect()
+                let matching = files.iter().filter(|member| pattern.matches(&member.name)).cloned();
+                (selected, skipped) = matching.partition(|member| member.kind == MemberKind::File);
             }
-        };
+        }
+        if selected.is_empty() {
+            selected = std::mem::take(&mut skipped);
+        }
         if selected.is_empty() {
             let names: Vec<_> = files.into_iter().map(|member| member.name).collect();
             let error = format!("no file in the archive matches {selection:?}{}", listed(&names));
             return Err(io::Error::other(error));
         }
-        Ok((selected, Vec::new()))
+        Ok((selected, skipped.into_iter().map(|member| member.name).collect()))
     }
 }
 

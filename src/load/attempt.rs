@@ -190,6 +190,7 @@ impl Conductor<'_> {
             warnings.extend(record_warnings(inputs.of_table(table), &filled.counts.oddities));
         }
         warnings.extend(committed.warnings.iter().cloned().map(Warning::AfterCommit));
+        warnings.extend(rejects.old_file().map(|file| Warning::OldRejects { file: file.to_owned() }));
         let name = |table| inputs.of_table(table).first().map_or("", |input| &**input.name());
         let inputs_and_notes = inputs.tables.iter().map(name).zip(&resolved);
         let tables = filled.into_iter().zip(inputs_and_notes);

@@ -145,7 +145,7 @@ impl fmt::Display for Note {
             Self::NamedDelimiter(delimiter) => {
                 write!(f, "fields are separated by {}, as the first line says", quoted(*delimiter))
             }
-            Self::NoDelimiter => f.write_str("no delimiter was found, so each record is a single field"),
+            Self::NoDelimiter => f.write_str("no delimiter was found in the first lines, so ',' is assumed"),
             Self::BrokenView { view, message } => {
                 write!(f, "the view {view:?} cannot read the new table: {message}")
             }

@@ -191,7 +191,7 @@ impl Preview {
     /// Writes the outcome for the records that were tried, and the space that is needed.
     fn write_outcome(&self, text: &mut impl fmt::Write) -> fmt::Result {
         let records = match (self.is_complete, self.records) {
-            (true, 1) => "the only record".to_owned(),
+            (true, 1) => "1 record".to_owned(),
             (true, number) => format!("all {}", grouped_count(number, "record")),
             (false, number) => format!("the first {}", grouped_count(number, "record")),
         };

@@ -178,7 +178,8 @@ mod tests {
             ("uuid_7()", "no such function: uuid_7 (did you mean \"uuid7\"?)".to_owned(), 1),
             (
                 "1 + try_date(a, 'YYYY')",
-                "the format \"YYYY\" of try_date() has no directive such as %Y".to_owned(),
+                "the format \"YYYY\" of try_date() gives no date: it needs directives such as %Y-%m-%d"
+                    .to_owned(),
                 5,
             ),
             ("1 + substr(a)", "wrong number of arguments to function substr()".to_owned(), 5),

@@ -6,6 +6,7 @@
 use super::dialect::is_hex_integer;
 use super::names::{column_name, field_argument, function_name, hex_integer, record_function};
 use super::unsupported::{ROW_BY_ROW, Unsupported};
+use crate::eval::functions::is_date_format;
 use crate::plan::Expr;
 use crate::schema::ddl::quote_name;
 use sqlparser::ast::{
@@ -281,9 +282,11 @@ fn check_function(function: &Function) -> Result<(), String> {
     } else if record_function(&name).is_some() && arguments > 0 {
         Err(format!("wrong number of arguments to function {name}()"))
     } else if let ("try_date", Some(format)) = (name.as_str(), text_argument(function, 1))
-        && !format.contains('%')
+        && !is_date_format(format)
     {
-        Err(format!("the format {format:?} of try_date() has no directive such as %Y"))
+        Err(format!(
+            "the format {format:?} of try_date() gives no date: it needs directives such as %Y-%m-%d"
+        ))
     } else {
         Ok(())
     }

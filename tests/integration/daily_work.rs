@@ -344,7 +344,7 @@ fn years_have_the_digits_of_their_format() {
     for (expr, parts) in [
         (
             "try_date(d, 'DD.MM.YYYY')",
-            ["--select: line 1, column 1", "\"DD.MM.YYYY\"", "no directive such as %Y"],
+            ["--select: line 1, column 1", "\"DD.MM.YYYY\"", "directives such as %Y-%m-%d"],
         ),
         ("strptime(d, '%Y')", ["no such function: strptime", "did you mean", "\"try_date\""]),
         ("uper(d)", ["no such function: uper", "did you mean", "\"upper\""]),
@@ -367,4 +367,20 @@ fn colours_follow_the_environment_and_the_option() {
         let stderr = Running::start(load).wait().expect_code(3).stderr;
         assert_eq!(stderr.contains('\u{1b}'), is_coloured, "{options:?}: {stderr}");
     }
+}
+
+#[test]
+fn rejects_of_an_earlier_load_are_pointed_out() {
+    let dir = TestDir::with_input("a,b\n1,2\n3\n");
+    let load = ["load", "people.csv", "out.db", "--replace", "--on-error", "skip", "--rejects", "bad.csv"];
+    let outcome = dir.run(&load).expect_code(3);
+    assert!(!outcome.stderr.contains("earlier load"), "{}", outcome.stderr);
+    dir.write("people.csv", "a,b\n1,2\n");
+    let outcome = dir.run(&load).expect_code(0);
+    assert!(
+        outcome.stderr.contains("nothing was rejected; bad.csv is from an earlier load"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(dir.read("bad.csv"), b"a,b\n3\n");
 }

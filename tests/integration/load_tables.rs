@@ -295,7 +295,7 @@ fn append_and_truncate_load_into_an_existing_table() {
         "CREATE TABLE t (ID INTEGER PRIMARY KEY, name TEXT, \"when\" DATE, price REAL, note DEFAULT 'none');
         CREATE TABLE other (x); INSERT INTO other VALUES (1);
         INSERT INTO t (name) VALUES ('old')";
-    let csv = "Name,id,when,price\n007,5,2024-01-02,1\nx,,12,2.5\n";
+    let csv = "Name,id,when,price\n007,5,2024-01-02,1\nx,6,12,2.5\n";
     for (option, old_rows) in [("--append", 1), ("--truncate", 0)] {
         let dir = TestDir::new();
         dir.open("out.db").execute_batch(schema).unwrap();

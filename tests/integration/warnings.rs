@@ -390,3 +390,16 @@ fn the_other_inputs_are_loaded_after_a_quote_that_is_never_closed() {
         Loader::new("t").on_error(OnError::Skip).load(dir.path("a.csv"), dir.path("new.db")).unwrap_err();
     assert!(matches!(error.kind(), Kind::UnclosedQuote { .. }), "{error}");
 }
+
+#[test]
+fn a_blank_before_a_quote_is_reported() {
+    let csv = "id, name, \"x, y\"\n1, a, \"b, c\"\n";
+    let dir = TestDir::with_input(csv);
+    let load = ["load", "people.csv", "out.db", "--replace"];
+    let outcome = dir.run(&load).expect_code(0);
+    assert_contains(&outcome.stderr, ["a quote after a blank", "line 1", "--trim"]);
+    for options in [["--trim", "-q"], ["--quote", "none"]] {
+        let outcome = dir.run(&[&load[..], &options].concat()).expect_code(0);
+        assert!(!outcome.stderr.contains("after a blank"), "{}", outcome.stderr);
+    }
+}

@@ -5,6 +5,7 @@
 
 use super::lines::count_line_ends;
 use super::parse::{RecordParser, trim, unquote};
+use super::scan::is_blank;
 use super::sniff::{RecordShape, Sample, are_prose, candidates};
 use crate::batch::Arena;
 use crate::error::Warning;
@@ -36,7 +37,7 @@ impl HeaderCheck<'_> {
     pub(crate) fn warnings(self) -> Vec<Warning> {
         let shape = self.other_delimiter().or_else(|| self.short_first_line());
         let data = if self.header_rows == 1 { self.data_in_header() } else { None };
-        shape.into_iter().chain(data).collect()
+        shape.into_iter().chain(data).chain(self.blank_before_quote()).collect()
     }
 
     fn other_delimiter(self) -> Option<Warning> {
@@ -85,6 +86,25 @@ impl HeaderCheck<'_> {
             delimiter: dialect.delimiter,
             lines: self.lines_before + count_line_ends(&self.sample.bytes()[..rest[0].start]),
         }
+    }
+
+    /// Whether a blank before a quote makes the quote, and the delimiters after it, ordinary bytes.
+    fn blank_before_quote(self) -> Option<Warning> {
+        let (bytes, quote) = (self.sample.bytes(), self.dialect.quote.filter(|_| !self.dialect.trims())?);
+        let starts_with_blank = |field: &[u8]| field.first().copied().is_some_and(is_blank);
+        let is_quoted = |field: &[u8]| field.iter().find(|byte| !is_blank(**byte)) == Some(&quote);
+        let mut records = RecordParser::new(bytes, self.dialect);
+        let mut fields = Vec::new();
+        while records.next_into(&mut fields).is_some() {
+            for field in fields.drain(..) {
+                let text = field.slice(bytes);
+                if starts_with_blank(text) && is_quoted(text) {
+                    let line = self.lines_before + count_line_ends(&bytes[..field.start as usize]) + 1;
+                    return Some(Warning::BlankBeforeQuote { input: self.input.clone(), line });
+                }
+            }
+        }
+        None
     }
 
     /// Whether the names in the header are values.
