@@ -2,6 +2,8 @@
 
 #[cfg(feature = "gzip")]
 use super::gzip::Gunzip;
+#[cfg(feature = "zstd")]
+use super::zstd_frames::ZstdFrames;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -18,7 +20,10 @@ pub(super) type ByteStream = Box<dyn Read + Send>;
 #[derive(Debug, Clone)]
 pub(super) struct DecoderOptions {
     /// The threads that decompress a file whose format allows it.
-    #[cfg_attr(not(feature = "gzip"), expect(dead_code, reason = "only gzip uses threads"))]
+    #[cfg_attr(
+        not(any(feature = "gzip", feature = "zstd", feature = "xz")),
+        expect(dead_code, reason = "these formats use threads")
+    )]
     pub(super) threads: usize,
     /// Whether other bytes follow the compressed ones. They are ignored.
     pub(super) has_trailing_garbage: Arc<AtomicBool>,
@@ -60,11 +65,16 @@ impl Compression {
     ///
     /// # Errors
     /// If the decoder cannot allocate its memory.
-    #[cfg_attr(not(feature = "gzip"), expect(unused_variables, reason = "only gzip has options"))]
+    #[cfg_attr(
+        not(any(feature = "gzip", feature = "zstd", feature = "xz")),
+        expect(unused_variables, reason = "these formats have options")
+    )]
     pub(super) fn decompress(self, from: ByteStream, options: &DecoderOptions) -> io::Result<ByteStream> {
         Ok(match self {
             #[cfg(feature = "gzip")]
             Self::Gzip => Box::new(Gunzip::new(from, options.threads, options.has_trailing_garbage.clone())),
+            #[cfg(feature = "zstd")]
+            Self::Zstd if options.threads > 1 => Box::new(ZstdFrames::new(from, options.threads)?),
             #[cfg(feature = "zstd")]
             Self::Zstd => Box::new(zstd::Decoder::new(from)?),
             #[cfg(feature = "bzip2")]
