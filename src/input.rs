@@ -30,6 +30,8 @@ mod open_input;
 mod paths;
 mod sigbus;
 mod spool;
+#[cfg(feature = "xz")]
+mod xz_streams;
 #[cfg(feature = "zstd")]
 mod zstd_frames;
 

@@ -2,8 +2,11 @@
 
 #[cfg(feature = "gzip")]
 use super::gzip::Gunzip;
+#[cfg(feature = "xz")]
+use super::xz_streams::XzStreams;
 #[cfg(feature = "zstd")]
 use super::zstd_frames::ZstdFrames;
+use rustix::process::{Resource, getrlimit};
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -12,6 +15,12 @@ use std::thread::available_parallelism;
 
 /// The number of bytes that identify every format and every byte order mark that this module's siblings recognize.
 pub(super) const MAGIC_BYTES: usize = 6;
+
+/// The most memory that a decoder takes to use several threads, about.
+pub(super) const MAX_DECODER_BYTES: u64 = 256 << 20;
+
+/// Under a limit on address space, decoders take at most one of this many parts of it.
+const MAX_DECODER_PART: u64 = 4;
 
 /// A source of bytes that can be moved to another thread.
 pub(super) type ByteStream = Box<dyn Read + Send>;
@@ -30,9 +39,11 @@ pub(super) struct DecoderOptions {
 }
 
 impl DecoderOptions {
-    /// Decompresses on this many threads, or on one for each core.
+    /// Decompresses on this many threads, or on one for each core; on one only if there is little address space.
     pub(super) fn new(threads: Option<NonZeroUsize>) -> Self {
-        let threads = threads.or_else(|| available_parallelism().ok());
+        let limit = getrlimit(Resource::As).current.unwrap_or(u64::MAX);
+        let may_use_threads = limit / MAX_DECODER_PART >= MAX_DECODER_BYTES;
+        let threads = threads.or_else(|| available_parallelism().ok()).filter(|_| may_use_threads);
         Self { threads: threads.map_or(1, usize::from), has_trailing_garbage: Arc::default() }
     }
 }
@@ -79,6 +90,8 @@ impl Compression {
             Self::Zstd => Box::new(zstd::Decoder::new(from)?),
             #[cfg(feature = "bzip2")]
             Self::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(from)),
+            #[cfg(feature = "xz")]
+            Self::Xz if options.threads > 1 => Box::new(XzStreams::new(from, options.threads)?),
             #[cfg(feature = "xz")]
             Self::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(from)),
             // Not compressed, or a format without its feature, which `missing_feature` reports.
