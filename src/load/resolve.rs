@@ -99,6 +99,9 @@ impl Conductor<'_> {
         };
         if plan.columns.is_none() && fills_existing {
             remove_existing(&mut plan.table, &existing_sql(self.database, timeout)?);
+            if existing_columns(self.database, &plan.table, timeout)?.is_some() {
+                plan.table.columns.retain(|column| !column.is_unassigned);
+            }
         }
         let names = input_names(&plan, header)?;
         let inputs = self.input_columns(&plan, &names, existing.as_deref(), (list, jobs), scan_all)?;
