@@ -159,7 +159,8 @@ mod tests {
 
     #[test]
     fn every_truncation_ends_as_on_one_thread() {
-        let file = [stream_of_blocks(&numbers(100), 200), vec![0; 8], stream(b"a,b\n1,2\n"), vec![0; 8]].concat();
+        let file =
+            [stream_of_blocks(&numbers(100), 200), vec![0; 8], stream(b"a,b\n1,2\n"), vec![0; 8]].concat();
         for end in 1..=file.len() {
             let _ = assert_same_as_one_thread(&file[..end]);
         }
@@ -168,7 +169,9 @@ mod tests {
     #[test]
     fn garbage_and_corruption_end_as_on_one_thread() {
         let file = [stream_of_blocks(&numbers(100), 200), stream(b"a,b\n1,2\n")].concat();
-        for garbage in [&b"\0"[..], b"garbage", b"other garbage", b"\0\0\0\0other garbage", b"\0\0other garbage"] {
+        for garbage in
+            [&b"\0"[..], b"garbage", b"other garbage", b"\0\0\0\0other garbage", b"\0\0other garbage"]
+        {
             assert_same_as_one_thread(&[&file, garbage].concat()).unwrap_err();
         }
         for at in 0..file.len() {

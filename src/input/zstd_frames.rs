@@ -182,7 +182,8 @@ mod tests {
         let large = noise(MAX_FRAME_BYTES + 1);
         let medium = noise(MIN_BLOCK_BYTES + 1);
         let zeros = vec![0; 3 * MAX_FRAME_BYTES];
-        let contents: [&[u8]; 8] = [b"1", b"", &medium, b"2", &large, &zeros, &zeros[..MAX_FRAME_BYTES], b"3"];
+        let contents: [&[u8]; 8] =
+            [b"1", b"", &medium, b"2", &large, &zeros, &zeros[..MAX_FRAME_BYTES], b"3"];
         let mut file = Vec::new();
         for content in contents {
             file.extend(frame(content));
@@ -213,7 +214,9 @@ mod tests {
     fn garbage_and_corruption_end_as_on_one_thread() {
         let first = frame(b"first");
         let file = [first.clone(), sized_frame(&noise(200)), frame(b"last")].concat();
-        for garbage in [&b"\0"[..], b"\0\0\0\0", b"garbage", &[0x28, 0xb5, 0x2f], &[0x28, 0xb5, 0x2f, 0xfd, 0xff]] {
+        for garbage in
+            [&b"\0"[..], b"\0\0\0\0", b"garbage", &[0x28, 0xb5, 0x2f], &[0x28, 0xb5, 0x2f, 0xfd, 0xff]]
+        {
             assert_same_as_one_thread(&[&file, garbage].concat());
         }
         for at in 0..file.len() {
