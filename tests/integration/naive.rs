@@ -35,7 +35,6 @@ pub(crate) fn records(bytes: &[u8], dialect: Dialect) -> Parsed {
 }
 
 /// The same, without a last record that ends the data as PostgreSQL writes it. Others like it have no fields: they are wrong.
-#[allow(dead_code, reason = "the fuzz targets do not load")]
 pub(crate) fn data_records(bytes: &[u8], dialect: Dialect) -> Parsed {
     let (mut records, open) = records_with_bytes(bytes, dialect);
     let has_end = dialect.escapes == Escapes::Postgres && dialect.escape == Some(b'\\');
