@@ -44,7 +44,7 @@ impl ZstdFrames {
     pub(super) fn new(from: ByteStream, threads: usize) -> io::Result<Self> {
         let from = BufReader::with_capacity(DCtx::in_size(), from);
         let frame = Decoder::with_buffer(Cursor::default().chain(from))?.single_frame();
-        let blocks = BlockDecoder::new(decode_block, threads, MAX_PENDING_BLOCKS);
+        let blocks = BlockDecoder::new(decode_block, threads, MAX_PENDING_BLOCKS.min(2 * threads));
         Ok(Self { from: None, frame: Some(frame), head: Vec::new(), blocks, block: Box::new(io::empty()) })
     }
 
@@ -122,10 +122,13 @@ impl Read for ZstdFrames {
 
 /// Decompresses frames. What exceeds the limit is decompressed when it is read.
 fn decode_block(block: Vec<u8>) -> Decoded {
-    let mut frames = Decoder::with_buffer(Cursor::new(block))?;
+    const MOST: usize = MAX_FRAME_BYTES + 1;
     let mut content = Vec::new();
-    frames.by_ref().take(MAX_FRAME_BYTES as u64).read_to_end(&mut content)?;
-    Ok(match content.len() < MAX_FRAME_BYTES {
+    // A vector that grows leaves memory behind.
+    content.try_reserve_exact(MOST.min(32 * block.len()))?;
+    let mut frames = Decoder::with_buffer(Cursor::new(block))?;
+    frames.by_ref().take(MOST as u64).read_to_end(&mut content)?;
+    Ok(match content.len() < MOST {
         true => Box::new(Cursor::new(content)),
         false => Box::new(Cursor::new(content).chain(frames)),
     })
