@@ -20,12 +20,13 @@ mod sizes;
 mod terminal;
 mod types;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use load::Load;
 use options::Verbosity;
 use pipeline::RunPipeline;
 pub(crate) use run::{exit_code, run};
+use std::ffi::OsString;
 use std::path::PathBuf;
 pub(crate) use terminal::print_error;
 
@@ -45,7 +46,7 @@ enum Command {
     ///
     /// Columns that contain only numbers are INTEGER or REAL, if that preserves every value. All others are TEXT, so 007
     /// stays 007.
-    #[command(after_help = load::EXAMPLES)]
+    #[command(after_help = load::EXAMPLES, override_usage = "sqload load [OPTIONS] <INPUT>... <DATABASE>")]
     Load(Box<Load>),
     /// Load CSV files as described by a pipeline in SQL.
     ///
@@ -63,25 +64,41 @@ enum Command {
 
 /// The parsed arguments of the program. Ends the program if they are wrong, or if they ask for help.
 pub(crate) fn parse() -> Cli {
-    Cli::try_parse().unwrap_or_else(|error| with_missing_database(error).exit())
+    let cli = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    match cli.unwrap_or_else(|error| error.exit()) {
+        Cli { command: Some(Command::Load(load)) } if load.lacks_database() => missing_database().exit(),
+        cli => cli,
+    }
 }
 
-/// The error for one path after `load`, which clap takes for the database.
-fn with_missing_database(error: clap::Error) -> clap::Error {
-    let is_missing = |missing: &ContextValue| matches!(missing, ContextValue::Strings(names) if names.iter().eq(["<INPUT>..."]));
-    if error.kind() != ErrorKind::MissingRequiredArgument
-        || !error.get(ContextKind::InvalidArg).is_some_and(is_missing)
-    {
-        return error;
+/// The definition of the command line, in the colors that the arguments ask for.
+fn command() -> clap::Command {
+    Cli::command().color(requested_color(std::env::args_os().skip(1)))
+}
+
+/// The value of `--color` among these arguments. It also applies to help and to errors in other arguments.
+fn requested_color(arguments: impl Iterator<Item = OsString>) -> ColorChoice {
+    let arguments: Vec<_> = arguments.take_while(|argument| argument != "--").collect();
+    let value = |at: usize| match arguments[at].to_str()? {
+        "--color" => arguments.get(at + 1)?.to_str(),
+        argument => argument.strip_prefix("--color="),
+    };
+    match (0..arguments.len()).find_map(value) {
+        Some("always") => ColorChoice::Always,
+        Some("never") => ColorChoice::Never,
+        // clap follows NO_COLOR and TERM.
+        _ => ColorChoice::Auto,
     }
+}
+
+/// The error for only one path after `load`.
+fn missing_database() -> clap::Error {
     let message = "the database is missing: sqload load <INPUT>... <DATABASE>\n\nIf --auto-id precedes the files, write --auto-id=NAME.";
-    let mut command = Cli::command();
+    let mut command = command();
     // The usage of a subcommand names the program only after this.
     command.build();
-    match command.find_subcommand_mut("load") {
-        Some(load) => load.error(ErrorKind::MissingRequiredArgument, message),
-        None => error,
-    }
+    let load = command.find_subcommand_mut("load");
+    load.unwrap_or(&mut Cli::command()).error(ErrorKind::MissingRequiredArgument, message)
 }
 
 #[derive(Debug, Args)]
@@ -110,5 +127,18 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn color_is_found_among_other_arguments() {
+        for (arguments, expected) in [
+            (&["load", "--color", "always", "--nonsense"][..], ColorChoice::Always),
+            (&["--color=never", "--help"], ColorChoice::Never),
+            (&["load", "--color"], ColorChoice::Auto),
+            (&["load", "--color", "auto"], ColorChoice::Auto),
+            (&["load", "--", "--color=never"], ColorChoice::Auto),
+        ] {
+            assert_eq!(requested_color(arguments.iter().map(OsString::from)), expected, "{arguments:?}");
+        }
     }
 }

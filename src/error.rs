@@ -92,9 +92,9 @@ impl Error {
         self
     }
 
-    /// Adds what looked wrong in the inputs, if it may explain the error.
+    /// Adds what looked wrong in the inputs, if it may explain the error and nothing has been added.
     pub(crate) fn with_warnings(mut self, warnings: Vec<Warning>) -> Self {
-        if self.is_about_header() || self.position().is_some() {
+        if self.0.warnings.is_empty() && (self.is_about_header() || self.position().is_some()) {
             self.0.warnings = warnings;
         }
         self

@@ -17,7 +17,7 @@
 //!   at the start.
 
 mod archive;
-#[cfg(feature = "gzip")]
+#[cfg(any(feature = "gzip", feature = "zstd"))]
 mod block_decoder;
 mod compression;
 mod encoding;
@@ -30,6 +30,10 @@ mod open_input;
 mod paths;
 mod sigbus;
 mod spool;
+#[cfg(feature = "xz")]
+mod xz_streams;
+#[cfg(feature = "zstd")]
+mod zstd_frames;
 
 use crate::error::{Error, Kind, Result};
 pub(crate) use archive::name_list;

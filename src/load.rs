@@ -117,18 +117,19 @@ impl Conductor<'_> {
 
 /// The error with the delimiter and the warnings of the inputs, if they may explain it.
 fn in_context(error: Error, inputs: &[CsvInput]) -> Error {
+    let delimiter = |input: &CsvInput| input.header.dialect.delimiter;
     let input = match error.kind() {
         Kind::MissingColumn { input, .. } | Kind::HeaderDiffers { input, .. } => {
             inputs.iter().find(|other| other.name() == input)
         }
-        _ => inputs.first(),
+        // The error may concern any of them.
+        _ => inputs.first().filter(|first| inputs.iter().all(|input| delimiter(input) == delimiter(first))),
     };
-    match input {
-        Some(input) => {
-            error.with_delimiter(input.header.dialect.delimiter).with_warnings(header_warnings(inputs))
-        }
+    let error = match input {
+        Some(input) => error.with_delimiter(delimiter(input)),
         None => error,
-    }
+    };
+    error.with_warnings(header_warnings(inputs))
 }
 
 /// What looks wrong in the records of these inputs.

@@ -323,12 +323,21 @@ pub struct Column {
     /// Reject records whose value here is NULL, even if the table allows NULL. SQLite replaces a NULL in an INTEGER PRIMARY
     /// KEY by a number, which may be the key of a later record.
     pub rejects_null: bool,
+    /// True if an INSERT does not name the column and its declaration has no default, so that it is NULL in a new table. In a
+    /// table that exists it has the default of that table.
+    pub is_unassigned: bool,
 }
 
 impl Column {
     /// Creates a column `name declaration` with the values of `value`.
     pub fn new(name: impl Into<String>, declaration: impl Into<String>, value: Expr) -> Self {
-        Self { name: name.into(), declaration: declaration.into(), value, rejects_null: false }
+        Self {
+            name: name.into(),
+            declaration: declaration.into(),
+            value,
+            rejects_null: false,
+            is_unassigned: false,
+        }
     }
 }
 

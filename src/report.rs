@@ -126,7 +126,7 @@ pub struct Report {
     /// The columns of the table; empty if each input has a table of its own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<ReportColumn>,
-    /// What the load has replaced; `None` if it has not replaced a table.
+    /// What the load has replaced or deleted; `None` if it has not replaced or emptied a table.
     pub replaced: Option<Replaced>,
     /// The tables, if each input has one of its own. The counts of the report are then the sums of theirs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -261,7 +261,7 @@ impl Report {
         };
         writeln!(text, "{inputs} -> {}, {table}{commas}", self.database.display())?;
         if let Some(replaced) = &self.replaced {
-            writeln!(text, "replaced {}: {replaced}", self.table)?;
+            writeln!(text, "{}", replaced.in_past(&self.table))?;
         }
         remarks.iter().try_for_each(|remark| writeln!(text, "{remark}"))?;
         for (table, remarks) in self.tables.iter().zip(table_remarks) {

@@ -304,10 +304,7 @@ fn plan_insert(
         return Err(statement.error_at(target.span, reason));
     }
     let target_columns = target_columns(table, &columns, statement)?;
-    // If the table may already exist, only SQLite knows the default of a column that gets no value.
-    let may_exist = table.if_exists == IfExists::Append;
-    let is_null =
-        |at: &usize| !(target_columns.contains(at) || declared_columns[*at].has_default || may_exist);
+    let is_null = |at: &usize| !(target_columns.contains(at) || declared_columns[*at].has_default);
     let null_columns = (0..table.columns.len()).filter(is_null).collect();
     let select =
         Select { items: selection.items, target_columns, null_columns, place: statement.place(span) };

@@ -120,6 +120,11 @@ pub fn unclosed_quote(bytes: &[u8], dialect: Dialect) -> Option<usize> {
     naive::records(bytes, dialect).1
 }
 
+/// True if the last record ends the data as PostgreSQL writes it, so that it is not loaded.
+pub fn has_end_of_data(bytes: &[u8], dialect: Dialect) -> bool {
+    naive::data_records(bytes, dialect).0.len() < naive::records(bytes, dialect).0.len()
+}
+
 /// Counts line ends. LF, CRLF and CR each count once.
 pub fn count_line_ends(bytes: &[u8]) -> u64 {
     let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");

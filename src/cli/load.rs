@@ -23,15 +23,14 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(super) struct Load {
-    /// CSV files with the same columns (unless --table-per-input is given), patterns such as 'sales-*.csv', or `-` for standard input.
+    /// CSV files with the same columns (unless --table-per-input is given), patterns such as 'sales-*.csv', or `-` for standard
+    /// input. The last path is the SQLite database, which is created if it does not exist.
     ///
     /// Files compressed with gzip, zstd, bzip2 or xz, and zip and tar archives, are recognized by their content. Each file in
     /// an archive is an input; 'archive.zip//stops.txt' or 'archive.zip//*.txt' selects some.
+    // One list, since clap cannot tell where a list ends and DATABASE begins if options are between them.
     #[arg(value_name = "INPUT", required = true)]
-    inputs: Vec<PathBuf>,
-    /// SQLite database; created if it does not exist.
-    #[arg(value_name = "DATABASE")]
-    database: PathBuf,
+    paths: Vec<PathBuf>,
     /// Name of the table [default: the name of the first input without extensions].
     #[arg(short, long, value_name = "NAME", help_heading = "Table")]
     table: Option<String>,
@@ -126,7 +125,10 @@ pub(super) struct Load {
 
 impl Load {
     pub(super) fn request(&self) -> LoadRequest<'_> {
-        let (inputs, database) = (self.inputs.clone(), self.database.clone());
+        let (inputs, database) = match self.paths.split_last() {
+            Some((database, inputs)) => (inputs.to_vec(), database.clone()),
+            None => Default::default(),
+        };
         LoadRequest {
             loader: self.loader(),
             inputs,
@@ -137,8 +139,13 @@ impl Load {
         }
     }
 
+    /// True if there are no inputs before the last path.
+    pub(super) fn lacks_database(&self) -> bool {
+        self.paths.len() < 2
+    }
+
     pub(super) fn loader(&self) -> sqload::Result<Loader> {
-        let default_name = || table_name(self.inputs.first().map_or(Path::new("-"), PathBuf::as_path));
+        let default_name = || table_name(self.paths.first().map_or(Path::new("-"), PathBuf::as_path));
         let table = self.table.clone().unwrap_or_else(default_name);
         let loader = self.options.apply(Loader::new(table));
         let header_rows = if self.no_headers { Some(0) } else { self.header_rows };

@@ -2,7 +2,6 @@
 
 use super::options::LoadOptions;
 use super::{Cli, Command, CreateFile, pipeline, remedy, terminal};
-use clap::CommandFactory;
 use sqload::demo::generate::{self, Sample};
 use sqload::{Kind, Loader, report};
 use std::error::Error;
@@ -38,7 +37,7 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode, Box<dyn Error>> {
     let stop = Arc::new(AtomicBool::new(false));
     terminal::stop_on_signals(&stop)?;
     match &cli.command {
-        None => Ok(Cli::command().print_help().map(|()| ExitCode::SUCCESS)?),
+        None => Ok(super::command().print_help().map(|()| ExitCode::SUCCESS)?),
         Some(Command::CreateFile(options)) => create_file(options, &stop),
         Some(Command::Load(options)) => load(options.request(), stop),
         Some(Command::RunPipeline(options)) => load(options.request(), stop),

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// Options that are arguments of a function rather than settings of a loader.
 const ARGUMENTS: [&str; 11] = [
-    "inputs", "database", "dry_run", "explain", "quiet", "verbose", "color", "progress", "pipeline", "input",
+    "paths", "database", "dry_run", "explain", "quiet", "verbose", "color", "progress", "pipeline", "input",
     "id",
 ];
 

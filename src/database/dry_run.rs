@@ -20,7 +20,7 @@ pub(crate) struct DryRun {
     pub(crate) path: PathBuf,
     /// Why the load would change an existing database in place; `None` if it would create a new file.
     pub(crate) in_place_reason: Option<String>,
-    /// What the load would replace.
+    /// What the load would replace or delete.
     pub(crate) replaced: Option<Replaced>,
     /// True if the table exists and the load would add to it.
     pub(crate) table_exists: bool,

@@ -1,4 +1,4 @@
-//! What a load replaces: the rows, indexes and triggers of a table, and the views that read it.
+//! What a load replaces: the rows, indexes and triggers of a table, and the views that read it. Or the rows that it deletes.
 
 use crate::plan::{IfExists, Table};
 use crate::report::Replaced;
@@ -8,14 +8,22 @@ use rusqlite::{Connection, OptionalExtension};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What is lost if `table` is created in this database; `None` if the plan replaces nothing.
+/// What is lost if `table` is created or emptied in this database; `None` if the plan does neither, or there is no such table.
 ///
 /// # Errors
 /// If the database cannot be read.
 pub(super) fn replaced(connection: &mut Connection, table: &Table) -> rusqlite::Result<Option<Replaced>> {
     let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
     let name = connection.query_row(sql, [&table.name], |row| row.get::<_, String>(0)).optional()?;
-    let Some(name) = name.filter(|_| table.if_exists == IfExists::Replace) else { return Ok(None) };
+    let Some(name) = name else { return Ok(None) };
+    match table.if_exists {
+        IfExists::Replace => {}
+        IfExists::Truncate => {
+            let rows = count_rows(connection, &name)?;
+            return Ok(Some(Replaced { rows, keeps_table: true, ..Replaced::default() }));
+        }
+        _ => return Ok(None),
+    }
     let names = |kind: &str| -> rusqlite::Result<Vec<String>> {
         let sql = "SELECT name FROM sqlite_schema WHERE type = ?1 AND tbl_name = ?2 AND sql IS NOT NULL";
         connection.prepare(sql)?.query_map([kind, &name], |row| row.get(0))?.collect()
@@ -24,7 +32,7 @@ pub(super) fn replaced(connection: &mut Connection, table: &Table) -> rusqlite::
     let (indexes, triggers) = (names("index")?, names("trigger")?);
     let mut views = views_that_read(connection, &name)?;
     views.retain(|view| !table.views.iter().any(|created| created.name.eq_ignore_ascii_case(view)));
-    Ok(Some(Replaced { rows, indexes, triggers, views }))
+    Ok(Some(Replaced { rows, indexes, triggers, views, keeps_table: false }))
 }
 
 /// Counts rows. This visits every page of the table or of an index, so the file is mapped for it, which takes a seventh of the

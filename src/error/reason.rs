@@ -40,6 +40,9 @@ pub enum Reason {
         /// Its size in bytes.
         bytes: u64,
     },
+    /// The record ends the data of a PostgreSQL COPY, but records follow it.
+    #[error(r"\. ends the data, but records follow")]
+    EndOfData,
     /// The record is not valid UTF-8.
     #[error("invalid UTF-8 in field {field}, at byte offset {offset}")]
     InvalidUtf8 {
@@ -104,6 +107,7 @@ impl Reason {
         match self {
             Self::FieldCount { .. } => "field_count",
             Self::UnclosedQuote { .. } => "unclosed_quote",
+            Self::EndOfData => "end_of_data",
             Self::InvalidUtf8 { .. } => "invalid_utf8",
             Self::NotOfType { .. } => "not_of_type",
             Self::Constraint { .. } => "constraint",
@@ -117,7 +121,10 @@ impl Reason {
         match self {
             Self::NotOfType { column, .. } => Some(column),
             Self::Constraint { column, .. } | Self::Expression { column, .. } => column.as_deref(),
-            Self::FieldCount { .. } | Self::UnclosedQuote { .. } | Self::InvalidUtf8 { .. } => None,
+            Self::FieldCount { .. }
+            | Self::UnclosedQuote { .. }
+            | Self::EndOfData
+            | Self::InvalidUtf8 { .. } => None,
         }
     }
 }

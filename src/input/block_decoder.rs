@@ -1,5 +1,6 @@
 //! Decompresses independent blocks of a file on several threads.
 
+use super::compression::ByteStream;
 use super::file::catch_panic;
 use std::collections::VecDeque;
 use std::io;
@@ -10,15 +11,18 @@ use std::thread;
 /// Blocks on their way for each thread.
 const BLOCKS_PER_THREAD: usize = 4;
 
-/// Decompresses a block.
-pub(super) type Decode = fn(&[u8]) -> io::Result<Vec<u8>>;
+/// Decompresses a block. What the stream returns need not have been decompressed before.
+pub(super) type Decode = fn(Vec<u8>) -> Decoded;
 
-type Decoded = io::Result<Vec<u8>>;
+pub(super) type Decoded = io::Result<ByteStream>;
 
 /// Decompresses blocks, and returns them in order. Without threads it does so on its own.
 pub(super) struct BlockDecoder {
     decode: Decode,
     threads: usize,
+    /// The most blocks on their way, and how many there may be now. A reader may want only the first bytes.
+    max_pending: usize,
+    pending_limit: usize,
     /// Blocks to be decompressed, once the threads have been started.
     work: Option<Sender<(Vec<u8>, SyncSender<Decoded>)>>,
     pending: VecDeque<Receiver<Decoded>>,
@@ -26,13 +30,14 @@ pub(super) struct BlockDecoder {
 
 impl BlockDecoder {
     /// Starts no thread yet. One thread is the caller's.
-    pub(super) fn new(decode: Decode, threads: usize) -> Self {
-        Self { decode, threads, work: None, pending: VecDeque::new() }
+    pub(super) fn new(decode: Decode, threads: usize, max_pending: usize) -> Self {
+        let max_pending = if threads > 1 { max_pending.min(BLOCKS_PER_THREAD * threads) } else { 1 };
+        Self { decode, threads, max_pending, pending_limit: 1, work: None, pending: VecDeque::new() }
     }
 
     /// True if blocks should be taken before more are added.
     pub(super) fn is_full(&self) -> bool {
-        self.pending.len() >= if self.threads > 1 { BLOCKS_PER_THREAD * self.threads } else { 1 }
+        self.pending.len() >= self.pending_limit
     }
 
     /// Adds a block.
@@ -44,7 +49,7 @@ impl BlockDecoder {
         self.pending.push_back(receiver);
         if self.threads <= 1 {
             // The receiver is there, and the channel has room.
-            let _ = sender.send((self.decode)(&block));
+            let _ = sender.send((self.decode)(block));
             return Ok(());
         }
         if self.work.is_none() {
@@ -60,6 +65,7 @@ impl BlockDecoder {
     /// Decompresses the next block; `None` at the end.
     pub(super) fn pop(&mut self) -> Option<Decoded> {
         let decoded = self.pending.pop_front()?.recv();
+        self.pending_limit = self.max_pending.min(2 * self.pending_limit);
         Some(decoded.unwrap_or_else(|_| Err(io::Error::other("a thread ended early"))))
     }
 
@@ -74,7 +80,7 @@ impl BlockDecoder {
                     let next = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok((block, decoded)) = next else { return };
                     // The reader may be gone.
-                    let _ = decoded.send(catch_panic(|| decode(&block)));
+                    let _ = decoded.send(catch_panic(|| decode(block)));
                 }
             };
             thread::Builder::new().name("decompress".into()).spawn(decode_all)?;

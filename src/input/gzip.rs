@@ -5,7 +5,7 @@
 //! The blocks of bgzip (section 4.1 of the SAM specification) are members of at most 64 KiB that tell their size in an extra field,
 //! so that they can be decompressed on several threads.
 
-use super::block_decoder::BlockDecoder;
+use super::block_decoder::{BlockDecoder, Decoded};
 use super::compression::ByteStream;
 use flate2::bufread::GzDecoder;
 use std::io::{self, BufReader, Chain, Cursor, Read};
@@ -28,7 +28,7 @@ pub(super) struct Gunzip {
     head: Vec<u8>,
     blocks: BlockDecoder,
     /// The decompressed block that is being read.
-    block: Cursor<Vec<u8>>,
+    block: ByteStream,
     has_trailing_garbage: Arc<AtomicBool>,
 }
 
@@ -40,8 +40,8 @@ impl Gunzip {
             from: Some(BufReader::new(from)),
             member: None,
             head: Vec::new(),
-            blocks: BlockDecoder::new(decode_block, threads),
-            block: Cursor::default(),
+            blocks: BlockDecoder::new(decode_block, threads, usize::MAX),
+            block: Box::new(io::empty()),
             has_trailing_garbage,
         }
     }
@@ -103,7 +103,7 @@ impl Read for Gunzip {
             }
             self.read_blocks()?;
             if let Some(block) = self.blocks.pop() {
-                self.block = Cursor::new(block?);
+                self.block = block?;
             } else if !self.start_member()? {
                 return Ok(0);
             }
@@ -123,16 +123,16 @@ fn block_bytes(head: &[u8]) -> Option<usize> {
 }
 
 /// Decompresses a block.
-fn decode_block(block: &[u8]) -> io::Result<Vec<u8>> {
+fn decode_block(block: Vec<u8>) -> Decoded {
     const MAX_BYTES: usize = 1 << 16;
     let mut content = Vec::with_capacity(MAX_BYTES);
-    let mut decoder = GzDecoder::new(block);
+    let mut decoder = GzDecoder::new(&block[..]);
     decoder.by_ref().take(MAX_BYTES as u64 + 1).read_to_end(&mut content)?;
     match content.len() > MAX_BYTES || !decoder.into_inner().is_empty() {
         true => {
             Err(io::Error::new(io::ErrorKind::InvalidData, "a bgzip block has another size than it says"))
         }
-        false => Ok(content),
+        false => Ok(Box::new(Cursor::new(content))),
     }
 }
 

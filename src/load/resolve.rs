@@ -1,8 +1,8 @@
 //! Resolves a plan against the headers of its inputs, and infers the types of columns.
 
-use super::Conductor;
 use super::infer::{InferTypes, Inferred};
 use super::tables::{LoadInputs, TablePlan};
+use super::{Conductor, in_context};
 use crate::database::{existing_columns, existing_keys, existing_names, existing_sql};
 use crate::engine::inputs::{CsvInput, Inputs, header_notes};
 use crate::engine::output::PipelineFailure;
@@ -48,7 +48,7 @@ struct InputColumns<'n> {
 }
 
 impl Conductor<'_> {
-    /// Resolves the plans of all tables, as [`Conductor::resolve`] does.
+    /// Resolves the plans of all tables, as [`Conductor::resolve`] does. Errors say what the inputs of the table look like.
     pub(super) fn resolve_all(
         &self,
         inputs: &LoadInputs,
@@ -64,7 +64,9 @@ impl Conductor<'_> {
         }
         let resolve = |table: &TablePlan| {
             let conductor = Conductor { plan: &table.plan, ..*self };
-            conductor.resolve(inputs.of_table(table), jobs, scan_all, &mut taken_names)
+            let list = inputs.of_table(table);
+            let resolved = conductor.resolve(list, jobs, scan_all, &mut taken_names);
+            resolved.map_err(|error| in_context(error, list))
         };
         tables.iter().map(resolve).collect()
     }
@@ -99,6 +101,9 @@ impl Conductor<'_> {
         };
         if plan.columns.is_none() && fills_existing {
             remove_existing(&mut plan.table, &existing_sql(self.database, timeout)?);
+            if existing_columns(self.database, &plan.table, timeout)?.is_some() {
+                plan.table.columns.retain(|column| !column.is_unassigned);
+            }
         }
         let names = input_names(&plan, header)?;
         let inputs = self.input_columns(&plan, &names, existing.as_deref(), (list, jobs), scan_all)?;

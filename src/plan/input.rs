@@ -26,6 +26,13 @@ impl Dialect {
         self.escape.is_some() && (self.quote.is_none() || self.escapes != Escapes::Quoted)
     }
 
+    /// The record that ends the data, as PostgreSQL writes it: `\.`.
+    #[must_use]
+    pub fn end_of_data(&self) -> Option<&'static [u8]> {
+        let has_end = self.escapes == Escapes::Postgres && self.escape == Some(b'\\');
+        (has_end && !self.delimiter.is_blanks()).then_some(br"\.")
+    }
+
     /// True if blanks around fields are not part of them.
     #[must_use]
     pub fn trims(&self) -> bool {

@@ -12,7 +12,7 @@ pub struct Select {
     pub items: Vec<SelectItem>,
     /// Indexes of the target columns in the table, one for each value after `*` is expanded.
     pub target_columns: Vec<usize>,
-    /// Indexes of the columns that get no value and have no default, and so are NULL.
+    /// Indexes of the columns that get no value and have no default, and so are NULL in a new table.
     pub null_columns: Vec<usize>,
     /// Position of the SELECT.
     pub place: Place,

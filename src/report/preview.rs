@@ -49,7 +49,7 @@ pub struct Preview {
     pub table: String,
     /// Decisions about the inputs and columns.
     pub notes: Vec<Note>,
-    /// What the load would replace; `None` if it would not replace a table.
+    /// What the load would replace or delete; `None` if it would not replace or empty a table.
     pub replaced: Option<Replaced>,
     /// What looks wrong in the inputs, as far as their records were tried.
     pub warnings: Vec<Warning>,
@@ -179,7 +179,7 @@ impl Preview {
         let state = if self.table_exists { " (exists)" } else { "" };
         writeln!(text, "{}, table {}{state}:", self.database.display(), self.table)?;
         if let Some(replaced) = &self.replaced {
-            writeln!(text, "replaces {}: {replaced}", self.table)?;
+            writeln!(text, "{}", replaced.in_present(&self.table))?;
         }
         self.statements.iter().try_for_each(|sql| writeln!(text, "{sql};"))?;
         self.explanation.iter().try_for_each(|explanation| writeln!(text, "\n{explanation}"))?;

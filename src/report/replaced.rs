@@ -4,7 +4,7 @@ use super::grouped_count;
 use serde::Serialize;
 use std::fmt;
 
-/// What a load has replaced, or would replace, in the database.
+/// What a load has replaced or deleted, or would, in the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Replaced {
@@ -16,6 +16,26 @@ pub struct Replaced {
     pub triggers: Vec<String>,
     /// Views that read the old table, and now read the new one.
     pub views: Vec<String>,
+    /// True if the table is kept, and only its rows are deleted. Then no indexes, triggers and views are listed.
+    pub keeps_table: bool,
+}
+
+impl Replaced {
+    /// What has happened to `table`.
+    pub(super) fn in_past(&self, table: &str) -> String {
+        match self.keeps_table {
+            true => format!("deleted {self} of {table}"),
+            false => format!("replaced {table}: {self}"),
+        }
+    }
+
+    /// What would happen to `table`.
+    pub(super) fn in_present(&self, table: &str) -> String {
+        match self.keeps_table {
+            true => format!("deletes {self} of {table}"),
+            false => format!("replaces {table}: {self}"),
+        }
+    }
 }
 
 impl fmt::Display for Replaced {

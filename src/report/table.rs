@@ -15,7 +15,7 @@ pub struct TableReport {
     pub table: String,
     /// The columns of the table.
     pub columns: Vec<ReportColumn>,
-    /// What the load has replaced; `None` if it has not replaced a table.
+    /// What the load has replaced or deleted; `None` if it has not replaced or emptied a table.
     pub replaced: Option<Replaced>,
     /// Decisions about the columns. In JSON they are texts.
     pub notes: Vec<Note>,
@@ -61,7 +61,7 @@ impl TableReport {
         let repairs = repairs_text(&self.repairs);
         let separator = if repairs.is_empty() { "" } else { "; " };
         writeln!(text, "{separator}{repairs}")?;
-        self.replaced.iter().try_for_each(|replaced| writeln!(text, "  replaced {table}: {replaced}"))?;
+        self.replaced.iter().try_for_each(|replaced| writeln!(text, "  {}", replaced.in_past(table)))?;
         remarks.iter().try_for_each(|remark| writeln!(text, "  {remark}"))
     }
 }

@@ -28,9 +28,14 @@ pub(crate) fn fill_columns(select: &Select, table: &Table, header: &[String]) ->
         return Err(Kind::Sql { place: select.place.clone(), reason }.into());
     }
     // A row on a page has the columns in table order.
-    let nulls = select.null_columns.iter().map(|at| (at, Expr::Null));
-    let mut filled: Vec<_> = select.target_columns.iter().zip(values).chain(nulls).collect();
-    filled.sort_by_key(|(at, _)| **at);
-    let column = |(at, value): (&usize, Expr)| Column { value, ..table.columns[*at].clone() };
+    let nulls = select.null_columns.iter().map(|at| (at, Expr::Null, true));
+    let assigned = select.target_columns.iter().zip(values).map(|(at, value)| (at, value, false));
+    let mut filled: Vec<_> = assigned.chain(nulls).collect();
+    filled.sort_by_key(|(at, ..)| **at);
+    let column = |(at, value, is_unassigned): (&usize, Expr, bool)| Column {
+        value,
+        is_unassigned,
+        ..table.columns[*at].clone()
+    };
     Ok(filled.into_iter().map(column).collect())
 }

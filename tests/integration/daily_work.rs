@@ -354,6 +354,42 @@ fn years_have_the_digits_of_their_format() {
 }
 
 #[test]
+fn help_and_usage_errors_follow_the_option_for_colours() {
+    let dir = TestDir::new();
+    for (arguments, code, is_coloured) in [
+        (&["load", "--color", "always", "--help"][..], 0, true),
+        (&["load", "--help", "--color=always"], 0, true),
+        (&["load", "--help", "--color", "never"], 0, false),
+        (&["load", "--help"], 0, false),
+        (&["load", "in.csv", "--color=always"], 2, true),
+        (&["load", "--nonsense", "--color=always"], 2, true),
+        (&["load", "--nonsense"], 2, false),
+    ] {
+        let outcome = dir.run(arguments).expect_code(code);
+        let text = format!("{}{}", outcome.stdout, outcome.stderr);
+        assert_eq!(text.contains('\u{1b}'), is_coloured, "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn options_may_be_written_between_paths() {
+    let dir = TestDir::new();
+    dir.write("1.csv", "a\n1\n");
+    dir.write("2.csv", "a\n2\n");
+    for load in [
+        &["load", "1.csv", "--all-text", "2.csv", "-t", "t", "out.db", "--replace"][..],
+        &["load", "-t", "t", "1.csv", "2.csv", "--replace", "out.db"],
+        &["load", "--replace", "1.csv", "-t", "t", "--", "2.csv", "out.db"],
+    ] {
+        dir.run(load).expect_code(0);
+        let rows = rows_of(&dir.open("out.db"), "SELECT group_concat(a) FROM t");
+        assert_eq!(rows, [[text("1,2")]], "{load:?}");
+    }
+    let help = dir.run(&["load", "-h"]).expect_code(0).stdout.clone();
+    assert!(help.contains("Usage: sqload load [OPTIONS] <INPUT>... <DATABASE>"), "{help}");
+}
+
+#[test]
 fn colours_follow_the_environment_and_the_option() {
     let dir = TestDir::with_input(format!("{TWO_PEOPLE}bad\n"));
     for (options, environment, is_coloured) in [

@@ -2,6 +2,10 @@
 
 use crate::common::{Running, TestDir, rows_of};
 use rusqlite::types::Value;
+use sqload::plan::{OnError, WriterChoice};
+use sqload::{Format, Loader};
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::process::{Command, Stdio};
 
 /// Loads `csv` with each writer. Returns the declared columns, and the rows as SQL literals.
@@ -87,6 +91,67 @@ fn postgres_copies_load_as_postgres_reads_them() {
     dir.run(&load).expect_code(1).assert_single_message(&["line 2", "UTF-8", "field 2"]);
     dir.run(&[&load[..], &["--on-error", "skip"]].concat()).expect_code(3);
     dir.run(&[&load[..], &["-d", "a"]].concat()).expect_code(2);
+}
+
+/// Loads `csv` as PostgreSQL writes it, with each writer and any number of jobs and size of chunks. Returns the rows, which are
+/// the same each time.
+#[track_caller]
+fn loaded_copy(csv: &str, set_options: impl Fn(Loader) -> Loader) -> String {
+    let loader = set_options(Loader::new("t").format(Format::Postgres));
+    let number = |number| NonZeroUsize::new(number).unwrap();
+    let mut all_rows = BTreeSet::new();
+    for (chunk_bytes, jobs, writer) in [
+        (1, 1, WriterChoice::Statements),
+        (1, 3, WriterChoice::Direct),
+        (4, 2, WriterChoice::Direct),
+        (20, 3, WriterChoice::Statements),
+        (1 << 16, 2, WriterChoice::Direct),
+    ] {
+        let dir = TestDir::new();
+        dir.write("in.csv", csv);
+        let loader = loader.clone().writer(writer).jobs(number(jobs)).chunk_bytes(number(chunk_bytes));
+        loader.load(dir.path("in.csv"), dir.path("out.db")).unwrap();
+        all_rows.insert(format!("{:?}", rows_of(&dir.open("out.db"), "SELECT * FROM t ORDER BY rowid")));
+    }
+    assert_eq!(all_rows.len(), 1, "{csv:?}: {all_rows:?}");
+    all_rows.pop_first().unwrap()
+}
+
+#[test]
+fn the_end_of_the_data_of_a_postgres_copy_is_not_loaded() {
+    for end in ["\\.", "\\.\n", "\\.\r\n", "\\.\n\n\r\n\n", "\n\\.\n"] {
+        let rows = loaded_copy(&format!("1\ta\n2\tb\n{end}"), |loader| loader);
+        assert_eq!(rows, r#"[[Integer(1), Text("a")], [Integer(2), Text("b")]]"#);
+        let rows = loaded_copy(&format!("1\n2\n{end}"), |loader| loader);
+        assert_eq!(rows, "[[Integer(1)], [Integer(2)]]");
+        // The footer precedes it.
+        let rows = loaded_copy(&format!("1\n2\n3\n{end}"), |loader| loader.skip_footer(2));
+        assert_eq!(rows, "[[Integer(1)]]");
+        assert_eq!(loaded_copy(end, |loader| loader.column_names(["a"])), "[]");
+    }
+    // Not a record of its own.
+    for (csv, rows) in [
+        ("a\\\n\\.\n", r#"[[Text("a\n.")]]"#),
+        ("\\.a\n", r#"[[Text(".a")]]"#),
+        ("\\.\t1\n", r#"[[Text("."), Integer(1)]]"#),
+    ] {
+        assert_eq!(loaded_copy(csv, |loader| loader), rows);
+    }
+}
+
+#[test]
+fn an_end_of_the_data_that_records_follow_is_rejected() {
+    for (csv, line) in [("1\n\\.\n2\n", 2), ("\\.\n1\n2\n\\.\n", 1), ("1\n2\n\\.\n\\.\n", 3)] {
+        let rows = loaded_copy(csv, |loader| loader.on_error(OnError::Skip));
+        assert_eq!(rows, "[[Integer(1)], [Integer(2)]]");
+        let dir = TestDir::new();
+        dir.write("in.csv", csv);
+        let before = dir.snapshot();
+        let parts = [&format!("line {line} "), r"\. ends the data, but records follow"];
+        let load = ["load", "in.csv", "out.db", "--format", "postgres"];
+        dir.run(&load).expect_code(1).assert_single_message(&parts);
+        dir.assert_unchanged(&before);
+    }
 }
 
 #[test]

@@ -300,7 +300,16 @@ fn append_and_truncate_load_into_an_existing_table() {
         let dir = TestDir::new();
         dir.open("out.db").execute_batch(schema).unwrap();
         dir.write("in.csv", csv);
-        dir.run(&["load", "in.csv", "out.db", "-t", "T", option, "--verify"]).expect_code(0);
+        let load = ["load", "in.csv", "out.db", "-t", "T", option];
+        let deletes = option == "--truncate";
+        let preview = dir.run(&[&load[..], &["--dry-run"]].concat()).expect_code(0);
+        assert_eq!(preview.stdout.contains("\ndeletes 1 row of T\n"), deletes, "{}", preview.stdout);
+        let loaded = dir.run(&[&load[..], &["--verify", "--report", "report.json"]].concat()).expect_code(0);
+        assert_eq!(loaded.stderr.contains("\ndeleted 1 row of T\n"), deletes, "{}", loaded.stderr);
+        let report: serde_json::Value = serde_json::from_slice(&dir.read("report.json")).unwrap();
+        let replaced =
+            serde_json::json!({"rows": 1, "indexes": [], "triggers": [], "views": [], "keeps_table": true});
+        assert_eq!(report["replaced"], if deletes { replaced } else { serde_json::Value::Null });
         let connection = dir.open("out.db");
         let rows = rows_of(&connection, "SELECT * FROM t ORDER BY id");
         let (n, none) = (Value::Null, text("none"));

@@ -2,8 +2,11 @@
 
 use sqload::plan::{Dialect, Escapes};
 
+/// The values of a record.
+type Record = Vec<Vec<u8>>;
+
 /// The values of each record, and the offset of a quote that is never closed.
-pub(crate) type Parsed = (Vec<Vec<Vec<u8>>>, Option<usize>);
+pub(crate) type Parsed = (Vec<Record>, Option<usize>);
 
 pub(crate) fn is_line_end(byte: u8) -> bool {
     matches!(byte, b'\n' | b'\r')
@@ -27,6 +30,22 @@ fn delimiter_len(bytes: &[u8], dialect: Dialect) -> usize {
 
 /// Parses the records of `bytes`.
 pub(crate) fn records(bytes: &[u8], dialect: Dialect) -> Parsed {
+    let (records, open) = records_with_bytes(bytes, dialect);
+    (records.into_iter().map(|(record, _)| record).collect(), open)
+}
+
+/// The same, without a last record that ends the data as PostgreSQL writes it. Others like it have no fields: they are wrong.
+pub(crate) fn data_records(bytes: &[u8], dialect: Dialect) -> Parsed {
+    let (mut records, open) = records_with_bytes(bytes, dialect);
+    let has_end = dialect.escapes == Escapes::Postgres && dialect.escape == Some(b'\\');
+    let ends = |bytes: &[u8]| has_end && !dialect.delimiter.is_blanks() && bytes == br"\.";
+    records.pop_if(|(_, bytes)| ends(bytes));
+    let fields = |(record, bytes)| if ends(bytes) { Vec::new() } else { record };
+    (records.into_iter().map(fields).collect(), open)
+}
+
+/// The values and the bytes of each record, and the offset of a quote that is never closed.
+fn records_with_bytes(bytes: &[u8], dialect: Dialect) -> (Vec<(Record, &[u8])>, Option<usize>) {
     let (mut records, mut open, mut position) = (Vec::new(), None, 0);
     let starts_comment =
         |bytes: &[u8]| dialect.comment.is_some_and(|prefix| bytes.starts_with(prefix.as_bytes()));
@@ -36,7 +55,7 @@ pub(crate) fn records(bytes: &[u8], dialect: Dialect) -> Parsed {
         } else if starts_comment(&bytes[position..]) {
             position += bytes[position..].iter().take_while(|byte| !is_line_end(**byte)).count();
         } else {
-            let mut record = Vec::new();
+            let (mut record, start) = (Vec::new(), position);
             loop {
                 let value;
                 (value, open) = field(bytes, &mut position, dialect);
@@ -49,7 +68,7 @@ pub(crate) fn records(bytes: &[u8], dialect: Dialect) -> Parsed {
                     break;
                 }
             }
-            records.push(record);
+            records.push((record, &bytes[start..position]));
         }
     }
     (records, open)

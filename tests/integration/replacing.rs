@@ -66,7 +66,13 @@ fn drop_table_and_the_option_replace_a_table_and_say_what() {
         let report: serde_json::Value = serde_json::from_slice(&dir.read("report.json")).unwrap();
         assert_eq!(
             report["replaced"],
-            serde_json::json!({"rows": 2, "indexes": ["by_old"], "triggers": ["guard"], "views": ["ages", "olds"]})
+            serde_json::json!({
+                "rows": 2,
+                "indexes": ["by_old"],
+                "triggers": ["guard"],
+                "views": ["ages", "olds"],
+                "keeps_table": false,
+            })
         );
         assert_eq!(
             rows_of(&dir.database(), "SELECT * FROM t"),

@@ -261,6 +261,36 @@ fn if_not_exists_appends_to_the_table() {
 }
 
 #[test]
+fn unassigned_columns_have_the_default_of_an_existing_table() {
+    let tables =
+        ["a, b DEFAULT 9, c", "c, a, b NOT NULL DEFAULT 'x'", "a, b INTEGER PRIMARY KEY, c DEFAULT (1 + 1)"];
+    for insert in ["INSERT INTO t (a) SELECT age FROM input", "INSERT INTO t (a) SELECT * FROM input"] {
+        for table in tables {
+            let dir = TestDir::new();
+            dir.write("people.csv", "age\n36\n41\n");
+            dir.write("people.sql", format!("CREATE TABLE t (a, b, c); {insert}"));
+            let expected = Connection::open_in_memory().unwrap();
+            let script = "CREATE TABLE input (age INTEGER); INSERT INTO input VALUES (36), (41)";
+            expected.execute_batch(&format!("{script}; CREATE TABLE t ({table}); {insert}")).unwrap();
+            dir.database().execute_batch(&format!("CREATE TABLE t ({table})")).unwrap();
+            dir.run(&["run-pipeline", "people.sql", "--append"]).expect_code(0);
+            let rows = |connection| rows_of(connection, "SELECT a, b, c FROM t ORDER BY rowid");
+            assert_eq!(rows(&dir.database()), rows(&expected), "{table}: {insert}");
+        }
+    }
+    // A new table is filled directly, also if it might have existed.
+    for (create, options) in
+        [("CREATE TABLE IF NOT EXISTS", &[][..]), ("CREATE TABLE", &["--append", "--writer", "direct"])]
+    {
+        let script = format!("{create} t (a, b); INSERT INTO t (a) SELECT age FROM input");
+        let dir = TestDir::with_pipeline(TWO_PEOPLE, &script);
+        let outcome = dir.run(&[&["run-pipeline", "people.sql"], options].concat()).expect_code(0);
+        assert!(outcome.stderr.contains("(direct writer)"), "{}", outcome.stderr);
+        assert_eq!(dir.query("SELECT count(*) FROM t WHERE b IS NULL"), "2");
+    }
+}
+
+#[test]
 fn a_failure_after_the_rows_changes_nothing() {
     let twice = "age\n1\n1\n";
     let sql = "CREATE TABLE t (a); INSERT INTO t SELECT age FROM input; CREATE UNIQUE INDEX by_a ON t (a)";

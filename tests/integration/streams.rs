@@ -64,6 +64,26 @@ fn compression_is_detected_by_content() {
     }
 }
 
+#[test]
+fn files_of_pzstd_are_decompressed() {
+    let csv = csv();
+    // Each frame follows a skippable one, which tells its size.
+    let with_size = |part: &[u8]| {
+        let frame = zstd(part);
+        [&b"\x50\x2a\x4d\x18\x04\0\0\0"[..], &(frame.len() as u32).to_le_bytes(), &frame].concat()
+    };
+    let file: Vec<u8> = csv.as_bytes().chunks(1_000_000).flat_map(with_size).collect();
+    let dir = TestDir::new();
+    dir.write("in.csv", &file);
+    for jobs in ["1", "2", "5"] {
+        dir.run(&["load", "in.csv", "out.db", "--replace", "-j", jobs]).expect_code(0);
+        assert_holds_all_rows(&dir, "in");
+        let pipe = ["load", "-", "out.db", "-t", "in", "--replace", "-j", jobs];
+        load_from(&dir, &pipe, std::fs::File::open(dir.path("in.csv")).unwrap()).wait().expect_code(0);
+        assert_holds_all_rows(&dir, "in");
+    }
+}
+
 /// A zip archive of these files.
 fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));

@@ -1,6 +1,6 @@
 //! `--table-per-input`: each input is a table, as if it had been loaded alone, and all of them are one load.
 
-use crate::common::{TestDir, rows_of, text};
+use crate::common::{TestDir, assert_contains, rows_of, text};
 use rusqlite::Connection;
 use serde_json::Value as Json;
 use sqload::plan::{IfExists, WriterChoice};
@@ -139,7 +139,8 @@ fn tables_are_replaced_and_filled() {
     assert_eq!((count("a"), count("b")), (2, 2));
     load(&["--append", "--auto-id"][..1]);
     assert_eq!((count("a"), count("b")), (3, 3));
-    load(&["--truncate"]);
+    let truncated = load(&["--truncate"]);
+    assert_contains(&truncated.stderr, ["  deleted 3 rows of a\n", "  deleted 3 rows of b\n"]);
     assert_eq!((count("a"), count("b")), (1, 1));
     // A database with these tables only is replaced as a whole.
     assert!(load(&["--replace"]).stderr.clone().contains("direct writer"));
@@ -313,6 +314,25 @@ fn many_tables_are_loaded_through_statements() {
     let report = direct.load_all(&inputs, dir.path("out.db")).unwrap();
     assert_eq!((report.tables.len(), report.writer), (150, "direct"));
     assert!(content(&dir.open("out.db")) == before);
+}
+
+#[test]
+fn an_error_names_the_delimiter_of_the_input_that_it_concerns() {
+    let dir = TestDir::new();
+    dir.write("a.csv", "n,x\n1,2\n");
+    dir.write("b.csv", "n;y\n1;2\n");
+    let load = ["load", "--table-per-input", "a.csv", "b.csv", "out.db"];
+    dir.open("out.db").execute_batch("CREATE TABLE a (n, x); CREATE TABLE b (n)").unwrap();
+    let append = [&load[..], &["--append"]].concat();
+    dir.run(&append).expect_code(1).assert_single_message(&[
+        "\"b\"",
+        "\"y\"",
+        "; fields are separated by ';'",
+    ]);
+    // All inputs lack the column.
+    let unknown = [&load[..], &["--not-null", "z"]].concat();
+    let outcome = dir.run(&unknown).expect_code(1);
+    assert!(!outcome.stderr.contains("separated by"), "{}", outcome.stderr);
 }
 
 #[test]

@@ -287,7 +287,9 @@ impl Decoder {
             let invalid_escape =
                 if may_escape_bytes { invalid_escape(chunk, self.chunk_dialect, fields) } else { None };
             let has_too_many = found > expected && self.ragged != Ragged::Fit;
-            let reason = if has_too_many || found < expected && self.ragged == Ragged::Reject {
+            let reason = if self.dialect.end_of_data() == Some(&chunk.bytes[range.clone()]) {
+                Some(Reason::EndOfData)
+            } else if has_too_many || found < expected && self.ragged == Ragged::Reject {
                 let cause = self.odd_records.cause(chunk.bytes, fields, range.end);
                 Some(Reason::FieldCount { expected, found, delimiter: self.dialect.delimiter, cause })
             } else {
@@ -325,6 +327,7 @@ impl Decoder {
         let mut records = self.fields.chunks_exact(self.width);
         self.skip_empty && records.any(|record| is_empty_record(chunk.bytes, self.dialect, record))
             || may_escape_bytes(chunk.bytes, self.chunk_dialect)
+            || self.width == 1 && may_end_data(chunk.bytes, self.chunk_dialect)
     }
 
     /// Pads or cuts the last record to the width of the header.
@@ -354,6 +357,11 @@ fn may_escape_bytes(bytes: &[u8], dialect: Dialect) -> bool {
     memchr::memchr_iter(escape, bytes).any(|at| {
         escaped_byte(&bytes[at + 1..], dialect.escapes).is_some_and(|(byte, bytes)| bytes > 1 && byte >= 0x80)
     })
+}
+
+/// True if a record may be the one that ends the data.
+fn may_end_data(bytes: &[u8], dialect: Dialect) -> bool {
+    dialect.end_of_data().is_some_and(|end| memchr::memmem::find(bytes, end).is_some())
 }
 
 /// The reason to reject a record with a field that is not UTF-8 when its escapes are replaced.

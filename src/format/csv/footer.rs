@@ -1,4 +1,4 @@
-//! Leaves out the last records of an input.
+//! Leaves out the last records of an input: the one that ends the data of a PostgreSQL COPY, and a footer before it.
 
 use super::parse::RecordParser;
 use super::split::Split;
@@ -45,19 +45,22 @@ impl WithoutFooter {
         input: &dyn Incoming,
         mut take: impl FnMut(Chunk<'_>, &Bytes) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        let Self { split, dialect, footer } = self;
-        if footer == 0 {
+        let Self { split, dialect, mut footer } = self;
+        // The last record may end the data.
+        let most = footer + usize::from(dialect.end_of_data().is_some());
+        if most == 0 {
             return split.for_each_chunk(input, take);
         }
         let mut held = Held::default();
         let mut flow = ControlFlow::Continue(());
         let end = split.for_each_chunk(input, |chunk, window| {
             held.push(chunk, window);
-            while let (ControlFlow::Continue(()), Some((bytes, chunk))) = (flow, held.pop_before(footer)) {
+            while let (ControlFlow::Continue(()), Some((bytes, chunk))) = (flow, held.pop_before(most)) {
                 flow = take(Chunk { bytes: &bytes, ..chunk }, &bytes);
             }
             flow
         });
+        footer += usize::from(held.has_end_of_data(dialect));
         let mut kept = held.records.saturating_sub(footer);
         for (bytes, chunk) in held.chunks {
             let chunk = first_records(Chunk { bytes: &bytes, ..chunk }, kept, dialect);
@@ -86,6 +89,17 @@ impl Held {
         }
         self.records = others;
         self.chunks.pop_front()
+    }
+
+    /// True if the last record is the one that ends the data.
+    fn has_end_of_data(&self, dialect: Dialect) -> bool {
+        let Some(end) = dialect.end_of_data() else { return false };
+        let mut chunks = self.chunks.iter().rev();
+        chunks.find(|(_, chunk)| chunk.records > 0).is_some_and(|(bytes, _)| {
+            let mut records = RecordParser::new(bytes, dialect);
+            let ranges = std::iter::from_fn(|| records.next_into(&mut Vec::new()));
+            ranges.last().is_some_and(|range| &bytes[range] == end)
+        })
     }
 }
 

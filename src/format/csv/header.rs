@@ -210,6 +210,10 @@ fn read_header(
             }
             None => return Err(Kind::NoHeader { input: name.clone(), rows: header_rows }.into()),
         };
+        if header_rows == 0 && is_end_of_data(chunk.bytes, dialect) && split.take_header(1)?.is_none() {
+            let names = plan.column_names.clone();
+            return Ok(split.is_all().then(|| HeaderRecords { names, ..HeaderRecords::default() }));
+        }
         let parts = HeaderBytes { before: &bytes[end_of_mark..start], chunk, skipped_rows: &[] };
         let header = if header_rows == 0 {
             first_record(&parts, plan, dialect, max_columns)?
@@ -224,6 +228,12 @@ fn read_header(
         };
         Ok(Some(header))
     })
+}
+
+/// True if the first record of `bytes` ends the data.
+fn is_end_of_data(bytes: &[u8], dialect: Dialect) -> bool {
+    let range = RecordParser::new(bytes, dialect).next_into(&mut Vec::new());
+    range.is_some_and(|range| dialect.end_of_data() == Some(&bytes[range]))
 }
 
 /// The parts of the beginning of an input.
