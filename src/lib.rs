@@ -138,3 +138,13 @@ pub use error::{
 };
 pub use loader::{Format, Loader};
 pub use schema::table_per_input::table_name;
+
+/// The Rust code in README and in the book.
+#[cfg(doctest)]
+#[allow(
+    rustdoc::invalid_codeblock_attributes,
+    reason = "other blocks have attributes for tests/integration/documentation.rs"
+)]
+#[doc = include_str!("../README.md")]
+#[doc = include_str!("../docs/recipes.md")]
+struct Documentation;

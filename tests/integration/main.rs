@@ -16,6 +16,7 @@ mod constraints;
 mod daily_work;
 mod dialects;
 mod direct_writer;
+mod documentation;
 mod dry_run;
 mod durability;
 mod examples;
