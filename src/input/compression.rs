@@ -83,7 +83,7 @@ impl Compression {
         expect(unused_variables, reason = "these formats have options")
     )]
     pub(super) fn decompress(self, from: ByteStream, options: &DecoderOptions) -> io::Result<ByteStream> {
-        Ok(match self {
+        let decompressed: ByteStream = match self {
             #[cfg(feature = "gzip")]
             Self::Gzip => Box::new(Gunzip::new(from, options.threads, options.has_trailing_garbage.clone())),
             #[cfg(feature = "zstd")]
@@ -97,8 +97,9 @@ impl Compression {
             #[cfg(feature = "xz")]
             Self::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(from)),
             // Not compressed, or a format without its feature, which `missing_feature` reports.
-            _ => from,
-        })
+            _ => return Ok(from),
+        };
+        Ok(Box::new(Decompressed(decompressed)))
     }
 
     /// The Cargo feature without which this build cannot decompress the format, if it is disabled.
@@ -111,5 +112,19 @@ impl Compression {
             Self::Xz => ("xz", cfg!(feature = "xz")),
         };
         (!is_enabled).then_some(feature)
+    }
+}
+
+/// A decompressed stream. Its errors say what the decoder's words mean.
+struct Decompressed(ByteStream);
+
+impl Read for Decompressed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| match error.raw_os_error() {
+            Some(_) => error,
+            None => {
+                io::Error::new(error.kind(), format!("the compressed data is damaged or incomplete: {error}"))
+            }
+        })
     }
 }

@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use zip::ZipArchive;
 use zip::read::ZipFile;
+use zip::result::ZipError;
 
 /// A zip archive. Clones share its directory, which is read once.
 type ZipDirectory = ZipArchive<PositionedFile>;
@@ -21,7 +22,11 @@ impl Archive for ZipDirectory {
 
 /// The directory of the archive in `file`.
 pub(super) fn read(file: Arc<File>) -> io::Result<Directory> {
-    let mut zip = ZipArchive::new(PositionedFile { file: file.clone(), position: 0 })?;
+    let zip = ZipArchive::new(PositionedFile { file: file.clone(), position: 0 });
+    let mut zip = zip.map_err(|error| match error {
+        ZipError::Io(error) => error,
+        error => io::Error::other(format!("the archive is damaged or incomplete: {error}")),
+    })?;
     if entry_count(&file)?.is_some_and(|count| count != zip.len()) {
         return Err(io::Error::other("two files in the archive have the same name"));
     }
