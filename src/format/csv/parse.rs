@@ -14,7 +14,7 @@
 
 use super::unquote::{unquote_into, verbatim};
 use crate::batch::{Arena, Span};
-use crate::format::csv::scan::{BLOCK_BYTES, Scan, Scanner, first_block, is_blank};
+use crate::format::csv::scan::{BLOCK_BYTES, HotLoop, Scan, Scanner, dispatch, first_block, is_blank};
 use crate::plan::{Delimiter, Dialect, Escapes};
 use std::ops::Range;
 
@@ -162,13 +162,30 @@ pub fn parse_rectangular(
     }
     let fields_before = fields.len();
     let rectangle = match Scanner::new(dialect) {
-        Scanner::Plain(scanner) => parse_rectangular_with(scanner, chunk, width, fields),
-        Scanner::General(scanner) => parse_rectangular_with(scanner, chunk, width, fields),
+        Scanner::Plain(scanner) => dispatch(ParseRectangular { scanner, chunk, width, fields }),
+        Scanner::General(scanner) => dispatch(ParseRectangular { scanner, chunk, width, fields }),
     }?;
     Edges::new(dialect.delimiter).adjust(&mut fields[fields_before..], width);
     Some(rectangle)
 }
 
+struct ParseRectangular<'c, 'f, S> {
+    scanner: S,
+    chunk: &'c [u8],
+    width: usize,
+    fields: &'f mut Vec<Span>,
+}
+
+impl<S: Scan> HotLoop for ParseRectangular<'_, '_, S> {
+    type Output = Option<RectangularChunk>;
+
+    #[inline(always)]
+    fn run(self) -> Option<RectangularChunk> {
+        parse_rectangular_with(self.scanner, self.chunk, self.width, self.fields)
+    }
+}
+
+#[inline(always)]
 fn parse_rectangular_with(
     mut scanner: impl Scan,
     chunk: &[u8],

@@ -18,10 +18,12 @@
 //! [`GeneralScanner`] scans every other dialect: longer delimiters, blanks, escapes, comments, trimming. [`ScalarScanner`] is
 //! the grammar of those as a loop over bytes.
 
+mod dispatch;
 mod general;
 mod scalar;
 
 use crate::plan::{Delimiter, Dialect};
+pub(crate) use dispatch::{HotLoop, dispatch};
 pub(crate) use general::GeneralScanner;
 pub(crate) use scalar::{Event, ScalarScanner};
 use wide::u8x16;

@@ -1,0 +1,31 @@
+//! Runs hot loops with the instructions of the processor at hand.
+//!
+//! The program runs on every x86-64 processor. The loops over blocks count bits, for which nearly all of them have an
+//! instruction (popcnt) that compilers must not use by default; without it, a count takes a dozen instructions. So these loops
+//! are compiled twice, and the processor decides at run time.
+
+/// A loop that counts bits. It should run for much longer than a look at the features of the processor takes.
+pub(crate) trait HotLoop {
+    /// The result.
+    type Output;
+
+    /// Runs the loop. To be compiled for several processors, implementations and all that they call in the loop must be inlined.
+    fn run(self) -> Self::Output;
+}
+
+/// Runs `hot_loop` with the fastest instructions that the processor has.
+#[inline]
+pub(crate) fn dispatch<L: HotLoop>(hot_loop: L) -> L::Output {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("popcnt") && is_x86_feature_detected!("sse4.2") {
+        // SAFETY: The function requires nothing but these two features, and the processor has them.
+        return unsafe { run_with_popcnt(hot_loop) };
+    }
+    hot_loop.run()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "popcnt,sse4.2")]
+fn run_with_popcnt<L: HotLoop>(hot_loop: L) -> L::Output {
+    hot_loop.run()
+}
