@@ -108,7 +108,7 @@ fn unsafe_code_is_confined() {
         "types/math_functions.rs",
         "database/file_control.rs",
         "files/descriptors.rs",
-        "format/csv/scan/dispatch.rs",
+        "batch/dispatch.rs",
     ];
     only_in("unsafe ", &homes);
 }

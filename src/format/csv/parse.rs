@@ -13,8 +13,8 @@
 //!    the expected number.
 
 use super::unquote::{unquote_into, verbatim};
-use crate::batch::{Arena, Span};
-use crate::format::csv::scan::{BLOCK_BYTES, HotLoop, Scan, Scanner, dispatch, first_block, is_blank};
+use crate::batch::{Arena, HotLoop, Span, dispatch};
+use crate::format::csv::scan::{BLOCK_BYTES, Scan, Scanner, first_block, is_blank};
 use crate::plan::{Delimiter, Dialect, Escapes};
 use std::ops::Range;
 
@@ -220,13 +220,18 @@ fn parse_rectangular_with(
         fields.push(Span { start, end });
         records += 1;
     }
-    // There are as many line ends as records, so if each record ends with one, there are no others.
-    let ends_record =
-        |field: &Span| chunk.get(field.end as usize).is_none_or(|byte| matches!(byte, b'\n' | b'\r'));
-    let is_rectangular = fields.len() - fields_before == records * width
-        && fields[fields_before..].iter().skip(width - 1).step_by(width).all(ends_record);
+    let is_rectangular =
+        fields.len() - fields_before == records * width && is_aligned(&fields[fields_before..], width, chunk);
     let may_have_text_after_quote = scanner.has_text_after_quote();
     is_rectangular.then_some(RectangularChunk { records, may_have_text_after_quote, has_cr: crs != 0 })
+}
+
+/// True if the last field of each record ends with the record. There are as many line ends as records, so if each record ends
+/// with one, there are no others.
+fn is_aligned(fields: &[Span], width: usize, chunk: &[u8]) -> bool {
+    let ends_record =
+        |field: &Span| chunk.get(field.end as usize).is_none_or(|byte| matches!(byte, b'\n' | b'\r'));
+    fields.iter().skip(width - 1).step_by(width).all(ends_record)
 }
 
 /// Removes blanks from both ends of each field, except a blank that is escaped. For dialects that trim.

@@ -18,12 +18,10 @@
 //! [`GeneralScanner`] scans every other dialect: longer delimiters, blanks, escapes, comments, trimming. [`ScalarScanner`] is
 //! the grammar of those as a loop over bytes.
 
-mod dispatch;
 mod general;
 mod scalar;
 
 use crate::plan::{Delimiter, Dialect};
-pub(crate) use dispatch::{HotLoop, dispatch};
 pub(crate) use general::GeneralScanner;
 pub(crate) use scalar::{Event, ScalarScanner};
 use wide::u8x16;
@@ -144,7 +142,7 @@ impl Scan for PlainScanner {
         self.text_after_quote != 0
     }
 
-    #[inline]
+    #[inline(always)]
     fn scan(&mut self, block: &[u8; BLOCK_BYTES], _: &[u8]) -> BlockMasks {
         let vectors = load(block);
         let lf = equal(&vectors, b'\n');
@@ -164,7 +162,7 @@ impl Scan for PlainScanner {
     }
 
     /// Compares with the delimiter only if the block contains a quote or CR, or starts inside quotes.
-    #[inline]
+    #[inline(always)]
     fn scan_ends(&mut self, block: &[u8; BLOCK_BYTES], rest: &[u8]) -> BlockMasks {
         let vectors = load(block);
         let lf = equal(&vectors, b'\n');

@@ -17,11 +17,10 @@
 //!    there are more.
 
 use super::lines::{count_line_ends, count_lines};
-use crate::batch::Chunk;
+use crate::batch::{Chunk, HotLoop, dispatch};
 use crate::error::{Error, Kind, Position};
 use crate::format::csv::scan::{
-    BLOCK_BYTES, Event, HotLoop, LOOKAHEAD_BYTES, ScalarScanner, Scan, Scanner, dispatch, first_block,
-    low_bits,
+    BLOCK_BYTES, Event, LOOKAHEAD_BYTES, ScalarScanner, Scan, Scanner, first_block, low_bits,
 };
 use crate::input::Incoming;
 use crate::plan::Dialect;
