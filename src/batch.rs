@@ -11,6 +11,7 @@
 
 mod arena;
 mod chunk;
+mod dispatch;
 mod strings;
 mod strings_builder;
 mod value;
@@ -18,6 +19,7 @@ mod value;
 pub use arena::Arena;
 pub(crate) use arena::ArenaVec;
 pub use chunk::{Chunk, RowOrigin, RowOrigins};
+pub(crate) use dispatch::{HotLoop, dispatch};
 pub(crate) use strings::{Copier, PADDING_BYTES};
 pub use strings::{Span, Strings};
 pub(crate) use strings_builder::{MAX_STRINGS_BYTES, StringsBuilder, copy_text};

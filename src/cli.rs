@@ -8,6 +8,7 @@ macro_rules! exit_codes {
     };
 }
 
+mod assets;
 mod load;
 mod names;
 mod options;
@@ -19,7 +20,9 @@ mod setters;
 mod sizes;
 mod terminal;
 mod types;
+mod version;
 
+use assets::{Completions, WriteMan};
 use clap::error::ErrorKind;
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use load::Load;
@@ -32,8 +35,14 @@ pub(crate) use terminal::print_error;
 
 /// Load CSV files into SQLite: fast, all or nothing, without changing a value.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = exit_codes!())]
+#[command(version, disable_version_flag = true, max_term_width = 100, after_help = exit_codes!())]
 pub(crate) struct Cli {
+    /// Print the version.
+    #[arg(short = 'V', long)]
+    version: bool,
+    /// With --version: also print the features of this build, and the version and compile options of SQLite.
+    #[arg(short, long, requires = "version")]
+    verbose: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -60,13 +69,21 @@ enum Command {
     /// Prints the table, the evaluator of each expression, and the first rows. Equivalent to run-pipeline --dry-run; exits
     /// as the load would.
     Check(Box<RunPipeline>),
+    /// Print a completion script for a shell.
+    #[command(
+        after_help = "Example: sqload completions bash > ~/.local/share/bash-completion/completions/sqload"
+    )]
+    Completions(Completions),
+    /// Write man pages, one for each command.
+    #[command(after_help = "Example: sqload man --output ~/.local/share/man/man1")]
+    Man(WriteMan),
 }
 
 /// The parsed arguments of the program. Ends the program if they are wrong, or if they ask for help.
 pub(crate) fn parse() -> Cli {
     let cli = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     match cli.unwrap_or_else(|error| error.exit()) {
-        Cli { command: Some(Command::Load(load)) } if load.lacks_database() => missing_database().exit(),
+        Cli { command: Some(Command::Load(load)), .. } if load.lacks_database() => missing_database().exit(),
         cli => cli,
     }
 }

@@ -13,6 +13,7 @@ mod inspect;
 mod open;
 mod replaced;
 mod snapshot;
+mod sqlite_build;
 
 use crate::error::{Error, Kind, Result};
 use crate::files::staged::StagedFile;
@@ -29,6 +30,7 @@ use open::{OpenTarget, interrupt_on, open_existing, open_staged, open_target, re
 use replaced::{prepare_view, replaced};
 use rusqlite::{Connection, OptionalExtension};
 pub(crate) use snapshot::SchemaSnapshot;
+pub use sqlite_build::SqliteBuild;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -130,6 +130,7 @@ mod types;
 #[doc(hidden)]
 pub mod write;
 
+pub use database::SqliteBuild;
 #[doc(hidden)]
 pub use error::printable;
 pub use error::{

@@ -5,6 +5,8 @@
 //! vector moves. The caller writes strings one after the other, so each string overwrites the excess bytes of the one
 //! before it.
 
+use super::{HotLoop, dispatch};
+
 /// A range of byte offsets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
@@ -67,10 +69,21 @@ pub(crate) struct Copier<'a> {
     longest: usize,
 }
 
+/// The search for the length of the longest string.
+struct Longest<'s>(&'s [Span]);
+
+impl HotLoop for Longest<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run(self) -> usize {
+        self.0.iter().fold(0, |longest, span| longest.max(span.end - span.start)) as usize
+    }
+}
+
 impl<'a> Copier<'a> {
     pub(crate) fn new(strings: Strings<'a>) -> Self {
-        let longest = strings.spans.iter().fold(0, |longest, span| span.len().max(longest));
-        Self { strings, longest }
+        Self { strings, longest: dispatch(Longest(strings.spans)) }
     }
 
     /// Creates a copier for strings whose longest has `longest` bytes. Longer strings must not be copied.

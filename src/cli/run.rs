@@ -1,7 +1,7 @@
 //! Runs the commands.
 
 use super::options::LoadOptions;
-use super::{Cli, Command, CreateFile, pipeline, remedy, terminal};
+use super::{Cli, Command, CreateFile, assets, pipeline, remedy, terminal, version};
 use sqload::demo::generate::{self, Sample};
 use sqload::{Kind, Loader, report};
 use std::error::Error;
@@ -34,6 +34,11 @@ pub(super) enum Task {
 /// # Errors
 /// Those of the library, and of standard output.
 pub(crate) fn run(cli: &Cli) -> Result<ExitCode, Box<dyn Error>> {
+    if cli.version {
+        let version = if cli.verbose { version::verbose_version()? } else { version::VERSION.to_owned() };
+        terminal::print(&version)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let stop = Arc::new(AtomicBool::new(false));
     terminal::stop_on_signals(&stop)?;
     match &cli.command {
@@ -42,6 +47,10 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode, Box<dyn Error>> {
         Some(Command::Load(options)) => load(options.request(), stop),
         Some(Command::RunPipeline(options)) => load(options.request(), stop),
         Some(Command::Check(options)) => load(options.check(), stop),
+        Some(Command::Completions(options)) => {
+            Ok(assets::print_completions(options).map(|()| ExitCode::SUCCESS)?)
+        }
+        Some(Command::Man(options)) => Ok(assets::write_man_pages(options).map(|()| ExitCode::SUCCESS)?),
     }
 }
 

@@ -131,7 +131,7 @@ fn plan(command: &[&str], options: &[&str]) -> Plan {
     let loader = match cli.command.unwrap() {
         Command::Load(load) => load.loader(),
         Command::RunPipeline(pipeline) | Command::Check(pipeline) => pipeline.loader(),
-        Command::CreateFile(_) => panic!("not a load"),
+        Command::CreateFile(_) | Command::Completions(_) | Command::Man(_) => panic!("not a load"),
     };
     without_names(loader.unwrap().plan().clone())
 }

@@ -34,6 +34,7 @@ mod loader;
 mod number_formats;
 mod options;
 mod other_formats;
+mod packaging;
 mod people_pipeline;
 mod races;
 mod ragged_records;

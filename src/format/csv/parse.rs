@@ -13,7 +13,7 @@
 //!    the expected number.
 
 use super::unquote::{unquote_into, verbatim};
-use crate::batch::{Arena, Span};
+use crate::batch::{Arena, HotLoop, Span, dispatch};
 use crate::format::csv::scan::{BLOCK_BYTES, Scan, Scanner, first_block, is_blank};
 use crate::plan::{Delimiter, Dialect, Escapes};
 use std::ops::Range;
@@ -162,14 +162,31 @@ pub fn parse_rectangular(
     }
     let fields_before = fields.len();
     let rectangle = match Scanner::new(dialect) {
-        Scanner::Quoteless(scanner) => parse_rectangular_with(scanner, chunk, width, fields),
-        Scanner::Plain(scanner) => parse_rectangular_with(scanner, chunk, width, fields),
-        Scanner::General(scanner) => parse_rectangular_with(scanner, chunk, width, fields),
+        Scanner::Quoteless(scanner) => dispatch(ParseRectangular { scanner, chunk, width, fields }),
+        Scanner::Plain(scanner) => dispatch(ParseRectangular { scanner, chunk, width, fields }),
+        Scanner::General(scanner) => dispatch(ParseRectangular { scanner, chunk, width, fields }),
     }?;
     Edges::new(dialect.delimiter).adjust(&mut fields[fields_before..], width);
     Some(rectangle)
 }
 
+struct ParseRectangular<'c, 'f, S> {
+    scanner: S,
+    chunk: &'c [u8],
+    width: usize,
+    fields: &'f mut Vec<Span>,
+}
+
+impl<S: Scan> HotLoop for ParseRectangular<'_, '_, S> {
+    type Output = Option<RectangularChunk>;
+
+    #[inline(always)]
+    fn run(self) -> Option<RectangularChunk> {
+        parse_rectangular_with(self.scanner, self.chunk, self.width, self.fields)
+    }
+}
+
+#[inline(always)]
 fn parse_rectangular_with(
     mut scanner: impl Scan,
     chunk: &[u8],
@@ -204,13 +221,18 @@ fn parse_rectangular_with(
         fields.push(Span { start, end });
         records += 1;
     }
-    // There are as many line ends as records, so if each record ends with one, there are no others.
-    let ends_record =
-        |field: &Span| chunk.get(field.end as usize).is_none_or(|byte| matches!(byte, b'\n' | b'\r'));
-    let is_rectangular = fields.len() - fields_before == records * width
-        && fields[fields_before..].iter().skip(width - 1).step_by(width).all(ends_record);
+    let is_rectangular =
+        fields.len() - fields_before == records * width && is_aligned(&fields[fields_before..], width, chunk);
     let may_have_text_after_quote = scanner.has_text_after_quote();
     is_rectangular.then_some(RectangularChunk { records, may_have_text_after_quote, has_cr: crs != 0 })
+}
+
+/// True if the last field of each record ends with the record. There are as many line ends as records, so if each record ends
+/// with one, there are no others.
+fn is_aligned(fields: &[Span], width: usize, chunk: &[u8]) -> bool {
+    let ends_record =
+        |field: &Span| chunk.get(field.end as usize).is_none_or(|byte| matches!(byte, b'\n' | b'\r'));
+    fields.iter().skip(width - 1).step_by(width).all(ends_record)
 }
 
 /// Removes blanks from both ends of each field, except a blank that is escaped. For dialects that trim.

@@ -17,7 +17,7 @@
 //!    there are more.
 
 use super::lines::{count_line_ends, count_lines};
-use crate::batch::Chunk;
+use crate::batch::{Chunk, HotLoop, dispatch};
 use crate::error::{Error, Kind, Position};
 use crate::format::csv::scan::{
     BLOCK_BYTES, Event, LOOKAHEAD_BYTES, ScalarScanner, Scan, Scanner, first_block, low_bits,
@@ -88,6 +88,24 @@ impl ScannedPart {
     /// True if the last record has started and not ended.
     fn is_open(&self) -> bool {
         self.last_starts != 0 && self.ends_since >> self.last_starts.ilog2() == 0
+    }
+}
+
+/// The result of [`Split::find_cut`].
+type FoundCut = Option<Result<(usize, ScannedPart), (ScannedPart, Error)>>;
+
+/// The search for the end of the next chunk.
+struct FindCut<'s, 'a, S> {
+    split: &'s Split<'a>,
+    scanner: S,
+}
+
+impl<S: Scan> HotLoop for FindCut<'_, '_, S> {
+    type Output = FoundCut;
+
+    #[inline(always)]
+    fn run(self) -> FoundCut {
+        self.split.find_cut_with(self.scanner)
     }
 }
 
@@ -222,18 +240,16 @@ impl<'a> Split<'a> {
     /// Finds the end of the next chunk. Returns its length in bytes and its counts; or, if a record is bad, the
     /// counts up to and including that record, and the error. Returns `None` if the end depends on bytes that are
     /// not there.
-    fn find_cut(&self) -> Option<Result<(usize, ScannedPart), (ScannedPart, Error)>> {
+    fn find_cut(&self) -> FoundCut {
         match Scanner::new(self.dialect) {
-            Scanner::Quoteless(scanner) => self.find_cut_with(scanner),
-            Scanner::Plain(scanner) => self.find_cut_with(scanner),
-            Scanner::General(scanner) => self.find_cut_with(scanner),
+            Scanner::Quoteless(scanner) => dispatch(FindCut { split: self, scanner }),
+            Scanner::Plain(scanner) => dispatch(FindCut { split: self, scanner }),
+            Scanner::General(scanner) => dispatch(FindCut { split: self, scanner }),
         }
     }
 
-    fn find_cut_with(
-        &self,
-        mut scanner: impl Scan,
-    ) -> Option<Result<(usize, ScannedPart), (ScannedPart, Error)>> {
+    #[inline(always)]
+    fn find_cut_with(&self, mut scanner: impl Scan) -> FoundCut {
         let mut part = ScannedPart::default();
         let (mut after_end, mut after_cr) = (1, 0);
         let mut buffer = [0; BLOCK_BYTES];

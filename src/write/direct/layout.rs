@@ -10,7 +10,7 @@ use super::record::{
     MAX_VARINT_BYTES, REAL_BYTES, REAL_TYPE, header_bytes, integer_bytes, integer_type, put_body,
     put_integer, put_varint, serial_type, varint_bytes,
 };
-use crate::batch::{Arena, ArenaVec, Copier, PADDING_BYTES, Strings, Value, Values};
+use crate::batch::{Arena, ArenaVec, Copier, HotLoop, PADDING_BYTES, Strings, Value, Values, dispatch};
 use std::ops::Range;
 
 /// Rows with their rowids, and their order; empty for row order.
@@ -270,13 +270,30 @@ struct BlockRows<'r> {
 impl BlockRows<'_> {
     /// The minimum and the maximum of `key` over these rows of a column.
     fn range<T, V: Ord + Copy>(self, column: &[T], key: impl Fn(&T) -> V) -> (V, V) {
-        let first = key(&column[self.rows[0]]);
+        dispatch(FindRange { rows: self, column, key })
+    }
+}
+
+/// The search for the minimum and the maximum of `key` over rows of a column.
+struct FindRange<'r, 'c, T, K> {
+    rows: BlockRows<'r>,
+    column: &'c [T],
+    key: K,
+}
+
+impl<T, V: Ord + Copy, K: Fn(&T) -> V> HotLoop for FindRange<'_, '_, T, K> {
+    type Output = (V, V);
+
+    #[inline(always)]
+    fn run(self) -> (V, V) {
+        let Self { rows: BlockRows { rows, are_run }, column, key } = self;
+        let first = key(&column[rows[0]]);
         let wider = |(least, most): (V, V), value| (least.min(value), most.max(value));
-        if self.are_run {
-            let run = &column[self.rows[0]..][..self.rows.len()];
+        if are_run {
+            let run = &column[rows[0]..][..rows.len()];
             run.iter().map(key).fold((first, first), wider)
         } else {
-            self.rows.iter().map(|row| key(&column[*row])).fold((first, first), wider)
+            rows.iter().map(|row| key(&column[*row])).fold((first, first), wider)
         }
     }
 }

@@ -259,7 +259,7 @@ impl Scan for GeneralScanner {
         self.has_text_after_quote
     }
 
-    #[inline]
+    #[inline(always)]
     fn scan(&mut self, block: &[u8; BLOCK_BYTES], rest: &[u8]) -> BlockMasks {
         let vectors = load(block);
         let (lf, cr) = (equal(&vectors, b'\n'), equal(&vectors, b'\r'));
@@ -306,7 +306,7 @@ impl Scan for GeneralScanner {
         masks
     }
 
-    #[inline]
+    #[inline(always)]
     fn scan_ends(&mut self, block: &[u8; BLOCK_BYTES], rest: &[u8]) -> BlockMasks {
         let vectors = load(block);
         if !self.is_simple(block, &vectors) {
