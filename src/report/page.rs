@@ -106,7 +106,7 @@ fn write_rejects(page: &mut Page, progress: &Progress) {
     if rejects.is_empty() {
         return;
     }
-    page.heading(format!("First {}", count(rejects.len() as u64, "rejected record")));
+    page.heading("First rejected records");
     let rows = rejects.iter().map(|reject| {
         let position = &reject.position;
         let [record, line] = [position.record, position.line].map(grouped);

@@ -74,7 +74,7 @@ impl Throughput {
                 number += 1;
                 number % 2 == 1
             });
-            self.interval *= 2;
+            self.interval = self.interval.saturating_mul(2);
         }
         self.samples.push(sample);
     }
