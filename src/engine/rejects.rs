@@ -31,6 +31,8 @@ pub(crate) struct Rejects<'p> {
     count: u64,
     /// The first ones.
     first: Vec<RejectedRecord>,
+    /// True if the last one ended the load. The error names it, so it is not logged.
+    is_ended: bool,
     /// True if the load goes on past rejects that would end it.
     is_preview: bool,
     /// The error with which such a load would end.
@@ -135,7 +137,7 @@ impl<'p> Rejects<'p> {
             others.extend(reasons_path);
             files.push(RejectFiles { head: head.clone(), dialect, records, reasons });
         }
-        let (is_preview, failure) = (false, None);
+        let (is_ended, is_preview, failure) = (false, false, None);
         let replaces_input = inputs.iter().any(|input| is_fixed_file(policies, Path::new(&**input.name())));
         Ok(Self {
             replaces_input,
@@ -144,6 +146,7 @@ impl<'p> Rejects<'p> {
             is_durable,
             count,
             first,
+            is_ended,
             is_preview,
             failure,
             files,
@@ -178,6 +181,7 @@ impl<'p> Rejects<'p> {
     pub(crate) fn start(&mut self) -> Result<()> {
         self.count = 0;
         self.first.clear();
+        self.is_ended = false;
         for RejectFiles { head, records, reasons, .. } in &mut self.files {
             records.start()?;
             reasons.as_mut().map_or(Ok(()), RejectFile::start)?;
@@ -255,10 +259,11 @@ impl<'p> Rejects<'p> {
 
     /// Logs the first rejects.
     pub(crate) fn log_first(&self) {
-        for RejectedRecord { position, reason, .. } in self.first.iter().take(MAX_LOGGED) {
+        let logged = &self.first[..self.first.len() - usize::from(self.is_ended)];
+        for RejectedRecord { position, reason, .. } in logged.iter().take(MAX_LOGGED) {
             tracing::warn!("{position}: rejected: {reason}");
         }
-        if let Some(next) = self.first.get(MAX_LOGGED) {
+        if let Some(next) = logged.get(MAX_LOGGED) {
             tracing::warn!("{}: more rejects follow", next.position.input);
         }
     }
@@ -307,7 +312,10 @@ impl RejectSink for Rejects<'_> {
             self.first.push(RejectedRecord::new(position.clone(), reason.clone(), reject.bytes));
         }
         match (self.too_many(&position, &reason), self.is_preview) {
-            (Some(error), false) => return Err(error),
+            (Some(error), false) => {
+                self.is_ended = true;
+                return Err(error);
+            }
             (Some(error), true) => {
                 self.failure.get_or_insert(error);
             }
