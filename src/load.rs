@@ -41,7 +41,7 @@ impl Conductor<'_> {
     pub(crate) fn run(self) -> Result<Report> {
         let started = Instant::now();
         check_path(self.database, self.inputs)?;
-        self.progress.set_committing(false);
+        self.progress.restart();
         self.with_inputs(|inputs| self.load(inputs, started))
     }
 
@@ -55,6 +55,7 @@ impl Conductor<'_> {
             Rejects::open(policies, &inputs.list, &mut others, self.is_durable(), separates_inputs)?;
         let report = self.attempt_until_done(inputs, &mut rejects, started);
         rejects.log_first();
+        self.progress.set_first_rejects(rejects.take_first());
         let mut report = report?;
         let mut notes: Vec<_> = inputs.list.iter().filter_map(CsvInput::late_note).collect();
         notes.dedup();

@@ -11,7 +11,8 @@ use crate::input as inputs;
 use crate::load::Conductor;
 use crate::plan::{Plan, Synchronous, Table};
 use crate::report::{
-    Explanation, LoadArguments, Outcome, Preview, Progress, Report, ReportFile, other_files,
+    ExplainedLoad, Explanation, LoadArguments, Outcome, PageContext, Phrases, Preview, Progress, Report,
+    ReportFile, Throughput, other_files,
 };
 use crate::sql::Pipeline;
 use std::path::{Path, PathBuf};
@@ -51,11 +52,12 @@ pub struct Loader {
     plan: Plan,
     progress: Arc<Progress>,
     stop: Arc<AtomicBool>,
+    phrases: Phrases,
 }
 
 impl From<Plan> for Loader {
     fn from(plan: Plan) -> Self {
-        Self { plan, progress: Arc::default(), stop: Arc::default() }
+        Self { plan, progress: Arc::default(), stop: Arc::default(), phrases: Phrases::default() }
     }
 }
 
@@ -102,6 +104,12 @@ impl Loader {
         self
     }
 
+    /// Words errors, warnings and notes in a report in HTML with these functions.
+    pub fn phrases(mut self, phrases: Phrases) -> Self {
+        self.phrases = phrases;
+        self
+    }
+
     /// Loads the CSV file `input` into the SQLite database `database`, which is created if it does not exist.
     ///
     /// The load is all or nothing: after an error, or if the process is killed, the database has its old content. After
@@ -124,9 +132,9 @@ impl Loader {
             inputs,
             database.as_ref(),
             |load| load.run(),
-            |report, file| {
+            |report, file, context| {
                 // The load has happened, and an error would say that it had not.
-                if let Err(error) = file.write(&report.outcome()) {
+                if let Err(error) = file.write(&report.outcome(), context) {
                     let error = with_causes(&error);
                     let warning =
                         format!("the rows are loaded, but the report could not be written: {error}");
@@ -143,8 +151,12 @@ impl Loader {
     /// # Errors
     /// As [`Loader::load_all`], as far as the first records show.
     pub fn preview(&self, inputs: &[PathBuf], database: impl AsRef<Path>) -> Result<Preview> {
-        let write = |preview: &mut Preview, file: ReportFile| file.write(&preview.outcome());
-        self.with_report(inputs, database.as_ref(), |load| load.preview(), write)
+        self.with_report(
+            inputs,
+            database.as_ref(),
+            |load| load.preview(),
+            |preview, file, context| file.write(&preview.outcome(), context),
+        )
     }
 
     /// Reports which code would evaluate the expressions of the load. Loads nothing.
@@ -152,10 +164,17 @@ impl Loader {
     /// # Errors
     /// As [`Loader::load_all`], as far as the plan and the headers show.
     pub fn explain(&self, inputs: &[PathBuf], database: impl AsRef<Path>) -> Result<Explanation> {
-        let explained =
-            |database: &Path| Outcome::success("explained", 0, LoadArguments::new(inputs, database));
-        let write = |_: &mut Explanation, file: ReportFile| file.write(&explained(database.as_ref()));
-        self.with_report(inputs, database.as_ref(), |load| load.explain(), write)
+        let database = database.as_ref();
+        self.with_report(
+            inputs,
+            database,
+            |load| load.explain(),
+            |explanation, file, context| {
+                let arguments = LoadArguments::new(inputs, database);
+                let explained = ExplainedLoad { arguments, explanation };
+                file.write(&Outcome::success("explained", 0, explained), context)
+            },
+        )
     }
 
     /// Runs a load and writes its report, also if it fails.
@@ -164,15 +183,22 @@ impl Loader {
         inputs: &[PathBuf],
         database: &Path,
         run: impl FnOnce(Conductor<'_>) -> Result<T>,
-        write: impl FnOnce(&mut T, ReportFile) -> Result<()>,
+        write: impl FnOnce(&mut T, ReportFile, &PageContext<'_>) -> Result<()>,
     ) -> Result<T> {
         let file = self.open_report(inputs, database)?;
-        match (self.with_load(inputs, database, run), file) {
+        let run = || self.with_load(inputs, database, run);
+        let (result, throughput) = match &file {
+            Some(file) if file.is_page() => Throughput::measure(&self.progress, run),
+            _ => (run(), Throughput::default()),
+        };
+        let (plan, progress) = (Some(&self.plan), Some(&*self.progress));
+        let context = PageContext { phrases: self.phrases, plan, progress, throughput };
+        match (result, file) {
             (result, None) => result,
-            (Ok(mut done), Some(file)) => write(&mut done, file).map(|()| done),
+            (Ok(mut done), Some(file)) => write(&mut done, file, &context).map(|()| done),
             (Err(error), Some(file)) => {
                 let outcome = Outcome::failure(&error, LoadArguments::new(inputs, database));
-                if let Err(error) = file.write(&outcome) {
+                if let Err(error) = file.write(&outcome, &context) {
                     tracing::error!("the report could not be written: {}", with_causes(&error));
                 }
                 Err(error)
@@ -196,7 +222,7 @@ impl Loader {
         database: &Path,
         run: impl FnOnce(Conductor<'_>) -> Result<T>,
     ) -> Result<T> {
-        let Self { plan, progress, stop } = self;
+        let Self { plan, progress, stop, .. } = self;
         validate(plan)?;
         if inputs.is_empty() {
             return Err(Kind::Usage("no input was given".to_owned()).into());

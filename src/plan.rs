@@ -49,7 +49,7 @@ pub struct Plan {
     pub policies: Policies,
     /// How the database is written.
     pub tuning: Tuning,
-    /// Path of the report, in JSON; `-` is standard output.
+    /// Path of the report: a page of HTML if it ends in `.html`, otherwise JSON; `-` is standard output.
     pub report: Option<PathBuf>,
 }
 

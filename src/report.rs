@@ -1,22 +1,33 @@
-//! The progress of a load while it runs, and its report at the end.
+//! The progress of a load while it runs, and its report at the end, in JSON or as a page of HTML.
 
 mod explanation;
 mod file;
+mod html;
 mod note;
+mod outline;
+mod page;
 mod preview;
+mod progress;
+mod rejected;
 mod remarks;
 mod replaced;
 mod table;
+mod throughput;
 
 pub use crate::types::RealFormat;
 pub use explanation::{Evaluation, Explanation};
 pub use file::write_failure;
 pub(crate) use file::{LoadArguments, Outcome, ReportFile, other_files};
 pub use note::{Note, NotedValue};
+pub use page::Phrases;
+pub(crate) use page::{ExplainedLoad, PageContext};
 pub use preview::Preview;
+pub use progress::{Phase, Progress};
+pub(crate) use rejected::RejectedRecord;
 use remarks::{is_usual, remarks};
 pub use replaced::Replaced;
 pub use table::TableReport;
+pub(crate) use throughput::Throughput;
 
 use crate::batch::{Repairs, TypeFeedback};
 use crate::error::{Printable, Warning, count};
@@ -24,91 +35,6 @@ use crate::plan::Column;
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-
-/// Counters of a running load, to be read from another thread.
-#[derive(Debug, Default)]
-pub struct Progress {
-    total_bytes: AtomicU64,
-    bytes: AtomicU64,
-    rows: AtomicU64,
-    phase: AtomicU8,
-    is_committing: AtomicBool,
-}
-
-/// What a load is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Phase {
-    /// Inputs are read and rows are written.
-    Loading,
-    /// All inputs are read, and keys that did not come in order are sorted.
-    SortingKeys,
-    /// Indexes are created, and the database is completed.
-    Writing,
-}
-
-impl Progress {
-    /// The size of all inputs in bytes; 0 while it is unknown.
-    #[must_use]
-    pub fn total_bytes(&self) -> u64 {
-        self.total_bytes.load(Ordering::Relaxed)
-    }
-
-    /// The number of input bytes whose rows have been written.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
-    /// The number of rows written.
-    #[must_use]
-    pub fn rows(&self) -> u64 {
-        self.rows.load(Ordering::Relaxed)
-    }
-
-    /// True once the load commits. It can then no longer be interrupted, and to end the process would hide that the rows
-    /// are loaded.
-    #[must_use]
-    pub fn is_committing(&self) -> bool {
-        self.is_committing.load(Ordering::SeqCst)
-    }
-
-    /// What the load is doing.
-    #[must_use]
-    pub fn phase(&self) -> Phase {
-        match self.phase.load(Ordering::Relaxed) {
-            phase if phase == Phase::SortingKeys as u8 => Phase::SortingKeys,
-            phase if phase == Phase::Writing as u8 => Phase::Writing,
-            _ => Phase::Loading,
-        }
-    }
-
-    pub(crate) fn set_phase(&self, phase: Phase) {
-        self.phase.store(phase as u8, Ordering::Relaxed);
-    }
-
-    pub(crate) fn set_committing(&self, is_committing: bool) {
-        self.is_committing.store(is_committing, Ordering::SeqCst);
-    }
-
-    pub(crate) fn set_total_bytes(&self, bytes: u64) {
-        self.total_bytes.store(bytes, Ordering::Relaxed);
-    }
-
-    /// Resets the counters of bytes and rows.
-    pub(crate) fn restart(&self) {
-        self.set_committing(false);
-        self.set_phase(Phase::Loading);
-        self.bytes.store(0, Ordering::Relaxed);
-        self.rows.store(0, Ordering::Relaxed);
-    }
-
-    pub(crate) fn add(&self, bytes: u64, rows: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.rows.fetch_add(rows, Ordering::Relaxed);
-    }
-}
 
 /// The report of a finished load.
 #[derive(Debug, Clone, Serialize)]

@@ -32,7 +32,7 @@ pub(super) struct LoadOptions {
     /// Print the evaluator of each SQL expression (compiled code or SQLite) instead of loading.
     #[arg(long, conflicts_with = "dry_run", help_heading = "Output")]
     explain: bool,
-    /// Write a report in JSON to FILE; `-` is standard output.
+    /// Write a report to FILE: a page of HTML if its name ends in .html, otherwise JSON. `-` is standard output.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(super) report: Option<PathBuf>,
     #[command(flatten)]

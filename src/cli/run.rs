@@ -90,12 +90,14 @@ fn load(request: LoadRequest<'_>, stop: Arc<AtomicBool>) -> Result<ExitCode, Box
         let rejects = options.rejects().map(Path::to_owned);
         move |error: &sqload::Error| {
             let Some(path) = &report else { return };
-            if let Err(error) = report::write_failure(path, &inputs, &database, rejects.as_deref(), error) {
+            if let Err(error) =
+                report::write_failure(path, &inputs, &database, rejects.as_deref(), error, terminal::PHRASES)
+            {
                 terminal::print_error(&error);
             }
         }
     };
-    let loader = loader.inspect_err(&write_failure)?.stop(stop);
+    let loader = loader.inspect_err(&write_failure)?.stop(stop).phrases(terminal::PHRASES);
     terminal::finish_commit_on_signals(loader.progress(), move || write_failure(&Kind::Interrupted.into()));
     match task {
         Task::Load => {

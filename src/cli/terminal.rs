@@ -6,7 +6,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use sqload::printable;
-use sqload::report::{Phase, Progress, grouped_count};
+use sqload::report::{Phase, Phrases, Progress, grouped_count};
 use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -161,6 +161,19 @@ pub(crate) fn print_error(error: &(dyn Error + 'static)) {
     let own = error.downcast_ref::<sqload::Error>();
     let warnings = own.map_or(Default::default(), sqload::Error::warnings).iter().take(MAX_WARNINGS);
     warnings.for_each(|warning| tracing::warn!("{}", printable(&remedy::phrase_warning(warning))));
+    print_status(false, &format!("sqload: {}", describe_error(error)));
+}
+
+/// How reports in HTML word errors, warnings and notes: as the terminal.
+pub(super) const PHRASES: Phrases = Phrases {
+    error: |error| describe_error(error),
+    warning: remedy::phrase_warning,
+    note: remedy::phrase_note,
+};
+
+/// An error with advice and its causes.
+fn describe_error(error: &(dyn Error + 'static)) -> String {
+    let own = error.downcast_ref::<sqload::Error>();
     let advice = own.and_then(|error| remedy::for_error(error.kind()));
     let advice = advice.map_or(String::new(), |advice| format!("; {advice}"));
     let causes = std::iter::successors(error.source(), |&error| error.source());
@@ -172,7 +185,7 @@ pub(crate) fn print_error(error: &(dyn Error + 'static)) {
             lines.push(cause);
         }
     }
-    print_status(false, &format!("sqload: {}", lines.join("\n  because: ")));
+    lines.join("\n  because: ")
 }
 
 /// Prints `text` on standard output. A reader that closes the pipe early has seen enough.

@@ -7,13 +7,17 @@ use crate::error::{Error, Kind, Position, Reason, Result};
 use crate::files::descriptors::FileId;
 use crate::files::output::OutputFile;
 use crate::plan::{Dialect, OnError, Policies};
+use crate::report::RejectedRecord;
 use serde::Serialize;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Rejects that are logged one by one; the others are only counted, and written if there is a file for them.
-const MAX_LOGGED: u64 = 5;
+const MAX_LOGGED: usize = 5;
+
+/// Rejects that are kept for the report.
+const MAX_KEPT: usize = 100;
 
 /// Receives the rejects of a load, in input order.
 #[derive(Debug)]
@@ -25,14 +29,14 @@ pub(crate) struct Rejects<'p> {
     /// True if they replace an input: the rejects of an earlier load, which have been fixed.
     replaces_input: bool,
     count: u64,
-    /// The first one.
-    first: Option<(Position, Reason)>,
+    /// The first ones.
+    first: Vec<RejectedRecord>,
+    /// True if the last one ended the load. The error names it, so it is not logged.
+    is_ended: bool,
     /// True if the load goes on past rejects that would end it.
     is_preview: bool,
     /// The error with which such a load would end.
     failure: Option<Error>,
-    /// Messages about the first ones.
-    messages: Vec<String>,
     files: Vec<RejectFiles>,
     /// For each input the index of its files.
     file_of_input: Vec<usize>,
@@ -113,7 +117,7 @@ impl<'p> Rejects<'p> {
         is_durable: bool,
         separates_inputs: bool,
     ) -> Result<Self> {
-        let (count, messages, mut files, mut file_of_input) = <(_, _, Vec<RejectFiles>, Vec<_>)>::default();
+        let (count, first, mut files, mut file_of_input) = <(_, _, Vec<RejectFiles>, Vec<_>)>::default();
         for input in policies.rejects.iter().flat_map(|_| inputs) {
             let (head, dialect) = (&input.header.head, input.header.dialect);
             let has_same_head = |file: &RejectFiles| (&file.head, file.dialect) == (head, dialect);
@@ -133,7 +137,7 @@ impl<'p> Rejects<'p> {
             others.extend(reasons_path);
             files.push(RejectFiles { head: head.clone(), dialect, records, reasons });
         }
-        let (first, is_preview, failure) = (None, false, None);
+        let (is_ended, is_preview, failure) = (false, false, None);
         let replaces_input = inputs.iter().any(|input| is_fixed_file(policies, Path::new(&**input.name())));
         Ok(Self {
             replaces_input,
@@ -142,9 +146,9 @@ impl<'p> Rejects<'p> {
             is_durable,
             count,
             first,
+            is_ended,
             is_preview,
             failure,
-            messages,
             files,
             file_of_input,
         })
@@ -162,11 +166,10 @@ impl<'p> Rejects<'p> {
     /// The error with which the load ends, if it loaded or ignored `accepted` records, and if it is one of
     /// [`Rejects::preview`] because of a reject.
     pub(crate) fn failure(&mut self, accepted: u64) -> Option<Error> {
-        let nothing_loaded = || match (accepted, self.first.clone()) {
-            (0, Some((position, reason))) => {
-                Some(Kind::NothingLoaded { position, reason, rejected: self.count }.into())
-            }
-            _ => None,
+        let nothing_loaded = || {
+            let RejectedRecord { position, reason, .. } =
+                self.first.first().filter(|_| accepted == 0)?.clone();
+            Some(Kind::NothingLoaded { position, reason, rejected: self.count }.into())
         };
         self.failure.take().or_else(nothing_loaded)
     }
@@ -177,8 +180,8 @@ impl<'p> Rejects<'p> {
     /// [`Kind::Io`] if the files cannot be written.
     pub(crate) fn start(&mut self) -> Result<()> {
         self.count = 0;
-        self.first = None;
-        self.messages.clear();
+        self.first.clear();
+        self.is_ended = false;
         for RejectFiles { head, records, reasons, .. } in &mut self.files {
             records.start()?;
             reasons.as_mut().map_or(Ok(()), RejectFile::start)?;
@@ -256,7 +259,18 @@ impl<'p> Rejects<'p> {
 
     /// Logs the first rejects.
     pub(crate) fn log_first(&self) {
-        self.messages.iter().for_each(|message| tracing::warn!("{message}"));
+        let logged = &self.first[..self.first.len() - usize::from(self.is_ended)];
+        for RejectedRecord { position, reason, .. } in logged.iter().take(MAX_LOGGED) {
+            tracing::warn!("{position}: rejected: {reason}");
+        }
+        if let Some(next) = logged.get(MAX_LOGGED) {
+            tracing::warn!("{}: more rejects follow", next.position.input);
+        }
+    }
+
+    /// The first rejects, which are then forgotten.
+    pub(crate) fn take_first(&mut self) -> Vec<RejectedRecord> {
+        std::mem::take(&mut self.first)
     }
 }
 
@@ -294,18 +308,18 @@ impl RejectSink for Rejects<'_> {
                 reasons.line(&line.map_err(|error| Error::io("write", reasons.output.path(), error))?)?;
             }
         }
-        self.first.get_or_insert_with(|| (position.clone(), reason.clone()));
+        if self.first.len() < MAX_KEPT {
+            self.first.push(RejectedRecord::new(position.clone(), reason.clone(), reject.bytes));
+        }
         match (self.too_many(&position, &reason), self.is_preview) {
-            (Some(error), false) => return Err(error),
+            (Some(error), false) => {
+                self.is_ended = true;
+                return Err(error);
+            }
             (Some(error), true) => {
                 self.failure.get_or_insert(error);
             }
             (None, _) => {}
-        }
-        match self.count {
-            ..=MAX_LOGGED => self.messages.push(format!("{position}: rejected: {reason}")),
-            count if count == MAX_LOGGED + 1 => self.messages.push(format!("{name}: more rejects follow")),
-            _ => {}
         }
         Ok(())
     }

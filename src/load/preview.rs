@@ -66,6 +66,7 @@ impl Conductor<'_> {
             previews.push(preview);
         }
         rejects.log_first();
+        self.progress.set_first_rejects(rejects.take_first());
         let mut previews = previews.into_iter();
         let Some(mut first) = previews.next() else {
             return Err(Error::from(Kind::Internal("the load has no table".to_owned())).into());

@@ -92,7 +92,8 @@ impl Loader {
         self
     }
 
-    /// The file for the report in JSON; `-` is standard output. Default: none.
+    /// The file for the report: a page of HTML if its name ends in `.html`, otherwise JSON; `-` is standard output. Default: none.
+    /// [`Loader::phrases`] words errors, warnings and notes of the page.
     pub fn report(mut self, path: impl Into<PathBuf>) -> Self {
         self.plan.report = Some(path.into());
         self

@@ -1,10 +1,11 @@
-//! The report as a file in JSON, written at every end of a load.
+//! The report as a file in JSON or HTML, written at every end of a load.
 
+use super::page::{Content, PageContext, Phrases};
 use crate::error::{Error, Kind, Position, Result, with_causes};
 use crate::files::output::OutputFile;
 use crate::input::expand;
 use serde::Serialize;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Where the report of a load goes.
@@ -16,14 +17,16 @@ pub(crate) struct ReportFile {
     is_durable: bool,
 }
 
-/// The outcome of a load, in JSON: its end, and whatever else is known.
+/// The outcome of a load: its end, and whatever else is known.
 #[derive(Debug, Serialize)]
-pub(crate) struct Outcome<'r, T: Serialize> {
-    status: &'static str,
-    exit_code: u8,
+pub(crate) struct Outcome<'r, T> {
+    pub(super) status: &'static str,
+    pub(super) exit_code: u8,
     error: Option<ErrorReport<'r>>,
+    #[serde(skip)]
+    pub(super) cause: Option<&'r Error>,
     #[serde(flatten)]
-    content: T,
+    pub(super) content: T,
 }
 
 /// An error, for programs.
@@ -43,10 +46,10 @@ struct PositionReport<'r> {
 }
 
 /// What a failed load was about.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct LoadArguments {
-    inputs: Vec<String>,
-    database: String,
+    pub(super) inputs: Vec<String>,
+    pub(super) database: String,
 }
 
 impl LoadArguments {
@@ -56,9 +59,9 @@ impl LoadArguments {
     }
 }
 
-impl<'r, T: Serialize> Outcome<'r, T> {
+impl<'r, T: Content> Outcome<'r, T> {
     pub(crate) fn success(status: &'static str, exit_code: u8, content: T) -> Self {
-        Self { status, exit_code, error: None, content }
+        Self { status, exit_code, error: None, cause: None, content }
     }
 
     pub(crate) fn failure(error: &'r Error, content: T) -> Self {
@@ -70,7 +73,16 @@ impl<'r, T: Serialize> Outcome<'r, T> {
         });
         let status = if matches!(error.kind(), Kind::Interrupted) { "interrupted" } else { "failed" };
         let error_report = ErrorReport { kind: error.kind().name(), message: with_causes(error), position };
-        Self { status, exit_code: error.exit_code(), error: Some(error_report), content }
+        let exit_code = error.exit_code();
+        Self { status, exit_code, error: Some(error_report), cause: Some(error), content }
+    }
+}
+
+impl<T: Serialize> Outcome<'_, T> {
+    fn json(&self) -> io::Result<Vec<u8>> {
+        let mut json = serde_json::to_vec_pretty(self)?;
+        json.push(b'\n');
+        Ok(json)
     }
 }
 
@@ -96,29 +108,38 @@ impl ReportFile {
         self.output.as_ref().map_or(Ok(()), OutputFile::remove_old)
     }
 
+    /// True if the report is a page of HTML, which the name of the file says.
+    pub(crate) fn is_page(&self) -> bool {
+        self.path.as_os_str().as_encoded_bytes().ends_with(b".html")
+    }
+
     /// Writes the report. A closed pipe is no error: whoever reads it has seen enough.
     ///
     /// # Errors
     /// [`Kind::Io`] if it cannot be written.
-    pub(crate) fn write(self, report: &impl Serialize) -> Result<()> {
+    pub(crate) fn write<T: Content>(self, outcome: &Outcome<'_, T>, context: &PageContext<'_>) -> Result<()> {
+        let is_page = self.is_page();
         let Self { path, output, is_durable } = self;
         let failed = |error| Error::io("write", &path, error);
-        let mut json = serde_json::to_vec_pretty(report).map_err(|error| failed(error.into()))?;
-        json.push(b'\n');
+        let report = match is_page {
+            true => outcome.page(context).into_bytes(),
+            false => outcome.json().map_err(failed)?,
+        };
         let Some(mut output) = output else {
-            let mut stdout = std::io::stdout();
-            return match stdout.write_all(&json).and_then(|()| stdout.flush()) {
-                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            let mut stdout = io::stdout();
+            return match stdout.write_all(&report).and_then(|()| stdout.flush()) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
                 written => written.map_err(failed),
             };
         };
-        output.start()?.write_all(&json).map_err(failed)?;
+        output.start()?.write_all(&report).map_err(failed)?;
         output.complete(is_durable)?;
         output.publish(is_durable)
     }
 }
 
-/// Writes the report of a load that failed before it began, or that is ended at once, to `path`; `-` is standard output.
+/// Writes the report of a load that failed before it began, or that is ended at once, to `path`; `-` is standard output. A page of HTML words
+/// the error with `phrases`.
 ///
 /// # Errors
 /// [`Kind::Io`] if the report cannot be written; [`Kind::Usage`] if it would overwrite another file of the load.
@@ -128,9 +149,11 @@ pub fn write_failure(
     database: &Path,
     rejects: Option<&Path>,
     error: &Error,
+    phrases: Phrases,
 ) -> Result<()> {
-    let report = Outcome::failure(error, LoadArguments::new(inputs, database));
-    ReportFile::open(path, &other_files(inputs, database, rejects), false)?.write(&report)
+    let outcome = Outcome::failure(error, LoadArguments::new(inputs, database));
+    let file = ReportFile::open(path, &other_files(inputs, database, rejects), false)?;
+    file.write(&outcome, &PageContext { phrases, ..PageContext::default() })
 }
 
 /// The files of a load that its report must not overwrite.

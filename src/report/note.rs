@@ -162,7 +162,7 @@ impl fmt::Display for Note {
 }
 
 /// Why a column is TEXT, with the values that show it.
-fn text_reason(reason: &str, examples: &[NotedValue]) -> String {
+pub(super) fn text_reason(reason: &str, examples: &[NotedValue]) -> String {
     match examples {
         [value] => format!("{reason}{}: {:?}", value.place(), value.text),
         values => {

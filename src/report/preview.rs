@@ -13,14 +13,16 @@ use std::sync::Arc;
 /// A preview for programs.
 #[derive(Debug, Serialize)]
 pub(crate) struct PreviewReport<'p> {
+    #[serde(skip)]
+    pub(super) preview: &'p Preview,
     is_preview: bool,
-    inputs: Vec<&'p str>,
-    database: String,
+    pub(super) inputs: Vec<&'p str>,
+    pub(super) database: String,
     table: &'p str,
     statements: &'p [String],
     replaced: Option<&'p Replaced>,
-    notes: &'p [Note],
-    warnings: &'p [Warning],
+    pub(super) notes: &'p [Note],
+    pub(super) warnings: &'p [Warning],
     records: u64,
     rejected: u64,
     filtered: u64,
@@ -31,7 +33,7 @@ pub(crate) struct PreviewReport<'p> {
     estimated_bytes: Option<u64>,
     free_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    other_tables: Vec<PreviewReport<'p>>,
+    pub(super) other_tables: Vec<PreviewReport<'p>>,
 }
 
 /// The number of inputs to list.
@@ -145,6 +147,7 @@ impl Preview {
 
     fn report(&self) -> PreviewReport<'_> {
         PreviewReport {
+            preview: self,
             is_preview: true,
             inputs: self.inputs.iter().map(|(name, _)| name.as_str()).collect(),
             database: self.database.display().to_string(),
@@ -229,7 +232,7 @@ impl fmt::Display for Preview {
 }
 
 /// A dialect in words.
-fn describe(dialect: &Dialect) -> String {
+pub(super) fn describe(dialect: &Dialect) -> String {
     let text = |bytes: &[u8]| {
         format!("'{}'", String::from_utf8_lossy(bytes).escape_debug().to_string().replace("\\\"", "\""))
     };

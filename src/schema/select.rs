@@ -1,6 +1,6 @@
 //! Assigns the values of a SELECT to the columns of a table.
 
-use crate::error::{Kind, Result};
+use crate::error::{Kind, Result, count};
 use crate::plan::{Column, Expr, Select, SelectItem, Table};
 
 /// The target columns of `table` with their values, in table order; `*` stands for the columns of `header`.
@@ -18,13 +18,8 @@ pub(crate) fn fill_columns(select: &Select, table: &Table, header: &[String]) ->
     }
     let (value_count, column_count) = (values.len(), select.target_columns.len());
     if value_count != column_count {
-        let plural = |count| if count == 1 { "" } else { "s" };
-        let reason = format!(
-            "{value_count} value{} for {column_count} column{} of the table {:?}",
-            plural(value_count),
-            plural(column_count),
-            table.name
-        );
+        let (values, columns) = (count(value_count as u64, "value"), count(column_count as u64, "column"));
+        let reason = format!("{values} for {columns} of the table {:?}", table.name);
         return Err(Kind::Sql { place: select.place.clone(), reason }.into());
     }
     // A row on a page has the columns in table order.

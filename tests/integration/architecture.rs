@@ -89,6 +89,7 @@ fn each_dependency_has_one_home() {
             "input/block_decoder.rs",
             "input/compression.rs",
             "input/spool.rs",
+            "report/throughput.rs",
             "sql/script.rs",
         ],
     );

@@ -264,3 +264,15 @@ fn a_constraint_violation_fails_the_load() {
         assert!(!path("out.db").exists());
     }
 }
+
+#[test]
+fn each_load_counts_its_progress_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let (input, database) = (directory.path().join("in.csv"), directory.path().join("out.db"));
+    std::fs::write(&input, "a\n1\n2\n").unwrap();
+    let loader = Loader::new("t").if_exists(IfExists::Append);
+    for _ in 0..2 {
+        loader.load(&input, &database).unwrap();
+        assert_eq!(loader.progress().rows(), 2);
+    }
+}

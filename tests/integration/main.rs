@@ -25,6 +25,7 @@ mod failure_reports;
 mod formats;
 mod functions;
 mod grammar;
+mod html_reports;
 mod inferred_types;
 mod inputs;
 mod large_fields;
