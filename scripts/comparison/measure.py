@@ -2,12 +2,12 @@
 
 import os
 import platform
-import signal
 import sqlite3
 import subprocess
-import threading
+import sys
 import time
 from datetime import datetime, timezone
+from pathlib import Path
 
 
 def machine():
@@ -20,44 +20,37 @@ def machine():
     return {"cpu": cpu, "cores": cores, "memory_bytes": memory, "kernel": platform.release(), "system": platform.system()}
 
 
-def memory_floor():
-    """No smaller peak is seen: a process begins with the memory of its parent."""
-    with open("/proc/self/status") as file:
-        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
-
-
 def run(argv, directory, environment, timeout):
     """Returns seconds, peak bytes, and None or what went wrong."""
-    log = directory / "output.txt"
+    log, measured = directory / "output.txt", directory / "run.txt"
+    measured.unlink(missing_ok=True)
+    launch = [sys.executable, "-I", "-S", str(Path(__file__).parent / "launch.py"), str(timeout), *argv]
     with open(log, "w") as output:
         os.sync()
-        start = time.perf_counter()
         process = subprocess.Popen(
-            argv, cwd=directory, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            launch, cwd=directory, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
-        stopped = threading.Event()
-
-        def stop():
-            stopped.set()
-            os.killpg(process.pid, signal.SIGKILL)
-
-        timer = threading.Timer(timeout, stop)
-        timer.start()
         try:
-            _, status, usage = os.wait4(process.pid, 0)
+            process.wait()
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
+            process.terminate()
+            process.wait()
             raise
-        finally:
-            timer.cancel()
-        seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if stopped.is_set():
-        return seconds, usage.ru_maxrss * 1024, f"stopped after {timeout:.0f} s"
-    if process.returncode != 0:
-        last = log.read_text(errors="replace").strip().splitlines()[-1:]
-        return seconds, usage.ru_maxrss * 1024, f"exit code {process.returncode}: {''.join(last)[:200]}"
-    return seconds, usage.ru_maxrss * 1024, None
+    last = "".join(log.read_text(errors="replace").strip().splitlines()[-1:])[:200]
+    if not measured.exists():
+        return 0, 0, f"did not start: {last}"
+    seconds, peak, code = measured.read_text().split()
+    if float(seconds) >= timeout:
+        return float(seconds), int(peak), f"stopped after {timeout:.0f} s"
+    if code != "0":
+        return float(seconds), int(peak), f"exit code {code}: {last}"
+    return float(seconds), int(peak), None
+
+
+def memory_floor(directory, environment):
+    """No smaller peak is seen."""
+    _, peak, _ = run(["true"], directory, environment, 10)
+    return peak
 
 
 def write_existing(path):
