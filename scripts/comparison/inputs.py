@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 FILES = 500
+# Peers that would take minutes load the first tenth or the first hundredth of a file.
+FRACTIONS = [10, 100]
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,12 @@ class Input:
     kind: str = "csv"  # or "gz", "files" and "pipeline"
     notes: str = ""
     facts: dict = field(default_factory=dict, compare=False)
+
+    @property
+    def label(self):
+        """The name, after the folder of a part."""
+        folder = f"{self.pattern.split('/')[0]}/" if self.pattern.startswith("part-") else ""
+        return folder + self.name
 
     def paths(self, directory):
         return sorted(path.relative_to(directory) for path in directory.glob(self.pattern))
@@ -66,16 +74,18 @@ def generate(directory, sqload, speed_files, rows, report):
     report(f"generating the inputs for {rows:,} people")
     shutil.rmtree(directory, ignore_errors=True)
     (directory / "files").mkdir(parents=True)
-    (directory / "small" / "files").mkdir(parents=True)
     people(sqload, directory / "people.csv", rows)
     subprocess.run([speed_files, directory, str(rows * 600_000 // 2_500_000)], check=True)
     long_text(directory / "text.csv", rows // 100)
     quoted(directory / "people.csv", directory / "quoted.csv")
     many_files(directory / "people.csv", directory / "files", rows // 5)
     compress(directory / "people.csv", directory / "people.csv.gz")
-    for name in ["people", "orders", "numbers", "text", "quoted"]:
-        first_tenth(directory / f"{name}.csv", directory / "small" / f"{name}.csv")
-    compress(directory / "small" / "people.csv", directory / "small" / "people.csv.gz")
+    for fraction in FRACTIONS:
+        folder = directory / f"part-{fraction}"
+        folder.mkdir()
+        for name in ["people", "orders", "numbers", "text", "quoted"]:
+            first_part(directory / f"{name}.csv", folder / f"{name}.csv", fraction)
+        compress(folder / "people.csv", folder / "people.csv.gz")
     stamp.write_text(f"{rows}\n")
 
 
@@ -109,9 +119,9 @@ def compress(source, target):
         shutil.copyfileobj(plain, file, 1 << 20)
 
 
-def first_tenth(source, target):
-    """The first tenth of a file, up to the end of a record."""
-    end = source.stat().st_size // 10
+def first_part(source, target, fraction):
+    """The first part of a file, up to the end of a record."""
+    end = source.stat().st_size // fraction
     with open(source, newline="", encoding="utf-8") as whole, open(target, "w", newline="", encoding="utf-8") as file:
         size, quotes = 0, 0
         for line in whole:
@@ -122,10 +132,12 @@ def first_tenth(source, target):
                 break
 
 
-def small(input):
-    """The first tenth of an input, for peers that would take minutes."""
-    notes = f"the first tenth of {input.name}"
-    return Input(input.name, input.table, f"small/{input.pattern}", input.index, input.kind, notes)
+def part(input, fraction):
+    """The first part of an input."""
+    if fraction == 1:
+        return input
+    pattern, notes = f"part-{fraction}/{input.pattern}", f"1/{fraction} of {input.name}"
+    return Input(input.name, input.table, pattern, input.index, input.kind, notes)
 
 
 def measure_input(input, directory):

@@ -61,8 +61,8 @@ class Peer:
     command: object
     # Whether the peer waits for the disk: "choice", "always" or "never".
     durable: str = "choice"
-    # A slow peer loads the first tenth of each input.
-    is_slow: bool = False
+    # A slow peer loads only the first part of each input, such as a tenth; see `inputs.FRACTIONS`.
+    fraction: int = 1
 
     def command_for(self, job):
         """The command as a list of words, or `Unsupported`."""
@@ -178,8 +178,8 @@ PEERS = {
         Peer("duckdb", duckdb, durable="always"),
         Peer("polars", polars),
         Peer("csvs_convert", csvs_convert, durable="never"),
-        Peer("csvs-to-sqlite", csvs_to_sqlite, durable="always", is_slow=True),
-        Peer("sqlite-utils", sqlite_utils, durable="always", is_slow=True),
+        Peer("csvs-to-sqlite", csvs_to_sqlite, durable="always", fraction=10),
+        Peer("sqlite-utils", sqlite_utils, durable="always", fraction=100),
         Peer("reference", reference),
     ]
 }

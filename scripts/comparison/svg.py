@@ -93,6 +93,6 @@ def rate(number):
 
 def seconds(value):
     """Two or three digits."""
-    if value < 0.1:
+    if value < 0.0995:
         return f"{value:.3f} s" if value >= 0.01 else f"{value * 1000:.1f} ms"
     return f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
