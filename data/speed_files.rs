@@ -24,7 +24,9 @@ const NOTES: [&str; 4] = [
 fn main() -> io::Result<()> {
     let directory = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("data"), PathBuf::from);
     let count: u64 = match std::env::args().nth(2) {
-        Some(text) => text.parse().map_err(|_| io::Error::other(format!("not a number of orders: {text:?}")))?,
+        Some(text) => {
+            text.parse().map_err(|_| io::Error::other(format!("not a number of orders: {text:?}")))?
+        }
         None => 600_000,
     };
     orders(&directory.join("orders.csv"), count)?;
