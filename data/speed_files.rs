@@ -1,11 +1,12 @@
-//! Creates the input files of the speed measurements: `cargo run --release --example speed_files -- DIRECTORY`.
+//! Creates the input files of the speed measurements: `cargo run --release --example speed_files -- DIRECTORY [ORDERS]`.
 //!
 //! | file | records | size | content |
 //! |---|---|---|---|
 //! | `orders.csv` | 600 000 | 59 MB | numbers, and quoted notes that contain quotes, delimiters and line ends |
 //! | `numbers.csv` | 200 000 | 59 MB | 40 columns of INTEGER and REAL |
 //!
-//! The files are the same in every run. The third input, 2.5 million people, is created by `sqload create-file`.
+//! ORDERS is another number of orders; the numbers are a third as many. The files are the same in every run. The third input,
+//! 2.5 million people, is created by `sqload create-file`.
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
@@ -22,8 +23,14 @@ const NOTES: [&str; 4] = [
 
 fn main() -> io::Result<()> {
     let directory = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("data"), PathBuf::from);
-    orders(&directory.join("orders.csv"), 600_000)?;
-    numbers(&directory.join("numbers.csv"), 200_000, 40)
+    let count: u64 = match std::env::args().nth(2) {
+        Some(text) => {
+            text.parse().map_err(|_| io::Error::other(format!("not a number of orders: {text:?}")))?
+        }
+        None => 600_000,
+    };
+    orders(&directory.join("orders.csv"), count)?;
+    numbers(&directory.join("numbers.csv"), count / 3, 40)
 }
 
 fn orders(path: &Path, records: u64) -> io::Result<()> {
