@@ -83,6 +83,9 @@ impl Compression {
         expect(unused_variables, reason = "these formats have options")
     )]
     pub(super) fn decompress(self, from: ByteStream, options: &DecoderOptions) -> io::Result<ByteStream> {
+        if self == Self::None {
+            return Ok(from);
+        }
         let decompressed: ByteStream = match self {
             #[cfg(feature = "gzip")]
             Self::Gzip => Box::new(Gunzip::new(from, options.threads, options.has_trailing_garbage.clone())),
@@ -96,8 +99,8 @@ impl Compression {
             Self::Xz if options.threads > 1 => Box::new(XzStreams::new(from, options.threads)?),
             #[cfg(feature = "xz")]
             Self::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(from)),
-            // Not compressed, or a format without its feature, which `missing_feature` reports.
-            _ => return Ok(from),
+            // A format without its feature, which `missing_feature` reports.
+            _ => from,
         };
         Ok(Box::new(Decompressed(decompressed)))
     }
