@@ -7,7 +7,8 @@
 //! If a row violates a constraint, the rows of its statement are inserted again one by one: the offending ones are
 //! rejected. This takes a connection with a journal, in memory or on disk; without one, the effect of a failed statement
 //! is undefined, and the load fails. A statement can fail and keep the rows that it has inserted before: under ON CONFLICT
-//! FAIL, after RAISE(FAIL), in a STRICT table, or if a row is too big. A savepoint undoes them.
+//! FAIL, after RAISE(FAIL), and where SQLite expects no constraint to fail, in a STRICT table for example. A savepoint, which
+//! takes time, undoes them. If rows are kept where that is not expected, the load fails.
 
 use crate::batch::{Rows, Value};
 use crate::error::{Error, PlanError, Reason, Result};
@@ -31,6 +32,8 @@ pub struct Statements<'c> {
     table: String,
     columns: Vec<String>,
     keeps_journal: bool,
+    /// True if a failing statement may keep the rows that it has inserted before.
+    may_keep: bool,
     /// CREATE INDEX statements to run after the rows: sorting once is faster than inserting each key. UNIQUE indexes
     /// are created first, so that the row that violates one is known.
     indexes: Vec<String>,
@@ -63,6 +66,7 @@ impl<'c> Statements<'c> {
         unique.into_iter().try_for_each(|sql| connection.execute_batch(sql)).map_err(failed)?;
         let keeps_journal =
             connection.pragma_query_value(None, "journal_mode", |row| Ok(row.get::<_, String>(0)? != "off"));
+        let may_keep = may_keep(connection, table).map_err(failed)?;
         let key = match table.conflict_clause {
             Some(_) => Vec::new(),
             None => column_names(connection, table, "pk ORDER BY pk").map_err(failed)?,
@@ -84,6 +88,7 @@ impl<'c> Statements<'c> {
             table: table.name.clone(),
             columns: table.columns.iter().map(|column| column.name.clone()).collect(),
             keeps_journal: keeps_journal.map_err(failed)?,
+            may_keep,
             indexes: indexes.into_iter().cloned().collect(),
             many_rows,
             many: prepare(many_rows)?,
@@ -107,20 +112,24 @@ impl Statements<'_> {
         let insert = if row_count == 1 { &mut self.one } else { &mut self.many };
         let failed = |source| Error::sqlite("insert into", &self.database, source);
         let execute = |sql: &str| self.connection.prepare_cached(sql)?.execute([]);
-        if self.keeps_journal {
+        let has_savepoint = self.keeps_journal && self.may_keep;
+        if has_savepoint {
             execute("SAVEPOINT statement").map_err(failed)?;
         }
         let updates_before = self.updates.load(Ordering::Relaxed);
         let inserted = insert.run(rows, range);
         let changes = self.connection.changes();
-        if self.keeps_journal && !self.connection.is_autocommit() {
+        if has_savepoint && !self.connection.is_autocommit() {
             if inserted.is_err() {
                 execute("ROLLBACK TO statement").map_err(failed)?;
             }
             execute("RELEASE statement").map_err(failed)?;
         }
+        // Without a journal, the next attempt undoes the rows.
+        let is_undone = !self.keeps_journal || has_savepoint || changes == 0;
         // A function that fails in CHECK or in a trigger is `Unknown`.
-        let is_of_row = |code| matches!(code, ConstraintViolation | TooBig | TypeMismatch | Unknown);
+        let is_of_row =
+            |code| is_undone && matches!(code, ConstraintViolation | TooBig | TypeMismatch | Unknown);
         match inserted {
             Ok(()) => {
                 appended.ignored += row_count.saturating_sub(changes);
@@ -152,6 +161,18 @@ impl Statements<'_> {
         let is_same_table = table.eq_ignore_ascii_case(&self.table);
         self.columns.iter().find(|name| is_same_table && *name == column).cloned()
     }
+}
+
+/// Whether a statement that inserts into `table` may fail and keep the rows that it has inserted before. SQLite opens a statement
+/// journal only if it expects that a constraint ends the statement, so it does not undo them if a value in a STRICT table or, with
+/// ON CONFLICT, a rowid is not of its type.
+fn may_keep(connection: &Connection, table: &Table) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE sql LIKE '%fail%')
+        OR EXISTS (SELECT 1 FROM pragma_table_list(?1) WHERE strict)";
+    let may_keep: bool = connection.query_row(sql, [&table.name], |row| row.get(0))?;
+    let rowids = "pk AND type = 'INTEGER' COLLATE NOCASE";
+    Ok(may_keep
+        || table.on_conflict != OnConflict::Reject && !column_names(connection, table, rowids)?.is_empty())
 }
 
 /// Registers [`COUNT_UPDATE`], and returns its counter.

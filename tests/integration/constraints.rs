@@ -423,6 +423,25 @@ fn a_strict_table_has_each_row_once_if_a_value_of_another_row_is_not_of_its_type
 }
 
 #[test]
+fn a_table_has_each_row_once_if_another_rowid_is_not_an_integer() {
+    let record = |row: usize| format!("{row},{}\n", if row == 30 { "x".to_owned() } else { row.to_string() });
+    let csv = format!("k,v\n{}", (1..=100).map(record).collect::<String>());
+    let expected: Vec<_> =
+        (1..=100_i64).filter(|row| *row != 30).map(|row| vec![Value::from(row), Value::from(row)]).collect();
+    for conflict in ["", " ON CONFLICT DO NOTHING", " ON CONFLICT (k) DO UPDATE SET v = excluded.v"] {
+        let create = "CREATE TABLE t (k INTEGER PRIMARY KEY, v INTEGER)";
+        let dir = TestDir::with_pipeline(
+            &csv,
+            &format!("{create}; INSERT INTO t SELECT v, k FROM input{conflict}"),
+        );
+        let load = ["run-pipeline", "people.sql", "-i", "people.csv", "--verify", "--writer", "statements"];
+        let outcome = dir.run(&load).expect_code(3);
+        assert!(outcome.stderr.contains("99 loaded"), "{conflict}: {}", outcome.stderr);
+        assert_eq!(rows_of(&dir.database(), "SELECT * FROM t"), expected, "{conflict}");
+    }
+}
+
+#[test]
 fn a_missing_rowid_is_not_invented_in_an_existing_table() {
     for table in ["(id INTEGER PRIMARY KEY, name)", "(id INTEGER PRIMARY KEY AUTOINCREMENT, name)"] {
         for options in [&["--append"][..], &["--truncate"], &["--append", "--null", "NA"]] {
