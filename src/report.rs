@@ -67,7 +67,7 @@ pub struct Report {
     pub jobs: usize,
     /// The size of the inputs in bytes.
     pub bytes: u64,
-    /// The number of records read: loaded, rejected, filtered and ignored.
+    /// The number of records read: loaded, rejected, filtered, skipped and ignored.
     pub records: u64,
     /// Records that became rows: the sum of the two numbers that follow.
     pub loaded: u64,

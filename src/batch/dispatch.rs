@@ -9,8 +9,8 @@ pub(crate) trait HotLoop {
     /// The result.
     type Output;
 
-    /// Runs the loop. Implementations, and the larger functions that the loop calls, are marked `inline(always)`: what is not
-    /// inlined is compiled for every processor.
+    /// Runs the loop. Mark implementations and the larger functions that they call `inline(always)`: a function that is not
+    /// inlined uses only the instructions that every processor has.
     fn run(self) -> Self::Output;
 }
 

@@ -68,7 +68,7 @@ fn parse_integers<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<(Values<'a
     let integer = |span: &Span| {
         let short = eight_bytes(texts.bytes, *span).and_then(|(eight, trailing_bits)| {
             let has_leading_zero = eight as u8 == b'0' && span.len() > 1;
-            if has_leading_zero { None } else { parse_eight_digits((eight ^ ZEROS) << trailing_bits) }
+            if has_leading_zero { None } else { parse_digits(eight, trailing_bits) }
         });
         short.or_else(|| {
             let integer = numbers::integer(span.slice(texts.bytes))?;
@@ -256,6 +256,12 @@ pub(super) fn try_integers<'a>(values: Values<'a>, row_count: usize, arena: &'a 
 #[inline(always)]
 fn short_integer(bytes: &[u8], span: Span) -> Option<i64> {
     let (eight, trailing_bits) = eight_bytes(bytes, span)?;
+    parse_digits(eight, trailing_bits)
+}
+
+/// The number that [`eight_bytes`] has loaded; `None` if a byte is not a digit.
+#[inline(always)]
+fn parse_digits(eight: u64, trailing_bits: u32) -> Option<i64> {
     // Shifting fills the front with zeros and moves the last digit to the highest byte.
     parse_eight_digits((eight ^ ZEROS) << trailing_bits)
 }

@@ -34,8 +34,7 @@ pub(crate) fn integer(text: &[u8]) -> Option<i64> {
     }
     // Up to 18 digits always fit.
     if digits.len() > 18 {
-        let is_whole = digits.iter().all(u8::is_ascii_digit);
-        return std::str::from_utf8(text).ok().filter(|_| is_whole)?.parse().ok();
+        return std::str::from_utf8(text).ok().filter(|_| is_canonical_whole(digits))?.parse().ok();
     }
     let mut magnitude = 0;
     for byte in digits {

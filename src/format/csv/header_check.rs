@@ -91,6 +91,7 @@ impl HeaderCheck<'_> {
     /// Whether a blank before a quote makes the quote, and the delimiters after it, ordinary bytes.
     fn blank_before_quote(self) -> Option<Warning> {
         let (bytes, quote) = (self.sample.bytes(), self.dialect.quote.filter(|_| !self.dialect.trims())?);
+        memchr::memchr(quote, bytes)?;
         let starts_with_blank = |field: &[u8]| field.first().copied().is_some_and(is_blank);
         let is_quoted = |field: &[u8]| field.iter().find(|byte| !is_blank(**byte)) == Some(&quote);
         let mut records = RecordParser::new(bytes, self.dialect);

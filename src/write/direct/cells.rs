@@ -101,7 +101,7 @@ impl Cells {
         Self { used: bytes.len(), buffer: bytes, lengths, ..Self::default() }
     }
 
-    /// Bytes of all cells, to be kept. Copies them, unless they are so many that the buffer would not be reused.
+    /// Returns the bytes of all cells: a copy, or the buffer itself if it is too large to be reused.
     pub(super) fn keep_bytes(&mut self) -> Vec<u8> {
         if self.buffer.len() <= MAX_KEPT_BYTES {
             return self.bytes().to_vec();
