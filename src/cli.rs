@@ -103,7 +103,8 @@ fn requested_color(arguments: impl Iterator<Item = OsString>) -> ColorChoice {
     match (0..arguments.len()).find_map(value) {
         Some("always") => ColorChoice::Always,
         Some("never") => ColorChoice::Never,
-        // clap follows NO_COLOR and TERM.
+        // clap would color in spite of TERM=dumb where CI or CLICOLOR is set.
+        _ if !terminal::allows_color() => ColorChoice::Never,
         _ => ColorChoice::Auto,
     }
 }
@@ -148,12 +149,13 @@ mod tests {
 
     #[test]
     fn color_is_found_among_other_arguments() {
+        let default = requested_color(std::iter::empty());
         for (arguments, expected) in [
             (&["load", "--color", "always", "--nonsense"][..], ColorChoice::Always),
             (&["--color=never", "--help"], ColorChoice::Never),
-            (&["load", "--color"], ColorChoice::Auto),
-            (&["load", "--color", "auto"], ColorChoice::Auto),
-            (&["load", "--", "--color=never"], ColorChoice::Auto),
+            (&["load", "--color"], default),
+            (&["load", "--color", "auto"], default),
+            (&["load", "--", "--color=never"], default),
         ] {
             assert_eq!(requested_color(arguments.iter().map(OsString::from)), expected, "{arguments:?}");
         }

@@ -473,10 +473,7 @@ impl Verbosity {
         let is_colored = match self.color {
             Choice::Always => true,
             Choice::Never => false,
-            Choice::Auto => {
-                let is_disabled = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-                terminal::is_smart() && !is_disabled
-            }
+            Choice::Auto => terminal::is_smart() && terminal::allows_color(),
         };
         tracing_subscriber::fmt()
             .with_max_level(level)

@@ -33,7 +33,17 @@ pub(super) enum ProgressDisplay {
 
 /// True if standard error is a terminal that understands control sequences.
 pub(super) fn is_smart() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    std::io::stderr().is_terminal() && !is_dumb()
+}
+
+/// True unless the environment asks for no color (<https://no-color.org>) or the terminal has none.
+pub(super) fn allows_color() -> bool {
+    let is_disabled = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !is_disabled && !is_dumb()
+}
+
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// The load that signals may interrupt.

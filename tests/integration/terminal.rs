@@ -43,18 +43,22 @@ fn a_load_needs_no_thread_for_its_progress_bar() {
 #[test]
 fn usage_errors_are_coloured_as_other_messages() {
     let dir = TestDir::new();
-    for (arguments, variable, is_coloured) in [
-        (&[][..], ("TERM", "xterm"), true),
-        (&[], ("NO_COLOR", "1"), false),
-        (&[], ("TERM", "dumb"), false),
-        (&["--color", "never"], ("TERM", "xterm"), false),
-        (&["--color", "always"], ("TERM", "dumb"), true),
-        (&["--color", "always"], ("NO_COLOR", "1"), true),
+    for (arguments, variables, is_coloured) in [
+        (&[][..], &[("TERM", "xterm")][..], true),
+        (&[], &[("NO_COLOR", "1")], false),
+        (&[], &[("TERM", "dumb")], false),
+        (&[], &[("TERM", "dumb"), ("CI", "true"), ("CLICOLOR", "1")], false),
+        (&["--color", "never"], &[("TERM", "xterm")], false),
+        (&["--color", "always"], &[("TERM", "dumb")], true),
+        (&["--color", "always"], &[("NO_COLOR", "1")], true),
     ] {
         let mut load = dir.command(&[&["load", "--nonsense"], arguments].concat());
-        load.env("TERM", "xterm").env_remove("NO_COLOR").env(variable.0, variable.1);
+        for name in ["NO_COLOR", "CI", "CLICOLOR", "CLICOLOR_FORCE"] {
+            load.env_remove(name);
+        }
+        load.env("TERM", "xterm").envs(variables.iter().copied());
         let (code, shown) = run_on_terminal(load);
         assert_eq!(code, Some(2), "{shown}");
-        assert_eq!(shown.contains('\u{1b}'), is_coloured, "{arguments:?} {variable:?}: {shown}");
+        assert_eq!(shown.contains('\u{1b}'), is_coloured, "{arguments:?} {variables:?}: {shown}");
     }
 }
