@@ -12,21 +12,21 @@ use sqload::batch::{Arena, Rows};
 use sqload::engine::worker::Worker;
 use sqload::eval::{Program, Seed};
 use sqload::plan::{Dialect, Expr, Table, WriterChoice};
-use sqload::write::direct::{Direct, Encoded, Schema, Sorting};
+use sqload::write::direct::{Direct, Encoded, PageFile, Schema, Sorting};
 use sqload::write::{Encoder, Writer};
 use sqload::{Loader, demo::people};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// Creates a writer into a new database at `path`.
-fn direct(path: &Path, table: &Table) -> Direct {
+fn direct(path: &Path, table: &Table) -> Direct<'static> {
     let _ = std::fs::remove_file(path);
     let connection = Connection::open(path).unwrap();
     connection.execute_batch(&shapes::create_table_sql(table)).unwrap();
     let schema = Schema::read(&connection, table).unwrap().unwrap();
     connection.close().unwrap();
     let file = File::options().read(true).write(true).open(path).unwrap();
-    Direct::new(schema, file, path, Sorting { max_bytes: 1 << 30, jobs: 2 }).unwrap()
+    Direct::new(schema, PageFile::new(file, path), Sorting { max_bytes: 1 << 30, jobs: 2 }).unwrap()
 }
 
 /// Calls `then` with the rows of `csv`, chunk by chunk, as a load produces them.
@@ -51,7 +51,7 @@ fn create_csv(directory: &Path, rows: u64) -> PathBuf {
 }
 
 /// Creates a writer and appends `rows` to it.
-fn filled(path: &Path, table: &Table, rows: &[Rows<'_>]) -> Direct {
+fn filled(path: &Path, table: &Table, rows: &[Rows<'_>]) -> Direct<'static> {
     let mut writer = direct(path, table);
     let (mut encoder, mut encoded) = (writer.encoder(), Encoded::default());
     for rows in rows {

@@ -9,11 +9,13 @@ mod commit;
 mod conflict_clause;
 mod dry_run;
 mod file_control;
+mod in_place;
 mod inspect;
 mod open;
 mod replaced;
 mod snapshot;
 mod sqlite_build;
+mod write_ahead_log;
 
 use crate::error::{Error, Kind, Result};
 use crate::files::staged::StagedFile;
@@ -23,6 +25,7 @@ use crate::schema::ddl::{create_table_sql, quote_name};
 pub(crate) use commit::Committed;
 use conflict_clause::has_on_conflict_replace;
 pub(crate) use dry_run::DryRun;
+pub(crate) use in_place::PageAccess;
 use inspect::check_column_count;
 pub(crate) use inspect::{existing_columns, existing_keys, existing_names, existing_sql};
 pub(crate) use open::check_path;
@@ -35,6 +38,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use write_ahead_log::{LeftLog, has_log};
 
 /// The database that a load fills.
 #[derive(Debug)]
@@ -48,12 +52,16 @@ pub(crate) struct Target {
     staged: Option<StagedFile>,
     /// The database that the new one replaces, under an exclusive lock.
     old: Option<Connection>,
-    /// Why an existing database is changed in place.
-    in_place_reason: Option<String>,
+    /// The file of an existing database to which pages are written. Declared after the connection, whose locks it would drop.
+    file: Option<Arc<File>>,
+    /// To be dropped after the connection.
+    log: Option<LeftLog>,
+    /// Why the direct path cannot write to an existing database.
+    statements_reason: Option<&'static str>,
     /// What the load replaces, for each table.
     replaced: Vec<Option<Replaced>>,
-    /// For each table the rows that it had before the load and keeps. 0 unless the result is to be verified.
-    rows_before: Vec<u64>,
+    /// What the load found, for each table.
+    before: Vec<TableBefore>,
     tuning: Tuning,
     stop: Arc<AtomicBool>,
 }
@@ -63,6 +71,9 @@ impl Target {
     /// empties each as the plan says.
     ///
     /// The plan was resolved against the schema `expected`, unless it did not depend on the schema.
+    ///
+    /// `takes_pages` tells whether the direct path can fill a table, which exists in the database of the connection or is
+    /// created. If it fills all, a database in WAL mode leaves this mode during the load, unless others have it open.
     ///
     /// SQLite operations end soon after `stop` is set. In a new database, a failed statement can be rolled back only
     /// if the database `keeps_journal`.
@@ -76,11 +87,13 @@ impl Target {
         tuning: &Tuning,
         keeps_journal: bool,
         expected: Option<&SchemaSnapshot>,
+        takes_pages: impl Fn(&Table, Option<&Connection>) -> Result<bool>,
         stop: Arc<AtomicBool>,
     ) -> Result<Self> {
         let path = resolve_path(path)?;
-        let opened = open_target(&path, tables, tuning, keeps_journal, expected)?;
-        let OpenTarget { mut connection, staged, mut old, in_place_reason } = opened;
+        let opened = open_target(&path, tables, tuning, keeps_journal, expected, &takes_pages)?;
+        // The connection is dropped before `log`.
+        let OpenTarget { log, mut connection, staged, mut old, statements_reason } = opened;
         tables.iter().try_for_each(|table| check_column_count(&connection, &path, table))?;
         let before = old.as_mut().unwrap_or(&mut connection);
         let replaced = tables.iter().map(|table| replaced(before, table)).collect::<Result<_, _>>();
@@ -93,23 +106,47 @@ impl Target {
             prepare_table(&connection, table, tuning.verify)
                 .map_err(|source| Error::sqlite(format!("create table {:?} in", table.name), &path, source))
         };
-        let rows_before = tables.iter().map(prepare).collect::<Result<_>>()?;
+        let before = tables.iter().map(prepare).collect::<Result<_>>()?;
         Ok(Self {
             path,
             connection: Some(connection),
             staged,
             old,
-            in_place_reason,
+            file: None,
+            log,
+            statements_reason,
             replaced,
-            rows_before,
+            before,
             tuning: tuning.clone(),
             stop,
         })
     }
 
-    /// Why an existing database is changed in place; `None` if the database is a new file, which no other process has open.
-    pub(crate) fn in_place_reason(&self) -> Option<&str> {
-        self.in_place_reason.as_deref()
+    /// True if the database is a new file, which no other process has open.
+    pub(crate) fn is_new(&self) -> bool {
+        self.staged.is_some()
+    }
+
+    /// Why the direct path cannot write to the database; `None` if it can.
+    pub(crate) fn statements_reason(&self) -> Option<&'static str> {
+        self.statements_reason
+    }
+
+    /// What the load does about WAL mode to write pages; `None` if the database is not in this mode.
+    ///
+    /// # Errors
+    /// [`Kind::Sqlite`].
+    pub(crate) fn log_use(&self) -> Result<Option<&'static str>> {
+        let has_log = match &self.connection {
+            Some(connection) => has_log(connection),
+            None => Ok(false),
+        };
+        let has_log = has_log.map_err(|source| Error::sqlite("read", &self.path, source))?;
+        Ok(match (&self.log, has_log) {
+            (Some(_), _) => Some("outside WAL mode"),
+            (None, true) => Some("through the write-ahead log"),
+            (None, false) => None,
+        })
     }
 
     /// What the load replaces, for each table; `None` if it does not replace the table.
@@ -130,6 +167,15 @@ impl Target {
             }
         }
         Ok(notes)
+    }
+
+    /// The connection, if `table` existed before the load, which fills it.
+    ///
+    /// # Errors
+    /// [`Kind::Sqlite`]; [`Kind::Internal`] as [`Target::connection`].
+    pub(crate) fn filled(&self, table: &Table) -> Result<Option<&Connection>> {
+        let is_filled = |before: &TableBefore| before.is_filled && before.table == table.name;
+        Ok(self.before.iter().any(is_filled).then_some(self.connection()?))
     }
 
     /// The connection to insert rows through.
@@ -193,7 +239,7 @@ impl Target {
             "ok" => {}
             problem => return Err(Kind::Verify(problem.to_owned()).into()),
         }
-        for ((table, inserted), rows_before) in tables.iter().zip(&self.rows_before) {
+        for ((table, inserted), TableBefore { rows_before, .. }) in tables.iter().zip(&self.before) {
             let count_sql = format!("SELECT count(*) FROM {}", quote_name(&table.name));
             let counted = self.connection()?.query_row(&count_sql, [], |row| row.get::<_, i64>(0));
             let counted = counted.map_err(failed)?;
@@ -212,15 +258,6 @@ impl Target {
         Ok(())
     }
 
-    /// True if the database has pages that are not in use.
-    ///
-    /// # Errors
-    /// [`Kind::Sqlite`], [`Kind::Internal`] as [`Target::connection`].
-    pub(crate) fn has_free_pages(&self) -> Result<bool> {
-        let count = self.connection()?.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0));
-        count.map(|count| count > 0).map_err(|source| Error::sqlite("read", &self.path, source))
-    }
-
     /// True if a new row may replace others by a constraint of `table` itself.
     fn replaces_rows(&self, table: &Table) -> rusqlite::Result<bool> {
         let Some(connection) = &self.connection else { return Ok(false) };
@@ -231,8 +268,9 @@ impl Target {
 
     /// Ends the load and leaves the database unchanged.
     pub(crate) fn roll_back(self) {
-        let Self { path, connection, staged, tuning, .. } = self;
+        let Self { path, connection, staged, file, log, tuning, .. } = self;
         drop(connection);
+        drop(file);
         if staged.is_none() {
             // If the rollback failed because the disk is full, its journal is still there. The next read rolls back.
             let read = open_existing(&path, &tuning).and_then(|connection| {
@@ -241,6 +279,7 @@ impl Target {
             });
             let _ = read.inspect_err(|error| tracing::debug!("{error}"));
         }
+        drop(log);
     }
 
     fn execute(&self, action: &str, sql: &str) -> Result<()> {
@@ -258,9 +297,18 @@ fn message(error: &rusqlite::Error) -> String {
     }
 }
 
-/// Creates, alters or empties the table, in the open transaction. Returns the number of rows that the table has and keeps,
-/// or 0 unless `counts_rows`.
-fn prepare_table(connection: &Connection, table: &Table, counts_rows: bool) -> rusqlite::Result<u64> {
+/// A table before the load.
+#[derive(Debug)]
+struct TableBefore {
+    table: String,
+    /// True if the rows go into a table that existed.
+    is_filled: bool,
+    /// The rows that it had and keeps. 0 unless the result is to be verified.
+    rows_before: u64,
+}
+
+/// Creates, alters or empties the table, in the open transaction. Counts the rows that it keeps only if this is wanted.
+fn prepare_table(connection: &Connection, table: &Table, counts_rows: bool) -> rusqlite::Result<TableBefore> {
     let name = quote_name(&table.name);
     let replaces = table.if_exists == IfExists::Replace;
     for view in table.views.iter().filter(|view| replaces || view.is_replaced) {
@@ -269,16 +317,19 @@ fn prepare_table(connection: &Connection, table: &Table, counts_rows: bool) -> r
     if replaces {
         connection.execute_batch(&format!("DROP TABLE IF EXISTS {name}"))?;
     }
-    if !table.if_exists.fills_existing() || !connection.table_exists(None, table.name.as_str())? {
-        return connection.execute_batch(&create_table_sql(table)).map(|()| 0);
+    let is_filled = table.if_exists.fills_existing() && connection.table_exists(None, table.name.as_str())?;
+    let mut before = TableBefore { table: table.name.clone(), is_filled, rows_before: 0 };
+    if !is_filled {
+        connection.execute_batch(&create_table_sql(table))?;
+        return Ok(before);
     }
     table.alterations.iter().try_for_each(|sql| connection.execute_batch(sql))?;
     if table.if_exists == IfExists::Truncate {
         connection.execute_batch(&format!("DELETE FROM {name}"))?;
     }
-    if !counts_rows {
-        return Ok(0);
+    if counts_rows {
+        let count = connection.query_row(&format!("SELECT count(*) FROM {name}"), [], |row| row.get(0));
+        before.rows_before = i64::cast_unsigned(count?);
     }
-    let count = connection.query_row(&format!("SELECT count(*) FROM {name}"), [], |row| row.get(0));
-    count.map(i64::cast_unsigned)
+    Ok(before)
 }

@@ -71,10 +71,10 @@ pub enum WriteFailure {
         /// not take. Empty if SQLite does not tell which it is.
         rows: Vec<u64>,
     },
-    /// The rows are not in the order of their keys, and sorting them takes too much memory.
-    TooManyToSort {
-        /// The limit.
-        max_bytes: usize,
+    /// The direct path cannot take these rows.
+    Unsupported {
+        /// The reason.
+        reason: String,
     },
 }
 

@@ -5,6 +5,7 @@
 use super::Target;
 use super::file_control::has_moved;
 use super::open::check_no_stray_journal;
+use super::write_ahead_log::LeftLog;
 use crate::error::{Error, Kind, Result};
 use crate::files::descriptors::{FileId, flush_descriptors};
 use crate::files::staged::{StagedFile, sync_directory_of};
@@ -144,7 +145,7 @@ impl Target {
     }
 
     /// Does what remains after the commit of an existing database.
-    fn finish_existing(&self, mut connection: Connection, committed: &mut Committed) {
+    fn finish_existing(mut self, mut connection: Connection, committed: &mut Committed) {
         if self.tuning.vacuum
             && let Err(error) = vacuum(&mut connection)
         {
@@ -160,6 +161,10 @@ impl Target {
         }
         if let Err((_, error)) = connection.close() {
             committed.warn("the database cannot be closed", error);
+        }
+        self.file = None;
+        if let Some(Err(error)) = self.log.take().map(LeftLog::return_to_log) {
+            committed.warn("the database is no longer in WAL mode", error);
         }
         committed.sync_directory(&self.path);
     }

@@ -1,8 +1,7 @@
 //! Dry runs: a load into a database in memory, which shows the table and some of its rows.
 
-use super::inspect::{
-    FILLS_TABLE, check_column_count, check_table_name, open_to_read, replaceable_page_bytes,
-};
+use super::in_place::unsupported_reason;
+use super::inspect::{check_column_count, check_table_name, open_to_read, replaceable_page_bytes};
 use super::open::{check_no_stray_journal, check_open_nowhere, resolve_path};
 use super::replaced::replaced;
 use crate::error::{Error, Result};
@@ -18,8 +17,8 @@ use std::path::{Path, PathBuf};
 pub(crate) struct DryRun {
     /// Path of the real database, with symbolic links resolved.
     pub(crate) path: PathBuf,
-    /// Why the load would change an existing database in place; `None` if it would create a new file.
-    pub(crate) in_place_reason: Option<String>,
+    /// Why the direct path cannot write to the database; `None` if it can.
+    pub(crate) statements_reason: Option<&'static str>,
     /// What the load would replace or delete.
     pub(crate) replaced: Option<Replaced>,
     /// True if the table exists and the load would add to it.
@@ -52,7 +51,7 @@ impl DryRun {
                 Some((existing, metadata, open_nowhere))
             }
         };
-        let (mut in_place_reason, mut schema, mut page_bytes) = (None, Vec::new(), tuning.page_bytes);
+        let (mut statements_reason, mut schema, mut page_bytes) = (None, Vec::new(), tuning.page_bytes);
         let mut replaced_content = None;
         if let Some((existing, metadata, open_nowhere)) = &mut existing {
             check_table_name(existing, &path, table)?;
@@ -60,18 +59,19 @@ impl DryRun {
             if table.if_exists.fills_existing() {
                 schema = existing_schema(existing, table).map_err(failed)?;
             }
-            let replaceable = if !schema.is_empty() {
-                Err(FILLS_TABLE.to_owned())
-            } else {
-                let page_bytes = replaceable_page_bytes(existing, &path, metadata, tables)?;
-                page_bytes.and_then(|page_bytes| open_nowhere.clone().map(|()| page_bytes))
+            let replaceable = match schema.is_empty() && *open_nowhere {
+                true => replaceable_page_bytes(existing, &path, metadata, tables)?,
+                false => None,
             };
             let pragma = |row: &rusqlite::Row<'_>| row.get(0);
             let existing_page_bytes =
                 existing.pragma_query_value(None, "page_size", pragma).map_err(failed)?;
             match replaceable {
-                Ok(replaceable) => page_bytes = page_bytes.or(Some(replaceable)),
-                Err(reason) => (page_bytes, in_place_reason) = (Some(existing_page_bytes), Some(reason)),
+                Some(replaceable) => page_bytes = page_bytes.or(Some(replaceable)),
+                None => {
+                    page_bytes = Some(existing_page_bytes);
+                    statements_reason = unsupported_reason(existing, &path).map_err(failed)?;
+                }
             }
         }
         let table_exists = !schema.is_empty();
@@ -91,7 +91,7 @@ impl DryRun {
         schema.extend(if table_exists { Vec::new() } else { table.indexes.clone() });
         Ok(Self {
             path,
-            in_place_reason,
+            statements_reason,
             replaced: replaced_content,
             table_exists,
             statements: schema,

@@ -233,12 +233,6 @@ fn check_view_names(connection: &Connection, path: &Path, table: &Table) -> Resu
     Ok(())
 }
 
-/// Why an existing database is changed in place: the load fills a table that exists.
-pub(super) const FILLS_TABLE: &str = "the rows go into an existing table";
-
-/// Why an existing database is changed in place: it contains more than what the load replaces.
-pub(super) const OTHER_CONTENT: &str = "the database has other content";
-
 /// True if the load adds rows to a table that exists.
 ///
 /// # Errors
@@ -250,7 +244,7 @@ pub(super) fn keeps_rows(connection: &Connection, table: &Table) -> rusqlite::Re
 }
 
 /// Returns the page size in bytes of the database at `path` if a new file can replace it: if it contains nothing but
-/// `tables` and their views, and has no other property that a new file would lose. Otherwise returns the reason.
+/// `tables` and their views, and has no other property that a new file would lose.
 ///
 /// # Errors
 /// [`Kind::Sqlite`] if the database cannot be read.
@@ -259,9 +253,9 @@ pub(super) fn replaceable_page_bytes(
     path: &Path,
     metadata: &Metadata,
     tables: &[&Table],
-) -> Result<Result<u32, String>> {
+) -> Result<Option<u32>> {
     let is_empty = metadata.len() == 0;
-    let check = || -> rusqlite::Result<Result<u32, &str>> {
+    let check = || -> rusqlite::Result<Option<u32>> {
         let integer = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
         let text = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, String>(0));
         let mut objects = connection.prepare("SELECT type, tbl_name FROM sqlite_schema")?;
@@ -278,26 +272,16 @@ pub(super) fn replaceable_page_bytes(
             _ => true,
         };
         let objects = objects.query_map([], |row| Ok(is_other((row.get(0)?, row.get(1)?))))?;
-        if objects.collect::<rusqlite::Result<Vec<_>>>()?.contains(&true) {
-            return Ok(Err(OTHER_CONTENT));
-        }
+        let has_other_content = objects.collect::<rusqlite::Result<Vec<_>>>()?.contains(&true);
         let has_default_settings = (is_empty || text("journal_mode")? == "delete")
             && text("encoding")? == "UTF-8"
             && integer("auto_vacuum")? == 0
             && integer("user_version")? == 0
             && integer("application_id")? == 0;
-        if !has_default_settings {
-            return Ok(Err("the database has settings that a new one would not have"));
-        }
-        if metadata.nlink() != 1 {
-            return Ok(Err("the database has several names (hard links)"));
-        }
-        if paths::journals(path).iter().any(|journal| journal.exists()) {
-            return Ok(Err("the database has a journal"));
-        }
-        let page_bytes = integer("page_size")?;
-        Ok(u32::try_from(page_bytes).map_err(|_| "the database has an unknown page size"))
+        let has_one_name = metadata.nlink() == 1;
+        let has_journal = paths::journals(path).iter().any(|journal| journal.exists());
+        let can_be_replaced = !has_other_content && has_default_settings && has_one_name && !has_journal;
+        Ok(u32::try_from(integer("page_size")?).ok().filter(|_| can_be_replaced))
     };
-    let checked = check().map_err(|source| Error::sqlite("read", path, source))?;
-    Ok(checked.map_err(str::to_owned))
+    check().map_err(|source| Error::sqlite("read", path, source))
 }

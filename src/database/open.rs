@@ -1,8 +1,10 @@
 //! Opening databases for writing.
 
 use super::file_control::has_moved;
-use super::inspect::{FILLS_TABLE, OTHER_CONTENT, check_table_name, keeps_rows, replaceable_page_bytes};
+use super::in_place::unsupported_reason;
+use super::inspect::{check_table_name, keeps_rows, replaceable_page_bytes};
 use super::snapshot::SchemaSnapshot;
+use super::write_ahead_log::{LeftLog, has_log};
 use crate::error::{Error, Kind, Result};
 use crate::files::descriptors::{FileId, is_open_nowhere};
 use crate::files::paths;
@@ -23,7 +25,7 @@ const MAX_OPENS: usize = 8;
 /// The size of the largest empty database: a page of the largest size.
 pub(super) const MAX_EMPTY_BYTES: u64 = 65536;
 
-/// A database that is open to receive a table.
+/// A database that is open to receive tables.
 #[derive(Debug)]
 pub(super) struct OpenTarget {
     /// A connection to the new database, in which no transaction is open, or to the existing one, in an exclusive
@@ -33,13 +35,41 @@ pub(super) struct OpenTarget {
     pub(super) staged: Option<StagedFile>,
     /// The database that the new one replaces, in an exclusive transaction.
     pub(super) old: Option<Connection>,
-    /// Why an existing database is changed in place.
-    pub(super) in_place_reason: Option<String>,
+    /// An existing database returns to WAL mode when this is dropped, after the connection.
+    pub(super) log: Option<LeftLog>,
+    /// Why the direct path cannot write to an existing database.
+    pub(super) statements_reason: Option<&'static str>,
 }
 
 impl OpenTarget {
     fn new(connection: Connection, staged: StagedFile, old: Option<Connection>) -> Self {
-        Self { connection, staged: Some(staged), old, in_place_reason: None }
+        Self { connection, staged: Some(staged), old, log: None, statements_reason: None }
+    }
+}
+
+impl OpenTarget {
+    /// Lets an existing database leave WAL mode if all tables take pages. Returns `None` if the database was changed meanwhile.
+    fn leave_log(
+        self,
+        path: &Path,
+        tables: &[&Table],
+        tuning: &Tuning,
+        takes_pages: &dyn Fn(&Table, Option<&Connection>) -> Result<bool>,
+    ) -> Result<Option<Self>> {
+        let failed = |source| Error::sqlite("read", path, source);
+        let takes = |table: &&Table| {
+            let is_filled = keeps_rows(&self.connection, table).map_err(failed)?;
+            takes_pages(table, is_filled.then_some(&self.connection))
+        };
+        if self.staged.is_some()
+            || self.statements_reason.is_some()
+            || !has_log(&self.connection).map_err(failed)?
+            || !tables.iter().map(takes).collect::<Result<Vec<_>>>()?.into_iter().all(|takes| takes)
+        {
+            return Ok(Some(self));
+        }
+        let left = LeftLog::leave(self.connection, path, tuning)?;
+        Ok(left.map(|(connection, log)| Self { connection, log, ..self }))
     }
 }
 
@@ -53,6 +83,7 @@ pub(super) fn open_target(
     tuning: &Tuning,
     keeps_journal: bool,
     expected: Option<&SchemaSnapshot>,
+    takes_pages: &dyn Fn(&Table, Option<&Connection>) -> Result<bool>,
 ) -> Result<OpenTarget> {
     for _ in 0..MAX_OPENS {
         match path.symlink_metadata() {
@@ -70,7 +101,8 @@ pub(super) fn open_target(
             Err(error) => return Err(Error::io("open", path, error)),
             Ok(metadata) => {
                 let opened = open_existing_target(path, &metadata, tables, tuning, keeps_journal, expected)?;
-                if let Some(opened) = opened {
+                let opened = opened.map(|opened| opened.leave_log(path, tables, tuning, takes_pages));
+                if let Some(opened) = opened.transpose()?.flatten() {
                     return Ok(opened);
                 }
             }
@@ -93,10 +125,10 @@ fn open_existing_target(
     // An empty database is one page at most.
     let may_replace = !fills_existing || metadata.len() <= MAX_EMPTY_BYTES;
     // To be asked before SQLite opens the file.
-    let open_nowhere = if may_replace { check_open_nowhere(path) } else { Ok(()) };
+    let open_nowhere = may_replace && check_open_nowhere(path);
     let failed = |source| Error::sqlite("open", path, source);
     // To lock an empty file, SQLite starts a journal, which would be in the way of a new file.
-    let is_empty = metadata.len() == 0 && may_replace && open_nowhere.is_ok();
+    let is_empty = metadata.len() == 0 && open_nowhere;
     let old = match if is_empty { open_empty(path, tuning) } else { open_existing(path, tuning) } {
         // Deleted meanwhile.
         Err(_) if !path.exists() => return Ok(None),
@@ -110,22 +142,18 @@ fn open_existing_target(
     let keeps = tables.iter().map(|table| keeps_rows(&old, table)).collect::<Result<Vec<_>, _>>();
     let has_rows_to_keep =
         keeps.map_err(|source| Error::sqlite("read", path, source))?.into_iter().any(|keeps| keeps);
-    let replaceable = if has_rows_to_keep {
-        Err(FILLS_TABLE.to_owned())
-    } else if may_replace {
-        let page_bytes = replaceable_page_bytes(&old, path, metadata, tables)?;
-        page_bytes.and_then(|page_bytes| open_nowhere.map(|()| page_bytes))
-    } else {
-        Err(OTHER_CONTENT.to_owned())
+    let replaceable = match open_nowhere && !has_rows_to_keep {
+        true => replaceable_page_bytes(&old, path, metadata, tables)?,
+        false => None,
     };
-    let staged = replaceable.and_then(|page_bytes| Ok((page_bytes, stage_like(path, metadata)?)));
+    let staged = replaceable.and_then(|page_bytes| Some((page_bytes, stage_like(path, metadata)?)));
     Ok(Some(match staged {
-        Ok((page_bytes, staged)) => {
+        Some((page_bytes, staged)) => {
             let page_bytes = tuning.page_bytes.or(Some(page_bytes));
             let connection = open_staged(&staged, path, tuning, page_bytes, keeps_journal)?;
             OpenTarget::new(connection, staged, Some(old))
         }
-        Err(reason) => {
+        None => {
             remove_abandoned_files(path);
             if is_empty {
                 // To be changed in place, it needs a journal on disk.
@@ -134,47 +162,35 @@ fn open_existing_target(
                 check_schema(path, &SchemaSnapshot::of(&old).map_err(failed)?, expected)?;
                 tables.iter().try_for_each(|table| check_table_name(&old, path, table))?;
             }
-            OpenTarget { connection: old, staged: None, old: None, in_place_reason: Some(reason) }
+            let statements_reason = unsupported_reason(&old, path).map_err(failed)?;
+            OpenTarget { connection: old, staged: None, old: None, log: None, statements_reason }
         }
     }))
 }
 
-/// Checks that no process has the database at `path` open, because it would keep reading the old file if a new one replaced
-/// it.
+/// True if no process has the database at `path` open. One that has it open would keep reading the old file if a new one
+/// replaced it. False if this is not known.
 ///
 /// A program may still open the file between this check and the lock on the database.
-///
-/// # Errors
-/// The reason for changing the database in place.
-pub(super) fn check_open_nowhere(path: &Path) -> Result<(), String> {
+pub(super) fn check_open_nowhere(path: &Path) -> bool {
     // Another program may be about to close it.
     const TRIES: usize = 5;
     const WAIT: Duration = Duration::from_millis(10);
     for tried in 0..TRIES {
         match is_open_nowhere(path) {
-            Ok(true) => return Ok(()),
+            Ok(true) => return true,
             Ok(false) if tried + 1 < TRIES => std::thread::sleep(WAIT),
-            Ok(false) => break,
-            Err(error) => {
-                return Err(format!("it is unknown whether others have the database open: {error}"));
-            }
+            _ => break,
         }
     }
-    Err("another program has the database open".to_owned())
+    false
 }
 
-/// Creates the staged file that replaces the database at `path`.
-///
-/// # Errors
-/// The reason for changing the database in place.
-fn stage_like(path: &Path, metadata: &Metadata) -> Result<StagedFile, String> {
-    let staged = StagedFile::create_like(path, metadata)
-        .map_err(|error| format!("a new file cannot be created next to it: {error}"))?;
-    match has_attributes_of(staged.path(), path) {
-        Ok(true) => Ok(staged),
-        Ok(false) => Err("the database has extended attributes or an access control list".to_owned()),
-        Err(error) => Err(format!("the extended attributes of the database cannot be read: {error}")),
-    }
+/// Creates the staged file that replaces the database at `path`; `None` if it cannot be created or cannot have all attributes
+/// of the old one.
+fn stage_like(path: &Path, metadata: &Metadata) -> Option<StagedFile> {
+    let staged = StagedFile::create_like(path, metadata).ok()?;
+    has_attributes_of(staged.path(), path).ok()?.then_some(staged)
 }
 
 fn check_schema(path: &Path, found: &SchemaSnapshot, expected: Option<&SchemaSnapshot>) -> Result<()> {
@@ -189,6 +205,8 @@ fn configure(connection: &Connection, tuning: &Tuning) -> rusqlite::Result<()> {
     register_math_functions(connection)?;
     connection.pragma_update(None, "synchronous", tuning.synchronous.as_str())?;
     connection.pragma_update(None, "cache_size", -i64::from(tuning.cache_kib))?;
+    // The direct path writes to the file itself.
+    connection.pragma_update(None, "mmap_size", 0)?;
     // DROP TABLE must not delete or change rows of tables that refer to this one.
     connection.pragma_update(None, "foreign_keys", false)
 }

@@ -53,10 +53,10 @@ pub(crate) enum PipelineFailure {
         /// The positions of the records of this row and of the one that it contradicts, as far as they are known.
         positions: Vec<Position>,
     },
-    /// The rows are not in the order of their keys, and sorting them takes too much memory.
-    TooManyToSort {
-        /// The limit.
-        max_bytes: usize,
+    /// The direct path cannot take these rows, for this reason.
+    Unsupported {
+        /// The reason.
+        reason: String,
     },
 }
 
@@ -71,7 +71,7 @@ impl PipelineFailure {
     pub(super) fn of_writer(failure: WriteFailure, positions: impl FnOnce(&[u64]) -> Vec<Position>) -> Self {
         match failure {
             WriteFailure::Error(error) => Self::Error(error),
-            WriteFailure::TooManyToSort { max_bytes } => Self::TooManyToSort { max_bytes },
+            WriteFailure::Unsupported { reason } => Self::Unsupported { reason },
             WriteFailure::Constraint { message, rows } => {
                 Self::Constraint { message, is_row_known: !rows.is_empty(), positions: positions(&rows) }
             }
@@ -159,7 +159,7 @@ impl<W: Writer, R: RejectSink> Output<'_, '_, W, R> {
             // It may be any row.
             WriteFailure::Constraint { rows: failed, .. } if failed.is_empty() => (rows.len > 0).then_some(0),
             WriteFailure::Constraint { rows: failed, .. } => failed.last().and_then(row_here),
-            WriteFailure::Error(_) | WriteFailure::TooManyToSort { .. } => None,
+            WriteFailure::Error(_) | WriteFailure::Unsupported { .. } => None,
         };
         let end = row.map(|row| rows.chunk.first_record + u64::from(rows.origins.get(row).number));
         let mut before = rows.rejects.iter().filter(|reject| end.is_none_or(|end| reject.record < end));

@@ -16,6 +16,7 @@ use crate::error::{Error, Kind, Result, Warning, with_causes};
 use crate::eval::Seed;
 use crate::plan::{Expr, OnConflict, OnError, Plan, Table, Type, WriterChoice};
 use crate::report::{Note, Report, ReportColumn, TableReport};
+use crate::write::direct::Schema;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -47,7 +48,7 @@ const MAX_DIRECT_TABLES: usize = 100;
 /// A way to attempt a load again after it failed.
 #[derive(Debug)]
 pub(super) enum Retry {
-    /// Through statements: the rows cannot be sorted in memory.
+    /// Through statements, for this reason.
     Statements(String),
     /// Through statements that can be undone one by one, so that the rows which break a constraint are known. The reason is
     /// that of the first failure, if it told which row.
@@ -65,8 +66,8 @@ impl Attempt {
     /// How to attempt the load again after this failure; nothing if no attempt can do better.
     pub(super) fn retry(&self, failure: &FillFailure, plan: &Plan) -> Option<Retry> {
         match &failure.failure {
-            PipelineFailure::TooManyToSort { .. } if plan.tuning.writer == WriterChoice::Auto => {
-                Some(Retry::Statements("the rows come in no order and are too many to be sorted".to_owned()))
+            PipelineFailure::Unsupported { reason } if plan.tuning.writer == WriterChoice::Auto => {
+                Some(Retry::Statements(reason.clone()))
             }
             PipelineFailure::Constraint { message, is_row_known, .. }
                 if !self.keeps_journal
@@ -91,7 +92,9 @@ impl Attempt {
     fn choose_writer(&self, choice: WriterChoice, target: &Target, table: &Table) -> Result<ChosenWriter> {
         match &self.statements_reason {
             reason if self.keeps_journal || reason.is_some() => Ok(ChosenWriter::Statements(reason.clone())),
-            _ => choose(choice, table, target.path(), target.in_place_reason()),
+            _ => choose(choice, target.statements_reason(), || {
+                Schema::check(table, target.filled(table)?, target.path())
+            }),
         }
     }
 
@@ -119,12 +122,7 @@ pub(super) fn into_error(failure: PipelineFailure) -> Error {
         PipelineFailure::Constraint { message, positions, .. } => {
             Kind::Constraint { message, positions }.into()
         }
-        PipelineFailure::TooManyToSort { max_bytes } => {
-            let reason = format!(
-                "the rows are not in the order of their INTEGER PRIMARY KEY, and sorting them takes more than {max_bytes} bytes"
-            );
-            Kind::DirectUnsupported { reason }.into()
-        }
+        PipelineFailure::Unsupported { reason } => Kind::DirectUnsupported { reason }.into(),
         PipelineFailure::TypeMismatch | PipelineFailure::MixedSpellings { .. } => {
             Kind::Internal("a value is not of the type that all values of its column have".to_owned()).into()
         }
@@ -161,7 +159,14 @@ impl Conductor<'_> {
             tables.push(&plan.table);
         }
         let (journal, stop) = (attempt.keeps_journal, self.stop.clone());
-        let mut target = Target::open(self.database, &tables, tuning, journal, schema.as_ref(), stop)?;
+        let takes_pages = |table: &Table, connection: Option<&_>| {
+            let takes = attempt.statements_reason.is_none()
+                && !attempt.keeps_journal
+                && tuning.writer != WriterChoice::Statements;
+            Ok(takes && Schema::check(table, connection, self.database)?.is_ok())
+        };
+        let mut target =
+            Target::open(self.database, &tables, tuning, journal, schema.as_ref(), takes_pages, stop)?;
         rejects.start()?;
         tracing::debug!(jobs, chunk_bytes = tuning.chunk_bytes, database = %target.path().display(), "loading");
 
@@ -318,7 +323,7 @@ fn make_exact(plan: &mut Plan, columns: &BTreeSet<usize>) {
 
 /// The report on a table.
 fn table_report(filled: FilledTable, notes: &[Note], input: &str) -> TableReport {
-    let FilledTable { table, counts, writer, replaced, broken_views } = filled;
+    let FilledTable { table, counts, writer, log_use, replaced, broken_views } = filled;
     let columns = ReportColumn::list(&table.columns, &counts.type_feedback);
     let notes = notes.iter().cloned().chain(Note::number_formats(&columns)).chain(broken_views);
     TableReport {
@@ -328,7 +333,7 @@ fn table_report(filled: FilledTable, notes: &[Note], input: &str) -> TableReport
         table: table.name,
         replaced,
         writer: writer.name(),
-        writer_reason: writer.reason(),
+        writer_reason: writer.reason().or(log_use.map(str::to_owned)),
         bytes: counts.bytes,
         records: counts.records,
         loaded: counts.loaded,

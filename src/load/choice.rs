@@ -1,9 +1,7 @@
 //! Which writer takes the rows of a load.
 
-use crate::error::{Error, Kind, Result};
-use crate::plan::{Table, WriterChoice};
-use crate::write::direct::Schema;
-use std::path::Path;
+use crate::error::{Kind, Result};
+use crate::plan::WriterChoice;
 
 /// The writer of a load.
 #[derive(Debug)]
@@ -43,24 +41,23 @@ impl ChosenWriter {
     }
 }
 
-/// Chooses the writer for `table`, which will be created in `database`: in a new file, or in place for a reason.
+/// Chooses the writer for a table in a database to which pages cannot be written for a reason. `check` returns why the direct
+/// path cannot fill the table.
 ///
 /// # Errors
-/// [`Kind::Sqlite`] if SQLite cannot create such a table; [`Kind::DirectUnsupported`].
+/// Those of `check`; [`Kind::DirectUnsupported`].
 pub(crate) fn choose(
     choice: WriterChoice,
-    table: &Table,
-    database: &Path,
-    in_place_reason: Option<&str>,
+    database_reason: Option<&str>,
+    check: impl FnOnce() -> Result<std::result::Result<(), String>>,
 ) -> Result<ChosenWriter> {
     if choice == WriterChoice::Statements {
         return Ok(ChosenWriter::Statements(None));
     }
-    if let Some(reason) = in_place_reason {
+    if let Some(reason) = database_reason {
         return ChosenWriter::instead_of_direct(reason, choice);
     }
-    let failed = |source| Error::sqlite(format!("make table {:?} in", table.name), database, source);
-    match Schema::check(table).map_err(failed)? {
+    match check()? {
         Ok(()) => Ok(ChosenWriter::Direct),
         Err(reason) => ChosenWriter::instead_of_direct(reason, choice),
     }

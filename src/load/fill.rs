@@ -1,7 +1,7 @@
 //! Fills the tables of a target, one after the other.
 
 use super::choice::ChosenWriter;
-use crate::database::Target;
+use crate::database::{PageAccess, Target};
 use crate::engine::inputs::Inputs;
 use crate::engine::output::{Counts, PipelineFailure};
 use crate::engine::pipeline::PipelineRunner;
@@ -12,9 +12,8 @@ use crate::plan::{Plan, Table};
 use crate::report::{Note, Phase, Replaced};
 use crate::schema::ddl::{quote_name, update_declaration_sql};
 use crate::schema::table;
-use crate::write::direct::{Direct, Schema, Sorting};
+use crate::write::direct::{Direct, PageFile, Schema, Sorting};
 use crate::write::statements::Statements;
-use std::fs::File;
 use std::sync::atomic::Ordering;
 
 /// A table that has its rows.
@@ -24,6 +23,8 @@ pub(super) struct FilledTable {
     pub(super) table: Table,
     pub(super) counts: Counts,
     pub(super) writer: ChosenWriter,
+    /// What the direct path did about WAL mode.
+    pub(super) log_use: Option<&'static str>,
     /// What it replaces.
     pub(super) replaced: Option<Replaced>,
     /// Notes about views that read the replaced table, and cannot read this one.
@@ -92,11 +93,12 @@ fn fill_all(
     let (mut filled, mut first_input, mut accepted) = (Vec::new(), 0, 0);
     for (number, inputs) in tables.iter().enumerate() {
         let failed = |failure| FillFailure { table: number, failure };
-        let mut writer = choose(target, &inputs.plan.table)?;
         if number > 0 {
             pipeline.progress.set_phase(Phase::Loading);
-            writer = writer_of_later_table(target, writer, inputs)?;
+            // Of a new database, the direct path has closed the connection.
+            target.finish_schema(&[])?;
         }
+        let writer = choose(target, &inputs.plan.table)?;
         let mut rejects_from = RejectsFrom { rejects: &mut *rejects, first_input };
         let written = write(target, &writer, pipeline, inputs, &mut rejects_from);
         pipeline.progress.set_phase(Phase::Writing);
@@ -109,26 +111,11 @@ fn fill_all(
         }
         let table = finish_table(target, pipeline, inputs.plan, &counts, unfinished).map_err(failed)?;
         let replaced = target.replaced().get(number).cloned().flatten();
-        filled.push(FilledTable { table, counts, writer, replaced, broken_views: Vec::new() });
+        let log_use = if matches!(writer, ChosenWriter::Direct) { target.log_use()? } else { None };
+        filled.push(FilledTable { table, counts, writer, log_use, replaced, broken_views: Vec::new() });
         first_input += inputs.list.len();
     }
     Ok(filled)
-}
-
-/// The writer of a table that is not the first.
-fn writer_of_later_table(
-    target: &mut Target,
-    writer: ChosenWriter,
-    inputs: &Inputs<'_>,
-) -> Result<ChosenWriter> {
-    // Statements need the connection, and the direct path would lose free pages.
-    target.finish_schema(&[])?;
-    match writer {
-        ChosenWriter::Direct if target.has_free_pages()? => {
-            ChosenWriter::instead_of_direct("the database has free pages", inputs.plan.tuning.writer)
-        }
-        writer => Ok(writer),
-    }
 }
 
 /// Completes the schema of a table with the `unfinished` statements. Returns the table as it is.
@@ -171,11 +158,18 @@ fn write(
     let mut log = RecordLog::default();
     match writer {
         ChosenWriter::Direct => {
-            let (schema, file) = detach(target, table)?;
             let sorting = Sorting { max_bytes: tuning.memory_bytes, jobs: pipeline.jobs };
-            let mut writer = Direct::new(schema, file, target.path(), sorting)?;
-            let counts = pipeline.run(inputs, &mut writer, rejects, &mut log)?;
-            Ok((counts, pipeline.finish(writer, inputs, &log)?))
+            let schema = read_schema(target, table)?;
+            let writer = if target.is_new() {
+                let file = target.detach()?;
+                Direct::new(schema, PageFile::new(file, target.path()), sorting)?
+            } else {
+                let PageAccess { connection, path, file } = target.page_access(table)?;
+                Direct::new(schema, PageFile::existing(connection, path, file), sorting)?
+            };
+            let filled = fill_pages(writer, pipeline, inputs, rejects, &mut log)?;
+            target.forget_pages()?;
+            Ok(filled)
         }
         ChosenWriter::Statements(_) => {
             let (connection, path) = (target.connection()?, target.path());
@@ -186,16 +180,26 @@ fn write(
     }
 }
 
-/// Has SQLite create the indexes and close the new database, for the direct path to fill it.
-fn detach(target: &mut Target, table: &Table) -> Result<(Schema, File)> {
+/// Puts every row on pages.
+fn fill_pages(
+    mut writer: Direct<'_>,
+    pipeline: PipelineRunner<'_>,
+    inputs: &Inputs<'_>,
+    rejects: &mut RejectsFrom<'_, '_>,
+    log: &mut RecordLog,
+) -> Result<(Counts, Vec<String>), PipelineFailure> {
+    let counts = pipeline.run(inputs, &mut writer, rejects, log)?;
+    Ok((counts, pipeline.finish(writer, inputs, log)?))
+}
+
+/// Has SQLite create the indexes, and returns the schema of the empty table.
+fn read_schema(target: &mut Target, table: &Table) -> Result<Schema> {
     let impossible = |reason: String| {
         Error::from(Kind::Internal(format!("the table cannot be written as pages: {reason}")))
     };
     target.finish_schema(&table.indexes)?;
     let schema = Schema::read(target.connection()?, table);
-    let schema =
-        schema.map_err(|source| Error::sqlite("read", target.path(), source))?.map_err(impossible)?;
-    Ok((schema, target.detach()?))
+    schema.map_err(|source| Error::sqlite("read", target.path(), source))?.map_err(impossible)
 }
 
 /// The failure of statements that run when all rows are there: SQLite does not tell which rows break a UNIQUE index that is

@@ -19,6 +19,7 @@ use crate::eval::Seed;
 use crate::files::staged::directory_of;
 use crate::plan::{Plan, Policies, Table};
 use crate::report::{Note, Preview, Progress, ReportColumn};
+use crate::write::direct::Schema;
 use crate::write::statements::Statements;
 use std::sync::Arc;
 
@@ -90,7 +91,9 @@ impl Conductor<'_> {
         let max_chunks = (SAMPLE_CHUNKS / list.len().max(1)).max(1);
         let inputs = Inputs::new(list, &resolved.plan, table, Seed::fixed(0))?.with_max_chunks(max_chunks);
         let dry_run = DryRun::open(self.database, table, tables, tuning)?;
-        let choice = choose(tuning.writer, table, &dry_run.path, dry_run.in_place_reason.as_deref())?;
+        let choice = choose(tuning.writer, dry_run.statements_reason, || {
+            Schema::check(table, dry_run.table_exists.then_some(&dry_run.connection), &dry_run.path)
+        })?;
 
         let (progress, timers) = (Progress::default(), StageTimers::default());
         let pipeline = PipelineRunner { jobs, progress: &progress, stop: self.stop, timers: &timers };

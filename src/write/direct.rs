@@ -1,6 +1,6 @@
-//! The direct path: finished b-tree pages, written straight to a new database.
+//! The direct path: finished b-tree pages, written straight to the database file.
 //!
-//! SQLite creates the empty database: schema, roots, header. Workers turn rows into cells; the serial half fills
+//! SQLite creates the empty tables: schema, roots, header. Workers turn rows into cells; the serial half fills
 //! pages with them, numbers each page and appends it to the file. Interior pages follow as they fill up; the roots
 //! and the page count of the header come last. The result is what SQLite would have written itself, apart from the
 //! order of the pages.
@@ -9,8 +9,9 @@
 //! |---|---|---|
 //! | varints, records, the order of values | 1.6, 2.1 | `record` |
 //! | cells, overflow pages | 2.2, 2.3 | `cells` |
-//! | b-tree pages, leaves and interior | 1.6 | `tree` |
-//! | page numbers, the lock-byte page, the database header | 1.3, 1.4 | `pages` |
+//! | b-tree pages, leaves and interior | 1.6 | `tree`, `existing_tree` |
+//! | page numbers, free pages, the lock-byte page, the database header | 1.3 to 1.5 | `pages` |
+//! | new and existing files | | `page_file` |
 //! | roots, columns, indexes | 2.6 | `catalog` |
 //! | affinity | SQLite's datatypes 3 | `affinity` |
 //!
@@ -24,7 +25,9 @@ mod builder;
 mod catalog;
 mod cells;
 mod encode;
+mod existing_tree;
 mod layout;
+mod page_file;
 mod pages;
 mod record;
 mod rowid_log;
@@ -33,6 +36,7 @@ mod tree;
 
 pub use catalog::Schema;
 pub use encode::{Encoded, Encoder};
+pub use page_file::PageFile;
 
 use crate::batch::Rows;
 use crate::error::{Kind, Result};
@@ -42,16 +46,14 @@ use builder::{TreeBuilder, TreeFailure};
 use pages::Pages;
 use rowid_log::RowidLog;
 use sort::CellOrder;
-use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// Writes rows as pages.
 #[derive(Debug)]
-pub struct Direct {
+pub struct Direct<'c> {
     schema: Arc<Schema>,
-    pages: Pages,
+    pages: Pages<'c>,
     encoder: Encoder,
     rows: u64,
     largest_rowid: Option<i64>,
@@ -70,42 +72,43 @@ pub struct Sorting {
     pub jobs: usize,
 }
 
-impl Direct {
-    /// Fills the empty table `schema` in `file`, which SQLite has closed. Messages name it `database`.
+impl<'c> Direct<'c> {
+    /// Fills the table `schema` in `file`, or adds rows behind its last one.
     ///
     /// # Errors
-    /// [`Kind::Io`].
-    pub fn new(schema: Schema, file: File, database: &Path, sorting: Sorting) -> Result<Self> {
-        Self::with_lock_byte(schema, file, database, sorting, pages::LOCK_BYTE)
+    /// [`crate::Kind::Io`], [`crate::Kind::Sqlite`].
+    pub fn new(schema: Schema, file: PageFile<'c>, sorting: Sorting) -> Result<Self> {
+        Self::with_lock_byte(schema, file, sorting, pages::LOCK_BYTE)
     }
 
     /// Like [`Direct::new`], with the lock byte at another offset than 2^30 (`SQLITE_TESTCTRL_PENDING_BYTE`).
     ///
     /// # Errors
-    /// [`Kind::Io`].
+    /// As [`Direct::new`].
     pub fn with_lock_byte(
         schema: Schema,
-        file: File,
-        database: &Path,
+        file: PageFile<'c>,
         sorting: Sorting,
         lock_byte: u64,
     ) -> Result<Self> {
-        let pages = Pages::new(file, database, schema.page_bytes, schema.page_count, lock_byte)?;
+        let pages = Pages::new(file, schema.page_bytes, schema.page_count, lock_byte)?;
         let schema = Arc::new(schema);
         let mut trees =
-            vec![TreeBuilder::new(cells::TreeKind::Table, schema.root, CellOrder::Rowid, schema.page_bytes)];
-        trees.extend(schema.indexes.iter().map(|index| {
+            vec![TreeBuilder::new(cells::TreeKind::Table, schema.root, CellOrder::Rowid, &pages)?];
+        for index in &schema.indexes {
             let is_descending = index.keys.iter().map(|key| key.is_descending).collect();
             let order = CellOrder::Key { is_descending, is_unique: index.is_unique };
-            TreeBuilder::new(cells::TreeKind::Index, index.root, order, schema.page_bytes)
-        }));
+            trees.push(TreeBuilder::new(cells::TreeKind::Index, index.root, order, &pages)?);
+        }
+        let largest_rowid = trees[0].last_old_rowid();
+        let is_given = schema.rowid_column.is_some();
         Ok(Self {
-            encoder: Encoder::new(schema.clone(), Arc::default()),
-            rowids: RowidLog::new(schema.rowid_column.is_some(), sorting.max_bytes / 4),
+            encoder: Encoder::new(schema.clone(), largest_rowid, Arc::default()),
+            rowids: RowidLog::new(is_given, largest_rowid, sorting.max_bytes / 4),
             schema,
             pages,
             rows: 0,
-            largest_rowid: None,
+            largest_rowid,
             trees,
             sorting,
         })
@@ -115,11 +118,26 @@ impl Direct {
     fn failure(&self, number: usize, failure: TreeFailure) -> WriteFailure {
         match failure {
             TreeFailure::Error(error) => error.into(),
-            TreeFailure::TooManyToSort => WriteFailure::TooManyToSort { max_bytes: self.sorting.max_bytes },
+            TreeFailure::TooManyToSort => {
+                let max_bytes = self.sorting.max_bytes;
+                let reason = format!(
+                    "the rows are not in the order of their INTEGER PRIMARY KEY, and sorting them takes more than {max_bytes} bytes"
+                );
+                WriteFailure::Unsupported { reason }
+            }
             TreeFailure::Duplicate(rowids) => WriteFailure::Constraint {
                 message: self.schema.duplicate_message(number.checked_sub(1)),
-                rows: self.rowids.rows_of(rowids),
+                rows: self.rowids.rows_of(&rowids),
             },
+            TreeFailure::DuplicateOfExisting { existing, new } => {
+                let message = self.schema.duplicate_message(number.checked_sub(1));
+                let message = format!("{message} (the row with rowid {existing} has this key)");
+                WriteFailure::Constraint { message, rows: self.rowids.rows_of(&[new]) }
+            }
+            TreeFailure::BeforeExisting => {
+                let reason = "a row does not come after the existing rows".to_owned();
+                WriteFailure::Unsupported { reason }
+            }
         }
     }
 
@@ -137,7 +155,7 @@ impl Direct {
     }
 }
 
-impl write::Writer for Direct {
+impl write::Writer for Direct<'_> {
     type Encoder = Encoder;
 
     const NAMES_EARLIER_ROWS: bool = true;

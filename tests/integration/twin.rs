@@ -5,12 +5,14 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 use sqload::batch::{self, Chunk, Oddities, Repairs, RowOrigins, Rows, Span, Strings, TypeFeedback, Values};
 use sqload::plan::{Column, Expr, Table};
-use sqload::write::direct::{Direct, Encoded, Schema, Sorting};
+use sqload::write::direct::{Direct, Encoded, PageFile, Schema, Sorting};
 use sqload::write::statements::Statements;
 use sqload::write::{Encoder, WriteFailure, Writer};
 use sqload::{Error, Kind};
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A table and its rows.
 #[derive(Debug, Clone)]
@@ -75,10 +77,14 @@ impl Case {
         connection
     }
 
-    /// Calls `take` with the rows of each chunk.
-    fn each_chunk<E>(&self, mut take: impl FnMut(&Rows<'_>) -> Result<(), E>) -> Result<(), E> {
+    /// Calls `take` with the rows of each of these chunks.
+    fn each_chunk<E>(
+        &self,
+        chunks: Range<usize>,
+        mut take: impl FnMut(&Rows<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut first_record = 0;
-        for chunk in &self.chunks {
+        for chunk in &self.chunks[chunks] {
             first_record += self.rejects;
             let data: Vec<_> = (0..self.columns.len())
                 .map(|index| ColumnData::new(chunk.iter().map(|row| &row[index])))
@@ -113,22 +119,37 @@ impl Case {
         let schema = Schema::read(&connection, &self.table()).unwrap().unwrap();
         connection.close().unwrap();
         let file = File::options().read(true).write(true).open(path).unwrap();
-        let mut writer = Direct::with_lock_byte(schema, file, path, self.sorting, self.lock_byte)?;
+        let mut writer =
+            Direct::with_lock_byte(schema, PageFile::new(file, path), self.sorting, self.lock_byte)?;
         let mut encoder = writer.encoder();
         let mut encoded = Encoded::default();
-        self.each_chunk(|rows| -> Result<(), WriteFailure> {
+        self.each_chunk(0..self.chunks.len(), |rows| -> Result<(), WriteFailure> {
             encoder.encode(rows, &mut encoded);
             writer.append(rows, &mut encoded).map(drop)
         })?;
-        Ok(execute_all(path, &writer.finish(&is_stopped.into())?)?)
+        let connection = Connection::open(path).unwrap();
+        Ok(execute_all(&connection, &writer.finish(&is_stopped.into())?)?)
     }
 
     /// Writes a new database with statements.
     pub(crate) fn statements(&self, path: &Path) -> Result<(), WriteFailure> {
         let connection = self.create(path);
+        self.insert(&connection, path, &self.table(), 0..self.chunks.len())?;
+        connection.close().unwrap();
+        Ok(())
+    }
+
+    /// Inserts the rows of these chunks with statements, and completes the table.
+    fn insert(
+        &self,
+        connection: &Connection,
+        path: &Path,
+        table: &Table,
+        chunks: Range<usize>,
+    ) -> Result<(), WriteFailure> {
         connection.execute_batch("BEGIN").unwrap();
-        let mut writer = Statements::new(&connection, path, &self.table(), 3)?;
-        self.each_chunk(|rows| {
+        let mut writer = Statements::new(connection, path, table, 3)?;
+        self.each_chunk(chunks, |rows| {
             let appended = writer.append(rows, &mut ())?;
             match appended.rejected.first() {
                 None => Ok(()),
@@ -139,8 +160,108 @@ impl Case {
         })?;
         let unfinished = writer.finish(&false.into())?;
         connection.execute_batch("COMMIT").unwrap();
+        Ok(execute_all(connection, &unfinished)?)
+    }
+
+    /// Creates a database with another table, free pages, and the first chunks of the table and its indexes.
+    fn create_existing(&self, path: &Path, chunks: usize) -> Connection {
+        let connection = self.create(path);
+        connection
+            .execute_batch(
+                "CREATE TABLE other (a, b);
+                WITH n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 300)
+                INSERT INTO other SELECT n, zeroblob(n) FROM n; CREATE INDEX other_b ON other (b);
+                CREATE TABLE gone AS SELECT * FROM other; DROP TABLE gone",
+            )
+            .unwrap();
+        if self.insert(&connection, path, &self.table(), 0..chunks).is_err() {
+            // An empty table will do.
+            connection.execute_batch("ROLLBACK").unwrap();
+            self.indexes.iter().for_each(|sql| connection.execute_batch(sql).unwrap());
+        }
+        connection
+    }
+
+    /// Adds the rows of all chunks from `first_chunk` to a database that has the others, with the direct path. All pages are
+    /// written through SQLite if the database is `in_log` mode.
+    fn append(&self, path: &Path, first_chunk: usize, in_log: bool) -> Result<(), WriteFailure> {
+        let connection = Connection::open(path).unwrap();
+        connection.pragma_update(None, "cache_size", 20).unwrap();
+        connection.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        let schema = Schema::read(&connection, &self.table()).unwrap().unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO sqlite_dbpage (pgno, data) SELECT pgno, data FROM sqlite_dbpage WHERE pgno = 2",
+            )
+            .unwrap();
+        connection.cache_flush().unwrap();
+        let pages: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        let file = Arc::new(File::options().read(true).write(true).open(path).unwrap());
+        let end = (!in_log).then(|| (file.clone(), pages + 1));
+        let mut writer = Direct::with_lock_byte(
+            schema,
+            PageFile::existing(&connection, path, end),
+            self.sorting,
+            self.lock_byte,
+        )?;
+        let mut encoder = writer.encoder();
+        let mut encoded = Encoded::default();
+        let chunks = first_chunk..self.chunks.len();
+        self.each_chunk(chunks, |rows| -> Result<(), WriteFailure> {
+            encoder.encode(rows, &mut encoded);
+            writer.append(rows, &mut encoded).map(drop)
+        })?;
+        let unfinished = writer.finish(&false.into())?;
+        connection.execute_batch("SAVEPOINT pages; RELEASE pages").unwrap();
+        connection.cache_flush().unwrap();
+        connection.execute_batch("PRAGMA shrink_memory").unwrap();
+        execute_all(&connection, &unfinished)?;
+        // The transaction sees what was written behind SQLite's back.
+        assert_eq!(rows_of(&connection, "PRAGMA integrity_check"), [[Value::Text("ok".into())]]);
+        connection.execute_batch("COMMIT").unwrap();
         connection.close().unwrap();
-        Ok(execute_all(path, &unfinished)?)
+        drop(file);
+        Ok(())
+    }
+
+    /// Adds the rows of all chunks from `first_chunk` to two databases that have the others, and asserts that they are equal,
+    /// before and after changes. Returns false if the direct path does not take the rows.
+    #[track_caller]
+    pub(crate) fn check_append(&self, first_chunk: usize, in_log: bool) -> bool {
+        let directory = tempfile::tempdir().unwrap();
+        let [direct, statements] = ["direct.db", "statements.db"].map(|name| {
+            let path = directory.path().join(name);
+            let connection = self.create_existing(&path, first_chunk);
+            if in_log {
+                connection.pragma_update(None, "journal_mode", "wal").unwrap();
+            }
+            path
+        });
+        let before = std::fs::read(&direct).unwrap();
+        let appended = self.append(&direct, first_chunk, in_log);
+        let connection = Connection::open(&statements).unwrap();
+        let mut table = self.table();
+        table.indexes.clear();
+        let inserted = self.insert(&connection, &statements, &table, first_chunk..self.chunks.len());
+        match (appended, inserted) {
+            (Ok(()), Ok(())) => {
+                let [direct, statements] = [direct, statements].map(|path| Connection::open(path).unwrap());
+                assert_same_rows(&direct, &statements, "SELECT rowid, * FROM other ORDER BY rowid");
+                self.compare_through_changes(&direct, &statements);
+                true
+            }
+            (Err(WriteFailure::Unsupported { .. }), _) => false,
+            (Err(WriteFailure::Constraint { .. } | WriteFailure::Error(_)), Err(_)) => {
+                drop(connection);
+                if !in_log {
+                    // The next reader rolls back, if the connection has not.
+                    rows_of(&Connection::open(&direct).unwrap(), "SELECT * FROM sqlite_schema");
+                    assert_eq!(std::fs::read(&direct).unwrap(), before, "after a rollback");
+                }
+                true
+            }
+            (direct, statements) => panic!("direct: {direct:?}\nstatements: {statements:?}\n{self:#?}"),
+        }
     }
 
     /// Writes both databases and asserts that they are equal, before and after changes.
@@ -162,7 +283,6 @@ impl Case {
     fn compare(&self, direct: &Path, statements: &Path) {
         assert_valid_header(direct);
         let [direct, statements] = [direct, statements].map(|path| Connection::open(path).unwrap());
-        self.assert_same_content(&direct, &statements);
         let copy = tempfile::tempdir().unwrap();
         let copy = copy.path().join("copy.db");
         direct.execute("VACUUM INTO ?", [copy.to_str()]).unwrap();
@@ -170,18 +290,25 @@ impl Case {
         for ((tree, pages), vacuumed) in leaf_pages(&direct).iter().zip(&vacuumed) {
             assert!(*pages <= vacuumed.1, "{tree} has {pages} leaves and after a VACUUM {vacuumed:?}");
         }
+        self.compare_through_changes(&direct, &statements);
+    }
+
+    /// Asserts that two databases are equal, and stay equal when they are changed.
+    #[track_caller]
+    fn compare_through_changes(&self, direct: &Connection, statements: &Connection) {
+        self.assert_same_content(direct, statements);
         for sql in self.changes() {
-            let [direct, statements] = [&direct, &statements].map(|database| database.execute_batch(&sql));
+            let [direct, statements] = [direct, statements].map(|database| database.execute_batch(&sql));
             assert_eq!(
                 direct.map_err(|error| error.to_string()),
                 statements.map_err(|error| error.to_string()),
                 "{sql}"
             );
         }
-        self.assert_same_content(&direct, &statements);
+        self.assert_same_content(direct, statements);
         // VACUUM renumbers rowids that are not a column.
-        [&direct, &statements].iter().for_each(|database| database.execute_batch("VACUUM").unwrap());
-        self.assert_same_content(&direct, &statements);
+        [direct, statements].iter().for_each(|database| database.execute_batch("VACUUM").unwrap());
+        self.assert_same_content(direct, statements);
     }
 
     /// Statements that change rows throughout the table.
@@ -236,8 +363,7 @@ impl Case {
     }
 }
 
-fn execute_all(path: &Path, unfinished: &[String]) -> Result<(), Error> {
-    let connection = Connection::open(path).unwrap();
+fn execute_all(connection: &Connection, unfinished: &[String]) -> Result<(), Error> {
     for sql in unfinished {
         connection.execute_batch(sql).map_err(|error| Kind::Verify(format!("{sql}: {error}")))?;
     }

@@ -170,10 +170,27 @@ fn cases() -> u64 {
     std::env::var("SQLOAD_TWINS").map_or(300, |cases| cases.parse().expect("a number of cases"))
 }
 
+/// The first seed.
+fn first_seed() -> u64 {
+    std::env::var("SQLOAD_TWINS_FROM").map_or(0, |from| from.parse().expect("a seed"))
+}
+
+#[test]
+fn random_appends_match_sqlite() {
+    let mut appended = 0;
+    for seed in first_seed()..first_seed() + cases() {
+        let case = case(seed);
+        let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+        let first_chunk = rng.random_range(0..=case.chunks.len());
+        let checked = std::panic::catch_unwind(|| case.check_append(first_chunk, seed % 3 == 0));
+        appended += u64::from(checked.unwrap_or_else(|_| panic!("seed {seed}")));
+    }
+    assert!(appended > cases() / 2, "{appended} appends were tried");
+}
+
 #[test]
 fn random_tables_match_sqlite() {
-    let first: u64 = std::env::var("SQLOAD_TWINS_FROM").map_or(0, |from| from.parse().expect("a seed"));
-    for seed in first..first + cases() {
+    for seed in first_seed()..first_seed() + cases() {
         let case = case(seed);
         let checked = std::panic::catch_unwind(|| case.check());
         assert!(checked.is_ok(), "seed {seed}");

@@ -1,13 +1,20 @@
 //! Builds a tree from cells: on pages at once while they arrive in order, otherwise by sorting them at the end.
+//!
+//! A tree with rows or entries is continued where all new cells come after them. Otherwise the entries of an index are merged
+//! with the new ones into a new tree; rows cannot be merged.
 
 use super::cells::{Cells, PayloadLimits, TreeKind};
+use super::existing_tree::{OldEntries, OldEntry, last_cell};
 use super::pages::Pages;
 use super::sort::{CellOrder, Sorter};
-use super::tree::{ReclaimedPages, Tree};
+use super::tree::Tree;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Runs that must arrive in order before pages are built at once.
 const TRIAL_RUNS: usize = 16;
+
+/// Bytes of merged entries that are put on pages at once.
+const MERGED_BYTES: usize = 256 << 10;
 
 /// A tree that is being built.
 #[derive(Debug)]
@@ -16,10 +23,12 @@ pub(super) struct TreeBuilder {
     limits: PayloadLimits,
     kind: TreeKind,
     root: u32,
+    /// The last cell that the tree had before; empty if it had none.
+    last_old: Vec<u8>,
     /// The last cell while no sorter has it.
     last_cell: Vec<u8>,
     /// Pages that were built before a cell arrived out of order.
-    reclaimed: ReclaimedPages,
+    reclaimed: Vec<u32>,
     state: BuildState,
 }
 
@@ -29,6 +38,8 @@ enum BuildState {
     Ordered(Sorter),
     /// Enough runs arrived in order: their cells are on pages.
     Growing(Tree),
+    /// A run arrived out of order after an index was continued: SQLite builds it anew, once this is a tree again.
+    Abandoned(Tree),
     /// A run arrived out of order.
     Unordered(Sorter),
     /// The cells do not fit in memory: SQLite builds the index.
@@ -42,6 +53,13 @@ pub(super) enum TreeFailure {
     TooManyToSort,
     /// Two rows with the same key, given by rowid.
     Duplicate([i64; 2]),
+    /// An existing row and a new one with the same key, given by rowid.
+    DuplicateOfExisting {
+        existing: i64,
+        new: i64,
+    },
+    /// A row does not come after the existing ones.
+    BeforeExisting,
 }
 
 impl From<crate::error::Error> for TreeFailure {
@@ -51,15 +69,31 @@ impl From<crate::error::Error> for TreeFailure {
 }
 
 impl TreeBuilder {
-    pub(super) fn new(kind: TreeKind, root: u32, order: CellOrder, page_bytes: usize) -> Self {
-        let limits = PayloadLimits::new(kind, page_bytes);
+    /// Starts to fill the tree at `root`, or to continue it.
+    ///
+    /// # Errors
+    /// If its last pages cannot be read.
+    pub(super) fn new(
+        kind: TreeKind,
+        root: u32,
+        order: CellOrder,
+        pages: &Pages<'_>,
+    ) -> crate::error::Result<Self> {
+        let limits = PayloadLimits::new(kind, pages.page_bytes());
+        let last_old = last_cell(root, kind, limits, pages)?.unwrap_or_default();
         let state = BuildState::Ordered(Sorter::new(order.clone()));
-        Self { order, limits, kind, root, last_cell: Vec::new(), reclaimed: ReclaimedPages::default(), state }
+        let (last_cell, reclaimed) = Default::default();
+        Ok(Self { order, limits, kind, root, last_old, last_cell, reclaimed, state })
+    }
+
+    /// The last rowid that the tree had before.
+    pub(super) fn last_old_rowid(&self) -> Option<i64> {
+        (!self.last_old.is_empty()).then(|| self.order.rowid(&self.last_old))
     }
 
     /// True if SQLite builds the index.
     pub(super) fn is_deferred(&self) -> bool {
-        matches!(self.state, BuildState::Deferred)
+        matches!(self.state, BuildState::Deferred | BuildState::Abandoned(_))
     }
 
     /// Bytes of cells in memory that wait to be sorted.
@@ -74,7 +108,7 @@ impl TreeBuilder {
     fn last_cell(&self) -> &[u8] {
         match &self.state {
             BuildState::Ordered(sorter) | BuildState::Unordered(sorter) => sorter.last_cell(),
-            BuildState::Growing(_) | BuildState::Deferred => &self.last_cell,
+            BuildState::Growing(_) | BuildState::Abandoned(_) | BuildState::Deferred => &self.last_cell,
         }
     }
 
@@ -82,7 +116,7 @@ impl TreeBuilder {
     pub(super) fn append(
         &mut self,
         cells: &mut Cells,
-        pages: &mut Pages,
+        pages: &mut Pages<'_>,
         room: usize,
     ) -> Result<(), TreeFailure> {
         let Some(first) = cells.iter().next() else { return Ok(()) };
@@ -91,8 +125,11 @@ impl TreeBuilder {
             return Err(TreeFailure::Duplicate([last, first].map(|cell| self.order.rowid(cell))));
         }
         let is_ordered = last.is_empty() || self.order.compare(last, first).is_lt();
+        if self.kind == TreeKind::Table && !self.is_after_old(first) {
+            return Err(TreeFailure::BeforeExisting);
+        }
         self.last_cell.clear();
-        if matches!(self.state, BuildState::Growing(_) | BuildState::Deferred) {
+        if !matches!(self.state, BuildState::Ordered(_) | BuildState::Unordered(_)) {
             self.last_cell.extend_from_slice(cells.last());
         }
         if self.kind == TreeKind::Table {
@@ -100,10 +137,15 @@ impl TreeBuilder {
         }
         self.state = match std::mem::replace(&mut self.state, BuildState::Deferred) {
             BuildState::Deferred => BuildState::Deferred,
+            BuildState::Abandoned(tree) => BuildState::Abandoned(tree),
             BuildState::Growing(mut tree) if is_ordered => {
                 self.grow(&mut tree, cells, pages)?;
                 BuildState::Growing(tree)
             }
+            BuildState::Growing(tree) if !self.last_old.is_empty() => match self.kind {
+                TreeKind::Index => BuildState::Abandoned(tree),
+                TreeKind::Table => return Err(TreeFailure::BeforeExisting),
+            },
             BuildState::Growing(tree) => {
                 let mut sorter = Sorter::new(self.order.clone());
                 self.reclaimed = tree.reclaim(self.limits, pages, |cells| sorter.push(cells))?;
@@ -114,8 +156,10 @@ impl TreeBuilder {
                 sorter.push(cells);
                 if sorter.runs() < TRIAL_RUNS {
                     BuildState::Ordered(sorter)
+                } else if !self.is_after_old(sorter.first_cell()) {
+                    BuildState::Unordered(sorter)
                 } else {
-                    let mut tree = Tree::new(self.kind, self.root);
+                    let mut tree = self.tree(pages)?;
                     sorter.last_cell().clone_into(&mut self.last_cell);
                     sorter.unsorted(|cells| self.grow(&mut tree, cells, pages))?;
                     BuildState::Growing(tree)
@@ -139,7 +183,7 @@ impl TreeBuilder {
     }
 
     /// Appends cells that are greater than all before them to pages.
-    fn grow(&self, tree: &mut Tree, cells: &mut Cells, pages: &mut Pages) -> Result<(), TreeFailure> {
+    fn grow(&self, tree: &mut Tree, cells: &mut Cells, pages: &mut Pages<'_>) -> Result<(), TreeFailure> {
         let mut local;
         let mut cells = cells;
         if self.kind == TreeKind::Index && cells.has_cell_longer_than(self.limits.max_local) {
@@ -150,30 +194,114 @@ impl TreeBuilder {
         Ok(tree.push(cells, pages)?)
     }
 
+    /// True if a cell comes after all that the tree had before.
+    fn is_after_old(&self, cell: &[u8]) -> bool {
+        self.last_old.is_empty()
+            || self.order.compare(&self.last_old, cell).is_lt()
+                && !self.order.is_duplicate(&self.last_old, cell)
+    }
+
+    /// The tree, to grow behind what it had before.
+    fn tree(&self, pages: &mut Pages<'_>) -> crate::error::Result<Tree> {
+        match self.last_old.is_empty() {
+            true => Ok(Tree::new(self.kind, self.root)),
+            false => Tree::resume(self.kind, self.root, self.limits, pages),
+        }
+    }
+
+    /// Builds what is left of the tree.
+    ///
+    /// # Errors
+    /// If it cannot be built.
     pub(super) fn finish(
         mut self,
-        pages: &mut Pages,
+        pages: &mut Pages<'_>,
         pool: impl FnOnce() -> crate::error::Result<rayon::ThreadPool>,
         stop: &AtomicBool,
     ) -> Result<(), TreeFailure> {
-        let mut tree = Tree::new(self.kind, self.root);
-        pages.free().append(&mut self.reclaimed.pages);
-        match std::mem::replace(&mut self.state, BuildState::Deferred) {
-            BuildState::Growing(grown) => tree = grown,
-            BuildState::Ordered(sorter) => sorter.unsorted(|cells| self.grow(&mut tree, cells, pages))?,
-            BuildState::Unordered(sorter) => {
-                let pool = pool()?;
-                if !self.reclaimed.pages.is_empty() {
-                    tree.spread(sorter.cells(), sorter.cell_bytes(), self.reclaimed.interior_pages);
-                }
-                let take = |cells: &mut Cells| match stop.load(Ordering::Relaxed) {
-                    true => Err(TreeFailure::Error(crate::error::Kind::Interrupted.into())),
-                    false => self.grow(&mut tree, cells, pages),
-                };
-                sorter.sorted(&pool, take, TreeFailure::Duplicate)?;
-            }
+        pages.free().append(&mut self.reclaimed);
+        let tree = match std::mem::replace(&mut self.state, BuildState::Deferred) {
             BuildState::Deferred => return Ok(()),
-        }
+            BuildState::Growing(tree) | BuildState::Abandoned(tree) => tree,
+            BuildState::Ordered(sorter) | BuildState::Unordered(sorter) if sorter.cells() == 0 => {
+                return Ok(());
+            }
+            BuildState::Ordered(sorter) if self.is_after_old(sorter.first_cell()) => {
+                let mut tree = self.tree(pages)?;
+                sorter.unsorted(|cells| self.grow(&mut tree, cells, pages))?;
+                tree
+            }
+            BuildState::Ordered(sorter) | BuildState::Unordered(sorter) => {
+                self.sorted(sorter, pages, &pool()?, stop)?
+            }
+        };
         Ok(tree.finish(pages)?)
+    }
+
+    /// Sorts all cells and puts them on pages, after or among those that the tree had before.
+    fn sorted(
+        &self,
+        sorter: Sorter,
+        pages: &mut Pages<'_>,
+        pool: &rayon::ThreadPool,
+        stop: &AtomicBool,
+    ) -> Result<Tree, TreeFailure> {
+        let is_merged = self.kind == TreeKind::Index && !self.last_old.is_empty();
+        let mut old = match is_merged {
+            true => Some(OldEntries::new(self.root, self.limits, pages)?),
+            false => None,
+        };
+        let mut tree = if is_merged { Tree::new(self.kind, self.root) } else { self.tree(pages)? };
+        let take = |cells: &mut Cells| match (&mut old, stop.load(Ordering::Relaxed)) {
+            (_, true) => Err(TreeFailure::Error(crate::error::Kind::Interrupted.into())),
+            (None, false) => self.grow(&mut tree, cells, pages),
+            (Some(old), false) => self.merge(old, &mut tree, cells, pages),
+        };
+        sorter.sorted(pool, take, TreeFailure::Duplicate)?;
+        if let Some(mut old) = old {
+            let mut cells = Cells::default();
+            while let Some(OldEntry { local, .. }) = old.peek() {
+                cells.push(local);
+                old.advance(pages)?;
+                if cells.bytes().len() > MERGED_BYTES {
+                    tree.push(&cells, pages)?;
+                    cells.clear();
+                }
+            }
+            tree.push(&cells, pages)?;
+        }
+        Ok(tree)
+    }
+
+    /// Appends new entries and the old ones before them.
+    fn merge(
+        &self,
+        old: &mut OldEntries,
+        tree: &mut Tree,
+        cells: &mut Cells,
+        pages: &mut Pages<'_>,
+    ) -> Result<(), TreeFailure> {
+        let mut local = cells.with_overflow_pages(self.limits);
+        pages.write_overflow(&mut local)?;
+        let mut merged = Cells::default();
+        for (whole, local) in cells.iter().zip(local.iter()) {
+            while let Some(entry) = old.peek() {
+                if self.order.is_duplicate(&entry.whole, whole) {
+                    let [existing, new] = [&entry.whole, whole].map(|cell| self.order.rowid(cell));
+                    return Err(TreeFailure::DuplicateOfExisting { existing, new });
+                }
+                if self.order.compare(&entry.whole, whole).is_gt() {
+                    break;
+                }
+                merged.push(&entry.local);
+                old.advance(pages)?;
+            }
+            merged.push(local);
+            if merged.bytes().len() > MERGED_BYTES {
+                tree.push(&merged, pages)?;
+                merged.clear();
+            }
+        }
+        Ok(tree.push(&merged, pages)?)
     }
 }

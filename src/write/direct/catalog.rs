@@ -1,10 +1,12 @@
 //! The schema of a table as SQLite has understood it: tree roots, column affinities, indexes, and whether the direct
 //! path supports all of it. SQLite is the authority: nothing here parses SQL.
 
-use crate::plan::Table;
+use crate::error::Error;
+use crate::plan::{OnConflict, Table};
 use crate::schema::ddl::{create_table_sql, quote_name};
 use crate::types::{ColumnAffinity, register_math_functions};
 use rusqlite::{Connection, Result, Row};
+use std::path::Path;
 
 /// The parts of a table's schema that its rows depend on.
 #[derive(Debug)]
@@ -49,7 +51,7 @@ pub(super) struct KeyColumn {
 }
 
 impl Schema {
-    /// Reads the schema of the empty table `table`, or returns the reason why the direct path cannot fill it.
+    /// Reads the schema of `table`, which exists, or returns the reason why the direct path cannot fill it.
     ///
     /// # Errors
     /// The error of SQLite.
@@ -61,6 +63,11 @@ impl Schema {
         let columns = columns(connection, name)?;
         if !columns.iter().map(|column| &column.name).eq(table.columns.iter().map(|column| &column.name)) {
             return Ok(Err("the table has columns that are not loaded".to_owned()));
+        }
+        let may_change_rows = table.on_conflict != OnConflict::Reject || table.conflict_clause.is_some();
+        let has_rows = format!("SELECT EXISTS (SELECT 1 FROM {})", quote_name(name));
+        if may_change_rows && connection.query_row(&has_rows, [], |row| row.get(0))? {
+            return Ok(Err("the table has rows that may have the same keys".to_owned()));
         }
         let integer = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
         // A primary key without an index is the rowid.
@@ -85,16 +92,29 @@ impl Schema {
         Ok(Ok(schema))
     }
 
-    /// Checks in memory that the direct path can fill `table` in a new database; if not, returns the reason.
+    /// Checks that the direct path can fill `table`, which exists in the database of `filled` or is created; if not, returns the
+    /// reason. Messages name the database `path`.
     ///
     /// # Errors
-    /// The error of SQLite if it cannot create the table.
-    pub fn check(table: &Table) -> Result<std::result::Result<(), String>> {
-        let scratch = Connection::open_in_memory()?;
-        register_math_functions(&scratch)?;
-        scratch.execute_batch(&create_table_sql(table))?;
-        table.indexes.iter().try_for_each(|sql| scratch.execute_batch(sql))?;
-        Ok(Self::read(&scratch, table)?.map(drop))
+    /// [`crate::Kind::Sqlite`] if SQLite cannot create or read the table.
+    pub fn check(
+        table: &Table,
+        filled: Option<&Connection>,
+        path: &Path,
+    ) -> crate::Result<std::result::Result<(), String>> {
+        let read = || match filled {
+            Some(connection) => Self::read(connection, table),
+            None => {
+                let scratch = Connection::open_in_memory()?;
+                register_math_functions(&scratch)?;
+                scratch.execute_batch(&create_table_sql(table))?;
+                table.indexes.iter().try_for_each(|sql| scratch.execute_batch(sql))?;
+                Self::read(&scratch, table)
+            }
+        };
+        let read =
+            read().map_err(|source| Error::sqlite(format!("make table {:?} in", table.name), path, source));
+        Ok(read?.map(drop))
     }
 
     fn read_indexes(&mut self, connection: &Connection) -> Result<()> {
@@ -140,13 +160,11 @@ impl Schema {
 
 /// The first reason why the direct path cannot fill a table.
 fn unsupported_feature(connection: &Connection, table: &str) -> Result<Option<&'static str>> {
-    const REASONS: [(&str, &str); 9] = [
+    const REASONS: [(&str, &str); 7] = [
         ("pragma_encoding WHERE encoding <> 'UTF-8'", "the database is not UTF-8"),
-        ("pragma_auto_vacuum WHERE auto_vacuum", "the database is vacuumed automatically"),
         ("pragma_table_list(?1) WHERE wr", "the table is WITHOUT ROWID"),
         ("pragma_table_list(?1) WHERE strict", "the table is STRICT"),
-        ("sqlite_schema WHERE type = 'trigger'", "there is a trigger"),
-        ("sqlite_schema WHERE name = 'sqlite_sequence'", "the table is AUTOINCREMENT"),
+        ("sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE", "the table has a trigger"),
         ("pragma_foreign_key_list(?1)", "the table has a foreign key"),
         ("pragma_table_xinfo(?1) WHERE hidden", "the table has a generated column"),
         (
@@ -159,7 +177,9 @@ fn unsupported_feature(connection: &Connection, table: &str) -> Result<Option<&'
             return Ok(Some(reason));
         }
     }
-    Ok(if has_check(connection, table)? {
+    Ok(if is_autoincrement(connection, table)? {
+        Some("the table is AUTOINCREMENT")
+    } else if has_check(connection, table)? {
         Some("the table has a CHECK constraint")
     } else if has_conflict_clause(connection, table)? {
         Some("the table has an ON CONFLICT clause")
@@ -200,6 +220,12 @@ fn has_check(connection: &Connection, table: &str) -> Result<bool> {
     let without = insert_program(connection, "INSERT", table);
     connection.pragma_update(None, "ignore_check_constraints", false)?;
     Ok(with != without?)
+}
+
+/// True if the INTEGER PRIMARY KEY is AUTOINCREMENT: the program that inserts a row remembers the largest rowid.
+fn is_autoincrement(connection: &Connection, table: &str) -> Result<bool> {
+    let program = insert_program(connection, "INSERT", table)?;
+    Ok(program.iter().any(|(operation, [_, _, remembered, _])| operation == "NewRowid" && *remembered != 0))
 }
 
 /// True if a constraint has an ON CONFLICT clause: the program that inserts a row differs from that of INSERT OR

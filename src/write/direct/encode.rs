@@ -92,6 +92,8 @@ impl MissingRows {
 pub struct Encoder {
     schema: Arc<Schema>,
     limits: PayloadLimits,
+    /// The largest rowid before the load.
+    largest_before: Option<i64>,
     missing_rows: Arc<MissingRows>,
     converter: Converter,
     arena: Arena,
@@ -99,15 +101,20 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    pub(super) fn new(schema: Arc<Schema>, missing_rows: Arc<MissingRows>) -> Self {
+    /// An encoder for rows behind the rowid `largest_before`.
+    pub(super) fn new(
+        schema: Arc<Schema>,
+        largest_before: Option<i64>,
+        missing_rows: Arc<MissingRows>,
+    ) -> Self {
         let limits = PayloadLimits::new(TreeKind::Table, schema.page_bytes);
         let (converter, arena, order) = Default::default();
-        Self { schema, limits, missing_rows, converter, arena, order }
+        Self { schema, limits, largest_before, missing_rows, converter, arena, order }
     }
 
     /// An encoder for another thread.
     pub(super) fn for_another_thread(&self) -> Self {
-        Self::new(self.schema.clone(), self.missing_rows.clone())
+        Self::new(self.schema.clone(), self.largest_before, self.missing_rows.clone())
     }
 
     /// Encodes `rows`. A row without a rowid gets the one after the largest before it, starting with `largest`.
@@ -167,7 +174,10 @@ impl write::Encoder for Encoder {
     fn encode(&mut self, rows: &Rows<'_>, encoded: &mut Encoded) {
         let rows_before =
             rows.chunk.first_load_record().saturating_sub(self.missing_rows.missing_before(rows));
-        let largest = i64::try_from(rows_before).ok().filter(|rows| *rows > 0);
+        let largest = match i64::try_from(rows_before).unwrap_or(i64::MAX) {
+            0 => self.largest_before,
+            rows => Some(self.largest_before.unwrap_or(0).saturating_add(rows)),
+        };
         self.encode_after(largest, rows, encoded);
     }
 }
@@ -206,6 +216,9 @@ fn find_null(values: &Values<'_>, rows: usize) -> Option<usize> {
     }
 }
 
+/// The message for rows that come after the largest rowid. SQLite takes any free ones.
+const NO_ROWID: &str = "no rowid is left after the largest";
+
 /// Assigns rowids.
 fn assign_rowids(
     columns: &[Values<'_>],
@@ -217,8 +230,10 @@ fn assign_rowids(
     (encoded.assumed_rowid, encoded.assumption_matters, encoded.largest_rowid) = (largest, false, None);
     encoded.rowids.clear();
     let Some(column) = schema.rowid_column else {
-        let first = largest.unwrap_or(0) + 1;
-        encoded.rowids.extend(first..first + rows as i64);
+        let first = largest.unwrap_or(0).checked_add(1);
+        let end = first.and_then(|first| first.checked_add(rows as i64));
+        let (Some(first), Some(end)) = (first, end) else { return Err(Violation::new(0, NO_ROWID)) };
+        encoded.rowids.extend(first..end);
         (encoded.assumption_matters, encoded.largest_rowid) = (true, encoded.rowids.last().copied());
         return Ok(());
     };
@@ -227,7 +242,7 @@ fn assign_rowids(
             Value::Integer(rowid) => rowid,
             Value::Null => {
                 let next = largest.map_or(Some(1), |largest| largest.checked_add(1));
-                let next = next.ok_or_else(|| Violation::new(row, "no rowid is left after the largest"))?;
+                let next = next.ok_or_else(|| Violation::new(row, NO_ROWID))?;
                 encoded.assumption_matters = true;
                 next
             }

@@ -1,8 +1,8 @@
 //! Numbers pages and writes them to the file.
 //!
 //! Page N starts at byte (N - 1) * page size. Pages are written once and in order, except for the roots and page 1,
-//! which SQLite created, and for pages of an abandoned tree, which are reused. The lock-byte page, which contains
-//! byte 2^30, is never used (file format 1.4).
+//! which SQLite created, and for free pages, which are used first: those of the freelist of an existing database, and those of
+//! an abandoned tree. The lock-byte page, which contains byte 2^30, is never used (file format 1.4).
 //!
 //! Fields of the database header that are completed at the end (file format 1.3):
 //!
@@ -14,16 +14,14 @@
 //! | 36 | 4 | pages in the freelist, its trunk pages included |
 //! | 92 | 4 | change counter when the number of pages was written |
 //!
-//! The freelist is empty unless SQLite still has to build an abandoned tree. A trunk page (file format 1.5) has the
-//! number of the next trunk page, the count of leaf pages, and their numbers, 4 bytes each.
+//! A trunk page of the freelist (file format 1.5) has the number of the next trunk page, the count of leaf pages, and their
+//! numbers, 4 bytes each.
 
 use super::cells::{Cells, POINTER_BYTES};
+use super::page_file::PageFile;
 use crate::error::{Error, Kind, PlanError, Result};
-use std::fs::File;
-use std::io::{self, IoSlice, Seek, SeekFrom, Write};
+use std::io::IoSlice;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 
 /// The offset of the lock byte.
 pub(super) const LOCK_BYTE: u64 = 1 << 30;
@@ -36,48 +34,40 @@ const PAGE_COUNT: Range<usize> = 28..32;
 const FREELIST: Range<usize> = 32..36;
 const FREELIST_COUNT: Range<usize> = 36..40;
 const VERSION_VALID_FOR: Range<usize> = 92..96;
-const HEADER_BYTES: usize = 100;
 
 /// The end of a growing database file.
 #[derive(Debug)]
-pub(super) struct Pages {
-    file: File,
-    path: PathBuf,
+pub(super) struct Pages<'c> {
+    file: PageFile<'c>,
     page_bytes: usize,
     lock_page: u64,
     next: u64,
-    /// Pages of abandoned trees, to be reused.
+    /// Free pages, to be used from the last to the first.
     free: Vec<u32>,
     /// The parts of unwritten pages that were built here.
     made: Vec<u8>,
-    /// The unwritten pages, in order except for reused ones.
+    /// The unwritten pages, in order except for pages that were free.
     parts: Vec<Part>,
 }
 
 /// An unwritten page: bytes built here, followed by bytes of another buffer.
 #[derive(Debug)]
 struct Part {
+    number: u32,
     made: Range<usize>,
     rest: Range<usize>,
-    /// Its number, if it is a reused page.
-    used_again: Option<u32>,
+    /// True for a page behind all others.
+    is_last: bool,
 }
 
-impl Pages {
-    /// Appends to `file`, which has `count` pages. Messages name it `path`.
+impl<'c> Pages<'c> {
+    /// Appends to `file`, which has `count` pages, after its free pages are used.
     ///
     /// # Errors
-    /// [`Kind::Io`].
-    pub(super) fn new(
-        file: File,
-        path: &Path,
-        page_bytes: usize,
-        count: u32,
-        lock_byte: u64,
-    ) -> Result<Self> {
+    /// [`Kind::Io`] or [`Kind::Sqlite`] if the file cannot be read; [`Kind::Io`] if its freelist is damaged.
+    pub(super) fn new(file: PageFile<'c>, page_bytes: usize, count: u32, lock_byte: u64) -> Result<Self> {
         let mut pages = Self {
             file,
-            path: path.to_owned(),
             page_bytes,
             lock_page: lock_byte / page_bytes as u64 + 1,
             next: u64::from(count) + 1,
@@ -85,20 +75,44 @@ impl Pages {
             made: Vec::new(),
             parts: Vec::new(),
         };
-        let end = u64::from(count) * page_bytes as u64;
-        pages.file.seek(SeekFrom::Start(end)).map_err(|error| pages.failed(error))?;
+        pages.free = pages.read_freelist(count)?;
+        pages.file.seek(count + 1, page_bytes)?;
         Ok(pages)
+    }
+
+    /// The pages on the freelist, in descending order.
+    fn read_freelist(&self, count: u32) -> Result<Vec<u32>> {
+        let damaged = || self.file.damaged("the freelist is damaged");
+        let number = |page: &[u8], at: usize| {
+            let bytes = page.get(at..).and_then(|rest| rest.first_chunk().copied());
+            bytes.map(u32::from_be_bytes).ok_or_else(damaged)
+        };
+        let header = self.read(1)?;
+        let total = number(&header, FREELIST_COUNT.start)? as usize;
+        let mut trunk = number(&header, FREELIST.start)?;
+        let mut free = Vec::with_capacity(total.min(count as usize));
+        while trunk != 0 && free.len() < total {
+            free.push(trunk);
+            let page = self.read(trunk)?;
+            for leaf in 0..number(&page, POINTER_BYTES)? as usize {
+                free.push(number(&page, (leaf + 2) * POINTER_BYTES)?);
+            }
+            trunk = number(&page, 0)?;
+        }
+        free.sort_unstable_by(|a, b| b.cmp(a));
+        let are_distinct = free.is_sorted_by(|a, b| a > b);
+        let are_pages = free.iter().all(|page| (2..=count).contains(page));
+        match free.len() == total && trunk == 0 && are_distinct && are_pages {
+            true => Ok(free),
+            false => Err(damaged()),
+        }
     }
 
     pub(super) fn page_bytes(&self) -> usize {
         self.page_bytes
     }
 
-    fn failed(&self, error: io::Error) -> Error {
-        Error::io("write", &self.path, error)
-    }
-
-    /// The pages to be reused.
+    /// The free pages. The last one is used first.
     pub(super) fn free(&mut self) -> &mut Vec<u32> {
         &mut self.free
     }
@@ -111,7 +125,8 @@ impl Pages {
         if self.next == self.lock_page {
             let start = self.made.len();
             self.made.resize(start + self.page_bytes, 0);
-            self.parts.push(Part { made: start..self.made.len(), rest: 0..0, used_again: None });
+            let number = self.next as u32;
+            self.parts.push(Part { number, made: start..self.made.len(), rest: 0..0, is_last: true });
             self.next += 1;
         }
         let number = u32::try_from(self.next).ok().filter(|number| *number <= MAX_PAGE);
@@ -122,45 +137,39 @@ impl Pages {
     /// Adds a page and returns its number. `make` appends its first bytes to a buffer; the remaining ones are the
     /// bytes `rest` of the buffer that is passed to [`Pages::write`].
     pub(super) fn append(&mut self, rest: Range<usize>, make: impl FnOnce(&mut Vec<u8>)) -> Result<u32> {
-        let used_again = self.free.pop();
-        let number = used_again.map_or_else(|| self.next_number(), Ok)?;
+        let free = self.free.pop();
+        let number = free.map_or_else(|| self.next_number(), Ok)?;
         let start = self.made.len();
         make(&mut self.made);
-        self.parts.push(Part { made: start..self.made.len(), rest, used_again });
+        self.parts.push(Part { number, made: start..self.made.len(), rest, is_last: free.is_none() });
         Ok(number)
     }
 
     /// Writes the pages added since the last call. The bytes that were not built here are in `elsewhere`.
     pub(super) fn write(&mut self, elsewhere: &[u8]) -> Result<()> {
         let mut slices = Vec::with_capacity(2 * self.parts.len());
-        for Part { made, rest, used_again } in &self.parts {
+        for Part { number, made, rest, is_last } in &self.parts {
             let parts = [&self.made[made.clone()], &elsewhere[rest.clone()]];
-            match used_again {
-                Some(number) => self.replace(*number, &parts.concat())?,
-                None => slices.extend(parts.map(IoSlice::new)),
+            match *is_last && self.file.is_in_file(*number) {
+                true => slices.extend(parts.map(IoSlice::new)),
+                false if u64::from(*number) == self.lock_page => {}
+                false => self.file.write(*number, &parts.concat())?,
             }
         }
-        let mut slices = slices.as_mut_slice();
-        IoSlice::advance_slices(&mut slices, 0);
-        while !slices.is_empty() {
-            match (&self.file).write_vectored(slices) {
-                Ok(0) => return Err(self.failed(io::ErrorKind::WriteZero.into())),
-                Ok(written) => IoSlice::advance_slices(&mut slices, written),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.failed(error)),
-            }
-        }
+        self.file.append(&mut slices)?;
         self.made.clear();
         self.parts.clear();
         Ok(())
     }
 
+    /// The error for a damaged page.
+    pub(super) fn damaged(&self, number: u32) -> Error {
+        self.file.damaged(&format!("page {number} is damaged"))
+    }
+
     /// Reads a page that has been written.
     pub(super) fn read(&self, number: u32) -> Result<Vec<u8>> {
-        let mut page = vec![0; self.page_bytes];
-        let offset = u64::from(number - 1) * self.page_bytes as u64;
-        let read = self.file.read_exact_at(&mut page, offset);
-        read.map(|()| page).map_err(|error| Error::io("read", &self.path, error))
+        self.file.read(number, self.page_bytes)
     }
 
     /// Writes the overflow pages of `cells`, and stores their numbers in the cells.
@@ -183,13 +192,12 @@ impl Pages {
         Ok(())
     }
 
-    /// Overwrites a page that SQLite created, or a reused one.
+    /// Overwrites a page that SQLite created, or a free one.
     pub(super) fn replace(&self, number: u32, page: &[u8]) -> Result<()> {
-        let offset = u64::from(number - 1) * self.page_bytes as u64;
-        self.file.write_all_at(page, offset).map_err(|error| self.failed(error))
+        self.file.write(number, page)
     }
 
-    /// Puts pages that were not reused on the freelist. Returns its first trunk page, or 0.
+    /// Puts the free pages on the freelist. Returns its first trunk page, or 0.
     fn write_freelist(&self) -> Result<u32> {
         // SQLite leaves the last six places of a trunk page empty (file format 1.5).
         let max_leaves = self.page_bytes / POINTER_BYTES - 8;
@@ -204,21 +212,46 @@ impl Pages {
         Ok(next_trunk)
     }
 
+    /// Lets [`Pages::read`] read all pages that have been written.
+    ///
+    /// # Errors
+    /// If the header cannot be written.
+    pub(super) fn make_readable(&self) -> Result<()> {
+        let last = (self.next - 1) as u32;
+        if !self.file.is_in_file(last) {
+            self.change_header(|header| header[PAGE_COUNT].copy_from_slice(&last.to_be_bytes()))?;
+            self.file.refresh_page_count()?;
+        }
+        Ok(())
+    }
+
     /// Completes the database header.
     ///
     /// # Errors
-    /// [`Kind::Io`]; [`Kind::Internal`] if SQLite has not just written the header.
+    /// [`Kind::Io`], [`Kind::Sqlite`]; [`Kind::Internal`] if the database is new and SQLite has not just written the header.
     pub(super) fn finish(self) -> Result<()> {
         let first_trunk = self.write_freelist()?;
-        let mut header = [0; HEADER_BYTES];
-        self.file.read_exact_at(&mut header, 0).map_err(|error| Error::io("read", &self.path, error))?;
-        if header[CHANGE_COUNTER] != header[VERSION_VALID_FOR] {
-            return Err(Kind::Internal("the change counter is not valid".to_owned()).into());
+        let last = (self.next - 1) as u32;
+        if self.file.is_existing() && self.file.is_in_file(last) {
+            // SQLite truncates the file behind the last page that it knows.
+            self.file.write_journaled(last, &self.read(last)?)?;
         }
-        let count = (self.next - 1) as u32;
-        header[PAGE_COUNT].copy_from_slice(&count.to_be_bytes());
-        header[FREELIST].copy_from_slice(&first_trunk.to_be_bytes());
-        header[FREELIST_COUNT].copy_from_slice(&(self.free.len() as u32).to_be_bytes());
-        self.file.write_all_at(&header, 0).map_err(|error| self.failed(error))
+        let is_valid = self.change_header(|header| {
+            header[PAGE_COUNT].copy_from_slice(&last.to_be_bytes());
+            header[FREELIST].copy_from_slice(&first_trunk.to_be_bytes());
+            header[FREELIST_COUNT].copy_from_slice(&(self.free.len() as u32).to_be_bytes());
+            header[CHANGE_COUNTER] == header[VERSION_VALID_FOR]
+        })?;
+        // SQLite updates both when it commits to an existing database.
+        match is_valid || self.file.is_existing() {
+            true => self.file.refresh_page_count(),
+            false => Err(Kind::Internal("the change counter is not valid".to_owned()).into()),
+        }
+    }
+
+    fn change_header<T>(&self, change: impl FnOnce(&mut [u8]) -> T) -> Result<T> {
+        let mut page = self.read(1)?;
+        let changed = change(&mut page);
+        self.file.write(1, &page).map(|()| changed)
     }
 }

@@ -1,14 +1,14 @@
 //! Which row of the load has which rowid, for messages about duplicates.
 //!
-//! Without an INTEGER PRIMARY KEY row n has rowid n + 1. Where a column gives the rowids they are logged chunk by chunk:
+//! Without an INTEGER PRIMARY KEY row n has the rowid n + 1 behind the last one before the load. Where a column gives the rowids they are logged chunk by chunk:
 //! a run with a constant step takes a few bytes, any other eight bytes a row. A log that outgrows its limit is dropped;
 //! the load is then repeated through statements, which know the row.
 
 /// The rowids of the rows so far, in the order of the rows.
 #[derive(Debug)]
 pub(super) enum RowidLog {
-    /// Rows are numbered from 1.
-    NumberedRows,
+    /// Rows are numbered from this rowid.
+    Numbered { first: i64 },
     /// A column gives the rowids.
     Given { runs: Vec<RowidRun>, rows: u64, listed: usize, max_listed: usize },
     /// There were too many.
@@ -30,12 +30,13 @@ enum Rowids {
 
 impl RowidLog {
     /// An empty log, which takes at most about `max_bytes` if rowids are given by a column.
-    pub(super) fn new(is_given: bool, max_bytes: usize) -> Self {
+    /// Otherwise the first rowid is the one after `largest`.
+    pub(super) fn new(is_given: bool, largest: Option<i64>, max_bytes: usize) -> Self {
         let max_listed = max_bytes / size_of::<i64>();
         if is_given {
             Self::Given { runs: Vec::new(), rows: 0, listed: 0, max_listed }
         } else {
-            Self::NumberedRows
+            Self::Numbered { first: largest.unwrap_or(0).wrapping_add(1) }
         }
     }
 
@@ -68,13 +69,15 @@ impl RowidLog {
         }
     }
 
-    /// The rows that have these two rowids, in order; nothing if they are not known.
-    pub(super) fn rows_of(&self, rowids: [i64; 2]) -> Vec<u64> {
+    /// The rows that have these rowids, in order; nothing if they are not known.
+    pub(super) fn rows_of(&self, rowids: &[i64]) -> Vec<u64> {
         let mut rows = match self {
-            Self::NumberedRows => rowids.map(|rowid| rowid.cast_unsigned() - 1).to_vec(),
+            Self::Numbered { first } => {
+                rowids.iter().map(|rowid| rowid.wrapping_sub(*first).cast_unsigned()).collect()
+            }
             Self::Given { runs, .. } => {
-                let mut rows: Vec<_> = runs.iter().flat_map(|run| run.rows_of(&rowids)).collect();
-                rows.truncate(2);
+                let mut rows: Vec<_> = runs.iter().flat_map(|run| run.rows_of(rowids)).collect();
+                rows.truncate(rowids.len());
                 rows
             }
             Self::Dropped => Vec::new(),
@@ -129,14 +132,14 @@ mod tests {
                 1..8,
             ),
         ) {
-            let mut log = RowidLog::new(true, 1 << 20);
+            let mut log = RowidLog::new(true, None, 1 << 20);
             chunks.iter().for_each(|rowids| log.push(rowids));
             let rowids = chunks.concat();
             for (row, rowid) in rowids.iter().enumerate() {
                 let other = rowids[(row + 1) % rowids.len()];
                 let all = (0..rowids.len() as u64).filter(|row| [*rowid, other].contains(&rowids[*row as usize]));
                 let all: Vec<_> = all.collect();
-                let found = log.rows_of([*rowid, other]);
+                let found = log.rows_of(&[*rowid, other]);
                 // A step of 0 is found once: no tree takes a chunk with the same rowid twice.
                 prop_assert!(found.iter().all(|row| all.contains(row)));
                 prop_assert!(!found.is_empty());
@@ -150,10 +153,10 @@ mod tests {
 
     #[test]
     fn a_log_beyond_its_limit_is_dropped() {
-        let mut log = RowidLog::new(true, 80);
+        let mut log = RowidLog::new(true, None, 80);
         log.push(&[1, 2, 3]);
-        assert_eq!(log.rows_of([2, 3]), [1, 2]);
+        assert_eq!(log.rows_of(&[2, 3]), [1, 2]);
         log.push(&[9, 3, 7, 1, 8, 2, 6, 5]);
-        assert_eq!(log.rows_of([2, 3]), [0_u64; 0]);
+        assert_eq!(log.rows_of(&[2, 3]), [0_u64; 0]);
     }
 }

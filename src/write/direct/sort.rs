@@ -171,14 +171,14 @@ impl Sorter {
         self.cells
     }
 
-    /// Total size of the cells in bytes.
-    pub(super) fn cell_bytes(&self) -> usize {
-        self.bytes
-    }
-
     /// Size of the memory that they take.
     pub(super) fn bytes(&self) -> usize {
         self.bytes + size_of::<u32>() * self.cells
+    }
+
+    /// The cell that was added first; empty if there is none.
+    pub(super) fn first_cell(&self) -> &[u8] {
+        self.runs.first().map_or(&[], |run| run.cell(0))
     }
 
     /// The cell that was added last; empty if there is none.
@@ -231,15 +231,15 @@ impl Sorter {
         Ok(())
     }
 
-    /// Passes on all cells, part by part, sorted by the threads of `pool`.
+    /// Passes on all cells, part by part, sorted by the threads of `pool`. Calls `take` on this thread.
     ///
     /// # Errors
     /// The error of `take`, or that which `duplicate` makes of the rowids of two cells with the same key.
-    pub(super) fn sorted<E: Send>(
+    pub(super) fn sorted<E>(
         self,
         pool: &rayon::ThreadPool,
-        mut take: impl FnMut(&mut Cells) -> Result<(), E> + Send,
-        duplicate: impl Fn([i64; 2]) -> E + Send + Sync,
+        mut take: impl FnMut(&mut Cells) -> Result<(), E>,
+        duplicate: impl Fn([i64; 2]) -> E,
     ) -> Result<(), E> {
         let mut last = Vec::new();
         let mut take = |part: &mut Result<Cells, [i64; 2]>| {
@@ -251,22 +251,21 @@ impl Sorter {
             }
             take(cells)
         };
-        pool.install(|| {
-            let splitters = self.splitters();
-            let cuts: Vec<_> = self.runs.par_iter().map(|run| run.cuts(&splitters, &self.order)).collect();
-            let parts: Vec<_> = (0..=splitters.len()).collect();
-            let sort = |parts: &[usize]| -> Vec<_> {
-                parts.par_iter().map(|part| self.part(*part, &cuts)).collect()
-            };
-            let mut ready = Vec::new();
-            // The next parts are sorted while some are passed on.
-            for parts in parts.chunks(pool.current_num_threads()).chain([&[][..]]) {
-                let (taken, next) = rayon::join(|| ready.iter_mut().try_for_each(&mut take), || sort(parts));
-                taken?;
-                ready = next;
-            }
-            Ok(())
-        })
+        let splitters = self.splitters();
+        let cuts: Vec<_> =
+            pool.install(|| self.runs.par_iter().map(|run| run.cuts(&splitters, &self.order)).collect());
+        let parts: Vec<_> = (0..=splitters.len()).collect();
+        let mut ready = Vec::new();
+        // The next parts are sorted while some are passed on.
+        for parts in parts.chunks(pool.current_num_threads()).chain([&[][..]]) {
+            let mut next: Vec<_> = Vec::new();
+            pool.in_place_scope(|scope| {
+                scope.spawn(|_| next = parts.par_iter().map(|part| self.part(*part, &cuts)).collect());
+                ready.iter_mut().try_for_each(&mut take)
+            })?;
+            ready = next;
+        }
+        Ok(())
     }
 
     /// Cells that divide all into parts of similar size.

@@ -21,6 +21,7 @@
 //! chosen.
 
 use super::cells::{Cells, POINTER_BYTES, PayloadLimits, TreeKind};
+use super::existing_tree::{TreePage, right_spine, whole_entry};
 use super::pages::Pages;
 use super::record::get_varint;
 use crate::error::Result;
@@ -32,10 +33,25 @@ const INDEX_LEAF: u8 = 0x0a;
 const INDEX_INTERIOR: u8 = 0x02;
 
 /// Bytes of a leaf before the cell pointers; interior pages have another page number there.
-const HEADER_BYTES: usize = 8;
+pub(super) const HEADER_BYTES: usize = 8;
 
 /// Bytes of a cell pointer.
-const CELL_POINTER_BYTES: usize = 2;
+pub(super) const CELL_POINTER_BYTES: usize = 2;
+
+/// The type of a page, by its level from the leaves.
+pub(super) fn page_type(kind: TreeKind, level: usize) -> u8 {
+    match (kind, level) {
+        (TreeKind::Table, 0) => TABLE_LEAF,
+        (TreeKind::Table, _) => TABLE_INTERIOR,
+        (TreeKind::Index, 0) => INDEX_LEAF,
+        (TreeKind::Index, _) => INDEX_INTERIOR,
+    }
+}
+
+/// True for the type of a leaf.
+pub(super) fn is_leaf_type(page_type: u8) -> bool {
+    matches!(page_type, TABLE_LEAF | INDEX_LEAF)
+}
 
 /// A b-tree that grows at its right edge.
 #[derive(Debug)]
@@ -46,24 +62,6 @@ pub(super) struct Tree {
     waiting: Vec<Cells>,
     /// The pages built so far.
     pages: Vec<Range<u32>>,
-    /// The cells still to come, if they are to be spread over all free pages.
-    to_come: Option<ToCome>,
-}
-
-#[derive(Debug)]
-struct ToCome {
-    /// Bytes of cells with their cell pointers.
-    bytes: usize,
-    /// The approximate number of interior pages.
-    interior_pages: usize,
-}
-
-/// The pages of an abandoned tree, which can be reused.
-#[derive(Debug, Default)]
-pub(super) struct ReclaimedPages {
-    pub(super) pages: Vec<u32>,
-    /// The number of interior pages among them.
-    pub(super) interior_pages: usize,
 }
 
 /// A run of cells.
@@ -91,19 +89,31 @@ impl<'c> CellRun<'c> {
 impl Tree {
     /// An empty tree with its root on page `root`.
     pub(super) fn new(kind: TreeKind, root: u32) -> Self {
-        Self { kind, root, waiting: vec![Cells::default()], pages: Vec::new(), to_come: None }
+        Self { kind, root, waiting: vec![Cells::default()], pages: Vec::new() }
     }
 
-    /// Spreads the cells to come over all free pages: `cells` cells of `bytes` bytes in total.
-    pub(super) fn spread(&mut self, cells: usize, bytes: usize, interior_pages: usize) {
-        self.to_come = Some(ToCome { bytes: bytes + CELL_POINTER_BYTES * cells, interior_pages });
+    /// A tree with rows or entries, to be continued behind the last one.
+    ///
+    /// # Errors
+    /// If its pages cannot be read.
+    pub(super) fn resume(
+        kind: TreeKind,
+        root: u32,
+        limits: PayloadLimits,
+        pages: &mut Pages<'_>,
+    ) -> Result<Self> {
+        let spine = right_spine(root, kind, limits, pages)?;
+        // The cells of each page wait for more, and the page is built again.
+        let waiting = spine.iter().rev().map(|page| page.cells(pages)).collect::<Result<_>>()?;
+        pages.free().extend(spine[1..].iter().map(|page| page.number));
+        Ok(Self { waiting, ..Self::new(kind, root) })
     }
 
     /// Appends cells that are greater than all before them, and whose overflow pages are written.
     ///
     /// # Errors
     /// If a page cannot be written.
-    pub(super) fn push(&mut self, cells: &Cells, pages: &mut Pages) -> Result<()> {
+    pub(super) fn push(&mut self, cells: &Cells, pages: &mut Pages<'_>) -> Result<()> {
         let whole = CellRun { bytes: cells.bytes(), lengths: &cells.lengths };
         let mut run = whole;
         let mut waiting = std::mem::take(&mut self.waiting[0]);
@@ -136,7 +146,7 @@ impl Tree {
         level: usize,
         run: CellRun<'c>,
         lies_at: Option<usize>,
-        pages: &mut Pages,
+        pages: &mut Pages<'_>,
     ) -> Result<Option<CellRun<'c>>> {
         // A cell must remain after the divider.
         let left = if self.is_table_leaf(level) { 1 } else { 2 };
@@ -154,7 +164,7 @@ impl Tree {
         run: CellRun<'c>,
         count: (usize, usize),
         lies_at: Option<usize>,
-        pages: &mut Pages,
+        pages: &mut Pages<'_>,
     ) -> Result<CellRun<'c>> {
         let (content, rest) = run.split_at(count);
         let (divider, rest) = match rest.split_first() {
@@ -164,15 +174,6 @@ impl Tree {
         let (child, divider) = divider.split_at(if level == 0 { 0 } else { POINTER_BYTES });
         let page = self.append(level, content, lies_at, child, pages)?;
         self.push_divider(level + 1, page, divider, pages)?;
-        if let Some(ToCome { bytes, interior_pages }) = &mut self.to_come {
-            if level == 0 {
-                let cells = run.lengths.len() - rest.lengths.len();
-                *bytes =
-                    bytes.saturating_sub(run.bytes.len() - rest.bytes.len() + CELL_POINTER_BYTES * cells);
-            } else {
-                *interior_pages = interior_pages.saturating_sub(1);
-            }
-        }
         Ok(rest)
     }
 
@@ -183,10 +184,11 @@ impl Tree {
         content: CellRun<'_>,
         lies_at: Option<usize>,
         rightmost: &[u8],
-        pages: &mut Pages,
+        pages: &mut Pages<'_>,
     ) -> Result<u32> {
         let page_bytes = pages.page_bytes();
-        let head = |to: &mut Vec<u8>| put_head(to, self.page_type(level), rightmost, content, page_bytes);
+        let head =
+            |to: &mut Vec<u8>| put_head(to, page_type(self.kind, level), rightmost, content, page_bytes);
         let number = match lies_at {
             Some(at) => pages.append(at..at + content.bytes.len(), head)?,
             None => pages.append(0..0, |to| {
@@ -202,7 +204,7 @@ impl Tree {
     }
 
     /// Adds a page as a child to `level`, with the divider between it and the next one.
-    fn push_divider(&mut self, level: usize, page: u32, divider: &[u8], pages: &mut Pages) -> Result<()> {
+    fn push_divider(&mut self, level: usize, page: u32, divider: &[u8], pages: &mut Pages<'_>) -> Result<()> {
         if level == self.waiting.len() {
             self.waiting.push(Cells::default());
         }
@@ -222,11 +224,8 @@ impl Tree {
     ///
     /// # Errors
     /// If they cannot be written.
-    pub(super) fn finish(mut self, pages: &mut Pages) -> Result<()> {
+    pub(super) fn finish(mut self, pages: &mut Pages<'_>) -> Result<()> {
         let mut last_page = Vec::new();
-        if let Some(to_come) = &mut self.to_come {
-            to_come.interior_pages = self.waiting.len().saturating_sub(2);
-        }
         for level in 0.. {
             let waiting = std::mem::take(&mut self.waiting[level]);
             let mut run = CellRun { bytes: waiting.bytes(), lengths: &waiting.lengths };
@@ -241,7 +240,7 @@ impl Tree {
             }
             if level + 1 == self.waiting.len() {
                 let mut root = Vec::with_capacity(pages.page_bytes());
-                put_head(&mut root, self.page_type(level), &last_page, run, pages.page_bytes());
+                put_head(&mut root, page_type(self.kind, level), &last_page, run, pages.page_bytes());
                 root.extend_from_slice(run.bytes);
                 pages.write(&[])?;
                 return pages.replace(self.root, &root);
@@ -251,29 +250,29 @@ impl Tree {
         Ok(())
     }
 
-    /// Abandons the tree: passes on all its cells in sorted parts. Index entries get their whole payload back, rows
-    /// stay as they are.
+    /// Abandons the tree: passes on all its cells in sorted parts, and returns its pages. Index entries get their whole payload
+    /// back, rows stay as they are.
     ///
     /// # Errors
     /// If a page cannot be read.
     pub(super) fn reclaim(
         self,
         limits: PayloadLimits,
-        pages: &Pages,
+        pages: &Pages<'_>,
         mut take: impl FnMut(&mut Cells),
-    ) -> Result<ReclaimedPages> {
+    ) -> Result<Vec<u32>> {
         const PART_BYTES: usize = 1 << 20;
+        pages.make_readable()?;
         let mut leaves = Cells::default();
-        let mut reclaimed = ReclaimedPages::default();
+        let mut reclaimed = Vec::new();
         for number in self.pages.iter().cloned().flatten() {
-            let page = pages.read(number)?;
-            let is_leaf = page[0] == self.page_type(0);
-            reclaimed.interior_pages += usize::from(!is_leaf);
-            reclaimed.pages.push(number);
+            let page = TreePage::read(number, self.kind, limits, pages)?;
+            reclaimed.push(number);
             let mut interior = Cells::default();
-            let cells = if is_leaf { &mut leaves } else { &mut interior };
-            for cell in cells_of(&page) {
-                self.extract_cells(cell, is_leaf, limits, pages, cells, &mut reclaimed)?;
+            let cells = if page.is_leaf() { &mut leaves } else { &mut interior };
+            for number in 0..page.len() {
+                let content = &page.cell(number, pages)?[page.child_bytes()..];
+                self.extract(content, page.is_leaf(), limits, pages, cells, &mut reclaimed)?;
             }
             if leaves.bytes().len() > PART_BYTES {
                 take(&mut leaves);
@@ -284,49 +283,33 @@ impl Tree {
         take(&mut leaves);
         for (level, waiting) in self.waiting.iter().enumerate() {
             let mut cells = Cells::default();
+            let child_bytes = if level == 0 { 0 } else { POINTER_BYTES };
             for cell in waiting.iter() {
-                self.extract_cells(cell, level == 0, limits, pages, &mut cells, &mut reclaimed)?;
+                let content = &cell[child_bytes..];
+                self.extract(content, level == 0, limits, pages, &mut cells, &mut reclaimed)?;
             }
             take(&mut cells);
         }
         Ok(reclaimed)
     }
 
-    /// Appends the content of a cell to `cells`. The slice may extend beyond the cell.
-    fn extract_cells(
+    /// Appends the content of a cell to `cells`.
+    fn extract(
         &self,
-        cell: &[u8],
+        content: &[u8],
         is_leaf: bool,
         limits: PayloadLimits,
-        pages: &Pages,
+        pages: &Pages<'_>,
         cells: &mut Cells,
-        reclaimed: &mut ReclaimedPages,
+        reclaimed: &mut Vec<u32>,
     ) -> Result<()> {
-        let start = if is_leaf { 0 } else { POINTER_BYTES };
-        let cell = &cell[start..];
         match self.kind {
-            TreeKind::Table if is_leaf => {
-                let (payload_bytes, read) = get_varint(cell);
-                let (_, rowid_read) = get_varint(&cell[read..]);
-                let local = limits.local(payload_bytes as usize);
-                let pointer_bytes = if local < payload_bytes as usize { POINTER_BYTES } else { 0 };
-                cells.push(&cell[..read + rowid_read + local + pointer_bytes]);
-            }
+            TreeKind::Table if is_leaf => cells.push(content),
             TreeKind::Table => {}
             TreeKind::Index => {
-                let (payload_bytes, read) = get_varint(cell);
-                let local = limits.local(payload_bytes as usize);
-                let mut whole = cell[..read + local].to_vec();
-                let mut pointer = cell[read + local..].first_chunk().copied().unwrap_or_default();
-                while whole.len() < read + payload_bytes as usize {
-                    let page = u32::from_be_bytes(pointer);
-                    let content = pages.read(page)?;
-                    reclaimed.pages.push(page);
-                    let missing = read + payload_bytes as usize - whole.len();
-                    whole.extend(content[POINTER_BYTES..].iter().take(missing));
-                    pointer = content.first_chunk().copied().unwrap_or_default();
-                }
+                let (whole, overflow) = whole_entry(content, limits, pages)?;
                 cells.push(&whole);
+                reclaimed.extend(overflow);
             }
         }
         Ok(())
@@ -336,25 +319,10 @@ impl Tree {
         level == 0 && self.kind == TreeKind::Table
     }
 
-    fn page_type(&self, level: usize) -> u8 {
-        match (self.kind, level) {
-            (TreeKind::Table, 0) => TABLE_LEAF,
-            (TreeKind::Table, _) => TABLE_INTERIOR,
-            (TreeKind::Index, 0) => INDEX_LEAF,
-            (TreeKind::Index, _) => INDEX_INTERIOR,
-        }
-    }
-
     /// The number of cells that fit on a page, and their size.
-    fn fitting(&self, level: usize, lengths: &[u32], pages: &mut Pages) -> (usize, usize) {
+    fn fitting(&self, level: usize, lengths: &[u32], pages: &mut Pages<'_>) -> (usize, usize) {
         let header_bytes = if level == 0 { HEADER_BYTES } else { HEADER_BYTES + POINTER_BYTES };
         let mut room = pages.page_bytes() - header_bytes;
-        if let (0, Some(to_come), free @ 1..) = (level, &self.to_come, pages.free().len()) {
-            // A page needs two cells and a divider.
-            let least = lengths.iter().take(3).map(|length| *length as usize + CELL_POINTER_BYTES).sum();
-            let leaves = free.saturating_sub(to_come.interior_pages).max(1);
-            room = room.min((to_come.bytes / leaves).max(least));
-        }
         let (mut cells, mut bytes) = (0, 0);
         // Adding up eight at a time is faster than checking each.
         for group in lengths.chunks_exact(8) {
@@ -394,12 +362,4 @@ fn put_head(to: &mut Vec<u8>, page_type: u8, rightmost: &[u8], content: CellRun<
         pointer
     }));
     to.resize(start + page_bytes - content.bytes.len(), 0);
-}
-
-/// The cells of a page, each with the bytes that follow it.
-fn cells_of(page: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let is_leaf = matches!(page[0], TABLE_LEAF | INDEX_LEAF);
-    let pointers = HEADER_BYTES + if is_leaf { 0 } else { POINTER_BYTES };
-    let number = |at: usize| usize::from(page[at]) << 8 | usize::from(page[at + 1]);
-    (0..number(3)).map(move |cell| &page[number(pointers + CELL_POINTER_BYTES * cell)..])
 }

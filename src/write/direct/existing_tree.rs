@@ -1,0 +1,254 @@
+//! Reads trees: those of a table that has rows, and those that are abandoned. Nothing is trusted: a damaged page is an error.
+
+use super::cells::{Cells, POINTER_BYTES, PayloadLimits, TreeKind};
+use super::pages::Pages;
+use super::record::get_varint;
+use super::tree::{CELL_POINTER_BYTES, HEADER_BYTES, is_leaf_type, page_type};
+use crate::error::Result;
+
+/// The largest depth of a tree that SQLite reads (`BTCURSOR_MAX_DEPTH` in its source).
+const MAX_DEPTH: usize = 20;
+
+/// Zeros after a page, so that a varint at its end can be read.
+const PADDING: usize = 16;
+
+/// A page of a tree.
+#[derive(Debug)]
+pub(super) struct TreePage {
+    pub(super) number: u32,
+    /// The page, followed by zeros.
+    bytes: Vec<u8>,
+    kind: TreeKind,
+    limits: PayloadLimits,
+}
+
+impl TreePage {
+    /// Reads page `number` of a tree.
+    ///
+    /// # Errors
+    /// If it cannot be read, or belongs to no tree of this kind.
+    pub(super) fn read(
+        number: u32,
+        kind: TreeKind,
+        limits: PayloadLimits,
+        pages: &Pages<'_>,
+    ) -> Result<Self> {
+        let mut bytes = pages.read(number)?;
+        bytes.resize(bytes.len() + PADDING, 0);
+        let page = Self { number, bytes, kind, limits };
+        let is_of_tree = [0, 1].iter().any(|level| page_type(kind, *level) == page.bytes[0]);
+        if is_of_tree { Ok(page) } else { Err(pages.damaged(number)) }
+    }
+
+    pub(super) fn is_leaf(&self) -> bool {
+        is_leaf_type(self.bytes[0])
+    }
+
+    /// The number of cells.
+    pub(super) fn len(&self) -> usize {
+        self.integer(3)
+    }
+
+    fn integer(&self, at: usize) -> usize {
+        usize::from(self.bytes[at]) << 8 | usize::from(self.bytes[at + 1])
+    }
+
+    /// The bytes before a cell that are no part of its content: those of the child.
+    pub(super) fn child_bytes(&self) -> usize {
+        if self.is_leaf() { 0 } else { POINTER_BYTES }
+    }
+
+    /// The rightmost child of an interior page.
+    fn rightmost(&self) -> u32 {
+        self.bytes[HEADER_BYTES..].first_chunk().copied().map_or(0, u32::from_be_bytes)
+    }
+
+    /// The number of the page below cell `number`, or of the rightmost one after the last cell.
+    pub(super) fn child(&self, number: usize, pages: &Pages<'_>) -> Result<u32> {
+        match number == self.len() {
+            true => Ok(self.rightmost()),
+            false => Ok(self.cell(number, pages)?.first_chunk().copied().map_or(0, u32::from_be_bytes)),
+        }
+    }
+
+    /// Cell `number` as it is on the page, with the number of its child on an interior page.
+    pub(super) fn cell(&self, number: usize, pages: &Pages<'_>) -> Result<&[u8]> {
+        let damaged = || pages.damaged(self.number);
+        let pointers = HEADER_BYTES + self.child_bytes();
+        let pointer = pointers + CELL_POINTER_BYTES * number;
+        let page_bytes = self.bytes.len() - PADDING;
+        if pointer + CELL_POINTER_BYTES > page_bytes {
+            return Err(damaged());
+        }
+        let start = self.integer(pointer);
+        let content = self.bytes.get(start + self.child_bytes()..page_bytes + PADDING);
+        let content = content.filter(|content| content.len() > PADDING).ok_or_else(damaged)?;
+        let (first, read) = get_varint(content);
+        let bytes = if self.kind == TreeKind::Table && !self.is_leaf() {
+            read
+        } else {
+            let rowid_bytes = if self.kind == TreeKind::Table { get_varint(&content[read..]).1 } else { 0 };
+            let payload_bytes = usize::try_from(first).map_err(|_| damaged())?;
+            let local = self.limits.local(payload_bytes);
+            read + rowid_bytes + local + if local < payload_bytes { POINTER_BYTES } else { 0 }
+        };
+        let end = start + self.child_bytes() + bytes;
+        if end > page_bytes { Err(damaged()) } else { Ok(&self.bytes[start..end]) }
+    }
+
+    /// All cells as they are on the page.
+    pub(super) fn cells(&self, pages: &Pages<'_>) -> Result<Cells> {
+        let mut cells = Cells::default();
+        for number in 0..self.len() {
+            cells.push(self.cell(number, pages)?);
+        }
+        Ok(cells)
+    }
+}
+
+/// The pages of a tree from its root to its last leaf.
+///
+/// # Errors
+/// If they cannot be read.
+pub(super) fn right_spine(
+    root: u32,
+    kind: TreeKind,
+    limits: PayloadLimits,
+    pages: &Pages<'_>,
+) -> Result<Vec<TreePage>> {
+    let mut spine = vec![TreePage::read(root, kind, limits, pages)?];
+    while let Some(page) = spine.last().filter(|page| !page.is_leaf()) {
+        if spine.len() == MAX_DEPTH {
+            return Err(pages.damaged(page.number));
+        }
+        let child = page.rightmost();
+        spine.push(TreePage::read(child, kind, limits, pages)?);
+    }
+    Ok(spine)
+}
+
+/// The last cell of a tree with its whole payload; nothing if the tree is empty.
+///
+/// # Errors
+/// If it cannot be read.
+pub(super) fn last_cell(
+    root: u32,
+    kind: TreeKind,
+    limits: PayloadLimits,
+    pages: &Pages<'_>,
+) -> Result<Option<Vec<u8>>> {
+    let spine = right_spine(root, kind, limits, pages)?;
+    let Some(leaf) = spine.last().filter(|leaf| leaf.len() > 0) else { return Ok(None) };
+    let cell = leaf.cell(leaf.len() - 1, pages)?;
+    match kind {
+        // Only its rowid matters.
+        TreeKind::Table => Ok(Some(cell.to_vec())),
+        TreeKind::Index => Ok(Some(whole_entry(cell, limits, pages)?.0)),
+    }
+}
+
+/// An index entry with its whole payload, and the numbers of its overflow pages.
+pub(super) fn whole_entry(
+    cell: &[u8],
+    limits: PayloadLimits,
+    pages: &Pages<'_>,
+) -> Result<(Vec<u8>, Vec<u32>)> {
+    let (payload_bytes, read) = get_varint(cell);
+    let payload_bytes = payload_bytes as usize;
+    let local = limits.local(payload_bytes);
+    let mut whole = cell[..read + local].to_vec();
+    let mut overflow = Vec::new();
+    let mut pointer = cell[read + local..].first_chunk().copied().unwrap_or_default();
+    while whole.len() < read + payload_bytes {
+        let page = u32::from_be_bytes(pointer);
+        if page == 0 {
+            return Err(pages.damaged(page));
+        }
+        overflow.push(page);
+        let content = pages.read(page)?;
+        let missing = read + payload_bytes - whole.len();
+        whole.extend(content[POINTER_BYTES..].iter().take(missing));
+        pointer = content.first_chunk().copied().unwrap_or_default();
+    }
+    Ok((whole, overflow))
+}
+
+/// Passes on the entries of an index in order, and frees the pages of its tree.
+#[derive(Debug)]
+pub(super) struct OldEntries {
+    limits: PayloadLimits,
+    /// The pages from the root to the current one, each with the number of cells that were passed on.
+    path: Vec<(TreePage, usize)>,
+    root: u32,
+    /// The next entry: its whole payload, and as it is on the page, without a child.
+    next: Option<OldEntry>,
+}
+
+/// An entry of an index that exists.
+#[derive(Debug)]
+pub(super) struct OldEntry {
+    /// With its whole payload.
+    pub(super) whole: Vec<u8>,
+    /// As it is on a leaf.
+    pub(super) local: Vec<u8>,
+}
+
+impl OldEntries {
+    /// Starts with the first entry of the index with this root.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub(super) fn new(root: u32, limits: PayloadLimits, pages: &mut Pages<'_>) -> Result<Self> {
+        let mut entries = Self { limits, path: Vec::new(), root, next: None };
+        entries.descend(root, pages)?;
+        entries.advance(pages)?;
+        Ok(entries)
+    }
+
+    /// The next entry.
+    pub(super) fn peek(&self) -> Option<&OldEntry> {
+        self.next.as_ref()
+    }
+
+    /// Goes to the first leaf below page `number`.
+    fn descend(&mut self, number: u32, pages: &Pages<'_>) -> Result<()> {
+        let mut number = number;
+        loop {
+            let page = TreePage::read(number, TreeKind::Index, self.limits, pages)?;
+            if self.path.len() == MAX_DEPTH {
+                return Err(pages.damaged(number));
+            }
+            let is_leaf = page.is_leaf();
+            let child = if is_leaf { 0 } else { page.child(0, pages)? };
+            self.path.push((page, 0));
+            if is_leaf {
+                return Ok(());
+            }
+            number = child;
+        }
+    }
+
+    /// Goes to the entry after the next one.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub(super) fn advance(&mut self, pages: &mut Pages<'_>) -> Result<()> {
+        self.next = None;
+        while let Some((page, passed)) = self.path.last_mut() {
+            if *passed < page.len() {
+                let cell = page.cell(*passed, pages)?;
+                let local = cell[page.child_bytes()..].to_vec();
+                *passed += 1;
+                let child = if page.is_leaf() { None } else { Some(page.child(*passed, pages)?) };
+                let (whole, _) = whole_entry(&local, self.limits, pages)?;
+                self.next = Some(OldEntry { whole, local });
+                return child.map_or(Ok(()), |child| self.descend(child, pages));
+            }
+            if page.number != self.root {
+                pages.free().push(page.number);
+            }
+            self.path.pop();
+        }
+        Ok(())
+    }
+}
