@@ -15,7 +15,7 @@ mod replaced;
 mod snapshot;
 mod sqlite_build;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, printable};
 use crate::files::staged::StagedFile;
 use crate::plan::{IfExists, Table, Tuning};
 use crate::report::{Note, Replaced};
@@ -244,7 +244,7 @@ impl Target {
     }
 
     fn execute(&self, action: &str, sql: &str) -> Result<()> {
-        tracing::trace!(sql);
+        tracing::trace!("{}", printable(sql));
         self.connection()?.execute_batch(sql).map_err(|source| Error::sqlite(action, &self.path, source))
     }
 }
@@ -263,18 +263,22 @@ fn message(error: &rusqlite::Error) -> String {
 fn prepare_table(connection: &Connection, table: &Table, counts_rows: bool) -> rusqlite::Result<u64> {
     let name = quote_name(&table.name);
     let replaces = table.if_exists == IfExists::Replace;
+    let execute = |sql: &str| {
+        tracing::trace!("{}", printable(sql));
+        connection.execute_batch(sql)
+    };
     for view in table.views.iter().filter(|view| replaces || view.is_replaced) {
-        connection.execute_batch(&format!("DROP VIEW IF EXISTS {}", quote_name(&view.name)))?;
+        execute(&format!("DROP VIEW IF EXISTS {}", quote_name(&view.name)))?;
     }
     if replaces {
-        connection.execute_batch(&format!("DROP TABLE IF EXISTS {name}"))?;
+        execute(&format!("DROP TABLE IF EXISTS {name}"))?;
     }
     if !table.if_exists.fills_existing() || !connection.table_exists(None, table.name.as_str())? {
-        return connection.execute_batch(&create_table_sql(table)).map(|()| 0);
+        return execute(&create_table_sql(table)).map(|()| 0);
     }
-    table.alterations.iter().try_for_each(|sql| connection.execute_batch(sql))?;
+    table.alterations.iter().try_for_each(|sql| execute(sql))?;
     if table.if_exists == IfExists::Truncate {
-        connection.execute_batch(&format!("DELETE FROM {name}"))?;
+        execute(&format!("DELETE FROM {name}"))?;
     }
     if !counts_rows {
         return Ok(0);

@@ -230,7 +230,7 @@ fn constraint_violations_name_the_records() {
             "a,b\n1,1\nx,2\n".to_owned(),
             " INTEGER PRIMARY KEY",
             &[2],
-            "datatype mismatch: the rowid is an INTEGER",
+            "datatype mismatch: the INTEGER PRIMARY KEY t.a cannot be \"x\"",
         ),
     ] {
         let directory = tempfile::tempdir().unwrap();
