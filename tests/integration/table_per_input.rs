@@ -336,6 +336,46 @@ fn an_error_names_the_delimiter_of_the_input_that_it_concerns() {
 }
 
 #[test]
+fn advice_names_only_options_that_can_be_given() {
+    let dir = TestDir::new();
+    dir.open("out.db").execute_batch("CREATE TABLE old (a); CREATE VIEW v AS SELECT 1 AS a").unwrap();
+    dir.write("old.csv", "a,b\n2,3\n");
+    dir.write("other.csv", "c\n2\n");
+    dir.write("v.csv", "a\n2\n");
+    let cases = [
+        (&["old.csv", "--table-per-input"][..], 1, ["--replace", "or rename the input"], &["--table "][..]),
+        (&["v.csv", "--table-per-input", "--replace"], 2, ["is a view", "rename the input"], &["--table"]),
+        (
+            &["old.csv", "--table-per-input", "--append"],
+            1,
+            ["--exclude, rename it with --rename", "--add-columns"],
+            &[" --columns"],
+        ),
+        (&["old.csv", "--append"], 1, ["--exclude or --columns", "--add-columns"], &[]),
+        (
+            &["old.csv", "--append", "--select", "a, b"],
+            1,
+            ["leave it out of --select", "--add-columns"],
+            &["--exclude", " --columns"],
+        ),
+        (&["old.csv", "other.csv"], 1, ["--union-by-name", "--table-per-input"], &[]),
+        (
+            &["old.csv", "other.csv", "-t", "t"],
+            1,
+            ["columns differ", "--union-by-name"],
+            &["--table-per-input"],
+        ),
+    ];
+    for (arguments, code, parts, absent) in cases {
+        let outcome = dir.run(&[&["load"][..], arguments, &["out.db"]].concat()).expect_code(code);
+        outcome.assert_single_message(&parts);
+        for part in absent {
+            assert!(!outcome.stderr.contains(part), "{part:?} in {}", outcome.stderr);
+        }
+    }
+}
+
+#[test]
 fn the_library_checks_the_plan() {
     let dir = TestDir::new();
     dir.write("a.csv", "n\n1\n");
