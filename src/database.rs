@@ -17,7 +17,7 @@ mod snapshot;
 mod sqlite_build;
 mod write_ahead_log;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, printable};
 use crate::files::staged::StagedFile;
 use crate::plan::{IfExists, Table, Tuning};
 use crate::report::{Note, Replaced};
@@ -283,7 +283,7 @@ impl Target {
     }
 
     fn execute(&self, action: &str, sql: &str) -> Result<()> {
-        tracing::trace!(sql);
+        tracing::trace!("{}", printable(sql));
         self.connection()?.execute_batch(sql).map_err(|source| Error::sqlite(action, &self.path, source))
     }
 }
@@ -311,21 +311,25 @@ struct TableBefore {
 fn prepare_table(connection: &Connection, table: &Table, counts_rows: bool) -> rusqlite::Result<TableBefore> {
     let name = quote_name(&table.name);
     let replaces = table.if_exists == IfExists::Replace;
+    let execute = |sql: &str| {
+        tracing::trace!("{}", printable(sql));
+        connection.execute_batch(sql)
+    };
     for view in table.views.iter().filter(|view| replaces || view.is_replaced) {
-        connection.execute_batch(&format!("DROP VIEW IF EXISTS {}", quote_name(&view.name)))?;
+        execute(&format!("DROP VIEW IF EXISTS {}", quote_name(&view.name)))?;
     }
     if replaces {
-        connection.execute_batch(&format!("DROP TABLE IF EXISTS {name}"))?;
+        execute(&format!("DROP TABLE IF EXISTS {name}"))?;
     }
     let is_filled = table.if_exists.fills_existing() && connection.table_exists(None, table.name.as_str())?;
     let mut before = TableBefore { table: table.name.clone(), is_filled, rows_before: 0 };
     if !is_filled {
-        connection.execute_batch(&create_table_sql(table))?;
+        execute(&create_table_sql(table))?;
         return Ok(before);
     }
-    table.alterations.iter().try_for_each(|sql| connection.execute_batch(sql))?;
+    table.alterations.iter().try_for_each(|sql| execute(sql))?;
     if table.if_exists == IfExists::Truncate {
-        connection.execute_batch(&format!("DELETE FROM {name}"))?;
+        execute(&format!("DELETE FROM {name}"))?;
     }
     if counts_rows {
         let count = connection.query_row(&format!("SELECT count(*) FROM {name}"), [], |row| row.get(0));

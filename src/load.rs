@@ -14,9 +14,10 @@ use crate::database::check_path;
 use crate::engine::inputs::{CsvInput, header_warnings};
 use crate::engine::rejects::{Rejects, is_fixed_file};
 use crate::error::{Error, Kind, Result, Warning, with_causes};
+use crate::files::output::is_stdout;
 use crate::input::file_path;
 use crate::plan::{Plan, Synchronous};
-use crate::report::{Progress, Report};
+use crate::report::{Note, Progress, Report};
 use attempt::Attempt;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -46,7 +47,7 @@ impl Conductor<'_> {
     }
 
     fn load(self, inputs: &LoadInputs, started: Instant) -> Result<Report> {
-        let report = self.plan.report.as_deref().filter(|path| *path != Path::new("-"));
+        let report = self.plan.report.as_deref().filter(|path| !is_stdout(path));
         let inputs_to_keep = self.inputs.iter().filter(|input| !is_fixed_file(&self.plan.policies, input));
         let others = inputs_to_keep.map(|path| file_path(path)).chain(report).chain([self.database]);
         let mut others: Vec<_> = others.map(Path::to_owned).collect();
@@ -57,11 +58,17 @@ impl Conductor<'_> {
         rejects.log_first();
         self.progress.set_first_rejects(rejects.take_first());
         let mut report = report?;
-        let mut notes: Vec<_> = inputs.list.iter().filter_map(CsvInput::late_note).collect();
+        let mut notes = self.late_notes(inputs);
         notes.dedup();
         notes.extend(inputs.notes.iter().cloned());
         report.notes.splice(0..0, notes);
         Ok(report)
+    }
+
+    /// What is known about the inputs now that they have been read.
+    fn late_notes(&self, inputs: &LoadInputs) -> Vec<Note> {
+        let skip_footer = self.plan.input_options.skip_footer;
+        inputs.list.iter().flat_map(|input| input.late_notes(skip_footer)).collect()
     }
 
     /// Whether the load ends only when everything is on disk.

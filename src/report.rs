@@ -31,6 +31,7 @@ pub(crate) use throughput::Throughput;
 
 use crate::batch::{Repairs, TypeFeedback};
 use crate::error::{Printable, Warning, count};
+use crate::files::output::is_stdout;
 use crate::plan::Column;
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -86,7 +87,7 @@ pub struct Report {
     /// How many of the other records were repaired, or are unusual.
     #[serde(flatten)]
     pub repairs: Repairs,
-    /// The files that keep the rejected records.
+    /// The files that keep the rejected records; `-` is standard output.
     #[serde(serialize_with = "lossy_list")]
     pub rejects: Vec<PathBuf>,
     /// True if the finished database was checked.
@@ -203,7 +204,10 @@ impl Report {
             } else {
                 format!(" and {}", count(others.len() as u64, "more file"))
             };
-            writeln!(text, "the rejected records are in {}{more}", first.display())?;
+            match is_stdout(first) {
+                true => writeln!(text, "the rejected records are on standard output")?,
+                false => writeln!(text, "the rejected records are in {}{more}", first.display())?,
+            }
         }
         if self.is_verified {
             writeln!(text, "verified the integrity of the database and the number of rows")?;

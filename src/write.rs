@@ -6,8 +6,8 @@
 pub mod direct;
 pub mod statements;
 
-use crate::batch::Rows;
-use crate::error::{Error, Reason};
+use crate::batch::{Rows, Value};
+use crate::error::{Error, Reason, count, excerpt};
 use std::sync::atomic::AtomicBool;
 
 /// The serial half.
@@ -81,5 +81,21 @@ pub enum WriteFailure {
 impl From<Error> for WriteFailure {
     fn from(error: Error) -> Self {
         Self::Error(error)
+    }
+}
+
+/// The message for a value that is not the integer that a rowid must be. SQLite's own names no column.
+fn rowid_mismatch(table: &str, column: &str, value: Value<'_>) -> String {
+    format!("datatype mismatch: the INTEGER PRIMARY KEY {table}.{column} cannot be {}", described(value))
+}
+
+/// A value for a message.
+fn described(value: Value<'_>) -> String {
+    match value {
+        Value::Null => "NULL".to_owned(),
+        Value::Integer(integer) => integer.to_string(),
+        Value::Real(real) => format!("{real:?}"),
+        Value::Text(text) => format!("{:?}", excerpt(text)),
+        Value::Blob(blob) => format!("a BLOB of {}", count(blob.len() as u64, "byte")),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::names::{first_name, names};
 use super::options::{LoadOptions, set};
+use super::remedy::Given;
 use super::run::LoadRequest;
 use clap::Args;
 use sqload::plan::{IfExists, OnConflict};
@@ -38,10 +39,10 @@ pub(super) struct Load {
     #[arg(long, conflicts_with_all = ["append", "truncate"], help_heading = "Table")]
     replace: bool,
     /// Add rows to an existing table, matching columns by name.
-    #[arg(long, conflicts_with = "truncate", help_heading = "Table")]
+    #[arg(long, group = "fill", conflicts_with = "truncate", help_heading = "Table")]
     append: bool,
     /// Delete all rows of an existing table before adding rows, matching columns by name.
-    #[arg(long, help_heading = "Table")]
+    #[arg(long, group = "fill", help_heading = "Table")]
     truncate: bool,
     /// Read only the first N records.
     #[arg(long, value_name = "N", help_heading = "Input")]
@@ -111,7 +112,7 @@ pub(super) struct Load {
     #[arg(long, requires = "pk", help_heading = "Table")]
     without_rowid: bool,
     /// With --append or --truncate, add columns that the table lacks.
-    #[arg(long, help_heading = "Table")]
+    #[arg(long, requires = "fill", help_heading = "Table")]
     add_columns: bool,
     /// Ignore and count rows whose key exists [default: reject them].
     #[arg(long, conflicts_with = "upsert", help_heading = "Table")]
@@ -135,6 +136,15 @@ impl Load {
             database,
             options: &self.options,
             task: self.options.task(),
+            given: Given {
+                is_pipeline: false,
+                has_table_per_input: self.table_per_input,
+                describes_one_table: self.table.is_some()
+                    || !self.columns.is_empty()
+                    || self.select.is_some()
+                    || self.condition.is_some(),
+                has_select: self.select.is_some(),
+            },
             notice: None,
         }
     }
@@ -147,7 +157,7 @@ impl Load {
     pub(super) fn loader(&self) -> sqload::Result<Loader> {
         let default_name = || table_name(self.paths.first().map_or(Path::new("-"), PathBuf::as_path));
         let table = self.table.clone().unwrap_or_else(default_name);
-        let loader = self.options.apply(Loader::new(table));
+        let loader = self.options.apply(Loader::new(table))?;
         let header_rows = if self.no_headers { Some(0) } else { self.header_rows };
         let loader = set(set(loader, self.limit, Loader::limit), header_rows, Loader::header_rows);
         self.check_auto_id()?;

@@ -9,7 +9,8 @@ use clap::{ArgAction, Args, ValueEnum};
 use sqload::plan::{
     CommentPrefix, Delimiter, InvalidUtf8, OnError, Ragged, Synchronous, Tuning, WriterChoice,
 };
-use sqload::{Format, Loader};
+use sqload::{Format, Kind, Loader};
+use std::collections::HashMap;
 use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -156,7 +157,7 @@ struct ErrorOptions {
     #[arg(long, value_enum, value_name = "ACTION", default_value_t = Utf8Name::Reject)]
     invalid_utf8: Utf8Name,
     /// Write rejected records, unchanged and after the header, to FILE, and the reasons to FILE.reasons.jsonl. Records of
-    /// inputs with another header go to FILE.2 and so on.
+    /// inputs with another header go to FILE.2 and so on. `-` is standard output, without the reasons.
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
 }
@@ -359,13 +360,30 @@ impl LoadOptions {
     }
 
     /// Applies these options to a loader.
-    pub(super) fn apply(&self, loader: Loader) -> Loader {
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] if `--type` gives a column two types.
+    pub(super) fn apply(&self, loader: Loader) -> sqload::Result<Loader> {
+        self.input.check_types()?;
         let loader = self.database.apply(self.errors.apply(self.input.apply(loader)));
-        set(loader, self.report.as_ref(), Loader::report)
+        Ok(set(loader, self.report.as_ref(), Loader::report))
     }
 }
 
 impl InputOptions {
+    /// Checks that no column has two types.
+    fn check_types(&self) -> sqload::Result<()> {
+        let mut types: HashMap<_, &str> = HashMap::new();
+        for (column, declared) in self.types.iter().flat_map(|TypeList(types)| types) {
+            let first = *types.entry(column.to_ascii_lowercase()).or_insert(declared);
+            if !first.eq_ignore_ascii_case(declared) {
+                let message = format!("--type gives the column {column:?} two types, {first} and {declared}");
+                return Err(Kind::Usage(message).into());
+            }
+        }
+        Ok(())
+    }
+
     fn apply(&self, loader: Loader) -> Loader {
         let delimiter = if self.tsv { Some(b'\t'.into()) } else { self.delimiter };
         let loader = set(loader, self.format.map(Format::from), Loader::format);

@@ -1,6 +1,7 @@
 //! `run-pipeline` and `check`.
 
 use super::options::LoadOptions;
+use super::remedy::Given;
 use super::run::{LoadRequest, Task};
 use clap::{Args, ValueEnum};
 use sqload::Loader;
@@ -67,7 +68,8 @@ impl RunPipeline {
         };
         let database = self.database.clone().unwrap_or_else(|| path.with_extension("db"));
         let task = self.options.task();
-        LoadRequest { loader: self.loader(), inputs, database, options: &self.options, task, notice }
+        let given = Given { is_pipeline: true, ..Given::default() };
+        LoadRequest { loader: self.loader(), inputs, database, options: &self.options, task, given, notice }
     }
 
     /// The request of `check`.
@@ -81,7 +83,7 @@ impl RunPipeline {
             (None, Id::V7) => Pipeline::parse(BUILT_IN, people::SQL)?,
             (None, Id::V4) => Pipeline::parse(BUILT_IN, &people::SQL.replace("uuid7()", "uuid4()"))?,
         };
-        let loader = self.options.apply(Loader::from(pipeline));
+        let loader = self.options.apply(Loader::from(pipeline))?;
         Ok(match self {
             Self { replace: true, .. } => loader.if_exists(IfExists::Replace),
             Self { append: true, .. } => loader.if_exists(IfExists::Append),

@@ -5,6 +5,32 @@ use sqload::report::{Note, Report};
 use sqload::{ColumnUse, FieldCountCause, FileFormat, Kind, Oddity, PlanError, Reason, Warning};
 use std::borrow::Cow;
 use std::io::ErrorKind;
+use std::sync::OnceLock;
+
+/// The command line, as far as advice depends on it: no advice names an option that the command does not have, or that cannot
+/// be combined with those given.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Given {
+    /// True for `run-pipeline` and `check`.
+    pub(super) is_pipeline: bool,
+    /// True for `--table-per-input`.
+    pub(super) has_table_per_input: bool,
+    /// True for options that cannot be combined with `--table-per-input`.
+    pub(super) describes_one_table: bool,
+    /// True for `--select`.
+    pub(super) has_select: bool,
+}
+
+static GIVEN: OnceLock<Given> = OnceLock::new();
+
+/// Makes advice suit this command line.
+pub(super) fn set_given(given: Given) {
+    let _ = GIVEN.set(given);
+}
+
+fn given() -> Given {
+    GIVEN.get().copied().unwrap_or_default()
+}
 
 /// Advice on an error, to follow its message.
 pub(super) fn for_error(kind: &Kind) -> Option<String> {
@@ -14,6 +40,9 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
         }
         Kind::ViewExists { .. } => {
             "to replace it, write DROP VIEW IF EXISTS before CREATE VIEW; to keep it, write CREATE VIEW IF NOT EXISTS"
+        }
+        Kind::TableExists { .. } if given().has_table_per_input => {
+            "use --append or --truncate to fill such tables, --replace to replace them, or rename the input"
         }
         Kind::TableExists { .. } => {
             "use --append or --truncate to fill it, --replace to replace it, or --table to choose another name"
@@ -27,9 +56,13 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
         Kind::DatabaseOpenInProcess { .. } => "close it there first",
         Kind::DatabaseChanged { .. } => "try again",
         Kind::Locked { .. } => "close that program or wait for it, then try again",
+        Kind::NoHeader { skipped_lines: Some(_), .. } => "use a smaller --skip-lines",
         Kind::NoHeader { rows: 2.., .. } => "use a smaller --header-rows",
         Kind::HeaderNotUtf8 { .. } => "name its encoding with --encoding, or use --invalid-utf8 replace",
         Kind::UnsupportedStatement { statement, .. } => return for_statement(statement).map(str::to_owned),
+        Kind::HeaderDiffers { .. } if given().describes_one_table => {
+            "use --union-by-name to load the columns of all inputs"
+        }
         Kind::HeaderDiffers { .. } => {
             "use --union-by-name to load the columns of all inputs, or --table-per-input to load each into its own table"
         }
@@ -37,8 +70,14 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
             return Some(format!("correct {}", option_for(*column_use)?));
         }
         Kind::NotInTable { .. } => {
-            "leave it out with --exclude or --columns, rename it with --rename, or add it to the table with --add-columns"
+            let change = if given().has_select {
+                "leave it out of --select or rename it there with AS".to_owned()
+            } else {
+                format!("{}, rename it with --rename", leave_out())
+            };
+            return Some(format!("{change}, or add it to the table with --add-columns"));
         }
+        Kind::TooManyColumns { .. } if given().has_table_per_input => "leave some out with --exclude",
         Kind::TooManyColumns { .. } => "choose some with --columns or --exclude",
         Kind::AmbiguousColumn { .. } => "rename one of these columns in the input",
         Kind::Rejected { reason, .. } => {
@@ -62,6 +101,11 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
             "fix the input, or use --on-error skip with --writer auto to load the other records"
         }
         Kind::DirectUnsupported { .. } => "use --writer auto",
+        Kind::NotCsv { format: FileFormat::Sqlite, .. } if given().is_pipeline => {
+            "name the database with --database"
+        }
+        Kind::NotCsv { format: FileFormat::Utf16Le, .. } => "use --encoding utf-16le",
+        Kind::NotCsv { format: FileFormat::Utf16Be, .. } => "use --encoding utf-16be",
         Kind::NotCsv { format, .. } => {
             return Some(format!("{}, or use --force to load it as CSV", for_format(*format)));
         }
@@ -87,6 +131,8 @@ pub(super) fn phrase_note(note: &Note) -> String {
         Note::DetectedDelimiter(_) => format!("{note}; if that is wrong, use --delimiter"),
         Note::NoDelimiter => format!("{note}; if that is wrong, use --delimiter"),
         Note::HeaderUtf8Replaced => format!("{note}; if that is wrong, use --encoding"),
+        Note::SkippedAll { is_footer: true, .. } => format!("{note}; use a smaller --skip-footer"),
+        Note::SkippedAll { .. } => format!("{note}; use a smaller --skip-rows"),
         Note::TextUsedAsNumber { column, .. } => {
             format!("{note}; use try_real({column}) or --type {column}=REAL")
         }
@@ -98,15 +144,26 @@ pub(super) fn phrase_note(note: &Note) -> String {
 pub(super) fn phrase_warning(warning: &Warning) -> String {
     let advice = match warning {
         Warning::SameFile { .. } => "name it once",
+        Warning::HeaderLooksLikeData { .. } if given().is_pipeline => {
+            "if there is no header, name the columns with --names"
+        }
         Warning::HeaderLooksLikeData { .. } => "if there is no header, use --no-headers",
         Warning::ShortFirstLine { fields, common_fields, lines, .. } => {
             return format!("{warning}; {}", for_short_line(*fields, *common_fields, *lines));
         }
+        Warning::VariantCallFormat { .. } => "use --format vcf",
+        Warning::PaddedNames { .. } => "use --trim to remove blanks around names and values",
         Warning::BlankBeforeQuote { .. } => "if quotes enclose such fields, use --trim",
         Warning::TrailingDelimiters { .. } => "use --ragged fit to drop the last field",
         Warning::OtherDelimiter { .. } => "leave out --delimiter to detect it",
         Warning::Records { oddity, .. } => match oddity {
             Oddity::TextAfterQuote => "if a backslash escapes quotes, use --escape '\\'",
+            Oddity::RepeatedHeader | Oddity::ByteOrderMark if given().has_table_per_input => {
+                "if files were concatenated, load the original files"
+            }
+            Oddity::RepeatedHeader | Oddity::ByteOrderMark if given().is_pipeline => {
+                "if files were concatenated, load the original files, or leave such records out with WHERE"
+            }
             Oddity::RepeatedHeader | Oddity::ByteOrderMark => {
                 "if files were concatenated, load the original files, or leave such records out with --where"
             }
@@ -119,9 +176,21 @@ pub(super) fn phrase_warning(warning: &Warning) -> String {
     format!("{warning}; {advice}")
 }
 
+/// How to load a table without one of its columns.
+fn leave_out() -> &'static str {
+    match given() {
+        Given { has_select: true, .. } => "leave it out of --select",
+        Given { has_table_per_input: true, .. } => "leave it out with --exclude",
+        _ => "leave it out with --exclude or --columns",
+    }
+}
+
 /// What to do about a first line with too few fields, and `lines` lines before records of the usual number.
 fn for_short_line(fields: usize, common_fields: usize, lines: u64) -> String {
     match (fields, lines) {
+        (2.., 1) if fields + 1 == common_fields && given().is_pipeline => {
+            "name the first column in the header, or name all columns with --skip-lines 1 --names".to_owned()
+        }
         (2.., 1) if fields + 1 == common_fields => {
             "name the first column in the header, or use --skip-lines 1 --no-headers".to_owned()
         }
@@ -237,6 +306,8 @@ fn option_for(column_use: ColumnUse) -> Option<&'static str> {
 fn for_plan(error: &PlanError) -> Option<&'static str> {
     Some(match error {
         PlanError::NoTableName => "name it with --table",
+        PlanError::TargetIsView { .. } if given().has_table_per_input => "rename the input",
+        PlanError::TargetIsView { .. } if given().is_pipeline => "choose another name in CREATE TABLE",
         PlanError::ReservedTableName { .. } | PlanError::TargetIsView { .. } => {
             "choose another name with --table"
         }
@@ -249,7 +320,7 @@ fn for_plan(error: &PlanError) -> Option<&'static str> {
             "name the key of a new table with --pk, add --append if the table exists, or leave out --upsert"
         }
         PlanError::UpdateNeedsWholeKey { .. } => "load all of them to use --upsert, or leave out --upsert",
-        PlanError::GeneratedColumn { .. } => "leave it out with --exclude or --columns",
+        PlanError::GeneratedColumn { .. } => leave_out(),
         PlanError::InvalidType { .. } => {
             "use a type name such as INTEGER, REAL, TEXT, BLOB, DATE or VARCHAR(10) with --type"
         }

@@ -17,6 +17,8 @@ pub(super) struct LoadRequest<'c> {
     pub(super) database: PathBuf,
     pub(super) options: &'c LoadOptions,
     pub(super) task: Task,
+    /// What advice depends on.
+    pub(super) given: remedy::Given,
     /// What the user should know before the load.
     pub(super) notice: Option<String>,
 }
@@ -81,7 +83,8 @@ fn create_file(options: &CreateFile, stop: &AtomicBool) -> Result<ExitCode, Box<
 }
 
 fn load(request: LoadRequest<'_>, stop: Arc<AtomicBool>) -> Result<ExitCode, Box<dyn Error>> {
-    let LoadRequest { loader, inputs, database, options, task, notice } = request;
+    let LoadRequest { loader, inputs, database, options, task, given, notice } = request;
+    remedy::set_given(given);
     let (verbosity, report) = (&options.verbosity, &options.report);
     verbosity.start_diagnostics();
     notice.iter().for_each(|notice| terminal::print_status(verbosity.quiet, notice));

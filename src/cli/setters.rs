@@ -110,7 +110,9 @@ const LOAD: &[(&str, &[&str], Setter)] = &[
     ("without_rowid", &["--without-rowid", "--pk", "a"], |loader| {
         loader.without_rowid(true).primary_key(["a"])
     }),
-    ("add_columns", &["--add-columns"], |loader| loader.add_columns(true)),
+    ("add_columns", &["--add-columns", "--append"], |loader| {
+        loader.add_columns(true).if_exists(IfExists::Append)
+    }),
     ("ignore", &["--ignore"], |loader| loader.on_conflict(OnConflict::Ignore)),
     ("upsert", &["--upsert"], |loader| loader.on_conflict(OnConflict::Update)),
 ];

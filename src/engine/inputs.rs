@@ -19,14 +19,16 @@ use bytes::Bytes;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 /// A CSV input whose header has been read.
 #[derive(Debug)]
 pub(crate) struct CsvInput {
     input: Input,
     pub(crate) header: Header,
+    /// The number of its records, once it turns out that the footer to skip has more.
+    too_few_records: OnceLock<u64>,
 }
 
 impl CsvInput {
@@ -48,7 +50,7 @@ impl CsvInput {
         let max_columns = if plan.takes_all_columns() { column_limit()? } else { usize::MAX };
         let with_header = |input: Input| {
             let header = Header::read(input.name(), &*input.open()?, plan, max_columns)?;
-            Ok(Self { input, header })
+            Ok(Self { input, header, too_few_records: OnceLock::new() })
         };
         let mut inputs = inputs.into_iter().map(with_header).collect::<Result<Vec<_>>>()?;
         if let Some(first) = inputs.first_mut().filter(|_| !skipped.is_empty()) {
@@ -63,7 +65,7 @@ impl CsvInput {
     pub(crate) fn of_bytes(name: &str, bytes: Vec<u8>, plan: &Plan) -> Self {
         let input = Input::of_bytes(name, bytes);
         let header = Header::read(input.name(), &*input.open().unwrap(), plan, usize::MAX).unwrap();
-        Self { input, header }
+        Self { input, header, too_few_records: OnceLock::new() }
     }
 
     /// The name that messages use.
@@ -71,12 +73,18 @@ impl CsvInput {
         self.input.name()
     }
 
-    /// What is known about the file of the input now that it has been read.
-    pub(crate) fn late_note(&self) -> Option<Note> {
-        let file = self.input.path();
-        self.input
-            .has_trailing_garbage()
-            .then(|| Note::TrailingGarbage { file: file.to_string_lossy().into() })
+    /// What is known about the input now that it has been read. `skip_footer` records are to be skipped at its end.
+    pub(crate) fn late_notes(&self, skip_footer: usize) -> impl Iterator<Item = Note> {
+        let garbage = self.input.has_trailing_garbage();
+        let garbage =
+            garbage.then(|| Note::TrailingGarbage { file: self.input.path().to_string_lossy().into() });
+        let skipped_all = self.too_few_records.get().map(|records| Note::SkippedAll {
+            input: self.name().clone(),
+            records: *records,
+            skipped: skip_footer as u64,
+            is_footer: true,
+        });
+        garbage.into_iter().chain(skipped_all)
     }
 
     /// As [`Input::bytes`].
@@ -300,7 +308,9 @@ impl<'s> Inputs<'s> {
             }
         };
         let split = WithoutFooter::new(split, header.dialect, self.plan.input_options.skip_footer);
-        split.for_each_chunk(&**file, take).map_err(checked)?;
+        if let Some(records) = split.for_each_chunk(&**file, take).map_err(checked)? {
+            let _ = self.list[number].too_few_records.set(records);
+        }
         if chunks == 0 {
             file.check()?;
         }

@@ -5,7 +5,7 @@ use super::output::RejectSink;
 use crate::batch::Reject;
 use crate::error::{Error, Kind, Position, Reason, Result};
 use crate::files::descriptors::FileId;
-use crate::files::output::OutputFile;
+use crate::files::output::{OutputFile, is_stdout};
 use crate::plan::{Dialect, OnError, Policies};
 use crate::report::RejectedRecord;
 use serde::Serialize;
@@ -48,7 +48,7 @@ struct RejectFiles {
     head: Vec<u8>,
     dialect: Dialect,
     records: RejectFile,
-    /// The reason for each, as a line of JSON; none if the records go to a terminal or a pipe.
+    /// The reason for each, as a line of JSON; none if the records go to standard output, a terminal or a pipe.
     reasons: Option<RejectFile>,
 }
 
@@ -122,7 +122,7 @@ impl<'p> Rejects<'p> {
             let (head, dialect) = (&input.header.head, input.header.dialect);
             let has_same_head = |file: &RejectFiles| (&file.head, file.dialect) == (head, dialect);
             let known = files.iter().position(has_same_head).filter(|_| !separates_inputs);
-            // A terminal or a pipe has no files beside it.
+            // Standard output, a terminal or a pipe has no files beside it.
             let is_alone = files.first().is_some_and(|file| file.reasons.is_none());
             file_of_input.push(known.unwrap_or(if is_alone { 0 } else { files.len() }));
             let (Some(path), None, false) = (&policies.rejects, known, is_alone) else { continue };
@@ -132,7 +132,9 @@ impl<'p> Rejects<'p> {
             };
             let records = RejectFile::open(&path, others)?;
             let reasons_path = records.output.is_staged().then(|| with_ending(&path, ".reasons.jsonl"));
-            others.push(path);
+            if !is_stdout(&path) {
+                others.push(path);
+            }
             let reasons = reasons_path.as_deref().map(|path| RejectFile::open(path, others)).transpose()?;
             others.extend(reasons_path);
             files.push(RejectFiles { head: head.clone(), dialect, records, reasons });
@@ -328,10 +330,9 @@ impl RejectSink for Rejects<'_> {
 /// True if `input` is the file for rejects, and holds those of an earlier load, with reasons beside it.
 pub(crate) fn is_fixed_file(policies: &Policies, input: &Path) -> bool {
     let is_same = |path: &PathBuf| FileId::at(path).is_some() && FileId::at(path) == FileId::at(input);
-    policies
-        .rejects
-        .as_ref()
-        .is_some_and(|path| is_same(path) && with_ending(path, ".reasons.jsonl").is_file())
+    policies.rejects.as_ref().is_some_and(|path| {
+        !is_stdout(path) && is_same(path) && with_ending(path, ".reasons.jsonl").is_file()
+    })
 }
 
 /// Receives the rejects of some of the inputs.

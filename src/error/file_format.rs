@@ -50,6 +50,10 @@ pub enum FileFormat {
     JsonLines,
     /// A pointer of Git LFS, which stands for a file that was not downloaded.
     GitLfsPointer,
+    /// Text in UTF-16, little-endian, without a byte order mark.
+    Utf16Le,
+    /// Text in UTF-16, big-endian, without a byte order mark.
+    Utf16Be,
 }
 
 impl fmt::Display for FileFormat {
@@ -80,6 +84,7 @@ impl fmt::Display for FileFormat {
             Self::Json => "a JSON document",
             Self::JsonLines => "a JSON Lines file",
             Self::GitLfsPointer => "a Git LFS pointer, not the file itself",
+            Self::Utf16Le | Self::Utf16Be => "text in UTF-16 without a byte order mark",
         })
     }
 }

@@ -77,12 +77,14 @@ pub enum Kind {
         path: PathBuf,
     },
     /// The input ends before or within its header.
-    #[error("{input}: {}", missing_header(*rows))]
+    #[error("{input}: {}", missing_header(*rows, *skipped_lines))]
     NoHeader {
         /// The input.
         input: Arc<str>,
         /// The number of records in the header.
         rows: usize,
+        /// If the lines before the header are all that the input has: their number, and the number of lines to skip.
+        skipped_lines: Option<(u64, u64)>,
     },
     /// The header is not valid UTF-8, so the names of the columns are unknown.
     #[error("{position}: the header is not valid UTF-8")]

@@ -25,8 +25,16 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// Why an input has no header of this many records.
-pub(super) fn missing_header(rows: usize) -> String {
+/// Why an input has no header of this many records. `skipped_lines` are the lines that it has, if all are skipped, and the lines to
+/// skip.
+pub(super) fn missing_header(rows: usize, skipped_lines: Option<(u64, u64)>) -> String {
+    if let Some((lines, skipped)) = skipped_lines {
+        let lines = count(lines, "line");
+        return format!(
+            "the input is empty after {} before the header, since it has {lines}",
+            count(skipped, "line")
+        );
+    }
     match rows {
         0 => {
             "the input is empty, and without a header its first record tells the number of columns".to_owned()

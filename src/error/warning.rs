@@ -20,11 +20,32 @@ pub enum Warning {
         /// How often it is loaded.
         times: u64,
     },
+    /// The input starts with several byte order marks. None is part of the first name.
+    ByteOrderMarks {
+        /// The input.
+        input: Arc<str>,
+        /// Their number.
+        marks: usize,
+    },
     /// The header looks like the records below it.
     HeaderLooksLikeData {
         /// The input.
         input: Arc<str>,
         /// A name in the header that looks like the values below it.
+        name: String,
+    },
+    /// The input is in the Variant Call Format, whose comments are read as records.
+    VariantCallFormat {
+        /// The input.
+        input: Arc<str>,
+    },
+    /// Names of columns start or end with blanks.
+    PaddedNames {
+        /// The input.
+        input: Arc<str>,
+        /// The number of these names.
+        count: usize,
+        /// The first of them.
         name: String,
     },
     /// The first line has fewer fields than most others, as the title of a report has.
@@ -116,8 +137,18 @@ impl fmt::Display for Warning {
         match self {
             Self::AfterCommit(failure) => f.write_str(failure),
             Self::SameFile { input, times } => write!(f, "{input}: the same file is loaded {times} times"),
+            Self::ByteOrderMarks { input, marks } => {
+                write!(f, "{input}: the input starts with {marks} byte order marks, which are left out")
+            }
             Self::HeaderLooksLikeData { input, name } => {
                 write!(f, "{input}: the header looks like data: {name:?} is like the values below it")
+            }
+            Self::VariantCallFormat { input } => write!(f, "{input}: the first line is that of a VCF file"),
+            Self::PaddedNames { input, count: 1, name } => {
+                write!(f, "{input}: the name of a column has blanks around it: {name:?}")
+            }
+            Self::PaddedNames { input, count, name } => {
+                write!(f, "{input}: the names of {count} columns have blanks around them, such as {name:?}")
             }
             Self::ShortFirstLine { input, fields, common_fields, delimiter, lines } => write!(
                 f,

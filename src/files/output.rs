@@ -6,7 +6,7 @@ use super::staged::{StagedFile, sync_directory_of};
 use crate::error::{Error, Kind, Result};
 use rustix::fs::{Access, access};
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Seek};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// A file that is opened early, to find errors before the load. A regular file is staged, so that an existing one stays
@@ -23,16 +23,27 @@ enum Destination {
     Staged { real: PathBuf, staged: Option<StagedFile> },
     /// A device, a pipe, or a file that another process has opened for this one (`/dev/stdout`).
     Direct(File),
+    /// Standard output. It receives the content of this temporary file once it is complete; an attempt that fails leaves nothing there.
+    Stdout(File),
+}
+
+/// True if `path` stands for standard output.
+pub(crate) fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
 impl OutputFile {
-    /// Prepares to write the file at `path`. It must not be the same file as one of `others`, which need not exist, nor a
-    /// journal or write-ahead log of a database.
+    /// Prepares to write the file at `path`; `-` is standard output. It must not be the same file as one of `others`, which need
+    /// not exist, nor a journal or write-ahead log of a database.
     ///
     /// # Errors
     /// [`Kind::Io`] if the file cannot be opened for writing, [`Kind::Usage`] if it must not be written.
     pub(crate) fn open(path: &Path, others: &[&Path]) -> Result<Self> {
         let failed = |error| Error::io("write", path, error);
+        if is_stdout(path) {
+            let destination = Destination::Stdout(tempfile::tempfile().map_err(failed)?);
+            return Ok(Self { path: path.to_owned(), destination });
+        }
         let metadata = path.metadata().ok();
         let is_regular = metadata.as_ref().is_none_or(Metadata::is_file);
         if is_regular {
@@ -58,7 +69,7 @@ impl OutputFile {
         &self.path
     }
 
-    /// True if the file is staged; false for pipes, terminals and other devices.
+    /// True if the file is staged; false for standard output, pipes, terminals and other devices.
     pub(crate) fn is_staged(&self) -> bool {
         matches!(self.destination, Destination::Staged { .. })
     }
@@ -76,7 +87,7 @@ impl OutputFile {
                     }
                     staged.as_ref().map_or(Err(io::ErrorKind::NotFound.into()), StagedFile::file)?
                 }
-                Destination::Direct(file) => file.try_clone()?,
+                Destination::Direct(file) | Destination::Stdout(file) => file.try_clone()?,
             };
             // Pipes and terminals cannot be truncated.
             if file.metadata()?.is_file() {
@@ -99,6 +110,7 @@ impl OutputFile {
             }
             Destination::Staged { staged: None, .. } => Ok(()),
             Destination::Direct(file) => descriptors::flush(file),
+            Destination::Stdout(_) => Ok(()),
         };
         completed.map_err(|error| Error::io("write", &self.path, error))
     }
@@ -117,16 +129,32 @@ impl OutputFile {
         }
     }
 
-    /// Puts a staged file in its place. Later writes need another [`OutputFile::start`].
+    /// Puts a staged file in its place, and prints what is for standard output. Later writes need another
+    /// [`OutputFile::start`].
     ///
     /// # Errors
-    /// [`Kind::Io`] if the rename fails, or the sync of the directory if `is_durable`.
+    /// [`Kind::Io`] if the rename or standard output fails, or the sync of the directory if `is_durable`.
     pub(crate) fn publish(&mut self, is_durable: bool) -> Result<()> {
-        let Destination::Staged { real, staged } = &mut self.destination else { return Ok(()) };
-        let Some(staged) = staged.take() else { return Ok(()) };
-        let published = staged.persist(real, true);
-        let synced = published.and_then(|()| if is_durable { sync_directory_of(real) } else { Ok(()) });
-        synced.map_err(|error| Error::io("write", &self.path, error))
+        let published = match &mut self.destination {
+            Destination::Staged { real, staged } => {
+                let Some(staged) = staged.take() else { return Ok(()) };
+                let published = staged.persist(real, true);
+                published.and_then(|()| if is_durable { sync_directory_of(real) } else { Ok(()) })
+            }
+            Destination::Stdout(file) => print(file),
+            Destination::Direct(_) => Ok(()),
+        };
+        published.map_err(|error| Error::io("write", &self.path, error))
+    }
+}
+
+/// Copies a file to standard output. A closed pipe is no error: whoever reads it has seen enough.
+fn print(file: &mut File) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    let printed = file.rewind().and_then(|()| io::copy(file, &mut stdout)).and_then(|_| stdout.flush());
+    match printed {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
     }
 }
 

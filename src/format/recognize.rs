@@ -43,7 +43,7 @@ const BINARY_SIGNATURES: [(&[u8], FileFormat); 24] = [
 
 /// Recognizes the format of an input that starts with `bytes`; `None` if it may be CSV.
 pub(crate) fn recognize(bytes: &[u8]) -> Option<FileFormat> {
-    recognize_binary(bytes).or_else(|| recognize_text(bytes))
+    recognize_binary(bytes).or_else(|| recognize_text(bytes)).or_else(|| recognize_utf_16(bytes))
 }
 
 /// Recognizes a zip archive whose files have these names, if it is a document rather than an archive of inputs.
@@ -79,6 +79,25 @@ fn recognize_binary(bytes: &[u8]) -> Option<FileFormat> {
 /// True for every byte that a text in UTF-8 may contain, apart from control characters other than tab and line ends.
 fn is_text(byte: u8) -> bool {
     byte >= b' ' && byte != 0x7f || matches!(byte, b'\t' | b'\n' | b'\r')
+}
+
+/// Recognizes UTF-16 without a byte order mark: every other byte is NUL in at least half of the first characters, as in ASCII, and no
+/// other byte is. A delimiter of NUL has a line end, or another byte, in its place somewhere.
+fn recognize_utf_16(bytes: &[u8]) -> Option<FileFormat> {
+    const MIN_CHARS: usize = 4;
+    const MAX_CHARS: usize = 128;
+    let (chars, _) = bytes.as_chunks::<2>();
+    let chars = &chars[..chars.len().min(MAX_CHARS)];
+    let is_utf_16 = |high: usize| {
+        let is_ascii = |char: &&[u8; 2]| char[high] == 0;
+        let is_possible = |char: &[u8; 2]| char[1 - high] != 0 && !matches!(char[high], b'\n' | b'\r');
+        2 * chars.iter().filter(is_ascii).count() >= chars.len() && chars.iter().all(is_possible)
+    };
+    match chars.len() {
+        ..MIN_CHARS => None,
+        _ if is_utf_16(1) => Some(FileFormat::Utf16Le),
+        _ => is_utf_16(0).then_some(FileFormat::Utf16Be),
+    }
 }
 
 /// True if the first 512 bytes are the header of a tar archive: its checksum is right (POSIX.1-1988, section 10.1.1).
@@ -177,7 +196,10 @@ mod tests {
 
     #[test]
     fn other_formats_are_recognized() {
-        let cases: [(&[u8], FileFormat); 26] = [
+        let cases: [(&[u8], FileFormat); 29] = [
+            (b"a\0,\0b\0\n\0c\0", FileFormat::Utf16Le),
+            (b"\0a\0,\x04\x30\0\n", FileFormat::Utf16Be),
+            (b"a\0;\0\x30\x04\n\0\x31", FileFormat::Utf16Le),
             (b"PAR1\x15\x04\nabc\nPAR1", FileFormat::Parquet),
             (b"ARROW1\0\0\xff\xff\xff\xff", FileFormat::Arrow),
             (b"\xff\xff\xff\xff\xa0\0\0\0", FileFormat::Arrow),
@@ -232,6 +254,9 @@ mod tests {
             "\"<html>\",b\n",
             "version,https\n",
             "# comment\n",
+            "a\0b\n1\u{0}2\n",
+            "a\0b\0c\n1\u{0}2\u{0}3\n",
+            "a\0\0\0\0\0\0\0",
         ];
         for csv in cases {
             assert_eq!(recognize(csv.as_bytes()), None, "{csv:?}");

@@ -27,7 +27,7 @@ pub(super) type ExactColumns = BTreeMap<usize, BTreeSet<usize>>;
 /// How a load is attempted, by what earlier attempts have shown.
 #[derive(Debug, Default)]
 pub(super) struct Attempt {
-    /// Why the direct path is not taken.
+    /// Why the direct path is not taken although it could be.
     statements_reason: Option<String>,
     /// Whether statements that fail can be undone, which takes a journal.
     keeps_journal: bool,
@@ -51,8 +51,8 @@ pub(super) enum Retry {
     /// Through statements, for this reason.
     Statements(String),
     /// Through statements that can be undone one by one, so that the rows which break a constraint are known. The reason is
-    /// that of the first failure, if it told which row.
-    UndoableStatements(Option<String>),
+    /// that of the failure.
+    UndoableStatements(String),
     /// With types that are inferred from all records.
     ScanAll,
     /// With these columns of numeric affinity taking only numbers that can be given back one by one: the number of the
@@ -74,8 +74,7 @@ impl Attempt {
                     && plan.tuning.writer != WriterChoice::Direct
                     && (!is_row_known || skips_bad_rows(plan)) =>
             {
-                let reason = is_row_known.then(|| format!("rows break a constraint: {message}"));
-                Some(Retry::UndoableStatements(reason))
+                Some(Retry::UndoableStatements(format!("rows break a constraint: {message}")))
             }
             PipelineFailure::TypeMismatch if !self.scan_all => Some(Retry::ScanAll),
             PipelineFailure::MixedSpellings { columns } => {
@@ -90,12 +89,12 @@ impl Attempt {
 
     /// The writer of a table.
     fn choose_writer(&self, choice: WriterChoice, target: &Target, table: &Table) -> Result<ChosenWriter> {
-        match &self.statements_reason {
-            reason if self.keeps_journal || reason.is_some() => Ok(ChosenWriter::Statements(reason.clone())),
-            _ => choose(choice, target.statements_reason(), || {
-                Schema::check(table, target.filled(table)?, target.path())
-            }),
-        }
+        let check = || Schema::check(table, target.filled(table)?, target.path());
+        let chosen = choose(choice, target.statements_reason(), check)?;
+        Ok(match (&self.statements_reason, chosen) {
+            (Some(reason), ChosenWriter::Direct) => ChosenWriter::Statements(Some(reason.clone())),
+            (_, chosen) => chosen,
+        })
     }
 
     /// Changes the next attempt.
@@ -103,7 +102,7 @@ impl Attempt {
         match retry {
             Retry::Statements(reason) => self.statements_reason = Some(reason),
             Retry::UndoableStatements(reason) => {
-                self.statements_reason = reason.or(self.statements_reason.take());
+                self.statements_reason.get_or_insert(reason);
                 self.keeps_journal = true;
             }
             Retry::ScanAll => self.scan_all = true,

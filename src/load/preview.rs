@@ -72,7 +72,7 @@ impl Conductor<'_> {
         let Some(mut first) = previews.next() else {
             return Err(Error::from(Kind::Internal("the load has no table".to_owned())).into());
         };
-        first.notes.splice(0..0, inputs.notes.iter().cloned());
+        first.notes.splice(0..0, self.late_notes(inputs).into_iter().chain(inputs.notes.iter().cloned()));
         first.warnings.splice(0..0, header_warnings(&inputs.list));
         Ok(Preview { other_tables: previews.collect(), ..first })
     }

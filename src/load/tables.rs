@@ -40,7 +40,7 @@ impl Conductor<'_> {
             list.extend(CsvInput::find(path, self.plan, self.stop)?);
         }
         if let Some(first) = list.first().filter(|_| list.iter().all(|input| input.header.width == 0)) {
-            return Err(Kind::NoHeader { input: first.name().clone(), rows: 0 }.into());
+            return Err(Kind::NoHeader { input: first.name().clone(), rows: 0, skipped_lines: None }.into());
         }
         if self.has_table_per_input() {
             return self.assign_tables(list);

@@ -207,7 +207,7 @@ impl Loader {
     }
 
     /// The file for rejected records: they are written unchanged, after the header. The reasons go to
-    /// `<path>.reasons.jsonl`. Default: none.
+    /// `<path>.reasons.jsonl`. `-` is standard output, without the reasons. Default: none.
     pub fn rejects(mut self, path: impl Into<PathBuf>) -> Self {
         self.plan.policies.rejects = Some(path.into());
         self

@@ -1,6 +1,7 @@
 //! Checks of plans.
 
 use crate::error::{Kind, PlanError, Result};
+use crate::files::output::is_stdout;
 use crate::plan::{Dialect, Escapes, HeaderColumns, InvalidUtf8, Notation, Plan};
 use crate::types::{is_strict_type, is_type_name};
 
@@ -12,7 +13,7 @@ pub(super) fn validate(plan: &Plan) -> Result<()> {
     const MAX_RECORD_BYTES: usize = 1 << 30;
     // Each byte can become three, and positions in the result must fit in 32 bits.
     const MAX_REPLACED_BYTES: usize = (u32::MAX / 3) as usize;
-    let Plan { dialect, table, policies, tuning, .. } = plan;
+    let Plan { dialect, table, policies, tuning, report, .. } = plan;
     let is_page_size = |bytes: u32| bytes.is_power_of_two() && (512..=65536).contains(&bytes);
     check_names(plan)?;
     check_key(plan)?;
@@ -36,6 +37,8 @@ pub(super) fn validate(plan: &Plan) -> Result<()> {
         && tuning.chunk_bytes + policies.max_record_bytes > MAX_REPLACED_BYTES
     {
         "to replace invalid UTF-8, the sizes of a chunk and of the largest record must not exceed 1.3 GiB together"
+    } else if [&policies.rejects, report].into_iter().flatten().filter(|path| is_stdout(path)).count() > 1 {
+        "the rejected records and the report cannot both go to standard output"
     } else {
         return Ok(());
     };

@@ -2,7 +2,7 @@
 
 use super::page::{Content, PageContext, Phrases};
 use crate::error::{Error, Kind, Position, Result, with_causes};
-use crate::files::output::OutputFile;
+use crate::files::output::{OutputFile, is_stdout};
 use crate::input::expand;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -93,7 +93,7 @@ impl ReportFile {
     /// As [`OutputFile::open`].
     pub(crate) fn open(path: &Path, others: &[PathBuf], is_durable: bool) -> Result<Self> {
         let others: Vec<_> = others.iter().map(PathBuf::as_path).collect();
-        let output = match path == Path::new("-") {
+        let output = match is_stdout(path) {
             true => None,
             false => Some(OutputFile::open(path, &others)?),
         };
@@ -161,7 +161,7 @@ pub(crate) fn other_files(inputs: &[PathBuf], database: &Path, rejects: Option<&
     // An error in a pattern is reported.
     let mut files = expand(inputs).unwrap_or_else(|_| inputs.to_vec());
     files.push(database.to_owned());
-    if let Some(path) = rejects {
+    if let Some(path) = rejects.filter(|path| !is_stdout(path)) {
         let mut reasons = path.as_os_str().to_owned();
         reasons.push(".reasons.jsonl");
         files.extend([path.to_owned(), reasons.into()]);

@@ -33,6 +33,17 @@ pub enum Note {
         /// The input.
         input: Arc<str>,
     },
+    /// An input has fewer records than are to be skipped, so none is loaded.
+    SkippedAll {
+        /// The input.
+        input: Arc<str>,
+        /// The number of its records.
+        records: u64,
+        /// The number of records that are to be skipped.
+        skipped: u64,
+        /// True if they are to be skipped at the end, false if after the header.
+        is_footer: bool,
+    },
     /// The table of an input has another name than the input suggests, because that name is in use or reserved.
     TableName {
         /// The input.
@@ -132,6 +143,11 @@ impl fmt::Display for Note {
                 write!(f, "{file}: ignored what follows the compressed data, which is not gzip")
             }
             Self::EmptyInput { input } => write!(f, "{input} is empty and has no table"),
+            Self::SkippedAll { input, records, skipped, is_footer } => {
+                let (skipped, records) = (count(*skipped, "record"), count(*records, "record"));
+                let place = if *is_footer { "at its end" } else { "before the others" };
+                write!(f, "{input}: nothing is left after {skipped} {place}, since the input has {records}")
+            }
             Self::TableName { input, table } => {
                 write!(
                     f,

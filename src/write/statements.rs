@@ -11,10 +11,10 @@
 //! takes time, undoes them. If rows are kept where that is not expected, the load fails.
 
 use crate::batch::{Rows, Value};
-use crate::error::{Error, PlanError, Reason, Result};
+use crate::error::{Error, PlanError, Reason, Result, printable};
 use crate::plan::{ConflictClause, OnConflict, Table};
 use crate::schema::ddl::{quote_name, quote_names};
-use crate::write::{Appended, Encoder, WriteFailure, Writer};
+use crate::write::{Appended, Encoder, WriteFailure, Writer, described, rowid_mismatch};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, ffi};
 use std::ffi::{CStr, c_int};
@@ -31,6 +31,8 @@ pub struct Statements<'c> {
     database: PathBuf,
     table: String,
     columns: Vec<String>,
+    /// The column that is the rowid, if it is loaded.
+    rowid_column: Option<usize>,
     keeps_journal: bool,
     /// True if a failing statement may keep the rows that it has inserted before.
     may_keep: bool,
@@ -63,10 +65,16 @@ impl<'c> Statements<'c> {
             sql.split_whitespace().nth(1).is_some_and(|word| word.eq_ignore_ascii_case("UNIQUE"))
         };
         let (unique, indexes): (Vec<_>, Vec<_>) = table.indexes.iter().partition(is_unique);
-        unique.into_iter().try_for_each(|sql| connection.execute_batch(sql)).map_err(failed)?;
+        let create = |sql: &String| {
+            tracing::trace!("{}", printable(sql));
+            connection.execute_batch(sql)
+        };
+        unique.into_iter().try_for_each(create).map_err(failed)?;
         let keeps_journal =
             connection.pragma_query_value(None, "journal_mode", |row| Ok(row.get::<_, String>(0)? != "off"));
-        let may_keep = may_keep(connection, table).map_err(failed)?;
+        let rowids = column_names(connection, table, "pk AND type = 'INTEGER' COLLATE NOCASE");
+        let rowids = rowids.map_err(failed)?;
+        let may_keep = may_keep(connection, table, &rowids).map_err(failed)?;
         let key = match table.conflict_clause {
             Some(_) => Vec::new(),
             None => column_names(connection, table, "pk ORDER BY pk").map_err(failed)?,
@@ -74,19 +82,19 @@ impl<'c> Statements<'c> {
         let updates = count_updates(connection).map_err(failed)?;
         let conflict = conflict_sql(table, &key)?;
         let kept = kept_columns(connection, table).map_err(failed)?;
-        let prepare = |rows: usize| {
-            let sql = insert_sql(table, rows, &key, &kept);
-            Insert::prepare(connection, &(sql + &conflict)).map_err(failed)
-        };
+        let insert_sql = |rows: usize| insert_sql(table, rows, &key, &kept) + &conflict;
+        let prepare = |rows: usize| Insert::prepare(connection, &insert_sql(rows)).map_err(failed);
         let columns = table.columns.len();
         let max_values = connection.limit(rusqlite::limits::Limit::SQLITE_LIMIT_VARIABLE_NUMBER);
         let max_values = usize::try_from(max_values.map_err(failed)?).unwrap_or(0);
         let many_rows = batch_rows.clamp(1, (max_values / columns).max(1));
+        tracing::trace!(most_rows = many_rows, "{}", printable(&insert_sql(1)));
         Ok(Self {
             connection,
             database: database.to_owned(),
             table: table.name.clone(),
             columns: table.columns.iter().map(|column| column.name.clone()).collect(),
+            rowid_column: table.columns.iter().position(|column| rowids.contains(&column.name)),
             keeps_journal: keeps_journal.map_err(failed)?,
             may_keep,
             indexes: indexes.into_iter().cloned().collect(),
@@ -117,7 +125,7 @@ impl Statements<'_> {
             execute("SAVEPOINT statement").map_err(failed)?;
         }
         let updates_before = self.updates.load(Ordering::Relaxed);
-        let inserted = insert.run(rows, range);
+        let inserted = insert.run(rows, range.clone());
         let changes = self.connection.changes();
         if has_savepoint && !self.connection.is_autocommit() {
             if inserted.is_err() {
@@ -141,7 +149,7 @@ impl Statements<'_> {
                 if is_of_row(error.code) && !self.connection.is_autocommit() =>
             {
                 match self.keeps_journal {
-                    true => Ok(Some(Reason::Constraint { column: self.column_of(&message), message })),
+                    true => Ok(Some(self.reason(error.code, message, rows, range))),
                     false => Err(WriteFailure::Constraint { message, rows: Vec::new() }),
                 }
             }
@@ -149,6 +157,33 @@ impl Statements<'_> {
                 let action = format!("insert into table {:?} of", self.table);
                 Err(Error::sqlite(action, &self.database, source).into())
             }
+        }
+    }
+
+    /// The reason for rejecting the rows in `range`. If there is only one, and a value is not of the type of its column, the
+    /// reason names both.
+    fn reason(
+        &self,
+        code: rusqlite::ErrorCode,
+        message: String,
+        rows: &Rows<'_>,
+        range: Range<usize>,
+    ) -> Reason {
+        let column = self.column_of(&message);
+        let value = |at: usize| rows.columns[at].get(range.start);
+        match (code, self.rowid_column) {
+            _ if range.len() > 1 => Reason::Constraint { column, message },
+            (rusqlite::ErrorCode::TypeMismatch, Some(at)) => {
+                let name = &self.columns[at];
+                let message = rowid_mismatch(&self.table, name, value(at));
+                Reason::Constraint { column: Some(name.clone()), message }
+            }
+            _ if message.starts_with("cannot store ") => {
+                let at = self.columns.iter().position(|name| column.as_ref() == Some(name));
+                let value = at.map_or(String::new(), |at| format!(": {}", described(value(at))));
+                Reason::Constraint { column, message: message + &value }
+            }
+            _ => Reason::Constraint { column, message },
         }
     }
 
@@ -165,14 +200,12 @@ impl Statements<'_> {
 
 /// Whether a statement that inserts into `table` may fail and keep the rows that it has inserted before. SQLite opens a statement
 /// journal only if it expects that a constraint ends the statement, so it does not undo them if a value in a STRICT table or, with
-/// ON CONFLICT, a rowid is not of its type.
-fn may_keep(connection: &Connection, table: &Table) -> rusqlite::Result<bool> {
+/// ON CONFLICT, a rowid (one of the columns `rowids`) is not of its type.
+fn may_keep(connection: &Connection, table: &Table, rowids: &[String]) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE sql LIKE '%fail%')
         OR EXISTS (SELECT 1 FROM pragma_table_list(?1) WHERE strict)";
     let may_keep: bool = connection.query_row(sql, [&table.name], |row| row.get(0))?;
-    let rowids = "pk AND type = 'INTEGER' COLLATE NOCASE";
-    Ok(may_keep
-        || table.on_conflict != OnConflict::Reject && !column_names(connection, table, rowids)?.is_empty())
+    Ok(may_keep || table.on_conflict != OnConflict::Reject && !rowids.is_empty())
 }
 
 /// Registers [`COUNT_UPDATE`], and returns its counter.

@@ -1,6 +1,6 @@
 //! Loads that are killed, interrupted or run out of disk space load everything or nothing.
 
-use crate::common::{Running, TWO_PEOPLE, TestDir, is_drained, people_csv};
+use crate::common::{Running, TWO_PEOPLE, TestDir, is_drained, people_csv, query};
 use std::io::Write;
 
 const ROWS: usize = 300_000;
@@ -77,18 +77,31 @@ fn an_existing_database_is_old_or_new_after_a_kill_at_any_moment() {
 
 #[test]
 fn a_wal_database_is_old_or_new_after_a_kill_at_any_moment() {
-    let dir = TestDir::with_database(people_csv(ROWS), &format!("PRAGMA journal_mode = WAL; {OLD_DATABASE}"));
-    let total_bytes = load_bytes(&dir);
-    let (mut kills, mut logs) = (0, 0);
-    for moment in 0..=MOMENTS {
-        dir.database().execute_batch("DELETE FROM people WHERE rowid > 1").unwrap();
-        kills += u64::from(kill_after(&dir, total_bytes * moment / MOMENTS));
-        logs += u64::from(dir.path("people.db-wal").exists());
-        assert_eq!(dir.query("PRAGMA integrity_check"), "ok");
-        assert_eq!(dir.query("SELECT x FROM other"), "kept");
-        assert!(is_new(&dir) || dir.query("SELECT count(*) FROM people") == "1");
+    for has_reader in [false, true] {
+        let dir = TestDir::with_input(people_csv(ROWS));
+        // The journal of a load that leaves WAL mode, and the log of one that cannot.
+        let leftover = if has_reader { "people.db-wal" } else { "people.db-journal" };
+        let (mut kills, mut leftovers, mut total_bytes) = (0, 0, 0);
+        for moment in 0..=MOMENTS {
+            for name in ["people.db", "people.db-wal", "people.db-shm", "people.db-journal"] {
+                let _ = std::fs::remove_file(dir.path(name));
+            }
+            let database = dir.database();
+            database.execute_batch(&format!("PRAGMA journal_mode = WAL; {OLD_DATABASE}")).unwrap();
+            let reader = has_reader.then_some(database);
+            if moment == 0 {
+                total_bytes = load_bytes(&dir);
+                continue;
+            }
+            kills += u64::from(kill_after(&dir, total_bytes * moment / MOMENTS));
+            leftovers += u64::from(dir.path(leftover).exists());
+            assert_eq!(dir.query("PRAGMA integrity_check"), "ok");
+            assert_eq!(dir.query("SELECT x FROM other"), "kept");
+            assert!(is_new(&dir) || dir.query("SELECT x FROM people") == "old");
+            drop(reader);
+        }
+        assert!(kills >= MOMENTS / 4 && leftovers >= 1, "{kills} kills, {leftovers} with {leftover}");
     }
-    assert!(kills >= MOMENTS / 4 && logs >= 1, "{kills} kills, {logs} with a log");
 }
 
 #[test]
@@ -215,8 +228,22 @@ fn a_full_disk_before_commit_rolls_back_the_load() {
 #[test]
 fn a_full_disk_rolls_back_a_load_into_a_wal_database() {
     let sql = format!("PRAGMA journal_mode = WAL; {OLD_DATABASE}");
-    assert_full_disk_changes_nothing(&TestDir::with_database(people_csv(ROWS), &sql), &[]);
-    assert_full_disk_changes_nothing(&TestDir::with_database(people_csv(ROWS), &sql), &SMALL_CACHE);
+    for options in [&[][..], &SMALL_CACHE] {
+        let dir = TestDir::with_database(people_csv(ROWS), &sql);
+        let load = dir.load_after_setup(FILE_SIZE_LIMIT, options).expect_code(1);
+        load.assert_single_message(&["people.db", "because"]);
+        // The header was written when the load left WAL mode and returned to it.
+        assert_eq!(dir.query("PRAGMA integrity_check"), "ok");
+        assert_eq!(dir.query("PRAGMA journal_mode"), "wal");
+        assert_eq!(dir.query("SELECT (SELECT x FROM other) || (SELECT x FROM people)"), "keptold");
+        assert_eq!(dir.file_names(), ["people.csv", "people.db"]);
+        // With a reader, the log takes all pages.
+        let reader = dir.database();
+        let pages = query(&reader, "PRAGMA page_count");
+        dir.load_after_setup(FILE_SIZE_LIMIT, options).expect_code(1);
+        assert_eq!(query(&reader, "PRAGMA page_count"), pages);
+        assert_eq!(query(&reader, "SELECT x FROM people"), "old");
+    }
 }
 
 /// VACUUM runs after the commit: if it fails, either the load still succeeds or it is undone.

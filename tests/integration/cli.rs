@@ -1,6 +1,6 @@
 //! The command line in general, and `create-file`.
 
-use crate::common::{Running, TWO_PEOPLE, TestDir, assert_contains};
+use crate::common::{Running, TWO_PEOPLE, TestDir, assert_contains, people_csv};
 
 #[test]
 fn prints_help_without_a_subcommand() {
@@ -66,6 +66,46 @@ fn usage_errors_exit_with_2_and_change_nothing() {
         assert!(!outcome.stderr.is_empty(), "{line:?} fails without a message");
         assert!(!dir.path("data/people.db").exists(), "{line:?}");
     }
+}
+
+#[test]
+fn options_that_contradict_each_other_are_usage_errors() {
+    let dir = TestDir::with_input(TWO_PEOPLE);
+    let cases: [(&[&str], [&str; 2]); 5] = [
+        (&["--type", "age=TEXT", "--type", "Age=REAL"], ["--type", "\"Age\" two types, TEXT and REAL"]),
+        (&["--type", "age=TEXT,first_name=TEXT,age=INT"], ["\"age\" two types", "TEXT and INT"]),
+        (&["--add-columns"], ["--append", "--truncate"]),
+        (&["--add-columns", "--replace"], ["--append", "--truncate"]),
+        (&["--rejects", "-", "--report", "-"], ["rejected records", "cannot both go to standard output"]),
+    ];
+    for (options, parts) in cases {
+        let load = [&["load", "people.csv", "people.db"][..], options].concat();
+        let outcome = dir.run(&load).expect_code(2);
+        assert_contains(&outcome.stderr, parts);
+        assert_eq!(dir.file_names(), ["people.csv"], "{options:?}");
+    }
+    let types = ["--type", "age=INT", "--type", "AGE=int,age=INT"];
+    dir.run(&[&["load", "people.csv", "people.db"][..], &types].concat()).expect_code(0);
+    dir.run(&["load", "people.csv", "people.db", "--truncate", "--add-columns"]).expect_code(0);
+}
+
+#[test]
+fn diagnostics_show_the_sql_that_runs() {
+    let dir = TestDir::with_input(people_csv(500));
+    let load = ["load", "people.csv", "people.db", "-t", "p", "--index", "age", "--unique", "age,last_name"];
+    let load = [&load[..], &["--limit", "1", "--replace", "--writer", "statements"]].concat();
+    let sql = [
+        "TRACE DROP TABLE IF EXISTS \"p\"\n",
+        "TRACE CREATE TABLE \"p\" (\"first_name\" TEXT, ",
+        "TRACE INSERT INTO \"p\" (\"first_name\", \"last_name\", \"age\") VALUES (?1,?2,?3) most_rows=50\n",
+        "TRACE CREATE INDEX",
+        "TRACE COMMIT\n",
+    ];
+    let traced = dir.run(&[&load[..], &["-vv"]].concat()).expect_code(0).stderr;
+    assert_contains(&traced, sql);
+    assert_eq!(traced.matches("INSERT INTO").count(), 1, "{traced}");
+    let debugged = dir.run(&[&load[..], &["-v"]].concat()).expect_code(0).stderr;
+    assert!(!debugged.contains("INSERT"), "{debugged}");
 }
 
 fn create(dir: &TestDir, options: &[&str]) -> String {

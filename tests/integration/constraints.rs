@@ -1,6 +1,6 @@
 //! Rows that violate a constraint are rejected, ignored, or update the existing row.
 
-use crate::common::{TestDir, load_with_each_writer, query, rows_of, text};
+use crate::common::{TestDir, assert_contains, load_with_each_writer, query, rows_of, text};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -452,6 +452,54 @@ fn a_missing_rowid_is_not_invented_in_an_existing_table() {
             assert!(outcome.stderr.contains("1 rejected"), "{}", outcome.stderr);
             let rows = rows_of(&dir.database(), "SELECT * FROM people");
             assert_eq!(rows, [[Value::Integer(2), text("b")]], "{table} {options:?}");
+        }
+    }
+}
+
+#[test]
+fn a_value_that_is_not_of_the_type_of_its_column_is_named() {
+    let csv = "a,b\n1,x\n2y,z\n";
+    let cases = [
+        (
+            "id INTEGER PRIMARY KEY, b TEXT)",
+            "datatype mismatch: the INTEGER PRIMARY KEY t.id cannot be \"2y!\"",
+        ),
+        ("id INTEGER, b TEXT) STRICT", "cannot store TEXT value in INTEGER column t.id: \"2y!\""),
+    ];
+    for (columns, message) in cases {
+        for writer in ["auto", "statements"] {
+            let sql = format!(
+                "CREATE TABLE t ({columns}; INSERT INTO t SELECT iif(b = 'x', 1, a || '!'), b FROM input"
+            );
+            let dir = TestDir::with_pipeline(csv, &sql);
+            let load = ["run-pipeline", "people.sql", "--writer", writer];
+            dir.run(&[&load[..], &KEEP_REJECTS].concat()).expect_code(3);
+            let (.., column, reason) = reasons(&dir).remove(0);
+            assert_eq!((column.as_deref(), reason.as_str()), (Some("id"), message), "{writer}");
+        }
+    }
+}
+
+#[test]
+fn the_summary_names_the_reason_for_statements_even_if_rows_are_rejected() {
+    let cases = [
+        ("id TEXT PRIMARY KEY, b) WITHOUT ROWID", "the table is WITHOUT ROWID"),
+        ("id TEXT UNIQUE, b TEXT) STRICT", "the table is STRICT"),
+        ("id TEXT UNIQUE, b CHECK (b <> 1))", "the table has a CHECK constraint"),
+        ("id TEXT UNIQUE, b)", "rows break a constraint: UNIQUE constraint failed: t.id"),
+    ];
+    for (columns, reason) in cases {
+        for (csv, code) in [("a,b\n1,2\n", 0), ("a,b\n1,2\n1,3\n", 3)] {
+            if code == 0 && reason.starts_with("rows") {
+                continue;
+            }
+            let sql = format!("CREATE TABLE t ({columns}; INSERT INTO t SELECT a, b FROM input");
+            let dir = TestDir::with_pipeline(csv, &sql);
+            let load = ["run-pipeline", "people.sql", "--on-error", "skip", "--report", "report.json"];
+            let outcome = dir.run(&load).expect_code(code);
+            assert_contains(&outcome.stderr, [&*format!("(statements writer: {reason})")]);
+            let report: serde_json::Value = serde_json::from_slice(&dir.read("report.json")).unwrap();
+            assert_eq!(report["writer_reason"], reason);
         }
     }
 }

@@ -230,7 +230,7 @@ fn constraint_violations_name_the_records() {
             "a,b\n1,1\nx,2\n".to_owned(),
             " INTEGER PRIMARY KEY",
             &[2],
-            "datatype mismatch: the rowid is an INTEGER",
+            "datatype mismatch: the INTEGER PRIMARY KEY t.a cannot be \"x\"",
         ),
     ] {
         let directory = tempfile::tempdir().unwrap();
@@ -307,16 +307,21 @@ fn unsupported_tables_are_left_to_the_statement_writer() {
 }
 
 #[test]
-fn a_database_with_other_content_takes_statements() {
-    let directory = tempfile::tempdir().unwrap();
-    let connection = Connection::open(directory.path().join("out.db")).unwrap();
-    connection.execute_batch("CREATE TABLE other (x)").unwrap();
-    drop(connection);
-    let load = |writer| load(directory.path(), "a\n1\n", &["TEXT"], |loader| loader.writer(writer));
-    let error = load(WriterChoice::Direct).unwrap_err();
-    assert!(matches!(error.kind(), Kind::DirectUnsupported { .. }), "{error}");
-    let report = load(WriterChoice::Auto).unwrap();
-    assert_eq!(report.writer_reason.as_deref(), Some("the database has other content"));
+fn some_databases_take_statements() {
+    for (sql, reason) in [
+        ("PRAGMA auto_vacuum = INCREMENTAL", "the database is vacuumed automatically"),
+        ("PRAGMA encoding = 'UTF-16le'", "the database is not UTF-8"),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = Connection::open(directory.path().join("out.db")).unwrap();
+        connection.execute_batch(&format!("{sql}; CREATE TABLE other (x)")).unwrap();
+        drop(connection);
+        let load = |writer| load(directory.path(), "a\n1\n", &["TEXT"], |loader| loader.writer(writer));
+        let error = load(WriterChoice::Direct).unwrap_err();
+        assert!(matches!(error.kind(), Kind::DirectUnsupported { .. }), "{error}");
+        let report = load(WriterChoice::Auto).unwrap();
+        assert_eq!(report.writer_reason.as_deref(), Some(reason));
+    }
 }
 
 #[test]

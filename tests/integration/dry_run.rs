@@ -96,7 +96,7 @@ fn dry_run_tries_an_existing_table() {
                 "CREATE UNIQUE INDEX u ON t (a);\nALTER TABLE \"T\" ADD COLUMN \"d\" REAL;\n",
                 "b | a     | c      | d\n1 | '007' | 'none' | 1.5\n2 | 'x'   | 'none' | 2.0\n",
                 "tried all 3 records: 1 rejected, which would end the load\n",
-                "statements writer: the rows go into an existing table\n",
+                "statements writer: an index has a collation other than BINARY\n",
             ],
         );
         let connection = dir.open("o?t.db");

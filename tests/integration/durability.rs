@@ -1,6 +1,6 @@
 //! Failures of the operating system, and what the exit code says about the database afterwards.
 
-use crate::common::{Running, TWO_PEOPLE, TestDir, people_csv, rows_of};
+use crate::common::{Running, TWO_PEOPLE, TestDir, assert_contains, people_csv, rows_of};
 use crate::faults::Call;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Command, Stdio};
@@ -196,6 +196,25 @@ fn rejects_into_a_pipe_are_written_directly() {
     let dir = TestDir::with_input(format!("{TWO_PEOPLE}bad\n"));
     let outcome = dir.load(&["--rejects", "/dev/stdout", "-q"]).expect_code(3);
     assert_eq!(outcome.stdout, "first_name,last_name,age\nbad\n");
+}
+
+#[test]
+fn rejects_go_to_standard_output_once() {
+    let dir = TestDir::new();
+    // The last value changes the type of its column, so that the load starts again.
+    dir.write("a.csv", format!("a,b\nbad\n{}1,x\n2,3,4\n", "1,2\n".repeat(400_000)));
+    dir.write("b.csv", "b,a\nworse\n5,6\n");
+    let load = ["load", "a.csv", "b.csv", "out.db", "-t", "t", "--on-error", "skip", "--rejects", "-"];
+    let outcome = dir.run(&load).expect_code(3);
+    assert_eq!(outcome.stdout, "a,b\nbad\n2,3,4\nworse\n");
+    assert_contains(&outcome.stderr, ["the rejected records are on standard output", "3 rejected"]);
+    assert_eq!(dir.file_names(), ["a.csv", "b.csv", "out.db"]);
+    dir.write("none.csv", "a\n1\n");
+    let load = ["load", "none.csv", "out.db", "--rejects", "-"];
+    assert_eq!(dir.run(&load).expect_code(0).stdout, "");
+    dir.write("all.csv", "a,b\n1\n2\n");
+    let load = ["load", "all.csv", "out.db", "--on-error", "skip", "--rejects", "-"];
+    assert_eq!(dir.run(&load).expect_code(1).stdout, "a,b\n1\n2\n");
 }
 
 #[test]

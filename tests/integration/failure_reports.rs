@@ -126,3 +126,15 @@ fn a_report_never_overwrites_another_file_of_the_load() {
         dir.assert_unchanged(&before);
     }
 }
+
+#[test]
+fn a_report_that_cannot_be_written_is_an_error_before_the_load() {
+    let dir = TestDir::with_input(TWO_PEOPLE);
+    std::fs::create_dir(dir.path("folder")).unwrap();
+    let before = dir.snapshot();
+    for report in ["missing/report.json", "folder", "people.csv/report.json"] {
+        let load = ["load", "people.csv", "out.db", "--report", report];
+        dir.run(&load).expect_code(1).assert_single_message(&[report]);
+        dir.assert_unchanged(&before);
+    }
+}

@@ -154,8 +154,7 @@ fn a_database_that_others_have_open_is_changed_in_place() {
     let rows =
         |reader: &Connection| reader.query_row("SELECT count(*) FROM people", [], |row| row.get::<_, i64>(0));
     assert_eq!(rows(&reader).unwrap(), 0);
-    let outcome = Running::start(replace(&dir)).wait().expect_code(0);
-    assert!(outcome.stderr.contains("another program has the database open"), "{outcome:?}");
+    Running::start(replace(&dir)).wait().expect_code(0);
     assert_eq!((inode(), rows(&reader).unwrap()), (before, 2));
 }
 
@@ -167,8 +166,7 @@ fn a_database_with_extended_attributes_keeps_them() {
     if rustix::fs::setxattr(&path, "user.origin", b"nightly", flags).is_err() {
         return;
     }
-    let outcome = Running::start(replace(&dir)).wait().expect_code(0);
-    assert!(outcome.stderr.contains("extended attributes"), "{outcome:?}");
+    Running::start(replace(&dir)).wait().expect_code(0);
     let mut value = [0; 16];
     let bytes = rustix::fs::getxattr(&path, "user.origin", &mut value[..]).unwrap();
     assert_eq!(&value[..bytes], b"nightly");

@@ -326,3 +326,22 @@ fn utf_16_is_detected_by_its_byte_order_mark() {
         }
     }
 }
+
+#[test]
+fn utf_16_without_a_byte_order_mark_is_an_error_that_names_the_encoding() {
+    let csv = "id\tname\r\n1\tJosé\r\n2\tЮля\r\n";
+    let encoded = [
+        ("utf-16le", csv.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()),
+        ("utf-16be", csv.encode_utf16().flat_map(u16::to_be_bytes).collect()),
+    ];
+    for (encoding, bytes) in encoded {
+        let dir = TestDir::new();
+        dir.write("in.csv", bytes);
+        let load = ["load", "in.csv", "out.db", "-t", "t"];
+        let advice = format!("use --encoding {encoding}");
+        dir.run(&load).expect_code(1).assert_single_message(&["UTF-16 without a byte order mark", &advice]);
+        dir.run(&[&load[..], &["--encoding", encoding]].concat()).expect_code(0);
+        let rows = rows_of(&dir.open("out.db"), "SELECT name FROM t");
+        assert_eq!(rows, [[text("José")], [text("Юля")]]);
+    }
+}

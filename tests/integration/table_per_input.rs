@@ -145,8 +145,10 @@ fn tables_are_replaced_and_filled() {
     // A database with these tables only is replaced as a whole.
     assert!(load(&["--replace"]).stderr.clone().contains("direct writer"));
     dir.open("out.db").execute_batch("CREATE TABLE other (x)").unwrap();
-    assert!(load(&["--replace"]).stderr.clone().contains("the database has other content"));
+    assert!(load(&["--replace"]).stderr.clone().contains("direct writer"));
     assert_eq!((count("a"), count("b"), count("other")), (1, 1, 0));
+    assert!(load(&["--append"]).stderr.clone().contains("direct writer"));
+    assert_eq!((count("a"), count("b"), count("other")), (2, 2, 0));
 }
 
 #[test]
@@ -333,6 +335,46 @@ fn an_error_names_the_delimiter_of_the_input_that_it_concerns() {
     let unknown = [&load[..], &["--not-null", "z"]].concat();
     let outcome = dir.run(&unknown).expect_code(1);
     assert!(!outcome.stderr.contains("separated by"), "{}", outcome.stderr);
+}
+
+#[test]
+fn advice_names_only_options_that_can_be_given() {
+    let dir = TestDir::new();
+    dir.open("out.db").execute_batch("CREATE TABLE old (a); CREATE VIEW v AS SELECT 1 AS a").unwrap();
+    dir.write("old.csv", "a,b\n2,3\n");
+    dir.write("other.csv", "c\n2\n");
+    dir.write("v.csv", "a\n2\n");
+    let cases = [
+        (&["old.csv", "--table-per-input"][..], 1, ["--replace", "or rename the input"], &["--table "][..]),
+        (&["v.csv", "--table-per-input", "--replace"], 2, ["is a view", "rename the input"], &["--table"]),
+        (
+            &["old.csv", "--table-per-input", "--append"],
+            1,
+            ["--exclude, rename it with --rename", "--add-columns"],
+            &[" --columns"],
+        ),
+        (&["old.csv", "--append"], 1, ["--exclude or --columns", "--add-columns"], &[]),
+        (
+            &["old.csv", "--append", "--select", "a, b"],
+            1,
+            ["leave it out of --select", "--add-columns"],
+            &["--exclude", " --columns"],
+        ),
+        (&["old.csv", "other.csv"], 1, ["--union-by-name", "--table-per-input"], &[]),
+        (
+            &["old.csv", "other.csv", "-t", "t"],
+            1,
+            ["columns differ", "--union-by-name"],
+            &["--table-per-input"],
+        ),
+    ];
+    for (arguments, code, parts, absent) in cases {
+        let outcome = dir.run(&[&["load"][..], arguments, &["out.db"]].concat()).expect_code(code);
+        outcome.assert_single_message(&parts);
+        for part in absent {
+            assert!(!outcome.stderr.contains(part), "{part:?} in {}", outcome.stderr);
+        }
+    }
 }
 
 #[test]

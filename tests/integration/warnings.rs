@@ -405,3 +405,80 @@ fn a_blank_before_a_quote_is_reported() {
         assert!(!outcome.stderr.contains("after a blank"), "{}", outcome.stderr);
     }
 }
+
+#[test]
+fn byte_order_marks_are_not_part_of_a_name() {
+    let csv = "\u{feff}\u{feff}id,name\n1,a\n";
+    assert_eq!(
+        warnings(csv, &[], 0),
+        ["in.csv: the input starts with 2 byte order marks, which are left out"]
+    );
+    for encoding in [&[][..], &["--encoding", "utf-8"]] {
+        let dir = TestDir::new();
+        dir.write("in.csv", csv);
+        dir.run(&[&["load", "in.csv", "out.db", "-t", "t"][..], encoding].concat()).expect_code(0);
+        assert_eq!(rows_of(&dir.open("out.db"), "SELECT id, name FROM t"), [[1.into(), text("a")]]);
+    }
+    assert_eq!(warnings("\u{feff}id,name\n1,a\n", &[], 0), [""; 0]);
+}
+
+#[test]
+fn names_with_blanks_around_them_have_advice() {
+    let cases = [
+        ("id, Title ,Year\n1, a ,2\n", &[][..], "the name of a column has blanks around it: \" Title \""),
+        ("a, b,c \n1, x,y\n", &[], "the names of 2 columns have blanks around them, such as \" b\""),
+        ("x,\ty\nm,n\n1,2\n", &["--header-rows", "2"], "the name of a column has blanks around it: \"\ty\""),
+    ];
+    for (csv, options, warning) in cases {
+        let expected = format!("in.csv: {}", warning.replace('\t', "\\t"));
+        assert_eq!(warnings(csv, options, 0), [&*expected]);
+        assert_contains(&printed(csv, options, 0), [&*expected, "; use --trim to remove"]);
+        assert_eq!(warnings(csv, &[options, &["--trim"]].concat(), 0), [""; 0], "{csv:?}");
+    }
+    for csv in ["a b,c\n1,2\n", "\" a\",b\n1,2\n", "a,,b\n1,2,3\n", "a, b\n1,\n"] {
+        let options: &[&str] = if csv.contains(", b") { &["--no-headers"] } else { &[] };
+        assert_eq!(warnings(csv, options, 0), [""; 0], "{csv:?}");
+    }
+}
+
+#[test]
+fn a_vcf_file_has_advice() {
+    let vcf = "##fileformat=VCFv4.2\n##INFO=<ID=NS,Number=1,Type=Integer>\n#CHROM\tPOS\tID\n20\t14370\trs6\n20\t17330\t.\n";
+    let advice = ["in.csv: the first line is that of a VCF file", "--format vcf"];
+    let stderr = printed(vcf, &[], 1);
+    assert_contains(&stderr, advice);
+    assert!(!stderr.contains("--skip-lines"), "{stderr}");
+    assert_contains(&printed(vcf, &["--on-error", "skip"], 3), advice);
+    for options in [&["--format", "vcf"][..], &["--comment", "##", "--tsv"], &["--skip-lines", "2", "--tsv"]]
+    {
+        assert_eq!(warnings(vcf, options, 0), [""; 0], "{options:?}");
+    }
+}
+
+#[test]
+fn skipping_more_than_an_input_has_is_noted() {
+    let csv = "a,b\n1,2\n3,4\n";
+    let of_rows = "in.csv: nothing is left after 9 records before the others, since the input has 2 records";
+    let of_footer = "in.csv: nothing is left after 9 records at its end, since the input has 2 records";
+    for (options, parts) in [
+        (&["--skip-rows", "9"][..], [of_rows, "use a smaller --skip-rows"]),
+        (&["--skip-footer", "9"], [of_footer, "use a smaller --skip-footer"]),
+        (&["--skip-rows", "9", "--names", "a,b"], [&*of_rows.replace("2 r", "3 r"), "smaller --skip-rows"]),
+    ] {
+        assert_contains(&printed(csv, options, 0), parts);
+        let dir = TestDir::new();
+        dir.write("in.csv", csv);
+        let preview = [&["load", "in.csv", "out.db", "--dry-run"][..], options].concat();
+        assert_contains(&dir.run(&preview).expect_code(0).stdout, parts);
+    }
+    for options in
+        [&["--skip-rows", "2"][..], &["--skip-footer", "2"], &["--skip-rows", "1", "--skip-footer", "1"]]
+    {
+        let stderr = printed(csv, options, 0);
+        assert!(!stderr.contains("nothing is left"), "{stderr}");
+    }
+    let stderr = printed(csv, &["--skip-lines", "9"], 1);
+    let parts =
+        ["in.csv: the input is empty after 9 lines before the header, since it has 3 lines", "--skip-lines"];
+    assert_contains(&stderr, parts);
+}

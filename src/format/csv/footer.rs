@@ -36,7 +36,7 @@ impl WithoutFooter {
         Self { split, dialect, footer }
     }
 
-    /// Calls `take` as [`Split::for_each_chunk`] does.
+    /// Calls `take` as [`Split::for_each_chunk`] does. Returns the number of records if all of them are fewer than the footer.
     ///
     /// # Errors
     /// As [`Split::for_each_chunk`]. The chunks before the error are taken first, without a footer.
@@ -44,12 +44,12 @@ impl WithoutFooter {
         self,
         input: &dyn Incoming,
         mut take: impl FnMut(Chunk<'_>, &Bytes) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<u64>, Error> {
         let Self { split, dialect, mut footer } = self;
         // The last record may end the data.
         let most = footer + usize::from(dialect.end_of_data().is_some());
         if most == 0 {
-            return split.for_each_chunk(input, take);
+            return split.for_each_chunk(input, take).map(|()| None);
         }
         let mut held = Held::default();
         let mut flow = ControlFlow::Continue(());
@@ -60,7 +60,10 @@ impl WithoutFooter {
             }
             flow
         });
-        footer += usize::from(held.has_end_of_data(dialect));
+        let end_of_data = usize::from(held.has_end_of_data(dialect));
+        footer += end_of_data;
+        // Until the footer is there, all records are held back.
+        let missing = (held.records < footer).then(|| (held.records - end_of_data) as u64);
         let mut kept = held.records.saturating_sub(footer);
         for (bytes, chunk) in held.chunks {
             let chunk = first_records(Chunk { bytes: &bytes, ..chunk }, kept, dialect);
@@ -70,7 +73,7 @@ impl WithoutFooter {
             kept -= chunk.records;
             flow = take(chunk, &bytes);
         }
-        if flow.is_break() { Ok(()) } else { end }
+        if flow.is_break() { Ok(None) } else { end.map(|()| missing) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Headers: the columns of an input, and the bytes before its records.
 
 use super::header_check::HeaderCheck;
-use super::lines::count_line_ends;
+use super::lines::{count_line_ends, count_lines};
 use super::split::{MIN_SEARCH_BYTES, Split};
 use crate::batch::{Arena, Chunk, Span};
 use crate::error::{Kind, Position, Result, Warning, count};
@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// The UTF-8 byte order mark, which some programs put before the header.
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+const BYTE_ORDER_MARK: &[u8; 3] = b"\xef\xbb\xbf";
 
 /// The number of columns whose new names are reported.
 const MAX_NAME_NOTES: usize = 20;
@@ -52,6 +52,8 @@ struct HeaderRecords {
     first: Vec<u8>,
     /// See [`Header::ends_with_cr`].
     ends_with_cr: bool,
+    /// The number of records after the header, if there are fewer than are to be skipped there.
+    rows_found: Option<u64>,
 }
 
 impl Header {
@@ -66,11 +68,14 @@ impl Header {
         plan: &Plan,
         max_columns: usize,
     ) -> Result<Self> {
+        let (start, _) = file.wait(0, RECOGNIZED_BYTES)?;
         if !plan.input_options.force
-            && let Some(format) = recognize(&file.wait(0, RECOGNIZED_BYTES)?.0)
+            && let Some(format) = recognize(&start)
         {
             return Err(Kind::NotCsv { input: name.clone(), format }.into());
         }
+        let marks = mark_bytes(&start) / BYTE_ORDER_MARK.len();
+        let marks = (marks > 1).then(|| Warning::ByteOrderMarks { input: name.clone(), marks });
         let (bytes, is_all, lines_before) = at_beginning(name, file, plan, plan.dialect, |split, _| {
             let (bytes, is_all) = (split.rest(), split.is_all());
             let sample = bytes[..bytes.len().min(SAMPLE_BYTES + 1)].to_vec();
@@ -79,7 +84,7 @@ impl Header {
         let sample = Sample::new(&bytes, is_all, plan.input_options.header_rows);
         let (dialect, delimiter_note) = choose_delimiter(file, plan, sample)?;
         let is_delimiter_given = delimiter_note.is_none();
-        let HeaderRecords { head, names, first, ends_with_cr } =
+        let HeaderRecords { head, names, first, ends_with_cr, rows_found } =
             read_header(name, file, plan, dialect, max_columns)?;
         let width = names.len();
         let (names, renamed) =
@@ -94,6 +99,15 @@ impl Header {
             notes.push(Note::HeaderUtf8Replaced);
         }
         notes.extend(delimiter_note.filter(|_| width > 0));
+        let skipped = plan.input_options.skip_rows as u64;
+        let skipped_all = rows_found.filter(|records| *records < skipped && width > 0);
+        let input = name.clone();
+        notes.extend(skipped_all.map(|records| Note::SkippedAll {
+            input,
+            records,
+            skipped,
+            is_footer: false,
+        }));
         let header_rows = plan.input_options.header_rows;
         let check = HeaderCheck {
             input: name,
@@ -105,9 +119,10 @@ impl Header {
             width,
         };
         // A file of rejects is UTF-8. The mark says so even if an encoding is named when it is loaded.
-        let mark = if plan.encoding.is_some() { BYTE_ORDER_MARK } else { b"" };
+        let mark = if plan.encoding.is_some() { &BYTE_ORDER_MARK[..] } else { b"" };
         let head = [mark, &head].concat();
-        Ok(Self { dialect, head, first, ends_with_cr, names, width, notes, warnings: check.warnings() })
+        let warnings = marks.into_iter().chain(check.warnings()).collect();
+        Ok(Self { dialect, head, first, ends_with_cr, names, width, notes, warnings })
     }
 
     /// A split of the input `name`, whose bytes are `file`, that starts after the header. `records_before` records of other
@@ -176,9 +191,10 @@ fn choose_delimiter(file: &dyn Incoming, plan: &Plan, sample: Sample<'_>) -> Res
     })
 }
 
-/// The length of the byte order mark of an input.
+/// The length of the byte order mark of an input, or of several.
 fn mark_bytes(bytes: &[u8]) -> usize {
-    if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 }
+    let (marks, _) = bytes.as_chunks();
+    BYTE_ORDER_MARK.len() * marks.iter().take_while(|mark| *mark == BYTE_ORDER_MARK).count()
 }
 
 /// Skips this many records, or all that the input has. Returns false if they are not there yet.
@@ -195,8 +211,9 @@ fn read_header(
     dialect: Dialect,
     max_columns: usize,
 ) -> Result<HeaderRecords> {
-    let InputOptions { header_rows, skip_rows, .. } = plan.input_options;
+    let InputOptions { header_rows, skip_rows, skip_lines, .. } = plan.input_options;
     at_beginning(name, file, plan, dialect, |mut split, bytes| {
+        let beginning = split.offset();
         if header_rows == 0 && !skip_records(&mut split, skip_rows)? {
             return Ok(None);
         }
@@ -206,9 +223,14 @@ fn read_header(
             None if !split.is_all() => return Ok(None),
             None if header_rows == 0 => {
                 let names = plan.column_names.clone();
-                return Ok(Some(HeaderRecords { names, ..HeaderRecords::default() }));
+                let rows_found = (skip_rows > 0).then(|| count_records(&bytes[beginning..], dialect));
+                return Ok(Some(HeaderRecords { names, rows_found, ..HeaderRecords::default() }));
             }
-            None => return Err(Kind::NoHeader { input: name.clone(), rows: header_rows }.into()),
+            None => {
+                let lines = count_lines(&bytes[end_of_mark..]);
+                let skipped_lines = Some((lines, skip_lines)).filter(|_| lines > 0 && lines <= skip_lines);
+                return Err(Kind::NoHeader { input: name.clone(), rows: header_rows, skipped_lines }.into());
+            }
         };
         if header_rows == 0 && is_end_of_data(chunk.bytes, dialect) && split.take_header(1)?.is_none() {
             let names = plan.column_names.clone();
@@ -219,15 +241,28 @@ fn read_header(
             first_record(&parts, plan, dialect, max_columns)?
         } else {
             let end = split.offset();
-            let skipped_rows = match split.take_header(skip_rows)? {
+            let (skipped_rows, rows_found) = match split.take_header(skip_rows)? {
                 None if skip_rows > 0 && !split.is_all() => return Ok(None),
-                None => &[][..],
-                Some(_) => &bytes[end..split.offset()],
+                None if skip_rows > 0 => (&[][..], Some(count_records(&bytes[end..], dialect))),
+                None => (&[][..], None),
+                Some(_) => (&bytes[end..split.offset()], None),
             };
-            parse_header(name, &HeaderBytes { skipped_rows, ..parts }, plan, dialect, max_columns)?
+            let parts = HeaderBytes { skipped_rows, ..parts };
+            HeaderRecords { rows_found, ..parse_header(name, &parts, plan, dialect, max_columns)? }
         };
         Ok(Some(header))
     })
+}
+
+/// The number of records in `bytes`.
+fn count_records(bytes: &[u8], dialect: Dialect) -> u64 {
+    let mut records = RecordParser::new(bytes, dialect);
+    let mut fields = Vec::new();
+    let next = || {
+        fields.clear();
+        records.next_into(&mut fields)
+    };
+    std::iter::from_fn(next).count() as u64
 }
 
 /// True if the first record of `bytes` ends the data.
@@ -277,6 +312,7 @@ fn first_record(
         names,
         first: Vec::new(),
         ends_with_cr: ends_with_cr(chunk.bytes, range.map_or(0, |range| range.end)),
+        rows_found: None,
     })
 }
 
@@ -306,7 +342,7 @@ fn parse_header(
         head.pop();
     }
     let ends_with_cr = ends_with_cr(chunk.bytes, first.end);
-    Ok(HeaderRecords { head, names, ends_with_cr, first: chunk.bytes[first].to_vec() })
+    Ok(HeaderRecords { head, names, ends_with_cr, first: chunk.bytes[first].to_vec(), rows_found: None })
 }
 
 /// The records of a header.

@@ -35,9 +35,15 @@ pub(crate) struct HeaderCheck<'a> {
 impl HeaderCheck<'_> {
     /// What looks wrong.
     pub(crate) fn warnings(self) -> Vec<Warning> {
+        if self.dialect.comment.is_none() && self.sample.bytes().starts_with(b"##fileformat=VCF") {
+            return vec![Warning::VariantCallFormat { input: self.input.clone() }];
+        }
         let shape = self.other_delimiter().or_else(|| self.short_first_line());
         let data = if self.header_rows == 1 { self.data_in_header() } else { None };
-        shape.into_iter().chain(data).chain(self.blank_before_quote()).collect()
+        let is_header = shape.is_none() && data.is_none();
+        let padded = || if is_header { self.padded_names() } else { None };
+        let blanks = self.blank_before_quote().or_else(padded);
+        shape.into_iter().chain(data).chain(blanks).collect()
     }
 
     fn other_delimiter(self) -> Option<Warning> {
@@ -106,6 +112,21 @@ impl HeaderCheck<'_> {
             }
         }
         None
+    }
+
+    /// Whether names of columns have blanks around them, as cells of spreadsheets may have.
+    fn padded_names(self) -> Option<Warning> {
+        let bytes = self.sample.bytes();
+        let mut records = RecordParser::new(bytes, self.dialect);
+        let mut fields = Vec::new();
+        (0..self.header_rows).try_for_each(|_| records.next_into(&mut fields).map(drop))?;
+        let is_padded = |name: &&[u8]| {
+            let ends = [name.first(), name.last()];
+            ends.into_iter().flatten().any(|byte| is_blank(*byte)) && !name.iter().all(|byte| is_blank(*byte))
+        };
+        let mut padded = fields.iter().map(|field| field.slice(bytes)).filter(is_padded);
+        let name = String::from_utf8_lossy(padded.next().filter(|_| !self.dialect.trims())?).into_owned();
+        Some(Warning::PaddedNames { input: self.input.clone(), count: padded.count() + 1, name })
     }
 
     /// Whether the names in the header are values.

@@ -160,8 +160,7 @@ impl Schema {
 
 /// The first reason why the direct path cannot fill a table.
 fn unsupported_feature(connection: &Connection, table: &str) -> Result<Option<&'static str>> {
-    const REASONS: [(&str, &str); 7] = [
-        ("pragma_encoding WHERE encoding <> 'UTF-8'", "the database is not UTF-8"),
+    const REASONS: [(&str, &str); 6] = [
         ("pragma_table_list(?1) WHERE wr", "the table is WITHOUT ROWID"),
         ("pragma_table_list(?1) WHERE strict", "the table is STRICT"),
         ("sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE", "the table has a trigger"),

@@ -246,7 +246,10 @@ fn assign_rowids(
                 encoded.assumption_matters = true;
                 next
             }
-            _ => return Err(Violation::new(row, "datatype mismatch: the rowid is an INTEGER")),
+            other => {
+                let name = &schema.columns[column].name;
+                return Err(Violation::new(row, write::rowid_mismatch(&schema.table, name, other)));
+            }
         };
         largest = largest.max(Some(rowid));
         encoded.largest_rowid = encoded.largest_rowid.max(Some(rowid));
