@@ -56,6 +56,8 @@ pub struct Direct<'c> {
     pages: Pages<'c>,
     encoder: Encoder,
     rows: u64,
+    /// The largest rowid before the load.
+    largest_before: Option<i64>,
     largest_rowid: Option<i64>,
     rowids: RowidLog,
     /// The tree of the table, followed by those of its indexes.
@@ -108,6 +110,7 @@ impl<'c> Direct<'c> {
             schema,
             pages,
             rows: 0,
+            largest_before: largest_rowid,
             largest_rowid,
             trees,
             sorting,
@@ -133,6 +136,10 @@ impl<'c> Direct<'c> {
                 let message = self.schema.duplicate_message(number.checked_sub(1));
                 let message = format!("{message} (the row with rowid {existing} has this key)");
                 WriteFailure::Constraint { message, rows: self.rowids.rows_of(&[new]) }
+            }
+            TreeFailure::FewAmongMany => {
+                let reason = "few rows go into a table with many rows and indexes".to_owned();
+                WriteFailure::Unsupported { reason }
             }
             TreeFailure::BeforeExisting => {
                 let reason = "a row does not come after the existing rows".to_owned();
@@ -185,12 +192,18 @@ impl write::Writer for Direct<'_> {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
             pool.map_err(|error| Kind::Threads { jobs, source: std::io::Error::other(error) }.into())
         };
+        let max_old = u64::try_from(self.largest_before.unwrap_or(0)).unwrap_or(0);
+        // SQLite builds these indexes anew.
+        if !self.schema.deferred.is_empty() && builder::are_few_among_many(self.rows, max_old) {
+            return Err(self.failure(0, TreeFailure::FewAmongMany));
+        }
         let mut deferred = self.schema.deferred.clone();
         for (number, tree) in std::mem::take(&mut self.trees).into_iter().enumerate() {
             if let (true, Some(index)) = (tree.is_deferred(), number.checked_sub(1)) {
                 deferred.push(self.schema.indexes[index].name.clone());
             }
-            tree.finish(&mut self.pages, pool, stop).map_err(|failure| self.failure(number, failure))?;
+            tree.finish(&mut self.pages, pool, max_old, stop)
+                .map_err(|failure| self.failure(number, failure))?;
         }
         self.pages.finish()?;
         Ok(deferred.iter().map(|name| format!("REINDEX main.{}", quote_name(name))).collect())

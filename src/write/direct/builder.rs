@@ -13,6 +13,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Runs that must arrive in order before pages are built at once.
 const TRIAL_RUNS: usize = 16;
 
+/// True if SQLite inserts `new` entries among `old` ones faster than an index is built anew.
+pub(super) fn are_few_among_many(new: u64, old: u64) -> bool {
+    /// SQLite inserts an entry in about the time in which this many are merged.
+    const MERGED_PER_INSERTED: u64 = 20;
+    new.saturating_mul(MERGED_PER_INSERTED) < old
+}
+
 /// Bytes of merged entries that are put on pages at once.
 const MERGED_BYTES: usize = 256 << 10;
 
@@ -60,6 +67,8 @@ pub(super) enum TreeFailure {
     },
     /// A row does not come after the existing ones.
     BeforeExisting,
+    /// SQLite is faster: few entries go among many.
+    FewAmongMany,
 }
 
 impl From<crate::error::Error> for TreeFailure {
@@ -201,6 +210,16 @@ impl TreeBuilder {
                 && !self.order.is_duplicate(&self.last_old, cell)
     }
 
+    /// At most about as many entries of the size of the last one fit into the database.
+    fn max_old_by_size(&self, pages: &Pages<'_>) -> u64 {
+        pages.count() * pages.page_bytes() as u64 / self.last_old.len().max(1) as u64
+    }
+
+    /// True if the entries that do not come after the old ones are merged with them.
+    fn is_merged(&self) -> bool {
+        self.kind == TreeKind::Index && !self.last_old.is_empty()
+    }
+
     /// The tree, to grow behind what it had before.
     fn tree(&self, pages: &mut Pages<'_>) -> crate::error::Result<Tree> {
         match self.last_old.is_empty() {
@@ -209,7 +228,7 @@ impl TreeBuilder {
         }
     }
 
-    /// Builds what is left of the tree.
+    /// Builds what is left of the tree. The table had at most `max_old` rows before.
     ///
     /// # Errors
     /// If it cannot be built.
@@ -217,6 +236,7 @@ impl TreeBuilder {
         mut self,
         pages: &mut Pages<'_>,
         pool: impl FnOnce() -> crate::error::Result<rayon::ThreadPool>,
+        max_old: u64,
         stop: &AtomicBool,
     ) -> Result<(), TreeFailure> {
         pages.free().append(&mut self.reclaimed);
@@ -230,6 +250,15 @@ impl TreeBuilder {
                 let mut tree = self.tree(pages)?;
                 sorter.unsorted(|cells| self.grow(&mut tree, cells, pages))?;
                 tree
+            }
+            BuildState::Ordered(sorter) | BuildState::Unordered(sorter)
+                if self.is_merged()
+                    && are_few_among_many(
+                        sorter.cells() as u64,
+                        max_old.min(self.max_old_by_size(pages)),
+                    ) =>
+            {
+                return Err(TreeFailure::FewAmongMany);
             }
             BuildState::Ordered(sorter) | BuildState::Unordered(sorter) => {
                 self.sorted(sorter, pages, &pool()?, stop)?
@@ -246,12 +275,11 @@ impl TreeBuilder {
         pool: &rayon::ThreadPool,
         stop: &AtomicBool,
     ) -> Result<Tree, TreeFailure> {
-        let is_merged = self.kind == TreeKind::Index && !self.last_old.is_empty();
-        let mut old = match is_merged {
+        let mut old = match self.is_merged() {
             true => Some(OldEntries::new(self.root, self.limits, pages)?),
             false => None,
         };
-        let mut tree = if is_merged { Tree::new(self.kind, self.root) } else { self.tree(pages)? };
+        let mut tree = if self.is_merged() { Tree::new(self.kind, self.root) } else { self.tree(pages)? };
         let take = |cells: &mut Cells| match (&mut old, stop.load(Ordering::Relaxed)) {
             (_, true) => Err(TreeFailure::Error(crate::error::Kind::Interrupted.into())),
             (None, false) => self.grow(&mut tree, cells, pages),

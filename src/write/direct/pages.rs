@@ -112,6 +112,11 @@ impl<'c> Pages<'c> {
         self.page_bytes
     }
 
+    /// The number of pages in the database.
+    pub(super) fn count(&self) -> u64 {
+        self.next - 1
+    }
+
     /// The free pages. The last one is used first.
     pub(super) fn free(&mut self) -> &mut Vec<u32> {
         &mut self.free
