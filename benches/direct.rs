@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use sqload::batch::{Arena, Rows};
 use sqload::engine::worker::Worker;
 use sqload::eval::{Program, Seed};
-use sqload::plan::{Dialect, Expr, Table, WriterChoice};
+use sqload::plan::{Dialect, Expr, IfExists, Table, WriterChoice};
 use sqload::write::direct::{Direct, Encoded, PageFile, Schema, Sorting};
 use sqload::write::{Encoder, Writer};
 use sqload::{Loader, demo::people};
@@ -121,6 +121,40 @@ fn bench_load(c: &mut Criterion) {
     });
 }
 
+/// Whole loads into a database that exists, through pages and through statements: a new table next to another one, in rollback and
+/// in WAL mode, and as many rows behind those of the table.
+fn bench_existing(c: &mut Criterion) {
+    let rows = shapes::rows();
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let input = create_csv(directory.path(), rows);
+    let table = || people::table(Expr::Uuid7);
+    let mut group = c.benchmark_group("direct/existing");
+    group.sample_size(10).throughput(Throughput::Elements(rows));
+    for (name, settings, has_rows) in
+        [("table", "", false), ("wal", "PRAGMA journal_mode = WAL", false), ("append", "", true)]
+    {
+        let base = path(&format!("{name}.db"));
+        let connection = Connection::open(&base).unwrap();
+        connection.execute_batch(&format!("{settings}; CREATE TABLE other (a)")).unwrap();
+        connection.close().unwrap();
+        if has_rows {
+            Loader::from(table()).load(&input, &base).unwrap();
+        }
+        let target = path("target.db");
+        let prepare = || std::fs::copy(&base, &target).unwrap();
+        for (suffix, writer) in [("", WriterChoice::Direct), ("/statements", WriterChoice::Statements)] {
+            let loader = Loader::from(table()).if_exists(IfExists::Append).writer(writer);
+            let load = |_| loader.load(&input, &target).unwrap().loaded;
+            assert_eq!(load(prepare()), rows);
+            assert_eq!(count(&target), rows * if has_rows { 2 } else { 1 });
+            group.bench_function(format!("{name}{suffix}"), |b| {
+                b.iter_batched(prepare, load, BatchSize::PerIteration);
+            });
+        }
+    }
+}
+
 /// The end of a load whose keys arrive in random order: sorting and writing the index.
 fn bench_index_sort(c: &mut Criterion) {
     let rows = 200_000;
@@ -142,5 +176,5 @@ fn bench_index_sort(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, bench_encode, bench_load, bench_index_sort);
+criterion_group!(benches, bench_encode, bench_load, bench_existing, bench_index_sort);
 criterion_main!(benches);

@@ -35,12 +35,13 @@ pub(super) fn parse_typed<'a>(
             }
             return values;
         }
-        (Type::Integer, Values::Texts(texts)) => {
+        (Type::Integer | Type::NumericAffinity | Type::ExactNumeric, Values::Texts(texts)) => {
             if let Some((integers, has_long_integer)) = parse_integers(texts, arena) {
-                if otherwise == OnMismatch::Widen && row_count > 0 {
-                    if has_long_integer {
-                        on_mismatch(Mismatch::LongInteger);
-                    }
+                let may_widen = otherwise == OnMismatch::Widen;
+                if may_widen && has_long_integer {
+                    on_mismatch(Mismatch::LongInteger);
+                }
+                if (may_widen || to == Type::NumericAffinity) && to != Type::ExactNumeric && row_count > 0 {
                     on_mismatch(Mismatch::Spelled(Spellings::WHOLE));
                 }
                 return integers;
