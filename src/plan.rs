@@ -416,7 +416,8 @@ pub enum InvalidUtf8 {
 pub struct Tuning {
     /// Worker threads that parse, evaluate and encode; `None` means one for each core.
     pub jobs: Option<NonZeroUsize>,
-    /// Bytes of input in a chunk, the unit of work. A chunk ends with the record that reaches this size.
+    /// Bytes of input in a chunk, the unit of work. A chunk ends with the record that reaches this size, or a multiple of it if
+    /// records have more than 256 fields.
     pub chunk_bytes: usize,
     /// How rows are written to the database.
     pub writer: WriterChoice,

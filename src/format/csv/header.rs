@@ -139,7 +139,7 @@ impl Header {
     ) -> Result<Split<'static>> {
         let InputOptions { header_rows, skip_rows, .. } = plan.input_options;
         at_beginning(name, file, plan, self.dialect, |split, _| {
-            let mut split = split.with_records_before(records_before);
+            let mut split = split.with_records_before(records_before).with_width(self.width);
             if plan.policies.on_error == OnError::Skip {
                 split = split.with_max_unclosed_bytes(plan.policies.max_unclosed_bytes);
             }

@@ -144,6 +144,13 @@ impl<'a> Split<'a> {
         }
     }
 
+    /// Makes chunks larger for records of more than 256 fields, so that a chunk still has many records: what is done once for
+    /// each column of a chunk would take most of the time.
+    pub(crate) fn with_width(self, width: usize) -> Self {
+        const FIELDS: usize = 256;
+        Self { chunk_bytes: self.chunk_bytes.saturating_mul(width.div_ceil(FIELDS).max(1)), ..self }
+    }
+
     /// Returns a record with a quote that is never closed as a chunk of its own, unless it is larger than this. Default: such
     /// a record is an error.
     #[must_use]

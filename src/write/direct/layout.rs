@@ -107,19 +107,13 @@ impl CellSink<'_> {
         }
         let cell = self.cells.room(2 * MAX_VARINT_BYTES + payload_bytes + PADDING_BYTES);
         let head_bytes = self.kind.put_head(cell, payload_bytes, rowid);
-        let (header, mut body) = cell[head_bytes..].split_at_mut(header_bytes);
-        let mut header_at = put_varint(header, header_bytes as u64);
-        for value in values {
-            let (serial_type, bytes) = serial_type(&value);
-            header_at += put_varint(&mut header[header_at..], serial_type);
-            put_body(body, &value, bytes);
-            body = &mut body[bytes..];
-        }
+        put_record(&mut cell[head_bytes..], values, header_bytes);
         self.cells.finish_cell(head_bytes + payload_bytes);
         payload_bytes
     }
 
-    /// As [`CellSink::push_row`], for a payload that does not fit in its cell. Its bytes are copied once, to where they belong.
+    /// As [`CellSink::push_row`], for a payload that does not fit in its cell. The bytes of a large one are copied once, to where
+    /// they belong.
     #[cold]
     fn push_spilled_row<'v>(
         &mut self,
@@ -128,9 +122,17 @@ impl CellSink<'_> {
         header_bytes: usize,
         payload_bytes: usize,
     ) {
+        /// Smaller records are built whole: of many short values, each part that is put takes time.
+        const MAX_WHOLE_BYTES: usize = 64 << 10;
         let mut head = [0; 2 * MAX_VARINT_BYTES];
         let head_bytes = self.kind.put_head(&mut head, payload_bytes, rowid);
         self.cells.push_spilled(&head[..head_bytes], payload_bytes, self.limits, |payload| {
+            if payload_bytes <= MAX_WHOLE_BYTES {
+                let mut record = vec![0; payload_bytes + PADDING_BYTES];
+                put_record(&mut record, values, header_bytes);
+                payload.put(&record[..payload_bytes]);
+                return;
+            }
             let mut varint = [0; MAX_VARINT_BYTES];
             let mut put = |payload: &mut SpilledPayload<'_>, value| {
                 let bytes = put_varint(&mut varint, value);
@@ -149,6 +151,19 @@ impl CellSink<'_> {
                 }
             }
         });
+    }
+}
+
+/// Writes a record whose header takes `header_bytes` bytes to the start of `to`, which has room for padding after it.
+#[inline]
+fn put_record<'v>(to: &mut [u8], values: impl Iterator<Item = Value<'v>>, header_bytes: usize) {
+    let (header, mut body) = to.split_at_mut(header_bytes);
+    let mut header_at = put_varint(header, header_bytes as u64);
+    for value in values {
+        let (serial_type, bytes) = serial_type(&value);
+        header_at += put_varint(&mut header[header_at..], serial_type);
+        put_body(body, &value, bytes);
+        body = &mut body[bytes..];
     }
 }
 
