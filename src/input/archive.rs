@@ -209,16 +209,55 @@ fn is_tar_header(first: &[u8]) -> bool {
 
 /// A file with a position of its own, so that several readers can share it.
 #[cfg(any(feature = "tar", feature = "zip"))]
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct PositionedFile {
     file: Arc<File>,
     position: u64,
+    /// Bytes of the file, because headers are read in small parts.
+    buffer: Vec<u8>,
+    buffer_at: u64,
+}
+
+#[cfg(any(feature = "tar", feature = "zip"))]
+impl PositionedFile {
+    fn new(file: Arc<File>, position: u64) -> Self {
+        Self { file, position, buffer: Vec::new(), buffer_at: 0 }
+    }
+}
+
+/// The clone has a buffer of its own.
+#[cfg(any(feature = "tar", feature = "zip"))]
+impl Clone for PositionedFile {
+    fn clone(&self) -> Self {
+        Self::new(self.file.clone(), self.position)
+    }
 }
 
 #[cfg(any(feature = "tar", feature = "zip"))]
 impl io::Read for PositionedFile {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let bytes = std::os::unix::fs::FileExt::read_at(&*self.file, to, self.position)?;
+        use std::os::unix::fs::FileExt;
+        const BUFFER_BYTES: usize = 4096;
+        let buffered = |reader: &Self| {
+            let start = usize::try_from(reader.position.checked_sub(reader.buffer_at)?).ok()?;
+            reader.buffer.get(start..).map(<[u8]>::len).filter(|bytes| *bytes > 0)
+        };
+        if to.len() >= BUFFER_BYTES {
+            let bytes = self.file.read_at(to, self.position)?;
+            self.position += bytes as u64;
+            return Ok(bytes);
+        }
+        if buffered(self).is_none() {
+            self.buffer.resize(BUFFER_BYTES, 0);
+            let bytes = self.file.read_at(&mut self.buffer, self.position);
+            self.buffer.truncate(*bytes.as_ref().unwrap_or(&0));
+            self.buffer_at = self.position;
+            bytes?;
+        }
+        let left = buffered(self).unwrap_or(0);
+        let bytes = left.min(to.len());
+        let start = self.buffer.len() - left;
+        to[..bytes].copy_from_slice(&self.buffer[start..start + bytes]);
         self.position += bytes as u64;
         Ok(bytes)
     }

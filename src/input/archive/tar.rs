@@ -17,7 +17,7 @@ struct TarFile {
 impl Archive for TarFile {
     fn open(&self, index: usize) -> io::Result<ByteStream> {
         let Range { start, end } = self.contents[index].clone();
-        let content = PositionedFile { file: self.file.clone(), position: start };
+        let content = PositionedFile::new(self.file.clone(), start);
         Ok(Box::new(content.take(end - start)))
     }
 }
@@ -43,7 +43,7 @@ impl TarMember {
 /// The directory of the archive in `file`.
 pub(super) fn read(file: Arc<File>) -> io::Result<Directory> {
     let bytes = file.metadata()?.len();
-    let found = tar_members(PositionedFile { file: file.clone(), position: 0 }, bytes)?;
+    let found = tar_members(PositionedFile::new(file.clone(), 0), bytes)?;
     let member = |(index, TarMember { name, kind, .. }): (usize, &TarMember)| Member {
         index,
         name: name.clone(),

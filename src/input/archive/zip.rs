@@ -22,7 +22,7 @@ impl Archive for ZipDirectory {
 
 /// The directory of the archive in `file`.
 pub(super) fn read(file: Arc<File>) -> io::Result<Directory> {
-    let zip = ZipArchive::new(PositionedFile { file: file.clone(), position: 0 });
+    let zip = ZipArchive::new(PositionedFile::new(file.clone(), 0));
     let mut zip = zip.map_err(|error| match error {
         ZipError::Io(error) => error,
         error => io::Error::other(format!("the archive is damaged or incomplete: {error}")),
