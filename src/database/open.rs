@@ -68,8 +68,11 @@ impl OpenTarget {
         {
             return Ok(Some(self));
         }
-        let left = LeftLog::leave(self.connection, path, tuning)?;
-        Ok(left.map(|(connection, log)| Self { connection, log, ..self }))
+        let Some((connection, log)) = LeftLog::leave(self.connection, path, tuning)? else { return Ok(None) };
+        let left = Self { connection, log, ..self };
+        // In WAL mode, the file need not be as long as its header says.
+        let statements_reason = unsupported_reason(&left.connection, path).map_err(failed)?;
+        Ok(Some(Self { statements_reason, ..left }))
     }
 }
 

@@ -6,7 +6,7 @@
 use super::file_control::has_moved;
 use super::open::open_existing;
 use super::snapshot::SchemaSnapshot;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, with_causes};
 use crate::plan::Tuning;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ impl Drop for LeftLog {
         if !self.has_returned
             && let Err(error) = self.change_mode()
         {
-            tracing::warn!("{error}");
+            tracing::warn!("the database is no longer in WAL mode: {}", with_causes(&error));
         }
     }
 }

@@ -20,16 +20,43 @@ fn library() -> &'static Path {
     })
 }
 
-/// A call on a file, or on its staged file.
+/// A call on a file, or on its staged file. Names and files may be lists with commas.
 #[derive(Clone, Copy)]
 pub(crate) struct Call<'c> {
-    /// `open` for reading and writing, `close`, `fsync`, `rename`, `unlink`, `mmap`; `lock`, `share` and `unlock` for POSIX
-    /// locks; `thread` for the start of a thread, without a file.
+    /// `open` for reading and writing, `close`, `write`, `truncate`, `fsync`, `rename`, `unlink`, `mmap`; `lock`, `share` and
+    /// `unlock` for POSIX locks; `thread` for the start of a thread, without a file.
     pub(crate) name: &'c str,
     /// The end of the path of the file.
     pub(crate) file: &'c str,
     /// The number of the call, counted from 1.
     pub(crate) number: u32,
+}
+
+/// A call in a log.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LoggedCall {
+    pub(crate) name: String,
+    /// The name of the file without its directory.
+    pub(crate) file: String,
+    /// The offset of a write, or the length after a truncation.
+    pub(crate) position: u64,
+    /// The bytes to write.
+    pub(crate) bytes: u64,
+}
+
+impl LoggedCall {
+    /// The calls in the file `log`.
+    #[track_caller]
+    pub(crate) fn read_all(log: &Path) -> Vec<Self> {
+        let parse = |line: &str| {
+            let [name, file, position, bytes] = line.split(' ').collect::<Vec<_>>()[..] else {
+                panic!("{line:?}")
+            };
+            let [position, bytes] = [position, bytes].map(|number| number.parse().unwrap());
+            Self { name: name.to_owned(), file: file.to_owned(), position, bytes }
+        };
+        std::fs::read_to_string(log).unwrap().lines().map(parse).collect()
+    }
 }
 
 impl Call<'_> {
@@ -43,6 +70,18 @@ impl Call<'_> {
     pub(crate) fn fail_once(self, command: &mut Command) {
         self.fail(command);
         command.env("FAULT_ONCE", "1");
+    }
+
+    /// Has `command` be killed in this call.
+    pub(crate) fn kill(self, command: &mut Command) {
+        self.fail(command);
+        command.env("FAULT_KILL", "1");
+    }
+
+    /// Has `command` log these calls, which do not fail, to the file `log`.
+    pub(crate) fn log(self, command: &mut Command, log: &Path) {
+        Self { number: u32::try_from(i32::MAX).unwrap(), ..self }.fail(command);
+        command.env("FAULT_LOG", log);
     }
 
     /// Starts `command`, waits until it reaches this call, does `meanwhile`, and lets it continue.

@@ -26,6 +26,7 @@ mod formats;
 mod functions;
 mod grammar;
 mod html_reports;
+mod in_place;
 mod inferred_types;
 mod inputs;
 mod large_fields;

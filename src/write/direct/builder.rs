@@ -276,7 +276,7 @@ impl TreeBuilder {
         stop: &AtomicBool,
     ) -> Result<Tree, TreeFailure> {
         let mut old = match self.is_merged() {
-            true => Some(OldEntries::new(self.root, self.limits, pages)?),
+            true => Some(OldEntries::new(self.root, self.order.clone(), self.limits, pages)?),
             false => None,
         };
         let mut tree = if self.is_merged() { Tree::new(self.kind, self.root) } else { self.tree(pages)? };

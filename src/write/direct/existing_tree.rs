@@ -2,7 +2,8 @@
 
 use super::cells::{Cells, POINTER_BYTES, PayloadLimits, TreeKind};
 use super::pages::Pages;
-use super::record::get_varint;
+use super::record::{get_varint, is_complete};
+use super::sort::CellOrder;
 use super::tree::{CELL_POINTER_BYTES, HEADER_BYTES, is_leaf_type, page_type};
 use crate::error::Result;
 
@@ -148,12 +149,18 @@ pub(super) fn last_cell(
 }
 
 /// An index entry with its whole payload, and the numbers of its overflow pages.
+///
+/// # Errors
+/// If it cannot be read.
 pub(super) fn whole_entry(
     cell: &[u8],
     limits: PayloadLimits,
     pages: &Pages<'_>,
 ) -> Result<(Vec<u8>, Vec<u32>)> {
     let (payload_bytes, read) = get_varint(cell);
+    if payload_bytes > pages.count() * pages.page_bytes() as u64 {
+        return Err(pages.damaged_index());
+    }
     let payload_bytes = payload_bytes as usize;
     let local = limits.local(payload_bytes);
     let mut whole = cell[..read + local].to_vec();
@@ -162,7 +169,7 @@ pub(super) fn whole_entry(
     while whole.len() < read + payload_bytes {
         let page = u32::from_be_bytes(pointer);
         if page == 0 {
-            return Err(pages.damaged(page));
+            return Err(pages.damaged_index());
         }
         overflow.push(page);
         let content = pages.read(page)?;
@@ -170,12 +177,13 @@ pub(super) fn whole_entry(
         whole.extend(content[POINTER_BYTES..].iter().take(missing));
         pointer = content.first_chunk().copied().unwrap_or_default();
     }
-    Ok((whole, overflow))
+    if is_complete(&whole[read..]) { Ok((whole, overflow)) } else { Err(pages.damaged_index()) }
 }
 
 /// Passes on the entries of an index in order, and frees the pages of its tree.
 #[derive(Debug)]
 pub(super) struct OldEntries {
+    order: CellOrder,
     limits: PayloadLimits,
     /// The pages from the root to the current one, each with the number of cells that were passed on.
     path: Vec<(TreePage, usize)>,
@@ -198,8 +206,13 @@ impl OldEntries {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub(super) fn new(root: u32, limits: PayloadLimits, pages: &mut Pages<'_>) -> Result<Self> {
-        let mut entries = Self { limits, path: Vec::new(), root, next: None };
+    pub(super) fn new(
+        root: u32,
+        order: CellOrder,
+        limits: PayloadLimits,
+        pages: &mut Pages<'_>,
+    ) -> Result<Self> {
+        let mut entries = Self { order, limits, path: Vec::new(), root, next: None };
         entries.descend(root, pages)?;
         entries.advance(pages)?;
         Ok(entries)
@@ -233,7 +246,7 @@ impl OldEntries {
     /// # Errors
     /// If it cannot be read.
     pub(super) fn advance(&mut self, pages: &mut Pages<'_>) -> Result<()> {
-        self.next = None;
+        let last = self.next.take();
         while let Some((page, passed)) = self.path.last_mut() {
             if *passed < page.len() {
                 let cell = page.cell(*passed, pages)?;
@@ -241,6 +254,11 @@ impl OldEntries {
                 *passed += 1;
                 let child = if page.is_leaf() { None } else { Some(page.child(*passed, pages)?) };
                 let (whole, _) = whole_entry(&local, self.limits, pages)?;
+                // Where pages meet, an entry shows that its page belongs here.
+                let is_next = |last: OldEntry| self.order.compare(&last.whole, &whole).is_lt();
+                if (child.is_some() || *passed == 1) && !last.is_none_or(is_next) {
+                    return Err(pages.damaged(page.number));
+                }
                 self.next = Some(OldEntry { whole, local });
                 return child.map_or(Ok(()), |child| self.descend(child, pages));
             }

@@ -88,9 +88,13 @@ impl<'c> Pages<'c> {
             bytes.map(u32::from_be_bytes).ok_or_else(damaged)
         };
         let header = self.read(1)?;
-        let total = number(&header, FREELIST_COUNT.start)? as usize;
+        let total = number(&header, FREELIST_COUNT.start)?;
+        if total > count {
+            return Err(damaged());
+        }
+        let total = total as usize;
         let mut trunk = number(&header, FREELIST.start)?;
-        let mut free = Vec::with_capacity(total.min(count as usize));
+        let mut free = Vec::with_capacity(total);
         while trunk != 0 && free.len() < total {
             free.push(trunk);
             let page = self.read(trunk)?;
@@ -165,6 +169,11 @@ impl<'c> Pages<'c> {
         self.made.clear();
         self.parts.clear();
         Ok(())
+    }
+
+    /// The error for an index with a damaged entry.
+    pub(super) fn damaged_index(&self) -> Error {
+        self.file.damaged("an index is damaged")
     }
 
     /// The error for a damaged page.

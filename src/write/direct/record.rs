@@ -196,14 +196,7 @@ impl<'a> Iterator for Fields<'a> {
         }
         let (serial_type, read) = get_varint(self.types);
         self.types = &self.types[read..];
-        let bytes = match serial_type {
-            0 | 8 | 9 => 0,
-            1..=4 => serial_type as usize,
-            5 => 6,
-            6 | 7 => 8,
-            _ => (serial_type as usize - 12) / 2,
-        };
-        let (value, body) = self.body.split_at(bytes);
+        let (value, body) = self.body.split_at(body_bytes(serial_type));
         self.body = body;
         Some(match serial_type {
             0 => Value::Null,
@@ -214,6 +207,40 @@ impl<'a> Iterator for Fields<'a> {
             _ => Value::Text(value),
         })
     }
+}
+
+/// The size of the body of a value with this serial type, which is neither 10 nor 11.
+#[inline(always)]
+fn body_bytes(serial_type: u64) -> usize {
+    match serial_type {
+        0 | 8 | 9 => 0,
+        1..=4 => serial_type as usize,
+        5 => 6,
+        6 | 7 => 8,
+        _ => (serial_type as usize - 12) / 2,
+    }
+}
+
+/// True if [`Fields`] can read this record, which may be damaged.
+pub(super) fn is_complete(record: &[u8]) -> bool {
+    let varint = |bytes: &[u8]| {
+        let read = bytes.iter().take(8).position(|byte| *byte < 0x80).map_or(9, |last| last + 1);
+        (read <= bytes.len()).then(|| get_varint(bytes))
+    };
+    let Some((header_bytes, read)) = varint(record) else { return false };
+    let parts = usize::try_from(header_bytes).ok().and_then(|bytes| record.split_at_checked(bytes));
+    let Some((header, body)) = parts else { return false };
+    let Some(mut types) = header.get(read..) else { return false };
+    let mut bytes = 0_usize;
+    while !types.is_empty() {
+        let (serial_type, read) = match varint(types) {
+            None | Some((10 | 11, _)) => return false,
+            Some(varint) => varint,
+        };
+        types = &types[read..];
+        bytes = bytes.saturating_add(body_bytes(serial_type));
+    }
+    bytes <= body.len()
 }
 
 /// A big-endian two's complement integer of up to eight bytes.
@@ -301,6 +328,17 @@ mod tests {
             let record = [&[2, serial_type as u8], &body[..bytes]].concat();
             assert_eq!(Fields::new(&record).collect::<Vec<_>>(), [Value::Integer(number)]);
         }
+    }
+
+    #[test]
+    fn records_that_end_too_early_are_not_complete() {
+        // A text of two bytes, a blob of 70 bytes with a serial type of two bytes, and an integer of six.
+        let record = [&[5, 17, 0x81, 0x18, 5], &[b'x'; 78][..]].concat();
+        assert!(is_complete(&record));
+        assert_eq!(Fields::new(&record).count(), 3);
+        assert!((0..record.len()).all(|bytes| !is_complete(&record[..bytes])));
+        let damaged: [&[u8]; 6] = [&[0], &[2, 10], &[2, 11], &[2, 0x81, 1], &[0xff; 8], &[0xff; 12]];
+        assert!(damaged.iter().all(|record| !is_complete(record)));
     }
 
     #[test]
