@@ -4,7 +4,7 @@
 //! with the new ones into a new tree; rows cannot be merged.
 
 use super::cells::{Cells, PayloadLimits, TreeKind};
-use super::existing_tree::{OldEntries, OldEntry, last_cell};
+use super::existing_tree::{OldEntries, last_cell};
 use super::pages::Pages;
 use super::sort::{CellOrder, Sorter};
 use super::tree::Tree;
@@ -288,8 +288,8 @@ impl TreeBuilder {
         sorter.sorted(pool, take, TreeFailure::Duplicate)?;
         if let Some(mut old) = old {
             let mut cells = Cells::default();
-            while let Some(OldEntry { local, .. }) = old.peek() {
-                cells.push(local);
+            while let Some(entry) = old.peek() {
+                cells.push(&entry.local);
                 old.advance(pages)?;
                 if cells.bytes().len() > MERGED_BYTES {
                     tree.push(&cells, pages)?;
@@ -313,13 +313,16 @@ impl TreeBuilder {
         pages.write_overflow(&mut local)?;
         let mut merged = Cells::default();
         for (whole, local) in cells.iter().zip(local.iter()) {
-            while let Some(entry) = old.peek() {
-                if self.order.is_duplicate(&entry.whole, whole) {
-                    let [existing, new] = [&entry.whole, whole].map(|cell| self.order.rowid(cell));
-                    return Err(TreeFailure::DuplicateOfExisting { existing, new });
-                }
-                if self.order.compare(&entry.whole, whole).is_gt() {
-                    break;
+            let prefix = self.order.prefix(whole);
+            while let Some(entry) = old.peek().filter(|entry| entry.prefix <= prefix) {
+                if entry.prefix == prefix {
+                    if self.order.is_duplicate(entry.whole(), whole) {
+                        let [existing, new] = [entry.whole(), whole].map(|cell| self.order.rowid(cell));
+                        return Err(TreeFailure::DuplicateOfExisting { existing, new });
+                    }
+                    if self.order.compare(entry.whole(), whole).is_gt() {
+                        break;
+                    }
                 }
                 merged.push(&entry.local);
                 old.advance(pages)?;

@@ -188,17 +188,29 @@ pub(super) struct OldEntries {
     /// The pages from the root to the current one, each with the number of cells that were passed on.
     path: Vec<(TreePage, usize)>,
     root: u32,
-    /// The next entry: its whole payload, and as it is on the page, without a child.
-    next: Option<OldEntry>,
+    /// The next entry, if there is one.
+    next: OldEntry,
+    has_next: bool,
+    /// The one before it.
+    last: OldEntry,
 }
 
 /// An entry of an index that exists.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct OldEntry {
-    /// With its whole payload.
-    pub(super) whole: Vec<u8>,
     /// As it is on a leaf.
     pub(super) local: Vec<u8>,
+    /// With its whole payload, if parts of it are on overflow pages.
+    spilled: Option<Vec<u8>>,
+    /// See [`CellOrder::prefix`].
+    pub(super) prefix: u64,
+}
+
+impl OldEntry {
+    /// The entry with its whole payload.
+    pub(super) fn whole(&self) -> &[u8] {
+        self.spilled.as_ref().unwrap_or(&self.local)
+    }
 }
 
 impl OldEntries {
@@ -212,7 +224,8 @@ impl OldEntries {
         limits: PayloadLimits,
         pages: &mut Pages<'_>,
     ) -> Result<Self> {
-        let mut entries = Self { order, limits, path: Vec::new(), root, next: None };
+        let (path, next, last) = Default::default();
+        let mut entries = Self { order, limits, path, root, next, has_next: false, last };
         entries.descend(root, pages)?;
         entries.advance(pages)?;
         Ok(entries)
@@ -220,7 +233,7 @@ impl OldEntries {
 
     /// The next entry.
     pub(super) fn peek(&self) -> Option<&OldEntry> {
-        self.next.as_ref()
+        self.has_next.then_some(&self.next)
     }
 
     /// Goes to the first leaf below page `number`.
@@ -246,20 +259,30 @@ impl OldEntries {
     /// # Errors
     /// If it cannot be read.
     pub(super) fn advance(&mut self, pages: &mut Pages<'_>) -> Result<()> {
-        let last = self.next.take();
+        let is_first = !std::mem::take(&mut self.has_next);
+        std::mem::swap(&mut self.last, &mut self.next);
         while let Some((page, passed)) = self.path.last_mut() {
             if *passed < page.len() {
-                let cell = page.cell(*passed, pages)?;
-                let local = cell[page.child_bytes()..].to_vec();
+                let local = &page.cell(*passed, pages)?[page.child_bytes()..];
                 *passed += 1;
                 let child = if page.is_leaf() { None } else { Some(page.child(*passed, pages)?) };
-                let (whole, _) = whole_entry(&local, self.limits, pages)?;
+                let (payload_bytes, read) = get_varint(local);
+                self.next.spilled = match self.limits.local(payload_bytes as usize) < payload_bytes as usize {
+                    true => Some(whole_entry(local, self.limits, pages)?.0),
+                    false if is_complete(&local[read..]) => None,
+                    false => return Err(pages.damaged_index()),
+                };
+                self.next.local.clear();
+                self.next.local.extend_from_slice(local);
+                self.next.prefix = self.order.prefix(self.next.whole());
                 // Where pages meet, an entry shows that its page belongs here.
-                let is_next = |last: OldEntry| self.order.compare(&last.whole, &whole).is_lt();
-                if (child.is_some() || *passed == 1) && !last.is_none_or(is_next) {
+                if (child.is_some() || *passed == 1)
+                    && !is_first
+                    && self.order.compare(self.last.whole(), self.next.whole()).is_ge()
+                {
                     return Err(pages.damaged(page.number));
                 }
-                self.next = Some(OldEntry { whole, local });
+                self.has_next = true;
                 return child.map_or(Ok(()), |child| self.descend(child, pages));
             }
             if page.number != self.root {

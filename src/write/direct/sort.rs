@@ -77,7 +77,8 @@ impl CellOrder {
         }
     }
 
-    fn prefix(&self, cell: &[u8]) -> u64 {
+    /// A number that decides the order of two cells unless it is the same for both.
+    pub(super) fn prefix(&self, cell: &[u8]) -> u64 {
         match self {
             Self::Rowid => rowid_of_row(cell).cast_unsigned() ^ 1 << 63,
             Self::Key { is_descending, .. } => {
