@@ -138,3 +138,30 @@ impl Target {
         forget(connection).map_err(|source| Error::sqlite("write", &self.path, source))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::OpenFlags;
+
+    /// The reason for a database that is opened with these parameters of a URI.
+    fn reason(parameters: &str) -> Option<&'static str> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("t.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+        let uri = format!("file:{}?{parameters}", path.display());
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI;
+        let connection = Connection::open_with_flags(uri, flags).unwrap();
+        unsupported_reason(&connection, &path).unwrap()
+    }
+
+    #[test]
+    fn pages_are_written_only_through_the_unix_vfs_to_powersafe_devices() {
+        assert_eq!(reason("psow=1"), None);
+        // A sector, which is then larger than a page, would have to be journaled as a whole.
+        assert_eq!(reason("psow=0"), Some("a power failure may damage bytes next to those that are written"));
+        let other = Some("the database is not accessed through SQLite's VFS `unix`");
+        assert_eq!(reason("vfs=unix-none"), other);
+        assert_eq!(reason("vfs=unix-dotfile"), other);
+    }
+}

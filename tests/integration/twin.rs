@@ -191,7 +191,8 @@ impl Case {
         let schema = Schema::read(&connection, &self.table()).unwrap().unwrap();
         connection
             .execute_batch(
-                "INSERT INTO sqlite_dbpage (pgno, data) SELECT pgno, data FROM sqlite_dbpage WHERE pgno = 2",
+                "INSERT INTO sqlite_dbpage (pgno, data) SELECT pgno, data FROM sqlite_dbpage WHERE pgno =
+                (SELECT rootpage FROM sqlite_schema WHERE name = 't')",
             )
             .unwrap();
         connection.cache_flush().unwrap();

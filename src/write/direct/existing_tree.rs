@@ -97,6 +97,13 @@ impl TreePage {
         if end > page_bytes { Err(damaged()) } else { Ok(&self.bytes[start..end]) }
     }
 
+    /// The rowid of cell `number` of a table.
+    fn rowid(&self, number: usize, pages: &Pages<'_>) -> Result<i64> {
+        let content = &self.cell(number, pages)?[self.child_bytes()..];
+        let read = if self.is_leaf() { get_varint(content).1 } else { 0 };
+        Ok(get_varint(&content[read..]).0.cast_signed())
+    }
+
     /// All cells as they are on the page.
     pub(super) fn cells(&self, pages: &Pages<'_>) -> Result<Cells> {
         let mut cells = Cells::default();
@@ -122,8 +129,15 @@ pub(super) fn right_spine(
         if spine.len() == MAX_DEPTH {
             return Err(pages.damaged(page.number));
         }
-        let child = page.rightmost();
-        spine.push(TreePage::read(child, kind, limits, pages)?);
+        let child = TreePage::read(page.rightmost(), kind, limits, pages)?;
+        // The rows of a child come after those before it; those of another table may not.
+        if kind == TreeKind::Table
+            && let (Some(last), true) = (page.len().checked_sub(1), child.len() > 0)
+            && child.rowid(0, pages)? <= page.rowid(last, pages)?
+        {
+            return Err(pages.damaged(child.number));
+        }
+        spine.push(child);
     }
     Ok(spine)
 }

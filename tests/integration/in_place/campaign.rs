@@ -104,12 +104,13 @@ impl Campaign {
         if is_complete() {
             return (1..=calls.len() as u32).collect();
         }
-        // The first and the last call of each run of equal ones, and one between them.
+        // The first and the last call of each run of equal ones, and one between them if there are many.
         let mut sample = Vec::new();
         let mut first = 0;
         for run in calls.chunk_by(|a, b| (&a.name, &a.file) == (&b.name, &b.file)) {
             let last = first + run.len() - 1;
-            sample.extend([first, (first + last) / 2, last].map(|call| call as u32 + 1));
+            let middle = if run.len() > 8 { (first + last) / 2 } else { first };
+            sample.extend([first, middle, last].map(|call| call as u32 + 1));
             first = last + 1;
         }
         sample.dedup();

@@ -171,6 +171,12 @@ fn a_damaged_tree_is_an_error() {
         let dir = Change::Append.dir();
         patch(&dir, child_at(0), &big_endian(rightmost));
         assert_no_harm(Change::Append, &dir, &free, "a leaf twice");
+        // A leaf of another tree of this kind.
+        let dir = Change::Append.dir();
+        let other = if name == "t" { "other" } else { "other_b" };
+        let other = number(&old, (self::root(&dir, other) - 1) * PAGE_BYTES + 8);
+        patch(&dir, root_at + 8, &big_endian(other));
+        assert_no_harm(Change::Append, &dir, &free, "the last leaf of another tree");
         for round in 0..40 {
             let page = if round % 2 == 0 { root } else { rightmost };
             let dir = Change::Append.dir();
