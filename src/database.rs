@@ -72,8 +72,8 @@ impl Target {
     ///
     /// The plan was resolved against the schema `expected`, unless it did not depend on the schema.
     ///
-    /// `takes_pages` tells whether the direct path can fill a table, which exists in the database of the connection or is
-    /// created. If it fills all, a database in WAL mode leaves this mode during the load, unless others have it open.
+    /// `takes_pages` tells whether the direct path can fill a table in the database of the connection, where the table exists
+    /// (true) or is created (false). If it fills all, a database in WAL mode leaves this mode during the load, unless others have it open.
     ///
     /// SQLite operations end soon after `stop` is set. In a new database, a failed statement can be rolled back only
     /// if the database `keeps_journal`.
@@ -87,7 +87,7 @@ impl Target {
         tuning: &Tuning,
         keeps_journal: bool,
         expected: Option<&SchemaSnapshot>,
-        takes_pages: impl Fn(&Table, Option<&Connection>) -> Result<bool>,
+        takes_pages: impl Fn(&Table, &Connection, bool) -> Result<bool>,
         stop: Arc<AtomicBool>,
     ) -> Result<Self> {
         let path = resolve_path(path)?;
@@ -169,13 +169,9 @@ impl Target {
         Ok(notes)
     }
 
-    /// The connection, if `table` existed before the load, which fills it.
-    ///
-    /// # Errors
-    /// [`Kind::Sqlite`]; [`Kind::Internal`] as [`Target::connection`].
-    pub(crate) fn filled(&self, table: &Table) -> Result<Option<&Connection>> {
-        let is_filled = |before: &TableBefore| before.is_filled && before.table == table.name;
-        Ok(self.before.iter().any(is_filled).then_some(self.connection()?))
+    /// True if `table` existed before the load, which fills it.
+    pub(crate) fn fills(&self, table: &Table) -> bool {
+        self.before.iter().any(|before| before.is_filled && before.table == table.name)
     }
 
     /// The connection to insert rows through.

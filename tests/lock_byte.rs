@@ -1,6 +1,7 @@
 //! The lock-byte page, moved so that a small database reaches it. A separate binary, because the move affects every connection
 //! of the process.
 
+#[allow(dead_code, reason = "the integration tests use more of it")]
 #[path = "integration/twin.rs"]
 mod twin;
 

@@ -52,7 +52,7 @@ impl DryRun {
             }
         };
         let (mut statements_reason, mut schema, mut page_bytes) = (None, Vec::new(), tuning.page_bytes);
-        let mut replaced_content = None;
+        let (mut replaced_content, mut encoding) = (None, "UTF-8".to_owned());
         if let Some((existing, metadata, open_nowhere)) = &mut existing {
             check_table_name(existing, &path, table)?;
             replaced_content = replaced(existing, table).map_err(failed)?;
@@ -70,6 +70,8 @@ impl DryRun {
                 Some(replaceable) => page_bytes = page_bytes.or(Some(replaceable)),
                 None => {
                     page_bytes = Some(existing_page_bytes);
+                    encoding =
+                        existing.pragma_query_value(None, "encoding", |row| row.get(0)).map_err(failed)?;
                     statements_reason = unsupported_reason(existing, &path).map_err(failed)?;
                 }
             }
@@ -79,6 +81,7 @@ impl DryRun {
         let open_in_memory = || -> rusqlite::Result<Connection> {
             let connection = Connection::open_in_memory()?;
             register_math_functions(&connection)?;
+            connection.pragma_update(None, "encoding", &encoding)?;
             page_bytes.map_or(Ok(()), |bytes| connection.pragma_update(None, "page_size", bytes))?;
             connection.pragma_update(None, "foreign_keys", false)?;
             Ok(connection)

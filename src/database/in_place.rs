@@ -41,9 +41,6 @@ pub(super) fn unsupported_reason(
     if integer("auto_vacuum")? != 0 {
         return Ok(Some("the database is vacuumed automatically"));
     }
-    if connection.pragma_query_value(None, "encoding", |row| row.get::<_, String>(0))? != "UTF-8" {
-        return Ok(Some("the database is not UTF-8"));
-    }
     let modules = "SELECT count(*) > 0 FROM pragma_module_list WHERE name = 'sqlite_dbpage'";
     if !connection.query_row(modules, [], |row| row.get::<_, bool>(0))? {
         return Ok(Some("SQLite was built without SQLITE_ENABLE_DBPAGE_VTAB"));

@@ -54,12 +54,12 @@ impl OpenTarget {
         path: &Path,
         tables: &[&Table],
         tuning: &Tuning,
-        takes_pages: &dyn Fn(&Table, Option<&Connection>) -> Result<bool>,
+        takes_pages: &dyn Fn(&Table, &Connection, bool) -> Result<bool>,
     ) -> Result<Option<Self>> {
         let failed = |source| Error::sqlite("read", path, source);
         let takes = |table: &&Table| {
             let is_filled = keeps_rows(&self.connection, table).map_err(failed)?;
-            takes_pages(table, is_filled.then_some(&self.connection))
+            takes_pages(table, &self.connection, is_filled)
         };
         if self.staged.is_some()
             || self.statements_reason.is_some()
@@ -86,7 +86,7 @@ pub(super) fn open_target(
     tuning: &Tuning,
     keeps_journal: bool,
     expected: Option<&SchemaSnapshot>,
-    takes_pages: &dyn Fn(&Table, Option<&Connection>) -> Result<bool>,
+    takes_pages: &dyn Fn(&Table, &Connection, bool) -> Result<bool>,
 ) -> Result<OpenTarget> {
     for _ in 0..MAX_OPENS {
         match path.symlink_metadata() {

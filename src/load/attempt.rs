@@ -89,7 +89,7 @@ impl Attempt {
 
     /// The writer of a table.
     fn choose_writer(&self, choice: WriterChoice, target: &Target, table: &Table) -> Result<ChosenWriter> {
-        let check = || Schema::check(table, target.filled(table)?, target.path());
+        let check = || Schema::check(table, target.connection()?, target.fills(table), target.path());
         let chosen = choose(choice, target.statements_reason(), check)?;
         Ok(match (&self.statements_reason, chosen) {
             (Some(reason), ChosenWriter::Direct) => ChosenWriter::Statements(Some(reason.clone())),
@@ -158,11 +158,11 @@ impl Conductor<'_> {
             tables.push(&plan.table);
         }
         let (journal, stop) = (attempt.keeps_journal, self.stop.clone());
-        let takes_pages = |table: &Table, connection: Option<&_>| {
+        let takes_pages = |table: &Table, connection: &_, is_filled| {
             let takes = attempt.statements_reason.is_none()
                 && !attempt.keeps_journal
                 && tuning.writer != WriterChoice::Statements;
-            Ok(takes && Schema::check(table, connection, self.database)?.is_ok())
+            Ok(takes && Schema::check(table, connection, is_filled, self.database)?.is_ok())
         };
         let mut target =
             Target::open(self.database, &tables, tuning, journal, schema.as_ref(), takes_pages, stop)?;

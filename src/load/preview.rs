@@ -92,7 +92,7 @@ impl Conductor<'_> {
         let inputs = Inputs::new(list, &resolved.plan, table, Seed::fixed(0))?.with_max_chunks(max_chunks);
         let dry_run = DryRun::open(self.database, table, tables, tuning)?;
         let choice = choose(tuning.writer, dry_run.statements_reason, || {
-            Schema::check(table, dry_run.table_exists.then_some(&dry_run.connection), &dry_run.path)
+            Schema::check(table, &dry_run.connection, dry_run.table_exists, &dry_run.path)
         })?;
 
         let (progress, timers) = (Progress::default(), StageTimers::default());

@@ -13,7 +13,11 @@
 //! | page numbers, free pages, the lock-byte page, the database header | 1.3 to 1.5 | `pages` |
 //! | new and existing files | | `page_file` |
 //! | roots, columns, indexes | 2.6 | `catalog` |
-//! | affinity | SQLite's datatypes 3 | `affinity` |
+//! | affinity | SQLite's datatypes 3 | `stored_values`, `affinity` |
+//! | UTF-16 | 1.3.13 | `text_encoding` |
+//! | collations | SQLite's datatypes 7 | `collation` |
+//! | the types of STRICT tables, DEFAULT, AUTOINCREMENT | 2.6.2 | `strict`, `defaults`, `sequence` |
+//! | what is left to statements | | `features` |
 //!
 //! The sections are those of <https://sqlite.org/fileformat2.html>. All numbers on pages are big-endian.
 //!
@@ -24,14 +28,21 @@ mod affinity;
 mod builder;
 mod catalog;
 mod cells;
+mod collation;
+mod defaults;
 mod encode;
 mod existing_tree;
+mod features;
 mod layout;
 mod page_file;
 mod pages;
 mod record;
 mod rowid_log;
+mod sequence;
 mod sort;
+mod stored_values;
+mod strict;
+mod text_encoding;
 mod tree;
 
 pub use catalog::Schema;
@@ -98,8 +109,8 @@ impl<'c> Direct<'c> {
         let mut trees =
             vec![TreeBuilder::new(cells::TreeKind::Table, schema.root, CellOrder::Rowid, &pages)?];
         for index in &schema.indexes {
-            let is_descending = index.keys.iter().map(|key| key.is_descending).collect();
-            let order = CellOrder::Key { is_descending, is_unique: index.is_unique };
+            let keys = index.keys.iter().map(|key| key.order).collect();
+            let order = CellOrder::Key { keys, is_unique: index.is_unique };
             trees.push(TreeBuilder::new(cells::TreeKind::Index, index.root, order, &pages)?);
         }
         let largest_rowid = trees[0].last_old_rowid();
@@ -206,6 +217,10 @@ impl write::Writer for Direct<'_> {
                 .map_err(|failure| self.failure(number, failure))?;
         }
         self.pages.finish()?;
-        Ok(deferred.iter().map(|name| format!("REINDEX main.{}", quote_name(name))).collect())
+        let sequence = self.schema.sequence.as_ref();
+        let update = sequence
+            .and_then(|sequence| sequence.update_sql(&self.schema.table, self.rows, self.largest_rowid));
+        let reindex = deferred.iter().map(|name| format!("REINDEX main.{}", quote_name(name)));
+        Ok(reindex.chain(update).collect())
     }
 }

@@ -3,9 +3,9 @@
 
 use crate::common::{rows_of, text};
 use crate::twin::Case;
-use rusqlite::Connection;
 use rusqlite::types::Value;
-use sqload::plan::{Column, Expr, IfExists, Table, WriterChoice};
+use rusqlite::{Connection, ffi};
+use sqload::plan::{Column, Expr, IfExists, OnError, Table, WriterChoice};
 use sqload::write::WriteFailure;
 use sqload::{Kind, Loader};
 use std::path::Path;
@@ -271,15 +271,13 @@ fn rejects_leave_no_gap_in_the_rowids() {
 fn unsupported_tables_are_left_to_the_statement_writer() {
     for (declarations, reason) in [
         (["TEXT PRIMARY KEY", "TEXT) WITHOUT ROWID --"], "the table is WITHOUT ROWID"),
-        (["TEXT", "TEXT) STRICT --"], "the table is STRICT"),
         (["TEXT", "TEXT CHECK (length(b) < 9)"], "the table has a CHECK constraint"),
-        (["TEXT", "TEXT REFERENCES t (a)"], "the table has a foreign key"),
-        (["INTEGER PRIMARY KEY AUTOINCREMENT", "TEXT"], "the table is AUTOINCREMENT"),
-        (["TEXT", "TEXT COLLATE NOCASE UNIQUE"], "an index has a collation other than BINARY"),
         (["TEXT", "TEXT UNIQUE ON CONFLICT REPLACE"], "the table has an ON CONFLICT clause"),
         (["TEXT NOT NULL ON CONFLICT IGNORE", "TEXT"], "the table has an ON CONFLICT clause"),
         (["TEXT", "TEXT, c AS (a || b)"], "the table has a generated column"),
-        (["TEXT", "TEXT, c DEFAULT 3"], "the table has columns that are not loaded"),
+        (["TEXT", "TEXT, c DEFAULT CURRENT_TIMESTAMP"], "the default of the column \"c\" is not constant"),
+        (["TEXT", "TEXT, c DEFAULT (random())"], "the default of the column \"c\" is not constant"),
+        (["TEXT", "TEXT, c DEFAULT (date('now'))"], "the default of the column \"c\" is not constant"),
     ] {
         let directory = tempfile::tempdir().unwrap();
         let load = |writer| {
@@ -294,10 +292,18 @@ fn unsupported_tables_are_left_to_the_statement_writer() {
             ("statements", Some(reason), 2)
         );
     }
-    // A collation without an index, and names that look like clauses, do not prevent the direct path.
-    for declarations in
-        [["TEXT COLLATE NOCASE", "TEXT"], ["TEXT", "\"CHECK\""], ["TEXT NOT NULL", "TEXT UNIQUE"]]
-    {
+    // Others do not prevent the direct path, nor do names that look like clauses.
+    for declarations in [
+        ["TEXT COLLATE NOCASE", "TEXT COLLATE rtrim UNIQUE"],
+        ["TEXT", "TEXT COLLATE NOCASE UNIQUE"],
+        ["TEXT", "\"CHECK\""],
+        ["TEXT NOT NULL", "TEXT UNIQUE"],
+        ["TEXT", "TEXT) STRICT --"],
+        ["INTEGER PRIMARY KEY AUTOINCREMENT", "TEXT"],
+        ["TEXT", "TEXT REFERENCES t (a)"],
+        ["TEXT", "TEXT REFERENCES missing (a) ON DELETE CASCADE"],
+        ["TEXT", "TEXT, c DEFAULT 3, d NOT NULL DEFAULT (date('2020-01-01', '+1 day'))"],
+    ] {
         let directory = tempfile::tempdir().unwrap();
         let report = load(directory.path(), "a,b\n1,one\n2,two\n", &declarations, |loader| {
             loader.writer(WriterChoice::Direct)
@@ -306,20 +312,223 @@ fn unsupported_tables_are_left_to_the_statement_writer() {
     }
 }
 
+/// SQLite does not insert into such a table without the collation, which the program that made it has.
+#[test]
+fn other_collations_are_left_to_the_statement_writer() {
+    let directory = tempfile::tempdir().unwrap();
+    let connection = Connection::open(directory.path().join("out.db")).unwrap();
+    connection
+        .execute_batch(
+            "CREATE TABLE t (a TEXT COLLATE nocase UNIQUE); PRAGMA writable_schema = ON;
+            UPDATE sqlite_schema SET sql = replace(sql, 'nocase', 'backwards')",
+        )
+        .unwrap();
+    drop(connection);
+    let append = |loader: Loader| loader.if_exists(IfExists::Append).writer(WriterChoice::Direct);
+    let error = load(directory.path(), "a\n1\n", &["TEXT"], append).unwrap_err();
+    let reason = "an index has a collation other than BINARY, NOCASE and RTRIM";
+    assert!(error.to_string().ends_with(reason), "{error}");
+}
+
+#[test]
+fn duplicates_by_nocase_and_rtrim_are_found() {
+    for (declaration, second) in
+        [("TEXT COLLATE NOCASE UNIQUE", "AB"), ("TEXT COLLATE RTRIM PRIMARY KEY", "ab  ")]
+    {
+        for between in [0, 300] {
+            let rows = (0..between).map(|row| format!("x{row:04}\n")).collect::<String>();
+            let csv = format!("a\nab\n{rows}{second}\n");
+            let directory = tempfile::tempdir().unwrap();
+            let error =
+                load(directory.path(), &csv, &[declaration], |loader| loader.writer(WriterChoice::Direct));
+            let error = error.unwrap_err();
+            let Kind::Constraint { positions, .. } = error.kind() else { panic!("{error}") };
+            let records: Vec<_> = positions.iter().map(|position| position.record).collect();
+            assert_eq!(records, [1, between + 2], "{error}");
+        }
+    }
+}
+
+#[test]
+fn both_writers_name_values_that_strict_types_do_not_take() {
+    for (declarations, message) in [
+        (["INT", "TEXT) STRICT --"], "cannot store TEXT value in INT column t.a: \"x\""),
+        (["REAL", "INTEGER) STRICT --"], "cannot store TEXT value in REAL column t.a: \"x\""),
+        (["ANY", "REAL) STRICT --"], "cannot store TEXT value in REAL column t.b: \"y\""),
+        (["blob", "TEXT) STRICT --"], "cannot store TEXT value in BLOB column t.a: \"1\""),
+        // SQLite looks for NULLs first.
+        (["INT", "INTEGER NOT NULL) STRICT --"], "NOT NULL constraint failed: t.b"),
+        (["TEXT", "TEXT, c INT DEFAULT 'z') STRICT --"], "cannot store TEXT value in INT column t.c"),
+    ] {
+        let errors = [WriterChoice::Direct, WriterChoice::Statements].map(|writer| {
+            let directory = tempfile::tempdir().unwrap();
+            let error = load(directory.path(), "a,b\n1,2\nx,y\n", &declarations, |loader| {
+                loader.writer(writer).on_error(OnError::Abort)
+            });
+            let error = error.unwrap_err().to_string();
+            error.replace(directory.path().to_str().unwrap(), "")
+        });
+        assert_eq!(errors[0], errors[1]);
+        assert!(errors[0].ends_with(message), "{}", errors[0]);
+    }
+}
+
+/// Loads rows into a table that counts with AUTOINCREMENT, and compares what the writers leave.
+#[test]
+fn autoincrement_counts_as_in_sqlite() {
+    let ids = |ids: &[Option<i64>]| -> Vec<Vec<Value>> {
+        let id = |id: &Option<i64>| vec![id.map_or(Value::Null, Value::Integer), Value::Integer(7)];
+        ids.iter().map(id).collect()
+    };
+    let rows = [
+        ids(&[]),
+        ids(&[None, None, None]),
+        ids(&[Some(-3), None, Some(90), None]),
+        ids(&[Some(-3), Some(-2)]),
+        ids(&[Some(5), Some(3), None]),
+        ids(&[Some(i64::MAX)]),
+    ];
+    for rows in rows {
+        for setup in ["", "('t', 40)", "('t', -40)", "('t', '7x')", "('T', 40)", "('other', 1), ('t', NULL)"]
+        {
+            for (chunk_rows, loaded) in [(1, vec![0, 1]), (10, vec![0, 1]), (2, vec![1])] {
+                let at = |row: &Vec<Value>| loaded.iter().map(|at| row[*at].clone()).collect();
+                let rows = rows.iter().map(at).collect();
+                let columns = [("a", "INTEGER PRIMARY KEY AUTOINCREMENT"), ("b", "")];
+                let mut case = Case::new(512, &columns, rows, chunk_rows);
+                case.loaded = Some(loaded);
+                if !setup.is_empty() {
+                    case.setup.push(format!("INSERT INTO sqlite_sequence VALUES {setup}"));
+                }
+                case.check();
+                case.check_append(case.chunks.len() / 2, false);
+            }
+        }
+    }
+}
+
 #[test]
 fn some_databases_take_statements() {
-    for (sql, reason) in [
-        ("PRAGMA auto_vacuum = INCREMENTAL", "the database is vacuumed automatically"),
-        ("PRAGMA encoding = 'UTF-16le'", "the database is not UTF-8"),
+    let docs = include_str!("../../docs/how-it-works.md");
+    for (reserved, sql, reason) in [
+        (0, "PRAGMA auto_vacuum = INCREMENTAL", "the database is vacuumed automatically"),
+        (8, "SELECT 1", "the pages of the database have reserved bytes"),
     ] {
+        assert!(docs.contains(&format!("\n| {reason} | ")), "{reason}");
         let directory = tempfile::tempdir().unwrap();
         let connection = Connection::open(directory.path().join("out.db")).unwrap();
+        let mut bytes: std::ffi::c_int = reserved;
+        // SAFETY: this call takes an integer, and the connection is open.
+        unsafe {
+            ffi::sqlite3_file_control(
+                connection.handle(),
+                c"main".as_ptr(),
+                ffi::SQLITE_FCNTL_RESERVE_BYTES,
+                (&raw mut bytes).cast(),
+            )
+        };
         connection.execute_batch(&format!("{sql}; CREATE TABLE other (x)")).unwrap();
         drop(connection);
         let load = |writer| load(directory.path(), "a\n1\n", &["TEXT"], |loader| loader.writer(writer));
         let error = load(WriterChoice::Direct).unwrap_err();
         assert!(matches!(error.kind(), Kind::DirectUnsupported { .. }), "{error}");
         let report = load(WriterChoice::Auto).unwrap();
+        assert_eq!(report.writer_reason.as_deref(), Some(reason));
+    }
+}
+
+#[test]
+fn databases_in_utf_16_take_the_direct_path() {
+    for encoding in ["UTF-16le", "UTF-16be"] {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = Connection::open(directory.path().join("out.db")).unwrap();
+        let sql = format!("PRAGMA encoding = '{encoding}'; CREATE TABLE other (x)");
+        connection.execute_batch(&sql).unwrap();
+        drop(connection);
+        let load = |declaration, writer| {
+            let csv = "a,b\n1,b\n2,é\n3,\u{1f600}\n4,\u{ffe0}\n";
+            load(directory.path(), csv, &["INTEGER", declaration], |loader| loader.writer(writer))
+        };
+        load("TEXT UNIQUE, c DEFAULT 'ü'", WriterChoice::Direct).unwrap();
+        let connection = Connection::open(directory.path().join("out.db")).unwrap();
+        let rows = rows_of(&connection, "SELECT group_concat(a || b || c) FROM (SELECT * FROM t ORDER BY b)");
+        let order = match encoding {
+            // BINARY compares the bytes that are stored.
+            "UTF-16le" => "3\u{1f600}ü,1bü,4\u{ffe0}ü,2éü",
+            _ => "1bü,2éü,3\u{1f600}ü,4\u{ffe0}ü",
+        };
+        assert_eq!(rows, [[text(order)]], "{encoding}");
+        drop(connection);
+        let report = load("TEXT COLLATE NOCASE UNIQUE", WriterChoice::Auto).unwrap();
+        let reason = "an index has a collation other than BINARY, and the database is not UTF-8";
+        assert_eq!(report.writer_reason.as_deref(), Some(reason));
+    }
+}
+
+/// A table `t` with rows takes statements, for the documented reason, if it or its database has a trait that the direct path
+/// does not support.
+#[test]
+fn reasons_for_statements_are_documented() {
+    let docs = include_str!("../../docs/how-it-works.md");
+    let many_rows = "CREATE TABLE t (a INTEGER PRIMARY KEY, b); CREATE INDEX i ON t (b);
+        WITH n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 900) INSERT INTO t SELECT n, 'y' || n FROM n";
+    for (sql, reason) in [
+        ("CREATE TABLE t (a PRIMARY KEY, b) WITHOUT ROWID", "the table is WITHOUT ROWID"),
+        (
+            "CREATE TABLE t (a, b); CREATE TRIGGER r AFTER INSERT ON t BEGIN SELECT 1; END",
+            "the table has a trigger",
+        ),
+        ("CREATE TABLE t (a, b, c AS (a))", "the table has a generated column"),
+        ("CREATE TABLE t (a, b CHECK (b > ''))", "the table has a CHECK constraint"),
+        ("CREATE TABLE t (a, b UNIQUE ON CONFLICT IGNORE)", "the table has an ON CONFLICT clause"),
+        (
+            "PRAGMA encoding = 'UTF-16'; CREATE TABLE t (a, b UNIQUE COLLATE RTRIM)",
+            "an index has a collation other than BINARY, and the database is not UTF-8",
+        ),
+        ("CREATE TABLE t (a, b, c DEFAULT CURRENT_DATE)", "the default of the column \"c\" is not constant"),
+        (
+            "CREATE TABLE t (a INTEGER PRIMARY KEY, b); INSERT INTO t VALUES (2000, '')",
+            "a row does not come after the existing rows",
+        ),
+        (many_rows, "few rows go into a table with many rows and indexes"),
+        ("PRAGMA auto_vacuum = FULL; CREATE TABLE t (a, b)", "the database is vacuumed automatically"),
+    ] {
+        assert!(docs.contains(&format!("\n| {reason} | ")), "{reason}");
+        let directory = tempfile::tempdir().unwrap();
+        let connection = Connection::open(directory.path().join("out.db")).unwrap();
+        connection.execute_batch(&format!("{sql}; CREATE TABLE other (x)")).unwrap();
+        drop(connection);
+        let load = |writer| {
+            load(directory.path(), "a,b\n1001,x\n", &["INTEGER", "TEXT"], |loader| {
+                loader.writer(writer).if_exists(IfExists::Append)
+            })
+        };
+        let error = load(WriterChoice::Direct).unwrap_err();
+        assert_eq!(error.to_string(), format!("the direct writer cannot do this load: {reason}"), "{sql}");
+        let report = load(WriterChoice::Auto).unwrap();
+        assert_eq!((report.writer_reason.as_deref(), report.loaded), (Some(reason), 1), "{sql}");
+    }
+}
+
+/// Headers that say what SQLite does not expect of a database that it has just written.
+#[test]
+fn unusual_headers_take_statements() {
+    let docs = include_str!("../../docs/how-it-works.md");
+    for (change, reason) in [
+        (
+            (|bytes| bytes[44..48].copy_from_slice(&[0, 0, 0, 1])) as fn(&mut Vec<u8>),
+            "the database has a schema format before 4",
+        ),
+        (|bytes| bytes.resize(bytes.len() + 4096, 0), "the file is not as long as its header says"),
+    ] {
+        assert!(docs.contains(&format!("\n| {reason} | ")), "{reason}");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("out.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE other (x)").unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        change(&mut bytes);
+        std::fs::write(&path, bytes).unwrap();
+        let report = load(directory.path(), "a\n1\n", &["TEXT"], |loader| loader).unwrap();
         assert_eq!(report.writer_reason.as_deref(), Some(reason));
     }
 }

@@ -2,7 +2,7 @@
 //! the first.
 
 use rusqlite::Connection;
-use rusqlite::types::Value;
+use rusqlite::types::{Value, ValueRef};
 use sqload::batch::{self, Chunk, Oddities, Repairs, RowOrigins, Rows, Span, Strings, TypeFeedback, Values};
 use sqload::plan::{Column, Expr, Table};
 use sqload::write::direct::{Direct, Encoded, PageFile, Schema, Sorting};
@@ -18,8 +18,16 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
     pub(crate) page_bytes: u32,
+    /// The encoding of TEXT in the database.
+    pub(crate) encoding: &'static str,
     /// Name and declaration.
     pub(crate) columns: Vec<(String, String)>,
+    /// Whether the table is STRICT.
+    pub(crate) is_strict: bool,
+    /// The indexes of the columns that are loaded, in the order of the load; `None` for all in their order.
+    pub(crate) loaded: Option<Vec<usize>>,
+    /// Statements to run when the table is created.
+    pub(crate) setup: Vec<String>,
     /// CREATE INDEX statements.
     pub(crate) indexes: Vec<String>,
     /// The rows of each chunk.
@@ -40,10 +48,14 @@ impl Case {
     ) -> Self {
         Self {
             page_bytes,
+            encoding: "UTF-8",
             columns: columns
                 .iter()
                 .map(|(name, declaration)| (name.to_string(), declaration.to_string()))
                 .collect(),
+            is_strict: false,
+            loaded: None,
+            setup: Vec::new(),
             indexes: Vec::new(),
             chunks: rows.chunks(chunk_rows).map(<[_]>::to_vec).collect(),
             rejects: 0,
@@ -60,7 +72,10 @@ impl Case {
     fn table(&self) -> Table {
         let column =
             |(name, declaration): &(String, String)| Column::new(name, declaration, Expr::Integer(0));
-        let columns = self.columns.iter().map(column).collect();
+        let columns = match &self.loaded {
+            Some(loaded) => loaded.iter().map(|at| column(&self.columns[*at])).collect(),
+            None => self.columns.iter().map(column).collect(),
+        };
         let mut table = Table::new("t", columns);
         table.indexes = self.indexes.clone();
         table
@@ -68,12 +83,15 @@ impl Case {
 
     /// Creates a database with the empty table.
     fn create(&self, path: &Path) -> Connection {
-        let connection = Connection::open(path).unwrap();
+        let connection = open(path);
         let columns: Vec<_> =
             self.columns.iter().map(|(name, declaration)| format!("\"{name}\" {declaration}")).collect();
+        connection.pragma_update(None, "encoding", self.encoding).unwrap();
         connection.pragma_update(None, "page_size", self.page_bytes).unwrap();
         connection.pragma_update(None, "synchronous", "off").unwrap();
-        connection.execute_batch(&format!("CREATE TABLE t ({})", columns.join(", "))).unwrap();
+        let options = if self.is_strict { "STRICT" } else { "" };
+        connection.execute_batch(&format!("CREATE TABLE t ({}) {options}", columns.join(", "))).unwrap();
+        self.setup.iter().for_each(|sql| connection.execute_batch(sql).unwrap());
         connection
     }
 
@@ -86,7 +104,7 @@ impl Case {
         let mut first_record = 0;
         for chunk in &self.chunks[chunks] {
             first_record += self.rejects;
-            let data: Vec<_> = (0..self.columns.len())
+            let data: Vec<_> = (0..self.loaded.as_ref().map_or(self.columns.len(), Vec::len))
                 .map(|index| ColumnData::new(chunk.iter().map(|row| &row[index])))
                 .collect();
             let columns: Vec<_> = data.iter().map(ColumnData::column).collect();
@@ -127,7 +145,7 @@ impl Case {
             encoder.encode(rows, &mut encoded);
             writer.append(rows, &mut encoded).map(drop)
         })?;
-        let connection = Connection::open(path).unwrap();
+        let connection = open(path);
         Ok(execute_all(&connection, &writer.finish(&is_stopped.into())?)?)
     }
 
@@ -179,13 +197,14 @@ impl Case {
             connection.execute_batch("ROLLBACK").unwrap();
             self.indexes.iter().for_each(|sql| connection.execute_batch(sql).unwrap());
         }
+        self.setup.iter().for_each(|sql| connection.execute_batch(sql).unwrap());
         connection
     }
 
     /// Adds the rows of all chunks from `first_chunk` to a database that has the others, with the direct path. All pages are
     /// written through SQLite if the database is `in_log` mode.
     fn append(&self, path: &Path, first_chunk: usize, in_log: bool) -> Result<(), WriteFailure> {
-        let connection = Connection::open(path).unwrap();
+        let connection = open(path);
         connection.pragma_update(None, "cache_size", 20).unwrap();
         connection.execute_batch("BEGIN EXCLUSIVE").unwrap();
         let schema = Schema::read(&connection, &self.table()).unwrap().unwrap();
@@ -240,13 +259,13 @@ impl Case {
         });
         let before = std::fs::read(&direct).unwrap();
         let appended = self.append(&direct, first_chunk, in_log);
-        let connection = Connection::open(&statements).unwrap();
+        let connection = open(&statements);
         let mut table = self.table();
         table.indexes.clear();
         let inserted = self.insert(&connection, &statements, &table, first_chunk..self.chunks.len());
         match (appended, inserted) {
             (Ok(()), Ok(())) => {
-                let [direct, statements] = [direct, statements].map(|path| Connection::open(path).unwrap());
+                let [direct, statements] = [direct, statements].map(open);
                 assert_same_rows(&direct, &statements, "SELECT rowid, * FROM other ORDER BY rowid");
                 self.compare_through_changes(&direct, &statements);
                 true
@@ -256,7 +275,7 @@ impl Case {
                 drop(connection);
                 if !in_log {
                     // The next reader rolls back, if the connection has not.
-                    rows_of(&Connection::open(&direct).unwrap(), "SELECT * FROM sqlite_schema");
+                    rows_of(&open(&direct), "SELECT * FROM sqlite_schema");
                     assert_eq!(std::fs::read(&direct).unwrap(), before, "after a rollback");
                 }
                 true
@@ -273,6 +292,12 @@ impl Case {
         match (self.direct(&direct), self.statements(&statements)) {
             (Ok(()), Ok(())) => self.compare(&direct, &statements),
             // If several constraints are violated, the errors may differ.
+            (
+                Err(WriteFailure::Constraint { message: direct, .. }),
+                Err(WriteFailure::Constraint { message: statements, .. }),
+            ) if [&direct, &statements].iter().all(|message| message.starts_with("cannot store ")) => {
+                assert_eq!(direct, statements, "{self:#?}");
+            }
             (Err(WriteFailure::Constraint { .. }), Err(_)) => {}
             (Err(WriteFailure::Error(direct)), Err(_))
                 if matches!(direct.kind(), Kind::Sqlite { .. } | Kind::Verify(_)) => {}
@@ -282,12 +307,12 @@ impl Case {
 
     #[track_caller]
     fn compare(&self, direct: &Path, statements: &Path) {
-        assert_valid_header(direct);
-        let [direct, statements] = [direct, statements].map(|path| Connection::open(path).unwrap());
+        assert_valid_header(direct, self.encoding);
+        let [direct, statements] = [direct, statements].map(open);
         let copy = tempfile::tempdir().unwrap();
         let copy = copy.path().join("copy.db");
         direct.execute("VACUUM INTO ?", [copy.to_str()]).unwrap();
-        let vacuumed = leaf_pages(&Connection::open(copy).unwrap());
+        let vacuumed = leaf_pages(&open(copy));
         for ((tree, pages), vacuumed) in leaf_pages(&direct).iter().zip(&vacuumed) {
             assert!(*pages <= vacuumed.1, "{tree} has {pages} leaves and after a VACUUM {vacuumed:?}");
         }
@@ -339,21 +364,20 @@ impl Case {
         }
         let select = "SELECT rowid, * FROM t NOT INDEXED ORDER BY rowid";
         assert_same_rows(direct, statements, select);
+        if self.columns.iter().any(|(_, declaration)| declaration.contains("AUTOINCREMENT")) {
+            assert_same_rows(direct, statements, "SELECT rowid, * FROM sqlite_sequence");
+        }
         for index in rows_of(direct, "SELECT name FROM pragma_index_list('t') WHERE NOT partial") {
             let Value::Text(index) = &index[0] else { panic!("{index:?}") };
             let keys = rows_of(
                 direct,
                 &format!(
-                    "SELECT '\"' || name || '\"' || iif(\"desc\", ' DESC', '') FROM pragma_index_xinfo('{index}') WHERE key AND name IS NOT NULL"
+                    "SELECT group_concat('\"' || name || '\"', ', '),
+                    group_concat('\"' || name || '\" COLLATE ' || coll || iif(\"desc\", ' DESC', ''), ', ')
+                    FROM pragma_index_xinfo('{index}') WHERE key AND name IS NOT NULL"
                 ),
             );
-            let keys: Vec<_> = keys
-                .iter()
-                .map(|key| if let Value::Text(key) = &key[0] { key.as_str() } else { "" })
-                .collect();
-            if !keys.is_empty() {
-                let keys = keys.join(", ");
-                let values = keys.replace(" DESC", "");
+            if let [Value::Text(values), Value::Text(keys)] = keys[0].as_slice() {
                 assert_same_rows(
                     direct,
                     statements,
@@ -362,6 +386,13 @@ impl Case {
             }
         }
     }
+}
+
+/// Opens a database as a load does.
+fn open(path: impl AsRef<Path>) -> Connection {
+    let connection = Connection::open(path).unwrap();
+    connection.pragma_update(None, "foreign_keys", false).unwrap();
+    connection
 }
 
 fn execute_all(connection: &Connection, unfinished: &[String]) -> Result<(), Error> {
@@ -439,7 +470,14 @@ fn borrowed(value: &Value) -> batch::Value<'_> {
 pub(crate) fn rows_of(connection: &Connection, sql: &str) -> Vec<Vec<Value>> {
     let mut statement = connection.prepare(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
     let width = statement.column_count();
-    let rows = statement.query_map([], |row| (0..width).map(|column| row.get(column)).collect());
+    // Text need not be UTF-8.
+    let value = |value: ValueRef<'_>| match value {
+        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        value => value.try_into().unwrap(),
+    };
+    let rows = statement.query_map([], |row| {
+        (0..width).map(|column| row.get_ref(column).map(value)).collect::<Result<_, _>>()
+    });
     rows.unwrap().collect::<Result<_, _>>().unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 
@@ -454,7 +492,7 @@ fn assert_same_rows(direct: &Connection, statements: &Connection, sql: &str) {
 }
 
 /// Checks the fields of the database header that `integrity_check` does not.
-fn assert_valid_header(path: &Path) {
+fn assert_valid_header(path: &Path, encoding: &str) {
     let bytes = std::fs::read(path).unwrap();
     let number = |offset: usize| u32::from_be_bytes(bytes[offset..offset + 4].try_into().unwrap());
     let page_bytes = match u32::from(bytes[16]) << 8 | u32::from(bytes[17]) {
@@ -468,7 +506,9 @@ fn assert_valid_header(path: &Path) {
     );
     assert_eq!(number(24), number(92), "change counter and version-valid-for");
     assert_eq!((number(32), number(36)), (0, 0), "no freelist");
-    assert_eq!((number(44), number(56)), (4, 1), "schema format and text encoding");
+    let encodings = ["UTF-8", "UTF-16le", "UTF-16be"];
+    assert_eq!(number(44), 4, "schema format");
+    assert_eq!(encodings[number(56) as usize - 1], encoding);
     assert_eq!(number(96), rusqlite::version_number() as u32, "the version of SQLite");
 }
 

@@ -4,7 +4,7 @@
 
 use crate::twin::Case;
 use rand::rngs::ChaCha8Rng;
-use rand::seq::IndexedRandom;
+use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
 use rusqlite::types::Value;
 use sqload::write::direct::Sorting;
@@ -12,6 +12,28 @@ use sqload::write::direct::Sorting;
 const PAGE_BYTES: [u32; 8] = [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536];
 
 const TYPES: [&str; 8] = ["TEXT", "BLOB", "", "INTEGER", "REAL", "NUMERIC", "VARCHAR(9)", "BIGINT"];
+
+const STRICT_TYPES: [&str; 6] = ["INT", "INTEGER", "REAL", "TEXT", "ANY", "BLOB"];
+
+const DEFAULTS: [&str; 14] = [
+    "7",
+    "-1.5",
+    "'x'",
+    "'12'",
+    "1e3",
+    "x'00ff'",
+    "abc",
+    "\"quoted\"",
+    "true",
+    "NULL",
+    "(1 + 2)",
+    "(abs(-4.0))",
+    "(upper('q'))",
+    "(CAST(x'61ff62' AS TEXT))",
+];
+
+/// What `sqlite_sequence` may have for the table.
+const SEQUENCES: [&str; 7] = ["-7", "0", "60", "3000.7", "'12x'", "NULL", "9223372036854775807"];
 
 const REALS: [f64; 14] = [
     0.0,
@@ -30,7 +52,15 @@ const REALS: [f64; 14] = [
     123_456.75,
 ];
 
-const TEXTS: [&str; 20] = [
+const TEXTS: [&str; 28] = [
+    "A",
+    "a ",
+    "A  ",
+    "12ABC ",
+    "Nul\0NUL",
+    "\u{feff}bom",
+    "\u{1f600}\u{ffff}\u{e000}",
+    "STRASSE",
     "",
     "a",
     "007",
@@ -59,6 +89,7 @@ fn value(rng: &mut ChaCha8Rng, class: u32, page_bytes: usize) -> Value {
         0 => 0..20,
         1 => 2..8,
         2 => 11..14,
+        4 => 8..11,
         _ => 19..20,
     };
     match rng.random_range(kinds) {
@@ -75,7 +106,8 @@ fn value(rng: &mut ChaCha8Rng, class: u32, page_bytes: usize) -> Value {
         11..14 => Value::Text((*TEXTS.choose(rng).unwrap()).to_owned()),
         14..19 => {
             let bytes = size(rng, page_bytes);
-            let text: String = (0..bytes).map(|_| char::from(rng.random_range(b'a'..=b'e'))).collect();
+            let letters = if rng.random_bool(0.3) { b"aAbB  " } else { b"abcdef" };
+            let text: String = (0..bytes).map(|_| char::from(*letters.choose(rng).unwrap())).collect();
             if rng.random() { Value::Text(text) } else { Value::Blob(text.into_bytes()) }
         }
         _ => Value::Blob((0..16).map(|_| rng.random()).collect()),
@@ -116,9 +148,54 @@ fn case(seed: u64) -> Case {
     } else if rng.random_bool(0.2) && columns[0].1 != "INTEGER" {
         columns[0].1.push_str(" PRIMARY KEY");
     }
+    let is_strict = rng.random_bool(0.2);
+    if is_strict {
+        for (at, (_, declaration)) in columns.iter_mut().enumerate().filter(|(at, _)| rowid != Some(*at)) {
+            // The first column has INTEGERs.
+            let types = if at == 0 { &STRICT_TYPES[..5] } else { &STRICT_TYPES[..] };
+            let key = if declaration.ends_with("PRIMARY KEY") { " PRIMARY KEY" } else { "" };
+            *declaration = (*types.choose(rng).unwrap()).to_owned() + key;
+        }
+    }
+    let mut setup = Vec::new();
+    if let (Some(rowid), true) = (rowid, rng.random_bool(0.3)) {
+        columns[rowid].1.push_str(" AUTOINCREMENT");
+        if rng.random() {
+            let sequence = SEQUENCES.choose(rng).unwrap();
+            setup.push(format!("INSERT INTO sqlite_sequence VALUES ('t', {sequence})"));
+        }
+    }
+    if rng.random_bool(0.1) {
+        columns[rng.random_range(0..width)].1.push_str(" REFERENCES t (c0)");
+    }
+    let encoding = *["UTF-8", "UTF-8", "UTF-8", "UTF-16le", "UTF-16be"].choose(rng).unwrap();
+    let has_collations = encoding == "UTF-8" && rng.random_bool(0.4);
+    if has_collations && rng.random() {
+        for (_, declaration) in &mut columns {
+            declaration.push_str(["", " COLLATE NOCASE", " COLLATE rtrim"].choose(rng).unwrap());
+        }
+    }
+    let loaded = rng.random_bool(0.25).then(|| {
+        let mut loaded: Vec<_> = (0..width).collect();
+        loaded.shuffle(rng);
+        loaded.truncate(rng.random_range(1..=width));
+        for (_, (_, declaration)) in columns.iter_mut().enumerate().filter(|(at, _)| !loaded.contains(at)) {
+            if rng.random() {
+                declaration.push_str(" DEFAULT ");
+                declaration.push_str(DEFAULTS.choose(rng).unwrap());
+            }
+        }
+        loaded
+    });
     let key = |rng: &mut ChaCha8Rng| {
         let keys: Vec<_> = (0..rng.random_range(1..=3usize.min(width)))
-            .map(|_| format!("c{}{}", rng.random_range(0..width), if rng.random() { " DESC" } else { "" }))
+            .map(|_| {
+                let collations =
+                    if has_collations { &["", " COLLATE NOCASE", " COLLATE RTRIM"][..] } else { &[""] };
+                let collation = collations.choose(rng).unwrap();
+                let order = if rng.random() { " DESC" } else { "" };
+                format!("c{}{collation}{order}", rng.random_range(0..width))
+            })
             .collect();
         keys.join(", ")
     };
@@ -133,7 +210,18 @@ fn case(seed: u64) -> Case {
     let ids_ascend = rng.random_bool(0.5);
     let has_unique = rng.random_bool(0.8);
     // Half of the columns have values of class 0.
-    let classes: Vec<_> = (0..width).map(|_| rng.random_range(0u32..6).saturating_sub(2)).collect();
+    let classes: Vec<u32> = (0..width).map(|_| rng.random_range(0u32..6).saturating_sub(2)).collect();
+    let class_of_type = |declaration: &str| match declaration.split(' ').next() {
+        Some("INT" | "INTEGER") => 1,
+        Some("TEXT") => 2,
+        Some("BLOB") => 3,
+        Some("REAL") => 4,
+        _ => 0,
+    };
+    let classes = match is_strict && rng.random_bool(0.8) {
+        true => columns.iter().map(|(_, declaration)| class_of_type(declaration)).collect(),
+        false => classes,
+    };
     let rows: Vec<Vec<_>> = (0..count)
         .map(|row: i64| {
             let mut row_values: Vec<_> =
@@ -150,7 +238,10 @@ fn case(seed: u64) -> Case {
                     _ => Value::Integer((row * 7919) % 10007),
                 };
             }
-            row_values
+            match &loaded {
+                Some(loaded) => loaded.iter().map(|at| row_values[*at].clone()).collect(),
+                None => row_values,
+            }
         })
         .collect();
     let chunks = match rng.random_range(0..3) {
@@ -161,6 +252,7 @@ fn case(seed: u64) -> Case {
     let max_bytes = if rng.random_bool(0.15) && rowid.is_none() { 10_000 } else { 1 << 30 };
     let mut case = Case::new(page_bytes, &[], rows, chunks);
     (case.columns, case.indexes, case.rejects) = (columns, indexes, rng.random_range(0..2));
+    (case.encoding, case.is_strict, case.loaded, case.setup) = (encoding, is_strict, loaded, setup);
     case.sorting = Sorting { max_bytes, jobs: 2 };
     case
 }

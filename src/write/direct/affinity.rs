@@ -3,6 +3,7 @@
 //! Values that do not change, and integers, are handled here. SQLite itself decides whether a text is a number, and
 //! formats REALs as text; such values are rare.
 
+use super::text_encoding::TextEncoding;
 use crate::batch::{Arena, Value, Values};
 use crate::types::numbers::is_space;
 use crate::types::{ColumnAffinity, integral};
@@ -50,12 +51,18 @@ fn may_be_number(text: &[u8]) -> bool {
 }
 
 /// Applies affinities, with the help of SQLite where needed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Converter {
+    /// The encoding of the database.
+    encoding: TextEncoding,
     sqlite: Option<Connection>,
 }
 
 impl Converter {
+    pub(super) fn new(encoding: TextEncoding) -> Self {
+        Self { encoding, sqlite: None }
+    }
+
     /// `value` as a column of this affinity stores it. An integral REAL is stored as an INTEGER, also in a column of
     /// REAL affinity if it fits into six bytes; SQLite converts it back when it reads the column.
     ///
@@ -94,20 +101,33 @@ impl Converter {
 
     /// `value` as SQLite stores it in a column of this affinity.
     fn ask<'a>(&mut self, value: Value<'a>, affinity: ColumnAffinity, arena: &'a Arena) -> Result<Value<'a>> {
-        let sqlite = match &mut self.sqlite {
+        let sql =
+            format!("REPLACE INTO t (rowid, \"{affinity:?}\") VALUES (1, ?) RETURNING \"{affinity:?}\"");
+        let stored = |row: &rusqlite::Row<'_>| Ok(Value::from_sqlite(row.get_ref(0)?).copy_to(arena));
+        self.sqlite()?.prepare_cached(&sql)?.query_row([value.to_sqlite()], stored)
+    }
+
+    /// A text in the encoding of the database.
+    ///
+    /// # Errors
+    /// The error of SQLite.
+    pub(super) fn encode<'a>(&mut self, text: &[u8], arena: &'a Arena) -> Result<Value<'a>> {
+        let stored = |row: &rusqlite::Row<'_>| Ok(Value::Text(arena.copy(row.get_ref(0)?.as_blob()?)));
+        let text = Value::Text(text).to_sqlite();
+        self.sqlite()?.prepare_cached("SELECT CAST(? AS BLOB)")?.query_row([text], stored)
+    }
+
+    fn sqlite(&mut self) -> Result<&Connection> {
+        Ok(match &mut self.sqlite {
             Some(sqlite) => sqlite,
             none => {
-                let sqlite = Connection::open_in_memory()?;
+                let sqlite = self.encoding.open_in_memory()?;
                 sqlite.execute_batch(
                     "CREATE TABLE t (\"Text\" TEXT, \"Numeric\" NUMERIC, \"Integer\" INTEGER, \"Real\" REAL)",
                 )?;
                 none.insert(sqlite)
             }
-        };
-        let sql =
-            format!("REPLACE INTO t (rowid, \"{affinity:?}\") VALUES (1, ?) RETURNING \"{affinity:?}\"");
-        let stored = |row: &rusqlite::Row<'_>| Ok(Value::from_sqlite(row.get_ref(0)?).copy_to(arena));
-        sqlite.prepare_cached(&sql)?.query_row([value.to_sqlite()], stored)
+        })
     }
 }
 

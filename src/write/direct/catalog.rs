@@ -1,6 +1,12 @@
 //! The schema of a table as SQLite has understood it: tree roots, column affinities, indexes, and whether the direct
 //! path supports all of it. SQLite is the authority: nothing here parses SQL.
 
+use super::collation::{Collation, KeyOrder};
+use super::defaults::{DefaultValue, Defaults};
+use super::features::{is_autoincrement, unsupported_feature};
+use super::sequence::Sequence;
+use super::strict::StrictType;
+use super::text_encoding::TextEncoding;
 use crate::error::Error;
 use crate::plan::{OnConflict, Table};
 use crate::schema::ddl::{create_table_sql, quote_name};
@@ -12,6 +18,7 @@ use std::path::Path;
 #[derive(Debug)]
 pub struct Schema {
     pub(super) page_bytes: usize,
+    pub(super) encoding: TextEncoding,
     /// Pages of the database so far.
     pub(super) page_count: u32,
     pub(super) root: u32,
@@ -19,6 +26,8 @@ pub struct Schema {
     pub(super) columns: Vec<TableColumn>,
     /// The column that is an alias of the rowid (INTEGER PRIMARY KEY).
     pub(super) rowid_column: Option<usize>,
+    /// For AUTOINCREMENT.
+    pub(super) sequence: Option<Sequence>,
     pub(super) indexes: Vec<Index>,
     /// Names of the indexes that SQLite builds.
     pub(super) deferred: Vec<String>,
@@ -32,6 +41,18 @@ pub(super) struct TableColumn {
     pub(super) affinity: ColumnAffinity,
     pub(super) is_not_null: bool,
     is_key: bool,
+    /// Its type in a STRICT table, except for ANY.
+    pub(super) strict_type: Option<StrictType>,
+    pub(super) source: ColumnSource,
+}
+
+/// Where the values of a column come from.
+#[derive(Debug)]
+pub(super) enum ColumnSource {
+    /// The column of the load with this index.
+    Loaded(usize),
+    /// The column is not loaded.
+    Default(DefaultValue),
 }
 
 #[derive(Debug)]
@@ -47,7 +68,7 @@ pub(super) struct Index {
 pub(super) struct KeyColumn {
     /// The index of the column in the table.
     pub(super) column: usize,
-    pub(super) is_descending: bool,
+    pub(super) order: KeyOrder,
 }
 
 impl Schema {
@@ -57,12 +78,16 @@ impl Schema {
     /// The error of SQLite.
     pub fn read(connection: &Connection, table: &Table) -> Result<std::result::Result<Self, String>> {
         let name = table.name.as_str();
-        if let Some(reason) = unsupported_feature(connection, name)? {
+        let encoding = TextEncoding::read(connection)?;
+        if let Some(reason) = unsupported_feature(connection, name, encoding)? {
             return Ok(Err(reason.to_owned()));
         }
-        let columns = columns(connection, name)?;
-        if !columns.iter().map(|column| &column.name).eq(table.columns.iter().map(|column| &column.name)) {
-            return Ok(Err("the table has columns that are not loaded".to_owned()));
+        let mut columns = columns(connection, name)?;
+        // A primary key without an index is the rowid.
+        let is_rowid = count(connection, "pragma_index_list(?1) WHERE origin = 'pk'", name)? == 0;
+        let rowid_column = columns.iter().position(|column| column.is_key).filter(|_| is_rowid);
+        if let Some(reason) = find_sources(connection, table, &mut columns, rowid_column, encoding)? {
+            return Ok(Err(reason));
         }
         let may_change_rows = table.on_conflict != OnConflict::Reject || table.conflict_clause.is_some();
         let has_rows = format!("SELECT EXISTS (SELECT 1 FROM {})", quote_name(name));
@@ -70,11 +95,13 @@ impl Schema {
             return Ok(Err("the table has rows that may have the same keys".to_owned()));
         }
         let integer = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-        // A primary key without an index is the rowid.
-        let is_rowid = count(connection, "pragma_index_list(?1) WHERE origin = 'pk'", name)? == 0;
-        let rowid_column = columns.iter().position(|column| column.is_key).filter(|_| is_rowid);
+        let sequence = match is_autoincrement(connection, name)? {
+            true => Some(Sequence::read(connection, name)?),
+            false => None,
+        };
         let mut schema = Self {
             page_bytes: integer("page_size")? as usize,
+            encoding,
             page_count: integer("page_count")? as u32,
             root: connection.query_row(
                 "SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE",
@@ -84,6 +111,7 @@ impl Schema {
             table: name.to_owned(),
             columns,
             rowid_column,
+            sequence,
             indexes: Vec::new(),
             deferred: Vec::new(),
             max_row_bytes: connection.limit(rusqlite::limits::Limit::SQLITE_LIMIT_LENGTH)? as usize,
@@ -92,21 +120,23 @@ impl Schema {
         Ok(Ok(schema))
     }
 
-    /// Checks that the direct path can fill `table`, which exists in the database of `filled` or is created; if not, returns the
-    /// reason. Messages name the database `path`.
+    /// Checks that the direct path can fill `table` in the database of `connection`, where it exists if it `is_filled`, and is
+    /// created otherwise; if not, returns the reason. Messages name the database `path`.
     ///
     /// # Errors
     /// [`crate::Kind::Sqlite`] if SQLite cannot create or read the table.
     pub fn check(
         table: &Table,
-        filled: Option<&Connection>,
+        connection: &Connection,
+        is_filled: bool,
         path: &Path,
     ) -> crate::Result<std::result::Result<(), String>> {
-        let read = || match filled {
-            Some(connection) => Self::read(connection, table),
-            None => {
-                let scratch = Connection::open_in_memory()?;
+        let read = || match is_filled {
+            true => Self::read(connection, table),
+            false => {
+                let scratch = TextEncoding::read(connection)?.open_in_memory()?;
                 register_math_functions(&scratch)?;
+                scratch.pragma_update(None, "foreign_keys", false)?;
                 scratch.execute_batch(&create_table_sql(table))?;
                 table.indexes.iter().try_for_each(|sql| scratch.execute_batch(sql))?;
                 Self::read(&scratch, table)
@@ -121,17 +151,21 @@ impl Schema {
         const INDEXES: &str =
             "SELECT l.name, s.rootpage, l.\"unique\", l.partial FROM pragma_index_list(?1) l
             JOIN sqlite_schema s ON s.name = l.name AND s.type = 'index' ORDER BY s.rootpage";
-        const KEYS: &str = "SELECT cid, \"desc\" FROM pragma_index_xinfo(?1) WHERE key ORDER BY seqno";
+        const KEYS: &str = "SELECT cid, \"desc\", coll FROM pragma_index_xinfo(?1) WHERE key ORDER BY seqno";
         let index =
             |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get::<_, bool>(3)?));
         for (name, root, is_unique, is_partial) in rows(connection, INDEXES, &self.table, index)? {
-            let key = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?));
+            let key = |row: &Row<'_>| {
+                // Others are refused before.
+                let collation = Collation::from_name(&row.get::<_, String>(2)?).unwrap_or(Collation::Binary);
+                Ok((row.get::<_, i64>(0)?, KeyOrder { is_descending: row.get(1)?, collation }))
+            };
             let keys = rows(connection, KEYS, &name, key)?;
-            let key = |(column, is_descending)| match (usize::try_from(column), self.rowid_column) {
-                (Ok(column), _) => Some(KeyColumn { column, is_descending }),
+            let key = |(column, order)| match (usize::try_from(column), self.rowid_column) {
+                (Ok(column), _) => Some(KeyColumn { column, order }),
                 // -1 is the rowid, -2 an expression.
                 (Err(_), Some(column_of_rowid)) if column == -1 => {
-                    Some(KeyColumn { column: column_of_rowid, is_descending })
+                    Some(KeyColumn { column: column_of_rowid, order })
                 }
                 _ => None,
             };
@@ -141,6 +175,15 @@ impl Schema {
             }
         }
         Ok(())
+    }
+
+    /// The rowid of a row without one behind the largest so far; `None` if there is none left.
+    pub(super) fn next_rowid(&self, largest: Option<i64>) -> Option<i64> {
+        let next = largest.map_or(Some(1), |largest| largest.checked_add(1))?;
+        match &self.sequence {
+            None => Some(next),
+            Some(sequence) => sequence.largest.checked_add(1).map(|unused| unused.max(next)),
+        }
     }
 
     /// The message of SQLite for two rows with the same key in an index or, for `None`, with the same rowid.
@@ -158,48 +201,69 @@ impl Schema {
     }
 }
 
-/// The first reason why the direct path cannot fill a table.
-fn unsupported_feature(connection: &Connection, table: &str) -> Result<Option<&'static str>> {
-    const REASONS: [(&str, &str); 6] = [
-        ("pragma_table_list(?1) WHERE wr", "the table is WITHOUT ROWID"),
-        ("pragma_table_list(?1) WHERE strict", "the table is STRICT"),
-        ("sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE", "the table has a trigger"),
-        ("pragma_foreign_key_list(?1)", "the table has a foreign key"),
-        ("pragma_table_xinfo(?1) WHERE hidden", "the table has a generated column"),
-        (
-            "pragma_index_list(?1) l, pragma_index_xinfo(l.name) x WHERE x.key AND x.coll <> 'BINARY'",
-            "an index has a collation other than BINARY",
-        ),
-    ];
-    for (from, reason) in REASONS {
-        if count(connection, from, table)? > 0 {
-            return Ok(Some(reason));
-        }
-    }
-    Ok(if is_autoincrement(connection, table)? {
-        Some("the table is AUTOINCREMENT")
-    } else if has_check(connection, table)? {
-        Some("the table has a CHECK constraint")
-    } else if has_conflict_clause(connection, table)? {
-        Some("the table has an ON CONFLICT clause")
-    } else {
-        None
-    })
-}
-
 fn columns(connection: &Connection, table: &str) -> Result<Vec<TableColumn>> {
+    let is_strict = count(connection, "pragma_table_list(?1) WHERE strict", table)? > 0;
     let column = |row: &Row<'_>| {
+        let declared: String = row.get(1)?;
+        let strict_type = is_strict.then(|| StrictType::from_declared(&declared));
+        let affinity = match strict_type {
+            // ANY, which is no type of other tables.
+            Some(None) => ColumnAffinity::Blob,
+            _ => ColumnAffinity::from_declared_type(&declared),
+        };
         Ok(TableColumn {
             name: row.get(0)?,
-            affinity: ColumnAffinity::from_declared_type(&row.get::<_, String>(1)?),
+            affinity,
             is_not_null: row.get(2)?,
             is_key: row.get(3)?,
+            strict_type: strict_type.flatten(),
+            source: ColumnSource::Default(DefaultValue::NULL),
         })
     };
     rows(connection, "SELECT name, type, \"notnull\", pk FROM pragma_table_info(?1)", table, column)
 }
 
-fn count(connection: &Connection, from: &str, argument: &str) -> Result<i64> {
+/// Finds out where the columns of the table have their values from. `rowid_column` is the rowid. Returns the reason why the
+/// direct path cannot fill the table, if there is one.
+fn find_sources(
+    connection: &Connection,
+    table: &Table,
+    columns: &mut [TableColumn],
+    rowid_column: Option<usize>,
+    encoding: TextEncoding,
+) -> Result<Option<String>> {
+    let mut has_source = vec![false; columns.len()];
+    for (at, loaded) in table.columns.iter().enumerate() {
+        let Some(of_table) = columns.iter().position(|column| column.name.eq_ignore_ascii_case(&loaded.name))
+        else {
+            return Ok(Some(format!("the table has no column {:?}", loaded.name)));
+        };
+        columns[of_table].source = ColumnSource::Loaded(at);
+        has_source[of_table] = true;
+    }
+    if let Some(rowid) = rowid_column {
+        // SQLite ignores its default.
+        has_source[rowid] = true;
+    }
+    if has_source.iter().all(|has_source| *has_source) {
+        return Ok(None);
+    }
+    let defaults = Defaults::new(encoding)?;
+    let sql = "SELECT dflt_value FROM pragma_table_info(?1)";
+    let declared = rows(connection, sql, &table.name, |row| row.get::<_, Option<String>>(0))?;
+    for ((column, sql), _) in columns.iter_mut().zip(declared).zip(has_source).filter(|(_, has)| !has) {
+        let Some(sql) = sql else { continue };
+        match defaults.value(&sql, column.affinity)? {
+            Some(value) => column.source = ColumnSource::Default(value),
+            None => {
+                return Ok(Some(format!("the default of the column {:?} is not constant", column.name)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+pub(super) fn count(connection: &Connection, from: &str, argument: &str) -> Result<i64> {
     connection.query_row(&format!("SELECT count(*), ?1 FROM {from}"), [argument], |row| row.get(0))
 }
 
@@ -210,38 +274,4 @@ fn rows<T>(
     row: impl FnMut(&Row<'_>) -> Result<T>,
 ) -> Result<Vec<T>> {
     connection.prepare(sql)?.query_map([argument], row)?.collect()
-}
-
-/// True if the table has CHECK constraints: the program that inserts a row differs when they are ignored.
-fn has_check(connection: &Connection, table: &str) -> Result<bool> {
-    let with = insert_program(connection, "INSERT", table)?;
-    connection.pragma_update(None, "ignore_check_constraints", true)?;
-    let without = insert_program(connection, "INSERT", table);
-    connection.pragma_update(None, "ignore_check_constraints", false)?;
-    Ok(with != without?)
-}
-
-/// True if the INTEGER PRIMARY KEY is AUTOINCREMENT: the program that inserts a row remembers the largest rowid.
-fn is_autoincrement(connection: &Connection, table: &str) -> Result<bool> {
-    let program = insert_program(connection, "INSERT", table)?;
-    Ok(program.iter().any(|(operation, [_, _, remembered, _])| operation == "NewRowid" && *remembered != 0))
-}
-
-/// True if a constraint has an ON CONFLICT clause: the program that inserts a row differs from that of INSERT OR
-/// ABORT.
-fn has_conflict_clause(connection: &Connection, table: &str) -> Result<bool> {
-    let declared = insert_program(connection, "INSERT", table)?;
-    Ok(declared != insert_program(connection, "INSERT OR ABORT", table)?)
-}
-
-/// The bytecode that inserts a row into `table`: opcodes and operands without texts and comments.
-fn insert_program(connection: &Connection, insert: &str, table: &str) -> Result<Vec<(String, [i64; 4])>> {
-    let columns = count(connection, "pragma_table_info(?1)", table)?;
-    let values = vec!["?"; columns as usize].join(",");
-    let sql = format!("EXPLAIN {insert} INTO {} VALUES ({values})", quote_name(table));
-    let mut statement = connection.prepare(&sql)?;
-    // EXPLAIN returns addr, opcode, p1, p2, p3, p4, p5, comment.
-    let operation = |row: &Row<'_>| Ok((row.get(1)?, [row.get(2)?, row.get(3)?, row.get(4)?, row.get(6)?]));
-    let nulls = vec![rusqlite::types::Null; columns as usize];
-    statement.query_map(rusqlite::params_from_iter(nulls), operation)?.collect()
 }

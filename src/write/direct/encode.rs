@@ -8,8 +8,8 @@ use super::affinity::Converter;
 use super::catalog::{Index, Schema};
 use super::cells::{Cells, PayloadLimits, TreeKind};
 use super::layout::{CellSink, NumberedRows};
-use super::record::prefix;
 use super::sort::{same_prefix, sort_by_prefix};
+use super::stored_values::{apply_affinity, encode_texts};
 use crate::batch::{Arena, Rows, Value, Values};
 use crate::write;
 use std::cmp;
@@ -41,7 +41,7 @@ pub(super) struct Violation {
 }
 
 impl Violation {
-    fn new(row: usize, message: impl ToString) -> Self {
+    pub(super) fn new(row: usize, message: impl ToString) -> Self {
         Self { rows: vec![row], message: message.to_string() }
     }
 
@@ -108,7 +108,8 @@ impl Encoder {
         missing_rows: Arc<MissingRows>,
     ) -> Self {
         let limits = PayloadLimits::new(TreeKind::Table, schema.page_bytes);
-        let (converter, arena, order) = Default::default();
+        let converter = Converter::new(schema.encoding);
+        let (arena, order) = Default::default();
         Self { schema, limits, largest_before, missing_rows, converter, arena, order }
     }
 
@@ -132,6 +133,7 @@ impl Encoder {
         arena.reset();
         let columns = apply_affinity(rows, schema, converter, arena)?;
         assign_rowids(columns, schema, rows.len, largest, encoded)?;
+        encode_texts(columns, schema, rows.len, converter, arena)?;
         let rowids = &encoded.rowids;
         order.clear();
         if schema.rowid_column.is_some() && !rowids.is_sorted_by(|a, b| a < b) {
@@ -176,43 +178,12 @@ impl write::Encoder for Encoder {
             rows.chunk.first_load_record().saturating_sub(self.missing_rows.missing_before(rows));
         let largest = match i64::try_from(rows_before).unwrap_or(i64::MAX) {
             0 => self.largest_before,
-            rows => Some(self.largest_before.unwrap_or(0).saturating_add(rows)),
+            rows => {
+                let first = self.schema.next_rowid(self.largest_before).unwrap_or(i64::MAX);
+                Some((first - 1).saturating_add(rows))
+            }
         };
         self.encode_after(largest, rows, encoded);
-    }
-}
-
-/// The columns after their affinity has been applied.
-fn apply_affinity<'a>(
-    rows: &'a Rows<'_>,
-    schema: &Schema,
-    converter: &mut Converter,
-    arena: &'a Arena,
-) -> Result<&'a mut [Values<'a>], Violation> {
-    let columns = arena.list(rows.columns.iter().copied());
-    for (at, (values, column)) in columns.iter_mut().zip(&schema.columns).enumerate() {
-        if column.affinity.may_change(values) {
-            let mut changed = arena.vec(rows.len);
-            for row in 0..rows.len {
-                let stored = converter.apply(values.get(row), column.affinity, arena);
-                changed.push(stored.map_err(|error| Violation::new(row, error))?);
-            }
-            *values = Values::Mixed(changed.into_bump_slice());
-        }
-        let is_checked = column.is_not_null && schema.rowid_column != Some(at);
-        if let (true, Some(row)) = (is_checked, find_null(values, rows.len)) {
-            let message = format!("NOT NULL constraint failed: {}.{}", schema.table, column.name);
-            return Err(Violation::new(row, message));
-        }
-    }
-    Ok(columns)
-}
-
-/// The first row whose value is NULL.
-fn find_null(values: &Values<'_>, rows: usize) -> Option<usize> {
-    match values {
-        Values::Integers(_) | Values::Reals(_) | Values::Texts(_) | Values::Blobs(_) => None,
-        _ => (0..rows).find(|row| matches!(values.get(*row), Value::Null)),
     }
 }
 
@@ -241,8 +212,7 @@ fn assign_rowids(
         let rowid = match columns[column].get(row) {
             Value::Integer(rowid) => rowid,
             Value::Null => {
-                let next = largest.map_or(Some(1), |largest| largest.checked_add(1));
-                let next = next.ok_or_else(|| Violation::new(row, NO_ROWID))?;
+                let next = schema.next_rowid(largest).ok_or_else(|| Violation::new(row, NO_ROWID))?;
                 encoded.assumption_matters = true;
                 next
             }
@@ -285,15 +255,15 @@ fn find_order(
     order: &mut Vec<(u64, u32)>,
 ) -> Option<(usize, usize)> {
     let compare_keys = |a: usize, b: usize| {
-        let mut by_value = index.keys.iter().map(|key| {
-            let order = columns[key.column].get(a).compare(&columns[key.column].get(b));
-            if key.is_descending { order.reverse() } else { order }
-        });
+        let mut by_value = index
+            .keys
+            .iter()
+            .map(|key| key.order.compare(&columns[key.column].get(a), &columns[key.column].get(b)));
         by_value.find(|order| order.is_ne()).unwrap_or(cmp::Ordering::Equal)
     };
     order.clear();
     let is_ascending = match index.keys.as_slice() {
-        [key] if !key.is_descending => ascends(&columns[key.column], rowids.len()),
+        [key] if key.order.is_plain() => ascends(&columns[key.column], rowids.len()),
         _ => (1..rowids.len()).all(|row| compare_keys(row - 1, row).is_lt()),
     };
     if is_ascending {
@@ -302,7 +272,7 @@ fn find_order(
     let compare = |a: usize, b: usize| compare_keys(a, b).then_with(|| rowids[a].cmp(&rowids[b]));
     if !(1..rowids.len()).all(|row| compare(row - 1, row).is_lt()) {
         let first = index.keys[0];
-        let prefix = |row| prefix(&columns[first.column].get(row), first.is_descending);
+        let prefix = |row| first.order.prefix(&columns[first.column].get(row));
         sort_by_prefix(order, (0..rowids.len()).map(prefix), |a, b| compare(a as usize, b as usize));
     }
     let is_null =

@@ -5,7 +5,8 @@
 //! prefix, decide; only for equal prefixes whole keys are compared.
 
 use super::cells::Cells;
-use super::record::{Fields, get_varint, prefix};
+use super::collation::KeyOrder;
+use super::record::{Fields, get_varint};
 use crate::batch::Value;
 use rayon::prelude::*;
 use std::cmp::Ordering;
@@ -37,8 +38,8 @@ pub(super) enum CellOrder {
     Rowid,
     /// Entries of an index, by key and then by rowid.
     Key {
-        /// True for each descending column of the key.
-        is_descending: Box<[bool]>,
+        /// The order of each column of the key.
+        keys: Box<[KeyOrder]>,
         is_unique: bool,
     },
 }
@@ -48,16 +49,12 @@ impl CellOrder {
     pub(super) fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
         match self {
             Self::Rowid => rowid_of_row(a).cmp(&rowid_of_row(b)),
-            Self::Key { is_descending, .. } => {
-                let mut is_descending = is_descending.iter();
-                let by_value = fields(a).zip(fields(b)).map(|(a, b)| {
-                    let order = a.compare(&b);
+            Self::Key { keys, .. } => {
+                let mut keys = keys.iter();
+                let by_value = fields(a).zip(fields(b)).map(|(a, b)| match keys.next() {
+                    Some(key) => key.compare(&a, &b),
                     // The rowid follows the key.
-                    if is_descending.next().is_some_and(|descending| *descending) {
-                        order.reverse()
-                    } else {
-                        order
-                    }
+                    None => a.compare(&b),
                 });
                 by_value.into_iter().find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
             }
@@ -69,10 +66,12 @@ impl CellOrder {
         match self {
             Self::Rowid => rowid_of_row(a) == rowid_of_row(b),
             Self::Key { is_unique: false, .. } => false,
-            Self::Key { is_descending, .. } => {
+            Self::Key { keys, .. } => {
                 // NULLs are distinct.
-                let is_same = |(a, b): (Value<'_>, Value<'_>)| a != Value::Null && a.compare(&b).is_eq();
-                fields(a).zip(fields(b)).take(is_descending.len()).all(is_same)
+                let is_same = |((a, b), key): ((Value<'_>, Value<'_>), &KeyOrder)| {
+                    a != Value::Null && key.compare(&a, &b).is_eq()
+                };
+                fields(a).zip(fields(b)).zip(keys).all(is_same)
             }
         }
     }
@@ -81,9 +80,7 @@ impl CellOrder {
     pub(super) fn prefix(&self, cell: &[u8]) -> u64 {
         match self {
             Self::Rowid => rowid_of_row(cell).cast_unsigned() ^ 1 << 63,
-            Self::Key { is_descending, .. } => {
-                prefix(&fields(cell).next().unwrap_or(Value::Null), is_descending[0])
-            }
+            Self::Key { keys, .. } => keys[0].prefix(&fields(cell).next().unwrap_or(Value::Null)),
         }
     }
 

@@ -1,0 +1,105 @@
+//! The values of a chunk as the table stores them: those of its columns in their order, after affinity and in the encoding of the
+//! database. Values that a column does not take are found here.
+
+use super::affinity::Converter;
+use super::catalog::{ColumnSource, Schema, TableColumn};
+use super::encode::Violation;
+use super::text_encoding::TextEncoding;
+use crate::batch::{Arena, Rows, Value, Values};
+use crate::write;
+
+/// The columns after their affinity has been applied.
+pub(super) fn apply_affinity<'a>(
+    rows: &'a Rows<'_>,
+    schema: &'a Schema,
+    converter: &mut Converter,
+    arena: &'a Arena,
+) -> Result<&'a mut [Values<'a>], Violation> {
+    let values = |column: &'a TableColumn| match &column.source {
+        ColumnSource::Loaded(at) => rows.columns[*at],
+        ColumnSource::Default(value) => Values::Constant(value.get()),
+    };
+    let columns = arena.list(schema.columns.iter().map(values));
+    // SQLite inserts row by row, and looks for NULLs first.
+    let mut first: Option<(usize, Rule, usize)> = None;
+    for (at, (values, column)) in columns.iter_mut().zip(&schema.columns).enumerate() {
+        let is_loaded = matches!(column.source, ColumnSource::Loaded(_));
+        if is_loaded && column.affinity.may_change(values) {
+            let mut changed = arena.vec(rows.len);
+            for row in 0..rows.len {
+                let stored = converter.apply(values.get(row), column.affinity, arena);
+                changed.push(stored.map_err(|error| Violation::new(row, error))?);
+            }
+            *values = Values::Mixed(changed.into_bump_slice());
+        }
+        if schema.rowid_column != Some(at) {
+            let null = if column.is_not_null { find_null(values, rows.len) } else { None };
+            let other = column.strict_type.and_then(|strict_type| strict_type.find_other(values, rows.len));
+            let null = null.map(|row| (row, Rule::NotNull, at));
+            let other = other.map(|row| (row, Rule::StrictType, at));
+            first = first.into_iter().chain(null).chain(other).min();
+        }
+    }
+    match first {
+        None => Ok(columns),
+        Some((row, rule, at)) => {
+            let stored = columns[at].get(row);
+            Err(Violation::new(row, rule.message(rows, row, schema, &schema.columns[at], stored)))
+        }
+    }
+}
+
+/// Converts texts to the encoding of the database.
+pub(super) fn encode_texts<'a>(
+    columns: &mut [Values<'a>],
+    schema: &Schema,
+    rows: usize,
+    converter: &mut Converter,
+    arena: &'a Arena,
+) -> Result<(), Violation> {
+    if schema.encoding == TextEncoding::Utf8 {
+        return Ok(());
+    }
+    for values in columns {
+        let encoded = schema.encoding.encode(*values, rows, converter, arena);
+        *values = encoded.map_err(|error| Violation::new(0, error))?;
+    }
+    Ok(())
+}
+
+/// A rule that a value breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rule {
+    NotNull,
+    StrictType,
+}
+
+impl Rule {
+    /// The message for the value `stored` of a row.
+    fn message(
+        self,
+        rows: &Rows<'_>,
+        row: usize,
+        schema: &Schema,
+        column: &TableColumn,
+        stored: Value<'_>,
+    ) -> String {
+        let (table, name) = (&schema.table, &column.name);
+        match (self, column.strict_type, &column.source) {
+            (Self::NotNull, ..) | (_, None, _) => format!("NOT NULL constraint failed: {table}.{name}"),
+            (_, Some(strict_type), ColumnSource::Default(_)) => strict_type.message(&stored, table, name),
+            (_, Some(strict_type), ColumnSource::Loaded(at)) => {
+                let value = write::described(rows.columns[*at].get(row));
+                format!("{}: {value}", strict_type.message(&stored, table, name))
+            }
+        }
+    }
+}
+
+/// The first row whose value is NULL.
+fn find_null(values: &Values<'_>, rows: usize) -> Option<usize> {
+    match values {
+        Values::Integers(_) | Values::Reals(_) | Values::Texts(_) | Values::Blobs(_) => None,
+        _ => (0..rows).find(|row| matches!(values.get(*row), Value::Null)),
+    }
+}
