@@ -258,7 +258,7 @@ impl<'c> Pages<'c> {
         })?;
         // SQLite updates both when it commits to an existing database.
         match is_valid || self.file.is_existing() {
-            true => self.file.refresh_page_count(),
+            true => Ok(()),
             false => Err(Kind::Internal("the change counter is not valid".to_owned()).into()),
         }
     }
