@@ -194,7 +194,9 @@ impl Case {
             .unwrap();
         if self.insert(&connection, path, &self.table(), 0..chunks).is_err() {
             // An empty table will do.
-            connection.execute_batch("ROLLBACK").unwrap();
+            if !connection.is_autocommit() {
+                connection.execute_batch("ROLLBACK").unwrap();
+            }
             self.indexes.iter().for_each(|sql| connection.execute_batch(sql).unwrap());
         }
         self.setup.iter().for_each(|sql| connection.execute_batch(sql).unwrap());
