@@ -48,7 +48,7 @@ fn each_table_is_that_of_a_load_of_its_own() {
             "direct",
             &["--pk", "id", "--index", "route", "--index", "lat", "--unique", "code", "--type", "id=REAL"],
         ),
-        ("statements", &["--strict", "--all-text"]),
+        ("direct", &["--strict", "--all-text"]),
         (
             "statements",
             &["--writer", "statements", "--file-column", "f", "--null", "S7", "--rename", "route=r"],
