@@ -207,7 +207,7 @@ fn this_build_uses_the_flags_of_the_repository() {
     let options = crate::twin::rows_of(&connection, "PRAGMA compile_options");
     let has =
         |option: &str| options.iter().any(|row| row[0] == rusqlite::types::Value::Text(option.to_owned()));
-    for option in ["THREADSAFE=2", "OMIT_SHARED_CACHE", "ENABLE_MATH_FUNCTIONS"] {
+    for option in ["THREADSAFE=2", "OMIT_SHARED_CACHE", "ENABLE_MATH_FUNCTIONS", "ENABLE_DBPAGE_VTAB"] {
         assert!(has(option), "SQLite was built without {option}: {options:?}");
     }
 }
