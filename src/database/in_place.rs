@@ -120,8 +120,8 @@ impl Target {
         Ok(read.is_ok() && magic[0] != 0)
     }
 
-    /// Lets SQLite see the pages that were written to an existing database; does nothing to a new one, which is closed. It must not have the old content of a page in its
-    /// cache, nor an old page count.
+    /// Lets SQLite see the pages that were written to an existing database: it must not have the old content of a page in its
+    /// cache, nor an old page count. Does nothing to a new database, which is closed.
     ///
     /// # Errors
     /// [`Kind::Sqlite`].

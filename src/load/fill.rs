@@ -192,7 +192,7 @@ fn fill_pages(
     Ok((counts, pipeline.finish(writer, inputs, log)?))
 }
 
-/// Has SQLite create the indexes, and returns the schema of the empty table.
+/// Has SQLite create the indexes, and returns the schema of the table.
 fn read_schema(target: &mut Target, table: &Table) -> Result<Schema> {
     let impossible = |reason: String| {
         Error::from(Kind::Internal(format!("the table cannot be written as pages: {reason}")))
