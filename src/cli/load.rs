@@ -144,6 +144,7 @@ impl Load {
                     || self.select.is_some()
                     || self.condition.is_some(),
                 has_select: self.select.is_some(),
+                is_direct: self.options.is_direct(),
             },
             notice: None,
         }

@@ -168,8 +168,7 @@ struct DatabaseOptions {
     /// Number of worker threads [default: one per core].
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_JOBS))]
     jobs: Option<u16>,
-    /// Write rows as finished pages (`direct`, new databases only) or with INSERT (`statements`); `auto` uses pages where
-    /// possible.
+    /// Write rows as finished pages (`direct`) or with INSERT (`statements`); `auto` uses pages where possible.
     #[arg(long, value_enum, value_name = "WRITER", default_value_t = WriterName::Auto)]
     writer: WriterName,
     /// Memory for sorting keys in the direct writer; SQLite sorts keys that need more.
@@ -246,7 +245,7 @@ enum Utf8Name {
     Replace,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum WriterName {
     Auto,
     Statements,
@@ -346,6 +345,11 @@ pub(super) fn set<T>(loader: Loader, value: Option<T>, setter: impl FnOnce(Loade
 }
 
 impl LoadOptions {
+    /// True for `--writer direct`.
+    pub(super) fn is_direct(&self) -> bool {
+        self.database.writer == WriterName::Direct
+    }
+
     pub(super) fn task(&self) -> Task {
         match (self.dry_run, self.explain) {
             (true, _) => Task::Preview,

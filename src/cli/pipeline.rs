@@ -68,7 +68,7 @@ impl RunPipeline {
         };
         let database = self.database.clone().unwrap_or_else(|| path.with_extension("db"));
         let task = self.options.task();
-        let given = Given { is_pipeline: true, ..Given::default() };
+        let given = Given { is_pipeline: true, is_direct: self.options.is_direct(), ..Given::default() };
         LoadRequest { loader: self.loader(), inputs, database, options: &self.options, task, given, notice }
     }
 

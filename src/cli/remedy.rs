@@ -17,6 +17,8 @@ pub(super) struct Given {
     pub(super) has_table_per_input: bool,
     /// True for options that cannot be combined with `--table-per-input`.
     pub(super) describes_one_table: bool,
+    /// True for `--writer direct`.
+    pub(super) is_direct: bool,
     /// True for `--select`.
     pub(super) has_select: bool,
 }
@@ -97,9 +99,10 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
             "close it, raise --max-record-size, or use --quote none if quotes have no meaning in this file"
         }
         Kind::RecordTooLarge { .. } => "raise --max-record-size",
-        Kind::Constraint { .. } => {
+        Kind::Constraint { .. } if given().is_direct => {
             "fix the input, or use --on-error skip with --writer auto to load the other records"
         }
+        Kind::Constraint { .. } => "fix the input, or use --on-error skip to load the other records",
         Kind::DirectUnsupported { .. } => "use --writer auto",
         Kind::NotCsv { format: FileFormat::Sqlite, .. } if given().is_pipeline => {
             "name the database with --database"

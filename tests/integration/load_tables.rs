@@ -1,6 +1,6 @@
 //! `load`: new tables and existing ones.
 
-use crate::common::{TestDir, load_with_each_writer, rows_of, text};
+use crate::common::{TestDir, assert_contains, load_with_each_writer, query, rows_of, text};
 use rusqlite::types::Value;
 
 #[test]
@@ -287,6 +287,30 @@ fn selects_and_redepends_on_header() {
             assert_eq!(rows, [[2, 1], [4, 3]].map(|row| row.map(Value::Integer)));
         },
     );
+}
+
+#[test]
+fn rowids_behind_the_largest_one_are_left_to_sqlite() {
+    let dir = TestDir::new();
+    dir.write("in.csv", "a\nx\ny\n");
+    let sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, a); INSERT INTO t VALUES (9223372036854775806, 'old')";
+    dir.open("out.db").execute_batch(sql).unwrap();
+    let load = dir.run(&["load", "in.csv", "out.db", "-t", "t", "--append"]).expect_code(0);
+    assert_contains(&load.stderr, ["statements writer: no rowid is left after the largest"]);
+    assert_eq!(query(&dir.open("out.db"), "SELECT count(*) FROM t WHERE a IN ('x', 'y')"), "2");
+}
+
+#[test]
+fn an_upsert_needs_a_key_even_if_the_table_is_empty() {
+    let dir = TestDir::new();
+    dir.write("in.csv", "id,a\n1,x\n");
+    dir.open("out.db").execute_batch("CREATE TABLE t (id INTEGER, a)").unwrap();
+    let before = dir.snapshot();
+    for options in [&[][..], &["--dry-run"], &["--writer", "statements"]] {
+        let load = [&["load", "in.csv", "out.db", "-t", "t", "--append", "--upsert"], options].concat();
+        dir.run(&load).expect_code(2).assert_single_message(&["key"]);
+        dir.assert_unchanged(&before);
+    }
 }
 
 #[test]

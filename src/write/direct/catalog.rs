@@ -9,7 +9,7 @@ use super::strict::StrictType;
 use super::text_encoding::TextEncoding;
 use crate::error::Error;
 use crate::plan::{OnConflict, Table};
-use crate::schema::ddl::{create_table_sql, quote_name};
+use crate::schema::ddl::create_table_sql;
 use crate::types::{ColumnAffinity, register_math_functions};
 use rusqlite::{Connection, Result, Row};
 use std::path::Path;
@@ -89,11 +89,6 @@ impl Schema {
         if let Some(reason) = find_sources(connection, table, &mut columns, rowid_column, encoding)? {
             return Ok(Err(reason));
         }
-        let may_change_rows = table.on_conflict != OnConflict::Reject || table.conflict_clause.is_some();
-        let has_rows = format!("SELECT EXISTS (SELECT 1 FROM {})", quote_name(name));
-        if may_change_rows && connection.query_row(&has_rows, [], |row| row.get(0))? {
-            return Ok(Err("the table has rows that may have the same keys".to_owned()));
-        }
         let integer = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
         let sequence = match is_autoincrement(connection, name)? {
             true => Some(Sequence::read(connection, name)?),
@@ -131,6 +126,10 @@ impl Schema {
         is_filled: bool,
         path: &Path,
     ) -> crate::Result<std::result::Result<(), String>> {
+        let may_change_rows = table.on_conflict != OnConflict::Reject || table.conflict_clause.is_some();
+        if is_filled && may_change_rows {
+            return Ok(Err("the table may have rows with the same keys".to_owned()));
+        }
         let read = || match is_filled {
             true => Self::read(connection, table),
             false => {

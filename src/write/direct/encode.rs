@@ -188,7 +188,7 @@ impl write::Encoder for Encoder {
 }
 
 /// The message for rows that come after the largest rowid. SQLite takes any free ones.
-const NO_ROWID: &str = "no rowid is left after the largest";
+pub(super) const NO_ROWID: &str = "no rowid is left after the largest";
 
 /// Assigns rowids.
 fn assign_rowids(
