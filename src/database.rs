@@ -73,7 +73,8 @@ impl Target {
     /// The plan was resolved against the schema `expected`, unless it did not depend on the schema.
     ///
     /// `takes_pages` tells whether the direct path can fill a table in the database of the connection, where the table exists
-    /// (true) or is created (false). If it fills all, a database in WAL mode leaves this mode during the load, unless others have it open.
+    /// (true) or is created (false). If it can fill all of them, a database in WAL mode leaves this mode during the load, unless
+    /// others have it open.
     ///
     /// SQLite operations end soon after `stop` is set. In a new database, a failed statement can be rolled back only
     /// if the database `keeps_journal`.
@@ -279,8 +280,7 @@ impl Target {
     }
 
     fn execute(&self, action: &str, sql: &str) -> Result<()> {
-        tracing::trace!("{}", printable(sql));
-        self.connection()?.execute_batch(sql).map_err(|source| Error::sqlite(action, &self.path, source))
+        execute(self.connection()?, sql).map_err(|source| Error::sqlite(action, &self.path, source))
     }
 }
 
@@ -291,6 +291,12 @@ fn message(error: &rusqlite::Error) -> String {
         rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
         other => other.to_string(),
     }
+}
+
+/// Runs statements, and shows them in diagnostics.
+fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    tracing::trace!("{}", printable(sql));
+    connection.execute_batch(sql)
 }
 
 /// A table before the load.
@@ -307,10 +313,7 @@ struct TableBefore {
 fn prepare_table(connection: &Connection, table: &Table, counts_rows: bool) -> rusqlite::Result<TableBefore> {
     let name = quote_name(&table.name);
     let replaces = table.if_exists == IfExists::Replace;
-    let execute = |sql: &str| {
-        tracing::trace!("{}", printable(sql));
-        connection.execute_batch(sql)
-    };
+    let execute = |sql: &str| execute(connection, sql);
     for view in table.views.iter().filter(|view| replaces || view.is_replaced) {
         execute(&format!("DROP VIEW IF EXISTS {}", quote_name(&view.name)))?;
     }

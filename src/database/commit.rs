@@ -5,7 +5,7 @@
 use super::Target;
 use super::file_control::has_moved;
 use super::open::check_no_stray_journal;
-use super::write_ahead_log::LeftLog;
+use super::write_ahead_log::{LeftLog, has_log};
 use crate::error::{Error, Kind, Result};
 use crate::files::descriptors::{FileId, flush_descriptors};
 use crate::files::staged::{StagedFile, sync_directory_of};
@@ -151,9 +151,8 @@ impl Target {
         {
             committed.warn("VACUUM failed", error);
         }
-        let journal_mode = connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0));
         // With a write-ahead log, the connection keeps a lock that must not be dropped.
-        if journal_mode.is_ok_and(|mode| mode != "wal")
+        if has_log(&connection).is_ok_and(|has_log| !has_log)
             && let Some(id) = FileId::at(&self.path)
             && let Err(error) = flush_descriptors(id)
         {

@@ -32,7 +32,7 @@ pub(super) fn vfs_name(connection: &Connection) -> rusqlite::Result<Option<Strin
     if name.is_null() {
         return Ok(None);
     }
-    // SAFETY: SQLite wrote a pointer to a string that ends with a zero, which nobody else frees.
+    // SAFETY: SQLite wrote a pointer to a NUL-terminated string that the caller owns.
     let owned = unsafe {
         let owned = CStr::from_ptr(name).to_string_lossy().into_owned();
         ffi::sqlite3_free(name.cast());

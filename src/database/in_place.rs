@@ -9,6 +9,7 @@ use super::file_control::{has_moved, is_powersafe, vfs_name};
 use super::write_ahead_log::has_log;
 use crate::error::{Error, Kind, Result};
 use crate::files::descriptors::FileId;
+use crate::files::paths;
 use crate::plan::Table;
 use rusqlite::{Connection, OptionalExtension};
 use std::fs::File;
@@ -112,11 +113,10 @@ impl Target {
             connection.cache_flush()
         };
         flush(self.connection()?).map_err(|source| Error::sqlite("write", &self.path, source))?;
-        let mut name = self.path.clone().into_os_string();
-        name.push("-journal");
+        let [journal, _] = paths::journals(&self.path);
         // SQLite writes the magic of the header when the journal is complete; it is zero before.
         let mut magic = [0];
-        let read = File::open(name).and_then(|mut journal| journal.read_exact(&mut magic));
+        let read = File::open(journal).and_then(|mut journal| journal.read_exact(&mut magic));
         Ok(read.is_ok() && magic[0] != 0)
     }
 

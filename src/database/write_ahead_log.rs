@@ -1,7 +1,7 @@
 //! WAL mode, which a load leaves while it writes pages to the file.
 //!
-//! In WAL mode all pages would go through the log. So if nobody else has the database open, it is in DELETE mode during the
-//! load, and returns to WAL mode afterwards. A load that is killed may leave the old content in DELETE mode.
+//! In WAL mode, SQLite would write every page to the log first. If no other process has the database open, the load switches it to
+//! DELETE mode and back afterwards. A load that is killed in between may leave it in DELETE mode.
 
 use super::file_control::has_moved;
 use super::open::open_existing;

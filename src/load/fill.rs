@@ -12,6 +12,7 @@ use crate::plan::{Plan, Table};
 use crate::report::{Note, Phase, Replaced};
 use crate::schema::ddl::{quote_name, update_declaration_sql};
 use crate::schema::table;
+use crate::write::Writer;
 use crate::write::direct::{Direct, PageFile, Schema, Sorting};
 use crate::write::statements::Statements;
 use std::sync::atomic::Ordering;
@@ -155,7 +156,6 @@ fn write(
     rejects: &mut RejectsFrom<'_, '_>,
 ) -> Result<(Counts, Vec<String>), PipelineFailure> {
     let Plan { table, tuning, .. } = inputs.plan;
-    let mut log = RecordLog::default();
     match writer {
         ChosenWriter::Direct => {
             let sorting = Sorting { max_bytes: tuning.memory_bytes, jobs: pipeline.jobs };
@@ -167,29 +167,27 @@ fn write(
                 let PageAccess { connection, path, file } = target.page_access(table)?;
                 Direct::new(schema, PageFile::existing(connection, path, file), sorting)?
             };
-            let filled = fill_pages(writer, pipeline, inputs, rejects, &mut log)?;
+            let filled = run(writer, pipeline, inputs, rejects)?;
             target.forget_pages()?;
             Ok(filled)
         }
         ChosenWriter::Statements(_) => {
             let (connection, path) = (target.connection()?, target.path());
-            let mut writer = Statements::new(connection, path, table, tuning.batch_rows)?;
-            let counts = pipeline.run(inputs, &mut writer, rejects, &mut log)?;
-            Ok((counts, pipeline.finish(writer, inputs, &log)?))
+            run(Statements::new(connection, path, table, tuning.batch_rows)?, pipeline, inputs, rejects)
         }
     }
 }
 
-/// Puts every row on pages.
-fn fill_pages(
-    mut writer: Direct<'_>,
+/// Runs the pipeline into `writer` and finishes it.
+fn run(
+    mut writer: impl Writer,
     pipeline: PipelineRunner<'_>,
     inputs: &Inputs<'_>,
     rejects: &mut RejectsFrom<'_, '_>,
-    log: &mut RecordLog,
 ) -> Result<(Counts, Vec<String>), PipelineFailure> {
-    let counts = pipeline.run(inputs, &mut writer, rejects, log)?;
-    Ok((counts, pipeline.finish(writer, inputs, log)?))
+    let mut log = RecordLog::default();
+    let counts = pipeline.run(inputs, &mut writer, rejects, &mut log)?;
+    Ok((counts, pipeline.finish(writer, inputs, &log)?))
 }
 
 /// Has SQLite create the indexes, and returns the schema of the table.

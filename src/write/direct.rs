@@ -187,7 +187,7 @@ impl write::Writer for Direct<'_> {
             self.encoder.encode_after(self.largest_rowid, rows, encoded);
         }
         if let Some(violation) = encoded.violation.take() {
-            if violation.message == encode::NO_ROWID && self.schema.sequence.is_none() {
+            if violation.is_left_to_sqlite {
                 return Err(WriteFailure::Unsupported { reason: violation.message });
             }
             let rows = violation.rows.iter().map(|row| self.rows + *row as u64).collect();

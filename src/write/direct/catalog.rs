@@ -176,7 +176,7 @@ impl Schema {
         Ok(())
     }
 
-    /// The rowid of a row without one behind the largest so far; `None` if there is none left.
+    /// The rowid that SQLite assigns to a row after `largest`, the largest so far; `None` if none is left.
     pub(super) fn next_rowid(&self, largest: Option<i64>) -> Option<i64> {
         let next = largest.map_or(Some(1), |largest| largest.checked_add(1))?;
         match &self.sequence {

@@ -38,16 +38,25 @@ pub struct Encoded {
 pub(super) struct Violation {
     pub(super) rows: Vec<usize>,
     pub(super) message: String,
+    /// True if SQLite may be able to store the row, through statements.
+    pub(super) is_left_to_sqlite: bool,
 }
 
 impl Violation {
     pub(super) fn new(row: usize, message: impl ToString) -> Self {
-        Self { rows: vec![row], message: message.to_string() }
+        Self { rows: vec![row], message: message.to_string(), is_left_to_sqlite: false }
+    }
+
+    /// No rowid comes after the largest. SQLite takes any free one, except with AUTOINCREMENT.
+    fn no_rowid(row: usize, schema: &Schema) -> Self {
+        let is_left_to_sqlite = schema.sequence.is_none();
+        Self { is_left_to_sqlite, ..Self::new(row, "no rowid is left after the largest") }
     }
 
     /// Two rows with the same key in an index or, for `None`, with the same rowid.
     fn duplicate(a: usize, b: usize, schema: &Schema, index: Option<usize>) -> Self {
-        Self { rows: vec![a.min(b), a.max(b)], message: schema.duplicate_message(index) }
+        let rows = vec![a.min(b), a.max(b)];
+        Self { rows, message: schema.duplicate_message(index), is_left_to_sqlite: false }
     }
 }
 
@@ -187,9 +196,6 @@ impl write::Encoder for Encoder {
     }
 }
 
-/// The message for rows that come after the largest rowid. SQLite takes any free ones.
-pub(super) const NO_ROWID: &str = "no rowid is left after the largest";
-
 /// Assigns rowids.
 fn assign_rowids(
     columns: &[Values<'_>],
@@ -201,9 +207,9 @@ fn assign_rowids(
     (encoded.assumed_rowid, encoded.assumption_matters, encoded.largest_rowid) = (largest, false, None);
     encoded.rowids.clear();
     let Some(column) = schema.rowid_column else {
-        let first = largest.unwrap_or(0).checked_add(1);
+        let first = schema.next_rowid(largest);
         let end = first.and_then(|first| first.checked_add(rows as i64));
-        let (Some(first), Some(end)) = (first, end) else { return Err(Violation::new(0, NO_ROWID)) };
+        let (Some(first), Some(end)) = (first, end) else { return Err(Violation::no_rowid(0, schema)) };
         encoded.rowids.extend(first..end);
         (encoded.assumption_matters, encoded.largest_rowid) = (true, encoded.rowids.last().copied());
         return Ok(());
@@ -212,7 +218,7 @@ fn assign_rowids(
         let rowid = match columns[column].get(row) {
             Value::Integer(rowid) => rowid,
             Value::Null => {
-                let next = schema.next_rowid(largest).ok_or_else(|| Violation::new(row, NO_ROWID))?;
+                let next = schema.next_rowid(largest).ok_or_else(|| Violation::no_rowid(row, schema))?;
                 encoded.assumption_matters = true;
                 next
             }

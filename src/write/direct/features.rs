@@ -1,4 +1,5 @@
-//! What the direct path does not do. SQLite is asked, also through the program that it compiles for an INSERT.
+//! Features of tables that the direct path does not support, as SQLite reports them: in its schema, and in the program that it
+//! compiles for an INSERT.
 
 use super::catalog::count;
 use super::text_encoding::TextEncoding;

@@ -1,8 +1,8 @@
 //! Which row of the load has which rowid, for messages about duplicates.
 //!
-//! Without an INTEGER PRIMARY KEY row n has the rowid n + 1 behind the last one before the load. Where a column gives the rowids they are logged chunk by chunk:
-//! a run with a constant step takes a few bytes, any other eight bytes a row. A log that outgrows its limit is dropped;
-//! the load is then repeated through statements, which know the row.
+//! Without an INTEGER PRIMARY KEY, rows are numbered from the rowid after the largest one before the load. Where a column gives the
+//! rowids, they are logged chunk by chunk: a run with a constant step takes a few bytes, any other eight bytes a row. A log that
+//! outgrows its limit is dropped; the load is then repeated through statements, which know the row.
 
 /// The rowids of the rows so far, in the order of the rows.
 #[derive(Debug)]

@@ -174,7 +174,7 @@ impl Sorter {
         self.bytes + size_of::<u32>() * self.cells
     }
 
-    /// The cell that was added first; empty if there is none.
+    /// The first cell that was added; empty if there is none.
     pub(super) fn first_cell(&self) -> &[u8] {
         self.runs.first().map_or(&[], |run| run.cell(0))
     }

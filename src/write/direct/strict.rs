@@ -2,7 +2,7 @@
 
 use crate::batch::{Value, Values};
 
-/// The type of a column of a STRICT table. ANY takes all values, so it is none of them.
+/// The type of a column in a STRICT table, except ANY, which accepts every value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StrictType {
     Int,
