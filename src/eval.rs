@@ -109,22 +109,25 @@ impl Program {
         let mut columns = compiler.compile(table.columns.iter().map(|column| &column.value))?;
         let condition = |condition| compiler.compile([is_true(condition)].iter());
         let mut conditions: Vec<_> = conditions.iter().map(condition).collect::<Result<_>>()?;
-        let outputs = columns.outputs.iter().enumerate();
-        for (index, op) in outputs.filter_map(|(index, output)| Some((index, output.op?))) {
-            columns.feedback_columns.entry(op).or_default().push(index);
+        let outputs: Vec<_> = columns.outputs.iter().map(|output| output.op).enumerate().collect();
+        for (index, op) in outputs.into_iter().filter_map(|(index, op)| Some((index, op?))) {
+            columns.feedback_columns_mut(op).push(index);
         }
         if let Some(first) = conditions.first_mut() {
             let inferred = table.columns.iter().enumerate().filter(|(_, column)| is_inferred(&column.value));
             for (index, column) in inferred {
                 let op = compiler.add_value(&column.value, first)?;
-                first.feedback_columns.entry(op).or_default().push(index);
+                first.feedback_columns_mut(op).push(index);
             }
         }
         // The first block that runs sees all records.
         let first = conditions.first_mut().unwrap_or(&mut columns);
         for (check, index) in checks.iter().zip(table.columns.len()..) {
             let op = compiler.add_value(check, first)?;
-            first.feedback_columns.entry(op).or_insert_with(|| vec![index]);
+            let columns = first.feedback_columns_mut(op);
+            if columns.is_empty() {
+                columns.push(index);
+            }
         }
         let column_names = table.columns.iter().map(|column| column.name.clone()).collect();
         let not_null = table.columns.iter().enumerate().filter(|(_, column)| column.rejects_null);
@@ -152,7 +155,7 @@ impl Program {
         mismatch: Mismatch<'_>,
     ) {
         let TypeMismatches { type_feedback, rejects } = mismatches;
-        let columns = block.feedback_columns.get(&op).map_or(&[][..], Vec::as_slice);
+        let columns = block.feedback_columns(op);
         match (mismatch, on_mismatch) {
             (Mismatch::Real, _) => type_feedback.real_columns.extend(columns),
             (Mismatch::LongInteger, _) => type_feedback.long_integer_columns.extend(columns),

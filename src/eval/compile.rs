@@ -8,7 +8,6 @@ use crate::plan::{EvaluatorChoice, Expr, Function, Notation, OnMismatch, SqlExpr
 use crate::schema::ddl::quote_name;
 use crate::schema::names::NameIndex;
 use indexmap::IndexSet;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Index of an operation in its block, and of the column that the operation computes.
@@ -82,10 +81,11 @@ pub(super) struct Block {
     pub(super) ops: IndexSet<Op>,
     /// For each operation, the storage classes that its values may have.
     classes: Vec<Classes>,
-    /// The names of the columns of the input that are read, by the operation that reads them.
-    column_names: HashMap<OpIndex, String>,
-    /// The columns that type feedback about an operation belongs to: those of the table, then checks without one.
-    pub(super) feedback_columns: HashMap<OpIndex, Vec<usize>>,
+    /// For each operation, the name of the column of the input that it reads, or an empty string.
+    column_names: Vec<String>,
+    /// For each operation, the columns that type feedback about it belongs to: those of the table, then checks without one.
+    /// May be shorter.
+    feedback_columns: Vec<Vec<usize>>,
     pub(super) outputs: Vec<BlockOutput>,
     /// The columns of SQLite's table `input`, each with the operation that computes it.
     pub(super) inputs: Vec<(InputColumn, OpIndex)>,
@@ -210,7 +210,7 @@ impl<'c> Compiler<'c> {
             Err(NotCompiled::LeftToSqlite) => {
                 block.ops.truncate(op_count);
                 block.classes.truncate(op_count);
-                block.column_names.retain(|op, _| *op < op_count);
+                block.column_names.truncate(op_count);
                 self.stream_count = stream_count;
                 Ok(None)
             }
@@ -280,9 +280,10 @@ impl<'c> Compiler<'c> {
         let (index, is_new) = block.ops.insert_full(op);
         if is_new {
             block.classes.push(classes);
-            if let Op::Field(column) | Op::FieldOrNull(column) = &block.ops[index] {
-                block.column_names.insert(index, self.header.names()[*column].clone());
-            }
+            block.column_names.push(match &block.ops[index] {
+                Op::Field(column) | Op::FieldOrNull(column) => self.header.names()[*column].clone(),
+                _ => String::new(),
+            });
         }
         Ok(index)
     }
@@ -327,8 +328,21 @@ impl Block {
     pub(super) fn column_name(&self, operand: OpIndex) -> &str {
         match &self.ops[operand] {
             Op::NullIf(field, ..) | Op::InSqlNotation(field, ..) => self.column_name(*field),
-            _ => self.column_names.get(&operand).map_or("", String::as_str),
+            _ => &self.column_names[operand],
         }
+    }
+
+    /// The columns that type feedback about an operation belongs to.
+    pub(super) fn feedback_columns(&self, op: OpIndex) -> &[usize] {
+        self.feedback_columns.get(op).map_or(&[], Vec::as_slice)
+    }
+
+    /// As [`Block::feedback_columns`], to be changed.
+    pub(super) fn feedback_columns_mut(&mut self, op: OpIndex) -> &mut Vec<usize> {
+        if op >= self.feedback_columns.len() {
+            self.feedback_columns.resize_with(op + 1, Vec::new);
+        }
+        &mut self.feedback_columns[op]
     }
 
     /// True if the operation or one of its operands may defer a chunk to SQLite.
