@@ -203,7 +203,8 @@ impl write::Writer for Direct<'_> {
     fn finish(mut self, stop: &AtomicBool) -> Result<Vec<String>, WriteFailure> {
         let jobs = self.sorting.jobs;
         let pool = || {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
+            let pool =
+                rayon::ThreadPoolBuilder::new().num_threads(jobs).thread_name(|_| "sorter".into()).build();
             pool.map_err(|error| Kind::Threads { jobs, source: std::io::Error::other(error) }.into())
         };
         let max_old = u64::try_from(self.largest_before.unwrap_or(0)).unwrap_or(0);

@@ -84,6 +84,36 @@ fn rows_with_several_large_columns_match_sqlite() {
     }
 }
 
+/// Around 126 columns, the length of a record's header takes a second byte; with 1,900, records exceed their cells.
+#[test]
+fn tables_with_many_columns_match_sqlite() {
+    for (page_bytes, columns) in [
+        (512, 40),
+        (512, 125),
+        (512, 126),
+        (4_096, 127),
+        (4_096, 128),
+        (4_096, 800),
+        (4_096, 1_900),
+        (65_536, 1_900),
+    ] {
+        let names: Vec<_> = (0..columns).map(|number| format!("c{number}")).collect();
+        let types = ["INTEGER", "TEXT", "REAL", "BLOB", ""];
+        let declared: Vec<_> = names.iter().map(String::as_str).zip(types.into_iter().cycle()).collect();
+        let value = |row: i64, column: i64| match column % 5 {
+            0 => Value::Integer(row * column % 300),
+            1 => Value::Text("x".repeat(((row + column) % 9) as usize)),
+            2 => Value::Real(row as f64 / 8.0),
+            3 => Value::Blob(vec![column as u8; 3]),
+            // From the tenth row on, a serial type takes two bytes.
+            _ if row >= 10 && column == 4 => Value::Text("y".repeat(60)),
+            _ => Value::Null,
+        };
+        let rows = (0..13).map(|row| (0..columns).map(|column| value(row, column)).collect()).collect();
+        Case::new(page_bytes, &declared, rows, 5).index("CREATE INDEX i ON t (c1, c2 DESC)").check();
+    }
+}
+
 /// The cells of an index with such keys are more than a buffer keeps.
 #[test]
 fn keys_of_megabytes_match_sqlite() {

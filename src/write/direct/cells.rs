@@ -163,16 +163,16 @@ impl Cells {
 
     /// Appends complete cells.
     #[inline]
-    pub(super) fn extend(&mut self, bytes: &[u8], lengths: &[u32]) {
+    pub(super) fn extend(&mut self, bytes: &[u8], lengths: impl IntoIterator<Item = u32>) {
         self.room(bytes.len()).copy_from_slice(bytes);
         self.used += bytes.len();
-        self.lengths.extend_from_slice(lengths);
+        self.lengths.extend(lengths);
     }
 
     /// Appends a complete cell.
     #[inline]
     pub(super) fn push(&mut self, cell: &[u8]) {
-        self.extend(cell, &[cell.len() as u32]);
+        self.extend(cell, [cell.len() as u32]);
     }
 
     /// Appends a complete cell in two parts.

@@ -8,7 +8,7 @@ use super::affinity::Converter;
 use super::catalog::{Index, Schema};
 use super::cells::{Cells, PayloadLimits, TreeKind};
 use super::layout::{CellSink, NumberedRows};
-use super::sort::{same_prefix, sort_by_prefix};
+use super::sort::SortedNumbers;
 use super::stored_values::{apply_affinity, encode_texts};
 use crate::batch::{Arena, Rows, Value, Values};
 use crate::write;
@@ -106,7 +106,7 @@ pub struct Encoder {
     missing_rows: Arc<MissingRows>,
     converter: Converter,
     arena: Arena,
-    order: Vec<(u64, u32)>,
+    order: SortedNumbers,
 }
 
 impl Encoder {
@@ -147,8 +147,9 @@ impl Encoder {
         order.clear();
         if schema.rowid_column.is_some() && !rowids.is_sorted_by(|a, b| a < b) {
             let prefix = |rowid: &i64| rowid.cast_unsigned() ^ 1 << 63;
-            sort_by_prefix(order, rowids.iter().map(prefix), |a, b| a.cmp(&b));
-            if let Some((a, b)) = same_prefix(order).next() {
+            order.sort(rowids.iter().map(prefix), |a, b| rowids[a].cmp(&rowids[b]));
+            let is_duplicate = |&(a, b): &(usize, usize)| rowids[a] == rowids[b];
+            if let Some((a, b)) = order.same_prefix().find(is_duplicate) {
                 return Err(Violation::duplicate(a, b, schema, None));
             }
         }
@@ -258,7 +259,7 @@ fn find_order(
     index: &Index,
     columns: &[Values<'_>],
     rowids: &[i64],
-    order: &mut Vec<(u64, u32)>,
+    order: &mut SortedNumbers,
 ) -> Option<(usize, usize)> {
     let compare_keys = |a: usize, b: usize| {
         let mut by_value = index
@@ -279,15 +280,15 @@ fn find_order(
     if !(1..rowids.len()).all(|row| compare(row - 1, row).is_lt()) {
         let first = index.keys[0];
         let prefix = |row| first.order.prefix(&columns[first.column].get(row));
-        sort_by_prefix(order, (0..rowids.len()).map(prefix), |a, b| compare(a as usize, b as usize));
+        order.sort((0..rowids.len()).map(prefix), compare);
     }
     let is_null =
         |row: usize| index.keys.iter().any(|key| matches!(columns[key.column].get(row), Value::Null));
     let is_duplicate = |&(a, b): &(usize, usize)| compare_keys(a, b).is_eq() && !is_null(a);
-    match order.as_slice() {
-        _ if !index.is_unique => None,
-        [] => (1..rowids.len()).map(|row| (row - 1, row)).find(is_duplicate),
-        order => same_prefix(order).find(is_duplicate),
+    match (index.is_unique, order.is_empty()) {
+        (false, _) => None,
+        (true, true) => (1..rowids.len()).map(|row| (row - 1, row)).find(is_duplicate),
+        (true, false) => order.same_prefix().find(is_duplicate),
     }
 }
 

@@ -3,13 +3,15 @@
 //! The plain algorithm encodes a row value by value. Rows are encoded in blocks to do better: first the lengths of
 //! the values of each column in the block determine their serial types. Nearly always each serial type takes one
 //! byte. Then the length of the header is known, serial types that are the same for all rows form a template, and
-//! encoding a row is copying its values one after the other. Other blocks are encoded by the plain algorithm.
+//! encoding a row is copying its values one after the other. Records that may not fit in their cells are built
+//! elsewhere first. Other blocks are encoded by the plain algorithm.
 
 use super::cells::{Cells, PayloadLimits, SpilledPayload, TreeKind};
 use super::record::{
     MAX_VARINT_BYTES, REAL_BYTES, REAL_TYPE, header_bytes, integer_bytes, integer_type, put_body,
     put_integer, put_varint, serial_type, varint_bytes,
 };
+use super::sort::SortedNumbers;
 use crate::batch::{Arena, ArenaVec, Copier, HotLoop, PADDING_BYTES, Strings, Value, Values, dispatch};
 use std::ops::Range;
 
@@ -17,7 +19,7 @@ use std::ops::Range;
 #[derive(Clone, Copy)]
 pub(super) struct NumberedRows<'r> {
     pub(super) rowids: &'r [i64],
-    pub(super) order: &'r [(u64, u32)],
+    pub(super) order: &'r SortedNumbers,
 }
 
 /// Receives cells of one kind of tree.
@@ -60,18 +62,25 @@ impl CellSink<'_> {
         for first in (0..count).step_by(BLOCK_ROWS) {
             let block = &mut all[..BLOCK_ROWS.min(count - first)];
             for (row, at) in block.iter_mut().zip(first..) {
-                *row = rows.order.get(at).map_or(at, |(_, row)| *row as usize);
+                *row = rows.order.get(at);
             }
             let rows_of_block = BlockRows { rows: block, are_run: rows.order.is_empty() };
-            match Layout::new(columns, rows_of_block, max_short, &mut parts) {
-                Some(layout) => {
+            match Layout::new(columns, rows_of_block, &mut parts, arena) {
+                Some(layout) if layout.payload.end <= max_short => {
                     let room = block.len() * (2 * MAX_VARINT_BYTES + layout.payload.end) + PADDING_BYTES;
                     self.cells.append_short(block.len(), room, |to, lengths| match self.kind {
                         TreeKind::Table => layout.put::<true>(block, rows.rowids, to, lengths),
                         TreeKind::Index => layout.put::<false>(block, rows.rowids, to, lengths),
                     });
                 }
-                None => {
+                Some(layout) if layout.payload.end <= max_bytes => {
+                    let record = arena.zeros(layout.payload.end + PADDING_BYTES);
+                    for row in block {
+                        let payload_bytes = layout.put_record(*row, record);
+                        self.push_payload(&record[..payload_bytes], rows.rowids[*row]);
+                    }
+                }
+                _ => {
                     for row in block {
                         let values = columns.iter().map(|column| column.get(*row));
                         if self.push_row(values, rows.rowids[*row], max_bytes) > max_bytes {
@@ -110,6 +119,17 @@ impl CellSink<'_> {
         put_record(&mut cell[head_bytes..], values, header_bytes);
         self.cells.finish_cell(head_bytes + payload_bytes);
         payload_bytes
+    }
+
+    /// Appends a cell with this payload.
+    fn push_payload(&mut self, payload: &[u8], rowid: i64) {
+        let mut head = [0; 2 * MAX_VARINT_BYTES];
+        let head_bytes = self.kind.put_head(&mut head, payload.len(), rowid);
+        let head = &head[..head_bytes];
+        match payload.len() <= self.limits.max_local {
+            true => self.cells.push_joined(head, payload),
+            false => self.cells.push_spilled(head, payload.len(), self.limits, |to| to.put(payload)),
+        }
     }
 
     /// As [`CellSink::push_row`], for a payload that does not fit in its cell. The bytes of a large one are copied once, to where
@@ -170,15 +190,17 @@ fn put_record<'v>(to: &mut [u8], values: impl Iterator<Item = Value<'v>>, header
 /// The layout of the records of a block whose serial types take one byte each.
 struct Layout<'p, 'c> {
     parts: &'p [ColumnEncoder<'c>],
-    /// The header that all rows start from.
-    template: [u8; MAX_HEADER_BYTES],
+    /// The header that all rows start from, and zeros up to [`SHORT_BYTES`] bytes.
+    template: &'p [u8],
     header_bytes: usize,
+    /// Where the serial types begin.
+    types_at: usize,
     /// The smallest and the largest size of a payload.
     payload: Range<usize>,
 }
 
-/// The longest header whose length takes one byte.
-const MAX_HEADER_BYTES: usize = 127;
+/// Nearly all headers are not longer than this.
+const SHORT_BYTES: usize = 16;
 
 /// The longest text or blob whose serial type takes one byte.
 const MAX_SHORT_BYTES: usize = 57;
@@ -194,19 +216,19 @@ enum ColumnEncoder<'c> {
 }
 
 impl<'p, 'c> Layout<'p, 'c> {
-    /// The layout of these rows; `None` if a serial type takes more than a byte or a payload may exceed `max_bytes`.
+    /// The layout of these rows; `None` if a serial type takes more than a byte.
     fn new(
         columns: &[Values<'c>],
         rows: BlockRows<'_>,
-        max_bytes: usize,
         parts: &'p mut ArenaVec<'_, ColumnEncoder<'c>>,
+        arena: &'p Arena,
     ) -> Option<Self> {
-        let header_bytes = 1 + columns.len();
-        let mut template = [0; MAX_HEADER_BYTES];
-        *template.get_mut(..header_bytes)?.first_mut()? = header_bytes as u8;
+        let header_bytes = header_bytes(columns.len());
+        let template = arena.zeros(header_bytes.max(SHORT_BYTES));
+        let types_at = put_varint(template, header_bytes as u64);
         let mut payload = header_bytes..header_bytes;
         parts.clear();
-        for (values, template) in columns.iter().zip(&mut template[1..]) {
+        for (values, template) in columns.iter().zip(&mut template[types_at..]) {
             let (part, bytes) = match values {
                 Values::Texts(texts) => ColumnEncoder::strings(*texts, 13, rows)?,
                 Values::Blobs(blobs) => ColumnEncoder::strings(*blobs, 12, rows)?,
@@ -222,7 +244,7 @@ impl<'p, 'c> Layout<'p, 'c> {
             payload = payload.start + bytes.start..payload.end + bytes.end;
             parts.push(part);
         }
-        (payload.end <= max_bytes).then_some(Self { parts, template, header_bytes, payload })
+        Some(Self { parts, template, header_bytes, types_at, payload })
     }
 
     /// Writes the cells of these rows to the start of `to`, and their lengths to `lengths`. Returns the total.
@@ -236,8 +258,6 @@ impl<'p, 'c> Layout<'p, 'c> {
         to: &mut [u8],
         lengths: &mut [u32],
     ) -> usize {
-        const SHORT_BYTES: usize = 16;
-        let short_template: [u8; SHORT_BYTES] = std::array::from_fn(|at| self.template[at]);
         let length_bytes = varint_bytes(self.payload.end as u64);
         let mut used = 0;
         for (row, length) in rows.iter().zip(lengths) {
@@ -246,20 +266,7 @@ impl<'p, 'c> Layout<'p, 'c> {
             if HAS_ROWID {
                 before += put_varint(&mut cell[before..], rowids[*row].cast_unsigned());
             }
-            let record = &mut cell[before..];
-            // The padding has room for the short template, which nearly always is the whole header.
-            record[..SHORT_BYTES].copy_from_slice(&short_template);
-            if self.header_bytes > SHORT_BYTES {
-                record[SHORT_BYTES..self.header_bytes]
-                    .copy_from_slice(&self.template[SHORT_BYTES..self.header_bytes]);
-            }
-            let (header, mut body) = record.split_at_mut(self.header_bytes);
-            let room = body.len();
-            for (part, serial_type) in self.parts.iter().zip(&mut header[1..]) {
-                let bytes = part.put(*row, serial_type, body);
-                body = &mut body[bytes..];
-            }
-            let payload_bytes = self.header_bytes + room - body.len();
+            let payload_bytes = self.put_record(*row, &mut cell[before..]);
             let mut bytes = before + payload_bytes;
             let missing = length_bytes - put_varint(cell, payload_bytes as u64);
             if missing > 0 {
@@ -271,6 +278,23 @@ impl<'p, 'c> Layout<'p, 'c> {
             used += bytes;
         }
         used
+    }
+
+    /// Writes the record of a row to the start of `record`, possibly with padding after it. Returns its size.
+    #[inline(always)]
+    fn put_record(&self, row: usize, record: &mut [u8]) -> usize {
+        // The padding has room for this, which nearly always is the whole header.
+        record[..SHORT_BYTES].copy_from_slice(&self.template[..SHORT_BYTES]);
+        if self.header_bytes > SHORT_BYTES {
+            record[SHORT_BYTES..self.header_bytes].copy_from_slice(&self.template[SHORT_BYTES..]);
+        }
+        let (header, mut body) = record.split_at_mut(self.header_bytes);
+        let room = body.len();
+        for (part, serial_type) in self.parts.iter().zip(&mut header[self.types_at..]) {
+            let bytes = part.put(row, serial_type, body);
+            body = &mut body[bytes..];
+        }
+        self.header_bytes + room - body.len()
     }
 }
 

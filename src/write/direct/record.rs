@@ -211,7 +211,7 @@ impl<'a> Iterator for Fields<'a> {
 
 /// The size of the body of a value with this serial type, which is neither 10 nor 11.
 #[inline(always)]
-fn body_bytes(serial_type: u64) -> usize {
+pub(super) fn body_bytes(serial_type: u64) -> usize {
     match serial_type {
         0 | 8 | 9 => 0,
         1..=4 => serial_type as usize,
@@ -244,7 +244,7 @@ pub(super) fn is_complete(record: &[u8]) -> bool {
 }
 
 /// A big-endian two's complement integer of up to eight bytes.
-fn big_endian(bytes: &[u8]) -> i64 {
+pub(super) fn big_endian(bytes: &[u8]) -> i64 {
     let sign = if bytes.first().is_some_and(|first| first & 0x80 != 0) { -1 } else { 0 };
     bytes.iter().fold(sign, |value, byte| value << 8 | i64::from(*byte))
 }

@@ -6,29 +6,75 @@
 
 use super::cells::Cells;
 use super::collation::KeyOrder;
-use super::record::{Fields, get_varint};
+use super::record::{Fields, big_endian, body_bytes, get_varint};
 use crate::batch::Value;
 use rayon::prelude::*;
 use std::cmp::Ordering;
+use std::ops::Range;
 
-/// Stores the indexes of items in `order`, sorted by prefix and then by `compare`.
-pub(super) fn sort_by_prefix(
-    order: &mut Vec<(u64, u32)>,
-    prefixes: impl Iterator<Item = u64>,
-    compare: impl Fn(u32, u32) -> Ordering,
-) {
-    order.clear();
-    order.extend(prefixes.zip(0..));
-    order.sort_unstable_by_key(|(prefix, _)| *prefix);
-    for equal in order.chunk_by_mut(|a, b| a.0 == b.0).filter(|equal| equal.len() > 1) {
-        equal.sort_by(|a, b| compare(a.1, b.1));
-    }
+/// The numbers of items in sorted order.
+#[derive(Debug, Default)]
+pub(super) struct SortedNumbers {
+    /// For each item, the first bits of its prefix that are not the same for all, and its number in the last bits.
+    packed: Vec<u64>,
+    number_bits: u32,
 }
 
-/// Neighbours in this order that have the same prefix.
-pub(super) fn same_prefix(order: &[(u64, u32)]) -> impl Iterator<Item = (usize, usize)> {
-    let same = order.windows(2).filter(|pair| pair[0].0 == pair[1].0);
-    same.map(|pair| (pair[0].1 as usize, pair[1].1 as usize))
+impl SortedNumbers {
+    /// Removes all numbers.
+    pub(super) fn clear(&mut self) {
+        self.packed.clear();
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.packed.is_empty()
+    }
+
+    /// Sorts items, which are numbered from 0, by prefix and then by `compare`.
+    pub(super) fn sort(
+        &mut self,
+        prefixes: impl Iterator<Item = u64>,
+        compare: impl Fn(usize, usize) -> Ordering,
+    ) {
+        self.packed.clear();
+        self.packed.extend(prefixes);
+        let Some(first) = self.packed.first().copied() else { return };
+        let different = self.packed.iter().fold(0, |bits, prefix| bits | (prefix ^ first));
+        let same_bits = different.leading_zeros().min(u64::BITS - 1);
+        self.number_bits = usize::BITS - (self.packed.len() - 1).leading_zeros();
+        for (number, packed) in (0..).zip(&mut self.packed) {
+            *packed = (*packed << same_bits) >> self.number_bits << self.number_bits | number;
+        }
+        self.packed.sort_unstable();
+        // Items with equal keys are in the order of their numbers, which nearly always is the right one.
+        let (shift, number) = (self.number_bits, |packed: &u64| Self::number(*packed, self.number_bits));
+        for tied in self.packed.chunk_by_mut(|a, b| a >> shift == b >> shift) {
+            if !tied.is_sorted_by(|a, b| compare(number(a), number(b)).is_le()) {
+                tied.sort_by(|a, b| compare(number(a), number(b)));
+            }
+        }
+    }
+
+    fn number(packed: u64, number_bits: u32) -> usize {
+        (packed & ((1 << number_bits) - 1)) as usize
+    }
+
+    /// The number at place `at`; `at` itself if there are no numbers.
+    #[inline]
+    pub(super) fn get(&self, at: usize) -> usize {
+        self.packed.get(at).map_or(at, |packed| Self::number(*packed, self.number_bits))
+    }
+
+    fn iter(&self) -> impl Iterator<Item = usize> {
+        self.packed.iter().map(|packed| Self::number(*packed, self.number_bits))
+    }
+
+    /// Neighbours whose prefixes do not differ in the bits that were compared.
+    pub(super) fn same_prefix(&self) -> impl Iterator<Item = (usize, usize)> {
+        let pairs = self.packed.windows(2).map(|pair| (pair[0], pair[1]));
+        let same = pairs.filter(|(a, b)| a >> self.number_bits == b >> self.number_bits);
+        same.map(|(a, b)| (Self::number(a, self.number_bits), Self::number(b, self.number_bits)))
+    }
 }
 
 /// The order of cells.
@@ -50,6 +96,9 @@ impl CellOrder {
         match self {
             Self::Rowid => rowid_of_row(a).cmp(&rowid_of_row(b)),
             Self::Key { keys, .. } => {
+                if let Some(by_rowid) = compare_same_keys(a, b) {
+                    return by_rowid;
+                }
                 let mut keys = keys.iter();
                 let by_value = fields(a).zip(fields(b)).map(|(a, b)| match keys.next() {
                     Some(key) => key.compare(&a, &b),
@@ -101,6 +150,21 @@ fn rowid_of_row(cell: &[u8]) -> i64 {
     get_varint(&cell[read..]).0.cast_signed()
 }
 
+/// Compares the rowids of two index entries with the same serial types and key; `None` for others.
+fn compare_same_keys(a: &[u8], b: &[u8]) -> Option<Ordering> {
+    let [a, b] = [a, b].map(|cell| &cell[get_varint(cell).1..]);
+    let (header_bytes, _) = get_varint(a);
+    let ((types, a), (other_types, b)) =
+        (a.split_at(header_bytes as usize), b.split_at_checked(header_bytes as usize)?);
+    if types != other_types {
+        return None;
+    }
+    // The serial type of a rowid takes one byte.
+    let rowid_bytes = body_bytes(u64::from(*types.last()?));
+    let (a, b) = (a.split_at(a.len() - rowid_bytes), b.split_at(b.len() - rowid_bytes));
+    (a.0 == b.0).then(|| big_endian(a.1).cmp(&big_endian(b.1)))
+}
+
 #[inline]
 fn fields(cell: &[u8]) -> Fields<'_> {
     Fields::new(&cell[get_varint(cell).1..])
@@ -115,27 +179,64 @@ struct Run {
 }
 
 impl Run {
-    fn cell(&self, number: usize) -> &[u8] {
-        let start = number.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
-        &self.bytes[start..self.ends[number] as usize]
+    /// Where a cell begins.
+    fn start(&self, number: usize) -> usize {
+        number.checked_sub(1).map_or(0, |before| self.ends[before] as usize)
     }
 
-    /// The number of cells that are less than each of `splitters`.
+    fn cell(&self, number: usize) -> &[u8] {
+        &self.bytes[self.start(number)..self.ends[number] as usize]
+    }
+
+    /// A part of the cells.
+    fn part(&self, numbers: Range<usize>) -> RunPart<'_> {
+        let start = self.start(numbers.start);
+        let ends = &self.ends[numbers];
+        let end = ends.last().map_or(start, |end| *end as usize);
+        RunPart { bytes: &self.bytes[start..end], start: start as u32, ends }
+    }
+
+    /// The number of cells that are less than each of `splitters`, which are in order.
     fn cuts(&self, splitters: &[Splitter<'_>], order: &CellOrder) -> Vec<u32> {
+        let cells = self.ends.len();
+        let cells_per_part = cells / (splitters.len() + 1) + 1;
         let mut cut = 0;
         let next = |splitter: &Splitter<'_>| {
-            let (mut low, mut high) = (cut, self.ends.len());
+            let is_before = |number: usize| {
+                let cell = self.cell(number);
+                let by_prefix = order.prefix(cell).cmp(&splitter.prefix);
+                by_prefix.then_with(|| order.compare(cell, splitter.cell)).is_lt()
+            };
+            // The next cut is not far, so the search begins with a small range.
+            let (mut low, mut range) = (cut, cells_per_part);
+            while low + range < cells && is_before(low + range) {
+                low += range + 1;
+                range *= 2;
+            }
+            let mut high = cells.min(low + range);
             while low < high {
                 let middle = low.midpoint(high);
-                let cell = self.cell(middle);
-                let by_prefix = order.prefix(cell).cmp(&splitter.prefix);
-                let is_before = by_prefix.then_with(|| order.compare(cell, splitter.cell)).is_lt();
-                if is_before { low = middle + 1 } else { high = middle }
+                if is_before(middle) { low = middle + 1 } else { high = middle }
             }
             cut = low;
             cut as u32
         };
         splitters.iter().map(next).collect()
+    }
+}
+
+/// Consecutive cells of a run.
+struct RunPart<'r> {
+    bytes: &'r [u8],
+    /// Where the first one begins in the run.
+    start: u32,
+    ends: &'r [u32],
+}
+
+impl RunPart<'_> {
+    fn lengths(&self) -> impl Iterator<Item = u32> {
+        let starts = std::iter::once(self.start).chain(self.ends.iter().copied());
+        self.ends.iter().zip(starts).map(|(end, start)| end - start)
     }
 }
 
@@ -221,9 +322,9 @@ impl Sorter {
 
     /// Passes on all cells, part by part, in the order of the runs.
     pub(super) fn unsorted<E>(self, mut take: impl FnMut(&mut Cells) -> Result<(), E>) -> Result<(), E> {
-        for Run { bytes, ends } in self.runs {
-            let starts = std::iter::once(0).chain(ends.iter().copied());
-            let lengths = ends.iter().zip(starts).map(|(end, start)| end - start).collect();
+        for run in self.runs {
+            let lengths = run.part(0..run.ends.len()).lengths().collect();
+            let bytes = run.bytes;
             take(&mut Cells::of_bytes(bytes, lengths))?;
         }
         Ok(())
@@ -255,7 +356,7 @@ impl Sorter {
         let parts: Vec<_> = (0..=splitters.len()).collect();
         let mut ready = Vec::new();
         // The next parts are sorted while some are passed on.
-        for parts in parts.chunks(pool.current_num_threads()).chain([&[][..]]) {
+        for parts in parts.chunks(8 * pool.current_num_threads()).chain([&[][..]]) {
             let mut next: Vec<_> = Vec::new();
             pool.in_place_scope(|scope| {
                 scope.spawn(|_| next = parts.par_iter().map(|part| self.part(*part, &cuts)).collect());
@@ -269,10 +370,10 @@ impl Sorter {
     /// Cells that divide all into parts of similar size.
     fn splitters(&self) -> Vec<Splitter<'_>> {
         /// A part of this size is sorted within the caches of a core.
-        const PART_CELLS: usize = 16 << 10;
+        const PART_CELLS: usize = 4 << 10;
         /// Every part searches every run for its bounds.
-        const MAX_PARTS: usize = 256;
-        const SAMPLES_PER_PART: usize = 32;
+        const MAX_PARTS: usize = 1024;
+        const SAMPLES_PER_PART: usize = 8;
         let parts = (self.cells / PART_CELLS).clamp(1, MAX_PARTS);
         let step = (self.cells / (parts * SAMPLES_PER_PART)).max(1);
         let mut samples = Vec::new();
@@ -300,20 +401,82 @@ impl Sorter {
     /// The sorted cells of part `part`, or the rowids of two with the same key. For each run, `cuts` has the number
     /// of cells before each of the other parts.
     fn part(&self, part: usize, cuts: &[Vec<u32>]) -> Result<Cells, [i64; 2]> {
-        let ranges = self.runs.iter().zip(cuts).map(|(run, cuts)| {
+        let parts = self.runs.iter().zip(cuts).map(|(run, cuts)| {
             let start = part.checked_sub(1).map_or(0, |before| cuts[before] as usize);
-            (run, start..cuts.get(part).map_or(run.ends.len(), |cut| *cut as usize))
+            run.part(start..cuts.get(part).map_or(run.ends.len(), |cut| *cut as usize))
         });
-        let mut found = Vec::with_capacity(ranges.clone().map(|(_, range)| range.len()).sum());
-        for (run, range) in ranges {
-            found.extend(range.map(|number| run.cell(number)));
-        }
-        let mut order = Vec::with_capacity(found.len());
+        // The cells are copied to one place first, because each is read more than once, in another order.
+        let (mut count, mut bytes) = (0, 0);
+        parts.clone().for_each(|part| (count, bytes) = (count + part.ends.len(), bytes + part.bytes.len()));
+        let mut unsorted = Cells::with_capacity(count, bytes);
+        parts.for_each(|part| unsorted.extend(part.bytes, part.lengths()));
+        let found: Vec<_> = unsorted.iter().collect();
+        let mut order = SortedNumbers::default();
         let prefixes = found.iter().map(|cell| self.order.prefix(cell));
-        sort_by_prefix(&mut order, prefixes, |a, b| self.order.compare(found[a as usize], found[b as usize]));
-        same_prefix(&order).try_for_each(|(a, b)| self.check(found[a], found[b]))?;
-        let mut cells = Cells::with_capacity(found.len(), found.iter().map(|cell| cell.len()).sum());
-        order.iter().for_each(|(_, number)| cells.push(found[*number as usize]));
+        order.sort(prefixes, |a, b| self.order.compare(found[a], found[b]));
+        order.same_prefix().try_for_each(|(a, b)| self.check(found[a], found[b]))?;
+        let mut cells = Cells::with_capacity(count, bytes);
+        order.iter().for_each(|number| cells.push(found[number]));
         Ok(cells)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::collation::Collation;
+    use super::super::record::{header_bytes, put_body, put_varint, serial_type};
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The cell of an index entry.
+    fn entry(values: &[Value<'_>]) -> Vec<u8> {
+        let (mut header, mut body) = (vec![header_bytes(values.len()) as u8], Vec::new());
+        for value in values {
+            let (serial_type, bytes) = serial_type(value);
+            let mut padded = [0; 64];
+            put_body(&mut padded, value, bytes);
+            header.push(serial_type as u8);
+            body.extend_from_slice(&padded[..bytes]);
+        }
+        let mut cell = vec![0; 1];
+        put_varint(&mut cell, (header.len() + body.len()) as u64);
+        [cell, header, body].concat()
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_are_in_the_order_of_a_stable_sort(
+            keys in prop::collection::vec((prop::sample::select(vec![0, 1, 2, 255, 1 << 40, u64::MAX >> 1, u64::MAX]), 0..3_u8), 0..300),
+            shift in 0..60_u32,
+        ) {
+            let keys: Vec<_> = keys.iter().map(|(prefix, rest)| (prefix >> shift, *rest)).collect();
+            let mut sorted = SortedNumbers::default();
+            sorted.sort(keys.iter().map(|(prefix, _)| *prefix), |a, b| keys[a].cmp(&keys[b]));
+            let mut expected: Vec<_> = (0..keys.len()).collect();
+            expected.sort_by_key(|number| keys[*number]);
+            prop_assert_eq!(sorted.iter().collect::<Vec<_>>(), expected);
+            let same: Vec<_> = sorted.same_prefix().collect();
+            for pair in (0..keys.len()).map(|at| sorted.get(at)).collect::<Vec<_>>().windows(2) {
+                prop_assert!(keys[pair[0]].0 != keys[pair[1]].0 || same.contains(&(pair[0], pair[1])));
+            }
+        }
+
+        #[test]
+        fn entries_are_in_the_order_of_their_values(
+            rows in prop::collection::vec((prop::sample::select(vec!["", "a", "A", "ab", "abcdefgh", "abcdefghi"]), -1..2_i64, prop::sample::select(vec![-300, -1, 0, 1, 2, 127, 128, 70_000])), 2..12),
+            is_descending: bool,
+        ) {
+            let key = |collation, is_descending| KeyOrder { is_descending, collation };
+            let keys = [key(Collation::Binary, is_descending), key(Collation::NoCase, false)];
+            let order = CellOrder::Key { keys: keys.into(), is_unique: false };
+            for [a, b] in rows.iter().flat_map(|a| rows.iter().map(move |b| [a, b])) {
+                let values = |(text, number, rowid): &(&'static str, i64, i64)| {
+                    [Value::Text(text.as_bytes()), Value::Integer(*number), Value::Integer(*rowid)]
+                };
+                let by_text = if is_descending { b.0.cmp(a.0) } else { a.0.cmp(b.0) };
+                let expected = by_text.then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2));
+                prop_assert_eq!(order.compare(&entry(&values(a)), &entry(&values(b))), expected, "{:?} and {:?}", a, b);
+            }
+        }
     }
 }

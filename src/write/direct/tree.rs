@@ -119,7 +119,7 @@ impl Tree {
         let mut waiting = std::mem::take(&mut self.waiting[0]);
         // Adds cells to those that wait until they fill a page.
         while let (false, Some((cell, rest))) = (waiting.lengths.is_empty(), run.split_first()) {
-            waiting.extend(cell.bytes, cell.lengths);
+            waiting.extend(cell.bytes, cell.lengths.iter().copied());
             let all = CellRun { bytes: waiting.bytes(), lengths: &waiting.lengths };
             if self.finish_page(0, all, None, pages)?.is_some() {
                 // Only the cell that was added last is left: it starts the next page.
@@ -135,7 +135,7 @@ impl Tree {
                 run = rest;
             }
         }
-        waiting.extend(run.bytes, run.lengths);
+        waiting.extend(run.bytes, run.lengths.iter().copied());
         self.waiting[0] = waiting;
         pages.write(whole.bytes)
     }
@@ -213,7 +213,7 @@ impl Tree {
         let all = CellRun { bytes: waiting.bytes(), lengths: &waiting.lengths };
         if let Some(rest) = self.finish_page(level, all, None, pages)? {
             let mut left = Cells::default();
-            left.extend(rest.bytes, rest.lengths);
+            left.extend(rest.bytes, rest.lengths.iter().copied());
             waiting = left;
         }
         self.waiting[level] = waiting;
