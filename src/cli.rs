@@ -83,7 +83,9 @@ enum Command {
 pub(crate) fn parse() -> Cli {
     let cli = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     match cli.unwrap_or_else(|error| error.exit()) {
-        Cli { command: Some(Command::Load(load)), .. } if load.lacks_database() => missing_database().exit(),
+        Cli { command: Some(Command::Load(load)), .. } if load.lacks_database() => {
+            missing_database(load.has_auto_id()).exit()
+        }
         cli => cli,
     }
 }
@@ -109,9 +111,10 @@ fn requested_color(arguments: impl Iterator<Item = OsString>) -> ColorChoice {
     }
 }
 
-/// The error for only one path after `load`.
-fn missing_database() -> clap::Error {
-    let message = "the database is missing: sqload load <INPUT>... <DATABASE>\n\nIf --auto-id precedes the files, write --auto-id=NAME.";
+/// The error for only one path after `load`. `--auto-id` may have taken the other one as its value.
+fn missing_database(has_auto_id: bool) -> clap::Error {
+    let advice = if has_auto_id { "\n\nIf --auto-id precedes the files, write --auto-id=NAME." } else { "" };
+    let message = format!("the database is missing: sqload load <INPUT>... <DATABASE>{advice}");
     let mut command = command();
     // The usage of a subcommand names the program only after this.
     command.build();

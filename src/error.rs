@@ -35,11 +35,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// [`Error::kind`] says what happened, [`Error::position`] where in the input, and [`std::error::Error::source`] what caused
 /// it. An `Error` is one pointer wide.
-#[derive(Debug)]
 pub struct Error(Box<Details>);
 
 /// What an [`Error`] knows.
-#[derive(Debug)]
 struct Details {
     kind: Kind,
     /// The delimiter of the input whose header explains the error.
@@ -169,6 +167,13 @@ impl fmt::Display for Error {
         write!(f, "{}", self.0.kind)?;
         let delimiter = self.0.delimiter;
         delimiter.map_or(Ok(()), |delimiter| write!(f, "; fields are separated by {}", quoted(delimiter)))
+    }
+}
+
+/// The message and its causes, as a `main` that returns the error prints it. [`Error::kind`] has the details.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Printable::new(f).write_str(&with_causes(self))
     }
 }
 

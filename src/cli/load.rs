@@ -50,8 +50,8 @@ pub(super) struct Load {
     /// The input has no header; name the columns column1, column2 and so on.
     #[arg(long, conflicts_with = "header_rows", help_heading = "Input")]
     no_headers: bool,
-    /// The first N records are the header; join the names of a column with a space. A name above several columns belongs to
-    /// all of them [default: 1].
+    /// The first N records are the header; join the names of a column with a space. A name above several columns applies
+    /// to all of them [default: 1].
     #[arg(long, value_name = "N", conflicts_with = "names", help_heading = "Input")]
     header_rows: Option<usize>,
     /// Load the columns of all inputs; columns that an input lacks are NULL [default: different columns are an error].
@@ -64,7 +64,7 @@ pub(super) struct Load {
         help_heading = "Table"
     )]
     table_per_input: bool,
-    /// Add a column with the name of the input of each row.
+    /// Add a column that names the input of each row.
     #[arg(long, value_name = "NAME", help_heading = "Columns")]
     file_column: Option<String>,
     /// Load only these columns, in this order. In lists of columns, put names that contain a comma in double quotes.
@@ -74,7 +74,7 @@ pub(super) struct Load {
     #[arg(long, value_name = "COLS", conflicts_with_all = ["columns", "select"], help_heading = "Columns")]
     exclude: Vec<String>,
     /// Compute the columns with a SQL select list: 'id, upper(name) AS name, price * 1.19 AS gross'. Columns of the input
-    /// have the type inferred for them, a CAST has its own type, and other values are stored unchanged.
+    /// keep their inferred types, a CAST has its own type, and all other values are stored unchanged.
     #[arg(long, value_name = "LIST", conflicts_with_all = ["columns", "rename"], help_heading = "Columns")]
     select: Option<String>,
     /// Load only records for which a SQL expression is true: "price > 10 AND name LIKE 'A%'".
@@ -86,7 +86,7 @@ pub(super) struct Load {
     /// Columns of the primary key.
     #[arg(long, value_name = "COLS", help_heading = "Table")]
     pk: Vec<String>,
-    /// Number the rows in a first column, the primary key. Without a NAME it is `id`; the option must then come after the files.
+    /// Number the rows in a first column, the primary key. Without NAME it is called `id`; the option must then come after the files.
     #[arg(
         long,
         value_name = "NAME",
@@ -153,6 +153,10 @@ impl Load {
     /// True if there are no inputs before the last path.
     pub(super) fn lacks_database(&self) -> bool {
         self.paths.len() < 2
+    }
+
+    pub(super) fn has_auto_id(&self) -> bool {
+        self.auto_id.is_some()
     }
 
     pub(super) fn loader(&self) -> sqload::Result<Loader> {

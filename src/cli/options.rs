@@ -30,10 +30,10 @@ pub(super) struct LoadOptions {
     /// Try the first records in memory and print what a load would do, without changing any file.
     #[arg(long, help_heading = "Output")]
     dry_run: bool,
-    /// Print the evaluator of each SQL expression (compiled code or SQLite) instead of loading.
+    /// Print which SQL expressions are compiled, and which SQLite evaluates, instead of loading.
     #[arg(long, conflicts_with = "dry_run", help_heading = "Output")]
     explain: bool,
-    /// Write a report to FILE: a page of HTML if its name ends in .html, otherwise JSON. `-` is standard output.
+    /// Write a report to FILE: an HTML page if its name ends in .html, otherwise JSON. `-` is standard output.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(super) report: Option<PathBuf>,
     #[command(flatten)]
@@ -68,8 +68,8 @@ enum Choice {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
 struct InputOptions {
-    /// Format of the file: the options that belong to it. Single options given beside it win. `mysql` (OUTFILE), `postgres`
-    /// (COPY) and `hive` have no header.
+    /// Set the options that a file format needs. An option that is also given by itself overrides the format. `mysql`
+    /// (OUTFILE), `postgres` (COPY) and `hive` have no header.
     #[arg(long, value_enum, value_name = "NAME")]
     format: Option<FormatName>,
     /// Field delimiter: up to 8 bytes, `tab`, an escape such as `\t` or `\x01`, or `blanks` for runs of spaces and tabs
@@ -98,22 +98,22 @@ struct InputOptions {
     /// Load empty fields as NULL [default: as '', except in numeric columns].
     #[arg(long)]
     empty_null: bool,
-    /// Load fields that are written as TEXT as NULL, in one column or in all; may be repeated. Quotes count: NA does not stand
-    /// for "NA". `=TEXT` is for a TEXT that contains `=`.
+    /// Load fields that read TEXT as NULL, in one column or in all; may be repeated. Quotes count: NA does not match "NA".
+    /// Write `=TEXT` if TEXT contains `=`.
     #[arg(long, value_name = "[COL=]TEXT")]
     null: Vec<String>,
     /// Decimal mark of numbers [default: a point].
-    #[arg(long, value_name = "CHAR")]
+    #[arg(long, value_name = "CHAR", value_parser = parse_mark)]
     decimal: Option<char>,
     /// Separator between groups of three digits of numbers [default: none].
-    #[arg(long, value_name = "CHAR")]
+    #[arg(long, value_name = "CHAR", value_parser = parse_mark)]
     thousands: Option<char>,
-    /// The input has no header; these are the names of its columns.
+    /// The input has no header; its columns have these names.
     #[arg(long, value_name = "COLS")]
     names: Vec<String>,
-    /// Declare the types of columns: 'a=REAL,b=VARCHAR(10)'. Any type of SQLite is accepted. REAL takes every number, rounded;
-    /// INTEGER canonical integers; DATE, NUMERIC and the like keep text; BLOB takes hexadecimal digits. Records with another
-    /// value are rejected.
+    /// Declare the types of columns: 'a=REAL,b=VARCHAR(10)'. Any type name of SQLite is accepted. REAL takes every number,
+    /// rounded; INTEGER takes canonical integers; DATE, NUMERIC and the like keep text; BLOB takes hexadecimal digits. Records
+    /// with other values are rejected.
     #[arg(long = "type", value_name = "COL=TYPE,...", value_parser = parse_types)]
     types: Vec<TypeList>,
     /// Make all columns TEXT.
@@ -125,16 +125,16 @@ struct InputOptions {
     /// Load inputs as CSV even if their content shows another format, such as Parquet, Excel or JSON.
     #[arg(long)]
     force: bool,
-    /// Skip N records after the header, such as one with units.
+    /// Skip N records after the header, such as units.
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip_rows: usize,
-    /// Skip N records at the end of each input, such as one with totals.
+    /// Skip N records at the end of each input, such as totals.
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip_footer: usize,
     /// Skip records in which every field is empty or blank.
     #[arg(long)]
     skip_empty: bool,
-    /// Size of the largest record allowed; a larger one is an error.
+    /// Maximum size of a record; a larger one is an error.
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = parse_record_size)]
     max_record_size: NonZeroUsize,
 }
@@ -156,8 +156,8 @@ struct ErrorOptions {
     /// Records with invalid UTF-8: `reject` them, or `replace` invalid bytes with U+FFFD.
     #[arg(long, value_enum, value_name = "ACTION", default_value_t = Utf8Name::Reject)]
     invalid_utf8: Utf8Name,
-    /// Write rejected records, unchanged and after the header, to FILE, and the reasons to FILE.reasons.jsonl. Records of
-    /// inputs with another header go to FILE.2 and so on. `-` is standard output, without the reasons.
+    /// Write the header and the rejected records, unchanged, to FILE, and the reasons to FILE.reasons.jsonl. Records of inputs
+    /// with another header go to FILE.2 and so on. `-` is standard output, without the reasons.
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
 }
@@ -172,22 +172,22 @@ struct DatabaseOptions {
     #[arg(long, value_enum, value_name = "WRITER", default_value_t = WriterName::Auto)]
     writer: WriterName,
     /// Memory for sorting keys in the direct writer; SQLite sorts keys that need more.
-    /// A number without suffix counts MiB.
+    /// A number without a suffix is in MiB.
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = |text: &str| parse_size(text, 1 << 20))]
     memory: u64,
-    /// When to wait for the disk. With `off`, a power failure, but not a crash, can lose the load.
+    /// When to wait for the disk. With `off`, a power failure can lose the load; a crash of the program cannot.
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Off)]
     synchronous: When,
     /// Page size of a new database, a power of two from 512 to 65536 [default: SQLite's, 4096].
     #[arg(long, value_name = "SIZE", value_parser = parse_page_size)]
     page_size: Option<u32>,
-    /// Size of SQLite's page cache. A number without suffix counts KiB.
+    /// Size of SQLite's page cache. A number without a suffix is in KiB.
     #[arg(long, value_name = "SIZE", default_value = "40000", value_parser = parse_cache_kib)]
     cache_size: u32,
     /// How long to wait for a database that another program has locked, in seconds or with a suffix (500ms, 1m).
     #[arg(long, value_name = "TIME", default_value = "5", value_parser = parse_duration)]
     busy_timeout: Duration,
-    /// Number of rows in an INSERT statement.
+    /// Number of rows per INSERT statement.
     #[arg(long, value_name = "N", default_value_t = non_zero(Tuning::default().batch_rows))]
     batch_rows: NonZeroUsize,
     /// Check the integrity and the row count of the database before the load takes effect.
@@ -303,6 +303,11 @@ fn parse_char(text: &str) -> Result<u8, String> {
         [byte] if byte.is_ascii() => Ok(*byte),
         _ => Err("expected one ASCII character".to_owned()),
     }
+}
+
+/// A decimal mark or a thousands separator.
+fn parse_mark(text: &str) -> Result<char, String> {
+    text.parse().map_err(|_| "expected one character, such as a comma".to_owned())
 }
 
 /// Replaces the escapes `\t`, `\\`, `\0`, `\xHH` and `\OOO` (octal). A backslash alone stands for itself.

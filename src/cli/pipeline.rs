@@ -4,8 +4,8 @@ use super::options::LoadOptions;
 use super::remedy::Given;
 use super::run::{LoadRequest, Task};
 use clap::{Args, ValueEnum};
-use sqload::Loader;
 use sqload::plan::IfExists;
+use sqload::{Kind, Loader};
 use sqload::{demo::people, sql::Pipeline};
 use std::path::{Path, PathBuf};
 
@@ -78,7 +78,15 @@ impl RunPipeline {
     }
 
     pub(super) fn loader(&self) -> sqload::Result<Loader> {
+        self.check_default_input()?;
         let pipeline = match (&self.pipeline, self.id) {
+            (Some(path), _) if path.extension().is_some_and(|extension| extension == "csv") => {
+                return Err(Kind::Usage(format!(
+                    "{} is not a pipeline in SQL; name CSV files with --input, or use load",
+                    path.display()
+                ))
+                .into());
+            }
             (Some(path), _) => Pipeline::read(path)?,
             (None, Id::V7) => Pipeline::parse(BUILT_IN, people::SQL)?,
             (None, Id::V4) => Pipeline::parse(BUILT_IN, &people::SQL.replace("uuid7()", "uuid4()"))?,
@@ -89,6 +97,20 @@ impl RunPipeline {
             Self { append: true, .. } => loader.if_exists(IfExists::Append),
             _ => loader,
         })
+    }
+
+    /// # Errors
+    /// If nothing is given, and what the built-in pipeline would load does not exist.
+    fn check_default_input(&self) -> sqload::Result<()> {
+        let is_default = self.pipeline.is_none() && self.input.is_empty();
+        if !is_default || [CREATED, SAMPLE].iter().any(|path| Path::new(path).exists()) {
+            return Ok(());
+        }
+        let problem = format!(
+            "no pipeline is named, and {CREATED}, the input of the built-in one, does not exist; \
+            name a pipeline, or create that file with create-file"
+        );
+        Err(Kind::Usage(problem).into())
     }
 }
 

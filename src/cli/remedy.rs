@@ -52,6 +52,10 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
         Kind::Io { action: "create", source, .. } if source.kind() == ErrorKind::AlreadyExists => {
             "use --force to replace it"
         }
+        Kind::Io { action: "read", path, source } if source.kind() == ErrorKind::IsADirectory => {
+            let pattern = path.join("*.csv");
+            return Some(format!("to load its files, use a pattern such as '{}'", pattern.display()));
+        }
         Kind::NotADatabase { .. } => {
             "the database is the last argument of load, and --database of run-pipeline"
         }

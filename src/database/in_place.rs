@@ -154,7 +154,11 @@ mod tests {
 
     #[test]
     fn pages_are_written_only_through_the_unix_vfs_to_powersafe_devices() {
-        assert_eq!(reason("psow=1"), None);
+        let option = "SELECT sqlite_compileoption_used('ENABLE_DBPAGE_VTAB')";
+        let memory = Connection::open_in_memory().unwrap();
+        let has_pages: bool = memory.query_row(option, [], |row| row.get(0)).unwrap();
+        let missing = (!has_pages).then_some("SQLite was built without SQLITE_ENABLE_DBPAGE_VTAB");
+        assert_eq!(reason("psow=1"), missing);
         // A sector, which is then larger than a page, would have to be journaled as a whole.
         assert_eq!(reason("psow=0"), Some("a power failure may damage bytes next to those that are written"));
         let other = Some("the database is not accessed through SQLite's VFS `unix`");

@@ -1,6 +1,8 @@
 //! What can go wrong.
 
-use super::phrases::{count, differences, list, missing_header, nearest, place_prefix, positions_prefix};
+use super::phrases::{
+    count, differences, list, missing_header, nearest, nearest_or_text, place_prefix, positions_prefix,
+};
 use super::{FileFormat, PlanError, Position, Reason, SqliteError};
 use crate::plan::Place;
 use std::path::{Path, PathBuf};
@@ -115,7 +117,7 @@ pub enum Kind {
         "{}{input}: no column {missing:?} in the header, which has: {}{}",
         place_prefix(place.as_ref()),
         list(found),
-        nearest(missing, found)
+        nearest_or_text(missing, found, place.is_some())
     )]
     MissingColumn {
         /// The place in SQL that refers to the column, if there is one.

@@ -67,6 +67,16 @@ pub(crate) fn nearest(name: &str, names: &[String]) -> String {
     nearest_above(0.7, name, names)
 }
 
+/// As [`nearest`]; if no name is similar and `name` comes from SQL, how to write it as a text.
+pub(super) fn nearest_or_text(name: &str, names: &[String], is_sql: bool) -> String {
+    match nearest(name, names) {
+        none if none.is_empty() && is_sql => {
+            format!(" (a text is written in single quotes: '{}')", name.replace('\'', "''"))
+        }
+        nearest => nearest,
+    }
+}
+
 /// As [`nearest`], with the smallest similarity that counts, of at most 1.
 pub(crate) fn nearest_above(min_similarity: f64, name: &str, names: &[String]) -> String {
     let name = name.to_lowercase();

@@ -29,8 +29,9 @@ pub(super) fn validate(plan: &Plan) -> Result<()> {
         "a table needs at least one column"
     } else if !table.columns.is_empty() && plan.columns.is_some() {
         "the columns of a table come either from the plan or from the header"
-    } else if tuning.page_bytes.is_some_and(|bytes| !is_page_size(bytes)) {
-        "the page size must be a power of two from 512 to 65536"
+    } else if let Some(bytes) = tuning.page_bytes.filter(|bytes| !is_page_size(*bytes)) {
+        let problem = format!("the page size must be a power of two from 512 to 65536, not {bytes}");
+        return Err(Kind::Usage(problem).into());
     } else if tuning.chunk_bytes > MAX_RECORD_BYTES || policies.max_record_bytes > MAX_RECORD_BYTES {
         "chunks and records are limited to 1 GiB"
     } else if policies.invalid_utf8 == InvalidUtf8::Replace

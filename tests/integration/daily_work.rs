@@ -304,7 +304,13 @@ fn mistakes_in_the_arguments_have_clear_messages() {
         (&["load", "in.csv", "in2.csv"][..], 1, &["in2.csv is not a SQLite database", "last argument"][..]),
         (&["load", "out.db", "in.csv"], 1, &["in.csv is not a SQLite database", "out.db is one"]),
         (&["load", "in.csv", "folder"], 1, &["folder", "directory"]),
-        (&["load", "folder", "new.db"], 1, &["folder", "directory"]),
+        (&["load", "folder", "new.db"], 1, &["folder", "directory", "use a pattern such as 'folder/*.csv'"]),
+        (&["run-pipeline", "in.csv"], 2, &["in.csv is not a pipeline in SQL", "--input", "use load"]),
+        (
+            &["load", "in.csv", "new.db", "--where", "name = Oslo"],
+            1,
+            &["no column \"Oslo\"", "(a text is written in single quotes: 'Oslo')"],
+        ),
         (&["load", "in.csv", ":memory:"], 2, &[":memory:", "must be a file"]),
         (&["load", "in.csv", "-"], 2, &["standard output", "must be a file"]),
         (&["load", "none-*.csv", "new.db"], 1, &["none-*.csv", "no file matches this pattern"]),
@@ -317,12 +323,12 @@ fn mistakes_in_the_arguments_have_clear_messages() {
         dir.run(load).expect_code(code).assert_single_message(parts);
         dir.assert_unchanged(&before);
     }
-    for load in [&["load", "in.csv"][..], &["load", "--auto-id", "in.csv", "new.db"]] {
+    for (load, has_auto_id) in
+        [(&["load", "in.csv"][..], false), (&["load", "--auto-id", "in.csv", "new.db"], true)]
+    {
         let outcome = dir.run(load).expect_code(2);
-        assert_contains(
-            &outcome.stderr,
-            ["the database is missing: sqload load <INPUT>... <DATABASE>", "--auto-id=NAME"],
-        );
+        assert_contains(&outcome.stderr, ["the database is missing: sqload load <INPUT>... <DATABASE>"]);
+        assert_eq!(outcome.stderr.contains("--auto-id=NAME"), has_auto_id, "{}", outcome.stderr);
         dir.assert_unchanged(&before);
     }
 }

@@ -203,6 +203,12 @@ fn sqlite_errors_have_a_code() {
 }
 
 #[test]
+fn a_main_that_returns_an_error_prints_its_message_and_causes() {
+    let error = Loader::from(table()).load("missing.csv", "missing.db").unwrap_err();
+    assert_eq!(format!("{error:?}"), "cannot read missing.csv: No such file or directory (os error 2)");
+}
+
+#[test]
 fn contradictory_settings_are_usage_errors() {
     let loader = || Loader::from(table());
     let no_columns = Table::new("t", Vec::new());

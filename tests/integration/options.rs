@@ -89,6 +89,17 @@ fn an_invalid_page_size_is_a_usage_error() {
         dir.load(&["--page-size", bytes]).expect_code(2);
         assert_eq!(dir.file_names(), ["people.csv"], "{bytes}");
     }
+    let outcome = dir.load(&["--page-size", "4095"]);
+    outcome.assert_single_message(&["the page size must be a power of two from 512 to 65536, not 4095"]);
+}
+
+#[test]
+fn a_decimal_mark_is_one_character() {
+    let dir = TestDir::with_input(TWO_PEOPLE);
+    for option in ["--decimal", "--thousands"] {
+        let outcome = dir.load(&[option, "comma"]).expect_code(2);
+        assert_contains(&outcome.stderr, ["'comma'", "expected one character, such as a comma"]);
+    }
 }
 
 #[test]

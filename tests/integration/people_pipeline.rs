@@ -28,6 +28,16 @@ fn texts(dir: &TestDir, name: &str) -> Vec<String> {
 }
 
 #[test]
+fn without_a_pipeline_and_without_its_default_input_the_user_names_one() {
+    let dir = TestDir::new();
+    for command in ["run-pipeline", "check"] {
+        let outcome = dir.run(&[command]).expect_code(2);
+        outcome.assert_single_message(&["no pipeline is named", "data/people.csv", "create-file"]);
+        assert!(dir.file_names().is_empty());
+    }
+}
+
+#[test]
 fn loads_data_people_csv_into_data_people_db_by_default() {
     let dir = TestDir::new();
     std::fs::create_dir(dir.path("data")).unwrap();

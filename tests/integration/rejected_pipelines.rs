@@ -204,7 +204,10 @@ fn expressions_over_more_than_one_record_are_rejected() {
             "no column \"agee\" in the header, which has: first_name, last_name, age (did you mean \"age\"?)",
         ),
         ("\"Last Name\"", "(did you mean \"last_name\"?)"),
-        ("zip", "no column \"zip\" in the header, which has: first_name, last_name, age"),
+        (
+            "zip",
+            "no column \"zip\" in the header, which has: first_name, last_name, age (a text is written in single quotes: 'zip')",
+        ),
     ];
     for (expr, expected) in cases {
         let dir = TestDir::with_pipeline(
