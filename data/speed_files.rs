@@ -1,11 +1,12 @@
-//! Creates the input files of the speed measurements: `cargo run --release --example speed_files -- DIRECTORY [ORDERS]`.
+//! Creates the input files of the speed measurements: `cargo run --release --example speed_files -- DIRECTORY [ORDERS [USERS]]`.
 //!
 //! | file | records | size | content |
 //! |---|---|---|---|
 //! | `orders.csv` | 600 000 | 59 MB | numbers, and quoted notes that contain quotes, delimiters and line ends |
 //! | `numbers.csv` | 200 000 | 59 MB | 40 columns of INTEGER and REAL |
+//! | `users.csv` | USERS | 12 bytes each | an area of six digits, an age, and 0 or 1; only if USERS is given |
 //!
-//! ORDERS is another number of orders; the numbers are a third as many. The files are the same in every run. The third input,
+//! ORDERS is another number of orders; the numbers are a third as many. The files are the same in every run. Another input,
 //! 2.5 million people, is created by `sqload create-file`.
 
 use rand::rngs::ChaCha8Rng;
@@ -23,14 +24,16 @@ const NOTES: [&str; 4] = [
 
 fn main() -> io::Result<()> {
     let directory = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("data"), PathBuf::from);
-    let count: u64 = match std::env::args().nth(2) {
-        Some(text) => {
-            text.parse().map_err(|_| io::Error::other(format!("not a number of orders: {text:?}")))?
-        }
-        None => 600_000,
+    let count = |argument| {
+        let text = std::env::args().nth(argument);
+        let number =
+            text.map(|text| text.parse::<u64>().map_err(|_| format!("not a number of records: {text:?}")));
+        number.transpose().map_err(io::Error::other)
     };
-    orders(&directory.join("orders.csv"), count)?;
-    numbers(&directory.join("numbers.csv"), count / 3, 40)
+    let (order_count, user_count) = (count(2)?.unwrap_or(600_000), count(3)?);
+    orders(&directory.join("orders.csv"), order_count)?;
+    numbers(&directory.join("numbers.csv"), order_count / 3, 40)?;
+    user_count.map_or(Ok(()), |count| users(&directory.join("users.csv"), count))
 }
 
 fn orders(path: &Path, records: u64) -> io::Result<()> {
@@ -68,4 +71,28 @@ fn numbers(path: &Path, records: u64, columns: u64) -> io::Result<()> {
         }
     }
     file.flush()
+}
+
+fn users(path: &Path, records: u64) -> io::Result<()> {
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
+    writeln!(file, "area,age,active")?;
+    for _ in 0..records {
+        let number: u64 = random.random_range(0..1_000_000 * 90 * 2);
+        let (area, age, is_active) = (number / 180, 10 + number / 2 % 90, number % 2);
+        let mut line = *b"000000,00,0\n";
+        put_digits(&mut line[..6], area);
+        put_digits(&mut line[7..9], age);
+        put_digits(&mut line[10..11], is_active);
+        file.write_all(&line)?;
+    }
+    file.flush()
+}
+
+/// Fills `to` with the last digits of a number.
+fn put_digits(to: &mut [u8], mut number: u64) {
+    for digit in to.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
 }

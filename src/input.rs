@@ -70,6 +70,8 @@ pub(crate) struct Input {
     name: Arc<str>,
     source: Arc<Source>,
     origin: Origin,
+    /// A small member of an archive that stays open.
+    kept: Option<Arc<OpenInput>>,
 }
 
 /// The file that an input comes from; all members of an archive share it.
@@ -212,6 +214,7 @@ impl Input {
                 index: member.index,
                 file: file.clone(),
             },
+            kept: None,
         };
         Ok(FoundInputs { inputs: members.into_iter().map(input).collect(), skipped })
     }
@@ -219,7 +222,8 @@ impl Input {
     /// A file with one input.
     fn only(source: Source, origin: Origin) -> FoundInputs {
         let name = source.path.to_string_lossy().into();
-        FoundInputs { inputs: vec![Self { name, source: Arc::new(source), origin }], skipped: Vec::new() }
+        let input = Self { name, source: Arc::new(source), origin, kept: None };
+        FoundInputs { inputs: vec![input], skipped: Vec::new() }
     }
 
     /// An input that stays open.
@@ -239,6 +243,9 @@ impl Input {
         if stop.load(Ordering::Relaxed) {
             return Err(Kind::Interrupted.into());
         }
+        if let Some(kept) = &self.kept {
+            return Ok(kept.clone());
+        }
         let (file, content) = match &self.origin {
             Origin::Open(open) => return Ok(open.clone()),
             Origin::File(format) => {
@@ -253,7 +260,7 @@ impl Input {
             Origin::Member { archive, index, file } => {
                 let text = catch_panic(|| archive.open(*index));
                 let text = text.and_then(|text| self.source.to_text(text, Compression::None));
-                let content = text.and_then(|text| self.source.read_or_spool(text)).map_err(failed)?;
+                let content = text.and_then(|text| self.source.read_or_spool(text, 0)).map_err(failed)?;
                 (file.clone(), content)
             }
         };
@@ -267,6 +274,20 @@ impl Input {
         Ok(Arc::new(open))
     }
 
+    /// Keeps the text of a member of an archive, which has just been opened, if its memory is within `max_bytes`, so that it is not
+    /// unpacked again. Returns the size of this memory.
+    pub(crate) fn keep(&mut self, open: Arc<OpenInput>, max_bytes: usize) -> usize {
+        /// More than an open input takes beside its text and its path.
+        const OVERHEAD_BYTES: usize = 200;
+        let Content::Read(text) = &open.content else { return 0 };
+        let bytes = text.len() + open.path.as_os_str().len() + OVERHEAD_BYTES;
+        if bytes > max_bytes || !matches!(self.origin, Origin::Member { .. }) {
+            return 0;
+        }
+        self.kept = Some(open);
+        bytes
+    }
+
     /// An input in memory.
     #[cfg(test)]
     pub(crate) fn of_bytes(name: &str, bytes: Vec<u8>) -> Self {
@@ -275,7 +296,7 @@ impl Input {
         let (decoder, stop) = (DecoderOptions::new(None), Arc::default());
         let source = Source { path: PathBuf::new(), encoding, state, may_map: true, decoder, stop };
         let origin = Origin::Open(OpenInput::of_bytes(name, bytes));
-        Self { name: name.into(), source: Arc::new(source), origin }
+        Self { name: name.into(), source: Arc::new(source), origin, kept: None }
     }
 
     /// The name of the input in messages: the path, and for a member of an archive its name after two slashes.
@@ -314,6 +335,7 @@ impl Input {
     /// True if opening the input starts a decoder, so that it should be opened ahead of its turn.
     pub(crate) fn is_decoded(&self) -> bool {
         match &self.origin {
+            _ if self.kept.is_some() => false,
             Origin::Open(_) => false,
             Origin::File(format) => !format.is_plain(),
             Origin::Member { .. } => true,
@@ -384,10 +406,10 @@ impl Source {
     fn read(&self, file: &Arc<File>, format: Format) -> io::Result<Content> {
         let reader = Reader::new(file.clone(), self.stop.clone())?;
         if !format.is_plain() {
-            return self.read_or_spool(self.to_text(Box::new(reader), format.compression)?);
+            return self.read_or_spool(self.to_text(Box::new(reader), format.compression)?, self.state.bytes);
         }
         if self.state.bytes <= MAX_READ_BYTES {
-            return self.read_or_spool(Box::new(reader));
+            return self.read_or_spool(Box::new(reader), self.state.bytes);
         }
         match map(file, self.may_map) {
             Ok(map) => Ok(Content::mapped(map)),
@@ -404,12 +426,13 @@ impl Source {
         catch_panic(|| self.encoding.transcode(compression.decompress(from, &self.decoder)?))
     }
 
-    /// Reads a text into memory if it is small, and spools it otherwise.
-    fn read_or_spool(&self, mut text: ByteStream) -> io::Result<Content> {
+    /// Reads a text, which probably has `bytes` bytes or more, into memory if it is small, and spools it otherwise.
+    fn read_or_spool(&self, mut text: ByteStream, bytes: u64) -> io::Result<Content> {
         let mut first = Vec::new();
         // The buffer of a file that has not changed never grows.
-        first.reserve_exact(self.state.bytes.min(MAX_READ_BYTES) as usize + 1);
+        first.reserve_exact(bytes.min(MAX_READ_BYTES) as usize + 1);
         catch_panic(|| text.by_ref().take(MAX_READ_BYTES + 1).read_to_end(&mut first))?;
+        first.shrink_to_fit();
         match first.len() as u64 <= MAX_READ_BYTES {
             true => Ok(Content::Read(first.into())),
             false => self.spool(Box::new(io::Cursor::new(first).chain(text))),

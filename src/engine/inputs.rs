@@ -31,6 +31,9 @@ pub(crate) struct CsvInput {
     too_few_records: OnceLock<u64>,
 }
 
+/// Memory for the texts of small members of an archive, in bytes.
+const MAX_KEPT_BYTES: usize = 32 << 20;
+
 impl CsvInput {
     /// Finds the input at `path`, or several if it is an archive, and reads the header of each. A note of the first one names the
     /// members of an archive that are no inputs.
@@ -48,8 +51,11 @@ impl CsvInput {
             return Err(Kind::NotCsv { input: path.to_string_lossy().into(), format }.into());
         }
         let max_columns = if plan.takes_all_columns() { column_limit()? } else { usize::MAX };
-        let with_header = |input: Input| {
-            let header = Header::read(input.name(), &*input.open()?, plan, max_columns)?;
+        let mut kept_bytes = 0;
+        let with_header = |mut input: Input| {
+            let open = input.open()?;
+            let header = Header::read(input.name(), &*open, plan, max_columns)?;
+            kept_bytes += input.keep(open, MAX_KEPT_BYTES.saturating_sub(kept_bytes));
             Ok(Self { input, header, too_few_records: OnceLock::new() })
         };
         let mut inputs = inputs.into_iter().map(with_header).collect::<Result<Vec<_>>>()?;

@@ -1,6 +1,7 @@
 //! Archives: their members are inputs, in any compression, unless they are no data.
 
 use crate::common::{TestDir, rows_of, text};
+use rusqlite::types::Value;
 use std::io::Write;
 use std::process::Command;
 
@@ -64,6 +65,26 @@ fn archives(files: &[(&str, &str)]) -> Vec<(&'static str, Vec<u8>)> {
         ("in.tar.xz", xz.finish().unwrap()),
         ("in.tar", tar),
     ]
+}
+
+/// Small members stay in memory as long as there is room, others are unpacked twice: 40 MB are more than there is room for.
+#[test]
+fn small_members_are_read_once_or_twice_with_the_same_result() {
+    let dir = TestDir::new();
+    let csv = |member: usize| {
+        format!(
+            "member,text\n{member},first\n{}{member},last\n",
+            format!("{member},{}\n", "x".repeat(990)).repeat(100)
+        )
+    };
+    let members: Vec<_> = (0..400).map(|member| (format!("{member:03}.csv"), csv(member))).collect();
+    let members: Vec<_> = members.iter().map(|(name, csv)| (name.as_str(), csv.as_str())).collect();
+    dir.write("in.zip", zip(&members));
+    dir.run(&["load", "in.zip", "out.db", "-t", "t"]).expect_code(0);
+    let database = dir.open("out.db");
+    let sql = "SELECT count(*), sum(member = (rowid - 1) / 102 AND text = CASE (rowid - 1) % 102
+        WHEN 0 THEN 'first' WHEN 101 THEN 'last' ELSE replace(hex(zeroblob(495)), '0', 'x') END) FROM t";
+    assert_eq!(rows_of(&database, sql), [[40_800, 40_800].map(Value::Integer)]);
 }
 
 #[test]
