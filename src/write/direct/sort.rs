@@ -11,6 +11,11 @@ use crate::batch::Value;
 use rayon::prelude::*;
 use std::cmp::Ordering;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc;
+
+/// For each thread, the parts that are sorted before they are passed on.
+const PARTS_AHEAD: usize = 8;
 
 /// The numbers of items in sorted order.
 #[derive(Debug, Default)]
@@ -353,18 +358,39 @@ impl Sorter {
         let splitters = self.splitters();
         let cuts: Vec<_> =
             pool.install(|| self.runs.par_iter().map(|run| run.cuts(&splitters, &self.order)).collect());
-        let parts: Vec<_> = (0..=splitters.len()).collect();
-        let mut ready = Vec::new();
-        // The next parts are sorted while some are passed on.
-        for parts in parts.chunks(8 * pool.current_num_threads()).chain([&[][..]]) {
-            let mut next: Vec<_> = Vec::new();
-            pool.in_place_scope(|scope| {
-                scope.spawn(|_| next = parts.par_iter().map(|part| self.part(*part, &cuts)).collect());
-                ready.iter_mut().try_for_each(&mut take)
-            })?;
-            ready = next;
-        }
-        Ok(())
+        let parts = splitters.len() + 1;
+        let (sender, sorted) = mpsc::channel();
+        let (sort, sender) = (|part| self.part(part, &cuts), &sender);
+        // While a part is passed on, the next ones are sorted.
+        let ahead = PARTS_AHEAD * pool.current_num_threads();
+        pool.in_place_scope(|scope| {
+            let start = |part| {
+                let sender = sender.clone();
+                scope.spawn(move |_| {
+                    // A panic goes on where the part is waited for.
+                    let cells = catch_unwind(AssertUnwindSafe(|| sort(part)));
+                    let _ = sender.send((part, cells));
+                });
+            };
+            (0..parts.min(ahead)).for_each(start);
+            let mut ready: Vec<_> = (0..parts).map(|_| None).collect();
+            for next in 0..parts {
+                let mut cells = loop {
+                    match ready[next].take() {
+                        Some(cells) => break cells,
+                        None => {
+                            let (part, cells) = sorted.recv().expect("a sender is in this function");
+                            ready[part] = Some(cells.unwrap_or_else(|panic| resume_unwind(panic)));
+                        }
+                    }
+                };
+                if next + ahead < parts {
+                    start(next + ahead);
+                }
+                take(&mut cells)?;
+            }
+            Ok(())
+        })
     }
 
     /// Cells that divide all into parts of similar size.
