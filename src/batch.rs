@@ -20,8 +20,8 @@ mod value;
 
 pub use arena::Arena;
 pub(crate) use arena::ArenaVec;
-pub(crate) use column_buffer::ColumnBuffer;
 pub use chunk::{Chunk, RowOrigin, RowOrigins};
+pub(crate) use column_buffer::ColumnBuffer;
 pub(crate) use dispatch::{HotLoop, dispatch};
 pub(crate) use input_table::SharedInput;
 pub(crate) use strings::{Copier, PADDING_BYTES};

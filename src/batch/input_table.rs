@@ -75,13 +75,13 @@ impl SharedInput {
         self.rows().range = range;
     }
 
-    /// Registers the table `input` on a connection.
+    /// Registers the table as `name` on a connection.
     ///
     /// # Errors
     /// If SQLite runs out of memory.
-    pub(crate) fn register(&self, connection: &Connection) -> Result<()> {
+    pub(crate) fn register(&self, connection: &Connection, name: &str) -> Result<()> {
         const MODULE: Module<'_, InputTable> = Module::eponymous_only_module();
-        connection.create_module(c"input", &MODULE, Some(self.clone()))
+        connection.create_module(name, &MODULE, Some(self.clone()))
     }
 
     /// The row that SQLite is reading, or read when it failed.

@@ -97,7 +97,7 @@ impl Session {
             format!("{} {}", quote_name(name), affinity.as_str())
         };
         let input = SharedInput::new(&columns.iter().map(declaration).collect::<Vec<_>>())?;
-        input.register(&connection)?;
+        input.register(&connection, "input")?;
         Ok(Self { connection, input, results: Vec::new() })
     }
 

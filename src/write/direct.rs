@@ -17,6 +17,7 @@
 //! | UTF-16 | 1.3.13 | `text_encoding` |
 //! | collations | SQLite's datatypes 7 | `collation` |
 //! | the types of STRICT tables, DEFAULT, AUTOINCREMENT | 2.6.2 | `strict`, `defaults`, `sequence` |
+//! | generated columns, CHECK | | `expressions` |
 //! | what is left to statements | | `features` |
 //!
 //! The sections are those of <https://sqlite.org/fileformat2.html>. All numbers on pages are big-endian.
@@ -32,6 +33,7 @@ mod collation;
 mod defaults;
 mod encode;
 mod existing_tree;
+mod expressions;
 mod features;
 mod layout;
 mod page_file;

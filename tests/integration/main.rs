@@ -49,6 +49,7 @@ mod select_options;
 mod signals;
 mod sql_pipelines;
 mod streams;
+mod table_expressions;
 mod table_per_input;
 mod target_database;
 mod terminal;

@@ -22,6 +22,8 @@ pub(crate) struct Case {
     pub(crate) encoding: &'static str,
     /// Name and declaration.
     pub(crate) columns: Vec<(String, String)>,
+    /// Generated columns and constraints of the table.
+    pub(crate) additions: Vec<String>,
     /// Whether the table is STRICT.
     pub(crate) is_strict: bool,
     /// The indexes of the columns that are loaded, in the order of the load; `None` for all in their order.
@@ -53,6 +55,7 @@ impl Case {
                 .iter()
                 .map(|(name, declaration)| (name.to_string(), declaration.to_string()))
                 .collect(),
+            additions: Vec::new(),
             is_strict: false,
             loaded: None,
             setup: Vec::new(),
@@ -84,8 +87,8 @@ impl Case {
     /// Creates a database with the empty table.
     fn create(&self, path: &Path) -> Connection {
         let connection = open(path);
-        let columns: Vec<_> =
-            self.columns.iter().map(|(name, declaration)| format!("\"{name}\" {declaration}")).collect();
+        let declarations = self.columns.iter().map(|(name, declaration)| format!("\"{name}\" {declaration}"));
+        let columns: Vec<_> = declarations.chain(self.additions.iter().cloned()).collect();
         connection.pragma_update(None, "encoding", self.encoding).unwrap();
         connection.pragma_update(None, "page_size", self.page_bytes).unwrap();
         connection.pragma_update(None, "synchronous", "off").unwrap();

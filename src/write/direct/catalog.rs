@@ -3,6 +3,7 @@
 
 use super::collation::{Collation, KeyOrder};
 use super::defaults::{DefaultValue, Defaults};
+use super::expressions::{self, TableExpressions};
 use super::features::{is_autoincrement, unsupported_feature};
 use super::sequence::Sequence;
 use super::strict::StrictType;
@@ -26,6 +27,8 @@ pub struct Schema {
     pub(super) columns: Vec<TableColumn>,
     /// The column that is an alias of the rowid (INTEGER PRIMARY KEY).
     pub(super) rowid_column: Option<usize>,
+    /// Generated columns and CHECK constraints, if the table has any.
+    pub(super) expressions: Option<TableExpressions>,
     /// For AUTOINCREMENT.
     pub(super) sequence: Option<Sequence>,
     pub(super) indexes: Vec<Index>,
@@ -53,6 +56,22 @@ pub(super) enum ColumnSource {
     Loaded(usize),
     /// The column is not loaded.
     Default(DefaultValue),
+    /// The values are computed from others.
+    Generated {
+        /// Whether rows contain them.
+        is_stored: bool,
+    },
+}
+
+impl TableColumn {
+    pub(super) fn is_generated(&self) -> bool {
+        matches!(self.source, ColumnSource::Generated { .. })
+    }
+
+    /// True if rows contain the values.
+    pub(super) fn is_stored(&self) -> bool {
+        !matches!(self.source, ColumnSource::Generated { is_stored: false })
+    }
 }
 
 #[derive(Debug)]
@@ -80,7 +99,7 @@ impl Schema {
         let name = table.name.as_str();
         let encoding = TextEncoding::read(connection)?;
         if let Some(reason) = unsupported_feature(connection, name, encoding)? {
-            return Ok(Err(reason.to_owned()));
+            return Ok(Err(reason));
         }
         let mut columns = columns(connection, name)?;
         // A primary key without an index is the rowid.
@@ -89,6 +108,11 @@ impl Schema {
         if let Some(reason) = find_sources(connection, table, &mut columns, rowid_column, encoding)? {
             return Ok(Err(reason));
         }
+        let read = TableExpressions::read(connection, name, &columns, rowid_column, encoding)?;
+        let expressions = match read {
+            Ok(expressions) => expressions,
+            Err(error) => return Ok(Err(expressions::unsupported(&error))),
+        };
         let integer = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
         let sequence = match is_autoincrement(connection, name)? {
             true => Some(Sequence::read(connection, name)?),
@@ -106,6 +130,7 @@ impl Schema {
             table: name.to_owned(),
             columns,
             rowid_column,
+            expressions,
             sequence,
             indexes: Vec::new(),
             deferred: Vec::new(),
@@ -216,10 +241,14 @@ fn columns(connection: &Connection, table: &str) -> Result<Vec<TableColumn>> {
             is_not_null: row.get(2)?,
             is_key: row.get(3)?,
             strict_type: strict_type.flatten(),
-            source: ColumnSource::Default(DefaultValue::NULL),
+            source: match row.get(4)? {
+                // `hidden` is 2 for virtual columns, and 3 for stored ones.
+                0 => ColumnSource::Default(DefaultValue::NULL),
+                hidden => ColumnSource::Generated { is_stored: hidden == 3 },
+            },
         })
     };
-    rows(connection, "SELECT name, type, \"notnull\", pk FROM pragma_table_info(?1)", table, column)
+    rows(connection, "SELECT name, type, \"notnull\", pk, hidden FROM pragma_table_xinfo(?1)", table, column)
 }
 
 /// Finds out where the columns of the table have their values from. `rowid_column` is the rowid. Returns the reason why the
@@ -231,12 +260,15 @@ fn find_sources(
     rowid_column: Option<usize>,
     encoding: TextEncoding,
 ) -> Result<Option<String>> {
-    let mut has_source = vec![false; columns.len()];
+    let mut has_source: Vec<_> = columns.iter().map(TableColumn::is_generated).collect();
     for (at, loaded) in table.columns.iter().enumerate() {
         let Some(of_table) = columns.iter().position(|column| column.name.eq_ignore_ascii_case(&loaded.name))
         else {
             return Ok(Some(format!("the table has no column {:?}", loaded.name)));
         };
+        if columns[of_table].is_generated() {
+            return Ok(Some(format!("the column {:?} is generated", loaded.name)));
+        }
         columns[of_table].source = ColumnSource::Loaded(at);
         has_source[of_table] = true;
     }
@@ -248,7 +280,7 @@ fn find_sources(
         return Ok(None);
     }
     let defaults = Defaults::new(encoding)?;
-    let sql = "SELECT dflt_value FROM pragma_table_info(?1)";
+    let sql = "SELECT dflt_value FROM pragma_table_xinfo(?1)";
     let declared = rows(connection, sql, &table.name, |row| row.get::<_, Option<String>>(0))?;
     for ((column, sql), _) in columns.iter_mut().zip(declared).zip(has_source).filter(|(_, has)| !has) {
         let Some(sql) = sql else { continue };

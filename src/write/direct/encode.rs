@@ -7,6 +7,7 @@
 use super::affinity::Converter;
 use super::catalog::{Index, Schema};
 use super::cells::{Cells, PayloadLimits, TreeKind};
+use super::expressions::{ExpressionEvaluator, evaluate};
 use super::layout::{CellSink, NumberedRows};
 use super::sort::{same_prefix, sort_by_prefix};
 use super::stored_values::{apply_affinity, encode_texts};
@@ -105,6 +106,7 @@ pub struct Encoder {
     largest_before: Option<i64>,
     missing_rows: Arc<MissingRows>,
     converter: Converter,
+    evaluator: Option<ExpressionEvaluator>,
     arena: Arena,
     order: Vec<(u64, u32)>,
 }
@@ -118,8 +120,8 @@ impl Encoder {
     ) -> Self {
         let limits = PayloadLimits::new(TreeKind::Table, schema.page_bytes);
         let converter = Converter::new(schema.encoding);
-        let (arena, order) = Default::default();
-        Self { schema, limits, largest_before, missing_rows, converter, arena, order }
+        let (evaluator, arena, order) = Default::default();
+        Self { schema, limits, largest_before, missing_rows, converter, evaluator, arena, order }
     }
 
     /// An encoder for another thread.
@@ -138,10 +140,16 @@ impl Encoder {
         rows: &Rows<'_>,
         encoded: &mut Encoded,
     ) -> Result<(), Violation> {
-        let Self { schema, limits, converter, arena, order, .. } = self;
+        let Self { schema, limits, converter, evaluator, arena, order, .. } = self;
         arena.reset();
-        let columns = apply_affinity(rows, schema, converter, arena)?;
-        assign_rowids(columns, schema, rows.len, largest, encoded)?;
+        let (columns, mut broken_rule) = apply_affinity(rows, schema, converter, arena)?;
+        let assigned = assign_rowids(columns, schema, rows.len, largest, encoded);
+        if schema.expressions.is_some() {
+            let sound = broken_rule.as_ref().map_or(rows.len, |violation| violation.rows[0]);
+            let sound = sound.min(encoded.rowids.len());
+            evaluate(schema, evaluator, columns, &encoded.rowids[..sound], arena)?;
+        }
+        broken_rule.take().map_or(assigned, Err)?;
         encode_texts(columns, schema, rows.len, converter, arena)?;
         let rowids = &encoded.rowids;
         order.clear();
@@ -158,7 +166,10 @@ impl Encoder {
         }
         let numbered = NumberedRows { rowids, order };
         let sink = CellSink { kind: TreeKind::Table, limits: *limits, cells: &mut encoded.table };
-        let put = sink.put(columns, numbered, schema.max_row_bytes, arena);
+        let put = match &schema.expressions {
+            None => sink.put(columns, numbered, schema.max_row_bytes, arena),
+            Some(_) => sink.put(&stored_columns(columns, schema), numbered, schema.max_row_bytes, arena),
+        };
         put.map_err(|row| Violation::new(row, "the row is too large for SQLite"))?;
         if let Some(alias) = schema.rowid_column {
             columns[alias] = Values::Integers(rowids);
@@ -194,6 +205,12 @@ impl write::Encoder for Encoder {
         };
         self.encode_after(largest, rows, encoded);
     }
+}
+
+/// The columns that rows contain.
+fn stored_columns<'a>(columns: &[Values<'a>], schema: &Schema) -> Vec<Values<'a>> {
+    let stored = columns.iter().zip(&schema.columns).filter(|(_, column)| column.is_stored());
+    stored.map(|(values, _)| *values).collect()
 }
 
 /// Assigns rowids.
