@@ -56,3 +56,4 @@ mod terminal;
 mod twins;
 mod typed_sql;
 mod warnings;
+mod without_rowid;

@@ -243,6 +243,10 @@ fn case(seed: u64) -> Case {
         // Constraints come last.
         additions.sort_by_key(|added| !added.starts_with('g'));
     }
+    let is_without_rowid = rng.random_bool(0.25) && rowid.is_none() && !columns[0].1.contains("PRIMARY KEY");
+    if is_without_rowid {
+        additions.retain(|addition| !addition.contains("rowid"));
+    }
     let key = |rng: &mut ChaCha8Rng| {
         let keys: Vec<_> = (0..rng.random_range(1..=3usize.min(width)))
             .map(|_| {
@@ -266,6 +270,15 @@ fn case(seed: u64) -> Case {
         _ => format!("CREATE INDEX i{index} ON t ({})", key(rng)),
     });
     let indexes = indexes.collect();
+    let primary_key = match is_without_rowid {
+        true => {
+            let more = rng.random_bool(0.4).then(|| format!(", c{}", rng.random_range(0..width)));
+            let order = ["", " DESC", " ASC"].choose(rng).unwrap();
+            let collation = if has_collations && rng.random_bool(0.3) { " COLLATE NOCASE" } else { "" };
+            format!("c0{collation}{order}{}", more.unwrap_or_default())
+        }
+        false => String::new(),
+    };
     let count: i64 = *[0, 1, 2, 5, 40, 200, 400].choose(rng).unwrap();
     let ids_ascend = rng.random_bool(0.5);
     let has_unique = rng.random_bool(0.8);
@@ -309,11 +322,12 @@ fn case(seed: u64) -> Case {
         1 => rng.random_range(1..20),
         _ => 1000,
     };
-    let max_bytes = if rng.random_bool(0.15) && rowid.is_none() { 10_000 } else { 1 << 30 };
+    let is_limited = rng.random_bool(0.15) && rowid.is_none() && primary_key.is_empty();
+    let max_bytes = if is_limited { 10_000 } else { 1 << 30 };
     let mut case = Case::new(page_bytes, &[], rows, chunks);
     (case.columns, case.indexes, case.rejects) = (columns, indexes, rng.random_range(0..2));
     (case.encoding, case.is_strict, case.loaded, case.setup) = (encoding, is_strict, loaded, setup);
-    case.additions = additions;
+    (case.additions, case.primary_key) = (additions, primary_key);
     case.sorting = Sorting { max_bytes, jobs: 2 };
     case
 }

@@ -1,10 +1,10 @@
 //! The schema of a table as SQLite has understood it: tree roots, column affinities, indexes, and whether the direct
 //! path supports all of it. SQLite is the authority: nothing here parses SQL.
 
-use super::collation::{Collation, KeyOrder};
 use super::defaults::{DefaultValue, Defaults};
 use super::expressions::{self, TableExpressions};
 use super::features::{is_autoincrement, unsupported_feature};
+use super::indexes::{Index, read_indexes, read_primary_key};
 use super::sequence::Sequence;
 use super::strict::StrictType;
 use super::text_encoding::TextEncoding;
@@ -31,6 +31,8 @@ pub struct Schema {
     pub(super) expressions: Option<TableExpressions>,
     /// For AUTOINCREMENT.
     pub(super) sequence: Option<Sequence>,
+    /// The primary key of a WITHOUT ROWID table, whose rows are the entries of this tree.
+    pub(super) primary_key: Option<Index>,
     pub(super) indexes: Vec<Index>,
     /// Names of the indexes that SQLite builds.
     pub(super) deferred: Vec<String>,
@@ -74,22 +76,6 @@ impl TableColumn {
     }
 }
 
-#[derive(Debug)]
-pub(super) struct Index {
-    pub(super) name: String,
-    pub(super) root: u32,
-    pub(super) is_unique: bool,
-    pub(super) keys: Vec<KeyColumn>,
-}
-
-/// A column of an index key. The rowid follows the last one.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct KeyColumn {
-    /// The index of the column in the table.
-    pub(super) column: usize,
-    pub(super) order: KeyOrder,
-}
-
 impl Schema {
     /// Reads the schema of `table`, which exists, or returns the reason why the direct path cannot fill it.
     ///
@@ -118,26 +104,28 @@ impl Schema {
             true => Some(Sequence::read(connection, name)?),
             false => None,
         };
-        let mut schema = Self {
+        let root = connection.query_row(
+            "SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE",
+            [name],
+            |row| row.get(0),
+        )?;
+        let primary_key = read_primary_key(connection, name, root)?;
+        let (indexes, deferred) = read_indexes(connection, name, rowid_column, primary_key.is_none())?;
+        Ok(Ok(Self {
             page_bytes: integer("page_size")? as usize,
             encoding,
             page_count: integer("page_count")? as u32,
-            root: connection.query_row(
-                "SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE",
-                [name],
-                |row| row.get(0),
-            )?,
+            root,
             table: name.to_owned(),
             columns,
             rowid_column,
             expressions,
             sequence,
-            indexes: Vec::new(),
-            deferred: Vec::new(),
+            primary_key,
+            indexes,
+            deferred,
             max_row_bytes: connection.limit(rusqlite::limits::Limit::SQLITE_LIMIT_LENGTH)? as usize,
-        };
-        schema.read_indexes(connection)?;
-        Ok(Ok(schema))
+        }))
     }
 
     /// Checks that the direct path can fill `table` in the database of `connection`, where it exists if it `is_filled`, and is
@@ -171,36 +159,6 @@ impl Schema {
         Ok(read?.map(drop))
     }
 
-    fn read_indexes(&mut self, connection: &Connection) -> Result<()> {
-        const INDEXES: &str =
-            "SELECT l.name, s.rootpage, l.\"unique\", l.partial FROM pragma_index_list(?1) l
-            JOIN sqlite_schema s ON s.name = l.name AND s.type = 'index' ORDER BY s.rootpage";
-        const KEYS: &str = "SELECT cid, \"desc\", coll FROM pragma_index_xinfo(?1) WHERE key ORDER BY seqno";
-        let index =
-            |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get::<_, bool>(3)?));
-        for (name, root, is_unique, is_partial) in rows(connection, INDEXES, &self.table, index)? {
-            let key = |row: &Row<'_>| {
-                // Others are refused before.
-                let collation = Collation::from_name(&row.get::<_, String>(2)?).unwrap_or(Collation::Binary);
-                Ok((row.get::<_, i64>(0)?, KeyOrder { is_descending: row.get(1)?, collation }))
-            };
-            let keys = rows(connection, KEYS, &name, key)?;
-            let key = |(column, order)| match (usize::try_from(column), self.rowid_column) {
-                (Ok(column), _) => Some(KeyColumn { column, order }),
-                // -1 is the rowid, -2 an expression.
-                (Err(_), Some(column_of_rowid)) if column == -1 => {
-                    Some(KeyColumn { column: column_of_rowid, order })
-                }
-                _ => None,
-            };
-            match keys.into_iter().map(key).collect() {
-                Some(keys) if !is_partial => self.indexes.push(Index { name, root, is_unique, keys }),
-                _ => self.deferred.push(name),
-            }
-        }
-        Ok(())
-    }
-
     /// The rowid that SQLite assigns to a row after `largest`, the largest so far; `None` if none is left.
     pub(super) fn next_rowid(&self, largest: Option<i64>) -> Option<i64> {
         let next = largest.map_or(Some(1), |largest| largest.checked_add(1))?;
@@ -213,9 +171,10 @@ impl Schema {
     /// The message of SQLite for two rows with the same key in an index or, for `None`, with the same rowid.
     pub(super) fn duplicate_message(&self, index: Option<usize>) -> String {
         let name = |column: usize| format!("{}.{}", self.table, self.columns[column].name);
+        let index = index.map_or(self.primary_key.as_ref(), |index| Some(&self.indexes[index]));
         let columns = match (index, self.rowid_column) {
             (Some(index), _) => {
-                let keys = self.indexes[index].keys.iter();
+                let keys = index.declared().iter();
                 keys.map(|key| name(key.column)).collect::<Vec<_>>().join(", ")
             }
             (None, Some(column)) => name(column),
@@ -298,7 +257,7 @@ pub(super) fn count(connection: &Connection, from: &str, argument: &str) -> Resu
     connection.query_row(&format!("SELECT count(*), ?1 FROM {from}"), [argument], |row| row.get(0))
 }
 
-fn rows<T>(
+pub(super) fn rows<T>(
     connection: &Connection,
     sql: &str,
     argument: &str,

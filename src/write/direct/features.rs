@@ -13,8 +13,7 @@ pub(super) fn unsupported_feature(
     table: &str,
     encoding: TextEncoding,
 ) -> Result<Option<String>> {
-    const REASONS: [(&str, &str); 3] = [
-        ("pragma_table_list(?1) WHERE wr", "the table is WITHOUT ROWID"),
+    const REASONS: [(&str, &str); 2] = [
         ("sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE", "the table has a trigger"),
         (
             "pragma_index_list(?1) l, pragma_index_xinfo(l.name) x

@@ -40,7 +40,8 @@ pub(super) enum CellOrder {
     Key {
         /// The order of each column of the key.
         keys: Box<[KeyOrder]>,
-        is_unique: bool,
+        /// How many of them must be unique together; 0 if they need not.
+        unique_keys: usize,
     },
 }
 
@@ -65,13 +66,13 @@ impl CellOrder {
     pub(super) fn is_duplicate(&self, a: &[u8], b: &[u8]) -> bool {
         match self {
             Self::Rowid => rowid_of_row(a) == rowid_of_row(b),
-            Self::Key { is_unique: false, .. } => false,
-            Self::Key { keys, .. } => {
+            Self::Key { unique_keys: 0, .. } => false,
+            Self::Key { keys, unique_keys } => {
                 // NULLs are distinct.
                 let is_same = |((a, b), key): ((Value<'_>, Value<'_>), &KeyOrder)| {
                     a != Value::Null && key.compare(&a, &b).is_eq()
                 };
-                fields(a).zip(fields(b)).zip(keys).all(is_same)
+                fields(a).zip(fields(b)).zip(&keys[..*unique_keys]).all(is_same)
             }
         }
     }
