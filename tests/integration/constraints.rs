@@ -485,7 +485,7 @@ fn the_summary_names_the_reason_for_statements_even_if_rows_are_rejected() {
     let cases = [
         (
             "id TEXT UNIQUE, b UNIQUE ON CONFLICT IGNORE)",
-            "the table has an ON CONFLICT clause",
+            "the table has the clause ON CONFLICT IGNORE or REPLACE",
         ),
         ("id TEXT UNIQUE, b)", "rows break a constraint: UNIQUE constraint failed: t.id"),
     ];

@@ -151,7 +151,7 @@ fn tables_and_columns_may_have_any_name() {
 }
 
 /// Declarations, and the message for the record 9000 of 12,000, whose fields are `x` and `-1`.
-const BROKEN: [(&str, &str); 12] = [
+const BROKEN: [(&str, &str); 13] = [
     ("a, b INT CHECK (b >= 0))", "CHECK constraint failed: b >= 0"),
     ("a, b INT, CONSTRAINT \"the rule\" CHECK (a <> 'x'))", "CHECK constraint failed: the rule"),
     ("a, b INT, CHECK (b > 0 OR a IS NULL), CHECK (b <> -1))", "CHECK constraint failed: b > 0 OR a IS NULL"),
@@ -166,6 +166,10 @@ const BROKEN: [(&str, &str); 12] = [
     ("a, b INT CHECK (abs(iif(b < 0, -9223372036854775807 - 1, 1)) > 0))", "integer overflow"),
     ("a, b CHECK (b <> '-1'), g AS (b + 1))", "CHECK constraint failed: b <> '-1'"),
     // Only the rowid shows which row it is.
+    (
+        "a, b INT, g INT AS (nullif(b, -1)) NOT NULL ON CONFLICT FAIL, CHECK (b < 20000))",
+        "NOT NULL constraint failed: t.g",
+    ),
     ("a, b, CHECK (rowid <> 9000))", "CHECK constraint failed: rowid <> 9000"),
     (
         "a CHECK (b > 20000), b NOT NULL CHECK (b IS NOT '-1'), c DEFAULT 2)",

@@ -32,11 +32,12 @@ pub(super) fn unsupported_feature(
         let reason = "an index has a collation other than BINARY, and the database is not UTF-8";
         return Ok(Some(reason.to_owned()));
     }
-    // The program differs from that of INSERT OR ABORT if a constraint has another conflict clause.
+    // The program differs from that of INSERT OR ABORT if a constraint has another conflict clause. It ends in the same way where
+    // that is FAIL or ROLLBACK.
     Ok(match insert_program(connection, "INSERT", table) {
         Err(error) => Some(expressions::unsupported(&error)),
         Ok(declared) if declared == insert_program(connection, "INSERT OR ABORT", table)? => None,
-        Ok(_) => Some("the table has an ON CONFLICT clause".to_owned()),
+        Ok(_) => Some("the table has the clause ON CONFLICT IGNORE or REPLACE".to_owned()),
     })
 }
 
@@ -55,15 +56,19 @@ pub(super) fn is_autoincrement(connection: &Connection, table: &str) -> Result<b
     Ok(program.iter().any(|(operation, [_, _, remembered, _])| operation == "NewRowid" && *remembered != 0))
 }
 
-/// The bytecode that inserts a row into `table`: opcodes and operands without texts and comments.
+/// The bytecode that inserts a row into `table`: opcodes and operands without texts and comments, and without what is undone when
+/// a constraint ends it.
 fn insert_program(connection: &Connection, insert: &str, table: &str) -> Result<Vec<(String, [i64; 4])>> {
     let columns = count(connection, "pragma_table_info(?1)", table)?;
     let values = vec!["?"; columns as usize].join(",");
     let sql = format!("EXPLAIN {insert} INTO {} VALUES ({values})", quote_name(table));
     let mut statement = connection.prepare(&sql)?;
     // EXPLAIN returns addr, opcode, p1, p2, p3, p4, p5, comment.
-    let operation =
-        |row: &rusqlite::Row<'_>| Ok((row.get(1)?, [row.get(2)?, row.get(3)?, row.get(4)?, row.get(6)?]));
+    let operation = |row: &rusqlite::Row<'_>| {
+        let name: String = row.get(1)?;
+        let second = if name.starts_with("Halt") { 0 } else { row.get(3)? };
+        Ok((name, [row.get(2)?, second, row.get(4)?, row.get(6)?]))
+    };
     let nulls = vec![rusqlite::types::Null; columns as usize];
     statement.query_map(rusqlite::params_from_iter(nulls), operation)?.collect()
 }
