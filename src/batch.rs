@@ -11,7 +11,9 @@
 
 mod arena;
 mod chunk;
+mod column_buffer;
 mod dispatch;
+mod input_table;
 mod strings;
 mod strings_builder;
 mod value;
@@ -19,7 +21,9 @@ mod value;
 pub use arena::Arena;
 pub(crate) use arena::ArenaVec;
 pub use chunk::{Chunk, RowOrigin, RowOrigins};
+pub(crate) use column_buffer::ColumnBuffer;
 pub(crate) use dispatch::{HotLoop, dispatch};
+pub(crate) use input_table::SharedInput;
 pub(crate) use strings::{Copier, PADDING_BYTES};
 pub use strings::{Span, Strings};
 pub(crate) use strings_builder::{MAX_STRINGS_BYTES, StringsBuilder, copy_text};

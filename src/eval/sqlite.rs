@@ -10,17 +10,14 @@
 //!
 //! SQLite reads copies of the values, and its results are copied: nothing is borrowed from SQLite or by it.
 
-mod column_buffer;
 mod functions;
-mod input_table;
 
-use crate::batch::{Arena, Value, Values};
+use crate::batch::{Arena, ColumnBuffer, SharedInput, Value, Values};
 use crate::error::Error;
 use crate::eval::properties::column_affinity;
 use crate::plan::Expr;
+use crate::schema::ddl::quote_name;
 use crate::types::ColumnAffinity;
-use column_buffer::ColumnBuffer;
-use input_table::SharedInput;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
@@ -96,8 +93,11 @@ impl Session {
         // A double-quoted word is a name, never a string.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
         functions::register(&connection)?;
-        let input = SharedInput::new(columns)?;
-        input_table::register(&connection, &input)?;
+        let declaration = |InputColumn { name, affinity }: &InputColumn| {
+            format!("{} {}", quote_name(name), affinity.as_str())
+        };
+        let input = SharedInput::new(&columns.iter().map(declaration).collect::<Vec<_>>())?;
+        input.register(&connection, "input")?;
         Ok(Self { connection, input, results: Vec::new() })
     }
 

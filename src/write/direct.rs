@@ -12,11 +12,13 @@
 //! | b-tree pages, leaves and interior | 1.6 | `tree`, `existing_tree` |
 //! | page numbers, free pages, the lock-byte page, the database header | 1.3 to 1.5 | `pages` |
 //! | new and existing files | | `page_file` |
-//! | roots, columns, indexes | 2.6 | `catalog` |
+//! | roots, columns | 2.6 | `catalog` |
+//! | indexes, WITHOUT ROWID | 2.4, 2.5 | `indexes` |
 //! | affinity | SQLite's datatypes 3 | `stored_values`, `affinity` |
 //! | UTF-16 | 1.3.13 | `text_encoding` |
 //! | collations | SQLite's datatypes 7 | `collation` |
 //! | the types of STRICT tables, DEFAULT, AUTOINCREMENT | 2.6.2 | `strict`, `defaults`, `sequence` |
+//! | generated columns, CHECK | | `expressions` |
 //! | what is left to statements | | `features` |
 //!
 //! The sections are those of <https://sqlite.org/fileformat2.html>. All numbers on pages are big-endian.
@@ -32,7 +34,9 @@ mod collation;
 mod defaults;
 mod encode;
 mod existing_tree;
+mod expressions;
 mod features;
+mod indexes;
 mod layout;
 mod page_file;
 mod pages;
@@ -54,6 +58,7 @@ use crate::error::{Kind, Result};
 use crate::schema::ddl::quote_name;
 use crate::write::{self, Appended, WriteFailure};
 use builder::{TreeBuilder, TreeFailure};
+use cells::TreeKind;
 use pages::Pages;
 use rowid_log::RowidLog;
 use sort::CellOrder;
@@ -106,18 +111,25 @@ impl<'c> Direct<'c> {
     ) -> Result<Self> {
         let pages = Pages::new(file, schema.page_bytes, schema.page_count, lock_byte)?;
         let schema = Arc::new(schema);
-        let mut trees =
-            vec![TreeBuilder::new(cells::TreeKind::Table, schema.root, CellOrder::Rowid, &pages)?];
+        let (kind, order) = match &schema.primary_key {
+            None => (TreeKind::Table, CellOrder::Rowid),
+            Some(key) => (TreeKind::Index, key.cell_order()),
+        };
+        let mut trees = vec![TreeBuilder::new(kind, true, schema.root, order, &pages)?];
         for index in &schema.indexes {
-            let keys = index.keys.iter().map(|key| key.order).collect();
-            let order = CellOrder::Key { keys, is_unique: index.is_unique };
-            trees.push(TreeBuilder::new(cells::TreeKind::Index, index.root, order, &pages)?);
+            let order = index.cell_order();
+            trees.push(TreeBuilder::new(TreeKind::Index, false, index.root, order, &pages)?);
         }
-        let largest_rowid = trees[0].last_old_rowid();
+        let has_rowid = schema.primary_key.is_none();
+        let largest_rowid = trees[0].last_old_rowid().filter(|_| has_rowid);
         let is_given = schema.rowid_column.is_some();
+        let rowids = match has_rowid {
+            true => RowidLog::new(is_given, largest_rowid, sorting.max_bytes / 4),
+            false => RowidLog::Dropped,
+        };
         Ok(Self {
             encoder: Encoder::new(schema.clone(), largest_rowid, Arc::default()),
-            rowids: RowidLog::new(is_given, largest_rowid, sorting.max_bytes / 4),
+            rowids,
             schema,
             pages,
             rows: 0,
@@ -134,8 +146,10 @@ impl<'c> Direct<'c> {
             TreeFailure::Error(error) => error.into(),
             TreeFailure::TooManyToSort => {
                 let max_bytes = self.sorting.max_bytes;
+                let key =
+                    if self.schema.primary_key.is_none() { "INTEGER PRIMARY KEY" } else { "PRIMARY KEY" };
                 let reason = format!(
-                    "the rows are not in the order of their INTEGER PRIMARY KEY, and sorting them takes more than {max_bytes} bytes"
+                    "the rows are not in the order of their {key}, and sorting them takes more than {max_bytes} bytes"
                 );
                 WriteFailure::Unsupported { reason }
             }
@@ -145,6 +159,9 @@ impl<'c> Direct<'c> {
             },
             TreeFailure::DuplicateOfExisting { existing, new } => {
                 let message = self.schema.duplicate_message(number.checked_sub(1));
+                if self.schema.primary_key.is_some() {
+                    return WriteFailure::Constraint { message, rows: Vec::new() };
+                }
                 let message = format!("{message} (the row with rowid {existing} has this key)");
                 WriteFailure::Constraint { message, rows: self.rowids.rows_of(&[new]) }
             }
@@ -207,7 +224,10 @@ impl write::Writer for Direct<'_> {
                 rayon::ThreadPoolBuilder::new().num_threads(jobs).thread_name(|_| "sorter".into()).build();
             pool.map_err(|error| Kind::Threads { jobs, source: std::io::Error::other(error) }.into())
         };
-        let max_old = u64::try_from(self.largest_before.unwrap_or(0)).unwrap_or(0);
+        let max_old = match self.schema.primary_key {
+            None => u64::try_from(self.largest_before.unwrap_or(0)).unwrap_or(0),
+            Some(_) => self.trees[0].max_old_by_size(&self.pages),
+        };
         // SQLite builds these indexes anew.
         if !self.schema.deferred.is_empty() && builder::are_few_among_many(self.rows, max_old) {
             return Err(self.failure(0, TreeFailure::FewAmongMany));

@@ -64,6 +64,7 @@ fn each_dependency_has_one_home() {
     only_in(
         "rusqlite::",
         &[
+            "batch/input_table.rs",
             "batch/value.rs",
             "database",
             "error",
@@ -105,7 +106,7 @@ fn unsafe_code_is_confined() {
     let homes = [
         "input",
         "write/statements.rs",
-        "eval/sqlite",
+        "batch/input_table.rs",
         "types/math_functions.rs",
         "database/file_control.rs",
         "files/descriptors.rs",

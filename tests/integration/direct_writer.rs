@@ -300,11 +300,26 @@ fn rejects_leave_no_gap_in_the_rowids() {
 #[test]
 fn unsupported_tables_are_left_to_the_statement_writer() {
     for (declarations, reason) in [
-        (["TEXT PRIMARY KEY", "TEXT) WITHOUT ROWID --"], "the table is WITHOUT ROWID"),
-        (["TEXT", "TEXT CHECK (length(b) < 9)"], "the table has a CHECK constraint"),
-        (["TEXT", "TEXT UNIQUE ON CONFLICT REPLACE"], "the table has an ON CONFLICT clause"),
-        (["TEXT NOT NULL ON CONFLICT IGNORE", "TEXT"], "the table has an ON CONFLICT clause"),
-        (["TEXT", "TEXT, c AS (a || b)"], "the table has a generated column"),
+        (
+            ["TEXT", "TEXT UNIQUE ON CONFLICT REPLACE"],
+            "the table has the clause ON CONFLICT IGNORE or REPLACE",
+        ),
+        (
+            ["INTEGER PRIMARY KEY ON CONFLICT REPLACE", "TEXT"],
+            "the table has the clause ON CONFLICT IGNORE or REPLACE",
+        ),
+        (
+            ["TEXT NOT NULL ON CONFLICT REPLACE DEFAULT 1", "TEXT"],
+            "the table has the clause ON CONFLICT IGNORE or REPLACE",
+        ),
+        (
+            ["TEXT UNIQUE ON CONFLICT FAIL", "TEXT UNIQUE ON CONFLICT IGNORE"],
+            "the table has the clause ON CONFLICT IGNORE or REPLACE",
+        ),
+        (
+            ["TEXT NOT NULL ON CONFLICT IGNORE", "TEXT"],
+            "the table has the clause ON CONFLICT IGNORE or REPLACE",
+        ),
         (["TEXT", "TEXT, c DEFAULT CURRENT_TIMESTAMP"], "the default of the column \"c\" is not constant"),
         (["TEXT", "TEXT, c DEFAULT (random())"], "the default of the column \"c\" is not constant"),
         (["TEXT", "TEXT, c DEFAULT (date('now'))"], "the default of the column \"c\" is not constant"),
@@ -326,10 +341,16 @@ fn unsupported_tables_are_left_to_the_statement_writer() {
     for declarations in [
         ["TEXT COLLATE NOCASE", "TEXT COLLATE rtrim UNIQUE"],
         ["TEXT", "TEXT COLLATE NOCASE UNIQUE"],
+        ["TEXT", "TEXT CHECK (length(b) < 9)"],
+        ["TEXT", "TEXT, c AS (a || b)"],
         ["TEXT", "\"CHECK\""],
         ["TEXT NOT NULL", "TEXT UNIQUE"],
         ["TEXT", "TEXT) STRICT --"],
+        ["TEXT PRIMARY KEY", "TEXT) WITHOUT ROWID --"],
         ["INTEGER PRIMARY KEY AUTOINCREMENT", "TEXT"],
+        ["TEXT UNIQUE ON CONFLICT FAIL", "TEXT NOT NULL ON CONFLICT ROLLBACK"],
+        ["INTEGER PRIMARY KEY ON CONFLICT ROLLBACK", "TEXT NOT NULL ON CONFLICT FAIL CHECK (b > '')"],
+        ["TEXT PRIMARY KEY ON CONFLICT ABORT", "TEXT UNIQUE ON CONFLICT ROLLBACK) WITHOUT ROWID --"],
         ["TEXT", "TEXT REFERENCES t (a)"],
         ["TEXT", "TEXT REFERENCES missing (a) ON DELETE CASCADE"],
         ["TEXT", "TEXT, c DEFAULT 3, d NOT NULL DEFAULT (date('2020-01-01', '+1 day'))"],
@@ -503,14 +524,14 @@ fn reasons_for_statements_are_documented() {
     let many_rows = "CREATE TABLE t (a INTEGER PRIMARY KEY, b); CREATE INDEX i ON t (b);
         WITH n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 900) INSERT INTO t SELECT n, 'y' || n FROM n";
     for (sql, reason) in [
-        ("CREATE TABLE t (a PRIMARY KEY, b) WITHOUT ROWID", "the table is WITHOUT ROWID"),
         (
             "CREATE TABLE t (a, b); CREATE TRIGGER r AFTER INSERT ON t BEGIN SELECT 1; END",
             "the table has a trigger",
         ),
-        ("CREATE TABLE t (a, b, c AS (a))", "the table has a generated column"),
-        ("CREATE TABLE t (a, b CHECK (b > ''))", "the table has a CHECK constraint"),
-        ("CREATE TABLE t (a, b UNIQUE ON CONFLICT IGNORE)", "the table has an ON CONFLICT clause"),
+        (
+            "CREATE TABLE t (a, b UNIQUE ON CONFLICT IGNORE)",
+            "the table has the clause ON CONFLICT IGNORE or REPLACE",
+        ),
         (
             "PRAGMA encoding = 'UTF-16'; CREATE TABLE t (a, b UNIQUE COLLATE RTRIM)",
             "an index has a collation other than BINARY, and the database is not UTF-8",

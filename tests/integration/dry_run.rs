@@ -121,18 +121,12 @@ fn dry_run_accepts_pipelines_and_table_options() {
         dir.assert_unchanged(&before);
     }
     dir.run(&["load", "people.csv", "missing/out.db", "--dry-run"]).expect_code(1);
-    dir.run(&[
-        "load",
-        "people.csv",
-        "out.db",
-        "--dry-run",
-        "--pk",
-        "age",
-        "--without-rowid",
-        "--writer",
-        "direct",
-    ])
-    .expect_code(1);
+    let create = "CREATE TABLE t (first_name UNIQUE ON CONFLICT REPLACE, last_name, age)";
+    dir.open("conflicts.db").execute_batch(create).unwrap();
+    let before = dir.snapshot();
+    let load =
+        ["load", "people.csv", "conflicts.db", "-t", "t", "--append", "--dry-run", "--writer", "direct"];
+    dir.run(&load).expect_code(1);
     dir.assert_unchanged(&before);
 }
 

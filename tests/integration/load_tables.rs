@@ -200,7 +200,7 @@ fn creates_a_table_without_rowid() {
     for (options, wr) in [(&["--without-rowid"][..], "1 0"), (&["--without-rowid", "--strict"], "1 1")] {
         let load = ["load", "in.csv", "out.db", "--pk", "a", "--replace", "--verify"];
         let stderr = dir.run(&[&load[..], options].concat()).expect_code(0).stderr;
-        assert!(stderr.contains("statements writer: the table is WITHOUT ROWID"), "{stderr}");
+        assert!(stderr.contains("direct writer"), "{stderr}");
         let connection = dir.open("out.db");
         let sql = "SELECT wr || ' ' || strict FROM pragma_table_list('in')";
         assert_eq!(rows_of(&connection, sql), [[text(wr)]]);

@@ -22,8 +22,12 @@ pub(crate) struct Case {
     pub(crate) encoding: &'static str,
     /// Name and declaration.
     pub(crate) columns: Vec<(String, String)>,
+    /// Generated columns and constraints of the table.
+    pub(crate) additions: Vec<String>,
     /// Whether the table is STRICT.
     pub(crate) is_strict: bool,
+    /// The columns of the primary key of a WITHOUT ROWID table; empty for other tables.
+    pub(crate) primary_key: String,
     /// The indexes of the columns that are loaded, in the order of the load; `None` for all in their order.
     pub(crate) loaded: Option<Vec<usize>>,
     /// Statements to run when the table is created.
@@ -53,7 +57,9 @@ impl Case {
                 .iter()
                 .map(|(name, declaration)| (name.to_string(), declaration.to_string()))
                 .collect(),
+            additions: Vec::new(),
             is_strict: false,
+            primary_key: String::new(),
             loaded: None,
             setup: Vec::new(),
             indexes: Vec::new(),
@@ -67,6 +73,10 @@ impl Case {
     pub(crate) fn index(mut self, sql: &str) -> Self {
         self.indexes.push(sql.to_owned());
         self
+    }
+
+    fn is_without_rowid(&self) -> bool {
+        !self.primary_key.is_empty()
     }
 
     fn table(&self) -> Table {
@@ -84,12 +94,18 @@ impl Case {
     /// Creates a database with the empty table.
     fn create(&self, path: &Path) -> Connection {
         let connection = open(path);
-        let columns: Vec<_> =
-            self.columns.iter().map(|(name, declaration)| format!("\"{name}\" {declaration}")).collect();
+        let declarations = self.columns.iter().map(|(name, declaration)| format!("\"{name}\" {declaration}"));
+        let key = Some(format!("PRIMARY KEY ({})", self.primary_key)).filter(|_| self.is_without_rowid());
+        let columns: Vec<_> = declarations.chain(self.additions.iter().cloned()).chain(key).collect();
         connection.pragma_update(None, "encoding", self.encoding).unwrap();
         connection.pragma_update(None, "page_size", self.page_bytes).unwrap();
         connection.pragma_update(None, "synchronous", "off").unwrap();
-        let options = if self.is_strict { "STRICT" } else { "" };
+        let options = match (self.is_strict, self.is_without_rowid()) {
+            (true, true) => "STRICT, WITHOUT ROWID",
+            (true, false) => "STRICT",
+            (false, true) => "WITHOUT ROWID",
+            (false, false) => "",
+        };
         connection.execute_batch(&format!("CREATE TABLE t ({}) {options}", columns.join(", "))).unwrap();
         self.setup.iter().for_each(|sql| connection.execute_batch(sql).unwrap());
         connection
@@ -339,19 +355,25 @@ impl Case {
         self.assert_same_content(direct, statements);
     }
 
-    /// Statements that change rows throughout the table.
+    /// Statements that change rows throughout the table, in the order of the table: that of an index may differ.
     fn changes(&self) -> Vec<String> {
         let names: Vec<_> = self.columns.iter().map(|(name, _)| format!("\"{name}\"")).collect();
         let (last, all) = (&names[names.len() - 1], names.join(", "));
         let others = names[1..].iter().map(|name| format!(", {name}")).collect::<String>();
+        let id = match self.is_without_rowid() {
+            true => format!("abs(CAST({} AS INTEGER) % 1000003)", names[0]),
+            false => "rowid".to_owned(),
+        };
         vec![
-            "DELETE FROM t WHERE rowid % 3 = 1".to_owned(),
-            format!("UPDATE OR IGNORE t SET {last} = hex(zeroblob(rowid % 700)) WHERE rowid % 5 = 2"),
-            format!("UPDATE OR IGNORE t SET {last} = rowid WHERE rowid % 7 = 3"),
+            format!("DELETE FROM t WHERE {id} % 3 = 1"),
             format!(
-                "INSERT OR IGNORE INTO t ({all}) SELECT rowid + 1000000{others} FROM t WHERE rowid % 2 = 0"
+                "UPDATE OR IGNORE t NOT INDEXED SET {last} = hex(zeroblob({id} % 700)) WHERE {id} % 5 = 2"
             ),
-            "DELETE FROM t WHERE rowid % 11 = 5".to_owned(),
+            format!("UPDATE OR IGNORE t NOT INDEXED SET {last} = {id} WHERE {id} % 7 = 3"),
+            format!(
+                "INSERT OR IGNORE INTO t ({all}) SELECT {id} + 1000000{others} FROM t NOT INDEXED WHERE {id} % 2 = 0"
+            ),
+            format!("DELETE FROM t WHERE {id} % 11 = 5"),
         ]
     }
 
@@ -364,8 +386,12 @@ impl Case {
                 "{self:#?}"
             );
         }
-        let select = "SELECT rowid, * FROM t NOT INDEXED ORDER BY rowid";
-        assert_same_rows(direct, statements, select);
+        let (rowid, key) = match self.is_without_rowid() {
+            true => ("", self.primary_key.as_str()),
+            false => (", rowid", "rowid"),
+        };
+        let select = format!("SELECT *{rowid} FROM t NOT INDEXED ORDER BY {key}");
+        assert_same_rows(direct, statements, &select);
         if self.columns.iter().any(|(_, declaration)| declaration.contains("AUTOINCREMENT")) {
             assert_same_rows(direct, statements, "SELECT rowid, * FROM sqlite_sequence");
         }
@@ -383,7 +409,7 @@ impl Case {
                 assert_same_rows(
                     direct,
                     statements,
-                    &format!("SELECT {values}, rowid FROM t INDEXED BY \"{index}\" ORDER BY {keys}"),
+                    &format!("SELECT {values}{rowid} FROM t INDEXED BY \"{index}\" ORDER BY {keys}, {key}"),
                 );
             }
         }

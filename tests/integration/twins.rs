@@ -136,6 +136,49 @@ fn size(rng: &mut ChaCha8Rng, page_bytes: usize) -> usize {
     }
 }
 
+/// A generated column or constraint, with columns `c0` to `c{width - 1}`. `name` is that of the generated column.
+fn addition(rng: &mut ChaCha8Rng, width: usize, name: &str, others: &[String], is_strict: bool) -> String {
+    let mut column = || match others.is_empty() || rng.random_bool(0.8) {
+        true => format!("c{}", rng.random_range(0..width)),
+        false => others.choose(rng).unwrap().clone(),
+    };
+    let (a, b) = (column(), column());
+    // Few rows break these.
+    let checks = [
+        format!("length({a}) < 3000"),
+        format!("{a} <> '12abc'"),
+        format!("{a} IS NOT 3 OR {b} > ''"),
+        format!("typeof({a}) <> 'blob' OR length({a}) <> 11"),
+        format!("coalesce({a} < 1e18, {b}, 1)"),
+        format!("{a} BETWEEN -9e18 AND x'ff' COLLATE NOCASE"),
+        "rowid > -60".to_owned(),
+        format!("NOT ({a} = {b} AND {a} > 1000000)"),
+    ];
+    let values = [
+        a.clone(),
+        format!("{a} || {b}"),
+        format!("{a} + 1"),
+        format!("upper({a})"),
+        format!("substr({a}, 2, 7)"),
+        format!("CAST({a} AS TEXT)"),
+        format!("{a} < {b}"),
+        format!("iif({a} > 5, {a} * 1.0, {b})"),
+        format!("json_array({a} IS NULL, typeof({b}))"),
+        format!("hex({a})"),
+        format!("abs({a})"),
+    ];
+    if rng.random_bool(0.4) {
+        let label = if rng.random() { "CONSTRAINT \"a rule\" " } else { "" };
+        return format!("{label}CHECK ({})", checks.choose(rng).unwrap());
+    }
+    let declared = if is_strict { STRICT_TYPES.choose(rng) } else { TYPES.choose(rng) };
+    let rule = if rng.random_bool(0.1) { "NOT NULL " } else { "" };
+    let kind = if rng.random() { "STORED" } else { "VIRTUAL" };
+    let value = values.choose(rng).unwrap();
+    let declared = if is_strict && rng.random_bool(0.8) { "ANY" } else { *declared.unwrap() };
+    format!("{name} {declared} {rule}AS ({value}) {kind}")
+}
+
 fn case(seed: u64) -> Case {
     let rng = &mut ChaCha8Rng::seed_from_u64(seed);
     let page_bytes = *PAGE_BYTES.choose(rng).unwrap();
@@ -187,6 +230,23 @@ fn case(seed: u64) -> Case {
         }
         loaded
     });
+    let (mut additions, mut generated) = (Vec::new(), Vec::new());
+    if rng.random_bool(0.3) {
+        for number in 0..rng.random_range(1..4) {
+            let name = format!("g{number}");
+            let added = addition(rng, width, &name, &generated, is_strict);
+            if added.starts_with(&name) {
+                generated.push(name);
+            }
+            additions.push(added);
+        }
+        // Constraints come last.
+        additions.sort_by_key(|added| !added.starts_with('g'));
+    }
+    let is_without_rowid = rng.random_bool(0.25) && rowid.is_none() && !columns[0].1.contains("PRIMARY KEY");
+    if is_without_rowid {
+        additions.retain(|addition| !addition.contains("rowid"));
+    }
     let key = |rng: &mut ChaCha8Rng| {
         let keys: Vec<_> = (0..rng.random_range(1..=3usize.min(width)))
             .map(|_| {
@@ -194,7 +254,11 @@ fn case(seed: u64) -> Case {
                     if has_collations { &["", " COLLATE NOCASE", " COLLATE RTRIM"][..] } else { &[""] };
                 let collation = collations.choose(rng).unwrap();
                 let order = if rng.random() { " DESC" } else { "" };
-                format!("c{}{collation}{order}", rng.random_range(0..width))
+                let column = match generated.choose(rng) {
+                    Some(generated) if rng.random_bool(0.4) => generated.clone(),
+                    _ => format!("c{}", rng.random_range(0..width)),
+                };
+                format!("{column}{collation}{order}")
             })
             .collect();
         keys.join(", ")
@@ -206,6 +270,15 @@ fn case(seed: u64) -> Case {
         _ => format!("CREATE INDEX i{index} ON t ({})", key(rng)),
     });
     let indexes = indexes.collect();
+    let primary_key = match is_without_rowid {
+        true => {
+            let more = rng.random_bool(0.4).then(|| format!(", c{}", rng.random_range(0..width)));
+            let order = ["", " DESC", " ASC"].choose(rng).unwrap();
+            let collation = if has_collations && rng.random_bool(0.3) { " COLLATE NOCASE" } else { "" };
+            format!("c0{collation}{order}{}", more.unwrap_or_default())
+        }
+        false => String::new(),
+    };
     let count: i64 = *[0, 1, 2, 5, 40, 200, 400].choose(rng).unwrap();
     let ids_ascend = rng.random_bool(0.5);
     let has_unique = rng.random_bool(0.8);
@@ -249,10 +322,12 @@ fn case(seed: u64) -> Case {
         1 => rng.random_range(1..20),
         _ => 1000,
     };
-    let max_bytes = if rng.random_bool(0.15) && rowid.is_none() { 10_000 } else { 1 << 30 };
+    let is_limited = rng.random_bool(0.15) && rowid.is_none() && primary_key.is_empty();
+    let max_bytes = if is_limited { 10_000 } else { 1 << 30 };
     let mut case = Case::new(page_bytes, &[], rows, chunks);
     (case.columns, case.indexes, case.rejects) = (columns, indexes, rng.random_range(0..2));
     (case.encoding, case.is_strict, case.loaded, case.setup) = (encoding, is_strict, loaded, setup);
+    (case.additions, case.primary_key) = (additions, primary_key);
     case.sorting = Sorting { max_bytes, jobs: 2 };
     case
 }

@@ -131,6 +131,18 @@ impl Converter {
     }
 }
 
+/// The values of a column of REAL affinity as it stores them.
+pub(super) fn compact_reals<'a>(values: Values<'a>, rows: usize, arena: &'a Arena) -> Values<'a> {
+    let stored = |value| match value {
+        Value::Real(real) => compact(integral(real)).unwrap_or(value),
+        _ => value,
+    };
+    if !ColumnAffinity::Real.may_change(&values) {
+        return values;
+    }
+    Values::Mixed(arena.list((0..rows).map(|row| stored(values.get(row)))))
+}
+
 /// The INTEGER that a column of REAL affinity stores, if it fits into six bytes.
 fn compact<'a>(integer: Option<i64>) -> Option<Value<'a>> {
     const SIX_BYTES: std::ops::Range<i64> = -(1 << 47)..1 << 47;

@@ -1,7 +1,7 @@
 //! Builds a tree from cells: on pages at once while they arrive in order, otherwise by sorting them at the end.
 //!
 //! A tree with rows or entries is continued where all new cells come after them. Otherwise the entries of an index are merged
-//! with the new ones into a new tree; rows cannot be merged.
+//! with the new ones into a new tree, as are the rows of a WITHOUT ROWID table; other rows cannot be merged.
 
 use super::cells::{Cells, PayloadLimits, TreeKind};
 use super::existing_tree::{OldEntries, last_cell};
@@ -29,6 +29,8 @@ pub(super) struct TreeBuilder {
     order: CellOrder,
     limits: PayloadLimits,
     kind: TreeKind,
+    /// True for a tree of rows, which SQLite cannot build anew.
+    has_rows: bool,
     root: u32,
     /// The last cell that the tree had before; empty if it had none.
     last_old: Vec<u8>,
@@ -78,12 +80,13 @@ impl From<crate::error::Error> for TreeFailure {
 }
 
 impl TreeBuilder {
-    /// Starts to fill the tree at `root`, or to continue it.
+    /// Starts to fill the tree at `root`, or to continue it. It `has_rows`, or is an index.
     ///
     /// # Errors
     /// If its last pages cannot be read.
     pub(super) fn new(
         kind: TreeKind,
+        has_rows: bool,
         root: u32,
         order: CellOrder,
         pages: &Pages<'_>,
@@ -92,7 +95,7 @@ impl TreeBuilder {
         let last_old = last_cell(root, kind, limits, pages)?.unwrap_or_default();
         let state = BuildState::Ordered(Sorter::new(order.clone()));
         let (last_cell, reclaimed) = Default::default();
-        Ok(Self { order, limits, kind, root, last_old, last_cell, reclaimed, state })
+        Ok(Self { order, limits, kind, has_rows, root, last_old, last_cell, reclaimed, state })
     }
 
     /// The last rowid that the tree had before.
@@ -151,9 +154,9 @@ impl TreeBuilder {
                 self.grow(&mut tree, cells, pages)?;
                 BuildState::Growing(tree)
             }
-            BuildState::Growing(tree) if !self.last_old.is_empty() => match self.kind {
-                TreeKind::Index => BuildState::Abandoned(tree),
-                TreeKind::Table => return Err(TreeFailure::BeforeExisting),
+            BuildState::Growing(tree) if !self.last_old.is_empty() => match self.has_rows {
+                false => BuildState::Abandoned(tree),
+                true => return Err(TreeFailure::BeforeExisting),
             },
             BuildState::Growing(tree) => {
                 let mut sorter = Sorter::new(self.order.clone());
@@ -179,13 +182,13 @@ impl TreeBuilder {
                 BuildState::Unordered(sorter)
             }
         };
-        match (&self.state, self.kind) {
+        match (&self.state, self.has_rows) {
             _ if self.sorted_bytes() <= room => {}
-            (BuildState::Unordered(sorter), TreeKind::Index) => {
+            (BuildState::Unordered(sorter), false) => {
                 sorter.last_cell().clone_into(&mut self.last_cell);
                 self.state = BuildState::Deferred;
             }
-            (BuildState::Unordered(_), TreeKind::Table) => return Err(TreeFailure::TooManyToSort),
+            (BuildState::Unordered(_), true) => return Err(TreeFailure::TooManyToSort),
             _ => {}
         }
         Ok(())
@@ -210,9 +213,10 @@ impl TreeBuilder {
                 && !self.order.is_duplicate(&self.last_old, cell)
     }
 
-    /// At most about as many entries of the size of the last one fit into the database.
-    fn max_old_by_size(&self, pages: &Pages<'_>) -> u64 {
-        pages.count() * pages.page_bytes() as u64 / self.last_old.len().max(1) as u64
+    /// At most about as many entries of the size of the last one fit into the database; 0 if the tree had none.
+    pub(super) fn max_old_by_size(&self, pages: &Pages<'_>) -> u64 {
+        let bytes = if self.last_old.is_empty() { 0 } else { pages.count() * pages.page_bytes() as u64 };
+        bytes / self.last_old.len().max(1) as u64
     }
 
     /// True if the entries that do not come after the old ones are merged with them.

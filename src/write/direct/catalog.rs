@@ -1,9 +1,10 @@
 //! The schema of a table as SQLite has understood it: tree roots, column affinities, indexes, and whether the direct
 //! path supports all of it. SQLite is the authority: nothing here parses SQL.
 
-use super::collation::{Collation, KeyOrder};
 use super::defaults::{DefaultValue, Defaults};
+use super::expressions::{self, TableExpressions};
 use super::features::{is_autoincrement, unsupported_feature};
+use super::indexes::{Index, read_indexes, read_primary_key};
 use super::sequence::Sequence;
 use super::strict::StrictType;
 use super::text_encoding::TextEncoding;
@@ -26,8 +27,12 @@ pub struct Schema {
     pub(super) columns: Vec<TableColumn>,
     /// The column that is an alias of the rowid (INTEGER PRIMARY KEY).
     pub(super) rowid_column: Option<usize>,
+    /// Generated columns and CHECK constraints, if the table has any.
+    pub(super) expressions: Option<TableExpressions>,
     /// For AUTOINCREMENT.
     pub(super) sequence: Option<Sequence>,
+    /// The primary key of a WITHOUT ROWID table, whose rows are the entries of this tree.
+    pub(super) primary_key: Option<Index>,
     pub(super) indexes: Vec<Index>,
     /// Names of the indexes that SQLite builds.
     pub(super) deferred: Vec<String>,
@@ -53,22 +58,22 @@ pub(super) enum ColumnSource {
     Loaded(usize),
     /// The column is not loaded.
     Default(DefaultValue),
+    /// The values are computed from others.
+    Generated {
+        /// Whether rows contain them.
+        is_stored: bool,
+    },
 }
 
-#[derive(Debug)]
-pub(super) struct Index {
-    pub(super) name: String,
-    pub(super) root: u32,
-    pub(super) is_unique: bool,
-    pub(super) keys: Vec<KeyColumn>,
-}
+impl TableColumn {
+    pub(super) fn is_generated(&self) -> bool {
+        matches!(self.source, ColumnSource::Generated { .. })
+    }
 
-/// A column of an index key. The rowid follows the last one.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct KeyColumn {
-    /// The index of the column in the table.
-    pub(super) column: usize,
-    pub(super) order: KeyOrder,
+    /// True if rows contain the values.
+    pub(super) fn is_stored(&self) -> bool {
+        !matches!(self.source, ColumnSource::Generated { is_stored: false })
+    }
 }
 
 impl Schema {
@@ -80,7 +85,7 @@ impl Schema {
         let name = table.name.as_str();
         let encoding = TextEncoding::read(connection)?;
         if let Some(reason) = unsupported_feature(connection, name, encoding)? {
-            return Ok(Err(reason.to_owned()));
+            return Ok(Err(reason));
         }
         let mut columns = columns(connection, name)?;
         // A primary key without an index is the rowid.
@@ -89,30 +94,38 @@ impl Schema {
         if let Some(reason) = find_sources(connection, table, &mut columns, rowid_column, encoding)? {
             return Ok(Err(reason));
         }
+        let read = TableExpressions::read(connection, name, &columns, rowid_column, encoding)?;
+        let expressions = match read {
+            Ok(expressions) => expressions,
+            Err(error) => return Ok(Err(expressions::unsupported(&error))),
+        };
         let integer = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
         let sequence = match is_autoincrement(connection, name)? {
             true => Some(Sequence::read(connection, name)?),
             false => None,
         };
-        let mut schema = Self {
+        let root = connection.query_row(
+            "SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE",
+            [name],
+            |row| row.get(0),
+        )?;
+        let primary_key = read_primary_key(connection, name, root)?;
+        let (indexes, deferred) = read_indexes(connection, name, rowid_column, primary_key.is_none())?;
+        Ok(Ok(Self {
             page_bytes: integer("page_size")? as usize,
             encoding,
             page_count: integer("page_count")? as u32,
-            root: connection.query_row(
-                "SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE",
-                [name],
-                |row| row.get(0),
-            )?,
+            root,
             table: name.to_owned(),
             columns,
             rowid_column,
+            expressions,
             sequence,
-            indexes: Vec::new(),
-            deferred: Vec::new(),
+            primary_key,
+            indexes,
+            deferred,
             max_row_bytes: connection.limit(rusqlite::limits::Limit::SQLITE_LIMIT_LENGTH)? as usize,
-        };
-        schema.read_indexes(connection)?;
-        Ok(Ok(schema))
+        }))
     }
 
     /// Checks that the direct path can fill `table` in the database of `connection`, where it exists if it `is_filled`, and is
@@ -146,36 +159,6 @@ impl Schema {
         Ok(read?.map(drop))
     }
 
-    fn read_indexes(&mut self, connection: &Connection) -> Result<()> {
-        const INDEXES: &str =
-            "SELECT l.name, s.rootpage, l.\"unique\", l.partial FROM pragma_index_list(?1) l
-            JOIN sqlite_schema s ON s.name = l.name AND s.type = 'index' ORDER BY s.rootpage";
-        const KEYS: &str = "SELECT cid, \"desc\", coll FROM pragma_index_xinfo(?1) WHERE key ORDER BY seqno";
-        let index =
-            |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get::<_, bool>(3)?));
-        for (name, root, is_unique, is_partial) in rows(connection, INDEXES, &self.table, index)? {
-            let key = |row: &Row<'_>| {
-                // Others are refused before.
-                let collation = Collation::from_name(&row.get::<_, String>(2)?).unwrap_or(Collation::Binary);
-                Ok((row.get::<_, i64>(0)?, KeyOrder { is_descending: row.get(1)?, collation }))
-            };
-            let keys = rows(connection, KEYS, &name, key)?;
-            let key = |(column, order)| match (usize::try_from(column), self.rowid_column) {
-                (Ok(column), _) => Some(KeyColumn { column, order }),
-                // -1 is the rowid, -2 an expression.
-                (Err(_), Some(column_of_rowid)) if column == -1 => {
-                    Some(KeyColumn { column: column_of_rowid, order })
-                }
-                _ => None,
-            };
-            match keys.into_iter().map(key).collect() {
-                Some(keys) if !is_partial => self.indexes.push(Index { name, root, is_unique, keys }),
-                _ => self.deferred.push(name),
-            }
-        }
-        Ok(())
-    }
-
     /// The rowid that SQLite assigns to a row after `largest`, the largest so far; `None` if none is left.
     pub(super) fn next_rowid(&self, largest: Option<i64>) -> Option<i64> {
         let next = largest.map_or(Some(1), |largest| largest.checked_add(1))?;
@@ -188,9 +171,10 @@ impl Schema {
     /// The message of SQLite for two rows with the same key in an index or, for `None`, with the same rowid.
     pub(super) fn duplicate_message(&self, index: Option<usize>) -> String {
         let name = |column: usize| format!("{}.{}", self.table, self.columns[column].name);
+        let index = index.map_or(self.primary_key.as_ref(), |index| Some(&self.indexes[index]));
         let columns = match (index, self.rowid_column) {
             (Some(index), _) => {
-                let keys = self.indexes[index].keys.iter();
+                let keys = index.declared().iter();
                 keys.map(|key| name(key.column)).collect::<Vec<_>>().join(", ")
             }
             (None, Some(column)) => name(column),
@@ -216,10 +200,14 @@ fn columns(connection: &Connection, table: &str) -> Result<Vec<TableColumn>> {
             is_not_null: row.get(2)?,
             is_key: row.get(3)?,
             strict_type: strict_type.flatten(),
-            source: ColumnSource::Default(DefaultValue::NULL),
+            source: match row.get(4)? {
+                // `hidden` is 2 for virtual columns, and 3 for stored ones.
+                0 => ColumnSource::Default(DefaultValue::NULL),
+                hidden => ColumnSource::Generated { is_stored: hidden == 3 },
+            },
         })
     };
-    rows(connection, "SELECT name, type, \"notnull\", pk FROM pragma_table_info(?1)", table, column)
+    rows(connection, "SELECT name, type, \"notnull\", pk, hidden FROM pragma_table_xinfo(?1)", table, column)
 }
 
 /// Finds out where the columns of the table have their values from. `rowid_column` is the rowid. Returns the reason why the
@@ -231,12 +219,15 @@ fn find_sources(
     rowid_column: Option<usize>,
     encoding: TextEncoding,
 ) -> Result<Option<String>> {
-    let mut has_source = vec![false; columns.len()];
+    let mut has_source: Vec<_> = columns.iter().map(TableColumn::is_generated).collect();
     for (at, loaded) in table.columns.iter().enumerate() {
         let Some(of_table) = columns.iter().position(|column| column.name.eq_ignore_ascii_case(&loaded.name))
         else {
             return Ok(Some(format!("the table has no column {:?}", loaded.name)));
         };
+        if columns[of_table].is_generated() {
+            return Ok(Some(format!("the column {:?} is generated", loaded.name)));
+        }
         columns[of_table].source = ColumnSource::Loaded(at);
         has_source[of_table] = true;
     }
@@ -248,7 +239,7 @@ fn find_sources(
         return Ok(None);
     }
     let defaults = Defaults::new(encoding)?;
-    let sql = "SELECT dflt_value FROM pragma_table_info(?1)";
+    let sql = "SELECT dflt_value FROM pragma_table_xinfo(?1)";
     let declared = rows(connection, sql, &table.name, |row| row.get::<_, Option<String>>(0))?;
     for ((column, sql), _) in columns.iter_mut().zip(declared).zip(has_source).filter(|(_, has)| !has) {
         let Some(sql) = sql else { continue };
@@ -266,7 +257,7 @@ pub(super) fn count(connection: &Connection, from: &str, argument: &str) -> Resu
     connection.query_row(&format!("SELECT count(*), ?1 FROM {from}"), [argument], |row| row.get(0))
 }
 
-fn rows<T>(
+pub(super) fn rows<T>(
     connection: &Connection,
     sql: &str,
     argument: &str,

@@ -23,6 +23,17 @@ use std::ops::Range;
 /// Buffers up to this size are kept for the next cells.
 const MAX_KEPT_BYTES: usize = 16 << 20;
 
+/// A shorter cell is padded on a leaf: entries of one column can be shorter, in a WITHOUT ROWID table and its indexes.
+pub(super) const MIN_CELL_BYTES: usize = 4;
+
+/// The cell of a leaf without padding, as it is on interior pages. An entry that is padded has a varint of one byte.
+pub(super) fn without_padding(cell: &[u8]) -> &[u8] {
+    match cell {
+        [payload_bytes, _, _, _] => &cell[..MIN_CELL_BYTES.min(1 + usize::from(*payload_bytes))],
+        _ => cell,
+    }
+}
+
 /// Bytes of a page number.
 pub(super) const POINTER_BYTES: usize = 4;
 
@@ -173,6 +184,20 @@ impl Cells {
     #[inline]
     pub(super) fn push(&mut self, cell: &[u8]) {
         self.extend(cell, [cell.len() as u32]);
+    }
+
+    /// Appends a complete cell of a leaf, with padding if it is short.
+    #[inline]
+    pub(super) fn push_padded(&mut self, cell: &[u8]) {
+        self.push_joined(cell, &[0; MIN_CELL_BYTES][cell.len().min(MIN_CELL_BYTES)..]);
+    }
+
+    /// Pads short cells. There are no overflow pages.
+    pub(super) fn pad_short(&mut self) {
+        if self.lengths.iter().any(|length| (*length as usize) < MIN_CELL_BYTES) {
+            let short = std::mem::take(self);
+            short.iter().for_each(|cell| self.push_padded(cell));
+        }
     }
 
     /// Appends a complete cell in two parts.

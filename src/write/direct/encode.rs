@@ -5,8 +5,10 @@
 //! if it turns out to be wrong, which is rare, the writer encodes the chunk again.
 
 use super::affinity::Converter;
-use super::catalog::{Index, Schema};
+use super::catalog::Schema;
 use super::cells::{Cells, PayloadLimits, TreeKind};
+use super::expressions::{ExpressionEvaluator, evaluate};
+use super::indexes::{Index, KeyColumn};
 use super::layout::{CellSink, NumberedRows};
 use super::sort::SortedNumbers;
 use super::stored_values::{apply_affinity, encode_texts};
@@ -105,6 +107,7 @@ pub struct Encoder {
     largest_before: Option<i64>,
     missing_rows: Arc<MissingRows>,
     converter: Converter,
+    evaluator: Option<ExpressionEvaluator>,
     arena: Arena,
     order: SortedNumbers,
 }
@@ -118,8 +121,8 @@ impl Encoder {
     ) -> Self {
         let limits = PayloadLimits::new(TreeKind::Table, schema.page_bytes);
         let converter = Converter::new(schema.encoding);
-        let (arena, order) = Default::default();
-        Self { schema, limits, largest_before, missing_rows, converter, arena, order }
+        let (evaluator, arena, order) = Default::default();
+        Self { schema, limits, largest_before, missing_rows, converter, evaluator, arena, order }
     }
 
     /// An encoder for another thread.
@@ -138,10 +141,16 @@ impl Encoder {
         rows: &Rows<'_>,
         encoded: &mut Encoded,
     ) -> Result<(), Violation> {
-        let Self { schema, limits, converter, arena, order, .. } = self;
+        let Self { schema, limits, converter, evaluator, arena, order, .. } = self;
         arena.reset();
-        let columns = apply_affinity(rows, schema, converter, arena)?;
-        assign_rowids(columns, schema, rows.len, largest, encoded)?;
+        let (columns, mut broken_rule) = apply_affinity(rows, schema, converter, arena)?;
+        let assigned = assign_rowids(columns, schema, rows.len, largest, encoded);
+        if schema.expressions.is_some() {
+            let sound = broken_rule.as_ref().map_or(rows.len, |violation| violation.rows[0]);
+            let sound = sound.min(encoded.rowids.len());
+            evaluate(schema, evaluator, columns, &encoded.rowids[..sound], arena)?;
+        }
+        broken_rule.take().map_or(assigned, Err)?;
         encode_texts(columns, schema, rows.len, converter, arena)?;
         let rowids = &encoded.rowids;
         order.clear();
@@ -157,9 +166,24 @@ impl Encoder {
         if let Some(alias) = schema.rowid_column {
             columns[alias] = Values::Constant(Value::Null);
         }
-        let numbered = NumberedRows { rowids, order };
-        let sink = CellSink { kind: TreeKind::Table, limits: *limits, cells: &mut encoded.table };
-        let put = sink.put(columns, numbered, schema.max_row_bytes, arena);
+        let put = if let Some(key) = &schema.primary_key {
+            if let Some((a, b)) = find_order(key, columns, rowids, order) {
+                return Err(Violation::duplicate(a, b, schema, None));
+            }
+            let limits = PayloadLimits::NONE;
+            let sink = CellSink { kind: TreeKind::Index, limits, cells: &mut encoded.table };
+            let entries = key.values(columns, rowids);
+            let put = sink.put(&entries, NumberedRows { rowids, order }, schema.max_row_bytes, arena);
+            encoded.table.pad_short();
+            put
+        } else {
+            let numbered = NumberedRows { rowids, order };
+            let sink = CellSink { kind: TreeKind::Table, limits: *limits, cells: &mut encoded.table };
+            match &schema.expressions {
+                None => sink.put(columns, numbered, schema.max_row_bytes, arena),
+                Some(_) => sink.put(&stored_columns(columns, schema), numbered, schema.max_row_bytes, arena),
+            }
+        };
         put.map_err(|row| Violation::new(row, "the row is too large for SQLite"))?;
         if let Some(alias) = schema.rowid_column {
             columns[alias] = Values::Integers(rowids);
@@ -169,12 +193,13 @@ impl Encoder {
             if let Some((a, b)) = find_order(index, columns, rowids, order) {
                 return Err(Violation::duplicate(a, b, schema, Some(number)));
             }
-            let mut entries = arena.vec(index.keys.len() + 1);
-            entries.extend(index.keys.iter().map(|key| columns[key.column]));
-            entries.push(Values::Integers(rowids));
+            let entries = index.values(columns, rowids);
             // The row is within the limit, and an index entry is not larger than the row.
             let sink = CellSink { kind: TreeKind::Index, limits: PayloadLimits::NONE, cells };
             let _ = sink.put(&entries, NumberedRows { rowids, order }, usize::MAX, arena);
+            if entries.len() == 1 {
+                cells.pad_short();
+            }
         }
         Ok(())
     }
@@ -197,7 +222,13 @@ impl write::Encoder for Encoder {
     }
 }
 
-/// Assigns rowids.
+/// The columns that rows contain.
+fn stored_columns<'a>(columns: &[Values<'a>], schema: &Schema) -> Vec<Values<'a>> {
+    let stored = columns.iter().zip(&schema.columns).filter(|(_, column)| column.is_stored());
+    stored.map(|(values, _)| *values).collect()
+}
+
+/// Assigns rowids. In a WITHOUT ROWID table, they are the numbers of the rows.
 fn assign_rowids(
     columns: &[Values<'_>],
     schema: &Schema,
@@ -207,6 +238,10 @@ fn assign_rowids(
 ) -> Result<(), Violation> {
     (encoded.assumed_rowid, encoded.assumption_matters, encoded.largest_rowid) = (largest, false, None);
     encoded.rowids.clear();
+    if schema.primary_key.is_some() {
+        encoded.rowids.extend(0..rows as i64);
+        return Ok(());
+    }
     let Some(column) = schema.rowid_column else {
         let first = schema.next_rowid(largest);
         let end = first.and_then(|first| first.checked_add(rows as i64));
@@ -261,29 +296,29 @@ fn find_order(
     rowids: &[i64],
     order: &mut SortedNumbers,
 ) -> Option<(usize, usize)> {
-    let compare_keys = |a: usize, b: usize| {
-        let mut by_value = index
-            .keys
+    let by_value = |keys: &[KeyColumn], a: usize, b: usize| {
+        let mut by_value = keys
             .iter()
             .map(|key| key.order.compare(&columns[key.column].get(a), &columns[key.column].get(b)));
         by_value.find(|order| order.is_ne()).unwrap_or(cmp::Ordering::Equal)
     };
+    let compare_keys = |a: usize, b: usize| by_value(index.declared(), a, b);
     order.clear();
-    let is_ascending = match index.keys.as_slice() {
+    let is_ascending = match index.declared() {
         [key] if key.order.is_plain() => ascends(&columns[key.column], rowids.len()),
         _ => (1..rowids.len()).all(|row| compare_keys(row - 1, row).is_lt()),
     };
     if is_ascending {
         return None;
     }
-    let compare = |a: usize, b: usize| compare_keys(a, b).then_with(|| rowids[a].cmp(&rowids[b]));
+    let compare = |a: usize, b: usize| by_value(&index.keys, a, b).then_with(|| rowids[a].cmp(&rowids[b]));
     if !(1..rowids.len()).all(|row| compare(row - 1, row).is_lt()) {
         let first = index.keys[0];
         let prefix = |row| first.order.prefix(&columns[first.column].get(row));
         order.sort((0..rowids.len()).map(prefix), compare);
     }
     let is_null =
-        |row: usize| index.keys.iter().any(|key| matches!(columns[key.column].get(row), Value::Null));
+        |row: usize| index.declared().iter().any(|key| matches!(columns[key.column].get(row), Value::Null));
     let is_duplicate = |&(a, b): &(usize, usize)| compare_keys(a, b).is_eq() && !is_null(a);
     match (index.is_unique, order.is_empty()) {
         (false, _) => None,

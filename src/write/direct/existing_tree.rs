@@ -1,6 +1,6 @@
 //! Reads trees: those of a table that has rows, and those that are abandoned. Nothing is trusted: a damaged page is an error.
 
-use super::cells::{Cells, POINTER_BYTES, PayloadLimits, TreeKind};
+use super::cells::{Cells, MIN_CELL_BYTES, POINTER_BYTES, PayloadLimits, TreeKind};
 use super::pages::Pages;
 use super::record::{get_varint, is_complete};
 use super::sort::CellOrder;
@@ -93,7 +93,7 @@ impl TreePage {
             let local = self.limits.local(payload_bytes);
             read + rowid_bytes + local + if local < payload_bytes { POINTER_BYTES } else { 0 }
         };
-        let end = start + self.child_bytes() + bytes;
+        let end = start + if self.is_leaf() { bytes.max(MIN_CELL_BYTES) } else { POINTER_BYTES + bytes };
         if end > page_bytes { Err(damaged()) } else { Ok(&self.bytes[start..end]) }
     }
 
@@ -288,6 +288,9 @@ impl OldEntries {
                 };
                 self.next.local.clear();
                 self.next.local.extend_from_slice(local);
+                if local.len() < MIN_CELL_BYTES {
+                    self.next.local.resize(MIN_CELL_BYTES, 0);
+                }
                 self.next.prefix = self.order.prefix(self.next.whole());
                 // Where pages meet, an entry shows that its page belongs here.
                 if (child.is_some() || *passed == 1)

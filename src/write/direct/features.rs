@@ -2,6 +2,7 @@
 //! compiles for an INSERT.
 
 use super::catalog::count;
+use super::expressions;
 use super::text_encoding::TextEncoding;
 use crate::schema::ddl::quote_name;
 use rusqlite::{Connection, Result};
@@ -11,11 +12,9 @@ pub(super) fn unsupported_feature(
     connection: &Connection,
     table: &str,
     encoding: TextEncoding,
-) -> Result<Option<&'static str>> {
-    const REASONS: [(&str, &str); 4] = [
-        ("pragma_table_list(?1) WHERE wr", "the table is WITHOUT ROWID"),
+) -> Result<Option<String>> {
+    const REASONS: [(&str, &str); 2] = [
         ("sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE", "the table has a trigger"),
-        ("pragma_table_xinfo(?1) WHERE hidden", "the table has a generated column"),
         (
             "pragma_index_list(?1) l, pragma_index_xinfo(l.name) x
             WHERE x.key AND x.coll COLLATE NOCASE NOT IN ('BINARY', 'NOCASE', 'RTRIM')",
@@ -24,25 +23,26 @@ pub(super) fn unsupported_feature(
     ];
     for (from, reason) in REASONS {
         if count(connection, from, table)? > 0 {
-            return Ok(Some(reason));
+            return Ok(Some(reason.to_owned()));
         }
     }
     let collated = "pragma_index_list(?1) l, pragma_index_xinfo(l.name) x
         WHERE x.key AND x.coll COLLATE NOCASE <> 'BINARY'";
     if encoding != TextEncoding::Utf8 && count(connection, collated, table)? > 0 {
-        return Ok(Some("an index has a collation other than BINARY, and the database is not UTF-8"));
+        let reason = "an index has a collation other than BINARY, and the database is not UTF-8";
+        return Ok(Some(reason.to_owned()));
     }
-    Ok(if has_check(connection, table)? {
-        Some("the table has a CHECK constraint")
-    } else if has_conflict_clause(connection, table)? {
-        Some("the table has an ON CONFLICT clause")
-    } else {
-        None
+    // The program differs from that of INSERT OR ABORT if a constraint has another conflict clause. It ends in the same way where
+    // that is FAIL or ROLLBACK.
+    Ok(match insert_program(connection, "INSERT", table) {
+        Err(error) => Some(expressions::unsupported(&error)),
+        Ok(declared) if declared == insert_program(connection, "INSERT OR ABORT", table)? => None,
+        Ok(_) => Some("the table has the clause ON CONFLICT IGNORE or REPLACE".to_owned()),
     })
 }
 
 /// True if the table has CHECK constraints: the program that inserts a row differs when they are ignored.
-fn has_check(connection: &Connection, table: &str) -> Result<bool> {
+pub(super) fn has_check(connection: &Connection, table: &str) -> Result<bool> {
     let with = insert_program(connection, "INSERT", table)?;
     connection.pragma_update(None, "ignore_check_constraints", true)?;
     let without = insert_program(connection, "INSERT", table);
@@ -56,22 +56,19 @@ pub(super) fn is_autoincrement(connection: &Connection, table: &str) -> Result<b
     Ok(program.iter().any(|(operation, [_, _, remembered, _])| operation == "NewRowid" && *remembered != 0))
 }
 
-/// True if a constraint has an ON CONFLICT clause: the program that inserts a row differs from that of INSERT OR
-/// ABORT.
-fn has_conflict_clause(connection: &Connection, table: &str) -> Result<bool> {
-    let declared = insert_program(connection, "INSERT", table)?;
-    Ok(declared != insert_program(connection, "INSERT OR ABORT", table)?)
-}
-
-/// The bytecode that inserts a row into `table`: opcodes and operands without texts and comments.
+/// The bytecode that inserts a row into `table`: opcodes and operands without texts and comments, and without what is undone when
+/// a constraint ends it.
 fn insert_program(connection: &Connection, insert: &str, table: &str) -> Result<Vec<(String, [i64; 4])>> {
     let columns = count(connection, "pragma_table_info(?1)", table)?;
     let values = vec!["?"; columns as usize].join(",");
     let sql = format!("EXPLAIN {insert} INTO {} VALUES ({values})", quote_name(table));
     let mut statement = connection.prepare(&sql)?;
     // EXPLAIN returns addr, opcode, p1, p2, p3, p4, p5, comment.
-    let operation =
-        |row: &rusqlite::Row<'_>| Ok((row.get(1)?, [row.get(2)?, row.get(3)?, row.get(4)?, row.get(6)?]));
+    let operation = |row: &rusqlite::Row<'_>| {
+        let name: String = row.get(1)?;
+        let second = if name.starts_with("Halt") { 0 } else { row.get(3)? };
+        Ok((name, [row.get(2)?, second, row.get(4)?, row.get(6)?]))
+    };
     let nulls = vec![rusqlite::types::Null; columns as usize];
     statement.query_map(rusqlite::params_from_iter(nulls), operation)?.collect()
 }

@@ -91,7 +91,10 @@ pub(super) enum CellOrder {
     Key {
         /// The order of each column of the key.
         keys: Box<[KeyOrder]>,
-        is_unique: bool,
+        /// How many of them must be unique together; 0 if they need not.
+        unique_keys: usize,
+        /// Whether each cell ends with a rowid, which is not part of the key.
+        has_rowid: bool,
     },
 }
 
@@ -100,8 +103,8 @@ impl CellOrder {
     pub(super) fn compare(&self, a: &[u8], b: &[u8]) -> Ordering {
         match self {
             Self::Rowid => rowid_of_row(a).cmp(&rowid_of_row(b)),
-            Self::Key { keys, .. } => {
-                if let Some(by_rowid) = compare_same_keys(a, b) {
+            Self::Key { keys, has_rowid, .. } => {
+                if *has_rowid && let Some(by_rowid) = compare_same_keys(a, b) {
                     return by_rowid;
                 }
                 let mut keys = keys.iter();
@@ -119,13 +122,13 @@ impl CellOrder {
     pub(super) fn is_duplicate(&self, a: &[u8], b: &[u8]) -> bool {
         match self {
             Self::Rowid => rowid_of_row(a) == rowid_of_row(b),
-            Self::Key { is_unique: false, .. } => false,
-            Self::Key { keys, .. } => {
+            Self::Key { unique_keys: 0, .. } => false,
+            Self::Key { keys, unique_keys, .. } => {
                 // NULLs are distinct.
                 let is_same = |((a, b), key): ((Value<'_>, Value<'_>), &KeyOrder)| {
                     a != Value::Null && key.compare(&a, &b).is_eq()
                 };
-                fields(a).zip(fields(b)).zip(keys).all(is_same)
+                fields(a).zip(fields(b)).zip(&keys[..*unique_keys]).all(is_same)
             }
         }
     }
@@ -155,7 +158,7 @@ fn rowid_of_row(cell: &[u8]) -> i64 {
     get_varint(&cell[read..]).0.cast_signed()
 }
 
-/// Compares the rowids of two index entries with the same serial types and key; `None` for others.
+/// Compares the rowids at the end of two index entries with the same serial types and key; `None` for others.
 fn compare_same_keys(a: &[u8], b: &[u8]) -> Option<Ordering> {
     let [a, b] = [a, b].map(|cell| &cell[get_varint(cell).1..]);
     let (header_bytes, _) = get_varint(a);
@@ -494,7 +497,7 @@ mod tests {
         ) {
             let key = |collation, is_descending| KeyOrder { is_descending, collation };
             let keys = [key(Collation::Binary, is_descending), key(Collation::NoCase, false)];
-            let order = CellOrder::Key { keys: keys.into(), is_unique: false };
+            let order = CellOrder::Key { keys: keys.into(), unique_keys: 0, has_rowid: true };
             for [a, b] in rows.iter().flat_map(|a| rows.iter().map(move |b| [a, b])) {
                 let values = |(text, number, rowid): &(&'static str, i64, i64)| {
                     [Value::Text(text.as_bytes()), Value::Integer(*number), Value::Integer(*rowid)]

@@ -8,16 +8,17 @@ use super::text_encoding::TextEncoding;
 use crate::batch::{Arena, Rows, Value, Values};
 use crate::write;
 
-/// The columns after their affinity has been applied.
+/// The columns after their affinity has been applied, with the first violation of a rule. Generated columns are NULL.
 pub(super) fn apply_affinity<'a>(
     rows: &'a Rows<'_>,
     schema: &'a Schema,
     converter: &mut Converter,
     arena: &'a Arena,
-) -> Result<&'a mut [Values<'a>], Violation> {
+) -> Result<(&'a mut [Values<'a>], Option<Violation>), Violation> {
     let values = |column: &'a TableColumn| match &column.source {
         ColumnSource::Loaded(at) => rows.columns[*at],
         ColumnSource::Default(value) => Values::Constant(value.get()),
+        ColumnSource::Generated { .. } => Values::Constant(Value::Null),
     };
     let columns = arena.list(schema.columns.iter().map(values));
     // SQLite inserts row by row, and looks for NULLs first.
@@ -32,7 +33,7 @@ pub(super) fn apply_affinity<'a>(
             }
             *values = Values::Mixed(changed.into_bump_slice());
         }
-        if schema.rowid_column != Some(at) {
+        if schema.rowid_column != Some(at) && !column.is_generated() {
             let null = if column.is_not_null { find_null(values, rows.len) } else { None };
             let other = column.strict_type.and_then(|strict_type| strict_type.find_other(values, rows.len));
             let null = null.map(|row| (row, Rule::NotNull, at));
@@ -40,13 +41,11 @@ pub(super) fn apply_affinity<'a>(
             first = first.into_iter().chain(null).chain(other).min();
         }
     }
-    match first {
-        None => Ok(columns),
-        Some((row, rule, at)) => {
-            let stored = columns[at].get(row);
-            Err(Violation::new(row, rule.message(rows, row, schema, &schema.columns[at], stored)))
-        }
-    }
+    let violation = first.map(|(row, rule, at)| {
+        let message = rule.message(rows, row, schema, &schema.columns[at], columns[at].get(row));
+        Violation::new(row, message)
+    });
+    Ok((columns, violation))
 }
 
 /// Converts texts to the encoding of the database.
@@ -60,7 +59,9 @@ pub(super) fn encode_texts<'a>(
     if schema.encoding == TextEncoding::Utf8 {
         return Ok(());
     }
-    for values in columns {
+    // Generated values have this encoding.
+    let converted = columns.iter_mut().zip(&schema.columns).filter(|(_, column)| !column.is_generated());
+    for (values, _) in converted {
         let encoded = schema.encoding.encode(*values, rows, converter, arena);
         *values = encoded.map_err(|error| Violation::new(0, error))?;
     }
@@ -87,7 +88,9 @@ impl Rule {
         let (table, name) = (&schema.table, &column.name);
         match (self, column.strict_type, &column.source) {
             (Self::NotNull, ..) | (_, None, _) => format!("NOT NULL constraint failed: {table}.{name}"),
-            (_, Some(strict_type), ColumnSource::Default(_)) => strict_type.message(&stored, table, name),
+            (_, Some(strict_type), ColumnSource::Default(_) | ColumnSource::Generated { .. }) => {
+                strict_type.message(&stored, table, name)
+            }
             (_, Some(strict_type), ColumnSource::Loaded(at)) => {
                 let value = write::described(rows.columns[*at].get(row));
                 format!("{}: {value}", strict_type.message(&stored, table, name))

@@ -20,7 +20,7 @@
 //! The last page of a level has no divider. If it is also the only one, it is the root, whose number SQLite has
 //! chosen.
 
-use super::cells::{Cells, POINTER_BYTES, PayloadLimits, TreeKind};
+use super::cells::{Cells, POINTER_BYTES, PayloadLimits, TreeKind, without_padding};
 use super::existing_tree::{TreePage, right_spine, whole_entry};
 use super::pages::Pages;
 use super::record::get_varint;
@@ -168,7 +168,8 @@ impl Tree {
     ) -> Result<CellRun<'c>> {
         let (content, rest) = run.split_at(count);
         let (divider, rest) = match rest.split_first() {
-            Some((cell, rest)) if !self.is_table_leaf(level) => (cell.bytes, rest),
+            Some((cell, rest)) if level > 0 => (cell.bytes, rest),
+            Some((cell, rest)) if self.kind == TreeKind::Index => (without_padding(cell.bytes), rest),
             _ => (last_rowid(content), rest),
         };
         let (child, divider) = divider.split_at(if level == 0 { 0 } else { POINTER_BYTES });
@@ -308,7 +309,7 @@ impl Tree {
             TreeKind::Table => {}
             TreeKind::Index => {
                 let (whole, overflow) = whole_entry(content, limits, pages)?;
-                cells.push(&whole);
+                cells.push_padded(&whole);
                 reclaimed.extend(overflow);
             }
         }

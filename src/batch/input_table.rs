@@ -1,13 +1,11 @@
-//! The virtual table `input`, whose rows are the records of a chunk.
+//! The virtual table `input`, whose rows are those of a chunk: in-memory databases of workers evaluate expressions over it.
 //!
 //! The traits of a virtual table are `unsafe` because SQLite requires a memory layout: the table must start with a `sqlite3_vtab`
 //! and the cursor with a `sqlite3_vtab_cursor`, which `repr(C)` guarantees. The rows are shared by reference counting, and
 //! SQLite copies every value that it reads.
 
-use super::InputColumn;
 use super::column_buffer::ColumnBuffer;
-use crate::batch::{Value, Values};
-use crate::schema::ddl::quote_name;
+use super::{Value, Values};
 use rusqlite::vtab::{
     Context, Filters, IndexInfo, Module, VTab, VTabConnection, VTabCursor, sqlite3_vtab, sqlite3_vtab_cursor,
 };
@@ -27,7 +25,7 @@ struct InputRows {
 
 /// The state that a session shares with its table.
 #[derive(Debug, Clone)]
-pub(super) struct SharedInput(Arc<SharedState>);
+pub(crate) struct SharedInput(Arc<SharedState>);
 
 #[derive(Debug)]
 struct SharedState {
@@ -38,15 +36,11 @@ struct SharedState {
 }
 
 impl SharedInput {
-    /// Creates the state of a table with these columns and no rows.
+    /// Creates the state of a table with these column declarations and no rows.
     ///
     /// # Errors
-    /// If a name contains a NUL.
-    pub(super) fn new(columns: &[InputColumn]) -> Result<Self> {
-        let column = |InputColumn { name, affinity }: &InputColumn| {
-            format!("{} {}", quote_name(name), affinity.as_str())
-        };
-        let columns: Vec<_> = columns.iter().map(column).collect();
+    /// If one contains a NUL.
+    pub(crate) fn new(columns: &[String]) -> Result<Self> {
         // A table needs at least one column.
         let columns = if columns.is_empty() { "\"\"".to_owned() } else { columns.join(", ") };
         let declaration = CString::new(format!("CREATE TABLE input ({columns})"))?;
@@ -59,7 +53,7 @@ impl SharedInput {
     }
 
     /// Replaces the rows by `row_count` rows of these columns. Statements that are still running keep the old rows.
-    pub(super) fn fill<'a>(&self, columns: impl ExactSizeIterator<Item = Values<'a>>, row_count: usize) {
+    pub(crate) fn fill<'a>(&self, columns: impl ExactSizeIterator<Item = Values<'a>>, row_count: usize) {
         let mut rows = self.rows();
         if Arc::get_mut(&mut rows.columns).is_none() {
             rows.columns = Arc::default();
@@ -76,24 +70,24 @@ impl SharedInput {
     }
 
     /// Restricts the table to these rows of the chunk, for statements that start from now on.
-    pub(super) fn set_range(&self, range: Range<usize>) {
+    pub(crate) fn set_range(&self, range: Range<usize>) {
         self.0.current_row.store(range.start, Ordering::Relaxed);
         self.rows().range = range;
     }
 
+    /// Registers the table as `name` on a connection.
+    ///
+    /// # Errors
+    /// If SQLite runs out of memory.
+    pub(crate) fn register(&self, connection: &Connection, name: &str) -> Result<()> {
+        const MODULE: Module<'_, InputTable> = Module::eponymous_only_module();
+        connection.create_module(name, &MODULE, Some(self.clone()))
+    }
+
     /// The row that SQLite is reading, or read when it failed.
-    pub(super) fn current_row(&self) -> usize {
+    pub(crate) fn current_row(&self) -> usize {
         self.0.current_row.load(Ordering::Relaxed)
     }
-}
-
-/// Registers the table `input`.
-///
-/// # Errors
-/// If SQLite runs out of memory.
-pub(super) fn register(connection: &Connection, shared: &SharedInput) -> Result<()> {
-    const MODULE: Module<'_, InputTable> = Module::eponymous_only_module();
-    connection.create_module(c"input", &MODULE, Some(shared.clone()))
 }
 
 #[repr(C)]

@@ -1,11 +1,11 @@
 //! Copies of a column's values: the input of SQLite, and its results.
 
-use crate::batch::{Arena, PADDING_BYTES, Span, Strings, Value, Values};
+use super::{Arena, PADDING_BYTES, Span, Strings, Value, Values};
 use std::ops::Range;
 
 /// A growing column that owns its values.
 #[derive(Debug, Default)]
-pub(super) struct ColumnBuffer {
+pub(crate) struct ColumnBuffer {
     /// The bytes of all TEXTs and BLOBs.
     bytes: Vec<u8>,
     values: Vec<BufferedValue>,
@@ -22,18 +22,18 @@ enum BufferedValue {
 }
 
 impl ColumnBuffer {
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.values.clear();
     }
 
     /// Keeps only the values of the first `row_count` rows.
-    pub(super) fn truncate(&mut self, row_count: usize) {
+    pub(crate) fn truncate(&mut self, row_count: usize) {
         self.values.truncate(row_count);
     }
 
     #[inline]
-    pub(super) fn push(&mut self, value: Value<'_>) {
+    pub(crate) fn push(&mut self, value: Value<'_>) {
         let value = match value {
             Value::Null => BufferedValue::Null,
             Value::Integer(integer) => BufferedValue::Integer(integer),
@@ -61,7 +61,7 @@ impl ColumnBuffer {
     }
 
     /// Copies the column to `arena`, as a column of one storage class if possible.
-    pub(super) fn to_values<'a>(&self, arena: &'a Arena) -> Values<'a> {
+    pub(crate) fn to_values<'a>(&self, arena: &'a Arena) -> Values<'a> {
         use BufferedValue as B;
         let Self { bytes, values } = self;
         let copy = arena.zeros(bytes.len() + PADDING_BYTES);
