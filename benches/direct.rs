@@ -1,5 +1,6 @@
-//! The direct path: `encode` encodes the rows of one chunk, as a worker does; `load` loads a file into a database;
-//! `index-sort` sorts and writes an index whose keys arrive in random order.
+//! The direct path: `encode` encodes the rows of one chunk, as a worker does; `load` loads a file into a new database, `existing`
+//! into one that exists, and `indexes` into a new one with indexes; `index-sort` sorts and writes an index whose keys arrive in random
+//! order.
 //!
 //! Baseline of `load`: the same load with statements. Floor of `load`: the bytes of the database, written to a new
 //! file in large blocks.
@@ -155,6 +156,49 @@ fn bench_existing(c: &mut Criterion) {
     }
 }
 
+/// Whole loads through pages and through statements: 40 columns of numbers with five indexes, and people with an index on their names,
+/// of which many are the same.
+fn bench_indexes(c: &mut Criterion) {
+    let rows = shapes::rows();
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let mut number = 1_u64;
+    let mut next_field = || {
+        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (number >> 40).to_string()
+    };
+    let mut csv = (0..40).map(|column| format!("c{column}")).collect::<Vec<_>>().join(",");
+    for _ in 0..rows {
+        csv += "\n";
+        csv += &(0..40).map(|_| next_field()).collect::<Vec<_>>().join(",");
+    }
+    std::fs::write(path("numbers.csv"), csv).unwrap();
+    let people = create_csv(directory.path(), rows);
+    let with_indexes = |loader: Loader, columns: &[&str]| {
+        columns.iter().fold(loader, |loader, column| loader.index([*column]))
+    };
+    let mut group = c.benchmark_group("direct/indexes");
+    group.sample_size(10).throughput(Throughput::Elements(rows));
+    for (name, input, columns) in [
+        ("numbers", path("numbers.csv"), &["c0", "c1", "c2", "c3", "c4"][..]),
+        ("names", people, &["last_name"]),
+    ] {
+        for (suffix, writer) in [("", WriterChoice::Direct), ("/statements", WriterChoice::Statements)] {
+            let loader = with_indexes(Loader::new("people"), columns).writer(writer);
+            let load = || loader.load(&input, path("target.db")).unwrap().loaded;
+            let _ = std::fs::remove_file(path("target.db"));
+            assert_eq!((load(), count(&path("target.db"))), (rows, rows));
+            group.bench_function(format!("{name}{suffix}"), |b| {
+                b.iter_batched(
+                    || std::fs::remove_file(path("target.db")),
+                    |_| load(),
+                    BatchSize::PerIteration,
+                );
+            });
+        }
+    }
+}
+
 /// The end of a load whose keys arrive in random order: sorting and writing the index.
 fn bench_index_sort(c: &mut Criterion) {
     let rows = 200_000;
@@ -176,5 +220,5 @@ fn bench_index_sort(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, bench_encode, bench_load, bench_existing, bench_index_sort);
+criterion_group!(benches, bench_encode, bench_load, bench_existing, bench_indexes, bench_index_sort);
 criterion_main!(benches);
