@@ -31,6 +31,8 @@ pub struct Schema {
     pub(super) indexes: Vec<Index>,
     /// Names of the indexes that SQLite builds.
     pub(super) deferred: Vec<String>,
+    /// True if one of them is UNIQUE.
+    pub(super) has_deferred_unique: bool,
     /// The size limit of a row in bytes.
     pub(super) max_row_bytes: usize,
 }
@@ -55,12 +57,14 @@ pub(super) enum ColumnSource {
     Default(DefaultValue),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Index {
     pub(super) name: String,
     pub(super) root: u32,
     pub(super) is_unique: bool,
     pub(super) keys: Vec<KeyColumn>,
+    /// SQLite checks indexes in the order of these numbers.
+    pub(super) check_rank: i64,
 }
 
 /// A column of an index key. The rowid follows the last one.
@@ -109,6 +113,7 @@ impl Schema {
             sequence,
             indexes: Vec::new(),
             deferred: Vec::new(),
+            has_deferred_unique: false,
             max_row_bytes: connection.limit(rusqlite::limits::Limit::SQLITE_LIMIT_LENGTH)? as usize,
         };
         schema.read_indexes(connection)?;
@@ -126,8 +131,7 @@ impl Schema {
         is_filled: bool,
         path: &Path,
     ) -> crate::Result<std::result::Result<(), String>> {
-        let may_change_rows = table.on_conflict != OnConflict::Reject || table.conflict_clause.is_some();
-        if is_filled && may_change_rows {
+        if is_filled && table.on_conflict == OnConflict::Update {
             return Ok(Err("the table may have rows with the same keys".to_owned()));
         }
         let read = || match is_filled {
@@ -148,12 +152,15 @@ impl Schema {
 
     fn read_indexes(&mut self, connection: &Connection) -> Result<()> {
         const INDEXES: &str =
-            "SELECT l.name, s.rootpage, l.\"unique\", l.partial FROM pragma_index_list(?1) l
+            "SELECT l.name, s.rootpage, l.\"unique\", l.partial, l.seq FROM pragma_index_list(?1) l
             JOIN sqlite_schema s ON s.name = l.name AND s.type = 'index' ORDER BY s.rootpage";
         const KEYS: &str = "SELECT cid, \"desc\", coll FROM pragma_index_xinfo(?1) WHERE key ORDER BY seqno";
-        let index =
-            |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get::<_, bool>(3)?));
-        for (name, root, is_unique, is_partial) in rows(connection, INDEXES, &self.table, index)? {
+        let index = |row: &Row<'_>| {
+            let name: String = row.get(0)?;
+            Ok((name, row.get(1)?, row.get(2)?, row.get::<_, bool>(3)?, row.get(4)?))
+        };
+        for (name, root, is_unique, is_partial, check_rank) in rows(connection, INDEXES, &self.table, index)?
+        {
             let key = |row: &Row<'_>| {
                 // Others are refused before.
                 let collation = Collation::from_name(&row.get::<_, String>(2)?).unwrap_or(Collation::Binary);
@@ -169,8 +176,13 @@ impl Schema {
                 _ => None,
             };
             match keys.into_iter().map(key).collect() {
-                Some(keys) if !is_partial => self.indexes.push(Index { name, root, is_unique, keys }),
-                _ => self.deferred.push(name),
+                Some(keys) if !is_partial => {
+                    self.indexes.push(Index { name, root, is_unique, keys, check_rank });
+                }
+                _ => {
+                    self.has_deferred_unique |= is_unique;
+                    self.deferred.push(name);
+                }
             }
         }
         Ok(())
