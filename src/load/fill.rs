@@ -184,7 +184,7 @@ fn write_pages(
     let Plan { table, tuning, .. } = inputs.plan;
     let sorting = Sorting { max_bytes: tuning.memory_bytes, jobs: pipeline.jobs };
     let schema = Arc::new(read_schema(target, table)?);
-    let find = |file| match finds_duplicates {
+    let find = |file| match finds_duplicates || schema.ignores_duplicates() {
         true => find_duplicates(&schema, file, sorting, pipeline, inputs).map(Some),
         false => Ok(None),
     };
@@ -219,10 +219,8 @@ fn find_duplicates(
     if !conditions.iter().chain(checks).all(Expr::is_repeatable) {
         return Err(PipelineFailure::Unsupported { reason: OTHER_VALUES.to_owned() });
     }
-    let mut found = Duplicates::new(match table.on_conflict {
-        OnConflict::Ignore => LostRow::Ignored,
-        OnConflict::Reject | OnConflict::Update => LostRow::Rejected,
-    });
+    let ignores = table.on_conflict == OnConflict::Ignore || schema.ignores_duplicates();
+    let mut found = Duplicates::new(if ignores { LostRow::Ignored } else { LostRow::Rejected });
     let finder = DuplicateFinder::new(schema.clone(), table, file, sorting, &mut found);
     let finder = finder.map_err(|failure| PipelineFailure::of_writer(failure, |_| Vec::new()))?;
     run(finder, pipeline, inputs, &mut ())?;

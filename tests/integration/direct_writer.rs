@@ -511,7 +511,7 @@ fn reasons_for_statements_are_documented() {
         ),
         ("CREATE TABLE t (a, b, c AS (a))", "the table has a generated column"),
         ("CREATE TABLE t (a, b CHECK (b > ''))", "the table has a CHECK constraint"),
-        ("CREATE TABLE t (a, b UNIQUE ON CONFLICT IGNORE)", "the table has an ON CONFLICT clause"),
+        ("CREATE TABLE t (a, b UNIQUE ON CONFLICT REPLACE)", "the table has an ON CONFLICT clause"),
         (
             "PRAGMA encoding = 'UTF-16'; CREATE TABLE t (a, b UNIQUE COLLATE RTRIM)",
             "an index has a collation other than BINARY, and the database is not UTF-8",

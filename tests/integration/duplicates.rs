@@ -13,12 +13,14 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Declarations of the first column, the key.
-const KEYS: [&str; 6] = [
+const KEYS: [&str; 8] = [
     "INTEGER PRIMARY KEY",
     "INTEGER UNIQUE",
     "TEXT PRIMARY KEY",
     "TEXT COLLATE NOCASE UNIQUE",
     "INTEGER PRIMARY KEY DESC",
+    "INTEGER PRIMARY KEY ON CONFLICT IGNORE",
+    "TEXT UNIQUE ON CONFLICT IGNORE",
     "INTEGER",
 ];
 
@@ -100,10 +102,15 @@ fn case(seed: u64) -> Case {
     });
     let inputs = inputs.collect();
     let strict = if rng.random_bool(0.2) { " STRICT" } else { "" };
-    let pair = if rng.random_bool(0.3) { ", UNIQUE (b, a)" } else { "" };
+    let ignores = if key.ends_with("IGNORE") { " ON CONFLICT IGNORE" } else { "" };
+    let pair = if rng.random_bool(0.3) { format!(", UNIQUE (b, a){ignores}") } else { String::new() };
     Case {
         create: format!("CREATE TABLE t (a {key}, b INTEGER, c TEXT{pair}){strict}"),
-        indexes: UNIQUE.into_iter().filter(|_| rng.random_bool(0.3)).collect(),
+        // An index has no ON CONFLICT clause.
+        indexes: UNIQUE
+            .into_iter()
+            .filter(|_| rng.random_bool(if ignores.is_empty() { 0.3 } else { 0.1 }))
+            .collect(),
         old_rows,
         inputs,
         ignores: rng.random_bool(0.4),
@@ -186,7 +193,7 @@ impl Case {
 fn seeds() -> std::ops::Range<u64> {
     let number = |name, default| std::env::var(name).map_or(default, |number| number.parse().unwrap());
     let first = number("SQLOAD_TWINS_FROM", 0);
-    first..first + number("SQLOAD_TWINS", 200)
+    first..first + number("SQLOAD_TWINS", 100)
 }
 
 #[test]
@@ -222,6 +229,15 @@ fn reasons_against_leaving_out_duplicates_are_documented() {
         (pipeline("a UNIQUE, b", rows), None),
         (pipeline("a INTEGER UNIQUE, b", &ignored("")), None),
         (pipeline("a INTEGER PRIMARY KEY, b", &ignored("(a)")), None),
+        (pipeline("a UNIQUE ON CONFLICT IGNORE, b", rows), None),
+        (
+            pipeline("a UNIQUE ON CONFLICT IGNORE, b UNIQUE", rows),
+            Some("the table has an ON CONFLICT clause"),
+        ),
+        (
+            pipeline("a UNIQUE ON CONFLICT IGNORE, b NOT NULL ON CONFLICT IGNORE", rows),
+            Some("the table has an ON CONFLICT clause"),
+        ),
         (pipeline("a UNIQUE, b UNIQUE", &ignored("(a)")), Some("ON CONFLICT names one of several keys")),
         (
             pipeline("a INTEGER PRIMARY KEY AUTOINCREMENT, b UNIQUE", &ignored("")),

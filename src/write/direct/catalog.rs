@@ -3,7 +3,7 @@
 
 use super::collation::{Collation, KeyOrder};
 use super::defaults::{DefaultValue, Defaults};
-use super::features::{is_autoincrement, unsupported_feature};
+use super::features::{ignores_conflicts, is_autoincrement, unsupported_feature};
 use super::sequence::Sequence;
 use super::strict::StrictType;
 use super::text_encoding::TextEncoding;
@@ -33,6 +33,8 @@ pub struct Schema {
     pub(super) deferred: Vec<String>,
     /// True if one of them is UNIQUE.
     pub(super) has_deferred_unique: bool,
+    /// True if the table itself ignores rows with the key of another row.
+    ignores_duplicates: bool,
     /// The size limit of a row in bytes.
     pub(super) max_row_bytes: usize,
 }
@@ -114,6 +116,7 @@ impl Schema {
             indexes: Vec::new(),
             deferred: Vec::new(),
             has_deferred_unique: false,
+            ignores_duplicates: ignores_conflicts(connection, name)?,
             max_row_bytes: connection.limit(rusqlite::limits::Limit::SQLITE_LIMIT_LENGTH)? as usize,
         };
         schema.read_indexes(connection)?;
@@ -186,6 +189,13 @@ impl Schema {
             }
         }
         Ok(())
+    }
+
+    /// True if the table itself ignores rows with the key of another row, by ON CONFLICT IGNORE.
+    #[must_use]
+    pub fn ignores_duplicates(&self) -> bool {
+        let has_key = self.rowid_column.is_some() || self.indexes.iter().any(|index| index.is_unique);
+        self.ignores_duplicates && (has_key || self.has_deferred_unique)
     }
 
     /// The rowid that SQLite assigns to a row after `largest`, the largest so far; `None` if none is left.

@@ -34,7 +34,7 @@ pub(super) fn unsupported_feature(
     }
     Ok(if has_check(connection, table)? {
         Some("the table has a CHECK constraint")
-    } else if has_conflict_clause(connection, table)? {
+    } else if has_conflict_clause(connection, table)? && !ignores_conflicts(connection, table)? {
         Some("the table has an ON CONFLICT clause")
     } else {
         None
@@ -61,6 +61,14 @@ pub(super) fn is_autoincrement(connection: &Connection, table: &str) -> Result<b
 fn has_conflict_clause(connection: &Connection, table: &str) -> Result<bool> {
     let declared = insert_program(connection, "INSERT", table)?;
     Ok(declared != insert_program(connection, "INSERT OR ABORT", table)?)
+}
+
+/// True if all constraints have the clause ON CONFLICT IGNORE, and none is NOT NULL: the program that inserts a row is that of
+/// INSERT OR IGNORE. A table without constraints is one of them.
+pub(super) fn ignores_conflicts(connection: &Connection, table: &str) -> Result<bool> {
+    let declared = insert_program(connection, "INSERT", table)?;
+    Ok(declared == insert_program(connection, "INSERT OR IGNORE", table)?
+        && count(connection, "pragma_table_info(?1) WHERE \"notnull\"", table)? == 0)
 }
 
 /// The bytecode that inserts a row into `table`: opcodes and operands without texts and comments.
