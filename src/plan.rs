@@ -263,6 +263,14 @@ pub struct ConflictClause {
     pub condition: Option<String>,
 }
 
+impl ConflictClause {
+    /// True if rows are ignored whichever key they have in common with others.
+    pub(crate) fn ignores_all(&self) -> bool {
+        let words = ["ON", "CONFLICT", "DO", "NOTHING"];
+        self.sql.split_whitespace().map(str::to_ascii_uppercase).eq(words)
+    }
+}
+
 /// A view that a load creates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

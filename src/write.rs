@@ -67,6 +67,8 @@ pub enum WriteFailure {
     Constraint {
         /// The constraint, in the words of SQLite.
         message: String,
+        /// True if the direct path has found two rows with the same key.
+        is_duplicate: bool,
         /// The rows, each as the number of rows of the load before it, in order. The last one is the row that the table did
         /// not take. Empty if SQLite does not tell which it is.
         rows: Vec<u64>,
@@ -82,6 +84,15 @@ impl From<Error> for WriteFailure {
     fn from(error: Error) -> Self {
         Self::Error(error)
     }
+}
+
+/// The column of `table` that a message of SQLite names, one of `columns`: `NOT NULL constraint failed: t.a`, `cannot store TEXT
+/// value in INTEGER column t.a`.
+fn column_of<'c>(message: &str, table: &str, mut columns: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+    let (_, place) = message.split_once(" failed: ").or_else(|| message.split_once(" column "))?;
+    let column = place.get(table.len()..)?.strip_prefix('.')?;
+    let is_same_table = place[..table.len()].eq_ignore_ascii_case(table);
+    columns.find(|name| is_same_table && *name == column)
 }
 
 /// The message for a value that is not the integer that a rowid must be. SQLite's own names no column.

@@ -136,6 +136,22 @@ impl<'a> Values<'a> {
             Self::Mixed(values) => values[row],
         }
     }
+
+    /// The values of these rows.
+    pub(crate) fn select(self, rows: &[usize], arena: &'a Arena) -> Self {
+        let strings = |Strings { bytes, spans }: Strings<'a>| {
+            let spans = arena.list(rows.iter().map(|row| spans[*row]));
+            Strings { bytes, spans }
+        };
+        match self {
+            Self::Constant(value) => Self::Constant(value),
+            Self::Integers(integers) => Self::Integers(arena.list(rows.iter().map(|row| integers[*row]))),
+            Self::Reals(reals) => Self::Reals(arena.list(rows.iter().map(|row| reals[*row]))),
+            Self::Texts(texts) => Self::Texts(strings(texts)),
+            Self::Blobs(blobs) => Self::Blobs(strings(blobs)),
+            Self::Mixed(values) => Self::Mixed(arena.list(rows.iter().map(|row| values[*row]))),
+        }
+    }
 }
 
 /// Replaces the values for which `is_null` is true by NULL.

@@ -21,6 +21,8 @@ pub(crate) struct Counts {
     pub(crate) rejected: u64,
     /// The rejected records that the table did not take.
     pub(crate) rejected_by_table: u64,
+    /// Those of them that have the key of another row.
+    pub(crate) duplicates: u64,
     pub(crate) filtered: u64,
     pub(crate) skipped: u64,
     pub(crate) ignored: u64,
@@ -48,6 +50,8 @@ pub(crate) enum PipelineFailure {
     Constraint {
         /// The constraint, in the words of SQLite.
         message: String,
+        /// Whether two rows have the same key, and another attempt may leave one out.
+        is_duplicate: bool,
         /// Whether SQLite told which row.
         is_row_known: bool,
         /// The positions of the records of this row and of the one that it contradicts, as far as they are known.
@@ -68,12 +72,13 @@ impl From<Error> for PipelineFailure {
 
 impl PipelineFailure {
     /// The failure of a writer; `positions` finds the records of rows.
-    pub(super) fn of_writer(failure: WriteFailure, positions: impl FnOnce(&[u64]) -> Vec<Position>) -> Self {
+    pub(crate) fn of_writer(failure: WriteFailure, positions: impl FnOnce(&[u64]) -> Vec<Position>) -> Self {
         match failure {
             WriteFailure::Error(error) => Self::Error(error),
             WriteFailure::Unsupported { reason } => Self::Unsupported { reason },
-            WriteFailure::Constraint { message, rows } => {
-                Self::Constraint { message, is_row_known: !rows.is_empty(), positions: positions(&rows) }
+            WriteFailure::Constraint { message, is_duplicate, rows } => {
+                let positions = positions(&rows);
+                Self::Constraint { message, is_duplicate, is_row_known: !rows.is_empty(), positions }
             }
         }
     }
@@ -126,6 +131,7 @@ impl<W: Writer, R: RejectSink> Output<'_, '_, W, R> {
         self.counts.loaded += loaded;
         self.counts.rejected += (rows.rejects.len() + rejected.len()) as u64;
         self.counts.rejected_by_table += rejected.len() as u64;
+        self.counts.duplicates += rejected.iter().filter(|(_, reason)| reason.is_duplicate()).count() as u64;
         self.counts.filtered += rows.filtered as u64;
         self.counts.skipped += rows.skipped as u64;
         self.counts.ignored += ignored;

@@ -115,6 +115,11 @@ impl Reason {
         }
     }
 
+    /// True if another row has the same key.
+    pub(crate) fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Constraint { message, .. } if message.starts_with("UNIQUE "))
+    }
+
     /// The column of the table to which the reason applies, if it is a single one.
     #[must_use]
     pub fn column(&self) -> Option<&str> {

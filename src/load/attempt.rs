@@ -29,6 +29,8 @@ pub(super) type ExactColumns = BTreeMap<usize, BTreeSet<usize>>;
 pub(super) struct Attempt {
     /// Why the direct path is not taken although it could be.
     statements_reason: Option<String>,
+    /// Whether the direct path leaves out rows whose key another row has.
+    finds_duplicates: bool,
     /// Whether statements that fail can be undone, which takes a journal.
     keeps_journal: bool,
     /// Whether types are inferred from all records, not from the first chunks.
@@ -50,6 +52,8 @@ const MAX_DIRECT_TABLES: usize = 100;
 pub(super) enum Retry {
     /// Through statements, for this reason.
     Statements(String),
+    /// By the direct path without the rows whose key another row has.
+    WithoutDuplicates,
     /// Through statements that can be undone one by one, so that the rows which break a constraint are known. The reason is
     /// that of the failure.
     UndoableStatements(String),
@@ -67,7 +71,17 @@ impl Attempt {
     pub(super) fn retry(&self, failure: &FillFailure, plan: &Plan) -> Option<Retry> {
         match &failure.failure {
             PipelineFailure::Unsupported { reason } if plan.tuning.writer == WriterChoice::Auto => {
-                Some(Retry::Statements(reason.clone()))
+                Some(match self.finds_duplicates {
+                    true => Retry::UndoableStatements(reason.clone()),
+                    false => Retry::Statements(reason.clone()),
+                })
+            }
+            PipelineFailure::Constraint { is_duplicate: true, .. }
+                if !self.finds_duplicates
+                    && self.statements_reason.is_none()
+                    && leaves_out_duplicates(plan) =>
+            {
+                Some(Retry::WithoutDuplicates)
             }
             PipelineFailure::Constraint { message, is_row_known, .. }
                 if !self.keeps_journal
@@ -100,6 +114,7 @@ impl Attempt {
     /// Changes the next attempt.
     pub(super) fn apply(&mut self, retry: Retry) {
         match retry {
+            Retry::WithoutDuplicates => self.finds_duplicates = true,
             Retry::Statements(reason) => self.statements_reason = Some(reason),
             Retry::UndoableStatements(reason) => {
                 self.statements_reason.get_or_insert(reason);
@@ -131,6 +146,15 @@ pub(super) fn into_error(failure: PipelineFailure) -> Error {
 /// Whether a load goes on without rows that the table does not take.
 pub(super) fn skips_bad_rows(plan: &Plan) -> bool {
     plan.policies.on_error == OnError::Skip || plan.table.on_conflict != OnConflict::Reject
+}
+
+/// Whether a load goes on without rows whose key another row has.
+pub(super) fn leaves_out_duplicates(plan: &Plan) -> bool {
+    match plan.table.on_conflict {
+        OnConflict::Reject => plan.policies.on_error == OnError::Skip,
+        OnConflict::Ignore => true,
+        OnConflict::Update => false,
+    }
 }
 
 impl Conductor<'_> {
@@ -180,7 +204,8 @@ impl Conductor<'_> {
                 }
                 writer => Ok(writer),
             };
-        let filled = match fill(&mut target, pipeline, &programs, rejects, choose) {
+        let finds_duplicates = attempt.finds_duplicates;
+        let filled = match fill(&mut target, pipeline, &programs, rejects, choose, finds_duplicates) {
             Ok(filled) => filled,
             Err(failure) => {
                 target.roll_back();

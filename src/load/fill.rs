@@ -3,18 +3,21 @@
 use super::choice::ChosenWriter;
 use crate::database::{PageAccess, Target};
 use crate::engine::inputs::Inputs;
-use crate::engine::output::{Counts, PipelineFailure};
+use crate::engine::output::{Counts, PipelineFailure, RejectSink};
 use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
 use crate::engine::rejects::{Rejects, RejectsFrom};
 use crate::error::{Error, Kind, Result};
-use crate::plan::{Plan, Table};
+use crate::plan::{Expr, OnConflict, Plan, Table};
 use crate::report::{Note, Phase, Replaced};
 use crate::schema::ddl::{quote_name, update_declaration_sql};
 use crate::schema::table;
 use crate::write::Writer;
-use crate::write::direct::{Direct, PageFile, Schema, Sorting};
+use crate::write::direct::{
+    Direct, DuplicateFinder, Duplicates, LostRow, OTHER_VALUES, PageFile, Schema, Sorting,
+};
 use crate::write::statements::Statements;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// A table that has its rows.
@@ -47,14 +50,16 @@ impl From<Error> for FillFailure {
 }
 
 /// Fills a table from each of `tables`, and checks the result as far as the plan wants. `choose` chooses the writer of each.
+/// If it `finds_duplicates`, the direct path leaves out rows whose key another row has.
 pub(super) fn fill(
     target: &mut Target,
     pipeline: PipelineRunner<'_>,
     tables: &[Inputs<'_>],
     rejects: &mut Rejects<'_>,
     choose: impl Fn(&Target, &Table) -> Result<ChosenWriter>,
+    finds_duplicates: bool,
 ) -> Result<Vec<FilledTable>, FillFailure> {
-    let filled = fill_all(target, pipeline, tables, rejects, choose);
+    let filled = fill_all(target, pipeline, tables, rejects, choose, finds_duplicates);
     // Rejects are kept even if the load fails because of them.
     let rejected = rejects.finish()?;
     let mut filled = filled?;
@@ -90,6 +95,7 @@ fn fill_all(
     tables: &[Inputs<'_>],
     rejects: &mut Rejects<'_>,
     choose: impl Fn(&Target, &Table) -> Result<ChosenWriter>,
+    finds_duplicates: bool,
 ) -> Result<Vec<FilledTable>, FillFailure> {
     let (mut filled, mut first_input, mut accepted) = (Vec::new(), 0, 0);
     for (number, inputs) in tables.iter().enumerate() {
@@ -101,7 +107,15 @@ fn fill_all(
         }
         let writer = choose(target, &inputs.plan.table)?;
         let mut rejects_from = RejectsFrom { rejects: &mut *rejects, first_input };
-        let written = write(target, &writer, pipeline, inputs, &mut rejects_from);
+        let table = &inputs.plan.table;
+        let finds_duplicates =
+            finds_duplicates || table.on_conflict == OnConflict::Ignore && target.fills(table);
+        let written = match writer {
+            ChosenWriter::Direct => {
+                write_pages(target, pipeline, inputs, &mut rejects_from, finds_duplicates)
+            }
+            ChosenWriter::Statements(_) => insert(target, pipeline, inputs, &mut rejects_from),
+        };
         pipeline.progress.set_phase(Phase::Writing);
         let (counts, unfinished) = written.map_err(failed)?;
         accepted += counts.loaded + counts.ignored;
@@ -110,7 +124,8 @@ fn fill_all(
         {
             return Err(error.into());
         }
-        let table = finish_table(target, pipeline, inputs.plan, &counts, unfinished).map_err(failed)?;
+        let table = finish_table(target, pipeline, inputs.plan, &counts, unfinished);
+        let table = table.map_err(|error| failed(constraint_of_unknown_row(error, &writer)))?;
         let replaced = target.replaced().get(number).cloned().flatten();
         let log_use = if matches!(writer, ChosenWriter::Direct) { target.log_use()? } else { None };
         filled.push(FilledTable { table, counts, writer, log_use, replaced, broken_views: Vec::new() });
@@ -126,7 +141,7 @@ fn finish_table(
     plan: &Plan,
     counts: &Counts,
     mut unfinished: Vec<String>,
-) -> Result<Table, PipelineFailure> {
+) -> Result<Table> {
     let Plan { table, tuning, .. } = plan;
     let table = table::widen_to_real(table, &counts.type_feedback.real_columns);
     if !counts.type_feedback.real_columns.is_empty() {
@@ -138,44 +153,79 @@ fn finish_table(
     }
     let Counts { records, loaded, rejected, filtered, skipped, ignored, .. } = *counts;
     if records != loaded + rejected + filtered + skipped + ignored {
-        return Err(Error::from(Kind::Internal(format!("records were lost: {counts:?}"))).into());
+        return Err(Kind::Internal(format!("records were lost: {counts:?}")).into());
     }
     if !unfinished.is_empty() {
-        let finished = pipeline.timers.finish.time(|| target.finish_schema(&unfinished));
-        finished.map_err(constraint_of_unknown_row)?;
+        pipeline.timers.finish.time(|| target.finish_schema(&unfinished))?;
     }
     Ok(table)
 }
 
-/// Puts every row into `target`. Returns what went through, and what is left to SQLite.
-fn write(
-    target: &mut Target,
-    writer: &ChosenWriter,
+/// Puts every row into `target` through statements. Returns what went through, and what is left to SQLite.
+fn insert(
+    target: &Target,
     pipeline: PipelineRunner<'_>,
     inputs: &Inputs<'_>,
     rejects: &mut RejectsFrom<'_, '_>,
 ) -> Result<(Counts, Vec<String>), PipelineFailure> {
     let Plan { table, tuning, .. } = inputs.plan;
-    match writer {
-        ChosenWriter::Direct => {
-            let sorting = Sorting { max_bytes: tuning.memory_bytes, jobs: pipeline.jobs };
-            let schema = read_schema(target, table)?;
-            let writer = if target.is_new() {
-                let file = target.detach()?;
-                Direct::new(schema, PageFile::new(file, target.path()), sorting)?
-            } else {
-                let PageAccess { connection, path, file } = target.page_access(table)?;
-                Direct::new(schema, PageFile::existing(connection, path, file), sorting)?
-            };
-            let filled = run(writer, pipeline, inputs, rejects)?;
-            target.forget_pages()?;
-            Ok(filled)
-        }
-        ChosenWriter::Statements(_) => {
-            let (connection, path) = (target.connection()?, target.path());
-            run(Statements::new(connection, path, table, tuning.batch_rows)?, pipeline, inputs, rejects)
-        }
+    let (connection, path) = (target.connection()?, target.path());
+    run(Statements::new(connection, path, table, tuning.batch_rows)?, pipeline, inputs, rejects)
+}
+
+/// As [`insert`], as pages.
+fn write_pages(
+    target: &mut Target,
+    pipeline: PipelineRunner<'_>,
+    inputs: &Inputs<'_>,
+    rejects: &mut RejectsFrom<'_, '_>,
+    finds_duplicates: bool,
+) -> Result<(Counts, Vec<String>), PipelineFailure> {
+    let Plan { table, tuning, .. } = inputs.plan;
+    let sorting = Sorting { max_bytes: tuning.memory_bytes, jobs: pipeline.jobs };
+    let schema = Arc::new(read_schema(target, table)?);
+    let find = |file| match finds_duplicates || schema.ignores_duplicates() {
+        true => find_duplicates(&schema, file, sorting, pipeline, inputs).map(Some),
+        false => Ok(None),
+    };
+    let (writer, duplicates) = if target.is_new() {
+        let duplicates = find(None)?;
+        let file = target.detach()?;
+        (Direct::new(schema.clone(), PageFile::new(file, target.path()), sorting)?, duplicates)
+    } else {
+        let PageAccess { connection, path, file } = target.page_access(table)?;
+        let open = || PageFile::existing(connection, path, file.clone());
+        let duplicates = find(Some(open()))?;
+        (Direct::new(schema.clone(), open(), sorting)?, duplicates)
+    };
+    let filled = match duplicates {
+        Some(duplicates) => run(writer.without(duplicates), pipeline, inputs, rejects)?,
+        None => run(writer, pipeline, inputs, rejects)?,
+    };
+    target.forget_pages()?;
+    Ok(filled)
+}
+
+/// Finds the records whose rows have the key of another row: one of the load, or one of an existing table in `file`. Values
+/// depend only on the record, so that the pass which writes rows finds the same.
+fn find_duplicates(
+    schema: &Arc<Schema>,
+    file: Option<PageFile<'_>>,
+    sorting: Sorting,
+    pipeline: PipelineRunner<'_>,
+    inputs: &Inputs<'_>,
+) -> Result<Duplicates, PipelineFailure> {
+    let Plan { table, conditions, checks, .. } = inputs.plan;
+    if !conditions.iter().chain(checks).all(Expr::is_repeatable) {
+        return Err(PipelineFailure::Unsupported { reason: OTHER_VALUES.to_owned() });
     }
+    let ignores = table.on_conflict == OnConflict::Ignore || schema.ignores_duplicates();
+    let mut found = Duplicates::new(if ignores { LostRow::Ignored } else { LostRow::Rejected });
+    let finder = DuplicateFinder::new(schema.clone(), table, file, sorting, &mut found);
+    let finder = finder.map_err(|failure| PipelineFailure::of_writer(failure, |_| Vec::new()))?;
+    run(finder, pipeline, inputs, &mut ())?;
+    pipeline.progress.restart();
+    Ok(found)
 }
 
 /// Runs the pipeline into `writer` and finishes it.
@@ -183,7 +233,7 @@ fn run(
     mut writer: impl Writer,
     pipeline: PipelineRunner<'_>,
     inputs: &Inputs<'_>,
-    rejects: &mut RejectsFrom<'_, '_>,
+    rejects: &mut impl RejectSink,
 ) -> Result<(Counts, Vec<String>), PipelineFailure> {
     let mut log = RecordLog::default();
     let counts = pipeline.run(inputs, &mut writer, rejects, &mut log)?;
@@ -202,10 +252,11 @@ fn read_schema(target: &mut Target, table: &Table) -> Result<Schema> {
 
 /// The failure of statements that run when all rows are there: SQLite does not tell which rows break a UNIQUE index that is
 /// created only now.
-fn constraint_of_unknown_row(error: Error) -> PipelineFailure {
+fn constraint_of_unknown_row(error: Error, writer: &ChosenWriter) -> PipelineFailure {
     match error.constraint_violation() {
         Some(message) => PipelineFailure::Constraint {
             message: message.to_owned(),
+            is_duplicate: matches!(writer, ChosenWriter::Direct) && message.starts_with("UNIQUE "),
             is_row_known: false,
             positions: Vec::new(),
         },

@@ -103,7 +103,7 @@ impl Conductor<'_> {
         let counts = pipeline.run(&inputs, &mut writer, &mut rejects, &mut log)?;
         let choice = match choice {
             ChosenWriter::Direct
-                if counts.rejected_by_table + counts.ignored > 0 && skips_bad_rows(self.plan) =>
+                if counts.rejected_by_table > counts.duplicates && skips_bad_rows(self.plan) =>
             {
                 ChosenWriter::Statements(Some("rows break a constraint".to_owned()))
             }

@@ -155,19 +155,64 @@ impl Expr {
 
     /// Calls `visit` for the leaves that the value is computed from.
     pub(crate) fn visit_leaves<'e>(&'e self, visit: &mut impl FnMut(&'e Self)) {
+        self.visit_all(&mut |expr| {
+            if !expr.is_compound() {
+                visit(expr);
+            }
+        });
+    }
+
+    /// Calls `visit` for this expression and for all that its value is computed from.
+    fn visit_all<'e>(&'e self, visit: &mut impl FnMut(&'e Self)) {
+        visit(self);
         match self {
             Self::NullIf(expr, _)
             | Self::Typed { expr, .. }
             | Self::InSqlNotation { expr, .. }
             | Self::Upper(expr)
-            | Self::TryInteger(expr) => expr.visit_leaves(visit),
+            | Self::TryInteger(expr) => expr.visit_all(visit),
             Self::Coalesce(exprs) | Self::Concat(exprs) | Self::Call(_, exprs) => {
-                exprs.iter().for_each(|expr| expr.visit_leaves(visit));
+                exprs.iter().for_each(|expr| expr.visit_all(visit));
             }
-            Self::Sql(SqlExpr { inputs, .. }) => inputs.iter().for_each(|(_, expr)| expr.visit_leaves(visit)),
-            leaf => visit(leaf),
+            Self::Sql(SqlExpr { inputs, .. }) => inputs.iter().for_each(|(_, expr)| expr.visit_all(visit)),
+            _ => {}
         }
     }
+
+    /// False if SQLite may compute another value for the same record the next time.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        let mut is_repeatable = true;
+        self.visit_all(&mut |expr| {
+            if let Self::Sql(SqlExpr { text, .. }) = expr {
+                is_repeatable &= is_text_repeatable(text);
+            }
+        });
+        is_repeatable
+    }
+}
+
+/// True if an expression certainly has the same value every time: it contains no function that is random or may depend on the
+/// time, even in a string.
+fn is_text_repeatable(text: &str) -> bool {
+    const OTHER_VALUES: [&str; 10] = [
+        "random",
+        "randomblob",
+        "now",
+        "current_date",
+        "current_time",
+        "current_timestamp",
+        "strftime",
+        "changes",
+        "total_changes",
+        "last_insert_rowid",
+    ];
+    let text = text.to_ascii_lowercase();
+    let has_word = text
+        .split(|char: char| !char.is_alphanumeric() && char != '_')
+        .any(|word| OTHER_VALUES.contains(&word));
+    // Without an argument, these are about the current time.
+    let joined: String = text.split_whitespace().collect();
+    !has_word && !["date()", "time()", "julianday()", "unixepoch()"].iter().any(|call| joined.contains(call))
 }
 
 /// A scalar SQL expression.

@@ -19,6 +19,7 @@
 //! | collations | SQLite's datatypes 7 | `collation` |
 //! | the types of STRICT tables, DEFAULT, AUTOINCREMENT | 2.6.2 | `strict`, `defaults`, `sequence` |
 //! | generated columns, CHECK | | `expressions` |
+//! | rows with the same keys | | `duplicate_finder`, `duplicates` |
 //! | what is left to statements | | `features` |
 //!
 //! The sections are those of <https://sqlite.org/fileformat2.html>. All numbers on pages are big-endian.
@@ -32,6 +33,8 @@ mod catalog;
 mod cells;
 mod collation;
 mod defaults;
+mod duplicate_finder;
+mod duplicates;
 mod encode;
 mod existing_tree;
 mod expressions;
@@ -50,6 +53,8 @@ mod text_encoding;
 mod tree;
 
 pub use catalog::Schema;
+pub use duplicate_finder::{DuplicateFinder, EncodedKeys, KeyEncoder, OTHER_VALUES};
+pub use duplicates::{Duplicates, LostRow};
 pub use encode::{Encoded, Encoder};
 pub use page_file::PageFile;
 
@@ -71,6 +76,9 @@ pub struct Direct<'c> {
     schema: Arc<Schema>,
     pages: Pages<'c>,
     encoder: Encoder,
+    /// The records whose rows are left out.
+    duplicates: Option<Arc<Duplicates>>,
+    /// The rows that were written.
     rows: u64,
     /// The largest rowid before the load.
     largest_before: Option<i64>,
@@ -90,12 +98,21 @@ pub struct Sorting {
     pub jobs: usize,
 }
 
+impl Sorting {
+    /// The threads.
+    fn pool(self) -> Result<rayon::ThreadPool> {
+        let jobs = self.jobs;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).thread_name(|_| "sorter".into()).build();
+        pool.map_err(|error| Kind::Threads { jobs, source: std::io::Error::other(error) }.into())
+    }
+}
+
 impl<'c> Direct<'c> {
     /// Fills the table `schema` in `file`, or adds rows behind its last one.
     ///
     /// # Errors
     /// [`crate::Kind::Io`], [`crate::Kind::Sqlite`].
-    pub fn new(schema: Schema, file: PageFile<'c>, sorting: Sorting) -> Result<Self> {
+    pub fn new(schema: impl Into<Arc<Schema>>, file: PageFile<'c>, sorting: Sorting) -> Result<Self> {
         Self::with_lock_byte(schema, file, sorting, pages::LOCK_BYTE)
     }
 
@@ -104,13 +121,13 @@ impl<'c> Direct<'c> {
     /// # Errors
     /// As [`Direct::new`].
     pub fn with_lock_byte(
-        schema: Schema,
+        schema: impl Into<Arc<Schema>>,
         file: PageFile<'c>,
         sorting: Sorting,
         lock_byte: u64,
     ) -> Result<Self> {
+        let schema = schema.into();
         let pages = Pages::new(file, schema.page_bytes, schema.page_count, lock_byte)?;
-        let schema = Arc::new(schema);
         let (kind, order) = match &schema.primary_key {
             None => (TreeKind::Table, CellOrder::Rowid),
             Some(key) => (TreeKind::Index, key.cell_order()),
@@ -132,12 +149,29 @@ impl<'c> Direct<'c> {
             rowids,
             schema,
             pages,
+            duplicates: None,
             rows: 0,
             largest_before: largest_rowid,
             largest_rowid,
             trees,
             sorting,
         })
+    }
+
+    /// The same without the rows of these records.
+    #[must_use]
+    pub fn without(self, duplicates: Duplicates) -> Self {
+        let duplicates = Arc::new(duplicates);
+        Self { encoder: self.encoder.without(duplicates.clone()), duplicates: Some(duplicates), ..self }
+    }
+
+    /// The rows of the load that have these rowids; nothing if they are not known.
+    fn rows_of(&self, rowids: &[i64]) -> Vec<u64> {
+        match self.duplicates {
+            None => self.rowids.rows_of(rowids),
+            // Rows that are left out are not in the log.
+            Some(_) => Vec::new(),
+        }
     }
 
     /// Turns the failure of a tree into that of the writer.
@@ -155,19 +189,20 @@ impl<'c> Direct<'c> {
             }
             TreeFailure::Duplicate(rowids) => WriteFailure::Constraint {
                 message: self.schema.duplicate_message(number.checked_sub(1)),
-                rows: self.rowids.rows_of(&rowids),
+                is_duplicate: self.schema.can_leave_out_duplicates(),
+                rows: self.rows_of(&rowids),
             },
             TreeFailure::DuplicateOfExisting { existing, new } => {
                 let message = self.schema.duplicate_message(number.checked_sub(1));
                 if self.schema.primary_key.is_some() {
-                    return WriteFailure::Constraint { message, rows: Vec::new() };
+                    return WriteFailure::Constraint { message, is_duplicate: false, rows: Vec::new() };
                 }
                 let message = format!("{message} (the row with rowid {existing} has this key)");
-                WriteFailure::Constraint { message, rows: self.rowids.rows_of(&[new]) }
+                let is_duplicate = self.schema.can_leave_out_duplicates();
+                WriteFailure::Constraint { message, is_duplicate, rows: self.rows_of(&[new]) }
             }
             TreeFailure::FewAmongMany => {
-                let reason = "few rows go into a table with many rows and indexes".to_owned();
-                WriteFailure::Unsupported { reason }
+                WriteFailure::Unsupported { reason: builder::FEW_AMONG_MANY.to_owned() }
             }
             TreeFailure::BeforeExisting => {
                 let reason = "a row does not come after the existing rows".to_owned();
@@ -204,26 +239,25 @@ impl write::Writer for Direct<'_> {
             self.encoder.encode_after(self.largest_rowid, rows, encoded);
         }
         if let Some(violation) = encoded.violation.take() {
-            if violation.is_left_to_sqlite {
-                return Err(WriteFailure::Unsupported { reason: violation.message });
-            }
-            let rows = violation.rows.iter().map(|row| self.rows + *row as u64).collect();
-            return Err(WriteFailure::Constraint { message: violation.message, rows });
+            let failure = violation.into_failure(self.rows);
+            return Err(match (failure, &self.duplicates) {
+                // Rows that are left out are not counted.
+                (WriteFailure::Constraint { message, is_duplicate, .. }, Some(_)) => {
+                    WriteFailure::Constraint { message, is_duplicate, rows: Vec::new() }
+                }
+                (failure, _) => failure,
+            });
         }
         self.rowids.push(&encoded.rowids);
         self.grow(encoded)?;
         self.largest_rowid = self.largest_rowid.max(encoded.largest_rowid);
-        self.rows += rows.len as u64;
-        Ok(Appended::default())
+        self.rows += encoded.rowids.len() as u64;
+        Ok(self.duplicates.as_ref().map_or_else(Appended::default, |found| found.appended(&encoded.lost)))
     }
 
     fn finish(mut self, stop: &AtomicBool) -> Result<Vec<String>, WriteFailure> {
-        let jobs = self.sorting.jobs;
-        let pool = || {
-            let pool =
-                rayon::ThreadPoolBuilder::new().num_threads(jobs).thread_name(|_| "sorter".into()).build();
-            pool.map_err(|error| Kind::Threads { jobs, source: std::io::Error::other(error) }.into())
-        };
+        let sorting = self.sorting;
+        let pool = || sorting.pool();
         let max_old = match self.schema.primary_key {
             None => u64::try_from(self.largest_before.unwrap_or(0)).unwrap_or(0),
             Some(_) => self.trees[0].max_old_by_size(&self.pages),

@@ -14,7 +14,7 @@ use crate::batch::{Rows, Value};
 use crate::error::{Error, PlanError, Reason, Result, printable};
 use crate::plan::{ConflictClause, OnConflict, Table};
 use crate::schema::ddl::{quote_name, quote_names};
-use crate::write::{Appended, Encoder, WriteFailure, Writer, described, rowid_mismatch};
+use crate::write::{Appended, Encoder, WriteFailure, Writer, column_of, described, rowid_mismatch};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, ffi};
 use std::ffi::{CStr, c_int};
@@ -150,7 +150,7 @@ impl Statements<'_> {
             {
                 match self.keeps_journal {
                     true => Ok(Some(self.reason(error.code, message, rows, range))),
-                    false => Err(WriteFailure::Constraint { message, rows: Vec::new() }),
+                    false => Err(WriteFailure::Constraint { message, is_duplicate: false, rows: Vec::new() }),
                 }
             }
             Err(source) => {
@@ -169,7 +169,8 @@ impl Statements<'_> {
         rows: &Rows<'_>,
         range: Range<usize>,
     ) -> Reason {
-        let column = self.column_of(&message);
+        let columns = self.columns.iter().map(String::as_str);
+        let column = column_of(&message, &self.table, columns).map(str::to_owned);
         let value = |at: usize| rows.columns[at].get(range.start);
         match (code, self.rowid_column) {
             _ if range.len() > 1 => Reason::Constraint { column, message },
@@ -185,16 +186,6 @@ impl Statements<'_> {
             }
             _ => Reason::Constraint { column, message },
         }
-    }
-
-    /// The column that a message of SQLite names: `NOT NULL constraint failed: t.a`, `cannot store TEXT value in
-    /// INTEGER column t.a`.
-    fn column_of(&self, message: &str) -> Option<String> {
-        let (_, place) = message.split_once(" failed: ").or_else(|| message.split_once(" column "))?;
-        let table = place.get(..self.table.len())?;
-        let column = place[self.table.len()..].strip_prefix('.')?;
-        let is_same_table = table.eq_ignore_ascii_case(&self.table);
-        self.columns.iter().find(|name| is_same_table && *name == column).cloned()
     }
 }
 

@@ -266,7 +266,7 @@ fn constraint_violations_name_the_records() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("in.csv");
         let error = load(directory.path(), &csv, &[declaration, "TEXT"], |loader| {
-            loader.writer(WriterChoice::Direct)
+            loader.writer(WriterChoice::Direct).on_error(OnError::Abort)
         });
         let error = error.unwrap_err();
         let Kind::Constraint { positions, .. } = error.kind() else { panic!("{error}") };
@@ -390,8 +390,9 @@ fn duplicates_by_nocase_and_rtrim_are_found() {
             let rows = (0..between).map(|row| format!("x{row:04}\n")).collect::<String>();
             let csv = format!("a\nab\n{rows}{second}\n");
             let directory = tempfile::tempdir().unwrap();
-            let error =
-                load(directory.path(), &csv, &[declaration], |loader| loader.writer(WriterChoice::Direct));
+            let error = load(directory.path(), &csv, &[declaration], |loader| {
+                loader.writer(WriterChoice::Direct).on_error(OnError::Abort)
+            });
             let error = error.unwrap_err();
             let Kind::Constraint { positions, .. } = error.kind() else { panic!("{error}") };
             let records: Vec<_> = positions.iter().map(|position| position.record).collect();
@@ -529,7 +530,7 @@ fn reasons_for_statements_are_documented() {
             "the table has a trigger",
         ),
         (
-            "CREATE TABLE t (a, b UNIQUE ON CONFLICT IGNORE)",
+            "CREATE TABLE t (a, b UNIQUE ON CONFLICT REPLACE)",
             "the table has the clause ON CONFLICT IGNORE or REPLACE",
         ),
         (

@@ -18,6 +18,7 @@ mod dialects;
 mod direct_writer;
 mod documentation;
 mod dry_run;
+mod duplicates;
 mod durability;
 mod examples;
 mod expressions;

@@ -187,9 +187,11 @@ impl Case {
             let appended = writer.append(rows, &mut ())?;
             match appended.rejected.first() {
                 None => Ok(()),
-                Some((_, reason)) => {
-                    Err(WriteFailure::Constraint { message: reason.to_string(), rows: Vec::new() })
-                }
+                Some((_, reason)) => Err(WriteFailure::Constraint {
+                    message: reason.to_string(),
+                    is_duplicate: false,
+                    rows: Vec::new(),
+                }),
             }
         })?;
         let unfinished = writer.finish(&false.into())?;

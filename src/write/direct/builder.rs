@@ -20,6 +20,9 @@ pub(super) fn are_few_among_many(new: u64, old: u64) -> bool {
     new.saturating_mul(MERGED_PER_INSERTED) < old
 }
 
+/// The reason to leave rows to SQLite if [`are_few_among_many`].
+pub(super) const FEW_AMONG_MANY: &str = "few rows go into a table with many rows and indexes";
+
 /// Bytes of merged entries that are put on pages at once.
 const MERGED_BYTES: usize = 256 << 10;
 

@@ -3,7 +3,7 @@
 
 use super::defaults::{DefaultValue, Defaults};
 use super::expressions::{self, TableExpressions};
-use super::features::{is_autoincrement, unsupported_feature};
+use super::features::{ignores_conflicts, is_autoincrement, rolls_back, unsupported_feature};
 use super::indexes::{Index, read_indexes, read_primary_key};
 use super::sequence::Sequence;
 use super::strict::StrictType;
@@ -36,6 +36,12 @@ pub struct Schema {
     pub(super) indexes: Vec<Index>,
     /// Names of the indexes that SQLite builds.
     pub(super) deferred: Vec<String>,
+    /// True if one of them is UNIQUE.
+    pub(super) has_deferred_unique: bool,
+    /// True if the table itself ignores rows with the key of another row.
+    ignores_duplicates: bool,
+    /// True if a constraint has the clause ON CONFLICT ROLLBACK.
+    rolls_back: bool,
     /// The size limit of a row in bytes.
     pub(super) max_row_bytes: usize,
 }
@@ -111,6 +117,8 @@ impl Schema {
         )?;
         let primary_key = read_primary_key(connection, name, root)?;
         let (indexes, deferred) = read_indexes(connection, name, rowid_column, primary_key.is_none())?;
+        let has_deferred_unique = deferred.iter().any(|(_, is_unique)| *is_unique);
+        let deferred = deferred.into_iter().map(|(name, _)| name).collect();
         Ok(Ok(Self {
             page_bytes: integer("page_size")? as usize,
             encoding,
@@ -124,6 +132,9 @@ impl Schema {
             primary_key,
             indexes,
             deferred,
+            has_deferred_unique,
+            ignores_duplicates: ignores_conflicts(connection, name)?,
+            rolls_back: rolls_back(connection, name)?,
             max_row_bytes: connection.limit(rusqlite::limits::Limit::SQLITE_LIMIT_LENGTH)? as usize,
         }))
     }
@@ -139,8 +150,7 @@ impl Schema {
         is_filled: bool,
         path: &Path,
     ) -> crate::Result<std::result::Result<(), String>> {
-        let may_change_rows = table.on_conflict != OnConflict::Reject || table.conflict_clause.is_some();
-        if is_filled && may_change_rows {
+        if is_filled && table.on_conflict == OnConflict::Update {
             return Ok(Err("the table may have rows with the same keys".to_owned()));
         }
         let read = || match is_filled {
@@ -157,6 +167,19 @@ impl Schema {
         let read =
             read().map_err(|source| Error::sqlite(format!("make table {:?} in", table.name), path, source));
         Ok(read?.map(drop))
+    }
+
+    /// True if rows with the key of another row can be left out. SQLite ends a load into a table with ON CONFLICT ROLLBACK.
+    pub(super) fn can_leave_out_duplicates(&self) -> bool {
+        self.primary_key.is_none() && !self.rolls_back
+    }
+
+    /// True if the table itself ignores rows with the key of another row, by ON CONFLICT IGNORE.
+    #[must_use]
+    pub fn ignores_duplicates(&self) -> bool {
+        let has_key = self.rowid_column.is_some() || self.primary_key.is_some();
+        let has_key = has_key || self.indexes.iter().any(|index| index.is_unique);
+        self.ignores_duplicates && (has_key || self.has_deferred_unique)
     }
 
     /// The rowid that SQLite assigns to a row after `largest`, the largest so far; `None` if none is left.

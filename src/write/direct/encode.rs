@@ -7,6 +7,7 @@
 use super::affinity::Converter;
 use super::catalog::Schema;
 use super::cells::{Cells, PayloadLimits, TreeKind};
+use super::duplicates::{self, Duplicates};
 use super::expressions::{ExpressionEvaluator, evaluate};
 use super::indexes::{Index, KeyColumn};
 use super::layout::{CellSink, NumberedRows};
@@ -27,7 +28,9 @@ pub struct Encoded {
     pub(super) assumption_matters: bool,
     /// The largest rowid of these rows.
     pub(super) largest_rowid: Option<i64>,
-    /// The rowid of each row.
+    /// The rows that are left out, because an accepted row has their key.
+    pub(super) lost: Vec<(usize, u32)>,
+    /// The rowid of each other row.
     pub(super) rowids: Vec<i64>,
     pub(super) table: Cells,
     /// Index entries with their whole payload; overflow pages come later.
@@ -42,11 +45,14 @@ pub(super) struct Violation {
     pub(super) message: String,
     /// True if SQLite may be able to store the row, through statements.
     pub(super) is_left_to_sqlite: bool,
+    /// True if two rows have the same key.
+    pub(super) is_duplicate: bool,
 }
 
 impl Violation {
     pub(super) fn new(row: usize, message: impl ToString) -> Self {
-        Self { rows: vec![row], message: message.to_string(), is_left_to_sqlite: false }
+        let (is_left_to_sqlite, is_duplicate) = (false, false);
+        Self { rows: vec![row], message: message.to_string(), is_left_to_sqlite, is_duplicate }
     }
 
     /// No rowid comes after the largest. SQLite takes any free one, except with AUTOINCREMENT.
@@ -58,7 +64,18 @@ impl Violation {
     /// Two rows with the same key in an index or, for `None`, with the same rowid.
     fn duplicate(a: usize, b: usize, schema: &Schema, index: Option<usize>) -> Self {
         let rows = vec![a.min(b), a.max(b)];
-        Self { rows, message: schema.duplicate_message(index), is_left_to_sqlite: false }
+        let message = schema.duplicate_message(index);
+        Self { rows, message, is_left_to_sqlite: false, is_duplicate: schema.can_leave_out_duplicates() }
+    }
+
+    /// The failure of a writer. `rows_before` rows were written before those of this chunk.
+    pub(super) fn into_failure(self, rows_before: u64) -> write::WriteFailure {
+        let Self { rows, message, is_left_to_sqlite, is_duplicate } = self;
+        let rows = rows.iter().map(|row| rows_before + *row as u64).collect();
+        match is_left_to_sqlite {
+            true => write::WriteFailure::Unsupported { reason: message },
+            false => write::WriteFailure::Constraint { message, is_duplicate, rows },
+        }
     }
 }
 
@@ -76,11 +93,11 @@ struct MissingRowsState {
 }
 
 impl MissingRows {
-    /// Records the result of a chunk, and returns the number of earlier records that are known not to have become
+    /// Records the result of a chunk, of whose rows `lost` are left out, and returns the number of earlier records that are known not to have become
     /// rows.
-    fn missing_before(&self, rows: &Rows<'_>) -> u64 {
-        let missing = (rows.rejects.len() + rows.filtered + rows.skipped) as u64;
-        let records = rows.len as u64 + missing;
+    fn missing_before(&self, rows: &Rows<'_>, lost: usize) -> u64 {
+        let not_rows = (rows.rejects.len() + rows.filtered + rows.skipped) as u64;
+        let (records, missing) = (rows.len as u64 + not_rows, not_rows + lost as u64);
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let ahead: u64 =
             state.ahead.range(..rows.chunk.first_load_record()).map(|(_, (_, missing))| missing).sum();
@@ -106,9 +123,13 @@ pub struct Encoder {
     /// The largest rowid before the load.
     largest_before: Option<i64>,
     missing_rows: Arc<MissingRows>,
+    /// The records whose rows are left out.
+    duplicates: Option<Arc<Duplicates>>,
     converter: Converter,
     evaluator: Option<ExpressionEvaluator>,
     arena: Arena,
+    /// For the rows of a chunk that are not left out.
+    kept_arena: Arena,
     order: SortedNumbers,
 }
 
@@ -121,18 +142,45 @@ impl Encoder {
     ) -> Self {
         let limits = PayloadLimits::new(TreeKind::Table, schema.page_bytes);
         let converter = Converter::new(schema.encoding);
-        let (evaluator, arena, order) = Default::default();
-        Self { schema, limits, largest_before, missing_rows, converter, evaluator, arena, order }
+        let (evaluator, duplicates, arena, kept_arena, order) = Default::default();
+        Self {
+            schema,
+            limits,
+            largest_before,
+            missing_rows,
+            duplicates,
+            converter,
+            evaluator,
+            arena,
+            kept_arena,
+            order,
+        }
+    }
+
+    /// The same without the rows of these records.
+    pub(super) fn without(self, duplicates: Arc<Duplicates>) -> Self {
+        Self { duplicates: Some(duplicates), ..self }
     }
 
     /// An encoder for another thread.
     pub(super) fn for_another_thread(&self) -> Self {
-        Self::new(self.schema.clone(), self.largest_before, self.missing_rows.clone())
+        let encoder = Self::new(self.schema.clone(), self.largest_before, self.missing_rows.clone());
+        Self { duplicates: self.duplicates.clone(), ..encoder }
     }
 
-    /// Encodes `rows`. A row without a rowid gets the one after the largest before it, starting with `largest`.
+    /// Encodes `rows` except for `encoded.lost`. A row without a rowid gets the one after the largest before it, starting with
+    /// `largest`.
     pub(super) fn encode_after(&mut self, largest: Option<i64>, rows: &Rows<'_>, encoded: &mut Encoded) {
-        encoded.violation = self.try_encode(largest, rows, encoded).err();
+        encoded.violation = if encoded.lost.is_empty() {
+            self.try_encode(largest, rows, encoded).err()
+        } else {
+            let mut arena = std::mem::take(&mut self.kept_arena);
+            let kept = duplicates::without(rows, &encoded.lost, &arena);
+            let violation = self.try_encode(largest, &kept, encoded).err();
+            arena.reset();
+            self.kept_arena = arena;
+            violation
+        };
     }
 
     fn try_encode(
@@ -209,8 +257,10 @@ impl write::Encoder for Encoder {
     type Encoded = Encoded;
 
     fn encode(&mut self, rows: &Rows<'_>, encoded: &mut Encoded) {
-        let rows_before =
-            rows.chunk.first_load_record().saturating_sub(self.missing_rows.missing_before(rows));
+        let find = |duplicates: &Arc<Duplicates>| duplicates.find_in(rows);
+        encoded.lost = self.duplicates.as_ref().map(find).unwrap_or_default();
+        let missing = self.missing_rows.missing_before(rows, encoded.lost.len());
+        let rows_before = rows.chunk.first_load_record().saturating_sub(missing);
         let largest = match i64::try_from(rows_before).unwrap_or(i64::MAX) {
             0 => self.largest_before,
             rows => {
@@ -290,7 +340,7 @@ fn ascends(values: &Values<'_>, rows: usize) -> bool {
 
 /// Stores the order of the entries of an index in `order`, or nothing if they are in row order. Returns two rows that
 /// violate UNIQUE, if there are any.
-fn find_order(
+pub(super) fn find_order(
     index: &Index,
     columns: &[Values<'_>],
     rowids: &[i64],
@@ -348,11 +398,11 @@ mod tests {
         };
         let missing_rows = MissingRows::default();
         // Chunks of the records 0 to 9, 10 to 12, none, 13 to 20, and 21, in which 7, 3, 0, 1 and 0 are missing.
-        assert_eq!(missing_rows.missing_before(&rows(0, 3, 7)), 0);
-        assert_eq!(missing_rows.missing_before(&rows(13, 7, 1)), 7);
-        assert_eq!(missing_rows.missing_before(&rows(13, 0, 0)), 7);
-        assert_eq!(missing_rows.missing_before(&rows(10, 0, 3)), 7);
-        assert_eq!(missing_rows.missing_before(&rows(21, 1, 0)), 11);
+        assert_eq!(missing_rows.missing_before(&rows(0, 3, 7), 0), 0);
+        assert_eq!(missing_rows.missing_before(&rows(13, 7, 1), 0), 7);
+        assert_eq!(missing_rows.missing_before(&rows(13, 0, 0), 0), 7);
+        assert_eq!(missing_rows.missing_before(&rows(10, 0, 3), 0), 7);
+        assert_eq!(missing_rows.missing_before(&rows(21, 1, 0), 0), 11);
         let state = missing_rows.0.into_inner().unwrap();
         assert_eq!((state.next_record, state.missing, state.ahead.len()), (22, 11, 0));
     }

@@ -194,6 +194,58 @@ pub(super) fn whole_entry(
     if is_complete(&whole[read..]) { Ok((whole, overflow)) } else { Err(pages.damaged_index()) }
 }
 
+/// Finds rowids in a table, if they are asked for in ascending order.
+#[derive(Debug)]
+pub(super) struct OldRowids {
+    root: u32,
+    limits: PayloadLimits,
+    leaf: Option<TreePage>,
+}
+
+impl OldRowids {
+    /// The rowids of the table with this root.
+    pub(super) fn new(root: u32, pages: &Pages<'_>) -> Self {
+        Self { root, limits: PayloadLimits::new(TreeKind::Table, pages.page_bytes()), leaf: None }
+    }
+
+    /// True if the table has a row with this rowid.
+    ///
+    /// # Errors
+    /// If its pages cannot be read.
+    pub(super) fn contain(&mut self, rowid: i64, pages: &Pages<'_>) -> Result<bool> {
+        if let Some(leaf) = &self.leaf
+            && let Some(last) = leaf.len().checked_sub(1)
+            && rowid <= leaf.rowid(last, pages)?
+        {
+            return has_rowid(leaf, rowid, pages);
+        }
+        let mut page = TreePage::read(self.root, TreeKind::Table, self.limits, pages)?;
+        for _ in 0..MAX_DEPTH {
+            if page.is_leaf() {
+                return has_rowid(self.leaf.insert(page), rowid, pages);
+            }
+            let child = page.child(first_at_least(&page, rowid, pages)?, pages)?;
+            page = TreePage::read(child, TreeKind::Table, self.limits, pages)?;
+        }
+        Err(pages.damaged(page.number))
+    }
+}
+
+fn has_rowid(leaf: &TreePage, rowid: i64, pages: &Pages<'_>) -> Result<bool> {
+    let at = first_at_least(leaf, rowid, pages)?;
+    Ok(at < leaf.len() && leaf.rowid(at, pages)? == rowid)
+}
+
+/// The number of the first cell of a table's page whose rowid is at least this one, or the number of cells.
+fn first_at_least(page: &TreePage, rowid: i64, pages: &Pages<'_>) -> Result<usize> {
+    let (mut low, mut high) = (0, page.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        if page.rowid(middle, pages)? < rowid { low = middle + 1 } else { high = middle }
+    }
+    Ok(low)
+}
+
 /// Passes on the entries of an index in order, and frees the pages of its tree.
 #[derive(Debug)]
 pub(super) struct OldEntries {

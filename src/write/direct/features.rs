@@ -34,10 +34,14 @@ pub(super) fn unsupported_feature(
     }
     // The program differs from that of INSERT OR ABORT if a constraint has another conflict clause. It ends in the same way where
     // that is FAIL or ROLLBACK.
-    Ok(match insert_program(connection, "INSERT", table) {
-        Err(error) => Some(expressions::unsupported(&error)),
-        Ok(declared) if declared == insert_program(connection, "INSERT OR ABORT", table)? => None,
-        Ok(_) => Some("the table has the clause ON CONFLICT IGNORE or REPLACE".to_owned()),
+    let declared = match insert_program(connection, "INSERT", table) {
+        Ok(declared) => without_undoing(declared),
+        Err(error) => return Ok(Some(expressions::unsupported(&error))),
+    };
+    let is_abort = declared == without_undoing(insert_program(connection, "INSERT OR ABORT", table)?);
+    Ok(match is_abort || ignores_conflicts(connection, table)? {
+        true => None,
+        false => Some("the table has the clause ON CONFLICT IGNORE or REPLACE".to_owned()),
     })
 }
 
@@ -56,8 +60,31 @@ pub(super) fn is_autoincrement(connection: &Connection, table: &str) -> Result<b
     Ok(program.iter().any(|(operation, [_, _, remembered, _])| operation == "NewRowid" && *remembered != 0))
 }
 
-/// The bytecode that inserts a row into `table`: opcodes and operands without texts and comments, and without what is undone when
-/// a constraint ends it.
+/// True if all constraints have the clause ON CONFLICT IGNORE, and none is NOT NULL: the program that inserts a row is that of
+/// INSERT OR IGNORE. A table without constraints is one of them.
+pub(super) fn ignores_conflicts(connection: &Connection, table: &str) -> Result<bool> {
+    let declared = insert_program(connection, "INSERT", table)?;
+    Ok(declared == insert_program(connection, "INSERT OR IGNORE", table)?
+        && count(connection, "pragma_table_info(?1) WHERE \"notnull\"", table)? == 0)
+}
+
+/// True if a constraint has the clause ON CONFLICT ROLLBACK: the program that inserts a row may end with a rollback.
+pub(super) fn rolls_back(connection: &Connection, table: &str) -> Result<bool> {
+    const ROLLBACK: i64 = 1;
+    let program = insert_program(connection, "INSERT", table)?;
+    Ok(program
+        .iter()
+        .any(|(operation, [_, undone, ..])| operation.starts_with("Halt") && *undone == ROLLBACK))
+}
+
+/// The same program without what is undone when a constraint ends it.
+fn without_undoing(mut program: Vec<(String, [i64; 4])>) -> Vec<(String, [i64; 4])> {
+    let ends = program.iter_mut().filter(|(operation, _)| operation.starts_with("Halt"));
+    ends.for_each(|(_, [_, undone, ..])| *undone = 0);
+    program
+}
+
+/// The bytecode that inserts a row into `table`: opcodes and operands without texts and comments.
 fn insert_program(connection: &Connection, insert: &str, table: &str) -> Result<Vec<(String, [i64; 4])>> {
     let columns = count(connection, "pragma_table_info(?1)", table)?;
     let values = vec!["?"; columns as usize].join(",");
@@ -66,8 +93,7 @@ fn insert_program(connection: &Connection, insert: &str, table: &str) -> Result<
     // EXPLAIN returns addr, opcode, p1, p2, p3, p4, p5, comment.
     let operation = |row: &rusqlite::Row<'_>| {
         let name: String = row.get(1)?;
-        let second = if name.starts_with("Halt") { 0 } else { row.get(3)? };
-        Ok((name, [row.get(2)?, second, row.get(4)?, row.get(6)?]))
+        Ok((name, [row.get(2)?, row.get(3)?, row.get(4)?, row.get(6)?]))
     };
     let nulls = vec![rusqlite::types::Null; columns as usize];
     statement.query_map(rusqlite::params_from_iter(nulls), operation)?.collect()

@@ -13,11 +13,13 @@ use crate::batch::Values;
 use rusqlite::{Connection, OptionalExtension, Result, Row};
 
 /// A tree of entries.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Index {
     pub(super) name: String,
     pub(super) root: u32,
     pub(super) is_unique: bool,
+    /// SQLite checks indexes in the order of these numbers.
+    pub(super) check_rank: i64,
     /// The columns that decide the order: the key, and those of the primary key of a WITHOUT ROWID table.
     pub(super) keys: Vec<KeyColumn>,
     /// How many of them are the key.
@@ -36,6 +38,14 @@ pub(super) struct KeyColumn {
 }
 
 impl Index {
+    /// The rowids of a table as keys, which are in the column `rowid_column`.
+    pub(super) fn of_rowids(root: u32, rowid_column: usize) -> Self {
+        let order = KeyOrder { is_descending: false, collation: Collation::Binary };
+        let keys = vec![KeyColumn { column: rowid_column, order }];
+        let (name, others) = Default::default();
+        Self { name, root, is_unique: true, check_rank: -1, keys, declared: 1, others, has_rowid: true }
+    }
+
     /// The columns of the key.
     pub(super) fn declared(&self) -> &[KeyColumn] {
         &self.keys[..self.declared]
@@ -66,23 +76,26 @@ pub(super) fn read_primary_key(connection: &Connection, table: &str, root: u32) 
     let declared = columns.iter().take_while(|(_, is_declared)| *is_declared).count();
     let mut keys: Vec<_> = columns.into_iter().filter_map(|(key, _)| key).collect();
     let others = keys.split_off(declared).iter().map(|key| key.column).collect();
-    Ok(Some(Index { name, root, is_unique: true, keys, declared, others, has_rowid: false }))
+    Ok(Some(Index { name, root, is_unique: true, check_rank: -1, keys, declared, others, has_rowid: false }))
 }
 
-/// The indexes of a table, and the names of those that SQLite builds: partial ones, and those with expressions. `rowid_column` is
-/// the rowid.
+/// The indexes of a table, and the names of those that SQLite builds, partial ones and those with expressions, and whether each is
+/// unique. `rowid_column` is the rowid.
 pub(super) fn read_indexes(
     connection: &Connection,
     table: &str,
     rowid_column: Option<usize>,
     has_rowid: bool,
-) -> Result<(Vec<Index>, Vec<String>)> {
-    const INDEXES: &str = "SELECT l.name, s.rootpage, l.\"unique\", l.partial FROM pragma_index_list(?1) l
+) -> Result<(Vec<Index>, Vec<(String, bool)>)> {
+    const INDEXES: &str =
+        "SELECT l.name, s.rootpage, l.\"unique\", l.partial, l.seq FROM pragma_index_list(?1) l
         JOIN sqlite_schema s ON s.name = l.name AND s.type = 'index' ORDER BY s.rootpage";
-    let index =
-        |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get::<_, bool>(3)?));
+    let index = |row: &Row<'_>| {
+        let name: String = row.get(0)?;
+        Ok((name, row.get(1)?, row.get(2)?, row.get::<_, bool>(3)?, row.get(4)?))
+    };
     let (mut indexes, mut deferred) = (Vec::new(), Vec::new());
-    for (name, root, is_unique, is_partial) in rows(connection, INDEXES, table, index)? {
+    for (name, root, is_unique, is_partial, check_rank) in rows(connection, INDEXES, table, index)? {
         let mut columns = columns(connection, &name, rowid_column)?;
         if has_rowid {
             // The rowid is the last one.
@@ -93,9 +106,9 @@ pub(super) fn read_indexes(
         match keys {
             Some(keys) if !is_partial => {
                 let others = Vec::new();
-                indexes.push(Index { name, root, is_unique, keys, declared, others, has_rowid });
+                indexes.push(Index { name, root, is_unique, check_rank, keys, declared, others, has_rowid });
             }
-            _ => deferred.push(name),
+            _ => deferred.push((name, is_unique)),
         }
     }
     Ok((indexes, deferred))

@@ -1,0 +1,397 @@
+//! Finds the rows that have the key of another row, in a pass over all records that writes nothing.
+//!
+//! Workers make an entry of each unique key of each row, as for an index, with the number of the record in place of the rowid.
+//! Sorted, rows with the same key are neighbours; where the table has rows, a merge with its entries finds those with an existing
+//! key. Which of them lose is decided in [`Duplicates`].
+
+use super::affinity::Converter;
+use super::builder::{FEW_AMONG_MANY, are_few_among_many};
+use super::catalog::{ColumnSource, Schema, TableColumn};
+use super::cells::{Cells, PayloadLimits, TreeKind};
+use super::duplicates::{self, Duplicates, KeyUse, LostRow};
+use super::encode::{Violation, find_order};
+use super::existing_tree::{OldEntries, OldRowids, last_cell};
+use super::indexes::Index;
+use super::layout::{CellSink, NumberedRows};
+use super::pages::{self, Pages};
+use super::record::{Fields, get_varint};
+use super::sort::{CellOrder, SortedNumbers, Sorter};
+use super::stored_values::{apply_affinity, encode_texts};
+use super::{PageFile, Sorting};
+use crate::batch::{Arena, Rows, Value, Values};
+use crate::error::{Error, Kind, Result};
+use crate::plan::Table;
+use crate::write::{self, Appended, WriteFailure};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The reason to leave duplicates to SQLite if the values of records change.
+pub const OTHER_VALUES: &str =
+    "rows have the same keys, and SQLite may compute other values in a second pass";
+
+/// Finds the rows of a load that have the key of another row.
+#[derive(Debug)]
+pub struct DuplicateFinder<'f, 'c> {
+    found: &'f mut Duplicates,
+    table: &'f Table,
+    schema: Arc<Schema>,
+    keys: Arc<[UniqueKey]>,
+    /// The pages of an existing database.
+    pages: Option<Pages<'c>>,
+    /// One for each key.
+    sorters: Vec<Sorter>,
+    sorting: Sorting,
+    rows: u64,
+    /// Whether rows have a rowid, and whether others leave it to SQLite.
+    has_rowids: bool,
+    lacks_rowids: bool,
+}
+
+/// A unique key.
+#[derive(Debug)]
+struct UniqueKey {
+    /// Its number among the indexes of the table; `None` for the rowid.
+    number: Option<usize>,
+    /// The columns of the key.
+    index: Index,
+}
+
+impl UniqueKey {
+    /// The order of its entries. They end with the number of a record.
+    fn order(&self, is_unique: bool) -> CellOrder {
+        let keys: Box<[_]> = self.index.keys.iter().map(|key| key.order).collect();
+        let unique_keys = if is_unique { keys.len() } else { 0 };
+        CellOrder::Key { keys, unique_keys, has_rowid: true }
+    }
+}
+
+/// The unique keys of a table in the order in which SQLite checks them, or why duplicates cannot be found.
+fn unique_keys(
+    schema: &Schema,
+    table: &Table,
+    policy: LostRow,
+) -> std::result::Result<Vec<UniqueKey>, &'static str> {
+    if schema.primary_key.is_some() {
+        return Err("the table may have rows with the same keys");
+    }
+    let rowid = schema.rowid_column.map(|column| Index::of_rowids(schema.root, column));
+    let rowid = rowid.map(|index| UniqueKey { number: None, index });
+    let unique = schema.indexes.iter().enumerate().filter(|(_, index)| index.is_unique);
+    let indexes = unique.map(|(number, index)| UniqueKey { number: Some(number), index: index.clone() });
+    let mut keys: Vec<_> = rowid.into_iter().chain(indexes).collect();
+    keys.sort_by_key(|key| key.index.check_rank);
+    let has_target = table.conflict_clause.as_ref().is_some_and(|clause| !clause.ignores_all());
+    let columns = keys.iter().flat_map(|key| &key.index.keys).map(|key| &schema.columns[key.column]);
+    let has_generated = columns.clone().any(TableColumn::is_generated);
+    let mut columns = columns.map(|column| &column.source);
+    let is_repeatable = |source: &ColumnSource| match source {
+        ColumnSource::Loaded(at) => table.columns[*at].value.is_repeatable(),
+        ColumnSource::Default(_) => true,
+        ColumnSource::Generated { .. } => true,
+    };
+    if !columns.all(is_repeatable) {
+        Err(OTHER_VALUES)
+    } else if schema.has_deferred_unique || has_generated {
+        Err("rows have the same keys, and a UNIQUE index is partial or on an expression")
+    } else if has_target && keys.len() != 1 {
+        Err("ON CONFLICT names one of several keys")
+    } else if policy == LostRow::Ignored && schema.sequence.is_some() {
+        Err("ignored rows use up numbers of AUTOINCREMENT")
+    } else {
+        Ok(keys)
+    }
+}
+
+impl<'f, 'c> DuplicateFinder<'f, 'c> {
+    /// A finder for the rows of `table`, which is empty unless it is in `file`. What it finds goes to `found`.
+    ///
+    /// # Errors
+    /// [`WriteFailure::Unsupported`] if duplicates of this table cannot be found.
+    pub fn new(
+        schema: Arc<Schema>,
+        table: &'f Table,
+        file: Option<PageFile<'c>>,
+        sorting: Sorting,
+        found: &'f mut Duplicates,
+    ) -> std::result::Result<Self, WriteFailure> {
+        let keys = unique_keys(&schema, table, found.policy()).map_err(unsupported)?;
+        let open = |file| Pages::new(file, schema.page_bytes, schema.page_count, pages::LOCK_BYTE);
+        let pages = file.map(open).transpose()?;
+        let sorters = keys.iter().map(|key| Sorter::new(key.order(false))).collect();
+        let (rows, has_rowids, lacks_rowids) = Default::default();
+        let keys = keys.into();
+        Ok(Self { found, table, schema, keys, pages, sorters, sorting, rows, has_rowids, lacks_rowids })
+    }
+
+    /// Finds the rows with the same keys, and those with the key of a row that is there.
+    fn find(&mut self, stop: &AtomicBool) -> std::result::Result<(), WriteFailure> {
+        let max_old = self.max_old()?;
+        if are_few_among_many(self.rows, max_old) {
+            return Err(unsupported(FEW_AMONG_MANY));
+        }
+        let pool = self.sorting.pool()?;
+        let max_bytes = self.sorting.max_bytes;
+        let mut groups = Groups { uses: Vec::new(), is_taken: Vec::new(), max_bytes };
+        let keys = self.keys.clone();
+        for (number, (key, sorter)) in (0..).zip(keys.iter().zip(std::mem::take(&mut self.sorters))) {
+            let old = self.pages.as_mut().map(|pages| OldKeys::new(key, pages)).transpose()?;
+            let mut run =
+                KeyRun { order: key.order(true), number, old, last: Vec::new(), prefix: 0, group: None };
+            let take = |cells: &mut Cells| match stop.load(Ordering::Relaxed) {
+                true => Err(Error::from(Kind::Interrupted).into()),
+                false => run.take(cells, &mut groups, self.pages.as_mut()),
+            };
+            let impossible =
+                |_| Error::from(Kind::Internal("keys that are not unique clash".to_owned())).into();
+            sorter.sorted(&pool, take, impossible)?;
+        }
+        let reason = |key: &UniqueKey| {
+            let columns = self.table.columns.iter().map(|column| &*column.name);
+            duplicates::reason(self.schema.duplicate_message(key.number), &self.table.name, columns)
+        };
+        self.found.decide(groups.uses, groups.is_taken, keys.iter().map(reason).collect());
+        match are_few_among_many(self.rows - self.found.len() as u64, max_old) {
+            true => Err(unsupported(FEW_AMONG_MANY)),
+            false => Ok(()),
+        }
+    }
+
+    /// The most rows that the table may have had before, if that matters to its indexes.
+    fn max_old(&self) -> Result<u64> {
+        /// The least bytes of an index entry on a page.
+        const ENTRY_BYTES: u64 = 5;
+        let Some(pages) = self.pages.as_ref().filter(|_| !self.schema.indexes.is_empty()) else {
+            return Ok(0);
+        };
+        let limits = PayloadLimits::new(TreeKind::Table, pages.page_bytes());
+        let last = last_cell(self.schema.root, TreeKind::Table, limits, pages)?;
+        let largest = last.map_or(0, |cell| CellOrder::Rowid.rowid(&cell));
+        let by_size = pages.count() * pages.page_bytes() as u64 / ENTRY_BYTES;
+        Ok(u64::try_from(largest).unwrap_or(0).min(by_size))
+    }
+}
+
+fn too_large(max_bytes: usize) -> WriteFailure {
+    unsupported(format!("rows have the same keys, and sorting all keys takes more than {max_bytes} bytes"))
+}
+
+fn unsupported(reason: impl Into<String>) -> WriteFailure {
+    WriteFailure::Unsupported { reason: reason.into() }
+}
+
+/// The rows with the same keys.
+struct Groups {
+    uses: Vec<KeyUse>,
+    /// For each group, whether a row that was there before has its key.
+    is_taken: Vec<bool>,
+    max_bytes: usize,
+}
+
+/// The sorted entries of a key, as they pass by.
+struct KeyRun {
+    order: CellOrder,
+    /// The number of the key.
+    number: u32,
+    old: Option<OldKeys>,
+    /// The entry before, and its prefix.
+    last: Vec<u8>,
+    prefix: u64,
+    /// Its group, if it has one.
+    group: Option<u32>,
+}
+
+impl KeyRun {
+    fn take(
+        &mut self,
+        cells: &Cells,
+        groups: &mut Groups,
+        mut pages: Option<&mut Pages<'_>>,
+    ) -> std::result::Result<(), WriteFailure> {
+        for cell in cells.iter() {
+            let prefix = self.order.prefix(cell);
+            let is_same =
+                prefix == self.prefix && !self.last.is_empty() && self.order.is_duplicate(&self.last, cell);
+            if is_same && self.group.is_none() {
+                self.group = Some(groups.start(false));
+                self.join(groups, &self.last);
+            }
+            if !is_same {
+                let is_old = match (&mut self.old, &mut pages) {
+                    (Some(old), Some(pages)) => old.contain(cell, prefix, &self.order, pages)?,
+                    _ => false,
+                };
+                self.group = is_old.then(|| groups.start(true));
+            }
+            self.join(groups, cell);
+            self.last.clear();
+            self.last.extend_from_slice(cell);
+            self.prefix = prefix;
+        }
+        match size_of_val(&*groups.uses) > groups.max_bytes {
+            true => Err(too_large(groups.max_bytes)),
+            false => Ok(()),
+        }
+    }
+
+    /// Adds an entry to the group, if there is one.
+    fn join(&self, groups: &mut Groups, cell: &[u8]) {
+        if let Some(group) = self.group {
+            let record = self.order.rowid(cell).cast_unsigned();
+            groups.uses.push(KeyUse { record, key: self.number, group });
+        }
+    }
+}
+
+impl Groups {
+    /// Starts a group, and returns its number.
+    fn start(&mut self, is_taken: bool) -> u32 {
+        self.is_taken.push(is_taken);
+        self.is_taken.len() as u32 - 1
+    }
+}
+
+/// The keys that a table has. They are asked for in ascending order.
+enum OldKeys {
+    Rowids(OldRowids),
+    Entries(OldEntries),
+}
+
+impl OldKeys {
+    fn new(key: &UniqueKey, pages: &mut Pages<'_>) -> Result<Self> {
+        Ok(match key.number {
+            None => Self::Rowids(OldRowids::new(key.index.root, pages)),
+            Some(_) => {
+                let limits = PayloadLimits::new(TreeKind::Index, pages.page_bytes());
+                Self::Entries(OldEntries::new(key.index.root, key.order(true), limits, pages)?)
+            }
+        })
+    }
+
+    /// True if a row has the key of `cell`.
+    fn contain(
+        &mut self,
+        cell: &[u8],
+        prefix: u64,
+        order: &CellOrder,
+        pages: &mut Pages<'_>,
+    ) -> Result<bool> {
+        match self {
+            Self::Rowids(rowids) => match Fields::new(&cell[get_varint(cell).1..]).next() {
+                Some(Value::Integer(rowid)) => rowids.contain(rowid, pages),
+                _ => Ok(false),
+            },
+            Self::Entries(entries) => {
+                while let Some(entry) = entries.peek().filter(|entry| entry.prefix <= prefix) {
+                    if entry.prefix == prefix {
+                        if order.is_duplicate(entry.whole(), cell) {
+                            return Ok(true);
+                        }
+                        if order.compare(entry.whole(), cell).is_gt() {
+                            return Ok(false);
+                        }
+                    }
+                    entries.advance(pages)?;
+                }
+                Ok(false)
+            }
+        }
+    }
+}
+
+impl write::Writer for DuplicateFinder<'_, '_> {
+    type Encoder = KeyEncoder;
+
+    fn encoder(&self) -> KeyEncoder {
+        let converter = Converter::new(self.schema.encoding);
+        let (arena, order) = Default::default();
+        KeyEncoder { schema: self.schema.clone(), keys: self.keys.clone(), converter, arena, order }
+    }
+
+    fn append(
+        &mut self,
+        rows: &Rows<'_>,
+        encoded: &mut EncodedKeys,
+    ) -> std::result::Result<Appended, WriteFailure> {
+        if let Some(violation) = encoded.violation.take() {
+            return Err(violation.into_failure(self.rows));
+        }
+        self.has_rowids |= encoded.has_rowids;
+        self.lacks_rowids |= encoded.lacks_rowids;
+        if self.has_rowids && self.lacks_rowids {
+            return Err(unsupported("rows have the same keys, and SQLite chooses some of the rowids"));
+        }
+        self.rows += rows.len as u64;
+        self.sorters.iter_mut().zip(&mut encoded.keys).for_each(|(sorter, cells)| sorter.push(cells));
+        match self.sorters.iter().map(Sorter::bytes).sum::<usize>() > self.sorting.max_bytes {
+            true => Err(too_large(self.sorting.max_bytes)),
+            false => Ok(Appended::default()),
+        }
+    }
+
+    fn finish(mut self, stop: &AtomicBool) -> std::result::Result<Vec<String>, WriteFailure> {
+        self.find(stop)?;
+        Ok(Vec::new())
+    }
+}
+
+/// Encodes the unique keys of rows.
+#[derive(Debug)]
+pub struct KeyEncoder {
+    schema: Arc<Schema>,
+    keys: Arc<[UniqueKey]>,
+    converter: Converter,
+    arena: Arena,
+    order: SortedNumbers,
+}
+
+/// The entries of a chunk for each unique key, in order.
+#[derive(Debug, Default)]
+pub struct EncodedKeys {
+    keys: Vec<Cells>,
+    has_rowids: bool,
+    lacks_rowids: bool,
+    violation: Option<Violation>,
+}
+
+impl KeyEncoder {
+    fn try_encode(
+        &mut self,
+        rows: &Rows<'_>,
+        encoded: &mut EncodedKeys,
+    ) -> std::result::Result<(), Violation> {
+        let Self { schema, keys, converter, arena, order } = self;
+        arena.reset();
+        let (columns, broken_rule) = apply_affinity(rows, schema, converter, arena)?;
+        broken_rule.map_or(Ok(()), Err)?;
+        encode_texts(columns, schema, rows.len, converter, arena)?;
+        if let Some(rowid) = schema.rowid_column {
+            let is_null = |row: usize| matches!(columns[rowid].get(row), Value::Null);
+            encoded.has_rowids = (0..rows.len).any(|row| !is_null(row));
+            encoded.lacks_rowids = (0..rows.len).any(is_null);
+        }
+        let first = rows.chunk.first_load_record();
+        let record = |row: usize| rows.origins.numbers.map_or(row as u64, |numbers| u64::from(numbers[row]));
+        let records = arena.list((0..rows.len).map(|row| (first + record(row)).cast_signed()));
+        encoded.keys.resize_with(keys.len(), Cells::default);
+        for (UniqueKey { index, .. }, cells) in keys.iter().zip(&mut encoded.keys) {
+            // Rows with the same key are found later.
+            let _ = find_order(index, columns, records, order);
+            let mut entries = arena.vec(index.keys.len() + 1);
+            entries.extend(index.keys.iter().map(|key| columns[key.column]));
+            entries.push(Values::Integers(records));
+            let sink = CellSink { kind: TreeKind::Index, limits: PayloadLimits::NONE, cells };
+            let put = sink.put(&entries, NumberedRows { rowids: records, order }, usize::MAX, arena);
+            put.map_err(|row| Violation::new(row, "the row is too large for SQLite"))?;
+        }
+        Ok(())
+    }
+}
+
+impl write::Encoder for KeyEncoder {
+    type Encoded = EncodedKeys;
+
+    fn encode(&mut self, rows: &Rows<'_>, encoded: &mut EncodedKeys) {
+        (encoded.has_rowids, encoded.lacks_rowids) = (false, false);
+        encoded.violation = self.try_encode(rows, encoded).err();
+    }
+}

@@ -1,0 +1,279 @@
+//! Rows with the same keys, which the direct path leaves out, compared with those that SQLite does not take.
+
+use crate::common::{TestDir, query, rows_of};
+use rand::rngs::ChaCha8Rng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use rusqlite::types::Value;
+use sqload::Loader;
+use sqload::plan::{IfExists, OnConflict, OnError, WriterChoice};
+use sqload::report::Report;
+use std::fmt::Write;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// Declarations of the first column, the key.
+const KEYS: [&str; 8] = [
+    "INTEGER PRIMARY KEY",
+    "INTEGER UNIQUE",
+    "TEXT PRIMARY KEY",
+    "TEXT COLLATE NOCASE UNIQUE",
+    "INTEGER PRIMARY KEY DESC",
+    "INTEGER PRIMARY KEY ON CONFLICT IGNORE",
+    "TEXT UNIQUE ON CONFLICT IGNORE",
+    "INTEGER",
+];
+
+/// Table constraints and indexes.
+const UNIQUE: [&str; 7] = [
+    "CREATE UNIQUE INDEX u0 ON t (b)",
+    "CREATE UNIQUE INDEX u1 ON t (c COLLATE NOCASE)",
+    "CREATE UNIQUE INDEX u2 ON t (b, c)",
+    "CREATE UNIQUE INDEX u3 ON t (c DESC, a)",
+    "CREATE UNIQUE INDEX u4 ON t (c COLLATE RTRIM, b)",
+    "CREATE INDEX i0 ON t (b)",
+    "CREATE INDEX i1 ON t (c, b DESC)",
+];
+
+/// A load into a table with several unique keys.
+#[derive(Debug)]
+struct Case {
+    create: String,
+    indexes: Vec<&'static str>,
+    old_rows: Vec<[Value; 3]>,
+    inputs: Vec<String>,
+    ignores: bool,
+    filter: Option<&'static str>,
+    max_errors: Option<u64>,
+    chunk_bytes: usize,
+    jobs: usize,
+    page_bytes: u32,
+}
+
+/// A value of each column. `range` is the number of different ones.
+fn values(rng: &mut ChaCha8Rng, row: i64, range: i64, order: u32) -> [Value; 3] {
+    let mut number = || match (order, rng.random_range(0..10)) {
+        (_, 0) => rng.random_range(0..range),
+        (0, _) => row,
+        (1, _) => row.wrapping_mul(0x5851_f42d_4c95_7f2d) >> 20,
+        _ => rng.random_range(0..range),
+    };
+    let (a, b, c) = (number(), number(), number());
+    let text = ["x", "X", "x ", "ß", ""].choose(rng).unwrap().repeat(1 + rng.random_range(0..2));
+    let c = if rng.random_bool(0.1) { Value::Null } else { Value::Text(format!("{text}{c}")) };
+    let b = if rng.random_bool(0.1) { Value::Null } else { Value::Integer(b) };
+    [Value::Integer(a), b, c]
+}
+
+fn case(seed: u64) -> Case {
+    let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+    let key = *KEYS.choose(rng).unwrap();
+    let count = *[1, 5, 40, 300, 800].choose(rng).unwrap();
+    let range = (count as f64 * [0.3, 1.0, 20.0].choose(rng).unwrap()) as i64 + 1;
+    let order = rng.random_range(0..3);
+    let is_append = rng.random_bool(0.5);
+    let old_count = if is_append { count / *[1, 2, 4].choose(rng).unwrap() } else { 0 };
+    let row = |rng: &mut ChaCha8Rng, at: i64| {
+        let row = values(rng, at, range, order);
+        // Rows behind those that are there.
+        match &row {
+            [Value::Integer(a), b, c] if key == KEYS[0] && at >= old_count && order == 0 => {
+                [Value::Integer(a + range), b.clone(), c.clone()]
+            }
+            _ => row,
+        }
+    };
+    let old_rows = (0..old_count).map(|at| row(rng, at)).collect();
+    let inputs = (0..rng.random_range(1..4)).map(|_| {
+        let mut csv = "a,b,c\n".to_owned();
+        for at in 0..count {
+            let [a, b, c] = row(rng, old_count + at).map(|value| match value {
+                Value::Integer(integer) => integer.to_string(),
+                Value::Text(text) => text,
+                _ => "NULL".to_owned(),
+            });
+            match rng.random_range(0..30) {
+                0 => writeln!(csv, "{a},{b}").unwrap(),
+                1 => writeln!(csv, "{a},{b},\"{c}\nsecond line\"").unwrap(),
+                _ => writeln!(csv, "{a},{b},{c}").unwrap(),
+            }
+        }
+        csv
+    });
+    let inputs = inputs.collect();
+    let strict = if rng.random_bool(0.2) { " STRICT" } else { "" };
+    let ignores = if key.ends_with("IGNORE") { " ON CONFLICT IGNORE" } else { "" };
+    let pair = if rng.random_bool(0.3) { format!(", UNIQUE (b, a){ignores}") } else { String::new() };
+    Case {
+        create: format!("CREATE TABLE t (a {key}, b INTEGER, c TEXT{pair}){strict}"),
+        // An index has no ON CONFLICT clause.
+        indexes: UNIQUE
+            .into_iter()
+            .filter(|_| rng.random_bool(if ignores.is_empty() { 0.3 } else { 0.1 }))
+            .collect(),
+        old_rows,
+        inputs,
+        ignores: rng.random_bool(0.4),
+        filter: rng.random_bool(0.3).then_some("a % 7 <> 3"),
+        max_errors: rng.random_bool(0.2).then(|| rng.random_range(0..count as u64)),
+        chunk_bytes: *[1, 50, 700, 1 << 16].choose(rng).unwrap(),
+        jobs: *[1, 4].choose(rng).unwrap(),
+        page_bytes: *[512, 4096].choose(rng).unwrap(),
+    }
+}
+
+/// What a load does, apart from the writer.
+#[derive(Debug, PartialEq)]
+struct Effect {
+    result: Result<Vec<u64>, String>,
+    rejects: Option<[String; 2]>,
+    rows: Vec<Vec<Value>>,
+}
+
+impl Case {
+    /// Loads with this writer. Returns the effect, and the writer that ran with the reason for it.
+    fn load(&self, writer: WriterChoice) -> (Effect, Option<(&'static str, Option<String>)>) {
+        let dir = TestDir::new();
+        let database = dir.open("out.db");
+        database.pragma_update(None, "page_size", self.page_bytes).unwrap();
+        database.pragma_update(None, "synchronous", "off").unwrap();
+        let setup = [&[&*self.create][..], &self.indexes].concat().join(";");
+        database.execute_batch(&setup).unwrap();
+        database.execute_batch("BEGIN").unwrap();
+        for row in &self.old_rows {
+            database.execute("INSERT OR IGNORE INTO t VALUES (?, ?, ?)", row.clone()).unwrap();
+        }
+        database.execute_batch("COMMIT").unwrap();
+        drop(database);
+        let report = self.loader(writer, &dir).load_all(&self.paths(&dir), dir.path("out.db"));
+        let ran = report.as_ref().ok().map(|report| (report.writer, report.writer_reason.clone()));
+        let counts = |report: Report| {
+            let Report { records, loaded, rejected, filtered, ignored, .. } = report;
+            vec![records, loaded, rejected, filtered, ignored]
+        };
+        let read = |name: &str| String::from_utf8(dir.read(name)).unwrap();
+        let database = dir.open("out.db");
+        assert_eq!(query(&database, "PRAGMA integrity_check"), "ok");
+        let effect = Effect {
+            // The directories differ.
+            result: report
+                .map(counts)
+                .map_err(|error| error.to_string().replace(&*dir.path("").to_string_lossy(), "")),
+            rejects: dir
+                .path("bad.csv")
+                .exists()
+                .then(|| ["bad.csv", "bad.csv.reasons.jsonl"].map(read))
+                .map(|files| files.map(|file| file.replace(&*dir.path("").to_string_lossy(), ""))),
+            rows: rows_of(&database, "SELECT rowid, * FROM t ORDER BY rowid"),
+        };
+        (effect, ran)
+    }
+
+    fn paths(&self, dir: &TestDir) -> Vec<PathBuf> {
+        let write = |(number, csv): (usize, &String)| {
+            let name = format!("{number}.csv");
+            dir.write(&name, csv);
+            dir.path(&name)
+        };
+        self.inputs.iter().enumerate().map(write).collect()
+    }
+
+    fn loader(&self, writer: WriterChoice, dir: &TestDir) -> Loader {
+        let number = |number| NonZeroUsize::new(number).unwrap();
+        let loader = Loader::new("t").if_exists(IfExists::Append).on_error(OnError::Skip).null("NULL");
+        let loader = loader.rejects(dir.path("bad.csv")).writer(writer).jobs(number(self.jobs)).verify(true);
+        let loader = loader.chunk_bytes(number(self.chunk_bytes));
+        let loader = if self.ignores { loader.on_conflict(OnConflict::Ignore) } else { loader };
+        let loader = self.max_errors.map_or(loader.clone(), |max_errors| loader.max_errors(max_errors));
+        self.filter.map_or(loader.clone(), |filter| loader.filter(filter).unwrap())
+    }
+}
+
+/// The number of random loads, and the first seed.
+fn seeds() -> std::ops::Range<u64> {
+    let number = |name, default| std::env::var(name).map_or(default, |number| number.parse().unwrap());
+    let first = number("SQLOAD_TWINS_FROM", 0);
+    first..first + number("SQLOAD_TWINS", 100)
+}
+
+#[test]
+fn the_rows_that_are_left_out_are_those_that_sqlite_does_not_take() {
+    let (mut with_duplicates, mut direct) = (0, 0);
+    for seed in seeds() {
+        let case = case(seed);
+        let (expected, _) = case.load(WriterChoice::Statements);
+        let (found, writer) = case.load(WriterChoice::Auto);
+        let Ok(counts) = &expected.result else {
+            // Too many rejects. The direct path may count other rejects before it meets a duplicate.
+            assert!(found.result.is_err() && found.rows == expected.rows, "seed {seed}: {case:?}");
+            continue;
+        };
+        assert_eq!(found, expected, "seed {seed}: {case:?} with {writer:?}");
+        let has_duplicates = counts[2] + counts[4] > 0;
+        with_duplicates += u32::from(has_duplicates);
+        direct += u32::from(has_duplicates && writer.is_some_and(|(writer, _)| writer == "direct"));
+    }
+    assert!(direct * 3 > with_duplicates * 2, "{direct} of {with_duplicates} loads took the direct path");
+}
+
+/// Loads that meet duplicates take statements for the documented reason, or the direct path.
+#[test]
+fn reasons_against_leaving_out_duplicates_are_documented() {
+    let docs = include_str!("../../docs/how-it-works.md");
+    let pipeline = |create: &str, insert: &str| format!("CREATE TABLE t ({create}); INSERT INTO t {insert}");
+    let rows = "SELECT a, b FROM input";
+    let ignored = |target: &str| format!("{rows} WHERE true ON CONFLICT {target} DO NOTHING");
+    let partial = "rows have the same keys, and a UNIQUE index is partial or on an expression";
+    let other_values = "rows have the same keys, and SQLite may compute other values in a second pass";
+    for (sql, reason) in [
+        (pipeline("a UNIQUE, b", rows), None),
+        (pipeline("a INTEGER UNIQUE, b", &ignored("")), None),
+        (pipeline("a INTEGER PRIMARY KEY, b", &ignored("(a)")), None),
+        (pipeline("a UNIQUE ON CONFLICT IGNORE, b", rows), None),
+        (
+            pipeline("a UNIQUE ON CONFLICT IGNORE, b UNIQUE", rows),
+            Some("the table has the clause ON CONFLICT IGNORE or REPLACE"),
+        ),
+        (
+            pipeline("a UNIQUE ON CONFLICT IGNORE, b NOT NULL ON CONFLICT IGNORE", rows),
+            Some("the table has the clause ON CONFLICT IGNORE or REPLACE"),
+        ),
+        (pipeline("a UNIQUE, b UNIQUE", &ignored("(a)")), Some("ON CONFLICT names one of several keys")),
+        (
+            pipeline("a INTEGER PRIMARY KEY AUTOINCREMENT, b UNIQUE", &ignored("")),
+            Some("ignored rows use up numbers of AUTOINCREMENT"),
+        ),
+        (pipeline("a UNIQUE, b", &format!("{rows}; CREATE UNIQUE INDEX i ON t (abs(a))")), Some(partial)),
+        (pipeline("a, b", &format!("{rows}; CREATE UNIQUE INDEX i ON t (a) WHERE a > 0")), Some(partial)),
+        (
+            pipeline("id INTEGER PRIMARY KEY, b UNIQUE", "SELECT nullif(a, 2), b FROM input"),
+            Some("rows have the same keys, and SQLite chooses some of the rowids"),
+        ),
+        (pipeline("a UNIQUE, b", &format!("{rows} WHERE random() <> a || 'x'")), Some(other_values)),
+        (pipeline("a UNIQUE, b", "SELECT iif(a < date(), a, 'x'), b FROM input"), Some(other_values)),
+        (pipeline("a UNIQUE, b", "SELECT a, CURRENT_TIME || b FROM input"), None),
+    ] {
+        let dir = TestDir::with_pipeline("a,b\n1,1\n2,2\n1,1\n3,2\n4,4\n", &sql);
+        let load =
+            ["run-pipeline", "people.sql", "--on-error", "skip", "--report", "report.json", "--verify"];
+        dir.run(&load);
+        let report: serde_json::Value = serde_json::from_slice(&dir.read("report.json")).unwrap();
+        assert_eq!(report["writer_reason"].as_str(), reason, "{sql}");
+        assert_ne!(report["rejected"].as_u64().max(report["ignored"].as_u64()), Some(0), "{sql}");
+        let is_documented = |reason: &str| docs.contains(&format!("\n| {reason} | "));
+        assert!(reason.is_none_or(is_documented), "{sql}");
+    }
+}
+
+#[test]
+fn keys_beyond_the_memory_limit_take_statements() {
+    let dir = TestDir::new();
+    let rows: String = (0..2_000).map(|row| format!("{}\n", row * 7_919 % 1_999)).collect();
+    dir.write("in.csv", "a\n".to_owned() + &rows);
+    let loader = Loader::new("t").unique(["a"]).on_error(OnError::Skip).memory_bytes(1_000);
+    let report = loader.load(dir.path("in.csv"), dir.path("out.db")).unwrap();
+    assert_eq!((report.loaded, report.rejected, report.writer), (1_999, 1, "statements"));
+    let reason = "rows have the same keys, and sorting all keys takes more than 1000 bytes";
+    assert_eq!(report.writer_reason.as_deref(), Some(reason));
+    assert!(include_str!("../../docs/how-it-works.md").contains(&format!("\n| {reason} | ")));
+}
