@@ -30,6 +30,7 @@
 mod affinity;
 mod builder;
 mod catalog;
+mod cell_order;
 mod cells;
 mod collation;
 mod defaults;
@@ -47,6 +48,7 @@ mod record;
 mod rowid_log;
 mod sequence;
 mod sort;
+mod sorted_numbers;
 mod stored_values;
 mod strict;
 mod text_encoding;
@@ -63,10 +65,10 @@ use crate::error::{Kind, Result};
 use crate::schema::ddl::quote_name;
 use crate::write::{self, Appended, WriteFailure};
 use builder::{TreeBuilder, TreeFailure};
+use cell_order::CellOrder;
 use cells::TreeKind;
 use pages::Pages;
 use rowid_log::RowidLog;
-use sort::CellOrder;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 

@@ -3,10 +3,11 @@
 //! A tree with rows or entries is continued where all new cells come after them. Otherwise the entries of an index are merged
 //! with the new ones into a new tree, as are the rows of a WITHOUT ROWID table; other rows cannot be merged.
 
+use super::cell_order::CellOrder;
 use super::cells::{Cells, PayloadLimits, TreeKind};
 use super::existing_tree::{OldEntries, last_cell};
 use super::pages::Pages;
-use super::sort::{CellOrder, Sorter};
+use super::sort::Sorter;
 use super::tree::Tree;
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -7,6 +7,7 @@
 use super::affinity::Converter;
 use super::builder::{FEW_AMONG_MANY, are_few_among_many};
 use super::catalog::{ColumnSource, Schema, TableColumn};
+use super::cell_order::CellOrder;
 use super::cells::{Cells, PayloadLimits, TreeKind};
 use super::duplicates::{self, Duplicates, KeyUse, LostRow};
 use super::encode::{Violation, find_order};
@@ -15,7 +16,8 @@ use super::indexes::Index;
 use super::layout::{CellSink, NumberedRows};
 use super::pages::{self, Pages};
 use super::record::{Fields, get_varint};
-use super::sort::{CellOrder, SortedNumbers, Sorter};
+use super::sort::Sorter;
+use super::sorted_numbers::SortedNumbers;
 use super::stored_values::{apply_affinity, encode_texts};
 use super::{PageFile, Sorting};
 use crate::batch::{Arena, Rows, Value, Values};

@@ -11,7 +11,7 @@ use super::duplicates::{self, Duplicates};
 use super::expressions::{ExpressionEvaluator, evaluate};
 use super::indexes::{Index, KeyColumn};
 use super::layout::{CellSink, NumberedRows};
-use super::sort::SortedNumbers;
+use super::sorted_numbers::SortedNumbers;
 use super::stored_values::{apply_affinity, encode_texts};
 use crate::batch::{Arena, Rows, Value, Values};
 use crate::write;

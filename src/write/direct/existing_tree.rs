@@ -1,9 +1,9 @@
 //! Reads trees: those of a table that has rows, and those that are abandoned. Nothing is trusted: a damaged page is an error.
 
+use super::cell_order::CellOrder;
 use super::cells::{Cells, MIN_CELL_BYTES, POINTER_BYTES, PayloadLimits, TreeKind};
 use super::pages::Pages;
 use super::record::{get_varint, is_complete};
-use super::sort::CellOrder;
 use super::tree::{CELL_POINTER_BYTES, HEADER_BYTES, is_leaf_type, page_type};
 use crate::error::Result;
 

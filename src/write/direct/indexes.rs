@@ -7,8 +7,8 @@
 //! | an index on a WITHOUT ROWID table | the key, the columns of the primary key that are missing |
 
 use super::catalog::rows;
+use super::cell_order::CellOrder;
 use super::collation::{Collation, KeyOrder};
-use super::sort::CellOrder;
 use crate::batch::Values;
 use rusqlite::{Connection, OptionalExtension, Result, Row};
 

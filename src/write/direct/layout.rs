@@ -11,7 +11,7 @@ use super::record::{
     MAX_VARINT_BYTES, REAL_BYTES, REAL_TYPE, header_bytes, integer_bytes, integer_type, put_body,
     put_integer, put_varint, serial_type, varint_bytes,
 };
-use super::sort::SortedNumbers;
+use super::sorted_numbers::SortedNumbers;
 use crate::batch::{Arena, ArenaVec, Copier, HotLoop, PADDING_BYTES, Strings, Value, Values, dispatch};
 use std::ops::Range;
 
