@@ -268,7 +268,7 @@ impl write::Writer for Direct<'_> {
         if !self.schema.deferred.is_empty() && builder::are_few_among_many(self.rows, max_old) {
             return Err(self.failure(0, TreeFailure::FewAmongMany));
         }
-        let mut deferred = self.schema.deferred.clone();
+        let mut deferred: Vec<_> = self.schema.deferred.iter().map(|index| index.name.clone()).collect();
         for (number, tree) in std::mem::take(&mut self.trees).into_iter().enumerate() {
             if let (true, Some(index)) = (tree.is_deferred(), number.checked_sub(1)) {
                 deferred.push(self.schema.indexes[index].name.clone());

@@ -4,7 +4,7 @@
 use super::defaults::{DefaultValue, Defaults};
 use super::expressions::{self, TableExpressions};
 use super::features::{ignores_conflicts, is_autoincrement, rolls_back, unsupported_feature};
-use super::indexes::{Index, read_indexes, read_primary_key};
+use super::indexes::{DeferredIndex, Index, read_indexes, read_primary_key};
 use super::sequence::Sequence;
 use super::strict::StrictType;
 use super::text_encoding::TextEncoding;
@@ -34,10 +34,8 @@ pub struct Schema {
     /// The primary key of a WITHOUT ROWID table, whose rows are the entries of this tree.
     pub(super) primary_key: Option<Index>,
     pub(super) indexes: Vec<Index>,
-    /// Names of the indexes that SQLite builds.
-    pub(super) deferred: Vec<String>,
-    /// True if one of them is UNIQUE.
-    pub(super) has_deferred_unique: bool,
+    /// The indexes that SQLite builds.
+    pub(super) deferred: Vec<DeferredIndex>,
     /// True if the table itself ignores rows with the key of another row.
     ignores_duplicates: bool,
     /// True if a constraint has the clause ON CONFLICT ROLLBACK.
@@ -117,8 +115,6 @@ impl Schema {
         )?;
         let primary_key = read_primary_key(connection, name, root)?;
         let (indexes, deferred) = read_indexes(connection, name, rowid_column, primary_key.is_none())?;
-        let has_deferred_unique = deferred.iter().any(|(_, is_unique)| *is_unique);
-        let deferred = deferred.into_iter().map(|(name, _)| name).collect();
         Ok(Ok(Self {
             page_bytes: integer("page_size")? as usize,
             encoding,
@@ -132,7 +128,6 @@ impl Schema {
             primary_key,
             indexes,
             deferred,
-            has_deferred_unique,
             ignores_duplicates: ignores_conflicts(connection, name)?,
             rolls_back: rolls_back(connection, name)?,
             max_row_bytes: connection.limit(rusqlite::limits::Limit::SQLITE_LIMIT_LENGTH)? as usize,
@@ -169,6 +164,11 @@ impl Schema {
         Ok(read?.map(drop))
     }
 
+    /// True if SQLite builds a UNIQUE index.
+    pub(super) fn has_deferred_unique(&self) -> bool {
+        self.deferred.iter().any(|index| index.is_unique)
+    }
+
     /// True if rows with the key of another row can be left out. SQLite ends a load into a table with ON CONFLICT ROLLBACK.
     pub(super) fn can_leave_out_duplicates(&self) -> bool {
         self.primary_key.is_none() && !self.rolls_back
@@ -179,7 +179,7 @@ impl Schema {
     pub fn ignores_duplicates(&self) -> bool {
         let has_key = self.rowid_column.is_some() || self.primary_key.is_some();
         let has_key = has_key || self.indexes.iter().any(|index| index.is_unique);
-        self.ignores_duplicates && (has_key || self.has_deferred_unique)
+        self.ignores_duplicates && (has_key || self.has_deferred_unique())
     }
 
     /// The rowid that SQLite assigns to a row after `largest`, the largest so far; `None` if none is left.

@@ -93,7 +93,7 @@ fn unique_keys(
     };
     if !columns.all(is_repeatable) {
         Err(OTHER_VALUES)
-    } else if schema.has_deferred_unique || has_generated {
+    } else if schema.has_deferred_unique() || has_generated {
         Err("rows have the same keys, and a UNIQUE index is partial or on an expression")
     } else if has_target && keys.len() != 1 {
         Err("ON CONFLICT names one of several keys")

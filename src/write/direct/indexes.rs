@@ -29,6 +29,13 @@ pub(super) struct Index {
     has_rowid: bool,
 }
 
+/// An index that SQLite builds.
+#[derive(Debug)]
+pub(super) struct DeferredIndex {
+    pub(super) name: String,
+    pub(super) is_unique: bool,
+}
+
 /// A column of an index.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KeyColumn {
@@ -79,14 +86,13 @@ pub(super) fn read_primary_key(connection: &Connection, table: &str, root: u32) 
     Ok(Some(Index { name, root, is_unique: true, check_rank: -1, keys, declared, others, has_rowid: false }))
 }
 
-/// The indexes of a table, and the names of those that SQLite builds, partial ones and those with expressions, and whether each is
-/// unique. `rowid_column` is the rowid.
+/// The indexes of a table, and those that SQLite builds: partial ones, and those with expressions. `rowid_column` is the rowid.
 pub(super) fn read_indexes(
     connection: &Connection,
     table: &str,
     rowid_column: Option<usize>,
     has_rowid: bool,
-) -> Result<(Vec<Index>, Vec<(String, bool)>)> {
+) -> Result<(Vec<Index>, Vec<DeferredIndex>)> {
     const INDEXES: &str =
         "SELECT l.name, s.rootpage, l.\"unique\", l.partial, l.seq FROM pragma_index_list(?1) l
         JOIN sqlite_schema s ON s.name = l.name AND s.type = 'index' ORDER BY s.rootpage";
@@ -108,7 +114,7 @@ pub(super) fn read_indexes(
                 let others = Vec::new();
                 indexes.push(Index { name, root, is_unique, check_rank, keys, declared, others, has_rowid });
             }
-            _ => deferred.push((name, is_unique)),
+            _ => deferred.push(DeferredIndex { name, is_unique }),
         }
     }
     Ok((indexes, deferred))
