@@ -223,6 +223,7 @@ fn reasons_against_leaving_out_duplicates_are_documented() {
     let pipeline = |create: &str, insert: &str| format!("CREATE TABLE t ({create}); INSERT INTO t {insert}");
     let rows = "SELECT a, b FROM input";
     let ignored = |target: &str| format!("{rows} WHERE true ON CONFLICT {target} DO NOTHING");
+    let expressions = "rows have the same keys, and the table has CHECK constraints or generated columns";
     let partial = "rows have the same keys, and a UNIQUE index is partial or on an expression";
     let other_values = "rows have the same keys, and SQLite may compute other values in a second pass";
     for (sql, reason) in [
@@ -238,6 +239,8 @@ fn reasons_against_leaving_out_duplicates_are_documented() {
             pipeline("a UNIQUE ON CONFLICT IGNORE, b NOT NULL ON CONFLICT IGNORE", rows),
             Some("the table has the clause ON CONFLICT IGNORE or REPLACE"),
         ),
+        (pipeline("a UNIQUE, b CHECK (b <> '7')", rows), Some(expressions)),
+        (pipeline("a UNIQUE, b CHECK (b <> '7')", &ignored("")), Some(expressions)),
         (pipeline("a UNIQUE, b UNIQUE", &ignored("(a)")), Some("ON CONFLICT names one of several keys")),
         (
             pipeline("a INTEGER PRIMARY KEY AUTOINCREMENT, b UNIQUE", &ignored("")),
@@ -262,6 +265,30 @@ fn reasons_against_leaving_out_duplicates_are_documented() {
         assert_ne!(report["rejected"].as_u64().max(report["ignored"].as_u64()), Some(0), "{sql}");
         let is_documented = |reason: &str| docs.contains(&format!("\n| {reason} | "));
         assert!(reason.is_none_or(is_documented), "{sql}");
+    }
+}
+
+/// SQLite checks constraints before it looks for keys, so a row that breaks both kinds does not count as a duplicate.
+#[test]
+fn a_duplicate_that_breaks_another_constraint_is_reported_as_such() {
+    for constraint in ["CHECK (b <> 'bad')", "NOT NULL"] {
+        for writer in ["auto", "statements"] {
+            let dir = TestDir::new();
+            let schema = format!(
+                "CREATE TABLE t (a INTEGER UNIQUE, b TEXT {constraint}); INSERT INTO t VALUES (7, 'x')"
+            );
+            dir.open("out.db").execute_batch(&schema).unwrap();
+            dir.write("in.csv", "a,b\n1,x\n7,bad\n1,x\n2,x\n");
+            let load =
+                ["load", "in.csv", "out.db", "-t", "t", "--append", "--null", "bad", "--writer", writer];
+            let load = if constraint == "NOT NULL" { &load[..] } else { &[&load[..6], &load[8..]].concat() };
+            let ignored = dir.run(&[load, &["--ignore"]].concat());
+            ignored.expect_code(1).assert_single_message(&["line 3 (record 2", "constraint failed"]);
+            let skipped = dir.run(&[load, &["--on-error", "skip"]].concat()).expect_code(3).stderr;
+            let name = constraint.split(' ').next().unwrap();
+            assert!(skipped.contains(&format!("(record 2, byte 8): rejected: {name} ")), "{skipped}");
+            assert!(skipped.contains("(record 3, byte 14): rejected: UNIQUE "), "{skipped}");
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::affinity::Converter;
 use super::builder::{FEW_AMONG_MANY, are_few_among_many};
-use super::catalog::{ColumnSource, Schema, TableColumn};
+use super::catalog::{ColumnSource, Schema};
 use super::cell_order::CellOrder;
 use super::cells::{Cells, PayloadLimits, TreeKind};
 use super::duplicates::{self, Duplicates, KeyUse, LostRow};
@@ -83,17 +83,18 @@ fn unique_keys(
     let mut keys: Vec<_> = rowid.into_iter().chain(indexes).collect();
     keys.sort_by_key(|key| key.index.check_rank);
     let has_target = table.conflict_clause.as_ref().is_some_and(|clause| !clause.ignores_all());
-    let columns = keys.iter().flat_map(|key| &key.index.keys).map(|key| &schema.columns[key.column]);
-    let has_generated = columns.clone().any(TableColumn::is_generated);
-    let mut columns = columns.map(|column| &column.source);
+    let mut columns =
+        keys.iter().flat_map(|key| &key.index.keys).map(|key| &schema.columns[key.column].source);
     let is_repeatable = |source: &ColumnSource| match source {
         ColumnSource::Loaded(at) => table.columns[*at].value.is_repeatable(),
-        ColumnSource::Default(_) => true,
-        ColumnSource::Generated { .. } => true,
+        ColumnSource::Default(_) | ColumnSource::Generated { .. } => true,
     };
     if !columns.all(is_repeatable) {
         Err(OTHER_VALUES)
-    } else if schema.has_deferred_unique() || has_generated {
+    } else if schema.expressions.is_some() {
+        // SQLite checks constraints before it looks for keys.
+        Err("rows have the same keys, and the table has CHECK constraints or generated columns")
+    } else if schema.has_deferred_unique() {
         Err("rows have the same keys, and a UNIQUE index is partial or on an expression")
     } else if has_target && keys.len() != 1 {
         Err("ON CONFLICT names one of several keys")
