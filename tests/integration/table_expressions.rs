@@ -68,7 +68,7 @@ fn content(database: &Connection) -> String {
 fn both_writers_store_the_same_rows() {
     let dir = TestDir::new();
     for (number, table) in TABLES.iter().enumerate() {
-        for encoding in ["UTF-8", "UTF-16le", "UTF-16be"] {
+        for encoding in ["UTF-8", ["UTF-16le", "UTF-16be"][number % 2]] {
             if encoding != "UTF-8" && table.contains("NOCASE") {
                 continue;
             }
