@@ -20,7 +20,7 @@ use super::sort::Sorter;
 use super::sorted_numbers::SortedNumbers;
 use super::stored_values::{apply_affinity, encode_texts};
 use super::{PageFile, Sorting};
-use crate::batch::{Arena, Rows, Value, Values};
+use crate::batch::{Arena, Rows, Value};
 use crate::error::{Error, Kind, Result};
 use crate::plan::Table;
 use crate::write::{self, Appended, WriteFailure};
@@ -54,17 +54,8 @@ pub struct DuplicateFinder<'f, 'c> {
 struct UniqueKey {
     /// Its number among the indexes of the table; `None` for the rowid.
     number: Option<usize>,
-    /// The columns of the key.
+    /// The columns of the key. The number of a record takes the place of the rowid.
     index: Index,
-}
-
-impl UniqueKey {
-    /// The order of its entries. They end with the number of a record.
-    fn order(&self, is_unique: bool) -> CellOrder {
-        let keys: Box<[_]> = self.index.keys.iter().map(|key| key.order).collect();
-        let unique_keys = if is_unique { keys.len() } else { 0 };
-        CellOrder::Key { keys, unique_keys, has_rowid: true }
-    }
 }
 
 /// The unique keys of a table in the order in which SQLite checks them, or why duplicates cannot be found.
@@ -120,7 +111,7 @@ impl<'f, 'c> DuplicateFinder<'f, 'c> {
         let keys = unique_keys(&schema, table, found.policy()).map_err(unsupported)?;
         let open = |file| Pages::new(file, schema.page_bytes, schema.page_count, pages::LOCK_BYTE);
         let pages = file.map(open).transpose()?;
-        let sorters = keys.iter().map(|key| Sorter::new(key.order(false))).collect();
+        let sorters = keys.iter().map(|key| Sorter::new(key.index.order(false))).collect();
         let (rows, has_rowids, lacks_rowids) = Default::default();
         let keys = keys.into();
         Ok(Self { found, table, schema, keys, pages, sorters, sorting, rows, has_rowids, lacks_rowids })
@@ -138,8 +129,14 @@ impl<'f, 'c> DuplicateFinder<'f, 'c> {
         let keys = self.keys.clone();
         for (number, (key, sorter)) in (0..).zip(keys.iter().zip(std::mem::take(&mut self.sorters))) {
             let old = self.pages.as_mut().map(|pages| OldKeys::new(key, pages)).transpose()?;
-            let mut run =
-                KeyRun { order: key.order(true), number, old, last: Vec::new(), prefix: 0, group: None };
+            let mut run = KeyRun {
+                order: key.index.order(true),
+                number,
+                old,
+                last: Vec::new(),
+                prefix: 0,
+                group: None,
+            };
             let take = |cells: &mut Cells| match stop.load(Ordering::Relaxed) {
                 true => Err(Error::from(Kind::Interrupted).into()),
                 false => run.take(cells, &mut groups, self.pages.as_mut()),
@@ -253,7 +250,7 @@ impl Groups {
     }
 }
 
-/// The keys that a table has. They are asked for in ascending order.
+/// The keys of existing rows, looked up in ascending order.
 enum OldKeys {
     Rowids(OldRowids),
     Entries(OldEntries),
@@ -265,7 +262,7 @@ impl OldKeys {
             None => Self::Rowids(OldRowids::new(key.index.root, pages)),
             Some(_) => {
                 let limits = PayloadLimits::new(TreeKind::Index, pages.page_bytes());
-                Self::Entries(OldEntries::new(key.index.root, key.order(true), limits, pages)?)
+                Self::Entries(OldEntries::new(key.index.root, key.index.order(true), limits, pages)?)
             }
         })
     }
@@ -379,9 +376,7 @@ impl KeyEncoder {
         for (UniqueKey { index, .. }, cells) in keys.iter().zip(&mut encoded.keys) {
             // Rows with the same key are found later.
             let _ = find_order(index, columns, records, order);
-            let mut entries = arena.vec(index.keys.len() + 1);
-            entries.extend(index.keys.iter().map(|key| columns[key.column]));
-            entries.push(Values::Integers(records));
+            let entries = index.values(columns, records);
             let sink = CellSink { kind: TreeKind::Index, limits: PayloadLimits::NONE, cells };
             let put = sink.put(&entries, NumberedRows { rowids: records, order }, usize::MAX, arena);
             put.map_err(|row| Violation::new(row, "the row is too large for SQLite"))?;

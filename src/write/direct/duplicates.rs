@@ -19,7 +19,7 @@ pub(super) struct KeyUse {
     pub(super) group: u32,
 }
 
-/// What becomes of the row of a record that lost.
+/// How a row that lost is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LostRow {
     /// It is rejected with its record.
@@ -45,7 +45,7 @@ impl Duplicates {
         Self { policy, reasons: Vec::new(), records: Vec::new() }
     }
 
-    /// What becomes of the rows.
+    /// How the rows are treated.
     pub(super) fn policy(&self) -> LostRow {
         self.policy
     }

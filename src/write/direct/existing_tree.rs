@@ -194,7 +194,7 @@ pub(super) fn whole_entry(
     if is_complete(&whole[read..]) { Ok((whole, overflow)) } else { Err(pages.damaged_index()) }
 }
 
-/// Finds rowids in a table, if they are asked for in ascending order.
+/// Looks up the rowids of a table in ascending order.
 #[derive(Debug)]
 pub(super) struct OldRowids {
     root: u32,

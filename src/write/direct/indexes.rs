@@ -60,8 +60,13 @@ impl Index {
 
     /// The order of its cells.
     pub(super) fn cell_order(&self) -> CellOrder {
+        self.order(self.is_unique)
+    }
+
+    /// The same if the key `is_unique`, or need not be.
+    pub(super) fn order(&self, is_unique: bool) -> CellOrder {
         let keys = self.keys.iter().map(|key| key.order).collect();
-        let unique_keys = if self.is_unique { self.declared } else { 0 };
+        let unique_keys = if is_unique { self.declared } else { 0 };
         CellOrder::Key { keys, unique_keys, has_rowid: self.has_rowid }
     }
 

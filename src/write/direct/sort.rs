@@ -119,12 +119,12 @@ impl Sorter {
         self.bytes + size_of::<u32>() * self.cells
     }
 
-    /// The first cell that was added; empty if there is none.
+    /// The first cell added; empty if there are none.
     pub(super) fn first_cell(&self) -> &[u8] {
         self.runs.first().map_or(&[], |run| run.cell(0))
     }
 
-    /// The cell that was added last; empty if there is none.
+    /// The last cell added; empty if there are none.
     pub(super) fn last_cell(&self) -> &[u8] {
         self.runs.last().map_or(&[], |run| run.cell(run.ends.len() - 1))
     }
