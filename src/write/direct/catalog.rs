@@ -3,7 +3,7 @@
 
 use super::defaults::{DefaultValue, Defaults};
 use super::expressions::{self, TableExpressions};
-use super::features::{ignores_conflicts, is_autoincrement, rolls_back, unsupported_feature};
+use super::features::{Features, read_features};
 use super::indexes::{DeferredIndex, Index, read_indexes, read_primary_key};
 use super::sequence::Sequence;
 use super::strict::StrictType;
@@ -36,10 +36,7 @@ pub struct Schema {
     pub(super) indexes: Vec<Index>,
     /// The indexes that SQLite builds.
     pub(super) deferred: Vec<DeferredIndex>,
-    /// True if the table itself ignores rows with the key of another row.
-    ignores_duplicates: bool,
-    /// True if a constraint has the clause ON CONFLICT ROLLBACK.
-    rolls_back: bool,
+    features: Features,
     /// The size limit of a row in bytes.
     pub(super) max_row_bytes: usize,
 }
@@ -88,9 +85,10 @@ impl Schema {
     pub fn read(connection: &Connection, table: &Table) -> Result<std::result::Result<Self, String>> {
         let name = table.name.as_str();
         let encoding = TextEncoding::read(connection)?;
-        if let Some(reason) = unsupported_feature(connection, name, encoding)? {
-            return Ok(Err(reason));
-        }
+        let features = match read_features(connection, name, encoding)? {
+            Ok(features) => features,
+            Err(reason) => return Ok(Err(reason)),
+        };
         let mut columns = columns(connection, name)?;
         // A primary key without an index is the rowid.
         let is_rowid = count(connection, "pragma_index_list(?1) WHERE origin = 'pk'", name)? == 0;
@@ -98,13 +96,14 @@ impl Schema {
         if let Some(reason) = find_sources(connection, table, &mut columns, rowid_column, encoding)? {
             return Ok(Err(reason));
         }
-        let read = TableExpressions::read(connection, name, &columns, rowid_column, encoding)?;
+        let read =
+            TableExpressions::read(connection, name, &columns, rowid_column, encoding, features.has_check)?;
         let expressions = match read {
             Ok(expressions) => expressions,
             Err(error) => return Ok(Err(expressions::unsupported(&error))),
         };
         let integer = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-        let sequence = match is_autoincrement(connection, name)? {
+        let sequence = match features.is_autoincrement {
             true => Some(Sequence::read(connection, name)?),
             false => None,
         };
@@ -128,8 +127,7 @@ impl Schema {
             primary_key,
             indexes,
             deferred,
-            ignores_duplicates: ignores_conflicts(connection, name)?,
-            rolls_back: rolls_back(connection, name)?,
+            features,
             max_row_bytes: connection.limit(rusqlite::limits::Limit::SQLITE_LIMIT_LENGTH)? as usize,
         }))
     }
@@ -171,7 +169,7 @@ impl Schema {
 
     /// True if rows with the key of another row can be left out. SQLite ends a load into a table with ON CONFLICT ROLLBACK.
     pub(super) fn can_leave_out_duplicates(&self) -> bool {
-        self.primary_key.is_none() && !self.rolls_back
+        self.primary_key.is_none() && !self.features.rolls_back
     }
 
     /// True if the table itself ignores rows with the key of another row, by ON CONFLICT IGNORE.
@@ -179,7 +177,7 @@ impl Schema {
     pub fn ignores_duplicates(&self) -> bool {
         let has_key = self.rowid_column.is_some() || self.primary_key.is_some();
         let has_key = has_key || self.indexes.iter().any(|index| index.is_unique);
-        self.ignores_duplicates && (has_key || self.has_deferred_unique())
+        self.features.ignores_conflicts && (has_key || self.has_deferred_unique())
     }
 
     /// The rowid that SQLite assigns to a row after `largest`, the largest so far; `None` if none is left.

@@ -19,7 +19,6 @@
 use super::affinity::compact_reals;
 use super::catalog::{Schema, TableColumn, count, rows};
 use super::encode::Violation;
-use super::features::has_check;
 use super::strict::StrictType;
 use super::text_encoding::TextEncoding;
 use crate::batch::{Arena, ColumnBuffer, SharedInput, Value, Values};
@@ -53,7 +52,7 @@ pub(super) struct TableExpressions {
 }
 
 impl TableExpressions {
-    /// The expressions of `table`; nothing if it has none. `rowid_column` is the rowid. The inner result is an error if SQLite cannot
+    /// The expressions of `table`, which may have CHECK constraints; nothing if it has none. `rowid_column` is the rowid. The inner result is an error if SQLite cannot
     /// evaluate them here.
     pub(super) fn read(
         connection: &Connection,
@@ -61,9 +60,10 @@ impl TableExpressions {
         columns: &[TableColumn],
         rowid_column: Option<usize>,
         encoding: TextEncoding,
+        has_check: bool,
     ) -> Result<Result<Option<Self>>> {
         let generated: Vec<_> = (0..columns.len()).filter(|at| columns[*at].is_generated()).collect();
-        if generated.is_empty() && !has_check(connection, table)? {
+        if generated.is_empty() && !has_check {
             return Ok(Ok(None));
         }
         let (name, sql): (String, String) = connection.query_row(

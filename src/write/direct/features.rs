@@ -7,12 +7,67 @@ use super::text_encoding::TextEncoding;
 use crate::schema::ddl::quote_name;
 use rusqlite::{Connection, Result};
 
-/// The first reason why the direct path cannot fill a table.
-pub(super) fn unsupported_feature(
+/// What a table has beyond its columns and indexes, as the program tells that SQLite compiles for an INSERT.
+#[derive(Debug)]
+pub(super) struct Features {
+    /// CHECK constraints: the program differs when they are ignored.
+    pub(super) has_check: bool,
+    /// An INTEGER PRIMARY KEY that is AUTOINCREMENT: the program remembers the largest rowid.
+    pub(super) is_autoincrement: bool,
+    /// All constraints have the clause ON CONFLICT IGNORE, and none is NOT NULL: the program is that of INSERT OR IGNORE. Also
+    /// true without constraints.
+    pub(super) ignores_conflicts: bool,
+    /// A constraint has the clause ON CONFLICT ROLLBACK: the program may end with a rollback.
+    pub(super) rolls_back: bool,
+}
+
+/// The bytecode of a statement: opcodes and operands without texts and comments.
+type Program = Vec<(String, [i64; 4])>;
+
+/// The features of a table, or the first reason why the direct path cannot fill it.
+pub(super) fn read_features(
     connection: &Connection,
     table: &str,
     encoding: TextEncoding,
-) -> Result<Option<String>> {
+) -> Result<std::result::Result<Features, String>> {
+    if let Some(reason) = unsupported_feature(connection, table, encoding)? {
+        return Ok(Err(reason.to_owned()));
+    }
+    let program = |insert| insert_program(connection, insert, table);
+    let declared = match program("INSERT") {
+        Ok(declared) => declared,
+        Err(error) => return Ok(Err(expressions::unsupported(&error))),
+    };
+    connection.pragma_update(None, "ignore_check_constraints", true)?;
+    let unchecked = program("INSERT");
+    connection.pragma_update(None, "ignore_check_constraints", false)?;
+    let count_not_null = || count(connection, "pragma_table_info(?1) WHERE \"notnull\"", table);
+    let features = Features {
+        has_check: declared != unchecked?,
+        is_autoincrement: declared.iter().any(|(name, operands)| name == "NewRowid" && operands[2] != 0),
+        ignores_conflicts: declared == program("INSERT OR IGNORE")? && count_not_null()? == 0,
+        rolls_back: declared
+            .iter()
+            .any(|(name, operands)| name.starts_with("Halt") && operands[1] == ROLLBACK),
+    };
+    // The program differs from that of INSERT OR ABORT if a constraint has another conflict clause. It ends in the same way where
+    // that is FAIL or ROLLBACK.
+    let is_abort = without_undoing(declared) == without_undoing(program("INSERT OR ABORT")?);
+    Ok(match is_abort || features.ignores_conflicts {
+        true => Ok(features),
+        false => Err("the table has the clause ON CONFLICT IGNORE or REPLACE".to_owned()),
+    })
+}
+
+/// What the opcode Halt undoes where a constraint has the clause ON CONFLICT ROLLBACK.
+const ROLLBACK: i64 = 1;
+
+/// The first reason in the schema why the direct path cannot fill a table.
+fn unsupported_feature(
+    connection: &Connection,
+    table: &str,
+    encoding: TextEncoding,
+) -> Result<Option<&'static str>> {
     const REASONS: [(&str, &str); 2] = [
         ("sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE", "the table has a trigger"),
         (
@@ -23,69 +78,24 @@ pub(super) fn unsupported_feature(
     ];
     for (from, reason) in REASONS {
         if count(connection, from, table)? > 0 {
-            return Ok(Some(reason.to_owned()));
+            return Ok(Some(reason));
         }
     }
     let collated = "pragma_index_list(?1) l, pragma_index_xinfo(l.name) x
         WHERE x.key AND x.coll COLLATE NOCASE <> 'BINARY'";
-    if encoding != TextEncoding::Utf8 && count(connection, collated, table)? > 0 {
-        let reason = "an index has a collation other than BINARY, and the database is not UTF-8";
-        return Ok(Some(reason.to_owned()));
-    }
-    // The program differs from that of INSERT OR ABORT if a constraint has another conflict clause. It ends in the same way where
-    // that is FAIL or ROLLBACK.
-    let declared = match insert_program(connection, "INSERT", table) {
-        Ok(declared) => without_undoing(declared),
-        Err(error) => return Ok(Some(expressions::unsupported(&error))),
-    };
-    let is_abort = declared == without_undoing(insert_program(connection, "INSERT OR ABORT", table)?);
-    Ok(match is_abort || ignores_conflicts(connection, table)? {
-        true => None,
-        false => Some("the table has the clause ON CONFLICT IGNORE or REPLACE".to_owned()),
-    })
-}
-
-/// True if the table has CHECK constraints: the program that inserts a row differs when they are ignored.
-pub(super) fn has_check(connection: &Connection, table: &str) -> Result<bool> {
-    let with = insert_program(connection, "INSERT", table)?;
-    connection.pragma_update(None, "ignore_check_constraints", true)?;
-    let without = insert_program(connection, "INSERT", table);
-    connection.pragma_update(None, "ignore_check_constraints", false)?;
-    Ok(with != without?)
-}
-
-/// True if the INTEGER PRIMARY KEY is AUTOINCREMENT: the program that inserts a row remembers the largest rowid.
-pub(super) fn is_autoincrement(connection: &Connection, table: &str) -> Result<bool> {
-    let program = insert_program(connection, "INSERT", table)?;
-    Ok(program.iter().any(|(operation, [_, _, remembered, _])| operation == "NewRowid" && *remembered != 0))
-}
-
-/// True if all constraints have the clause ON CONFLICT IGNORE, and none is NOT NULL: the program that inserts a row is that of
-/// INSERT OR IGNORE. A table without constraints is one of them.
-pub(super) fn ignores_conflicts(connection: &Connection, table: &str) -> Result<bool> {
-    let declared = insert_program(connection, "INSERT", table)?;
-    Ok(declared == insert_program(connection, "INSERT OR IGNORE", table)?
-        && count(connection, "pragma_table_info(?1) WHERE \"notnull\"", table)? == 0)
-}
-
-/// True if a constraint has the clause ON CONFLICT ROLLBACK: the program that inserts a row may end with a rollback.
-pub(super) fn rolls_back(connection: &Connection, table: &str) -> Result<bool> {
-    const ROLLBACK: i64 = 1;
-    let program = insert_program(connection, "INSERT", table)?;
-    Ok(program
-        .iter()
-        .any(|(operation, [_, undone, ..])| operation.starts_with("Halt") && *undone == ROLLBACK))
+    let is_collated = encoding != TextEncoding::Utf8 && count(connection, collated, table)? > 0;
+    Ok(is_collated.then_some("an index has a collation other than BINARY, and the database is not UTF-8"))
 }
 
 /// The same program without what is undone when a constraint ends it.
-fn without_undoing(mut program: Vec<(String, [i64; 4])>) -> Vec<(String, [i64; 4])> {
+fn without_undoing(mut program: Program) -> Program {
     let ends = program.iter_mut().filter(|(operation, _)| operation.starts_with("Halt"));
     ends.for_each(|(_, [_, undone, ..])| *undone = 0);
     program
 }
 
-/// The bytecode that inserts a row into `table`: opcodes and operands without texts and comments.
-fn insert_program(connection: &Connection, insert: &str, table: &str) -> Result<Vec<(String, [i64; 4])>> {
+/// The bytecode that inserts a row into `table`.
+fn insert_program(connection: &Connection, insert: &str, table: &str) -> Result<Program> {
     let columns = count(connection, "pragma_table_info(?1)", table)?;
     let values = vec!["?"; columns as usize].join(",");
     let sql = format!("EXPLAIN {insert} INTO {} VALUES ({values})", quote_name(table));
