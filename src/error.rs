@@ -20,6 +20,7 @@ pub(crate) use phrases::{count, excerpt, nearest, nearest_above, with_causes};
 pub use plan_error::{ColumnUse, PlanError};
 pub use printable::printable;
 pub(crate) use printable::{Printable, printable_line};
+pub(crate) use reason::is_about_duplicate;
 pub use reason::{FieldCountCause, Reason};
 pub use sqlite::SqliteError;
 use std::fmt::{self, Write};

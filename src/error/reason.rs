@@ -100,6 +100,11 @@ impl fmt::Display for FieldCountCause {
     }
 }
 
+/// True if this message of SQLite says that two rows have the same key.
+pub(crate) fn is_about_duplicate(message: &str) -> bool {
+    message.starts_with("UNIQUE ")
+}
+
 impl Reason {
     /// A stable identifier for programs, such as `field_count`.
     #[must_use]
@@ -117,7 +122,7 @@ impl Reason {
 
     /// True if another row has the same key.
     pub(crate) fn is_duplicate(&self) -> bool {
-        matches!(self, Self::Constraint { message, .. } if message.starts_with("UNIQUE "))
+        matches!(self, Self::Constraint { message, .. } if is_about_duplicate(message))
     }
 
     /// The column of the table to which the reason applies, if it is a single one.

@@ -7,7 +7,7 @@ use crate::engine::output::{Counts, PipelineFailure, RejectSink};
 use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
 use crate::engine::rejects::{Rejects, RejectsFrom};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, is_about_duplicate};
 use crate::plan::{Expr, OnConflict, Plan, Table};
 use crate::report::{Note, Phase, Replaced};
 use crate::schema::ddl::{quote_name, update_declaration_sql};
@@ -256,7 +256,7 @@ fn constraint_of_unknown_row(error: Error, writer: &ChosenWriter) -> PipelineFai
     match error.constraint_violation() {
         Some(message) => PipelineFailure::Constraint {
             message: message.to_owned(),
-            is_duplicate: matches!(writer, ChosenWriter::Direct) && message.starts_with("UNIQUE "),
+            is_duplicate: matches!(writer, ChosenWriter::Direct) && is_about_duplicate(message),
             is_row_known: false,
             positions: Vec::new(),
         },
