@@ -454,7 +454,7 @@ fn is_expression(connection: &Connection, expr: &str) -> bool {
 
 #[test]
 fn all_evaluators_agree() {
-    let required = std::env::var("SQLOAD_EXPRESSIONS").map_or(3_000, |count| count.parse().unwrap());
+    let required = std::env::var("SQLOAD_EXPRESSIONS").map_or(1_500, |count| count.parse().unwrap());
     let seed = std::env::var("SQLOAD_SEED").map_or(0, |seed| seed.parse().unwrap());
     let directory = tempfile::tempdir().unwrap();
     let csv = directory.path().join("in.csv");

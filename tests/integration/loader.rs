@@ -34,6 +34,7 @@ fn table() -> Table {
 /// The same rows, read by the csv crate and inserted by plain rusqlite.
 fn reference(csv: &[u8], database: &Path) -> Vec<Vec<Value>> {
     let connection = Connection::open(database).unwrap();
+    connection.pragma_update(None, "synchronous", "off").unwrap();
     connection.execute_batch("CREATE TABLE t (a TEXT, number, upper TEXT, joined TEXT)").unwrap();
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(csv);
     let width = reader.byte_headers().unwrap().len();

@@ -81,7 +81,7 @@ fn both_writers_store_the_same_rows() {
                 );
                 // Into the empty table, then behind its rows.
                 let mut contents = String::new();
-                for rows in [0..5_000, 5_000..9_000] {
+                for rows in [0..2_000, 2_000..3_500] {
                     dir.write("in.csv", csv(rows));
                     load(&dir, writer, &[]).expect_code(0);
                     contents += &content(&dir.open("out.db"));

@@ -334,7 +334,7 @@ fn case(seed: u64) -> Case {
 
 /// The number of random tables.
 fn cases() -> u64 {
-    std::env::var("SQLOAD_TWINS").map_or(200, |cases| cases.parse().expect("a number of cases"))
+    std::env::var("SQLOAD_TWINS").map_or(100, |cases| cases.parse().expect("a number of cases"))
 }
 
 /// The first seed.
