@@ -196,11 +196,11 @@ impl<'c> Direct<'c> {
             },
             TreeFailure::DuplicateOfExisting { existing, new } => {
                 let message = self.schema.duplicate_message(number.checked_sub(1));
+                let is_duplicate = self.schema.can_leave_out_duplicates();
                 if self.schema.primary_key.is_some() {
-                    return WriteFailure::Constraint { message, is_duplicate: false, rows: Vec::new() };
+                    return WriteFailure::Constraint { message, is_duplicate, rows: Vec::new() };
                 }
                 let message = format!("{message} (the row with rowid {existing} has this key)");
-                let is_duplicate = self.schema.can_leave_out_duplicates();
                 WriteFailure::Constraint { message, is_duplicate, rows: self.rows_of(&[new]) }
             }
             TreeFailure::FewAmongMany => {

@@ -169,7 +169,7 @@ impl Schema {
 
     /// True if rows with the key of another row can be left out. SQLite ends a load into a table with ON CONFLICT ROLLBACK.
     pub(super) fn can_leave_out_duplicates(&self) -> bool {
-        self.primary_key.is_none() && !self.features.rolls_back
+        !self.features.rolls_back
     }
 
     /// True if the table itself ignores rows with the key of another row, by ON CONFLICT IGNORE.

@@ -12,6 +12,7 @@ use super::cells::{Cells, PayloadLimits, TreeKind};
 use super::duplicates::{self, Duplicates, KeyUse, LostRow};
 use super::encode::{Violation, find_order};
 use super::existing_tree::{OldEntries, OldRowids, last_cell};
+use super::expressions::{ExpressionEvaluator, TableExpressions, evaluate};
 use super::indexes::Index;
 use super::layout::{CellSink, NumberedRows};
 use super::pages::{self, Pages};
@@ -30,6 +31,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The reason to leave duplicates to SQLite if the values of records change.
 pub const OTHER_VALUES: &str =
     "rows have the same keys, and SQLite may compute other values in a second pass";
+
+/// The reason to leave duplicates to SQLite if it chooses rowids that depend on which rows are left out, and that matter: others
+/// are given, or an expression reads them.
+const CHOSEN_ROWIDS: &str = "rows have the same keys, and SQLite chooses some of the rowids";
+
+/// True if an expression of the table reads the rowid.
+fn reads_rowid(schema: &Schema) -> bool {
+    schema.expressions.as_ref().is_some_and(TableExpressions::reads_rowid)
+}
 
 /// Finds the rows of a load that have the key of another row.
 #[derive(Debug)]
@@ -52,10 +62,24 @@ pub struct DuplicateFinder<'f, 'c> {
 /// A unique key.
 #[derive(Debug)]
 struct UniqueKey {
-    /// Its number among the indexes of the table; `None` for the rowid.
+    /// Its number among the indexes of the table; `None` for the rowid, and for the primary key of a WITHOUT ROWID table.
     number: Option<usize>,
-    /// The columns of the key. The number of a record takes the place of the rowid.
+    /// True for the rowid.
+    is_rowid: bool,
+    /// The order of the entries that the table has.
+    old_order: CellOrder,
+    /// The columns of the key, and the number of a record.
     index: Index,
+}
+
+impl UniqueKey {
+    fn of_rowids(index: Index) -> Self {
+        Self { number: None, is_rowid: true, old_order: CellOrder::Rowid, index }
+    }
+
+    fn of_index(number: Option<usize>, index: &Index) -> Self {
+        Self { number, is_rowid: false, old_order: index.order(true), index: index.numbered() }
+    }
 }
 
 /// The unique keys of a table in the order in which SQLite checks them, or why duplicates cannot be found.
@@ -64,14 +88,12 @@ fn unique_keys(
     table: &Table,
     policy: LostRow,
 ) -> std::result::Result<Vec<UniqueKey>, &'static str> {
-    if schema.primary_key.is_some() {
-        return Err("the table may have rows with the same keys");
-    }
     let rowid = schema.rowid_column.map(|column| Index::of_rowids(schema.root, column));
-    let rowid = rowid.map(|index| UniqueKey { number: None, index });
+    let rowid = rowid.map(UniqueKey::of_rowids);
+    let primary = schema.primary_key.as_ref().map(|index| UniqueKey::of_index(None, index));
     let unique = schema.indexes.iter().enumerate().filter(|(_, index)| index.is_unique);
-    let indexes = unique.map(|(number, index)| UniqueKey { number: Some(number), index: index.clone() });
-    let mut keys: Vec<_> = rowid.into_iter().chain(indexes).collect();
+    let indexes = unique.map(|(number, index)| UniqueKey::of_index(Some(number), index));
+    let mut keys: Vec<_> = rowid.into_iter().chain(primary).chain(indexes).collect();
     keys.sort_by_key(|key| key.index.check_rank);
     let has_target = table.conflict_clause.as_ref().is_some_and(|clause| !clause.ignores_all());
     let mut columns =
@@ -82,9 +104,8 @@ fn unique_keys(
     };
     if !columns.all(is_repeatable) {
         Err(OTHER_VALUES)
-    } else if schema.expressions.is_some() {
-        // SQLite checks constraints before it looks for keys.
-        Err("rows have the same keys, and the table has CHECK constraints or generated columns")
+    } else if schema.rowid_column.is_none() && reads_rowid(schema) {
+        Err(CHOSEN_ROWIDS)
     } else if schema.has_deferred_unique() {
         Err("rows have the same keys, and a UNIQUE index is partial or on an expression")
     } else if has_target && keys.len() != 1 {
@@ -156,13 +177,20 @@ impl<'f, 'c> DuplicateFinder<'f, 'c> {
         }
     }
 
-    /// The most rows that the table may have had before, if that matters to its indexes.
+    /// The most rows that the table may have had before, if that matters to its trees.
     fn max_old(&self) -> Result<u64> {
         /// The least bytes of an index entry on a page.
         const ENTRY_BYTES: u64 = 5;
-        let Some(pages) = self.pages.as_ref().filter(|_| !self.schema.indexes.is_empty()) else {
-            return Ok(0);
-        };
+        let has_entries = self.schema.primary_key.is_some() || !self.schema.indexes.is_empty();
+        let Some(pages) = self.pages.as_ref().filter(|_| has_entries) else { return Ok(0) };
+        if self.schema.primary_key.is_some() {
+            let kind = TreeKind::Index;
+            let limits = PayloadLimits::new(kind, pages.page_bytes());
+            return Ok(match last_cell(self.schema.root, kind, limits, pages)? {
+                Some(cell) => pages.count() * pages.page_bytes() as u64 / cell.len().max(1) as u64,
+                None => 0,
+            });
+        }
         let limits = PayloadLimits::new(TreeKind::Table, pages.page_bytes());
         let last = last_cell(self.schema.root, TreeKind::Table, limits, pages)?;
         let largest = last.map_or(0, |cell| CellOrder::Rowid.rowid(&cell));
@@ -258,13 +286,11 @@ enum OldKeys {
 
 impl OldKeys {
     fn new(key: &UniqueKey, pages: &mut Pages<'_>) -> Result<Self> {
-        Ok(match key.number {
-            None => Self::Rowids(OldRowids::new(key.index.root, pages)),
-            Some(_) => {
-                let limits = PayloadLimits::new(TreeKind::Index, pages.page_bytes());
-                Self::Entries(OldEntries::new(key.index.root, key.index.order(true), limits, pages)?)
-            }
-        })
+        if key.is_rowid {
+            return Ok(Self::Rowids(OldRowids::new(key.index.root, pages)));
+        }
+        let limits = PayloadLimits::new(TreeKind::Index, pages.page_bytes());
+        OldEntries::new(key.index.root, key.old_order.clone(), limits, pages).map(Self::Entries)
     }
 
     /// True if a row has the key of `cell`.
@@ -303,8 +329,9 @@ impl write::Writer for DuplicateFinder<'_, '_> {
 
     fn encoder(&self) -> KeyEncoder {
         let converter = Converter::new(self.schema.encoding);
-        let (arena, order) = Default::default();
-        KeyEncoder { schema: self.schema.clone(), keys: self.keys.clone(), converter, arena, order }
+        let (evaluator, arena, order) = Default::default();
+        let (schema, keys) = (self.schema.clone(), self.keys.clone());
+        KeyEncoder { schema, keys, converter, evaluator, arena, order }
     }
 
     fn append(
@@ -318,7 +345,7 @@ impl write::Writer for DuplicateFinder<'_, '_> {
         self.has_rowids |= encoded.has_rowids;
         self.lacks_rowids |= encoded.lacks_rowids;
         if self.has_rowids && self.lacks_rowids {
-            return Err(unsupported("rows have the same keys, and SQLite chooses some of the rowids"));
+            return Err(unsupported(CHOSEN_ROWIDS));
         }
         self.rows += rows.len as u64;
         self.sorters.iter_mut().zip(&mut encoded.keys).for_each(|(sorter, cells)| sorter.push(cells));
@@ -340,6 +367,7 @@ pub struct KeyEncoder {
     schema: Arc<Schema>,
     keys: Arc<[UniqueKey]>,
     converter: Converter,
+    evaluator: Option<ExpressionEvaluator>,
     arena: Arena,
     order: SortedNumbers,
 }
@@ -359,16 +387,26 @@ impl KeyEncoder {
         rows: &Rows<'_>,
         encoded: &mut EncodedKeys,
     ) -> std::result::Result<(), Violation> {
-        let Self { schema, keys, converter, arena, order } = self;
+        let Self { schema, keys, converter, evaluator, arena, order } = self;
         arena.reset();
         let (columns, broken_rule) = apply_affinity(rows, schema, converter, arena)?;
         broken_rule.map_or(Ok(()), Err)?;
-        encode_texts(columns, schema, rows.len, converter, arena)?;
-        if let Some(rowid) = schema.rowid_column {
-            let is_null = |row: usize| matches!(columns[rowid].get(row), Value::Null);
-            encoded.has_rowids = (0..rows.len).any(|row| !is_null(row));
-            encoded.lacks_rowids = (0..rows.len).any(is_null);
+        let rowids = arena.zeros(rows.len);
+        if let Some(column) = schema.rowid_column {
+            for (row, rowid) in rowids.iter_mut().enumerate() {
+                match columns[column].get(row) {
+                    Value::Integer(given) => (*rowid, encoded.has_rowids) = (given, true),
+                    Value::Null => encoded.lacks_rowids = true,
+                    _ => encoded.has_rowids = true,
+                }
+            }
+            if encoded.lacks_rowids && reads_rowid(schema) {
+                return Err(Violation::left_to_sqlite(0, CHOSEN_ROWIDS));
+            }
         }
+        // Before it looks for keys, as SQLite does.
+        evaluate(schema, evaluator, columns, rowids, arena)?;
+        encode_texts(columns, schema, rows.len, converter, arena)?;
         let first = rows.chunk.first_load_record();
         let record = |row: usize| rows.origins.numbers.map_or(row as u64, |numbers| u64::from(numbers[row]));
         let records = arena.list((0..rows.len).map(|row| (first + record(row)).cast_signed()));

@@ -55,6 +55,11 @@ impl Violation {
         Self { rows: vec![row], message: message.to_string(), is_left_to_sqlite, is_duplicate }
     }
 
+    /// SQLite may be able to store the row, through statements, for this reason.
+    pub(super) fn left_to_sqlite(row: usize, reason: impl ToString) -> Self {
+        Self { is_left_to_sqlite: true, ..Self::new(row, reason) }
+    }
+
     /// No rowid comes after the largest. SQLite takes any free one, except with AUTOINCREMENT.
     fn no_rowid(row: usize, schema: &Schema) -> Self {
         let is_left_to_sqlite = schema.sequence.is_none();

@@ -94,6 +94,11 @@ impl TableExpressions {
         Ok(prepare())
     }
 
+    /// True if expressions read the rowid.
+    pub(super) fn reads_rowid(&self) -> bool {
+        self.reads_hidden_rowid || self.rowid_column.is_some_and(|at| self.inputs.contains(&at))
+    }
+
     /// Chooses what all rows conflict in, and the SQL for it.
     fn prepare_sql(
         &mut self,
@@ -105,8 +110,7 @@ impl TableExpressions {
         let is_name = |name: &str| columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
         let rowid_column = self.rowid_column.map(|at| columns[at].name.clone());
         let hidden = ["rowid", "_rowid_", "oid"].into_iter().find(|name| has_rowid && !is_name(name));
-        let reads_rowid =
-            self.reads_hidden_rowid || self.rowid_column.is_some_and(|at| self.inputs.contains(&at));
+        let reads_rowid = self.reads_rowid();
         // A conflict in the rowid is found sooner, but before the types of stored generated columns are checked.
         let is_checked_late = |column: &TableColumn| {
             column.is_generated() && column.is_stored() && column.strict_type.is_some()
@@ -290,7 +294,7 @@ impl ExpressionEvaluator {
 }
 
 fn left_to_sqlite(row: usize, error: &Error) -> Violation {
-    Violation { is_left_to_sqlite: true, ..Violation::new(row, unsupported(error)) }
+    Violation::left_to_sqlite(row, unsupported(error))
 }
 
 /// The reason for statements if SQLite cannot evaluate the expressions of a table in a database of its own.

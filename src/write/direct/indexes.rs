@@ -53,6 +53,12 @@ impl Index {
         Self { name, root, is_unique: true, check_rank: -1, keys, declared: 1, others, has_rowid: true }
     }
 
+    /// The key alone, followed by a number: that of the row, or of its record.
+    pub(super) fn numbered(&self) -> Self {
+        let keys = self.declared().to_vec();
+        Self { keys, others: Vec::new(), has_rowid: true, ..self.clone() }
+    }
+
     /// The columns of the key.
     pub(super) fn declared(&self) -> &[KeyColumn] {
         &self.keys[..self.declared]
@@ -80,15 +86,17 @@ impl Index {
 
 /// The primary key of a WITHOUT ROWID table, whose tree is at `root`; nothing for other tables.
 pub(super) fn read_primary_key(connection: &Connection, table: &str, root: u32) -> Result<Option<Index>> {
-    const NAME: &str = "SELECT l.name FROM pragma_table_list(?1) t, pragma_index_list(?1) l
+    const NAME: &str = "SELECT l.name, l.seq FROM pragma_table_list(?1) t, pragma_index_list(?1) l
         WHERE t.wr AND t.schema = 'main' AND l.origin = 'pk'";
-    let name: Option<String> = connection.query_row(NAME, [table], |row| row.get(0)).optional()?;
-    let Some(name) = name else { return Ok(None) };
+    let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?));
+    let Some((name, check_rank)) = connection.query_row(NAME, [table], read).optional()? else {
+        return Ok(None);
+    };
     let columns = columns(connection, &name, None)?;
     let declared = columns.iter().take_while(|(_, is_declared)| *is_declared).count();
     let mut keys: Vec<_> = columns.into_iter().filter_map(|(key, _)| key).collect();
     let others = keys.split_off(declared).iter().map(|key| key.column).collect();
-    Ok(Some(Index { name, root, is_unique: true, check_rank: -1, keys, declared, others, has_rowid: false }))
+    Ok(Some(Index { name, root, is_unique: true, check_rank, keys, declared, others, has_rowid: false }))
 }
 
 /// The indexes of a table, and those that SQLite builds: partial ones, and those with expressions. `rowid_column` is the rowid.
