@@ -26,7 +26,10 @@ impl RecordTexts for ArrowRows {
     fn text(&self, number: u32) -> Vec<u8> {
         let (arena, schema, mut text) = (Arena::default(), self.batch.schema(), Vec::new());
         let names = schema.fields().iter().map(|field| field.name().as_str());
-        let push = json::object(names.zip(self.batch.columns()), &arena);
+        // Columns that were not read are null.
+        let members =
+            names.zip(self.batch.columns()).filter(|(_, array)| array.data_type() != &DataType::Null);
+        let push = json::object(members, &arena);
         push(number as usize, &mut text);
         drop(push);
         text
