@@ -126,14 +126,14 @@ impl<'s> Inputs<'s> {
     pub(super) fn worker(&self, number: usize) -> InputWorker<'_> {
         let program = &self.programs[self.program_of_input[number]];
         match &self.list[number] {
-            RecordSource::Csv(CsvInput { header, .. }) => InputWorker::Csv(
+            RecordSource::Csv(CsvInput { header, .. }) => InputWorker::Csv(Box::new(
                 Worker::new(program, header.dialect, header.width)
                     .with_header(&header.first, header.ends_with_cr)
                     .with_policies(&self.plan.policies)
                     .with_skip_empty(self.plan.input_options.skip_empty),
-            ),
+            )),
             #[cfg(feature = "arrow")]
-            RecordSource::Arrow(_) => InputWorker::Arrow(Worker::of_arrow(program)),
+            RecordSource::Arrow(_) => InputWorker::Arrow(Box::new(Worker::of_arrow(program))),
         }
     }
 
