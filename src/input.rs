@@ -17,6 +17,12 @@
 //!   at the start.
 
 mod archive;
+#[cfg(feature = "arrow")]
+mod arrow_file;
+#[cfg(feature = "arrow")]
+mod arrow_source;
+#[cfg(feature = "arrow")]
+mod arrow_stream;
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 mod block_decoder;
 mod compression;
@@ -27,6 +33,8 @@ mod gzip;
 mod incoming;
 mod map;
 mod open_input;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod paths;
 mod sigbus;
 mod spool;
@@ -40,6 +48,10 @@ pub(crate) use archive::name_list;
 #[cfg(feature = "tar")]
 pub use archive::tar::{TarMember, tar_members};
 use archive::{Archive, Directory};
+#[cfg(feature = "arrow")]
+pub(crate) use arrow_source::ArrowSource;
+#[cfg(feature = "arrow")]
+pub(crate) use arrow_stream::ArrowStream;
 use compression::{ByteStream, Compression, DecoderOptions};
 use encoding::Encoding;
 use file::{FileState, Reader, catch_panic, is_stdin, open_file, read_start, temporary_file};
