@@ -103,6 +103,13 @@
 //! | [`Error`] | the error type |
 //! | [`plan`] | what to load, as plain data |
 
+// The command line names the library as other programs do.
+#[cfg(feature = "cli")]
+extern crate self as sqload;
+
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 mod error;
 #[doc(hidden)]
 #[allow(rustdoc::private_intra_doc_links, reason = "public only for benches and fuzz targets")]
