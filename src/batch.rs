@@ -12,6 +12,7 @@
 mod arena;
 mod chunk;
 mod column_buffer;
+mod convert;
 mod dispatch;
 mod input_table;
 mod strings;
@@ -22,6 +23,7 @@ pub use arena::Arena;
 pub(crate) use arena::ArenaVec;
 pub use chunk::{Chunk, RowOrigin, RowOrigins};
 pub(crate) use column_buffer::ColumnBuffer;
+pub(crate) use convert::{convert, text_of, to_reals, to_texts};
 pub(crate) use dispatch::{HotLoop, dispatch};
 pub(crate) use input_table::SharedInput;
 pub(crate) use strings::{Copier, PADDING_BYTES};
@@ -33,7 +35,9 @@ pub use value::{Value, Values};
 use crate::error::{Oddity, Reason};
 use crate::types::{RealFormat, Spellings};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::ops::AddAssign;
 
 /// A record that was not loaded.
@@ -45,10 +49,16 @@ pub struct Reject<'a> {
     pub line: u64,
     /// Bytes of the input before this record.
     pub offset: u64,
-    /// The original bytes of the record, without its line end.
-    pub bytes: &'a [u8],
+    /// The original bytes of the record, without its line end; its text if the input is not text.
+    pub bytes: Cow<'a, [u8]>,
     /// Why it was not loaded.
     pub reason: Reason,
+}
+
+/// Texts for the records of a chunk whose input is not text.
+pub trait RecordTexts: Debug + Sync {
+    /// The text of a record, by the number of records of the chunk before it.
+    fn text(&self, number: u32) -> Vec<u8>;
 }
 
 /// Counts of irregularities in accepted records. Includes records whose rows a constraint of the table later rejects
@@ -63,6 +73,8 @@ pub struct Repairs {
     pub utf8_replaced: u64,
     /// Fields whose value contains a NUL byte.
     pub nul_values: u64,
+    /// Values that are NaN, which SQLite cannot store. They are NULL.
+    pub nan_nulls: u64,
 }
 
 impl AddAssign for Repairs {
@@ -71,6 +83,7 @@ impl AddAssign for Repairs {
         self.cut += other.cut;
         self.utf8_replaced += other.utf8_replaced;
         self.nul_values += other.nul_values;
+        self.nan_nulls += other.nan_nulls;
     }
 }
 
@@ -195,6 +208,8 @@ pub struct Rows<'a> {
     pub columns: &'a [Values<'a>],
     /// The record of each row.
     pub origins: RowOrigins<'a>,
+    /// The texts of the records, if they are not bytes of the chunk.
+    pub texts: Option<&'a dyn RecordTexts>,
     /// The rejected records, in input order.
     pub rejects: Vec<Reject<'a>>,
     /// Records that the conditions of the plan excluded.

@@ -55,19 +55,20 @@ pub struct Position {
     pub input: Arc<str>,
     /// The number of the record, counted from 1 after the header; 0 for the header itself.
     pub record: u64,
-    /// The line, counted from 1. LF, CRLF and CR each end a line.
-    pub line: u64,
-    /// The offset in bytes from the start of the input.
-    pub offset: u64,
+    /// The line, counted from 1. LF, CRLF and CR each end a line. `None` if the input has no lines.
+    pub line: Option<u64>,
+    /// The offset in bytes from the start of the input; `None` if the input has no lines.
+    pub offset: Option<u64>,
 }
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let f = &mut Printable::new(f);
         let Self { input, record, line, offset } = self;
-        match record {
-            0 => write!(f, "{input}: line {line} (header, byte {offset})"),
-            _ => write!(f, "{input}: line {line} (record {record}, byte {offset})"),
+        match (line.zip(*offset), record) {
+            (Some((line, offset)), 0) => write!(f, "{input}: line {line} (header, byte {offset})"),
+            (Some((line, offset)), _) => write!(f, "{input}: line {line} (record {record}, byte {offset})"),
+            (None, _) => write!(f, "{input}: record {record}"),
         }
     }
 }

@@ -17,6 +17,10 @@
 //!   at the start.
 
 mod archive;
+#[cfg(feature = "arrow")]
+mod arrow_source;
+#[cfg(feature = "arrow")]
+mod arrow_stream;
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 mod block_decoder;
 mod compression;
@@ -40,6 +44,10 @@ pub(crate) use archive::name_list;
 #[cfg(feature = "tar")]
 pub use archive::tar::{TarMember, tar_members};
 use archive::{Archive, Directory};
+#[cfg(feature = "arrow")]
+pub(crate) use arrow_source::ArrowSource;
+#[cfg(feature = "arrow")]
+pub(crate) use arrow_stream::ArrowStream;
 use compression::{ByteStream, Compression, DecoderOptions};
 use encoding::Encoding;
 use file::{FileState, Reader, catch_panic, is_stdin, open_file, read_start, temporary_file};

@@ -11,10 +11,12 @@ mod tables;
 
 use crate::batch::Oddities;
 use crate::database::check_path;
-use crate::engine::inputs::{CsvInput, header_warnings};
 use crate::engine::rejects::{Rejects, is_fixed_file};
+use crate::engine::source::{RecordSource, header_warnings};
 use crate::error::{Error, Kind, Result, Warning, with_causes};
 use crate::files::output::is_stdout;
+#[cfg(feature = "arrow")]
+use crate::input::ArrowStream;
 use crate::input::file_path;
 use crate::plan::{Plan, Synchronous};
 use crate::report::{Note, Progress, Report};
@@ -35,6 +37,9 @@ pub(crate) struct Conductor<'l> {
     pub(crate) database: &'l Path,
     pub(crate) progress: &'l Progress,
     pub(crate) stop: &'l Arc<AtomicBool>,
+    /// The only input, if it is a stream of record batches.
+    #[cfg(feature = "arrow")]
+    pub(crate) arrow_stream: Option<&'l Arc<ArrowStream>>,
 }
 
 impl Conductor<'_> {
@@ -96,7 +101,8 @@ impl Conductor<'_> {
                 Ok(report) => return Ok(report),
                 Err(failure) => failure,
             };
-            match attempt.retry(&failure, self.plan) {
+            let can_start_again = inputs.list.iter().all(RecordSource::can_be_read);
+            match attempt.retry(&failure, self.plan).filter(|_| can_start_again) {
                 Some(retry) => {
                     tracing::debug!(?retry, "starting the load again");
                     attempt.apply(retry);
@@ -124,8 +130,8 @@ impl Conductor<'_> {
 }
 
 /// The error with the delimiter and the warnings of the inputs, if they may explain it.
-fn in_context(error: Error, inputs: &[CsvInput]) -> Error {
-    let delimiter = |input: &CsvInput| input.header.dialect.delimiter;
+fn in_context(error: Error, inputs: &[RecordSource]) -> Error {
+    let delimiter = |input: &RecordSource| input.dialect().map(|dialect| dialect.delimiter);
     let input = match error.kind() {
         Kind::MissingColumn { input, .. } | Kind::HeaderDiffers { input, .. } => {
             inputs.iter().find(|other| other.name() == input)
@@ -133,15 +139,15 @@ fn in_context(error: Error, inputs: &[CsvInput]) -> Error {
         // The error may concern any of them.
         _ => inputs.first().filter(|first| inputs.iter().all(|input| delimiter(input) == delimiter(first))),
     };
-    let error = match input {
-        Some(input) => error.with_delimiter(delimiter(input)),
+    let error = match input.and_then(delimiter) {
+        Some(delimiter) => error.with_delimiter(delimiter),
         None => error,
     };
     error.with_warnings(header_warnings(inputs))
 }
 
 /// What looks wrong in the records of these inputs.
-fn record_warnings(inputs: &[CsvInput], oddities: &BTreeMap<usize, Oddities>) -> Vec<Warning> {
+fn record_warnings(inputs: &[RecordSource], oddities: &BTreeMap<usize, Oddities>) -> Vec<Warning> {
     let warnings = oddities.iter().flat_map(|(number, oddities)| {
         let input = inputs[*number].name();
         oddities.iter().map(|(oddity, count, line)| Warning::Records {
@@ -155,6 +161,6 @@ fn record_warnings(inputs: &[CsvInput], oddities: &BTreeMap<usize, Oddities>) ->
 }
 
 /// Bytes of all inputs; nothing if the size of one is not known.
-fn total_bytes(inputs: &[CsvInput]) -> Option<u64> {
-    inputs.iter().map(CsvInput::bytes).sum()
+fn total_bytes(inputs: &[RecordSource]) -> Option<u64> {
+    inputs.iter().map(RecordSource::bytes).sum()
 }

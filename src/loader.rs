@@ -22,6 +22,10 @@ use validate::validate;
 
 pub use format::Format;
 
+/// The name of an input that is a stream of record batches.
+#[cfg(feature = "arrow")]
+const ARROW_STREAM: &str = "arrow stream";
+
 /// Loads CSV files into a table of a SQLite database.
 ///
 /// A loader has a setter for every option of the command line, with the same defaults. [`Loader::new`] corresponds to
@@ -122,28 +126,37 @@ impl Loader {
         self.load_all(&[input.as_ref().to_owned()], database)
     }
 
+    /// Loads the record batches of `reader` into the SQLite database `database`. Messages call the input `arrow stream`.
+    ///
+    /// The columns have the types of the batches; `docs/arrow.md` lists them. The batches are read once. If the load may have to
+    /// start again, because its table has keys, indexes or rows, they are copied to a temporary file while they are read.
+    ///
+    /// # Errors
+    /// As [`Loader::load`]; [`Kind::Plan`] if a setting is only for CSV, or a column has a type without a counterpart in SQLite.
+    #[cfg(feature = "arrow")]
+    pub fn load_arrow(
+        &self,
+        reader: impl arrow_array::RecordBatchReader + Send + 'static,
+        database: impl AsRef<Path>,
+    ) -> Result<Report> {
+        let stream = Arc::new(inputs::ArrowStream::new(ARROW_STREAM, Box::new(reader)));
+        let (inputs, database) = ([PathBuf::from(ARROW_STREAM)], database.as_ref());
+        let run = || {
+            validate(&self.plan)?;
+            Conductor { arrow_stream: Some(&stream), ..self.conductor(&inputs, database) }.run()
+        };
+        self.with_report(&inputs, database, run, write_after_load)
+    }
+
     /// Loads several inputs, in this order, into one table. An input may be a pattern such as `sales-*.csv`, or `-` for
     /// standard input.
     ///
     /// # Errors
     /// As [`Loader::load`]; [`Kind::Usage`] if there is no input; [`Kind::HeaderDiffers`].
     pub fn load_all(&self, inputs: &[PathBuf], database: impl AsRef<Path>) -> Result<Report> {
-        self.with_report(
-            inputs,
-            database.as_ref(),
-            |load| load.run(),
-            |report, file, context| {
-                // The load has happened, and an error would say that it had not.
-                if let Err(error) = file.write(&report.outcome(), context) {
-                    let error = with_causes(&error);
-                    let warning =
-                        format!("the rows are loaded, but the report could not be written: {error}");
-                    tracing::error!("{warning}");
-                    report.warnings.push(Warning::AfterCommit(warning));
-                }
-                Ok(())
-            },
-        )
+        let database = database.as_ref();
+        let run = || self.with_load(inputs, database, |load| load.run());
+        self.with_report(inputs, database, run, write_after_load)
     }
 
     /// Tries the first records in memory, and reports what [`Loader::load_all`] would do. Changes no file.
@@ -151,12 +164,11 @@ impl Loader {
     /// # Errors
     /// As [`Loader::load_all`], as far as the first records show.
     pub fn preview(&self, inputs: &[PathBuf], database: impl AsRef<Path>) -> Result<Preview> {
-        self.with_report(
-            inputs,
-            database.as_ref(),
-            |load| load.preview(),
-            |preview, file, context| file.write(&preview.outcome(), context),
-        )
+        let database = database.as_ref();
+        let run = || self.with_load(inputs, database, |load| load.preview());
+        self.with_report(inputs, database, run, |preview, file, context| {
+            file.write(&preview.outcome(), context)
+        })
     }
 
     /// Reports which code would evaluate the expressions of the load. Loads nothing.
@@ -165,16 +177,12 @@ impl Loader {
     /// As [`Loader::load_all`], as far as the plan and the headers show.
     pub fn explain(&self, inputs: &[PathBuf], database: impl AsRef<Path>) -> Result<Explanation> {
         let database = database.as_ref();
-        self.with_report(
-            inputs,
-            database,
-            |load| load.explain(),
-            |explanation, file, context| {
-                let arguments = LoadArguments::new(inputs, database);
-                let explained = ExplainedLoad { arguments, explanation };
-                file.write(&Outcome::success("explained", 0, explained), context)
-            },
-        )
+        let run = || self.with_load(inputs, database, |load| load.explain());
+        self.with_report(inputs, database, run, |explanation, file, context| {
+            let arguments = LoadArguments::new(inputs, database);
+            let explained = ExplainedLoad { arguments, explanation };
+            file.write(&Outcome::success("explained", 0, explained), context)
+        })
     }
 
     /// Runs a load and writes its report, also if it fails.
@@ -182,11 +190,10 @@ impl Loader {
         &self,
         inputs: &[PathBuf],
         database: &Path,
-        run: impl FnOnce(Conductor<'_>) -> Result<T>,
+        run: impl FnOnce() -> Result<T>,
         write: impl FnOnce(&mut T, ReportFile, &PageContext<'_>) -> Result<()>,
     ) -> Result<T> {
         let file = self.open_report(inputs, database)?;
-        let run = || self.with_load(inputs, database, run);
         let (result, throughput) = match &file {
             Some(file) if file.is_page() => Throughput::measure(&self.progress, run),
             _ => (run(), Throughput::default()),
@@ -222,7 +229,7 @@ impl Loader {
         database: &Path,
         run: impl FnOnce(Conductor<'_>) -> Result<T>,
     ) -> Result<T> {
-        let Self { plan, progress, stop, .. } = self;
+        let Self { plan, .. } = self;
         validate(plan)?;
         if inputs.is_empty() {
             return Err(Kind::Usage("no input was given".to_owned()).into());
@@ -231,6 +238,31 @@ impl Loader {
         if plan.tuning.raise_file_limit {
             inputs::raise_open_file_limit();
         }
-        run(Conductor { plan, inputs, database, progress, stop })
+        run(self.conductor(inputs, database))
     }
+
+    fn conductor<'l>(&'l self, inputs: &'l [PathBuf], database: &'l Path) -> Conductor<'l> {
+        let Self { plan, progress, stop, .. } = self;
+        Conductor {
+            plan,
+            inputs,
+            database,
+            progress,
+            stop,
+            #[cfg(feature = "arrow")]
+            arrow_stream: None,
+        }
+    }
+}
+
+/// Writes the report of a load that has happened.
+fn write_after_load(report: &mut Report, file: ReportFile, context: &PageContext<'_>) -> Result<()> {
+    // An error would say that the load had not happened.
+    if let Err(error) = file.write(&report.outcome(), context) {
+        let error = with_causes(&error);
+        let warning = format!("the rows are loaded, but the report could not be written: {error}");
+        tracing::error!("{warning}");
+        report.warnings.push(Warning::AfterCommit(warning));
+    }
+    Ok(())
 }

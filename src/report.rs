@@ -292,12 +292,13 @@ fn counts_text(counts: [u64; 5], upserted: Option<[u64; 2]>) -> String {
 
 /// The repairs that were made; empty if none were.
 fn repairs_text(repairs: &Repairs) -> String {
-    let Repairs { padded, cut, utf8_replaced, nul_values } = *repairs;
+    let Repairs { padded, cut, utf8_replaced, nul_values, nan_nulls } = *repairs;
     let parts = [
         (padded, grouped_count(padded, "record"), "too short, padded with NULL"),
         (cut, grouped_count(cut, "record"), "too long, extra fields dropped"),
         (utf8_replaced, grouped_count(utf8_replaced, "record"), "with invalid UTF-8, replaced with U+FFFD"),
         (nul_values, grouped_count(nul_values, "value"), "with a NUL byte"),
+        (nan_nulls, grouped_count(nan_nulls, "NaN"), "stored as NULL"),
     ];
     let parts = parts.iter().filter(|(number, ..)| *number > 0);
     parts.map(|(_, count, repair)| format!("{count} {repair}")).collect::<Vec<_>>().join("; ")

@@ -2,6 +2,7 @@
 
 pub(crate) mod column_stats;
 pub(crate) mod ddl;
+pub(crate) mod input_column;
 pub(crate) mod names;
 pub(crate) mod select;
 pub(crate) mod table;

@@ -362,6 +362,13 @@ fn for_plan(error: &PlanError) -> &'static str {
         PlanError::UnknownEncoding { .. } => {
             "use a label of the Encoding Standard or a DOS code page with --encoding, such as utf-16le, latin-1, cp850 or shift_jis"
         }
+        PlanError::OnlyForCsv { .. } => "leave out the option",
+        PlanError::MixedInputs { .. } if given().describes_one_table => "load them one after the other",
+        PlanError::MixedInputs { .. } => {
+            "load them one after the other, the second one with --append, or use --table-per-input"
+        }
+        PlanError::UnsupportedType { .. } => leave_out(),
+        PlanError::TypesDiffer { .. } => "declare its type with --type",
         PlanError::TooManyPages => "use a larger --page-size",
     }
 }

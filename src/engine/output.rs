@@ -5,8 +5,7 @@ use super::record_log::RecordLog;
 use super::timers::StageTimers;
 use crate::batch::{Oddities, Reject, Repairs, Rows, TypeFeedback};
 use crate::error::{Error, Position, Result};
-use crate::format::csv::decode::{in_input_order, rejects_of_rows};
-use crate::format::csv::lines::position;
+use crate::format::{in_input_order, rejects_of_rows};
 use crate::report::Progress;
 use crate::write::{Appended, Encoded, WriteFailure, Writer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -144,7 +143,7 @@ impl<W: Writer, R: RejectSink> Output<'_, '_, W, R> {
         if rejected.is_empty() {
             rows.rejects.iter().try_for_each(take)?;
         } else {
-            let rejected = rejects_of_rows(chunk, |row| origins.get(row), rejected);
+            let rejected = rejects_of_rows(rows, rejected);
             in_input_order(rows.rejects.clone(), rejected).iter().try_for_each(&mut take)?;
         }
         if W::NAMES_EARLIER_ROWS {
@@ -172,10 +171,10 @@ impl<W: Writer, R: RejectSink> Output<'_, '_, W, R> {
         if let Err(error) = before.try_for_each(|reject| self.rejects.take(reject, rows.chunk.input)) {
             return error.into();
         }
-        let name = self.inputs.list[rows.chunk.input].name();
+        let source = &self.inputs.list[rows.chunk.input];
         PipelineFailure::of_writer(failure, |failed| {
             let position = |row: &u64| match row_here(row) {
-                Some(row) => vec![position(name, &rows.chunk, rows.origins.get(row))],
+                Some(row) => vec![source.position(&rows.chunk, rows.origins.get(row))],
                 None => self.inputs.positions(&[*row], self.log),
             };
             failed.iter().flat_map(position).collect()

@@ -8,12 +8,12 @@
 //! Every end is the same end: the thread that stops drops its ends of the channels, and the others find them closed.
 
 use super::encoded_batch::{Batch, EncodedBatch, OpenChunk, Source};
+use super::input_worker::InputWorker;
 use super::inputs::Inputs;
 use super::output::{Counts, Output, PipelineFailure, RejectSink};
 use super::record_log::RecordLog;
 use super::reorder::ReorderBuffer;
 use super::timers::StageTimers;
-use super::worker::Worker;
 use crate::batch::Arena;
 use crate::error::{Error, Kind, Result};
 use crate::input::OpenInput;
@@ -157,13 +157,13 @@ impl PipelineRunner<'_> {
         done: &Sender<NumberedStep<E::Encoded>>,
         mut encoder: E,
     ) {
-        let mut current: Option<(usize, Worker<'_>)> = None;
+        let mut current: Option<(usize, InputWorker<'_>)> = None;
         for (number, chunk, ChunkBuffers { arena, mut encoded }) in chunks {
             let input = chunk.input();
             let make = || -> Result<EncodedBatch<E::Encoded>> {
                 let worker = worker_for(input, inputs, &mut current);
                 let source = Source { chunk, arena };
-                let batch = Batch::try_new(source, |source| worker.rows(source.chunk.get(), &source.arena))?;
+                let batch = Batch::try_new(source, |source| worker.rows(&source.chunk, &source.arena))?;
                 batch.borrow_owner().chunk.release_if_large();
                 encoder.encode(batch.borrow_dependent(), &mut encoded);
                 batch.borrow_owner().chunk.release_if_large();
@@ -227,21 +227,22 @@ impl PipelineRunner<'_> {
 }
 
 /// The input whose chunks are being written.
-struct CurrentInput(Option<(usize, Arc<OpenInput>)>);
+struct CurrentInput(Option<(usize, Option<Arc<OpenInput>>)>);
 
 impl CurrentInput {
     /// Switches to the input of a chunk, after checking the one before it.
     fn switch_to(&mut self, chunk: &OpenChunk) -> Result<()> {
         if self.0.as_ref().is_none_or(|(number, _)| *number != chunk.input()) {
             self.check()?;
-            self.0 = Some((chunk.input(), chunk.file().clone()));
+            self.0 = Some((chunk.input(), chunk.file().cloned()));
         }
         Ok(())
     }
 
     /// As [`OpenInput::check`].
     fn check(&self) -> Result<()> {
-        self.0.as_ref().map_or(Ok(()), |(_, file)| file.check())
+        let file = self.0.as_ref().and_then(|(_, file)| file.as_ref());
+        file.map_or(Ok(()), |file| file.check())
     }
 }
 
@@ -249,8 +250,8 @@ impl CurrentInput {
 fn worker_for<'w, 'i>(
     number: usize,
     inputs: &'i Inputs<'_>,
-    current: &'w mut Option<(usize, Worker<'i>)>,
-) -> &'w mut Worker<'i> {
+    current: &'w mut Option<(usize, InputWorker<'i>)>,
+) -> &'w mut InputWorker<'i> {
     let is_same = current.as_ref().is_some_and(|(current, _)| inputs.has_same_worker(*current, number));
     if !is_same {
         *current = None;
@@ -280,7 +281,7 @@ fn panic_error(panic: &(dyn std::any::Any + Send), name: &str) -> Error {
 mod tests {
     use super::*;
     use crate::batch::Rows;
-    use crate::engine::inputs::CsvInput;
+    use crate::engine::source::RecordSource;
     use crate::eval::Seed;
     use crate::plan::{Column, Expr, Plan, Table};
     use crate::write::{Appended, WriteFailure};
@@ -358,7 +359,7 @@ mod tests {
             let mut plan = Plan::new(Table::new("t", vec![column]));
             plan.tuning.chunk_bytes = 1;
             let csv = [&b"a\n"[..], &b"x\n".repeat(10_000)].concat();
-            let list = [CsvInput::of_bytes("in", csv, &plan)];
+            let list = [RecordSource::of_bytes("in", csv, &plan)];
             let inputs = Inputs::new(&list, &plan, &plan.table, Seed::fixed(1)).unwrap();
             let (progress, stop, timers) =
                 (Progress::default(), AtomicBool::new(stop), StageTimers::default());

@@ -1,7 +1,7 @@
 //! Rejects: counts them, logs the first, writes them to a file, and ends the load when there are too many.
 
-use super::inputs::CsvInput;
 use super::output::RejectSink;
+use super::source::RecordSource;
 use crate::batch::Reject;
 use crate::error::{Error, Kind, Position, Reason, Result};
 use crate::files::descriptors::FileId;
@@ -23,7 +23,7 @@ const MAX_KEPT: usize = 100;
 #[derive(Debug)]
 pub(crate) struct Rejects<'p> {
     policies: &'p Policies,
-    inputs: &'p [CsvInput],
+    inputs: &'p [RecordSource],
     /// True if the files must be on disk when the load ends.
     is_durable: bool,
     /// True if they replace an input: the rejects of an earlier load, which have been fixed.
@@ -46,7 +46,8 @@ pub(crate) struct Rejects<'p> {
 #[derive(Debug)]
 struct RejectFiles {
     head: Vec<u8>,
-    dialect: Dialect,
+    /// `None` if the records are no CSV.
+    dialect: Option<Dialect>,
     records: RejectFile,
     /// The reason for each, as a line of JSON; none if the records go to standard output, a terminal or a pipe.
     reasons: Option<RejectFile>,
@@ -92,9 +93,9 @@ struct ReasonLine<'r> {
     /// Counted from 1, without the header.
     record: u64,
     /// Counted from 1.
-    line: u64,
+    line: Option<u64>,
     /// Bytes of the input before the record.
-    offset: u64,
+    offset: Option<u64>,
     /// The column that caused it.
     column: Option<&'r str>,
     kind: &'static str,
@@ -112,15 +113,15 @@ impl<'p> Rejects<'p> {
     /// As [`OutputFile::open`].
     pub(crate) fn open(
         policies: &'p Policies,
-        inputs: &'p [CsvInput],
+        inputs: &'p [RecordSource],
         others: &mut Vec<PathBuf>,
         is_durable: bool,
         separates_inputs: bool,
     ) -> Result<Self> {
         let (count, first, mut files, mut file_of_input) = <(_, _, Vec<RejectFiles>, Vec<_>)>::default();
         for input in policies.rejects.iter().flat_map(|_| inputs) {
-            let (head, dialect) = (&input.header.head, input.header.dialect);
-            let has_same_head = |file: &RejectFiles| (&file.head, file.dialect) == (head, dialect);
+            let (head, dialect) = (input.head(), input.dialect());
+            let has_same_head = |file: &RejectFiles| (&*file.head, file.dialect) == (head, dialect);
             let known = files.iter().position(has_same_head).filter(|_| !separates_inputs);
             // Standard output, a terminal or a pipe has no files beside it.
             let is_alone = files.first().is_some_and(|file| file.reasons.is_none());
@@ -137,7 +138,7 @@ impl<'p> Rejects<'p> {
             }
             let reasons = reasons_path.as_deref().map(|path| RejectFile::open(path, others)).transpose()?;
             others.extend(reasons_path);
-            files.push(RejectFiles { head: head.clone(), dialect, records, reasons });
+            files.push(RejectFiles { head: head.to_vec(), dialect, records, reasons });
         }
         let (is_ended, is_preview, failure) = (false, false, None);
         let replaces_input = inputs.iter().any(|input| is_fixed_file(policies, Path::new(&**input.name())));
@@ -160,7 +161,7 @@ impl<'p> Rejects<'p> {
     ///
     /// # Errors
     /// As [`Rejects::open`].
-    pub(crate) fn preview(policies: &'p Policies, inputs: &'p [CsvInput]) -> Result<Self> {
+    pub(crate) fn preview(policies: &'p Policies, inputs: &'p [RecordSource]) -> Result<Self> {
         let without_files = Self::open(policies, inputs, &mut Vec::new(), false, false)?;
         Ok(Self { is_preview: true, ..without_files })
     }
@@ -280,22 +281,18 @@ impl RejectSink for Rejects<'_> {
     /// # Errors
     /// [`Kind::Rejected`] or [`Kind::TooManyErrors`] if this is one too many.
     fn take(&mut self, reject: &Reject<'_>, number: usize) -> Result<()> {
-        let CsvInput { header, .. } = &self.inputs[number];
-        let (reason, name) = (reject.reason.clone(), self.inputs[number].name());
+        let source = &self.inputs[number];
+        let (reason, name) = (reject.reason.clone(), source.name());
         let header_name = match reason {
-            Reason::InvalidUtf8 { field, .. } => header.names[..header.width].get(field - 1),
+            Reason::InvalidUtf8 { field, .. } => source.names()[..source.width()].get(field - 1),
             _ => None,
         };
-        let position = Position {
-            input: name.clone(),
-            record: reject.record + 1,
-            line: reject.line + 1,
-            offset: reject.offset,
-        };
+        let (line, offset) = source.line_and_offset(reject.line, reject.offset).unzip();
+        let position = Position { input: name.clone(), record: reject.record + 1, line, offset };
         self.count += 1;
         if let Some(file) = self.file_of_input.get(number) {
             let RejectFiles { records, reasons, .. } = &mut self.files[*file];
-            records.line(reject.bytes)?;
+            records.line(&reject.bytes)?;
             let line = ReasonLine {
                 input: name,
                 record: position.record,
@@ -311,7 +308,7 @@ impl RejectSink for Rejects<'_> {
             }
         }
         if self.first.len() < MAX_KEPT {
-            self.first.push(RejectedRecord::new(position.clone(), reason.clone(), reject.bytes));
+            self.first.push(RejectedRecord::new(position.clone(), reason.clone(), &reject.bytes));
         }
         match (self.too_many(&position, &reason), self.is_preview) {
             (Some(error), false) => {

@@ -1,16 +1,19 @@
-//! One chunk to one batch: what a worker does from start to end. Pure: bytes in, rows out.
+//! One chunk to one batch: what a worker does from start to end. Pure: records in, rows out.
 
 use crate::batch::{Arena, Chunk, Reject, Rows, TypeFeedback, Value, Values};
 use crate::error::{Reason, Result};
 use crate::eval::{Evaluator, Program};
-use crate::format::csv::decode::{Decoder, in_input_order};
+#[cfg(feature = "arrow")]
+use crate::format::arrow::decode::ArrowDecoder;
+use crate::format::csv::decode::Decoder;
+use crate::format::{Decode, in_input_order};
 use crate::plan::{Dialect, Policies};
 use std::sync::Arc;
 
 /// Turns chunks of one input into rows. Each worker thread has its own, which reuses its memory.
 #[derive(Debug)]
-pub struct Worker<'p> {
-    decoder: Decoder,
+pub struct Worker<'p, D = Decoder> {
+    decoder: D,
     evaluator: Evaluator<'p>,
 }
 
@@ -38,20 +41,43 @@ impl<'p> Worker<'p> {
         Self { decoder: self.decoder.with_skip_empty(skip_empty), ..self }
     }
 
-    /// Sets the name of the input that the next chunks belong to.
-    pub fn set_input(&mut self, name: &Arc<str>) {
-        self.decoder.set_input(name);
-    }
-
     /// The rows of `chunk`, whose memory is in `arena`.
     ///
     /// # Errors
     /// As [`Evaluator::eval`].
     pub fn rows<'a>(&mut self, chunk: Chunk<'a>, arena: &'a Arena) -> Result<Rows<'a>> {
-        let (bytes, mut rejects) = self.decoder.decode(&chunk, self.evaluator.counts_lines(), arena);
-        let (filtered, mut type_feedback) = self.filter(&chunk, bytes, &mut rejects, arena)?;
+        self.rows_of(chunk, chunk.bytes, arena)
+    }
+}
+
+#[cfg(feature = "arrow")]
+impl<'p> Worker<'p, ArrowDecoder> {
+    /// A worker that evaluates `program` on the rows of record batches.
+    pub(super) fn of_arrow(program: &'p Program) -> Self {
+        Self { decoder: ArrowDecoder::new(), evaluator: program.evaluator() }
+    }
+}
+
+impl<D: Decode> Worker<'_, D> {
+    /// Sets the name of the input that the next chunks belong to.
+    pub fn set_input(&mut self, name: &Arc<str>) {
+        self.decoder.set_input(name);
+    }
+
+    /// The rows of `chunk`, whose values are read from `data` and whose memory is in `arena`.
+    ///
+    /// # Errors
+    /// As [`Evaluator::eval`].
+    pub(super) fn rows_of<'a>(
+        &mut self,
+        chunk: Chunk<'a>,
+        data: D::Data<'a>,
+        arena: &'a Arena,
+    ) -> Result<Rows<'a>> {
+        let (data, mut rejects) = self.decoder.decode(&chunk, data, self.evaluator.counts_lines(), arena);
+        let (filtered, mut type_feedback) = self.filter(&chunk, data, &mut rejects, arena)?;
         loop {
-            let (columns, mismatches) = self.evaluator.eval(&self.decoder.records(&chunk, bytes), arena)?;
+            let (columns, mismatches) = self.evaluator.eval(&self.decoder.records(&chunk, data), arena)?;
             if mismatches.rejects.is_empty() || mismatches.type_feedback.is_mismatched {
                 type_feedback += &mismatches.type_feedback;
                 return Ok(Rows {
@@ -59,15 +85,16 @@ impl<'p> Worker<'p> {
                     len: self.decoder.len(),
                     columns,
                     origins: self.decoder.origins(arena),
+                    texts: D::texts(&chunk, data),
                     rejects,
                     filtered,
                     skipped: self.decoder.skipped(),
                     type_feedback,
-                    repairs: self.decoder.repairs(bytes),
+                    repairs: self.decoder.repairs(data),
                     oddities: self.decoder.oddities(),
                 });
             }
-            let rejected = self.rejects_of(&chunk, mismatches.rejects, &mut rejects);
+            let rejected = self.rejects_of(&chunk, data, mismatches.rejects, &mut rejects);
             self.decoder.retain(|row| rejected.binary_search(&row).is_err());
         }
     }
@@ -77,16 +104,17 @@ impl<'p> Worker<'p> {
     fn filter<'a>(
         &mut self,
         chunk: &Chunk<'a>,
-        bytes: &'a [u8],
+        data: D::Data<'a>,
         rejects: &mut Vec<Reject<'a>>,
         arena: &'a Arena,
     ) -> Result<(usize, TypeFeedback)> {
         let (mut filtered, mut type_feedback) = (0, TypeFeedback::default());
         for condition in 0..self.evaluator.condition_count() {
-            let records = self.decoder.records(chunk, bytes);
+            let records = self.decoder.records(chunk, data);
             let (is_kept, mismatches) = self.evaluator.eval_condition(condition, &records, arena)?;
+            drop(records);
             let before = self.decoder.len();
-            let is_rejected = self.rejects_of(chunk, mismatches.rejects, rejects);
+            let is_rejected = self.rejects_of(chunk, data, mismatches.rejects, rejects);
             type_feedback += &mismatches.type_feedback;
             match is_kept {
                 Values::Integers(is_kept) if is_rejected.is_empty() => {
@@ -105,6 +133,7 @@ impl<'p> Worker<'p> {
     fn rejects_of<'a>(
         &self,
         chunk: &Chunk<'a>,
+        data: D::Data<'a>,
         mut rows: Vec<(usize, Reason)>,
         rejects: &mut Vec<Reject<'a>>,
     ) -> Vec<usize> {
@@ -114,8 +143,9 @@ impl<'p> Worker<'p> {
         // The sort is stable: the first reason for a row stays first.
         rows.sort_by_key(|(row, _)| *row);
         rows.dedup_by_key(|(row, _)| *row);
-        let rejected = self.decoder.rejects_of(chunk, rows.iter().cloned());
+        let numbers = rows.iter().map(|(row, _)| *row).collect();
+        let rejected = self.decoder.rejects_of(chunk, data, rows);
         *rejects = in_input_order(std::mem::take(rejects), rejected);
-        rows.into_iter().map(|(row, _)| row).collect()
+        numbers
     }
 }

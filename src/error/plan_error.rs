@@ -1,8 +1,10 @@
 //! What can be wrong with a plan.
 
 use super::phrases::list;
+use crate::plan::Type;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A contradiction in a plan, or between a plan and its inputs or its database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -85,6 +87,48 @@ pub enum PlanError {
     UnknownEncoding {
         /// The label.
         name: String,
+    },
+    /// A setting for CSV is given for an input of another kind.
+    #[error("{input} is not CSV, so {setting} has no meaning for it")]
+    OnlyForCsv {
+        /// The input.
+        input: Arc<str>,
+        /// The setting, in words.
+        setting: &'static str,
+    },
+    /// Inputs with and without types are to fill the same table.
+    #[error(
+        "{input} and {first} cannot be loaded into one table: the columns of only one of them have types"
+    )]
+    MixedInputs {
+        /// The input.
+        input: Arc<str>,
+        /// The first input.
+        first: Arc<str>,
+    },
+    /// A column of an input has a type without a counterpart in SQLite.
+    #[error("{input}: the column {column:?} has the type {found}, which cannot be stored")]
+    UnsupportedType {
+        /// The input.
+        input: Arc<str>,
+        /// The column.
+        column: String,
+        /// Its type.
+        found: String,
+    },
+    /// A column has different types in two inputs.
+    #[error(
+        "the column {column:?} is {} in {first} and {} in {input}", types[0].as_str(), types[1].as_str()
+    )]
+    TypesDiffer {
+        /// The input.
+        input: Arc<str>,
+        /// An earlier input.
+        first: Arc<str>,
+        /// The column.
+        column: String,
+        /// The types: in the earlier input, and in this one.
+        types: [Type; 2],
     },
     /// The database would have more pages than SQLite allows.
     #[error("the database would have more pages than SQLite allows")]

@@ -19,6 +19,7 @@ pub(super) enum Op {
     Field(usize),
     Constant(Constant),
     FieldOrNull(usize),
+    Value(usize, Type),
     InputName,
     RecordNumber,
     LineNumber,
@@ -231,6 +232,7 @@ impl<'c> Compiler<'c> {
         let op = match expr {
             Expr::Field(name) | Expr::Column(name) => Op::Field(self.column(name)?),
             Expr::FieldOrNull(name) => Op::FieldOrNull(self.column(name)?),
+            Expr::Value(name, to) => Op::Value(self.column(name)?, *to),
             Expr::InputName => Op::InputName,
             Expr::RecordNumber => Op::RecordNumber,
             Expr::Now => Op::Constant(Constant::Text(utc(self.unix_millis))),
@@ -281,7 +283,9 @@ impl<'c> Compiler<'c> {
         if is_new {
             block.classes.push(classes);
             block.column_names.push(match &block.ops[index] {
-                Op::Field(column) | Op::FieldOrNull(column) => self.header.names()[*column].clone(),
+                Op::Field(column) | Op::FieldOrNull(column) | Op::Value(column, _) => {
+                    self.header.names()[*column].clone()
+                }
                 _ => String::new(),
             });
         }

@@ -140,6 +140,7 @@ impl Interpreter {
             }),
             Op::Field(index) => records.field(*index, arena),
             Op::FieldOrNull(index) => records.field_or_null(*index, arena),
+            Op::Value(index, to) => records.value(*index, *to, arena),
             Op::InputName => Values::Constant(Value::Text(arena.copy(records.input_name().as_bytes()))),
             Op::RecordNumber => {
                 Values::Integers(arena.list(records.input_records().map(|number| number as i64 + 1)))
@@ -152,9 +153,11 @@ impl Interpreter {
             }
             Op::NullIf(operand, texts, column) => {
                 let is_one = |text: &[u8]| texts.iter().any(|null| **null == *text);
-                let is_null = |row| match column {
-                    Some(column) => is_one(records.written(*column, row)),
-                    None => matches!(columns[*operand].get(row), Value::Text(text) if is_one(text)),
+                let is_value_one =
+                    |row| matches!(columns[*operand].get(row), Value::Text(text) if is_one(text));
+                let is_null = |row| match column.and_then(|column| records.written(column, row)) {
+                    Some(written) => is_one(written),
+                    None => is_value_one(row),
                 };
                 null_where(columns[*operand], is_null, row_count, arena)
             }

@@ -73,7 +73,7 @@ pub(super) fn column_affinity(expr: &Expr) -> ColumnAffinity {
     match expr {
         Expr::Field(_) | Expr::Column(_) | Expr::FieldOrNull(_) | Expr::NullIf(..) => ColumnAffinity::Text,
         Expr::InSqlNotation { expr, .. } => column_affinity(expr),
-        Expr::Typed { to, .. } => match to {
+        Expr::Value(_, to) | Expr::Typed { to, .. } => match to {
             Type::Integer => ColumnAffinity::Integer,
             Type::Real => ColumnAffinity::Real,
             Type::NumericAffinity | Type::ExactNumeric => ColumnAffinity::Numeric,
@@ -106,6 +106,7 @@ pub(super) fn classes(op: &Op, operands: &[Classes]) -> Option<Classes> {
     Some(match op {
         // A column that the input lacks is NULL.
         Op::Field(_) | Op::FieldOrNull(_) => TEXT | NULL,
+        Op::Value(..) => NULL | INTEGER | REAL | TEXT | BLOB,
         Op::InputName => TEXT,
         Op::Constant(Constant::Null) => NULL,
         Op::Constant(Constant::Integer(_)) | Op::RecordNumber | Op::LineNumber | Op::Random(_) => INTEGER,

@@ -1,6 +1,6 @@
 //! Parses columns of texts to typed values.
 
-use crate::batch::{Arena, Span, Strings, Value, Values};
+use crate::batch::{Arena, Span, Strings, Value, Values, convert, text_of, to_reals, to_texts};
 use crate::eval::functions::try_integer;
 use crate::plan::{OnMismatch, Type};
 use crate::types::{RealFormat, Spellings, integral, is_like_number, numbers};
@@ -33,8 +33,13 @@ pub(super) fn parse_typed<'a>(
             {
                 on_mismatch(Mismatch::NotOfType { row, text, written: text });
             }
-            return values;
+            let not_text = |row, text| on_mismatch(Mismatch::NotOfType { row, text, written: text });
+            return to_texts(values, row_count, arena, not_text);
         }
+        (Type::Integer | Type::NumericAffinity | Type::ExactNumeric, Values::Integers(_))
+        | (Type::Real, Values::Reals(_))
+        | (Type::Blob, Values::Blobs(_)) => return values,
+        (Type::Real, Values::Integers(integers)) => return to_reals(integers, arena),
         (Type::Integer | Type::NumericAffinity | Type::ExactNumeric, Values::Texts(texts)) => {
             if let Some((integers, has_long_integer)) = parse_integers(texts, arena) {
                 let may_widen = otherwise == OnMismatch::Widen;
@@ -139,7 +144,11 @@ fn parse_each<'a>(
                 Value::Null
             }
         },
-        other => other,
+        other => convert(other, to, arena).unwrap_or_else(|| {
+            let text = text_of(other, arena);
+            on_mismatch(Mismatch::NotOfType { row, text, written: text });
+            Value::Null
+        }),
     };
     let parsed = Values::Mixed(arena.list((0..row_count).map(value)));
     if may_widen && has_real {

@@ -41,7 +41,9 @@ pub(super) fn explanation(ResolvedPlan { plan, used_columns, .. }: &ResolvedPlan
 fn text(expr: &Expr) -> String {
     match expr {
         Expr::Sql(SqlExpr { text, .. }) => text.clone(),
-        Expr::Field(name) | Expr::Column(name) | Expr::FieldOrNull(name) => name.clone(),
+        Expr::Field(name) | Expr::Column(name) | Expr::FieldOrNull(name) | Expr::Value(name, _) => {
+            name.clone()
+        }
         Expr::NullIf(of, _) | Expr::InSqlNotation { expr: of, .. } => text(of),
         Expr::Typed { expr, to, .. } => format!("{} as {}", text(expr), to.as_str()),
         Expr::InputName => "input_name()".to_owned(),

@@ -8,11 +8,12 @@ use super::resolve::{ResolvedPlan, SAMPLE_CHUNKS};
 use super::tables::{LoadInputs, TablePlan};
 use super::{Conductor, record_warnings, total_bytes};
 use crate::database::{DryRun, check_path};
-use crate::engine::inputs::{Inputs, header_warnings};
+use crate::engine::inputs::Inputs;
 use crate::engine::output::PipelineFailure;
 use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
 use crate::engine::rejects::{Rejects, RejectsFrom};
+use crate::engine::source::header_warnings;
 use crate::engine::timers::StageTimers;
 use crate::error::{Error, Kind, Result};
 use crate::eval::Seed;
@@ -123,7 +124,7 @@ impl Conductor<'_> {
         let columns = ReportColumn::list(&table.columns, &counts.type_feedback);
         let free = rustix::fs::statvfs(directory_of(&dry_run.path));
         Ok(Preview {
-            inputs: list.iter().map(|source| (source.name().to_string(), source.header.dialect)).collect(),
+            inputs: list.iter().map(|source| (source.name().to_string(), source.dialect())).collect(),
             database: self.database.to_owned(),
             table: table.name.clone(),
             notes: resolved.notes.iter().cloned().chain(Note::number_formats(&columns)).collect(),

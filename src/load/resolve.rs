@@ -4,19 +4,23 @@ use super::infer::{InferTypes, Inferred};
 use super::tables::{LoadInputs, TablePlan};
 use super::{Conductor, in_context};
 use crate::database::{existing_columns, existing_keys, existing_names, existing_sql};
-use crate::engine::inputs::{CsvInput, Inputs, header_notes};
+use crate::engine::inputs::Inputs;
 use crate::engine::output::PipelineFailure;
 use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
+use crate::engine::source::{RecordSource, declared_type, header_notes};
 use crate::engine::timers::StageTimers;
 use crate::error::{ColumnUse, Kind, Result};
 use crate::eval::Seed;
-use crate::plan::{Column, Expr, HeaderColumns, InputTypes, Notation, OnMismatch, Plan, SelectItem, Table};
+use crate::plan::{
+    Column, Expr, HeaderColumns, InputTypes, Notation, OnMismatch, Plan, SelectItem, Table, Type,
+};
 use crate::report::{Note, NotedValue, Progress};
 use crate::schema::column_stats::{ColumnStats, Example, TextReason};
+use crate::schema::input_column::{InputColumn, check_nulls, with_nulls};
 use crate::schema::names::NameIndex;
 use crate::schema::select::fill_columns;
-use crate::schema::table::{self, ExistingColumn, InputColumn, find, loaded_columns, with_nulls};
+use crate::schema::table::{self, ExistingColumn, find, loaded_columns};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::atomic::Ordering;
@@ -75,7 +79,7 @@ impl Conductor<'_> {
     /// with the NULLs that it asks for. The names of new indexes differ from `taken_names`, and are added to them.
     fn resolve(
         &self,
-        list: &[CsvInput],
+        list: &[RecordSource],
         jobs: usize,
         scan_all: bool,
         taken_names: &mut Vec<String>,
@@ -89,8 +93,8 @@ impl Conductor<'_> {
                 used_columns: Vec::new(),
             });
         };
-        let header = &first.header.names;
-        table::check_nulls(&plan.nulls, header)?;
+        let header = first.names();
+        check_nulls(&plan.nulls, header)?;
         if let Some(select) = plan.select.take() {
             plan.table.columns = fill_columns(&select, &plan.table, header)?;
         }
@@ -131,7 +135,7 @@ impl Conductor<'_> {
         plan: &Plan,
         names: &'n [String],
         existing: Option<&[ExistingColumn]>,
-        (list, jobs): (&[CsvInput], usize),
+        (list, jobs): (&[RecordSource], usize),
         scan_all: bool,
     ) -> Result<InputColumns<'n>> {
         let InputTypes { all_text, types } = &plan.input_types;
@@ -141,26 +145,42 @@ impl Conductor<'_> {
         for (name, to) in types {
             requested.insert(find(ColumnUse::Type, name, &names)?, to.as_str());
         }
+        let has_types = list.iter().any(RecordSource::declares_types);
         let loaded = match &plan.columns {
-            Some(options) if needs_types(options, &names, existing)? => loaded_columns(&names, options)?,
+            Some(options) if has_types || needs_types(options, &names, existing)? => {
+                loaded_columns(&names, options)?
+            }
             _ => BTreeSet::new(),
         };
         let mut numbers = &loaded | &used;
-        numbers.retain(|at| !all_text && !requested.contains_key(at));
+        numbers.retain(|at| !all_text && !requested.contains_key(at) && !has_types);
         let is_guess = !numbers.is_empty() && !scan_all;
         let inferred = self.infer_types(plan, (names.names(), numbers), list, jobs, scan_all)?;
         let no_values = ColumnStats::default();
         let column = |at: usize| {
             let name = &names.names()[at];
-            let column = match (requested.get(&at), all_text) {
-                (Some(declared), _) => InputColumn::requested(name, declared, plan.table.is_strict),
-                (None, true) => InputColumn::text(name),
-                (None, false) => InputColumn::inferred(name, inferred.columns.get(&at).unwrap_or(&no_values)),
-            };
-            (at, column)
+            let is_strict = plan.table.is_strict;
+            Ok((
+                at,
+                match (requested.get(&at), all_text) {
+                    (Some(declared), _) if has_types => {
+                        declared_type(list, name, true)?;
+                        InputColumn::redeclared(name, declared, is_strict)
+                    }
+                    (Some(declared), _) => InputColumn::requested(name, declared, is_strict),
+                    (None, _) if has_types => {
+                        let own = declared_type(list, name, *all_text)?;
+                        InputColumn::declared(name, if *all_text { Type::Text } else { own })
+                    }
+                    (None, true) => InputColumn::text(name),
+                    (None, false) => {
+                        InputColumn::inferred(name, inferred.columns.get(&at).unwrap_or(&no_values))
+                    }
+                },
+            ))
         };
         let all = loaded.iter().chain(&used).chain(requested.keys());
-        let columns = all.copied().map(column).collect();
+        let columns = all.copied().map(column).collect::<Result<_>>()?;
         Ok(InputColumns { names, inferred, columns, used, is_guess })
     }
 
@@ -169,7 +189,7 @@ impl Conductor<'_> {
         &self,
         plan: &Plan,
         (names, numbers): (&[String], BTreeSet<usize>),
-        list: &[CsvInput],
+        list: &[RecordSource],
         jobs: usize,
         scan_all: bool,
     ) -> Result<Inferred> {
@@ -193,7 +213,7 @@ impl Conductor<'_> {
         plan: &Plan,
         names: &[String],
         numbers: &BTreeSet<usize>,
-        (list, jobs): (&[CsvInput], usize),
+        (list, jobs): (&[RecordSource], usize),
         max_chunks: usize,
     ) -> Result<Inferred> {
         let field = |name: &String| with_nulls(Expr::Field(name.clone()), &plan.nulls);
@@ -373,7 +393,7 @@ impl InputColumns<'_> {
         let noted = |Example { row, text }: Example| {
             let position = self.inferred.positions.get(&row);
             let input = position.filter(|_| names_inputs).map(|position| position.input.clone());
-            NotedValue { text: text.into(), line: position.map(|position| position.line), input }
+            NotedValue { text: text.into(), line: position.and_then(|position| position.line), input }
         };
         let examples = examples.into_iter().map(noted).collect();
         Some((self.names.names()[at].clone(), reason, examples))

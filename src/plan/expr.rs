@@ -13,6 +13,9 @@ pub enum Expr {
     Column(String),
     /// The field of the column with this name in the header, as TEXT; NULL if it is empty and not quoted.
     FieldOrNull(String),
+    /// The value of the column with this name in the header: with the type that the input declares, as it suits a column of the
+    /// given type. TEXT from an input without types.
+    Value(String, Type),
     /// The name of the input, as TEXT.
     InputName,
     /// NULL if the value is one of these texts, otherwise the value.

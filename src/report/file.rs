@@ -41,8 +41,8 @@ struct ErrorReport<'r> {
 struct PositionReport<'r> {
     input: &'r str,
     record: u64,
-    line: u64,
-    offset: u64,
+    line: Option<u64>,
+    offset: Option<u64>,
 }
 
 /// What a failed load was about.

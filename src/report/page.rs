@@ -109,7 +109,7 @@ fn write_rejects(page: &mut Page, progress: &Progress) {
     page.heading("First rejected records");
     let rows = rejects.iter().map(|reject| {
         let position = &reject.position;
-        let [record, line] = [position.record, position.line].map(grouped);
+        let (record, line) = (grouped(position.record), position.line.map_or(String::new(), grouped));
         [position.input.to_string(), record, line, reject.reason.to_string(), reject.start.clone()]
     });
     page.table(["input", "record#", "line#", "reason", "start of the record"], rows);

@@ -43,8 +43,8 @@ const MAX_INPUTS: usize = 5;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Preview {
-    /// The names of the inputs, and their dialects.
-    pub inputs: Vec<(String, Dialect)>,
+    /// The names of the inputs, and the dialects of those that are CSV.
+    pub inputs: Vec<(String, Option<Dialect>)>,
     /// The database.
     pub database: PathBuf,
     /// The name of the table.
@@ -172,7 +172,8 @@ impl Preview {
     /// Writes what would be loaded, and how.
     fn write_plan(&self, text: &mut impl fmt::Write, remarks: &[String]) -> fmt::Result {
         for (input, dialect) in self.inputs.iter().take(MAX_INPUTS) {
-            writeln!(text, "{input}: {}", describe(dialect))?;
+            let dialect = dialect.as_ref().map_or("columns with types".to_owned(), describe);
+            writeln!(text, "{input}: {dialect}")?;
         }
         if self.inputs.len() > MAX_INPUTS {
             let others = grouped_count((self.inputs.len() - MAX_INPUTS) as u64, "more input");

@@ -1,12 +1,12 @@
 //! Builds the target table from the header, the column statistics and the options of a load, for a new table and for an
 //! existing one.
 
-use super::column_stats::ColumnStats;
+use super::input_column::InputColumn;
 use super::names::{NameIndex, unique_names};
 use crate::error::{ColumnUse, Error, Kind, PlanError, Result};
-use crate::plan::{Column, Expr, HeaderColumns, Nulls, OnConflict, OnMismatch, SelectItem, Table, Type};
+use crate::plan::{Column, Expr, HeaderColumns, OnConflict, OnMismatch, SelectItem, Table, Type};
 use crate::schema::ddl::{column_sql, quote_name, quote_names};
-use crate::types::{ColumnAffinity, type_of_declared};
+use crate::types::ColumnAffinity;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// A column of an existing table.
@@ -48,31 +48,6 @@ impl ExistingColumn {
     }
 }
 
-/// The field `name`, with the NULLs that `nulls` asks for.
-fn field(name: String, nulls: &Nulls) -> Expr {
-    let own = nulls.columns.iter().filter(|(column, _)| column.eq_ignore_ascii_case(&name));
-    let texts: Vec<_> = nulls.texts.iter().chain(own.map(|(_, text)| text)).cloned().collect();
-    let field = if nulls.empty { Expr::FieldOrNull(name) } else { Expr::Field(name) };
-    if texts.is_empty() { field } else { Expr::NullIf(field.into(), texts) }
-}
-
-/// Applies `nulls` to every field in `expr`.
-pub(crate) fn with_nulls(expr: Expr, nulls: &Nulls) -> Expr {
-    expr.map_leaves(&|leaf| match leaf {
-        Expr::Field(name) => field(name, nulls),
-        leaf => leaf,
-    })
-}
-
-/// Checks that `names` has every column that `nulls` names.
-///
-/// # Errors
-/// [`Kind::NoSuchColumn`].
-pub(crate) fn check_nulls(nulls: &Nulls, names: &[String]) -> Result<()> {
-    let names = NameIndex::new(names);
-    nulls.columns.iter().try_for_each(|(name, _)| find(ColumnUse::Null, name, &names).map(drop))
-}
-
 /// The number of the column `name`.
 ///
 /// # Errors
@@ -82,39 +57,6 @@ pub(crate) fn find(column_use: ColumnUse, name: &str, columns: &NameIndex<'_>) -
         let found = columns.names().to_vec();
         Error::from(Kind::NoSuchColumn { column_use, column: name.to_owned(), found })
     })
-}
-
-/// A column of the input, with the type that it has in the table of a plain load.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct InputColumn {
-    pub(crate) declared_type: String,
-    /// Its value.
-    pub(crate) value: Expr,
-}
-
-impl InputColumn {
-    /// The column `name`, with the type that the statistics of its values show.
-    pub(crate) fn inferred(name: &str, stats: &ColumnStats) -> Self {
-        let field = Expr::Field(name.to_owned());
-        let to = stats.column_type();
-        let value = match to {
-            Type::Text if !stats.is_empty() => field,
-            _ => Expr::Typed { expr: Box::new(field), to, on_mismatch: OnMismatch::TypeMismatch },
-        };
-        Self { declared_type: to.as_str().to_owned(), value }
-    }
-
-    /// The column `name`, with a declared type that the user requests.
-    pub(crate) fn requested(name: &str, declared: &str, is_strict: bool) -> Self {
-        let (expr, to) = (Box::new(Expr::Field(name.to_owned())), type_of_declared(declared, is_strict));
-        let value = Expr::Typed { expr, to, on_mismatch: OnMismatch::Reject };
-        Self { declared_type: declared.to_owned(), value }
-    }
-
-    /// The column `name`, all of whose values are TEXT.
-    pub(crate) fn text(name: &str) -> Self {
-        Self { declared_type: Type::Text.as_str().to_owned(), value: Expr::Field(name.to_owned()) }
-    }
 }
 
 /// The numbers of the columns of the input (`names`) to load.
@@ -412,6 +354,17 @@ fn with_declared_type(column: &Column, existing: &ExistingColumn) -> Column {
         ColumnAffinity::Real => Some(Type::Real),
         ColumnAffinity::Text | ColumnAffinity::Blob => None,
     };
+    if let Expr::Typed { expr, to: own, .. } = &column.value
+        && let Expr::Value(name, _) = &**expr
+    {
+        let to = match ColumnAffinity::from_declared_type(&existing.declared_type) {
+            ColumnAffinity::Text => Type::Text,
+            ColumnAffinity::Numeric if matches!(own, Type::Integer | Type::Real) => *own,
+            ColumnAffinity::Blob => *own,
+            _ => to.unwrap_or(*own),
+        };
+        return Column::new(&existing.name, &existing.declared_type, InputColumn::value(name, to));
+    }
     let typed = |expr: Box<Expr>, to| Expr::Typed { expr, to, on_mismatch: OnMismatch::Reject };
     let value = match (&column.value, to) {
         // The user asked for this type. The column would convert TEXT.

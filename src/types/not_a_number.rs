@@ -27,6 +27,7 @@ pub(crate) fn type_problem(text: &[u8], to: Type) -> String {
             };
             format!("would change in a column that stores numbers ({reason})")
         }
+        Type::Text => "is not UTF-8".to_owned(),
         _ => match any_number(text) {
             Some(_) => "is too large for a REAL".to_owned(),
             None => "is not a number".to_owned(),

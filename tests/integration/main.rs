@@ -9,6 +9,8 @@ mod twin;
 
 mod architecture;
 mod archives;
+#[cfg(feature = "arrow")]
+mod arrow;
 mod atomicity;
 mod bad_input;
 mod cli;

@@ -131,6 +131,7 @@ impl Case {
                 columns: &columns,
                 chunk: Chunk { first_record, ..Chunk::default() },
                 origins: RowOrigins::default(),
+                texts: None,
                 rejects: Vec::new(),
                 type_feedback: TypeFeedback::default(),
                 repairs: Repairs::default(),

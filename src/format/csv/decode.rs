@@ -6,8 +6,9 @@ use super::oddities::OddityFinder;
 use super::parse;
 use super::split::last_opening_quote;
 use super::unquote::escaped_byte;
-use crate::batch::{Arena, Chunk, Oddities, Reject, Repairs, RowOrigin, RowOrigins, Span};
+use crate::batch::{Arena, Chunk, Oddities, RecordTexts, Reject, Repairs, RowOrigin, RowOrigins, Span};
 use crate::error::Reason;
+use crate::format::Decode;
 use crate::plan::{Dialect, Escapes, InvalidUtf8, Policies, Ragged};
 use std::ops::Range;
 use std::sync::Arc;
@@ -87,122 +88,11 @@ impl Decoder {
         Self { skip_empty, ..self }
     }
 
-    /// Sets the name of the input that the next chunks belong to.
-    pub fn set_input(&mut self, name: &Arc<str>) {
-        self.input_name = name.clone();
-    }
-
-    /// Decodes `chunk`. Returns the bytes that the fields are slices of, and the records that cannot become rows.
-    pub(crate) fn decode<'a>(
-        &mut self,
-        chunk: &Chunk<'a>,
-        counts_lines: bool,
-        arena: &'a Arena,
-    ) -> (&'a [u8], Vec<Reject<'a>>) {
-        self.chunk_dialect = parse::chunk_dialect(chunk.bytes, self.dialect);
-        let rejects = match chunk.is_unclosed {
-            false => self.parse(chunk),
-            true => self.reject_unclosed(chunk),
-        };
-        if self.dialect.trims() {
-            parse::trim(chunk.bytes, self.dialect, &mut self.fields);
-        }
-        self.lines.clear();
-        if counts_lines {
-            self.count_lines(chunk);
-        }
-        let bytes = match self.invalid.as_slice() {
-            [] => chunk.bytes,
-            _ => replace_invalid_utf8(chunk.bytes, &mut self.fields, arena),
-        };
-        (bytes, rejects)
-    }
-
-    /// The records of the chunk that look wrong, rejected ones included.
-    pub(crate) fn oddities(&self) -> Oddities {
-        self.oddities
-    }
-
-    /// The number of records that were skipped because they have no value.
-    pub(crate) fn skipped(&self) -> usize {
-        self.skipped
-    }
-
-    /// The number of records that may become rows.
-    pub(crate) fn len(&self) -> usize {
-        self.numbers.len()
-    }
-
-    /// The records that may become rows, whose fields are slices of `bytes`.
-    pub(crate) fn records<'r, 'a>(&'r self, chunk: &Chunk<'a>, bytes: &'a [u8]) -> CsvRecords<'r, 'a> {
-        CsvRecords {
-            bytes,
-            input_name: &self.input_name,
-            dialect: self.chunk_dialect,
-            fields: &self.fields,
-            width: self.width,
-            first_load_record: chunk.first_load_record(),
-            first_input_record: chunk.first_record,
-            numbers: &self.numbers,
-            short: &self.short,
-            lines: &self.lines,
-        }
-    }
-
-    /// The records that may become rows, in `arena`.
-    pub(crate) fn origins<'a>(&self, arena: &'a Arena) -> RowOrigins<'a> {
-        let is_gapless = self.numbers.last().is_none_or(|last| *last as usize + 1 == self.numbers.len());
-        RowOrigins {
-            numbers: if is_gapless { None } else { Some(arena.copy_list(&self.numbers)) },
-            spans: match self.spans.as_slice() {
-                [] => arena.list(self.fields.chunks_exact(self.width).map(whole_record)),
-                spans => arena.copy_list(spans),
-            },
-        }
-    }
-
     /// The record that may become a row.
     fn origin(&self, row: usize) -> RowOrigin {
         let fields = &self.fields[row * self.width..][..self.width];
         let span = self.spans.get(row).copied().unwrap_or_else(|| whole_record(fields));
         RowOrigin { number: self.numbers[row], span }
-    }
-
-    /// Keeps only the records for which `is_kept` is true.
-    pub(crate) fn retain(&mut self, is_kept: impl Fn(usize) -> bool) {
-        let width = self.width;
-        let mut kept = 0;
-        for row in 0..self.numbers.len() {
-            if is_kept(row) {
-                self.numbers[kept] = self.numbers[row];
-                if let Some(span) = self.spans.get(row).copied() {
-                    self.spans[kept] = span;
-                }
-                self.fields.copy_within(row * width..(row + 1) * width, kept * width);
-                if let Some(line) = self.lines.get(row).copied() {
-                    self.lines[kept] = line;
-                }
-                kept += 1;
-            }
-        }
-        self.numbers.truncate(kept);
-        self.spans.truncate(kept);
-        self.fields.truncate(kept * width);
-        self.lines.truncate(kept);
-        let is_kept = |number: &u32| self.numbers.binary_search(number).is_ok();
-        self.short.retain(|(number, _)| is_kept(number));
-        self.long.retain(is_kept);
-        self.invalid.retain(is_kept);
-    }
-
-    /// The number of repairs in the records that may become rows, whose fields are slices of `bytes`.
-    pub(crate) fn repairs(&self, bytes: &[u8]) -> Repairs {
-        Repairs {
-            padded: self.short.len() as u64,
-            cut: self.long.len() as u64,
-            utf8_replaced: self.invalid.len() as u64,
-            nul_values: parse::count_nul_values(bytes, self.chunk_dialect, &self.fields) as u64,
-        }
     }
 
     /// Counts the line ends before each record.
@@ -342,6 +232,123 @@ impl Decoder {
     }
 }
 
+impl Decode for Decoder {
+    type Data<'a> = &'a [u8];
+    type Records<'r, 'a> = CsvRecords<'r, 'a>;
+
+    fn set_input(&mut self, name: &Arc<str>) {
+        self.input_name = name.clone();
+    }
+
+    fn decode<'a>(
+        &mut self,
+        chunk: &Chunk<'a>,
+        _: &'a [u8],
+        counts_lines: bool,
+        arena: &'a Arena,
+    ) -> (&'a [u8], Vec<Reject<'a>>) {
+        self.chunk_dialect = parse::chunk_dialect(chunk.bytes, self.dialect);
+        let rejects = match chunk.is_unclosed {
+            false => self.parse(chunk),
+            true => self.reject_unclosed(chunk),
+        };
+        if self.dialect.trims() {
+            parse::trim(chunk.bytes, self.dialect, &mut self.fields);
+        }
+        self.lines.clear();
+        if counts_lines {
+            self.count_lines(chunk);
+        }
+        let bytes = match self.invalid.as_slice() {
+            [] => chunk.bytes,
+            _ => replace_invalid_utf8(chunk.bytes, &mut self.fields, arena),
+        };
+        (bytes, rejects)
+    }
+
+    fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
+    fn records<'r, 'a>(&'r self, chunk: &Chunk<'a>, bytes: &'a [u8]) -> CsvRecords<'r, 'a> {
+        CsvRecords {
+            bytes,
+            input_name: &self.input_name,
+            dialect: self.chunk_dialect,
+            fields: &self.fields,
+            width: self.width,
+            first_load_record: chunk.first_load_record(),
+            first_input_record: chunk.first_record,
+            numbers: &self.numbers,
+            short: &self.short,
+            lines: &self.lines,
+        }
+    }
+
+    fn retain(&mut self, is_kept: impl Fn(usize) -> bool) {
+        let width = self.width;
+        let mut kept = 0;
+        for row in 0..self.numbers.len() {
+            if is_kept(row) {
+                self.numbers[kept] = self.numbers[row];
+                if let Some(span) = self.spans.get(row).copied() {
+                    self.spans[kept] = span;
+                }
+                self.fields.copy_within(row * width..(row + 1) * width, kept * width);
+                if let Some(line) = self.lines.get(row).copied() {
+                    self.lines[kept] = line;
+                }
+                kept += 1;
+            }
+        }
+        self.numbers.truncate(kept);
+        self.spans.truncate(kept);
+        self.fields.truncate(kept * width);
+        self.lines.truncate(kept);
+        let is_kept = |number: &u32| self.numbers.binary_search(number).is_ok();
+        self.short.retain(|(number, _)| is_kept(number));
+        self.long.retain(is_kept);
+        self.invalid.retain(is_kept);
+    }
+
+    fn origins<'a>(&self, arena: &'a Arena) -> RowOrigins<'a> {
+        let is_gapless = self.numbers.last().is_none_or(|last| *last as usize + 1 == self.numbers.len());
+        RowOrigins {
+            numbers: if is_gapless { None } else { Some(arena.copy_list(&self.numbers)) },
+            spans: match self.spans.as_slice() {
+                [] => arena.list(self.fields.chunks_exact(self.width).map(whole_record)),
+                spans => arena.copy_list(spans),
+            },
+        }
+    }
+
+    fn rejects_of<'a>(&self, chunk: &Chunk<'a>, _: &'a [u8], rows: Vec<(usize, Reason)>) -> Vec<Reject<'a>> {
+        rejects_of_rows(chunk, |row| self.origin(row), rows)
+    }
+
+    fn texts<'a>(_: &Chunk<'a>, _: &'a [u8]) -> Option<&'a dyn RecordTexts> {
+        None
+    }
+
+    fn skipped(&self) -> usize {
+        self.skipped
+    }
+
+    fn repairs(&self, bytes: &[u8]) -> Repairs {
+        Repairs {
+            padded: self.short.len() as u64,
+            cut: self.long.len() as u64,
+            utf8_replaced: self.invalid.len() as u64,
+            nul_values: parse::count_nul_values(bytes, self.chunk_dialect, &self.fields) as u64,
+            nan_nulls: 0,
+        }
+    }
+
+    fn oddities(&self) -> Oddities {
+        self.oddities
+    }
+}
+
 /// True if the fields of a record are all empty, consist of blanks, or are empty quotes.
 fn is_empty_record(bytes: &[u8], dialect: Dialect, fields: &[Span]) -> bool {
     fields.iter().all(|field| match field.slice(bytes).trim_ascii() {
@@ -394,17 +401,6 @@ pub(crate) fn rejects_of_rows<'a>(
     rejects.list
 }
 
-impl Decoder {
-    /// The same as [`rejects_of_rows`] for the records that a decoder holds.
-    pub(crate) fn rejects_of<'a>(
-        &self,
-        chunk: &Chunk<'a>,
-        rows: impl IntoIterator<Item = (usize, Reason)>,
-    ) -> Vec<Reject<'a>> {
-        rejects_of_rows(chunk, |row| self.origin(row), rows)
-    }
-}
-
 /// Copies all fields of `chunk` into `arena`, with U+FFFD in place of invalid UTF-8, and moves the spans there.
 #[cold]
 fn replace_invalid_utf8<'a>(chunk: &[u8], fields: &mut [Span], arena: &'a Arena) -> &'a [u8] {
@@ -423,13 +419,6 @@ fn utf8_parts(bytes: &[u8]) -> impl Iterator<Item = &str> {
     bytes
         .utf8_chunks()
         .flat_map(|part| [part.valid(), if part.invalid().is_empty() { "" } else { "\u{FFFD}" }])
-}
-
-/// Merges two lists of rejects of one chunk, in input order.
-pub(crate) fn in_input_order<'a>(mut some: Vec<Reject<'a>>, others: Vec<Reject<'a>>) -> Vec<Reject<'a>> {
-    some.extend(others);
-    some.sort_by_key(|reject| reject.record);
-    some
 }
 
 #[cold]
@@ -463,7 +452,7 @@ impl<'a> RejectList<'a> {
             record: self.chunk.first_record + u64::from(number),
             line: self.line,
             offset: self.chunk.offset + u64::from(span.start),
-            bytes: span.slice(self.chunk.bytes),
+            bytes: span.slice(self.chunk.bytes).into(),
             reason,
         });
     }

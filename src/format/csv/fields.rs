@@ -62,11 +62,11 @@ impl<'a> Records<'a> for CsvRecords<'_, 'a> {
         null_where(self.texts(index, arena), is_empty, self.len(), arena)
     }
 
-    fn written(&self, index: usize, record: usize) -> &[u8] {
-        match index < self.width {
+    fn written(&self, index: usize, record: usize) -> Option<&[u8]> {
+        Some(match index < self.width {
             true => self.fields[record * self.width + index].slice(self.bytes),
             false => &[],
-        }
+        })
     }
 
     fn load_records(&self) -> impl ExactSizeIterator<Item = u64> {

@@ -382,8 +382,8 @@ fn header_rows(
         };
         if let (Some(at), InvalidUtf8::Reject) = (invalid, invalid_utf8) {
             let input = name.clone();
-            let line = chunk.first_line + count_line_ends(&chunk.bytes[..at]) + 1;
-            let position = Position { input, record: 0, line, offset: chunk.offset + at as u64 };
+            let line = Some(chunk.first_line + count_line_ends(&chunk.bytes[..at]) + 1);
+            let position = Position { input, record: 0, line, offset: Some(chunk.offset + at as u64) };
             return Err(Kind::HeaderNotUtf8 { position }.into());
         }
         rows.push(fields.iter().map(|field| String::from_utf8_lossy(value(field)).into_owned()).collect());

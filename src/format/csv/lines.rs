@@ -22,7 +22,7 @@ pub(crate) fn position(input: &Arc<str>, chunk: &Chunk<'_>, record: RowOrigin) -
     Position {
         input: input.clone(),
         record: chunk.first_record + u64::from(record.number) + 1,
-        line: chunk.first_line + count_line_ends(&chunk.bytes[..start]) + 1,
-        offset: chunk.offset + start as u64,
+        line: Some(chunk.first_line + count_line_ends(&chunk.bytes[..start]) + 1),
+        offset: Some(chunk.offset + start as u64),
     }
 }

@@ -368,8 +368,8 @@ impl<'a> Split<'a> {
         Position {
             input: self.input.clone(),
             record: if self.in_header { 0 } else { self.record + part.records as u64 },
-            line: self.line + count_line_ends(&self.rest[..at]) + 1,
-            offset: self.offset + at as u64,
+            line: Some(self.line + count_line_ends(&self.rest[..at]) + 1),
+            offset: Some(self.offset + at as u64),
         }
     }
 }

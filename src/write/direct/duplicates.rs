@@ -117,6 +117,7 @@ pub(super) fn without<'a>(rows: &Rows<'a>, lost: &[(usize, u32)], arena: &'a Are
         len: kept.len(),
         columns,
         origins: rows.origins,
+        texts: rows.texts,
         rejects: Vec::new(),
         filtered: rows.filtered,
         skipped: rows.skipped,

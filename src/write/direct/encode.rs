@@ -389,6 +389,7 @@ mod tests {
             columns: &[],
             chunk: Chunk { first_record, ..Chunk::default() },
             origins: RowOrigins::default(),
+            texts: None,
             rejects: Vec::new(),
             filtered,
             skipped: 0,

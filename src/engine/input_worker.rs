@@ -1,0 +1,48 @@
+//! Workers for inputs of any format.
+
+#[cfg(feature = "arrow")]
+use super::encoded_batch::ChunkData;
+use super::encoded_batch::OpenChunk;
+use super::worker::Worker;
+use crate::batch::{Arena, Rows};
+#[cfg(feature = "arrow")]
+use crate::error::Kind;
+use crate::error::Result;
+#[cfg(feature = "arrow")]
+use crate::format::arrow::decode::ArrowDecoder;
+use std::sync::Arc;
+
+/// A worker for the chunks of inputs of one format.
+#[derive(Debug)]
+pub(super) enum InputWorker<'p> {
+    Csv(Worker<'p>),
+    #[cfg(feature = "arrow")]
+    Arrow(Worker<'p, ArrowDecoder>),
+}
+
+impl InputWorker<'_> {
+    /// As [`Worker::set_input`].
+    pub(super) fn set_input(&mut self, name: &Arc<str>) {
+        match self {
+            Self::Csv(worker) => worker.set_input(name),
+            #[cfg(feature = "arrow")]
+            Self::Arrow(worker) => worker.set_input(name),
+        }
+    }
+
+    /// The rows of `chunk`, whose memory is in `arena`.
+    ///
+    /// # Errors
+    /// As [`Worker::rows_of`].
+    pub(super) fn rows<'a>(&mut self, chunk: &'a OpenChunk, arena: &'a Arena) -> Result<Rows<'a>> {
+        match (self, chunk.data()) {
+            (Self::Csv(worker), _) => worker.rows(chunk.get(), arena),
+            #[cfg(feature = "arrow")]
+            (Self::Arrow(worker), ChunkData::Arrow(rows)) => worker.rows_of(chunk.get(), rows, arena),
+            #[cfg(feature = "arrow")]
+            (Self::Arrow(_), ChunkData::Bytes { .. }) => {
+                Err(Kind::Internal("a chunk is of another format than its input".to_owned()).into())
+            }
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! The inputs of a load with their columns, whatever their format.
+
+#[cfg(feature = "arrow")]
+use super::arrow_input::ArrowInput;
+use super::csv_input::CsvInput;
+use super::record_log::RecordPlace;
+#[cfg(feature = "arrow")]
+use crate::batch::Span;
+use crate::batch::{Chunk, RowOrigin};
+use crate::error::{Kind, PlanError, Position, Result, Warning};
+use crate::eval::sqlite::column_limit;
+use crate::format::csv::lines::position;
+use crate::format::recognize::recognize_zip;
+#[cfg(feature = "arrow")]
+use crate::input::{ArrowSource, ArrowStream};
+use crate::input::{FoundInputs, Input};
+use crate::plan::{Delimiter, Dialect, InputOptions, InvalidUtf8, Notation, Plan, Policies, Ragged, Type};
+use crate::report::Note;
+use crate::schema::input_column::DeclaredType;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Memory for the texts of small members of an archive, in bytes.
+const MAX_KEPT_BYTES: usize = 32 << 20;
+
+/// An input whose columns are known.
+#[derive(Debug)]
+pub(crate) enum RecordSource {
+    Csv(CsvInput),
+    #[cfg(feature = "arrow")]
+    Arrow(ArrowInput),
+}
+
+impl RecordSource {
+    /// Finds the input at `path`, or several if it is an archive, and reads the columns of each. A note of the first one names the
+    /// members of an archive that are no inputs.
+    ///
+    /// # Errors
+    /// As [`Input::find`] and [`CsvInput::read`]; [`Kind::NotCsv`].
+    pub(crate) fn find(path: &Path, plan: &Plan, stop: &Arc<AtomicBool>) -> Result<Vec<Self>> {
+        let (encoding, may_map) = (plan.encoding.as_deref(), plan.input_options.map);
+        let found = Input::find(path, encoding, may_map, plan.tuning.jobs, stop)?;
+        let FoundInputs { inputs, skipped } = found;
+        let members = inputs.iter().filter_map(Input::member_name);
+        if !plan.input_options.force
+            && let Some(format) = recognize_zip(members)
+        {
+            return Err(Kind::NotCsv { input: path.to_string_lossy().into(), format }.into());
+        }
+        let max_columns = max_columns(plan)?;
+        let mut kept_bytes = 0;
+        let with_columns = |mut input: Input| {
+            let open = input.open()?;
+            kept_bytes += input.keep(open.clone(), MAX_KEPT_BYTES.saturating_sub(kept_bytes));
+            CsvInput::read(input, &open, plan, max_columns).map(Self::Csv)
+        };
+        let mut sources = inputs.into_iter().map(with_columns).collect::<Result<Vec<_>>>()?;
+        if let Some(first) = sources.first_mut().filter(|_| !skipped.is_empty()) {
+            let archive = path.to_string_lossy().into();
+            first.notes_mut().insert(0, Note::SkippedMembers { archive, members: skipped });
+        }
+        Ok(sources)
+    }
+
+    /// The input that consists of a stream of record batches.
+    ///
+    /// # Errors
+    /// [`Kind::TooManyColumns`].
+    #[cfg(feature = "arrow")]
+    pub(crate) fn of_stream(stream: &Arc<ArrowStream>, plan: &Plan, stop: &Arc<AtomicBool>) -> Result<Self> {
+        let source = ArrowSource::Stream(stream.clone());
+        ArrowInput::new(source, plan, max_columns(plan)?, stop).map(Self::Arrow)
+    }
+
+    /// An input of CSV that is in memory.
+    #[cfg(test)]
+    pub(crate) fn of_bytes(name: &str, bytes: Vec<u8>, plan: &Plan) -> Self {
+        let input = Input::of_bytes(name, bytes);
+        let open = input.open().unwrap();
+        Self::Csv(CsvInput::read(input, &open, plan, usize::MAX).unwrap())
+    }
+
+    /// The name that messages use.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        match self {
+            Self::Csv(csv) => csv.input.name(),
+            #[cfg(feature = "arrow")]
+            Self::Arrow(arrow) => arrow.source.name(),
+        }
+    }
+
+    /// The names of the columns, followed by those that only other inputs of the load have.
+    pub(crate) fn names(&self) -> &[String] {
+        match self {
+            Self::Csv(csv) => &csv.header.names,
+            #[cfg(feature = "arrow")]
+            Self::Arrow(arrow) => &arrow.names,
+        }
+    }
+
+    /// Sets the names of the columns.
+    pub(super) fn set_names(&mut self, names: Vec<String>) {
+        match self {
+            Self::Csv(csv) => csv.header.names = names,
+            #[cfg(feature = "arrow")]
+            Self::Arrow(arrow) => arrow.names = names,
+        }
+    }
+
+    /// The number of columns of this input; 0 if it is empty.
+    pub(crate) fn width(&self) -> usize {
+        match self {
+            Self::Csv(csv) => csv.header.width,
+            #[cfg(feature = "arrow")]
+            Self::Arrow(arrow) => arrow.types.len(),
+        }
+    }
+
+    /// Notes about the columns for the user.
+    pub(crate) fn notes(&self) -> &[Note] {
+        match self {
+            Self::Csv(csv) => &csv.header.notes,
+            #[cfg(feature = "arrow")]
+            Self::Arrow(arrow) => &arrow.notes,
+        }
+    }
+
+    /// As [`RecordSource::notes`], to be changed.
+    pub(crate) fn notes_mut(&mut self) -> &mut Vec<Note> {
+        match self {
+            Self::Csv(csv) => &mut csv.header.notes,
+            #[cfg(feature = "arrow")]
+            Self::Arrow(arrow) => &mut arrow.notes,
+        }
+    }
+
+    /// What looks wrong about the header.
+    fn warnings(&self) -> &[Warning] {
+        match self {
+            Self::Csv(csv) => &csv.header.warnings,
+            #[cfg(feature = "arrow")]
+            Self::Arrow(_) => &[],
+        }
+    }
+
+    /// Whether the input declares the types of its columns.
+    pub(crate) fn declares_types(&self) -> bool {
+        match self {
+            Self::Csv(_) => false,
+            #[cfg(feature = "arrow")]
+            Self::Arrow(_) => true,
+        }
+    }
+
+    /// The type that the input declares for the column at this index.
+    fn declared_type(&self, column: usize) -> DeclaredType {
+        match self {
+            Self::Csv(_) => {
+                let _ = column;
+                DeclaredType::Of(Type::Text)
+            }
+            #[cfg(feature = "arrow")]
+            Self::Arrow(arrow) => arrow.types[column].clone(),
+        }
+    }
+
+    /// The dialect; `None` if the input is not CSV.
+    pub(crate) fn dialect(&self) -> Option<Dialect> {
+        match self {
+            Self::Csv(csv) => Some(csv.header.dialect),
+            #[cfg(feature = "arrow")]
+            Self::Arrow(_) => None,
+        }
+    }
+
+    /// The bytes before the records, which rejected records need, too.
+    pub(super) fn head(&self) -> &[u8] {
+        match self {
+            Self::Csv(csv) => &csv.header.head,
+            #[cfg(feature = "arrow")]
+            Self::Arrow(_) => &[],
+        }
+    }
+
+    /// What is known about the input now that it has been read. `skip_footer` records are to be skipped at its end.
+    pub(crate) fn late_notes(&self, skip_footer: usize) -> Vec<Note> {
+        match self {
+            Self::Csv(csv) => csv.late_notes(skip_footer).collect(),
+            #[cfg(feature = "arrow")]
+            Self::Arrow(_) => Vec::new(),
+        }
+    }
+
+    /// The size of the input in bytes; `None` until it is known.
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        match self {
+            Self::Csv(csv) => csv.input.bytes(),
+            #[cfg(feature = "arrow")]
+            Self::Arrow(arrow) => arrow.source.bytes(),
+        }
+    }
+
+    /// The flag that ends the load when it is set.
+    pub(super) fn stop(&self) -> &Arc<AtomicBool> {
+        match self {
+            Self::Csv(csv) => csv.input.stop(),
+            #[cfg(feature = "arrow")]
+            Self::Arrow(arrow) => &arrow.stop,
+        }
+    }
+
+    /// Identifies the file of the input, and the member if it is an archive; `None` for streams.
+    fn file_identity(&self) -> Option<(u64, u64, Option<&str>)> {
+        match self {
+            Self::Csv(csv) => csv.input.file_identity(),
+            #[cfg(feature = "arrow")]
+            Self::Arrow(_) => None,
+        }
+    }
+
+    /// False if the records have been read and cannot be read again.
+    pub(crate) fn can_be_read(&self) -> bool {
+        match self {
+            Self::Csv(_) => true,
+            #[cfg(feature = "arrow")]
+            Self::Arrow(arrow) => arrow.source.can_be_read(),
+        }
+    }
+
+    /// The position of a record of `chunk`.
+    pub(super) fn position(&self, chunk: &Chunk<'_>, record: RowOrigin) -> Position {
+        match self {
+            Self::Csv(csv) => position(csv.input.name(), chunk, record),
+            #[cfg(feature = "arrow")]
+            Self::Arrow(arrow) => arrow.position(chunk, record),
+        }
+    }
+
+    /// The position of a record of an earlier chunk; `None` if the input can no longer be read.
+    pub(super) fn position_of(&self, place: RecordPlace) -> Option<Position> {
+        match self {
+            Self::Csv(csv) => csv.position_of(place),
+            #[cfg(feature = "arrow")]
+            Self::Arrow(arrow) => {
+                let span = Span { start: 0, end: 0 };
+                Some(arrow.position(&place.chunk(&[]), RowOrigin { number: place.number, span }))
+            }
+        }
+    }
+
+    /// The line and the offset of a record behind this many line ends and bytes, if the input has lines.
+    pub(super) fn line_and_offset(&self, line_ends: u64, offset: u64) -> Option<(u64, u64)> {
+        match self {
+            Self::Csv(_) => Some((line_ends + 1, offset)),
+            #[cfg(feature = "arrow")]
+            Self::Arrow(_) => None,
+        }
+    }
+}
+
+/// The largest number of columns of an input.
+fn max_columns(plan: &Plan) -> Result<usize> {
+    if plan.takes_all_columns() { column_limit() } else { Ok(usize::MAX) }
+}
+
+/// What looks wrong about the files and headers of inputs.
+pub(crate) fn header_warnings(inputs: &[RecordSource]) -> Vec<Warning> {
+    let mut times = HashMap::new();
+    for identity in inputs.iter().filter_map(RecordSource::file_identity) {
+        *times.entry(identity).or_insert(0) += 1;
+    }
+    let mut warnings = Vec::new();
+    for input in inputs {
+        let times = input.file_identity().and_then(|identity| times.remove(&identity));
+        if let Some(times) = times.filter(|times| *times > 1) {
+            warnings.push(Warning::SameFile { input: input.name().clone(), times });
+        }
+    }
+    warnings.extend(inputs.iter().flat_map(|input| input.warnings().iter().cloned()));
+    warnings
+}
+
+/// Notes about the columns of inputs, without repetitions.
+pub(crate) fn header_notes(inputs: &[RecordSource]) -> Vec<Note> {
+    let mut known = HashSet::new();
+    let notes = inputs.iter().flat_map(RecordSource::notes);
+    notes.filter(|note| known.insert(*note)).cloned().collect()
+}
+
+/// The type that inputs declare for the column `name`. If `may_differ`, that of the first input counts.
+///
+/// # Errors
+/// [`PlanError::UnsupportedType`]; [`PlanError::TypesDiffer`] if the inputs declare several types.
+pub(crate) fn declared_type(inputs: &[RecordSource], name: &str, may_differ: bool) -> Result<Type> {
+    let mut found: Option<(&RecordSource, Type)> = None;
+    for input in inputs {
+        let own = &input.names()[..input.width()];
+        let Some(at) = own.iter().position(|own| own.eq_ignore_ascii_case(name)) else { continue };
+        let (input_name, column) = (input.name().clone(), own[at].clone());
+        let to = match input.declared_type(at) {
+            DeclaredType::Null => continue,
+            DeclaredType::Of(to) => to,
+            DeclaredType::Unsupported(name) => {
+                return Err(PlanError::UnsupportedType { input: input_name, column, found: name }.into());
+            }
+        };
+        match found {
+            Some((first, other)) if other != to && !may_differ => {
+                let (first, types) = (first.name().clone(), [other, to]);
+                return Err(PlanError::TypesDiffer { input: input_name, first, column, types }.into());
+            }
+            _ => found = found.or(Some((input, to))),
+        }
+    }
+    Ok(found.map_or(Type::Text, |(_, to)| to))
+}
+
+/// Checks that a plan for the input `name`, which is not CSV, has no setting that is only for CSV.
+///
+/// # Errors
+/// [`PlanError::OnlyForCsv`].
+pub(crate) fn check_settings(plan: &Plan, name: &Arc<str>) -> Result<()> {
+    let Plan { dialect, encoding, input_options, column_names, notation, policies, .. } = plan;
+    let Dialect { delimiter, quote, escape, escapes: _, comment, trim } = dialect;
+    let InputOptions {
+        detect_delimiter, skip_lines, skip_rows, skip_footer, skip_empty, header_mark, ..
+    } = input_options;
+    let default = Dialect::default();
+    let Policies { ragged, invalid_utf8, .. } = policies;
+    let settings = [
+        (!detect_delimiter || *delimiter != Delimiter::from(b','), "a delimiter"),
+        (*quote != default.quote, "a quote character"),
+        (escape.is_some(), "an escape character"),
+        (comment.is_some(), "a prefix of comments"),
+        (*trim, "removing blanks around fields"),
+        (encoding.is_some(), "a text encoding"),
+        (*skip_lines > 0, "skipping lines"),
+        (!column_names.is_empty(), "naming the columns"),
+        (input_options.header_rows != 1, "the number of header records"),
+        (header_mark.is_some(), "a mark of the header"),
+        (*skip_rows > 0, "skipping records after the header"),
+        (*skip_footer > 0, "skipping records at the end"),
+        (*skip_empty, "skipping empty records"),
+        (*notation != Notation::default(), "a notation of numbers"),
+        (*ragged != Ragged::Reject, "a policy for records with missing fields"),
+        (*invalid_utf8 != InvalidUtf8::Reject, "a policy for invalid UTF-8"),
+    ];
+    match settings.into_iter().find(|(is_set, _)| *is_set) {
+        Some((_, setting)) => Err(PlanError::OnlyForCsv { input: name.clone(), setting }.into()),
+        None => Ok(()),
+    }
+}
