@@ -6,7 +6,7 @@ use super::run::{LoadRequest, Task};
 use super::types::{TypeList, parse_types};
 use super::{Cli, Command, remedy, terminal};
 use clap::{Arg, CommandFactory, Parser};
-use sqload::report::{ExplainedLoad, LoadArguments, Outcome};
+use sqload::report::{ExplainedLoad, LoadArguments, Outcome, Report};
 use sqload::{FileFormat, Kind};
 use std::cell::Cell;
 use std::ffi::OsString;
@@ -64,6 +64,15 @@ impl KeywordLoad {
         run_for(caller, || Ok(Self { cli: Cli::try_parse_from(arguments).map_err(usage)?, caller }))
     }
 
+    /// A load of data that the host program has, with these arguments. The path of its input does not matter.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] if the arguments are wrong.
+    #[cfg(feature = "arrow")]
+    pub fn of_data(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, LoadFailure> {
+        Self::for_caller(Caller::Writer, arguments)
+    }
+
     /// Runs the load, unless `stop` is set before it is complete. Prints nothing, unless a file of the load is `-`.
     ///
     /// # Errors
@@ -72,21 +81,27 @@ impl KeywordLoad {
         run_for(self.caller, || self.try_run(stop))
     }
 
+    /// Loads the batches of `reader`, unless `stop` is set before the load is complete. Prints nothing.
+    ///
+    /// # Errors
+    /// Those of the library.
+    #[cfg(feature = "arrow")]
+    pub fn write(
+        &self,
+        reader: impl arrow_array::RecordBatchReader + Send + 'static,
+        stop: Arc<AtomicBool>,
+    ) -> Result<LoadReport, LoadFailure> {
+        run_for(self.caller, || {
+            let LoadRequest { loader, database, .. } = self.request(stop)?;
+            LoadReport::of_load(&loader?.load_arrow(reader, &database)?)
+        })
+    }
+
     fn try_run(&self, stop: Arc<AtomicBool>) -> sqload::Result<LoadReport> {
-        let request = self.request()?;
-        let write_failure = request.failure_report();
-        let LoadRequest { loader, inputs, database, task, given, .. } = request;
-        remedy::set_given(given);
-        // The error of the load matters more than that of its report.
-        let loader = loader.inspect_err(|error| drop(write_failure(error)))?;
-        let loader = loader.stop(stop).phrases(terminal::PHRASES);
+        let LoadRequest { loader, inputs, database, task, .. } = self.request(stop)?;
+        let loader = loader?;
         match task {
-            Task::Load => {
-                let report = loader.load_all(&inputs, &database)?;
-                let summary = report.summary(remedy::phrase_note, remedy::phrase_warning);
-                let advice = remedy::for_report(&report).map(|advice| format!("\n{advice}"));
-                LoadReport::new(report.outcome().json(), summary + &advice.unwrap_or_default())
-            }
+            Task::Load => LoadReport::of_load(&loader.load_all(&inputs, &database)?),
             Task::Preview => {
                 let preview = loader.preview(&inputs, &database)?;
                 let summary = preview.summary(remedy::phrase_note, remedy::phrase_warning);
@@ -103,16 +118,29 @@ impl KeywordLoad {
         }
     }
 
-    fn request(&self) -> sqload::Result<LoadRequest<'_>> {
-        match &self.cli.command {
-            Some(Command::Load(load)) => Ok(load.request()),
-            Some(Command::RunPipeline(pipeline)) => Ok(pipeline.request()),
-            _ => Err(Kind::Internal("this command has no keywords".to_owned()).into()),
-        }
+    /// The request, to which the advice of this thread is suited.
+    fn request(&self, stop: Arc<AtomicBool>) -> sqload::Result<LoadRequest<'_>> {
+        let mut request = match &self.cli.command {
+            Some(Command::Load(load)) => load.request(),
+            Some(Command::RunPipeline(pipeline)) => pipeline.request(),
+            _ => return Err(Kind::Internal("this command has no keywords".to_owned()).into()),
+        };
+        remedy::set_given(request.given);
+        let write_failure = request.failure_report();
+        // The error of the load matters more than that of its report.
+        request.loader = request.loader.inspect_err(|error| drop(write_failure(error)));
+        request.loader = request.loader.map(|loader| loader.stop(stop).phrases(terminal::PHRASES));
+        Ok(request)
     }
 }
 
 impl LoadReport {
+    fn of_load(report: &Report) -> sqload::Result<Self> {
+        let summary = report.summary(remedy::phrase_note, remedy::phrase_warning);
+        let advice = remedy::for_report(report).map(|advice| format!("\n{advice}"));
+        Self::new(report.outcome().json(), summary + &advice.unwrap_or_default())
+    }
+
     fn new(json: std::io::Result<Vec<u8>>, summary: String) -> sqload::Result<Self> {
         let json = json.map_err(|error| Kind::Internal(error.to_string()))?;
         Ok(Self { json: String::from_utf8_lossy(&json).into_owned(), summary })
@@ -127,6 +155,7 @@ enum Caller {
     /// A host program that loads files.
     Host,
     /// A host program that writes data of its own. Some keywords have other names.
+    #[cfg_attr(not(feature = "arrow"), expect(dead_code, reason = "data is in Arrow's layout"))]
     Writer,
 }
 

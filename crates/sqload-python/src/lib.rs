@@ -2,6 +2,7 @@
 //!
 //! Python passes keywords as arguments of the command line, so that they have the same names, checks and defaults.
 
+mod data;
 mod errors;
 mod interrupt;
 
@@ -12,7 +13,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Loads, and the command line.
 #[pyo3::pymodule]
 mod _sqload {
-    use super::{errors, interrupt};
+    use super::{data, errors, interrupt};
     use pyo3::prelude::*;
     use sqload::cli::{self, KeywordLoad};
     use std::ffi::OsString;
@@ -33,6 +34,22 @@ mod _sqload {
     fn load(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<(String, String)> {
         let load = KeywordLoad::new(arguments).map_err(errors::failure)?;
         let result = interrupt::run(py, move |stop| load.run(stop))?;
+        result.map(|report| (report.json, report.summary)).map_err(errors::failure)
+    }
+
+    /// Writes data in Arrow's layout to a table, with these arguments. Returns the report of the load, in JSON, and its summary.
+    #[pyfunction]
+    fn write(
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        arguments: Vec<OsString>,
+    ) -> PyResult<(String, String)> {
+        let load = KeywordLoad::of_data(arguments).map_err(errors::failure)?;
+        let raised = data::Raised::default();
+        let reader = data::reader(data, &raised)?;
+        let result = interrupt::run(py, move |stop| load.write(reader, stop))?;
+        // An exception of the data matters more than the error of the load, which follows from it.
+        raised.take().map_or(Ok(()), Err)?;
         result.map(|report| (report.json, report.summary)).map_err(errors::failure)
     }
 }

@@ -41,11 +41,18 @@ def test_every_option_is_a_keyword_with_its_default(function, command, positiona
     assert shown == {name: expected[name] for name in shown}
 
 
-@pytest.mark.parametrize("function", [sqload.load, sqload.run_pipeline])
+@pytest.mark.parametrize("function", [sqload.load, sqload.run_pipeline, sqload.write])
 def test_every_keyword_is_documented(function):
     documented = re.findall(r"^ {8}(\w+): ", inspect.getdoc(function) and function.__doc__, re.MULTILINE)
     keywords = [name for name, parameter in inspect.signature(function).parameters.items() if parameter.kind is parameter.KEYWORD_ONLY]
     assert sorted(documented) == sorted(keywords)
+
+
+def test_the_keywords_of_write_are_those_of_load():
+    load, write = (inspect.signature(function).parameters for function in [sqload.load, sqload.write])
+    own = {"data", "if_exists", "primary_key", "database", "table"}
+    for name in set(write) - own:
+        assert (write[name].default, write[name].annotation) == (load[name].default, load[name].annotation), name
 
 
 @pytest.mark.parametrize(

@@ -7,5 +7,6 @@
 from ._load import load, run_pipeline
 from ._report import Error, Position, Reason, Report
 from ._sqload import __version__
+from ._write import write
 
-__all__ = ["Error", "Position", "Reason", "Report", "__version__", "load", "run_pipeline"]
+__all__ = ["Error", "Position", "Reason", "Report", "__version__", "load", "run_pipeline", "write"]

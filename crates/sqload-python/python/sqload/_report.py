@@ -15,10 +15,10 @@ class Position(NamedTuple):
     """The name of the input: its path, or `-` for standard input."""
     record: int
     """The number of the record, counted from 1 after the header; 0 for the header itself."""
-    line: int
-    """The line, counted from 1."""
-    offset: int
-    """The offset in bytes from the start of the input."""
+    line: int | None
+    """The line, counted from 1; None if the input has no lines."""
+    offset: int | None
+    """The offset in bytes from the start of the input; None if the input has no lines."""
 
 
 class Reason(NamedTuple):
