@@ -1,14 +1,11 @@
-//! Python objects as readers of record batches, through the PyCapsule interface of Arrow.
+//! Python objects as readers of record batches.
 
-use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
-use arrow_array::ffi_stream::{ArrowArrayStreamReader, FFI_ArrowArrayStream};
-use arrow_array::{RecordBatch, RecordBatchIterator, RecordBatchReader, StructArray};
-use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
+use crate::capsules::{batch, stream};
+use arrow_array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
+use arrow_schema::{ArrowError, Schema, SchemaRef};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyIterator};
-use std::ffi::CStr;
-use std::ptr::NonNull;
+use pyo3::types::PyIterator;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) type Reader = Box<dyn RecordBatchReader + Send>;
@@ -68,35 +65,6 @@ fn table_reader(data: &Bound<'_, PyAny>) -> PyResult<Option<Reader>> {
         return Ok(Some(Box::new(RecordBatchIterator::new([Ok(batch)], schema))));
     }
     Ok(None)
-}
-
-/// The content of a capsule with this name.
-fn pointer<T>(capsule: &Bound<'_, PyAny>, name: &CStr) -> PyResult<NonNull<T>> {
-    Ok(capsule.cast::<PyCapsule>()?.pointer_checked(Some(name))?.cast())
-}
-
-fn stream(capsule: &Bound<'_, PyAny>) -> PyResult<Result<ArrowArrayStreamReader, ArrowError>> {
-    let stream = pointer::<FFI_ArrowArrayStream>(capsule, c"arrow_array_stream")?;
-    // SAFETY: a capsule of this name contains a stream that follows Arrow's C stream interface, which may be read on any thread.
-    // `from_raw` moves it out and marks the original as released, so it is released once. No other code has the capsule, which
-    // was made by the call before, and Python's lock is held.
-    Ok(unsafe { ArrowArrayStreamReader::from_raw(stream.as_ptr()) })
-}
-
-fn batch(schema: &Bound<'_, PyAny>, array: &Bound<'_, PyAny>) -> PyResult<Result<RecordBatch, ArrowError>> {
-    let schema = pointer::<FFI_ArrowSchema>(schema, c"arrow_schema")?;
-    let array = pointer::<FFI_ArrowArray>(array, c"arrow_array")?;
-    // SAFETY: capsules of these names contain a schema and an array that follow Arrow's C data interface, and the array has this
-    // schema. `from_raw` moves them out and marks the originals as released. No other code has the capsules.
-    let data = unsafe {
-        let schema = FFI_ArrowSchema::from_raw(schema.as_ptr());
-        from_ffi(FFI_ArrowArray::from_raw(array.as_ptr()), &schema)
-    };
-    Ok(data.and_then(|data| match data.data_type() {
-        DataType::Struct(_) if data.null_count() == 0 => Ok(StructArray::from(data).into()),
-        DataType::Struct(_) => Err(ArrowError::CDataInterface("a row is null".to_owned())),
-        other => Err(ArrowError::CDataInterface(format!("it has the type {other}"))),
-    }))
 }
 
 /// The batches of all items of an iterator.

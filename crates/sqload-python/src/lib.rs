@@ -2,6 +2,7 @@
 //!
 //! Python passes keywords as arguments of the command line, so that they have the same names, checks and defaults.
 
+mod capsules;
 mod data;
 mod errors;
 mod interrupt;

@@ -211,6 +211,36 @@ def test_exceptions_of_a_generator_end_the_load(dir):
     assert os.listdir() == []
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        polars.DataFrame({"a": [None, None], "l": [[], None], "s": [{"x": None}, None]}),
+        pyarrow.table({"a": [None, None], "l": [[], None], "s": [{"x": None}, None]}),
+        pandas.DataFrame({"a": [None, None], "l": [[], None], "s": [{"x": None}, None]}),
+        OnlyArray(pyarrow.record_batch({"a": [None, None], "l": [[], None], "s": [{"x": None}, None]})),
+    ],
+    ids=["polars", "pyarrow", "pandas", "array"],
+)
+def test_columns_of_type_null(dir, data):
+    sqload.write(data, "out.db", "t")
+    null = (None, "null")
+    assert dir.table("out.db", "t") == [[null, ("[]", "text"), ('{"x":null}', "text")], [null, null, null]]
+
+
+def test_slices_of_larger_arrays(dir):
+    table = pyarrow.table({"a": list(range(100)), "b": [str(number) for number in range(100)], "c": [None] * 100})
+    sqload.write([table.slice(98), table.to_batches()[0].slice(1, 1)], "out.db", "t")
+    sqload.write(polars.from_arrow(table)[5:7], "out.db", "t", if_exists="append")
+    assert dir.rows("out.db", "SELECT * FROM t") == [(n, str(n), None) for n in [98, 99, 1, 5, 6]]
+
+
+def test_tables_without_rows_or_columns(dir):
+    report = sqload.write(pyarrow.table({"a": pyarrow.array([], pyarrow.int64())}), "out.db", "t")
+    assert report.loaded == 0 and "INTEGER" in dir.schema("out.db")
+    with pytest.raises(sqload.Error):
+        sqload.write(polars.DataFrame(), "none.db", "t")
+
+
 def test_keyboard_interrupt_stops_a_write(dir):
     sqload.write(batches(1), "out.db", "t")
     before = (dir.path / "out.db").read_bytes()
