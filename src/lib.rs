@@ -84,7 +84,7 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | `cli` | command line to loader, terminal output (only in the program) |
+//! | `cli` | command line to loader, terminal output; keywords for host programs (feature `cli`) |
 //! | [`Loader`] | the builder |
 //! | `demo` | the people example |
 //! | `load` | conducts a load: resolves the plan, infers types, chooses a writer, attempts and retries, previews |

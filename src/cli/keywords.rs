@@ -7,9 +7,10 @@ use super::types::{TypeList, parse_types};
 use super::{Cli, Command, remedy, terminal};
 use clap::{Arg, CommandFactory, Parser};
 use sqload::report::{ExplainedLoad, LoadArguments, Outcome, Report};
-use sqload::{FileFormat, Kind};
+use sqload::{FileFormat, Kind, Loader};
 use std::cell::Cell;
 use std::ffi::OsString;
+use std::path::Path;
 use std::sync::{Arc, atomic::AtomicBool};
 
 /// A load whose options are keywords.
@@ -68,7 +69,6 @@ impl KeywordLoad {
     ///
     /// # Errors
     /// [`Kind::Usage`] if the arguments are wrong.
-    #[cfg(feature = "arrow")]
     pub fn of_data(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, LoadFailure> {
         Self::for_caller(Caller::Writer, arguments)
     }
@@ -81,19 +81,19 @@ impl KeywordLoad {
         run_for(self.caller, || self.try_run(stop))
     }
 
-    /// Loads the batches of `reader`, unless `stop` is set before the load is complete. Prints nothing.
+    /// Has `load` load data of the host program into a database, unless `stop` is set before the load is complete. Prints
+    /// nothing.
     ///
     /// # Errors
     /// Those of the library.
-    #[cfg(feature = "arrow")]
-    pub fn write(
+    pub fn run_on_data(
         &self,
-        reader: impl arrow_array::RecordBatchReader + Send + 'static,
         stop: Arc<AtomicBool>,
+        load: impl FnOnce(&Loader, &Path) -> sqload::Result<Report>,
     ) -> Result<LoadReport, LoadFailure> {
         run_for(self.caller, || {
             let LoadRequest { loader, database, .. } = self.request(stop)?;
-            LoadReport::of_load(&loader?.load_arrow(reader, &database)?)
+            LoadReport::of_load(&load(&loader?, &database)?)
         })
     }
 
@@ -155,7 +155,6 @@ enum Caller {
     /// A host program that loads files.
     Host,
     /// A host program that writes data of its own. Some keywords have other names.
-    #[cfg_attr(not(feature = "arrow"), expect(dead_code, reason = "data is in Arrow's layout"))]
     Writer,
 }
 

@@ -48,7 +48,9 @@ mod _sqload {
         let load = KeywordLoad::of_data(arguments).map_err(errors::failure)?;
         let raised = data::Raised::default();
         let reader = data::reader(data, &raised)?;
-        let result = interrupt::run(py, move |stop| load.write(reader, stop))?;
+        let result = interrupt::run(py, move |stop| {
+            load.run_on_data(stop, |loader, database| loader.load_arrow(reader, database))
+        })?;
         // An exception of the data matters more than the error of the load, which follows from it.
         raised.take().map_or(Ok(()), Err)?;
         result.map(|report| (report.json, report.summary)).map_err(errors::failure)
