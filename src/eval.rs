@@ -34,6 +34,8 @@ use compile::{Block, Compiler, Op, OpIndex, TypedOp};
 use interpreter::Interpreter;
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
+#[cfg(feature = "arrow")]
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use typed::Mismatch;
@@ -180,6 +182,13 @@ impl Program {
     pub(crate) fn counts_lines(&self) -> bool {
         let mut blocks = std::iter::once(&self.columns).chain(&self.conditions);
         blocks.any(|block| block.ops.contains(&Op::LineNumber))
+    }
+
+    /// The columns of the header that values are computed from.
+    #[cfg(feature = "arrow")]
+    pub(crate) fn columns_read(&self) -> BTreeSet<usize> {
+        let blocks = std::iter::once(&self.columns).chain(&self.conditions);
+        blocks.flat_map(|block| &block.ops).filter_map(Op::column_read).collect()
     }
 
     /// Creates an evaluator of these expressions. Each worker needs its own.

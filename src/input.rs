@@ -18,6 +18,8 @@
 
 mod archive;
 #[cfg(feature = "arrow")]
+mod arrow_file;
+#[cfg(feature = "arrow")]
 mod arrow_source;
 #[cfg(feature = "arrow")]
 mod arrow_stream;
@@ -31,6 +33,8 @@ mod gzip;
 mod incoming;
 mod map;
 mod open_input;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod paths;
 mod sigbus;
 mod spool;

@@ -69,8 +69,9 @@
 //!
 //! # Cargo features
 //!
-//! All features are on by default. `cli` is for the program, and the library does not need it. `gzip`, `zstd`, `bzip2`,
-//! `xz`, `zip` and `tar` read inputs in these formats; an input whose format is switched off is an error.
+//! `cli` is for the program, and the library does not need it. `gzip`, `zstd`, `bzip2`, `xz`, `zip` and `tar` read inputs in these
+//! formats; an input whose format is switched off is an error. These features are on by default. `arrow` adds
+//! [`Loader::load_arrow`](https://docs.rs/sqload), and `parquet` inputs that are Parquet files.
 //!
 //! # How it works
 //!
@@ -91,7 +92,7 @@
 //! | `engine` | leader, workers, writer thread, reorder buffer, rejects |
 //! | [`sql`] | SQL text to plan |
 //! | `eval` | compiled expressions over a batch, and the same expressions inside SQLite |
-//! | `format` | bytes to records: the CSV format |
+//! | `format` | bytes to records: the CSV format, and Arrow arrays |
 //! | `write` | the writers: INSERT statements, and finished pages |
 //! | `database` | the target: inspection, locks, transaction, commit |
 //! | [`report`] | progress, and the report of a load |

@@ -62,8 +62,8 @@ pub(crate) fn text_of<'a>(value: Value<'a>, arena: &'a Arena) -> &'a [u8] {
         Value::Text(text) => text,
         Value::Blob(bytes) => {
             let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
-            let digits = |at: usize| digit(if at % 2 == 0 { bytes[at / 2] >> 4 } else { bytes[at / 2] & 15 });
-            arena.list((0..2 * bytes.len()).map(digits))
+            let pairs = bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+            arena.copy(&pairs.collect::<Vec<_>>())
         }
     }
 }

@@ -64,11 +64,11 @@ impl ArrowInput {
     pub(super) fn split(
         &self,
         (number, records_before_input): (usize, u64),
-        plan: &Plan,
+        (plan, columns): (&Plan, &[usize]),
         mut take: impl FnMut(Chunk<'static>, RecordBatch) -> ControlFlow<()>,
     ) -> Result<()> {
         let (mut first_record, mut chunks) = (0, 0);
-        for batch in self.source.read(may_read_again(plan))? {
+        for batch in self.source.read(may_read_again(plan), columns)? {
             let batch = batch?;
             let chunk_rows = chunk_rows(&batch, plan.tuning.chunk_bytes);
             for start in (0..batch.num_rows()).step_by(chunk_rows) {

@@ -15,9 +15,9 @@ use std::sync::Arc;
 /// A worker for the chunks of inputs of one format.
 #[derive(Debug)]
 pub(super) enum InputWorker<'p> {
-    Csv(Worker<'p>),
+    Csv(Box<Worker<'p>>),
     #[cfg(feature = "arrow")]
-    Arrow(Worker<'p, ArrowDecoder>),
+    Arrow(Box<Worker<'p, ArrowDecoder>>),
 }
 
 impl InputWorker<'_> {

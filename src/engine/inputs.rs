@@ -126,14 +126,14 @@ impl<'s> Inputs<'s> {
     pub(super) fn worker(&self, number: usize) -> InputWorker<'_> {
         let program = &self.programs[self.program_of_input[number]];
         match &self.list[number] {
-            RecordSource::Csv(CsvInput { header, .. }) => InputWorker::Csv(
+            RecordSource::Csv(CsvInput { header, .. }) => InputWorker::Csv(Box::new(
                 Worker::new(program, header.dialect, header.width)
                     .with_header(&header.first, header.ends_with_cr)
                     .with_policies(&self.plan.policies)
                     .with_skip_empty(self.plan.input_options.skip_empty),
-            ),
+            )),
             #[cfg(feature = "arrow")]
-            RecordSource::Arrow(_) => InputWorker::Arrow(Worker::of_arrow(program)),
+            RecordSource::Arrow(_) => InputWorker::Arrow(Box::new(Worker::of_arrow(program))),
         }
     }
 
@@ -258,7 +258,7 @@ impl<'s> Inputs<'s> {
     ) -> Result<(u64, ControlFlow<()>)> {
         let most = self.max_records() - records_before;
         let (mut records, mut chunks, mut flow) = (0, 0, ControlFlow::Continue(()));
-        arrow.split((number, records_before), self.plan, |chunk, batch| {
+        arrow.split((number, records_before), (self.plan, &self.columns_read(number)), |chunk, batch| {
             let wanted = usize::try_from(most - records).unwrap_or(usize::MAX).min(chunk.records);
             records += wanted as u64;
             chunks += 1;
@@ -269,6 +269,15 @@ impl<'s> Inputs<'s> {
             }
         })?;
         Ok((records, flow))
+    }
+
+    /// The columns of an input that are read: those that values are computed from, or all if rejected records are kept.
+    #[cfg(feature = "arrow")]
+    fn columns_read(&self, number: usize) -> Vec<usize> {
+        let width = self.list[number].width();
+        let used = self.programs[self.program_of_input[number]].columns_read();
+        let keeps_rejects = self.plan.policies.rejects.is_some();
+        (0..width).filter(|at| keeps_rejects || used.contains(at)).collect()
     }
 
     /// Whether no input has more chunks than this.
@@ -289,7 +298,7 @@ impl<'s> Inputs<'s> {
                     split.for_each_chunk(&*file, |_, _| take())?;
                 }
                 #[cfg(feature = "arrow")]
-                RecordSource::Arrow(arrow) => arrow.split((0, 0), self.plan, |_, _| take())?,
+                RecordSource::Arrow(arrow) => arrow.split((0, 0), (self.plan, &[]), |_, _| take())?,
             }
             if count > chunks {
                 return Ok(false);

@@ -7,12 +7,16 @@ use super::record_log::RecordPlace;
 #[cfg(feature = "arrow")]
 use crate::batch::Span;
 use crate::batch::{Chunk, RowOrigin};
+#[cfg(feature = "arrow")]
+use crate::error::FileFormat;
 use crate::error::{Kind, PlanError, Position, Result, Warning};
 use crate::eval::sqlite::column_limit;
 use crate::format::csv::lines::position;
 use crate::format::recognize::recognize_zip;
 #[cfg(feature = "arrow")]
-use crate::input::{ArrowSource, ArrowStream};
+use crate::format::recognize::{RECOGNIZED_BYTES, recognize};
+#[cfg(feature = "arrow")]
+use crate::input::{ArrowSource, ArrowStream, Incoming};
 use crate::input::{FoundInputs, Input};
 use crate::plan::{Delimiter, Dialect, InputOptions, InvalidUtf8, Notation, Plan, Policies, Ragged, Type};
 use crate::report::Note;
@@ -53,6 +57,16 @@ impl RecordSource {
         let mut kept_bytes = 0;
         let with_columns = |mut input: Input| {
             let open = input.open()?;
+            #[cfg(feature = "arrow")]
+            if !plan.input_options.force
+                && let (start, _) = open.wait(0, RECOGNIZED_BYTES)?
+                && let Some(FileFormat::Parquet | FileFormat::Arrow) = recognize(&start)
+            {
+                match ArrowSource::find(input, &open, &start, plan.tuning.jobs)? {
+                    Ok(source) => return ArrowInput::new(source, plan, max_columns, stop).map(Self::Arrow),
+                    Err(other) => input = other,
+                }
+            }
             kept_bytes += input.keep(open.clone(), MAX_KEPT_BYTES.saturating_sub(kept_bytes));
             CsvInput::read(input, &open, plan, max_columns).map(Self::Csv)
         };
@@ -193,12 +207,13 @@ impl RecordSource {
         }
     }
 
-    /// The size of the input in bytes; `None` until it is known.
+    /// The size of the text of the input in bytes; `None` until it is known, and if there is no text.
     pub(crate) fn bytes(&self) -> Option<u64> {
         match self {
             Self::Csv(csv) => csv.input.bytes(),
             #[cfg(feature = "arrow")]
-            Self::Arrow(arrow) => arrow.source.bytes(),
+            // Progress is counted in bytes of text.
+            Self::Arrow(_) => None,
         }
     }
 
@@ -216,7 +231,7 @@ impl RecordSource {
         match self {
             Self::Csv(csv) => csv.input.file_identity(),
             #[cfg(feature = "arrow")]
-            Self::Arrow(_) => None,
+            Self::Arrow(arrow) => arrow.source.input()?.file_identity(),
         }
     }
 

@@ -42,6 +42,15 @@ pub(super) enum Op {
 }
 
 impl Op {
+    /// The column of the header that this operation reads.
+    #[cfg(feature = "arrow")]
+    pub(super) fn column_read(&self) -> Option<usize> {
+        match self {
+            Self::Field(column) | Self::FieldOrNull(column) | Self::Value(column, _) => Some(*column),
+            _ => None,
+        }
+    }
+
     /// The operations whose columns this one reads.
     pub(super) fn operands(&self) -> &[OpIndex] {
         match self {

@@ -55,6 +55,10 @@ fn each_dependency_has_one_home() {
     {
         only_in(decoder, &["input"]);
     }
+    for arrow in ["arrow_array::", "arrow_ipc::", "arrow_schema::"] {
+        only_in(arrow, &["engine", "format/arrow", "input", "loader.rs"]);
+    }
+    only_in("parquet::", &["input"]);
     only_in("signal_hook::", &["cli/terminal.rs"]);
     only_in("rustix::", &["files", "load/preview.rs", "input"]);
     only_in("wide::", &["format/csv/scan.rs"]);
@@ -89,6 +93,7 @@ fn each_dependency_has_one_home() {
             "cli/terminal.rs",
             "input/block_decoder.rs",
             "input/compression.rs",
+            "input/parquet.rs",
             "input/spool.rs",
             "report/throughput.rs",
             "sql/script.rs",

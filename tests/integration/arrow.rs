@@ -58,17 +58,28 @@ fn try_load(loader: Loader, batches: Vec<RecordBatch>) -> sqload::Result<Loaded>
     Ok(Loaded { report, database, _dir: dir })
 }
 
-fn text(text: &str) -> Value {
+pub(crate) fn text(text: &str) -> Value {
     Text(text.to_owned())
 }
 
-/// Asserts the declared type and the values of a column, loaded as pages, through statements, and in chunks of one row.
+/// Asserts the type that a column gets and its values, loaded as pages, through statements, and in chunks of one row.
 #[track_caller]
 pub(crate) fn assert_column(array: ArrayRef, declared: &str, expected: &[Value]) {
+    assert_loads(Loader::new("t"), array, declared, expected);
+}
+
+/// Asserts the values of a column with a requested type.
+#[track_caller]
+pub(crate) fn assert_column_as(declared: &str, array: ArrayRef, expected: &[Value]) {
+    assert_loads(Loader::new("t").column_type("a", declared), array, declared, expected);
+}
+
+#[track_caller]
+fn assert_loads(loader: Loader, array: ArrayRef, declared: &str, expected: &[Value]) {
     let expected: Vec<_> = expected.iter().map(|value| vec![value.clone()]).collect();
     for writer in [WriterChoice::Direct, WriterChoice::Statements] {
         for chunk_bytes in [1, 64 << 10] {
-            let loader = Loader::new("t").writer(writer).chunk_bytes(chunk_bytes.try_into().unwrap());
+            let loader = loader.clone().writer(writer).chunk_bytes(chunk_bytes.try_into().unwrap());
             let loaded = load(loader, vec![batch(vec![("a", array.clone())])]);
             assert_eq!(loaded.sql(), format!("CREATE TABLE \"t\" (\"a\" {declared})"));
             assert_eq!(loaded.rows(), expected, "{}", array.data_type());
@@ -379,4 +390,31 @@ fn a_stream_without_rows_makes_an_empty_table() {
     let loaded = load(Loader::new("t"), vec![batch(vec![("a", array)])]);
     assert_eq!(loaded.sql(), "CREATE TABLE \"t\" (\"a\" INTEGER)");
     assert!(loaded.rows().is_empty());
+}
+
+#[test]
+fn types_without_a_counterpart_are_errors_unless_left_out() {
+    let mut union = arrow_array::builder::UnionBuilder::new_dense();
+    union.append::<arrow_array::types::Int64Type>("i", 1).unwrap();
+    let union = union.build().unwrap();
+    let columns: Vec<(&str, ArrayRef)> =
+        vec![("a", Arc::new(Int64Array::from(vec![5]))), ("u", Arc::new(union))];
+    let dir = TestDir::new();
+    let error =
+        Loader::new("t").load_arrow(stream(vec![batch(columns.clone())]), dir.path("x.db")).unwrap_err();
+    let message = error.to_string();
+    assert!(message.starts_with("arrow stream: the column \"u\" has the type Union("), "{message}");
+    assert!(dir.file_names().is_empty());
+    let loaded = load(Loader::new("t").exclude(["u"]), vec![batch(columns)]);
+    assert_eq!(loaded.rows(), [[Integer(5)]]);
+}
+
+#[test]
+fn a_stream_is_copied_only_if_the_load_may_start_again() {
+    // Numbers with different trailing zeros in a column of numbers make a load start again.
+    let numbers: ArrayRef = Arc::new(StringArray::from(vec!["1.5", "1.50", "x"]));
+    let loader = Loader::new("t").on_error(OnError::Skip).column_type("a", "DECIMAL");
+    let loaded = load(loader, vec![batch(vec![("a", numbers.clone())]), batch(vec![("a", numbers)])]);
+    assert_eq!(loaded.rows(), [[Real(1.5)], [text("x")], [Real(1.5)], [text("x")]]);
+    assert_eq!(loaded.report.rejected, 2);
 }

@@ -11,6 +11,8 @@ mod architecture;
 mod archives;
 #[cfg(feature = "arrow")]
 mod arrow;
+#[cfg(feature = "arrow")]
+mod arrow_types;
 mod atomicity;
 mod bad_input;
 mod cli;
@@ -36,10 +38,13 @@ mod large_fields;
 mod load_inputs;
 mod load_tables;
 mod loader;
+
 mod number_formats;
 mod options;
 mod other_formats;
 mod packaging;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod people_pipeline;
 mod races;
 mod ragged_records;

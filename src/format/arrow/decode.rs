@@ -10,7 +10,7 @@ use crate::error::Reason;
 use crate::format::{Decode, Records, reject};
 use crate::plan::Type;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float16Type, Float32Type, Float64Type};
+use arrow_array::types::{ArrowPrimitiveType, Float16Type, Float32Type, Float64Type};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 use std::sync::Arc;
@@ -26,7 +26,10 @@ impl RecordTexts for ArrowRows {
     fn text(&self, number: u32) -> Vec<u8> {
         let (arena, schema, mut text) = (Arena::default(), self.batch.schema(), Vec::new());
         let names = schema.fields().iter().map(|field| field.name().as_str());
-        let push = json::object(names.zip(self.batch.columns()), &arena);
+        // Columns that were not read are null.
+        let members =
+            names.zip(self.batch.columns()).filter(|(_, array)| array.data_type() != &DataType::Null);
+        let push = json::object(members, &arena);
         push(number as usize, &mut text);
         drop(push);
         text
@@ -131,31 +134,22 @@ impl Decode for ArrowDecoder {
 impl ArrowDecoder {
     /// The number of values of an array that are NaN, in the records that may become rows.
     fn count_nans(&self, array: &dyn Array) -> u64 {
-        let count = |is_nan: &dyn Fn(usize) -> bool| {
-            self.numbers.iter().filter(|number| is_nan(**number as usize)).count() as u64
-        };
-        let nans = match array.data_type() {
-            DataType::Float16 => {
-                let reals = array.as_primitive::<Float16Type>();
-                count(&|row| reals.is_valid(row) && reals.value(row).is_nan())
-            }
-            DataType::Float32 => {
-                let reals = array.as_primitive::<Float32Type>();
-                if !reals.values().iter().any(|real| real.is_nan()) {
-                    return 0;
-                }
-                count(&|row| reals.is_valid(row) && reals.value(row).is_nan())
-            }
-            DataType::Float64 => {
-                let reals = array.as_primitive::<Float64Type>();
-                if !reals.values().iter().any(|real| real.is_nan()) {
-                    return 0;
-                }
-                count(&|row| reals.is_valid(row) && reals.value(row).is_nan())
-            }
+        match array.data_type() {
+            DataType::Float16 => self.count::<Float16Type>(array, |real| real.is_nan()),
+            DataType::Float32 => self.count::<Float32Type>(array, |real| real.is_nan()),
+            DataType::Float64 => self.count::<Float64Type>(array, |real| real.is_nan()),
             _ => 0,
-        };
-        nans
+        }
+    }
+
+    fn count<T: ArrowPrimitiveType>(&self, array: &dyn Array, is_nan: impl Fn(&T::Native) -> bool) -> u64 {
+        let array = array.as_primitive::<T>();
+        // Most arrays have none.
+        if !array.values().iter().any(&is_nan) {
+            return 0;
+        }
+        let is_counted = |row: usize| array.is_valid(row) && is_nan(&array.values()[row]);
+        self.numbers.iter().filter(|number| is_counted(**number as usize)).count() as u64
     }
 }
 
