@@ -3,6 +3,7 @@
 import json
 import pathlib
 
+import polars
 import pytest
 import sqload
 
@@ -188,3 +189,13 @@ def test_pipelines_compute_columns(dir):
     with pytest.raises(sqload.Error, match="name CSV files with inputs, or use load"):
         sqload.run_pipeline("cities.csv")
     assert sqload.run_pipeline("cities.sql", database="new.db", dry_run=True).status == "checked"
+
+
+def test_parquet_and_arrow_files_are_loaded(dir):
+    frame = polars.DataFrame({"a": [1, 2], "b": ["x", None]})
+    frame.write_parquet("in.parquet")
+    frame.write_ipc("in.arrow")
+    for name in ["in.parquet", "in.arrow"]:
+        report = sqload.load(name, "out.db", "t", replace=True)
+        assert (report.loaded, report.columns[1]["declaration"]) == (2, "TEXT")
+        assert dir.table("out.db", "t") == [[(1, "integer"), ("x", "text")], [(2, "integer"), (None, "null")]]

@@ -166,6 +166,12 @@ def test_columns_may_be_chosen_and_computed(dir):
     assert dir.rows("4.db", "SELECT count(*) FROM t") == [(2,)]
 
 
+def test_texts_may_mean_null(dir):
+    frame = polars.DataFrame({"a": ["", "NA"], "b": ["NA", "x"]})
+    sqload.write(frame, "t.db", "t", empty_null=True, null={"a": "NA"})
+    assert dir.rows("t.db", "SELECT * FROM t") == [(None, "NA"), (None, "x")]
+
+
 def test_rejected_rows_are_counted(dir):
     frame = polars.DataFrame({"id": [1, 1, 2]})
     report = sqload.write(frame, "t.db", "t", primary_key="id", on_error="skip")

@@ -42,6 +42,8 @@ def write(
     rename: Mapping[str, str] | None = None,
     type: Mapping[str, str] | None = None,
     all_text: bool = False,
+    empty_null: bool = False,
+    null: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
     limit: int | None = None,
     on_error: Literal["abort", "skip"] | None = None,
     max_errors: int | None = None,
@@ -88,6 +90,8 @@ def write(
         rename: new names, such as `{"old": "new"}`
         type: declared types, such as `{"price": "REAL"}`
         all_text: make all columns TEXT
+        empty_null: write empty texts as NULL
+        null: texts that mean NULL: one, a list, or a dict with those of single columns
         limit: write only this number of rows
 
     Bad rows:
