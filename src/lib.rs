@@ -85,7 +85,7 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | `cli` | command line to loader, terminal output (only in the program) |
+//! | `cli` | command line to loader, terminal output; keywords for host programs (feature `cli`) |
 //! | [`Loader`] | the builder |
 //! | `demo` | the people example |
 //! | `load` | conducts a load: resolves the plan, infers types, chooses a writer, attempts and retries, previews |
@@ -104,6 +104,13 @@
 //! | [`Error`] | the error type |
 //! | [`plan`] | what to load, as plain data |
 
+// The command line names the library as other programs do.
+#[cfg(feature = "cli")]
+extern crate self as sqload;
+
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 mod error;
 #[doc(hidden)]
 #[allow(rustdoc::private_intra_doc_links, reason = "public only for benches and fuzz targets")]

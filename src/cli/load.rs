@@ -1,5 +1,6 @@
 //! `load`, and its options for the table and its columns.
 
+use super::keywords;
 use super::names::{first_name, names};
 use super::options::{LoadOptions, set};
 use super::remedy::Given;
@@ -172,7 +173,7 @@ impl Load {
     /// Checks that `--auto-id` has not taken a file for a name.
     fn check_auto_id(&self) -> sqload::Result<()> {
         match &self.auto_id {
-            Some(name) if Path::new(name).is_file() => Err(Kind::Usage(format!(
+            Some(name) if Path::new(name).is_file() && !keywords::is_host() => Err(Kind::Usage(format!(
                 "--auto-id took {name:?} for the name of the column, but that is a file: put --auto-id after the files, or write --auto-id=NAME"
             ))
             .into()),
@@ -217,10 +218,10 @@ impl Load {
     fn apply_sql(&self, loader: Loader) -> sqload::Result<Loader> {
         let mut plan = loader.plan().clone();
         if let Some(list) = &self.select {
-            plan = sql::select(plan, "--select", list)?;
+            plan = sql::select(plan, &keywords::name("--select"), list)?;
         }
         if let Some(condition) = &self.condition {
-            plan = sql::filter(plan, "--where", condition)?;
+            plan = sql::filter(plan, &keywords::name("--where"), condition)?;
         }
         Ok(Loader::from(plan))
     }
