@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 # The command does not need `html` and `json`, and starts faster without them.
@@ -45,7 +46,14 @@ class Error(Exception):
     warnings: list[str]
     """What looked wrong in the inputs before the error."""
 
-    def __init__(self, message, kind, position=None, reason=None, warnings=()):
+    def __init__(
+        self,
+        message: str,
+        kind: str,
+        position: tuple[str, int, int | None, int | None] | None = None,
+        reason: tuple[str, str, str | None] | None = None,
+        warnings: Sequence[str] = (),
+    ) -> None:
         super().__init__(message, kind, position, reason, warnings)
         self.message = message
         self.kind = kind
@@ -119,7 +127,7 @@ class Report:
     stages: dict[str, float]
     """How long each stage was busy, in seconds."""
 
-    def __init__(self, report: str, summary: str):
+    def __init__(self, report: str, summary: str) -> None:
         self._report, self._summary = report, summary
         self.__dict__.update(self.to_dict())
 
@@ -127,7 +135,8 @@ class Report:
         """The report as a dict."""
         import json
 
-        return json.loads(self._report)
+        fields: dict[str, Any] = json.loads(self._report)
+        return fields
 
     def __str__(self) -> str:
         return self._summary
