@@ -175,28 +175,23 @@ impl<'s> Inputs<'s> {
                 // An error matters only when it is the turn of the input.
                 opened.push_back((number, next.input.open()));
             }
-            let csv = match source {
-                RecordSource::Csv(csv) => csv,
+            let (split_records, split_bytes, flow) = match source {
+                RecordSource::Csv(csv) => {
+                    let file = match opened.pop_front() {
+                        Some((next, file)) if next == number => file?,
+                        next => {
+                            next.into_iter().for_each(|next| opened.push_front(next));
+                            csv.input.open()?
+                        }
+                    };
+                    self.split_csv((number, csv), &file, records, &mut take)?
+                }
                 #[cfg(feature = "arrow")]
                 RecordSource::Arrow(arrow) => {
                     let (split_records, flow) = self.split_arrow((number, arrow), records, &mut take)?;
-                    records += split_records;
-                    bytes += arrow.source.bytes().unwrap_or_default();
-                    if flow.is_break() {
-                        break;
-                    }
-                    continue;
+                    (split_records, arrow.source.bytes().unwrap_or_default(), flow)
                 }
             };
-            let file = match opened.pop_front() {
-                Some((next, file)) if next == number => file?,
-                next => {
-                    next.into_iter().for_each(|next| opened.push_front(next));
-                    csv.input.open()?
-                }
-            };
-            let split = self.split_csv((number, csv), &file, records, &mut take);
-            let (split_records, split_bytes, flow) = split?;
             records += split_records;
             bytes += split_bytes;
             if flow.is_break() {
