@@ -71,7 +71,7 @@ fn a_member_that_appears_late_is_an_error_with_its_line() {
     dir.write("t.jsonl", format!("{first}{{\"a\":1,\"late\":2}}\n"));
     let outcome = dir.run(&["load", "t.jsonl", "x.db"]).expect_code(1);
     outcome.assert_single_message(&[
-        "t.jsonl: line 100001 (record 100001, byte 1388890): the member \"late\" is not a column",
+        "t.jsonl: line 100001 (record 100001, byte 1188890): the member \"late\" is not a column",
         "name all columns with --names",
     ]);
     dir.run(&["load", "t.jsonl", "x.db", "--names", "a,late"]).expect_code(0);
