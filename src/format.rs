@@ -3,6 +3,7 @@
 #[cfg(feature = "arrow")]
 pub(crate) mod arrow;
 pub mod csv;
+pub(crate) mod jsonl;
 pub(crate) mod recognize;
 
 use crate::batch::{Arena, Chunk, Oddities, RecordTexts, Reject, Repairs, RowOrigins, Rows, Values};

@@ -92,7 +92,7 @@
 //! | `engine` | leader, workers, writer thread, reorder buffer, rejects |
 //! | [`sql`] | SQL text to plan |
 //! | `eval` | compiled expressions over a batch, and the same expressions inside SQLite |
-//! | `format` | bytes to records: the CSV format, and Arrow arrays |
+//! | `format` | bytes to records: CSV, JSON Lines and Arrow arrays |
 //! | `write` | the writers: INSERT statements, and finished pages |
 //! | `database` | the target: inspection, locks, transaction, commit |
 //! | [`report`] | progress, and the report of a load |

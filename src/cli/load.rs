@@ -25,7 +25,7 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(super) struct Load {
-    /// CSV files with the same columns (unless --table-per-input is given), patterns such as 'sales-*.csv', or `-` for standard
+    /// Files of CSV or JSON Lines with the same columns (unless --table-per-input is given), patterns such as 'sales-*.csv', or `-` for standard
     /// input. The last path is the SQLite database, which is created if it does not exist.
     ///
     /// Files compressed with gzip, zstd, bzip2 or xz, and zip and tar archives, are recognized by their content. Each file in

@@ -278,6 +278,7 @@ fn for_reason(reason: &Reason) -> Cow<'static, str> {
         Reason::FieldCount { .. } => {
             "fix the input or correct --delimiter, pad such records with --ragged pad"
         }
+        Reason::UnknownMember { .. } => "name all columns with --names",
         Reason::InvalidUtf8 { .. } => {
             "fix the input, name its encoding with --encoding, repair it with --invalid-utf8 replace"
         }
