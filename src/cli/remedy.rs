@@ -242,10 +242,10 @@ fn for_format(format: FileFormat) -> &'static str {
         FileFormat::Tar | FileFormat::SevenZip | FileFormat::Rar => "extract it and load its files",
         FileFormat::Compressed(_) | FileFormat::CompressedTwice(_) => "decompress it and load the result",
         FileFormat::Html => "it may be an error page instead of a download; otherwise convert it to CSV",
-        FileFormat::Json => "convert it to CSV, as in jq -r '.[] | [.a, .b] | @csv'",
+        FileFormat::Json => "convert it to JSON Lines, as in jq -c '.[]'",
         FileFormat::JsonLines => "convert it to CSV, as in jq -r '[.a, .b] | @csv'",
         FileFormat::GitLfsPointer => "get the file with `git lfs pull`",
-        FileFormat::Parquet | FileFormat::Arrow => "convert it to CSV, for example with DuckDB",
+        FileFormat::Parquet | FileFormat::Arrow => "use a build with the Cargo feature parquet, or convert it to CSV, for example with DuckDB",
         _ => "convert it to CSV",
     }
 }
