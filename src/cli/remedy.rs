@@ -245,7 +245,9 @@ fn for_format(format: FileFormat) -> &'static str {
         FileFormat::Json => "convert it to JSON Lines, as in jq -c '.[]'",
         FileFormat::JsonLines => "convert it to CSV, as in jq -r '[.a, .b] | @csv'",
         FileFormat::GitLfsPointer => "get the file with `git lfs pull`",
-        FileFormat::Parquet | FileFormat::Arrow => "use a build with the Cargo feature parquet, or convert it to CSV, for example with DuckDB",
+        FileFormat::Parquet | FileFormat::Arrow => {
+            "use a build with the Cargo feature parquet, or convert it to CSV, for example with DuckDB"
+        }
         _ => "convert it to CSV",
     }
 }
