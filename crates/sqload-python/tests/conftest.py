@@ -1,8 +1,12 @@
 """What the tests share."""
 
+import signal
 import sqlite3
 
 import pytest
+
+# A shell that runs the tests in the background has SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Directory:
