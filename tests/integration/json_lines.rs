@@ -2,6 +2,7 @@
 
 use crate::common::{TestDir, query, rows_of};
 use rusqlite::types::Value::{self, Integer, Null, Real, Text};
+use std::time::{Duration, Instant};
 
 fn text(text: &str) -> Value {
     Text(text.to_owned())
@@ -90,6 +91,21 @@ fn lines_that_are_no_objects_are_rejected_unchanged() {
     assert_eq!(rows(&dir), [[Integer(1)], [Integer(6)]]);
     assert_eq!(String::from_utf8(dir.read("bad.jsonl")).unwrap(), "{\"a\":2\n[3]\n{\"a\":4,\"a\":5}\n");
     assert_eq!(dir.reasons("bad.jsonl").len(), 3);
+}
+
+/// They once took time in proportion to the square of their number in a chunk: 25 s here.
+#[test]
+fn many_bad_lines_take_little_time() {
+    let dir = TestDir::new();
+    let bad = "{x}\n".repeat(100_000);
+    dir.write("t.jsonl", format!("{{\"a\":1}}\n{{\"a\":2}}\n{bad}"));
+    let started = Instant::now();
+    dir.run(&["load", "t.jsonl", "x.db", "--on-error", "skip", "--rejects", "bad.jsonl"]).expect_code(3);
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert_eq!(rows(&dir), [[Integer(1)], [Integer(2)]]);
+    assert_eq!(String::from_utf8(dir.read("bad.jsonl")).unwrap(), bad);
+    let lines = dir.reasons("bad.jsonl").into_iter().map(|reason| reason["line"].as_u64().unwrap());
+    assert!(lines.eq(3..100_003));
 }
 
 #[test]

@@ -2,34 +2,33 @@
 
 use super::object::members;
 use crate::batch::{
-    Arena, Chunk, Oddities, RecordTexts, Reject, Repairs, RowOrigin, RowOrigins, Span, Strings, Value,
-    Values, null_where,
+    Arena, Chunk, Oddities, RecordTexts, Reject, Repairs, RowOrigin, RowOrigins, Span, Strings, Value, Values,
 };
 use crate::error::Reason;
 use crate::format::csv::decode::rejects_of_rows;
-use crate::format::csv::lines::count_line_ends;
+use crate::format::csv::lines::push_lines_before;
 use crate::format::csv::parse::RecordParser;
-use crate::format::{Decode, Records, in_input_order};
+use crate::format::{Decode, Records};
 use crate::plan::{Dialect, Type};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Decodes chunks of JSON Lines.
 ///
-/// A value is kept as the span of its text, and parsed when it is asked for.
+/// Values are spans of the text until an expression reads them.
 #[derive(Debug)]
 pub(crate) struct JsonDecoder {
     input_name: Arc<str>,
     /// Cuts lines.
     dialect: Dialect,
-    width: usize,
     /// The number of each column, by name.
     columns: HashMap<String, usize>,
     names: Vec<String>,
-    /// The values of the records that may become rows, `width` for each; empty where one is missing.
+    /// The values of the records that may become rows, one for each column; empty where one is missing.
     values: Vec<Span>,
-    /// For each of these records, the record in the chunk.
-    origins: Vec<RowOrigin>,
+    /// For each of these records, the number of records of the chunk before it, and its line.
+    numbers: Vec<u32>,
+    spans: Vec<Span>,
     /// For each record the line ends before it, if they are counted.
     lines: Vec<u64>,
     /// Blank lines.
@@ -40,15 +39,20 @@ impl JsonDecoder {
     /// A decoder of lines in this dialect, whose members are columns with these names.
     pub(crate) fn new(dialect: Dialect, names: &[String]) -> Self {
         let columns = names.iter().cloned().zip(0..).collect();
-        let (values, origins, lines) = Default::default();
-        let (width, names) = (names.len(), names.to_vec());
-        Self { input_name: "".into(), dialect, width, columns, names, values, origins, lines, skipped: 0 }
+        let (values, numbers, spans, lines) = Default::default();
+        let names = names.to_vec();
+        Self { input_name: "".into(), dialect, columns, names, values, numbers, spans, lines, skipped: 0 }
+    }
+
+    /// The number of columns.
+    fn width(&self) -> usize {
+        self.names.len()
     }
 
     /// Reads the members of a record, which is the line `span` of the chunk.
     fn read(&mut self, bytes: &[u8], span: Span) -> Result<(), Reason> {
         let first = self.values.len();
-        self.values.resize(first + self.width, MISSING);
+        self.values.resize(first + self.width(), MISSING);
         let Self { values, columns, names, .. } = self;
         let values = &mut values[first..];
         let base = bytes.as_ptr().addr();
@@ -90,41 +94,39 @@ impl Decode for JsonDecoder {
         _: &'a Arena,
     ) -> (&'a [u8], Vec<Reject<'a>>) {
         self.values.clear();
-        self.origins.clear();
+        self.numbers.clear();
+        self.spans.clear();
         self.lines.clear();
         self.skipped = 0;
         let mut lines = RecordParser::new(bytes, self.dialect);
-        let (mut fields, mut rejects) = (Vec::new(), Vec::new());
+        let (mut fields, mut bad, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
         for number in 0.. {
             fields.clear();
             let Some(range) = lines.next_into(&mut fields) else { break };
             let span = Span { start: range.start as u32, end: range.end as u32 };
-            let origin = RowOrigin { number, span };
             if span.slice(bytes).trim_ascii().is_empty() {
                 self.skipped += 1;
                 continue;
             }
             match self.read(bytes, span) {
-                Ok(()) => self.origins.push(origin),
+                Ok(()) => {
+                    self.numbers.push(number);
+                    self.spans.push(span);
+                }
                 Err(reason) => {
-                    let rejected = rejects_of_rows(chunk, |_| origin, [(0, reason)]);
-                    rejects = in_input_order(rejects, rejected);
+                    bad.push(RowOrigin { number, span });
+                    reasons.push(reason);
                 }
             }
         }
         if counts_lines {
-            let (mut line, mut counted) = (chunk.first_line, 0);
-            for RowOrigin { span, .. } in &self.origins {
-                line += count_line_ends(&bytes[counted..span.start as usize]);
-                counted = span.start as usize;
-                self.lines.push(line);
-            }
+            push_lines_before(chunk, self.spans.iter().map(|span| span.start as usize), &mut self.lines);
         }
-        (bytes, rejects)
+        (bytes, rejects_of_rows(chunk, |at| bad[at], reasons.into_iter().enumerate()))
     }
 
     fn len(&self) -> usize {
-        self.origins.len()
+        self.numbers.len()
     }
 
     fn records<'r, 'a>(&'r self, chunk: &Chunk<'a>, bytes: &'a [u8]) -> JsonRecords<'r, 'a> {
@@ -137,29 +139,29 @@ impl Decode for JsonDecoder {
     }
 
     fn retain(&mut self, is_kept: impl Fn(usize) -> bool) {
-        let mut kept = 0;
-        for row in (0..self.origins.len()).filter(|row| is_kept(*row)) {
-            self.origins[kept] = self.origins[row];
-            self.values.copy_within(row * self.width..(row + 1) * self.width, kept * self.width);
+        let (width, mut kept) = (self.width(), 0);
+        for row in (0..self.numbers.len()).filter(|row| is_kept(*row)) {
+            self.numbers[kept] = self.numbers[row];
+            self.spans[kept] = self.spans[row];
+            self.values.copy_within(row * width..(row + 1) * width, kept * width);
             if let Some(line) = self.lines.get(row).copied() {
                 self.lines[kept] = line;
             }
             kept += 1;
         }
-        self.origins.truncate(kept);
-        self.values.truncate(kept * self.width);
+        self.numbers.truncate(kept);
+        self.spans.truncate(kept);
+        self.values.truncate(kept * width);
         self.lines.truncate(kept);
     }
 
     fn origins<'a>(&self, arena: &'a Arena) -> RowOrigins<'a> {
-        RowOrigins {
-            numbers: Some(arena.list(self.origins.iter().map(|origin| origin.number))),
-            spans: arena.list(self.origins.iter().map(|origin| origin.span)),
-        }
+        RowOrigins::new(&self.numbers, arena.copy_list(&self.spans), arena)
     }
 
     fn rejects_of<'a>(&self, chunk: &Chunk<'a>, _: &'a [u8], rows: Vec<(usize, Reason)>) -> Vec<Reject<'a>> {
-        rejects_of_rows(chunk, |row| self.origins[row], rows)
+        let origin = |row: usize| RowOrigin { number: self.numbers[row], span: self.spans[row] };
+        rejects_of_rows(chunk, origin, rows)
     }
 
     fn texts<'a>(_: &Chunk<'a>, _: &'a [u8]) -> Option<&'a dyn RecordTexts> {
@@ -201,7 +203,7 @@ impl<'a> JsonRecords<'_, 'a> {
     /// The texts of the values as parts of the lines, if all are numbers, or strings without escapes if `takes_strings`.
     fn plain_spans(&self, index: usize, takes_strings: bool, arena: &'a Arena) -> Option<&'a [Span]> {
         let mut spans = arena.vec(self.len());
-        for values in self.decoder.values.chunks_exact(self.decoder.width) {
+        for values in self.decoder.values.chunks_exact(self.decoder.width()) {
             let span = values[index];
             spans.push(match span.slice(self.bytes) {
                 [b'-' | b'0'..=b'9', ..] => span,
@@ -216,7 +218,7 @@ impl<'a> JsonRecords<'_, 'a> {
 
     /// A value as it is written, apart from booleans, which are numbers.
     fn get(&self, index: usize, row: usize) -> Written<'a> {
-        match self.decoder.values[row * self.decoder.width + index].slice(self.bytes) {
+        match self.decoder.values[row * self.decoder.width() + index].slice(self.bytes) {
             b"" | b"null" => Written::Null,
             b"true" => Written::Text(b"1"),
             b"false" => Written::Text(b"0"),
@@ -225,26 +227,26 @@ impl<'a> JsonRecords<'_, 'a> {
         }
     }
 
-    /// The values, of which strings become `string`.
-    fn values(&self, index: usize, arena: &'a Arena, string: impl Fn(&'a [u8]) -> Value<'a>) -> Values<'a> {
-        if index >= self.decoder.width {
+    /// The values: texts, or BLOBs in place of strings if these `are_blobs`.
+    fn values(&self, index: usize, are_blobs: bool, arena: &'a Arena) -> Values<'a> {
+        if index >= self.decoder.width() {
             return Values::Constant(Value::Null);
         }
-        let is_string_text = string(b"") == Value::Text(b"");
-        if let Some(spans) = self.plain_spans(index, is_string_text, arena) {
+        if let Some(spans) = self.plain_spans(index, !are_blobs, arena) {
             return Values::Texts(Strings { bytes: self.bytes, spans });
         }
         Values::Mixed(arena.list((0..self.len()).map(|row| match self.get(index, row) {
             Written::Null => Value::Null,
             Written::Text(text) => Value::Text(text),
-            Written::String(text) => string(unescape(text, arena)),
+            Written::String(text) if are_blobs => Value::Blob(unescape(text, arena)),
+            Written::String(text) => Value::Text(unescape(text, arena)),
         })))
     }
 }
 
 impl<'a> Records<'a> for JsonRecords<'_, 'a> {
     fn len(&self) -> usize {
-        self.decoder.origins.len()
+        self.decoder.len()
     }
 
     fn input_name(&self) -> &str {
@@ -252,18 +254,13 @@ impl<'a> Records<'a> for JsonRecords<'_, 'a> {
     }
 
     fn field(&self, index: usize, arena: &'a Arena) -> Values<'a> {
-        self.values(index, arena, Value::Text)
-    }
-
-    fn field_or_null(&self, index: usize, arena: &'a Arena) -> Values<'a> {
-        let field = self.field(index, arena);
-        null_where(field, |row| field.get(row) == Value::Text(b""), self.len(), arena)
+        self.values(index, false, arena)
     }
 
     /// For a column of numbers, strings are BLOBs, so that they are not taken for numbers.
     fn value(&self, index: usize, to: Type, arena: &'a Arena) -> Values<'a> {
         match to {
-            Type::Integer | Type::Real => self.values(index, arena, Value::Blob),
+            Type::Integer | Type::Real => self.values(index, true, arena),
             _ => self.field(index, arena),
         }
     }
@@ -277,11 +274,11 @@ impl<'a> Records<'a> for JsonRecords<'_, 'a> {
     }
 
     fn load_records(&self) -> impl ExactSizeIterator<Item = u64> {
-        self.decoder.origins.iter().map(|origin| self.first_load_record + u64::from(origin.number))
+        self.decoder.numbers.iter().map(|number| self.first_load_record + u64::from(*number))
     }
 
     fn input_records(&self) -> impl ExactSizeIterator<Item = u64> {
-        self.decoder.origins.iter().map(|origin| self.first_input_record + u64::from(origin.number))
+        self.decoder.numbers.iter().map(|number| self.first_input_record + u64::from(*number))
     }
 
     fn lines(&self) -> &[u64] {
