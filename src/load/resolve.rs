@@ -160,25 +160,23 @@ impl Conductor<'_> {
         let column = |at: usize| {
             let name = &names.names()[at];
             let is_strict = plan.table.is_strict;
-            Ok((
-                at,
-                match (requested.get(&at), all_text) {
-                    (Some(declared), _) if has_types => {
-                        declared_type(list, name, true)?;
-                        InputColumn::redeclared(name, declared, is_strict)
-                    }
-                    (Some(declared), _) => InputColumn::requested(name, declared, is_strict),
-                    (None, _) if has_types => {
-                        let own = declared_type(list, name, *all_text)?;
-                        InputColumn::declared(name, if *all_text { Type::Text } else { own })
-                    }
-                    (None, true) => InputColumn::text(name),
-                    (None, false) => {
-                        let stats = inferred.columns.get(&at).unwrap_or(&no_values);
-                        InputColumn::inferred(name, stats, distinguishes_strings(list))
-                    }
-                },
-            ))
+            let column = match (requested.get(&at), all_text) {
+                (Some(declared), _) if has_types => {
+                    declared_type(list, name, true)?;
+                    InputColumn::redeclared(name, declared, is_strict)
+                }
+                (Some(declared), _) => InputColumn::requested(name, declared, is_strict),
+                (None, _) if has_types => {
+                    let own = declared_type(list, name, *all_text)?;
+                    InputColumn::declared(name, if *all_text { Type::Text } else { own })
+                }
+                (None, true) => InputColumn::text(name),
+                (None, false) => {
+                    let stats = inferred.columns.get(&at).unwrap_or(&no_values);
+                    InputColumn::inferred(name, stats, distinguishes_strings(list))
+                }
+            };
+            Ok((at, column))
         };
         let all = loaded.iter().chain(&used).chain(requested.keys());
         let columns = all.copied().map(column).collect::<Result<_>>()?;
