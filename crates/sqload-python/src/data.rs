@@ -31,8 +31,8 @@ impl Raised {
 /// go to `raised`.
 ///
 /// # Errors
-/// TypeError if `data` is none of these; ValueError if there is no batch, so that the columns are unknown; the exception of the
-/// iterable for its first item.
+/// TypeError if `data` is none of these; ValueError for an empty iterable, because its columns are unknown; any exception that the
+/// iterable raises for its first item.
 pub(crate) fn reader(data: &Bound<'_, PyAny>, raised: &Raised) -> PyResult<Reader> {
     if let Some(reader) = table_reader(data)? {
         return Ok(reader);

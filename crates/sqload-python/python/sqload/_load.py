@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from typing import Literal, Union
+from typing import Literal
 
 from . import _sqload
 from ._arguments import arguments, path, paths
 from ._report import Report
-
-Path = Union[str, "os.PathLike[str]"]
-# A number, or a text such as "64M".
-Size = Union[int, str]
-# A name, or several.
-Names = Union[str, Sequence[str]]
-# A name, or a list of names and groups of names.
-Groups = Union[str, Sequence[Names]]
+from ._types import Groups, Names, Path, Size
 
 
 def load(
