@@ -102,6 +102,10 @@ pub(crate) fn quotient(digits: u64, fraction_digits: usize) -> f64 {
 
 /// Like [`real`], for texts of any length.
 fn long_real(text: &[u8]) -> Option<Real> {
+    let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    if let Some(spelling) = printed_spelling(text, value) {
+        return Some(Real { value, spelling });
+    }
     let Decimal { whole, fraction, exponent } = Decimal::parse(text.strip_prefix(b"-").unwrap_or(text))?;
     // `1e5` may as well be a code.
     let has_plain_exponent = matches!(exponent, [_, b'0'..=b'9', ..]) && fraction.is_empty();
@@ -109,7 +113,6 @@ fn long_real(text: &[u8]) -> Option<Real> {
         return None;
     }
     let (digits, digit_count) = significant_digits(whole.iter().chain(fraction))?;
-    let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
     let is_exact = match digit_count {
         0 => !text.starts_with(b"-"),
         1..=MAX_REAL_DIGITS if value.is_normal() => true,
@@ -118,6 +121,20 @@ fn long_real(text: &[u8]) -> Option<Real> {
     let ends_in_zero = fraction.ends_with(b"0");
     let spelling = Spellings::of_decimal(fraction.len(), ends_in_zero, !exponent.is_empty());
     is_exact.then_some(Real { value, spelling })
+}
+
+/// The spelling of a text that is the shortest form of its number as most programs print it, such as `-73.97492218017578`;
+/// `None` for any other text.
+fn printed_spelling(text: &[u8], value: f64) -> Option<Spellings> {
+    let mut buffer = zmij::Buffer::new();
+    let is_printed = value.is_finite() && value != 0.0 && buffer.format_finite(value).as_bytes() == text;
+    let point = text.iter().rposition(|byte| *byte == b'.').filter(|_| is_printed)?;
+    let fraction = &text[point + 1..];
+    // A shortest form of more digits has an exponent.
+    fraction
+        .iter()
+        .all(u8::is_ascii_digit)
+        .then(|| Spellings::of_decimal(fraction.len(), fraction.ends_with(b"0"), false))
 }
 
 /// The digits of a decimal without leading and trailing zeros, as a number, and their count; `None` if there are more than a

@@ -147,6 +147,10 @@ fn strings_are_text() {
     assert_column(Arc::new(StringArray::from(texts.to_vec())), "TEXT", &expected);
     assert_column(Arc::new(LargeStringArray::from(texts.to_vec())), "TEXT", &expected);
     assert_column(Arc::new(StringViewArray::from(texts.to_vec())), "TEXT", &expected);
+    let short = StringViewArray::from(vec!["", "a", "twelve bytes", "0042"]);
+    let expected_short = ["", "a", "twelve bytes", "0042"].map(text);
+    assert_column(Arc::new(short.slice(1, 3)), "TEXT", &expected_short[1..]);
+    assert_column(Arc::new(short), "TEXT", &expected_short);
     let keys: DictionaryArray<Int8Type> = texts.into_iter().chain(["a"]).collect();
     assert_column(Arc::new(keys), "TEXT", &[&expected[..], &[text("a")]].concat());
     let with_null = vec![Some("a"), None, Some("")];
@@ -163,7 +167,8 @@ fn binary_is_blob() {
     let expected: Vec<_> = bytes.iter().map(|bytes| Blob(bytes.to_vec())).collect();
     assert_column(Arc::new(BinaryArray::from(bytes.clone())), "BLOB", &expected);
     assert_column(Arc::new(LargeBinaryArray::from(bytes.clone())), "BLOB", &expected);
-    assert_column(Arc::new(BinaryViewArray::from(bytes)), "BLOB", &expected);
+    assert_column(Arc::new(BinaryViewArray::from(bytes.clone())), "BLOB", &expected);
+    assert_column(Arc::new(BinaryViewArray::from(bytes[..2].to_vec())), "BLOB", &expected[..2]);
     let fixed = FixedSizeBinaryArray::try_from_iter([b"abcd", b"\0\x01\x02\x03"].into_iter()).unwrap();
     assert_column(Arc::new(fixed), "BLOB", &[Blob(b"abcd".to_vec()), Blob(vec![0, 1, 2, 3])]);
 }

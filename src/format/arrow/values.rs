@@ -1,14 +1,14 @@
 //! Columns of arrays as columns of values.
 
 use super::scalar::getter;
-use crate::batch::{Arena, Span, Strings, Value, Values};
+use crate::batch::{Arena, MAX_STRINGS_BYTES, Span, Strings, StringsBuilder, Value, Values, copy_text};
 use crate::plan::Type;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, ByteArrayType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    UInt8Type, UInt16Type, UInt32Type,
+    ArrowPrimitiveType, ByteArrayType, ByteViewType, Float32Type, Float64Type, Int8Type, Int16Type,
+    Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
 };
-use arrow_array::{Array, GenericByteArray, OffsetSizeTrait};
+use arrow_array::{Array, GenericByteArray, GenericByteViewArray, OffsetSizeTrait};
 use arrow_schema::DataType;
 
 /// The values of `array` for a column of type `to`: slices of the array where its layout allows it, otherwise in `arena`.
@@ -58,6 +58,8 @@ fn without_nulls<'a>(array: &'a dyn Array, arena: &'a Arena) -> Option<Values<'a
         }
         D::Utf8 => Values::Texts(strings(array.as_string::<i32>(), arena)?),
         D::LargeUtf8 => Values::Texts(strings(array.as_string::<i64>(), arena)?),
+        D::Utf8View => Values::Texts(views(array.as_string_view(), arena)?),
+        D::BinaryView => Values::Blobs(views(array.as_binary_view(), arena)?),
         D::Binary => Values::Blobs(strings(array.as_binary::<i32>(), arena)?),
         D::LargeBinary => Values::Blobs(strings(array.as_binary::<i64>(), arena)?),
         D::Dictionary(_, values) if **values == D::Utf8 => Values::Texts(dictionary(array, arena)?),
@@ -88,6 +90,41 @@ fn strings<'a, T: ByteArrayType<Offset = O>, O: OffsetSizeTrait>(
     let spans =
         arena.list(offsets.windows(2).map(|ends| Span { start: offset(&ends[0]), end: offset(&ends[1]) }));
     Some(Strings { bytes, spans })
+}
+
+/// The strings of an array of views, which hold short strings themselves; `None` if the strings extend too far for spans.
+///
+/// Source: Arrow columnar format, "Variable-size Binary View Layout".
+fn views<'a, T: ByteViewType + ?Sized>(
+    array: &'a GenericByteViewArray<T>,
+    arena: &'a Arena,
+) -> Option<Strings<'a>> {
+    const VIEW_BYTES: usize = size_of::<u128>();
+    /// The bytes of a short string follow its length.
+    const INLINE_START: usize = size_of::<u32>();
+    const MAX_INLINE_BYTES: u32 = 12;
+    let views = array.views();
+    u32::try_from(views.len() * VIEW_BYTES).ok()?;
+    if array.lengths().all(|length| length <= MAX_INLINE_BYTES) {
+        let span = |(row, length)| {
+            let start = (row * VIEW_BYTES + INLINE_START) as u32;
+            Span { start, end: start + length }
+        };
+        return Some(Strings {
+            bytes: views.inner(),
+            spans: arena.list(array.lengths().enumerate().map(span)),
+        });
+    }
+    let bytes = array.lengths().map(|length| length as usize).sum();
+    if bytes > MAX_STRINGS_BYTES {
+        return None;
+    }
+    let mut strings = StringsBuilder::new(array.len(), bytes, arena);
+    for row in 0..array.len() {
+        let value: &T::Native = array.value(row);
+        strings.push(|to| copy_text(value.as_ref(), to));
+    }
+    Some(strings.finish())
 }
 
 /// The strings of an array with a dictionary, none of which is null.
