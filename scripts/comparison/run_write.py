@@ -40,6 +40,12 @@ def sqload_csv():
     return lambda: sqload.load(pathlib.Path(source).with_suffix(".csv"), database, "t")
 
 
+def sqload_parquet():
+    import sqload
+
+    return lambda: sqload.load(source, database, "t")
+
+
 def polars_adbc():
     import adbc_driver_sqlite.dbapi, polars
 
@@ -64,18 +70,30 @@ def pandas_sql():
 
 
 def duckdb():
-    import duckdb, duckdb_extension_sqlite_scanner, pyarrow.parquet
+    import pyarrow.parquet
+
+    connection = connect_duckdb()
+    connection.register("source", pyarrow.parquet.read_table(source))
+    return lambda: create_by_duckdb(connection, "source")
+
+
+def duckdb_parquet():
+    connection = connect_duckdb()
+    return lambda: create_by_duckdb(connection, f"'{source}'")
+
+
+def connect_duckdb():
+    import duckdb, duckdb_extension_sqlite_scanner
 
     folder = pathlib.Path(duckdb_extension_sqlite_scanner.__file__).parent
     connection = duckdb.connect()
     connection.execute(f"LOAD '{next(folder.rglob('*.duckdb_extension'))}'")
-    connection.register("source", pyarrow.parquet.read_table(source))
+    return connection
 
-    def write():
-        connection.execute(f"ATTACH '{database}' AS target (TYPE sqlite)")
-        connection.execute("CREATE TABLE target.t AS SELECT * FROM source")
 
-    return write
+def create_by_duckdb(connection, relation):
+    connection.execute(f"ATTACH '{database}' AS target (TYPE sqlite)")
+    connection.execute(f"CREATE TABLE target.t AS SELECT * FROM {relation}")
 
 
 def peak_bytes():
@@ -83,7 +101,7 @@ def peak_bytes():
 
 
 write = {function.__name__: function for function in [
-    sqload, sqload_pyarrow, sqload_iterator, sqload_csv, polars_adbc, pandas_sql, duckdb,
+    sqload, sqload_pyarrow, sqload_iterator, sqload_csv, sqload_parquet, polars_adbc, pandas_sql, duckdb, duckdb_parquet,
 ]}[peer]()
 before = peak_bytes()
 start = time.perf_counter()
