@@ -2,6 +2,8 @@
 
 use super::archive::{self, TAR_HEADER_BYTES};
 use super::compression::{Compression, MAGIC_BYTES};
+use bytes::Bytes;
+use memmap2::MmapMut;
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
@@ -21,6 +23,10 @@ pub(super) const STOP_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The least number of bytes to read at once from a file that is not mapped.
 pub(super) const WINDOW_BYTES: usize = 1 << 20;
+
+/// A larger window is a mapping, which ends when the window is dropped. An allocator may keep memory for a while, and then the window
+/// of a large record and the larger one that replaces it take memory at the same time.
+const MAX_ALLOCATED_BYTES: usize = 4 << 20;
 
 const POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: STOP_INTERVAL.subsec_nanos() as _ };
 
@@ -124,7 +130,7 @@ impl Reader {
         if self.may_wait || (&*self.file).stream_position()? > 0 {
             return Ok((read_start(&mut self.clone())?, false));
         }
-        let first = read_window(&self.file, 0, TAR_HEADER_BYTES)?;
+        let first = read_up_to(&self.file, 0, TAR_HEADER_BYTES)?;
         // Files in /proc have content although their size is 0.
         let can_read_again = first.is_empty() || self.file.metadata()?.len() > 0;
         if !can_read_again {
@@ -174,7 +180,22 @@ pub(super) fn read_start(from: &mut impl Read) -> io::Result<Vec<u8>> {
 }
 
 /// Reads `bytes` bytes of a file from `offset` on, or fewer if it ends before.
-pub(super) fn read_window(file: &File, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
+pub(super) fn read_window(file: &File, offset: u64, bytes: usize) -> io::Result<Bytes> {
+    if bytes <= MAX_ALLOCATED_BYTES {
+        return Ok(read_up_to(file, offset, bytes)?.into());
+    }
+    let mut window = MmapMut::map_anon(bytes)?;
+    let mut filled = 0;
+    while filled < bytes {
+        match retry_on_intr(|| pread(file, &mut window[filled..], offset + filled as u64))? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(Bytes::from_owner(window).slice(..filled))
+}
+
+fn read_up_to(file: &File, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
     let mut window = Vec::new();
     window.try_reserve_exact(bytes)?;
     while window.len() < bytes {

@@ -136,7 +136,7 @@ impl Incoming for OpenInput {
                 let window = read_window(file, offset as u64, bytes);
                 let window = window.map_err(|error| Error::io("read", &self.path, error))?;
                 let is_all = window.len() < bytes;
-                Ok((window.into(), is_all))
+                Ok((window, is_all))
             }
         }
     }

@@ -123,7 +123,7 @@ impl Spool {
             _ => temporary_file_error(&error),
         })?;
         match window.len() == bytes {
-            true => Ok(window.into()),
+            true => Ok(window),
             false => Err(temporary_file_error(&io::ErrorKind::UnexpectedEof.into())),
         }
     }
