@@ -3,7 +3,6 @@
 Each run is a process of its own; run_write.py has what the peers do. Memory is what the peak grows by during the write.
 """
 
-import json
 import os
 import subprocess
 import venv
@@ -72,10 +71,9 @@ class Frames:
     def parquet(self, name):
         return self.directory / f"{name}.parquet"
 
-    def versions(self):
-        names = sorted({package.split("=")[0] for package in PACKAGES})
-        program = "import sys, importlib.metadata as m, json; print(json.dumps({n: m.version(n) for n in sys.argv[1:]}))"
-        return json.loads(run(self.python, "-c", program, *names, capture_output=True, text=True).stdout)
+    def pandas_version(self):
+        program = "import importlib.metadata as m; print(m.version('pandas'))"
+        return run(self.python, "-c", program, capture_output=True, text=True).stdout.strip()
 
     def compare(self, runs, once):
         """Runs all peers in turn, and yields a result for each input and peer."""
