@@ -159,6 +159,25 @@ impl Loader {
         self.with_report(inputs, database, run, write_after_load)
     }
 
+    /// Loads `inputs` into the database `staged`, and then calls `finish` with the report and the stop flag. The report names
+    /// `destination` as the database, and is written when `finish` has succeeded.
+    pub(crate) fn load_and(
+        &self,
+        inputs: &[PathBuf],
+        staged: &Path,
+        destination: &Path,
+        finish: impl FnOnce(&mut Report, &AtomicBool) -> Result<()>,
+    ) -> Result<Report> {
+        let run = || {
+            let mut report = self.with_load(inputs, staged, |load| load.run())?;
+            self.progress.set_committing(false);
+            report.database = destination.to_owned();
+            finish(&mut report, &self.stop)?;
+            Ok(report)
+        };
+        self.with_report(inputs, destination, run, write_after_load)
+    }
+
     /// Tries the first records in memory, and reports what [`Loader::load_all`] would do. Changes no file.
     ///
     /// # Errors

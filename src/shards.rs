@@ -46,7 +46,9 @@
 mod clean;
 mod commit;
 mod key;
+mod load;
 mod manifest;
+mod table_copy;
 mod writer;
 
 use crate::error::{Kind, Result};

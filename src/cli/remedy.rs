@@ -118,6 +118,7 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
         }
         Kind::Url { url } => return Some(for_url(url)),
         Kind::InputChanged { .. } => "load it again when no program writes to it",
+        Kind::ManifestExists { .. } => "use --replace to replace them, or --into to choose another directory",
         Kind::StrayJournal { .. } => "move it away, then try again",
         Kind::Threads { .. } => "use a smaller --jobs",
         Kind::Plan(error) => return for_plan(error).map(str::to_owned),
@@ -306,6 +307,7 @@ fn option_for(column_use: ColumnUse) -> Option<&'static str> {
         ColumnUse::PrimaryKey => "--pk",
         ColumnUse::Unique => "--unique",
         ColumnUse::Index => "--index",
+        ColumnUse::Shards => "--shards-by",
         _ => return None,
     })
 }

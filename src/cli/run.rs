@@ -3,6 +3,8 @@
 use super::options::LoadOptions;
 use super::{Cli, Command, CreateFile, assets, pipeline, remedy, terminal, version};
 use sqload::demo::generate::{self, Sample};
+use sqload::report::Report;
+use sqload::shards::Manifest;
 use sqload::{Kind, Loader, report};
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -24,9 +26,11 @@ pub(super) struct LoadRequest<'c> {
 }
 
 /// What to do with a load.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Task {
     Load,
+    /// Builds shards by these columns.
+    LoadShards(Vec<String>),
     Preview,
     Explain,
 }
@@ -103,9 +107,16 @@ fn load(request: LoadRequest<'_>, stop: Arc<AtomicBool>) -> Result<ExitCode, Box
     let loader = loader.inspect_err(&write_failure)?.stop(stop).phrases(terminal::PHRASES);
     terminal::finish_commit_on_signals(loader.progress(), move || write_failure(&Kind::Interrupted.into()));
     match task {
-        Task::Load => {
-            let load = || loader.load_all(&inputs, &database);
-            let report = terminal::watch(verbosity.progress_display(), &loader.progress(), load)?;
+        Task::Load | Task::LoadShards(_) => {
+            let load = || load_inputs(&loader, &task, &inputs, &database);
+            let (report, manifest) = terminal::watch(verbosity.progress_display(), &loader.progress(), load)?;
+            if let Some(manifest) = manifest {
+                let shards = report::grouped_count(manifest.shards.len() as u64, "shard");
+                terminal::print_status(
+                    verbosity.quiet,
+                    &format!("{shards}, {}", report::grouped_count(manifest.rows, "row")),
+                );
+            }
             terminal::print_status(
                 verbosity.quiet,
                 &report.summary(remedy::phrase_note, remedy::phrase_warning),
@@ -128,4 +139,18 @@ fn load(request: LoadRequest<'_>, stop: Arc<AtomicBool>) -> Result<ExitCode, Box
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Loads the inputs into a database or, with a manifest as a result, into shards.
+fn load_inputs(
+    loader: &Loader,
+    task: &Task,
+    inputs: &[PathBuf],
+    database: &Path,
+) -> sqload::Result<(Report, Option<Manifest>)> {
+    if let Task::LoadShards(columns) = task {
+        let (report, manifest) = loader.load_shards(inputs, database, columns)?;
+        return Ok((report, Some(manifest)));
+    }
+    Ok((loader.load_all(inputs, database)?, None))
 }

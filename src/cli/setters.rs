@@ -12,9 +12,20 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 /// Options that are arguments of a function rather than settings of a loader.
-const ARGUMENTS: [&str; 11] = [
-    "paths", "database", "dry_run", "explain", "quiet", "verbose", "color", "progress", "pipeline", "input",
+const ARGUMENTS: [&str; 13] = [
+    "paths",
+    "database",
+    "dry_run",
+    "explain",
+    "quiet",
+    "verbose",
+    "color",
+    "progress",
+    "pipeline",
+    "input",
     "id",
+    "shards_by",
+    "into",
 ];
 
 type Setter = fn(Loader) -> Loader;

@@ -79,7 +79,7 @@ fn is_shard(name: &str) -> bool {
 }
 
 /// The entries of a directory, in a fixed order; none if it does not exist.
-fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,

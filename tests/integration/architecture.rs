@@ -63,11 +63,8 @@ fn each_dependency_has_one_home() {
     only_in("rustix::", &["files", "load/preview.rs", "input"]);
     only_in("wide::", &["format/csv/scan.rs"]);
     only_in("rayon::", &["write/direct"]);
-    only_in("uuid::", &["eval/random.rs", "shards/writer.rs"]);
-    only_in(
-        "rand::",
-        &["eval.rs", "eval/interpreter.rs", "eval/random.rs", "demo/generate.rs", "shards/writer.rs"],
-    );
+    only_in("uuid::", &["eval/random.rs", "shards"]);
+    only_in("rand::", &["eval.rs", "eval/interpreter.rs", "eval/random.rs", "demo/generate.rs", "shards"]);
     only_in(
         "rusqlite::",
         &[
@@ -76,6 +73,7 @@ fn each_dependency_has_one_home() {
             "database",
             "error",
             "eval/sqlite",
+            "shards/table_copy.rs",
             "sql/memory_database.rs",
             "types/math_functions.rs",
             "write",
@@ -100,6 +98,7 @@ fn each_dependency_has_one_home() {
             "input/parquet.rs",
             "input/spool.rs",
             "report/throughput.rs",
+            "shards/load.rs",
             "sql/script.rs",
         ],
     );

@@ -54,6 +54,7 @@ mod replacing;
 mod round_trip;
 mod row_identity;
 mod select_options;
+mod shards;
 mod signals;
 mod sql_pipelines;
 mod streams;
