@@ -9,6 +9,7 @@ macro_rules! exit_codes {
 }
 
 mod assets;
+mod keywords;
 mod load;
 mod names;
 mod options;
@@ -25,18 +26,18 @@ mod version;
 use assets::{Completions, WriteMan};
 use clap::error::ErrorKind;
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
+pub use keywords::{KeywordLoad, LoadFailure, LoadReport};
 use load::Load;
 use options::Verbosity;
 use pipeline::RunPipeline;
-pub(crate) use run::{exit_code, run};
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
-pub(crate) use terminal::print_error;
 
 /// Load CSV files into SQLite: fast, all or nothing, without changing a value.
 #[derive(Debug, Parser)]
 #[command(version, disable_version_flag = true, max_term_width = 100, after_help = exit_codes!())]
-pub(crate) struct Cli {
+struct Cli {
     /// Print the version.
     #[arg(short = 'V', long)]
     version: bool,
@@ -79,20 +80,42 @@ enum Command {
     Man(WriteMan),
 }
 
-/// The parsed arguments of the program. Ends the program if they are wrong, or if they ask for help.
-pub(crate) fn parse() -> Cli {
-    let cli = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
-    match cli.unwrap_or_else(|error| error.exit()) {
-        Cli { command: Some(Command::Load(load)), .. } if load.lacks_database() => {
-            missing_database(load.has_auto_id()).exit()
+/// Runs the program with these arguments, of which the first is its name. Returns its exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let exit_code = match parse(&arguments) {
+        Ok(cli) => run::run(&cli, &arguments).unwrap_or_else(|error| {
+            terminal::print_error(&*error);
+            run::exit_code(&*error)
+        }),
+        Err(error) => {
+            // An unwritable standard error is ignored.
+            let _ = error.print();
+            u8::try_from(error.exit_code()).unwrap_or(1)
         }
-        cli => cli,
+    };
+    // Rust flushes it at the end of its own programs only.
+    let _ = std::io::stdout().flush();
+    exit_code
+}
+
+/// The parsed arguments of the program.
+///
+/// # Errors
+/// If they are wrong, or if they ask for help.
+fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let matches = command(arguments).try_get_matches_from(arguments)?;
+    match Cli::from_arg_matches(&matches)? {
+        Cli { command: Some(Command::Load(load)), .. } if load.lacks_database() => {
+            Err(missing_database(arguments, load.has_auto_id()))
+        }
+        cli => Ok(cli),
     }
 }
 
 /// The definition of the command line, in the colors that the arguments ask for.
-fn command() -> clap::Command {
-    Cli::command().color(requested_color(std::env::args_os().skip(1)))
+fn command(arguments: &[OsString]) -> clap::Command {
+    Cli::command().color(requested_color(arguments.iter().skip(1).cloned()))
 }
 
 /// The value of `--color` among these arguments. It also applies to help and to errors in other arguments.
@@ -112,10 +135,10 @@ fn requested_color(arguments: impl Iterator<Item = OsString>) -> ColorChoice {
 }
 
 /// The error for only one path after `load`. `--auto-id` may have taken the other one as its value.
-fn missing_database(has_auto_id: bool) -> clap::Error {
+fn missing_database(arguments: &[OsString], has_auto_id: bool) -> clap::Error {
     let advice = if has_auto_id { "\n\nIf --auto-id precedes the files, write --auto-id=NAME." } else { "" };
     let message = format!("the database is missing: sqload load <INPUT>... <DATABASE>{advice}");
-    let mut command = command();
+    let mut command = command(arguments);
     // The usage of a subcommand names the program only after this.
     command.build();
     let load = command.find_subcommand_mut("load");

@@ -6,6 +6,7 @@ mod csv_input;
 mod encoded_batch;
 mod input_worker;
 pub(crate) mod inputs;
+mod json_input;
 pub(crate) mod output;
 pub(crate) mod pipeline;
 pub(crate) mod record_log;

@@ -125,6 +125,17 @@ impl Error {
         }
     }
 
+    /// Why a record was rejected, if the error is about a rejected record.
+    #[must_use]
+    pub fn reason(&self) -> Option<&Reason> {
+        match self.kind() {
+            Kind::Rejected { reason, .. }
+            | Kind::TooManyErrors { reason, .. }
+            | Kind::NothingLoaded { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+
     /// SQLite's message, if a row violates a constraint.
     pub(crate) fn constraint_violation(&self) -> Option<&str> {
         match self.kind() {

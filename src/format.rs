@@ -3,9 +3,12 @@
 #[cfg(feature = "arrow")]
 pub(crate) mod arrow;
 pub mod csv;
+pub(crate) mod jsonl;
 pub(crate) mod recognize;
 
-use crate::batch::{Arena, Chunk, Oddities, RecordTexts, Reject, Repairs, RowOrigins, Rows, Values};
+use crate::batch::{
+    Arena, Chunk, Oddities, RecordTexts, Reject, Repairs, RowOrigins, Rows, Value, Values, null_where,
+};
 use crate::error::Reason;
 use crate::plan::Type;
 use std::sync::Arc;
@@ -126,8 +129,11 @@ pub trait Records<'a> {
     /// such column.
     fn field(&self, index: usize, arena: &'a Arena) -> Values<'a>;
 
-    /// As [`Records::field`], with NULL where the field is empty and not quoted.
-    fn field_or_null(&self, index: usize, arena: &'a Arena) -> Values<'a>;
+    /// As [`Records::field`], with NULL where the field is empty and not quoted. By default, quotes are not known.
+    fn field_or_null(&self, index: usize, arena: &'a Arena) -> Values<'a> {
+        let field = self.field(index, arena);
+        null_where(field, |row| field.get(row) == Value::Text(b""), self.len(), arena)
+    }
 
     /// Column `index` of the header with the types that the input knows, for a column of type `to`. By default its text.
     fn value(&self, index: usize, to: Type, arena: &'a Arena) -> Values<'a> {

@@ -85,7 +85,7 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | `cli` | command line to loader, terminal output (only in the program) |
+//! | `cli` | command line to loader, terminal output; keywords for host programs (feature `cli`) |
 //! | [`shards`] | many databases that several processes build, published by one commit |
 //! | [`Loader`] | the builder |
 //! | `demo` | the people example |
@@ -93,7 +93,7 @@
 //! | `engine` | leader, workers, writer thread, reorder buffer, rejects |
 //! | [`sql`] | SQL text to plan |
 //! | `eval` | compiled expressions over a batch, and the same expressions inside SQLite |
-//! | `format` | bytes to records: the CSV format, and Arrow arrays |
+//! | `format` | bytes to records: CSV, JSON Lines and Arrow arrays |
 //! | `write` | the writers: INSERT statements, and finished pages |
 //! | `database` | the target: inspection, locks, transaction, commit |
 //! | [`report`] | progress, and the report of a load |
@@ -105,6 +105,13 @@
 //! | [`Error`] | the error type |
 //! | [`plan`] | what to load, as plain data |
 
+// The command line names the library as other programs do.
+#[cfg(feature = "cli")]
+extern crate self as sqload;
+
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 mod error;
 #[doc(hidden)]
 #[allow(rustdoc::private_intra_doc_links, reason = "public only for benches and fuzz targets")]

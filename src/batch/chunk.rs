@@ -1,6 +1,6 @@
 //! Chunks, and the records of a chunk that rows come from.
 
-use super::Span;
+use super::{Arena, Span};
 
 /// A run of whole records of one input; the unit of work.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,7 +51,13 @@ pub struct RowOrigins<'a> {
     pub spans: &'a [Span],
 }
 
-impl RowOrigins<'_> {
+impl<'a> RowOrigins<'a> {
+    /// The records of the chunk with these numbers, in order, and these spans.
+    pub(crate) fn new(numbers: &[u32], spans: &'a [Span], arena: &'a Arena) -> Self {
+        let is_gapless = numbers.last().is_none_or(|last| *last as usize + 1 == numbers.len());
+        Self { numbers: if is_gapless { None } else { Some(arena.copy_list(numbers)) }, spans }
+    }
+
     /// The record that a row came from.
     ///
     /// # Panics

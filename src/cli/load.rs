@@ -1,5 +1,6 @@
 //! `load`, and its options for the table and its columns.
 
+use super::keywords;
 use super::names::{first_name, names};
 use super::options::{LoadOptions, set};
 use super::remedy::Given;
@@ -24,7 +25,7 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(super) struct Load {
-    /// CSV files with the same columns (unless --table-per-input is given), patterns such as 'sales-*.csv', or `-` for standard
+    /// Files of CSV or JSON Lines with the same columns (unless --table-per-input is given), patterns such as 'sales-*.csv', or `-` for standard
     /// input. The last path is the SQLite database, which is created if it does not exist.
     ///
     /// Files compressed with gzip, zstd, bzip2 or xz, and zip and tar archives, are recognized by their content. Each file in
@@ -190,7 +191,7 @@ impl Load {
     /// Checks that `--auto-id` has not taken a file for a name.
     fn check_auto_id(&self) -> sqload::Result<()> {
         match &self.auto_id {
-            Some(name) if Path::new(name).is_file() => Err(Kind::Usage(format!(
+            Some(name) if Path::new(name).is_file() && !keywords::is_host() => Err(Kind::Usage(format!(
                 "--auto-id took {name:?} for the name of the column, but that is a file: put --auto-id after the files, or write --auto-id=NAME"
             ))
             .into()),
@@ -235,10 +236,10 @@ impl Load {
     fn apply_sql(&self, loader: Loader) -> sqload::Result<Loader> {
         let mut plan = loader.plan().clone();
         if let Some(list) = &self.select {
-            plan = sql::select(plan, "--select", list)?;
+            plan = sql::select(plan, &keywords::name("--select"), list)?;
         }
         if let Some(condition) = &self.condition {
-            plan = sql::filter(plan, "--where", condition)?;
+            plan = sql::filter(plan, &keywords::name("--where"), condition)?;
         }
         Ok(Loader::from(plan))
     }

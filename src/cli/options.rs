@@ -1,5 +1,6 @@
 //! The options that `load` and `run-pipeline` share.
 
+use super::keywords;
 use super::names::{first_name, names};
 use super::run::Task;
 use super::sizes::{parse_duration, parse_size};
@@ -386,7 +387,9 @@ impl InputOptions {
         for (column, declared) in self.types.iter().flat_map(|TypeList(types)| types) {
             let first = *types.entry(column.to_ascii_lowercase()).or_insert(declared);
             if !first.eq_ignore_ascii_case(declared) {
-                let message = format!("--type gives the column {column:?} two types, {first} and {declared}");
+                let option = keywords::name("--type");
+                let message =
+                    format!("{option} gives the column {column:?} two types, {first} and {declared}");
                 return Err(Kind::Usage(message).into());
             }
         }

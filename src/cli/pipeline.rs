@@ -1,5 +1,6 @@
 //! `run-pipeline` and `check`.
 
+use super::keywords;
 use super::options::LoadOptions;
 use super::remedy::Given;
 use super::run::{LoadRequest, Task};
@@ -68,7 +69,7 @@ impl RunPipeline {
         };
         let database = self.database.clone().unwrap_or_else(|| path.with_extension("db"));
         let task = self.options.task();
-        let given = Given { is_pipeline: true, is_direct: self.options.is_direct(), ..Given::default() };
+        let given = Given { is_pipeline: true, is_direct: self.options.is_direct(), ..Given::NOTHING };
         LoadRequest { loader: self.loader(), inputs, database, options: &self.options, task, given, notice }
     }
 
@@ -81,11 +82,9 @@ impl RunPipeline {
         self.check_default_input()?;
         let pipeline = match (&self.pipeline, self.id) {
             (Some(path), _) if path.extension().is_some_and(|extension| extension == "csv") => {
-                return Err(Kind::Usage(format!(
-                    "{} is not a pipeline in SQL; name CSV files with --input, or use load",
-                    path.display()
-                ))
-                .into());
+                let advice = keywords::reword("name CSV files with --input, or use load");
+                let problem = format!("{} is not a pipeline in SQL; {advice}", path.display());
+                return Err(Kind::Usage(problem).into());
             }
             (Some(path), _) => Pipeline::read(path)?,
             (None, Id::V7) => Pipeline::parse(BUILT_IN, people::SQL)?,

@@ -1,15 +1,16 @@
 //! What the user can do about an error or a note, with the names of options. The library knows no options.
 
+use super::keywords;
 use sqload::plan::Type;
 use sqload::report::{Note, Report};
 use sqload::{ColumnUse, FieldCountCause, FileFormat, Kind, Oddity, PlanError, Reason, Warning};
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::io::ErrorKind;
-use std::sync::OnceLock;
 
 /// The command line, as far as advice depends on it: no advice names an option that the command does not have, or that cannot
 /// be combined with those given.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Given {
     /// True for `run-pipeline` and `check`.
     pub(super) is_pipeline: bool,
@@ -23,19 +24,39 @@ pub(super) struct Given {
     pub(super) has_select: bool,
 }
 
-static GIVEN: OnceLock<Given> = OnceLock::new();
+impl Given {
+    /// No options.
+    pub(super) const NOTHING: Self = Self {
+        is_pipeline: false,
+        has_table_per_input: false,
+        describes_one_table: false,
+        is_direct: false,
+        has_select: false,
+    };
+}
 
-/// Makes advice suit this command line.
+thread_local! {
+    static GIVEN: Cell<Given> = const { Cell::new(Given::NOTHING) };
+}
+
+/// Makes the advice of this thread suit this command line.
 pub(super) fn set_given(given: Given) {
-    let _ = GIVEN.set(given);
+    GIVEN.set(given);
 }
 
 fn given() -> Given {
-    GIVEN.get().copied().unwrap_or_default()
+    GIVEN.get()
 }
 
-/// Advice on an error, to follow its message.
+/// Advice on an error, to follow its message, in the words of the caller.
 pub(super) fn for_error(kind: &Kind) -> Option<String> {
+    match keywords::for_error(kind) {
+        Some(advice) => Some(advice.to_owned()),
+        None => error_advice(kind).map(|advice| keywords::reword(&advice)),
+    }
+}
+
+fn error_advice(kind: &Kind) -> Option<String> {
     let advice = match kind {
         Kind::TableExists { place: Some(_), .. } => {
             "to replace it, write DROP TABLE IF EXISTS before CREATE TABLE or use --replace; to add rows to it, write CREATE TABLE IF NOT EXISTS or use --append"
@@ -73,7 +94,7 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
             "use --union-by-name to load the columns of all inputs, or --table-per-input to load each into its own table"
         }
         Kind::NoSuchColumn { column_use, .. } => {
-            return Some(format!("correct {}", option_for(*column_use)?));
+            return Some(format!("correct {}", option_for(*column_use)));
         }
         Kind::NotInTable { .. } => {
             let change = if given().has_select {
@@ -121,35 +142,43 @@ pub(super) fn for_error(kind: &Kind) -> Option<String> {
         Kind::ManifestExists { .. } => "use --replace to replace them, or --into to choose another directory",
         Kind::StrayJournal { .. } => "move it away, then try again",
         Kind::Threads { .. } => "use a smaller --jobs",
-        Kind::Plan(error) => return for_plan(error).map(str::to_owned),
+        Kind::Plan(error) => for_plan(error),
         _ => return None,
     };
     Some(advice.to_owned())
 }
 
 /// Advice after a load.
-pub(super) fn for_report(report: &Report) -> Option<&'static str> {
+pub(super) fn for_report(report: &Report) -> Option<String> {
     let is_lost = report.rejected > 0 && report.rejects.is_empty();
-    is_lost.then_some("use --rejects FILE to keep the rejected records, so that they can be fixed and loaded")
+    let advice = "use --rejects FILE to keep the rejected records, so that they can be fixed and loaded";
+    is_lost.then(|| keywords::reword(advice))
 }
 
 /// A note with advice.
 pub(super) fn phrase_note(note: &Note) -> String {
-    match note {
-        Note::DetectedDelimiter(_) => format!("{note}; if that is wrong, use --delimiter"),
-        Note::NoDelimiter => format!("{note}; if that is wrong, use --delimiter"),
-        Note::HeaderUtf8Replaced => format!("{note}; if that is wrong, use --encoding"),
-        Note::SkippedAll { is_footer: true, .. } => format!("{note}; use a smaller --skip-footer"),
-        Note::SkippedAll { .. } => format!("{note}; use a smaller --skip-rows"),
+    let advice: Cow<'_, str> = match note {
+        Note::DetectedDelimiter(_) | Note::NoDelimiter => "if that is wrong, use --delimiter".into(),
+        Note::HeaderUtf8Replaced => "if that is wrong, use --encoding".into(),
+        Note::SkippedAll { is_footer: true, .. } => "use a smaller --skip-footer".into(),
+        Note::SkippedAll { .. } => "use a smaller --skip-rows".into(),
         Note::TextUsedAsNumber { column, .. } => {
-            format!("{note}; use try_real({column}) or --type {column}=REAL")
+            format!("use try_real({column}) or --type {}", typed(column, "REAL")).into()
         }
-        _ => note.to_string(),
-    }
+        _ => return note.to_string(),
+    };
+    format!("{note}; {}", keywords::reword(&advice))
 }
 
 /// A warning with advice.
 pub(super) fn phrase_warning(warning: &Warning) -> String {
+    match warning_advice(warning) {
+        Some(advice) => format!("{warning}; {}", keywords::reword(&advice)),
+        None => warning.to_string(),
+    }
+}
+
+fn warning_advice(warning: &Warning) -> Option<Cow<'static, str>> {
     let advice = match warning {
         Warning::SameFile { .. } => "name it once",
         Warning::HeaderLooksLikeData { .. } if given().is_pipeline => {
@@ -157,7 +186,7 @@ pub(super) fn phrase_warning(warning: &Warning) -> String {
         }
         Warning::HeaderLooksLikeData { .. } => "if there is no header, use --no-headers",
         Warning::ShortFirstLine { fields, common_fields, lines, .. } => {
-            return format!("{warning}; {}", for_short_line(*fields, *common_fields, *lines));
+            return Some(for_short_line(*fields, *common_fields, *lines).into());
         }
         Warning::VariantCallFormat { .. } => "use --format vcf",
         Warning::PaddedNames { .. } => "use --trim to remove blanks around names and values",
@@ -177,11 +206,10 @@ pub(super) fn phrase_warning(warning: &Warning) -> String {
             }
             Oddity::EmptyRecord => "use --skip-empty to leave such records out",
             Oddity::LoneCr => "put fields that contain a CR in quotes",
-            _ => return warning.to_string(),
         },
-        _ => return warning.to_string(),
+        _ => return None,
     };
-    format!("{warning}; {advice}")
+    Some(advice.into())
 }
 
 /// How to load a table without one of its columns.
@@ -215,10 +243,12 @@ fn for_format(format: FileFormat) -> &'static str {
         FileFormat::Tar | FileFormat::SevenZip | FileFormat::Rar => "extract it and load its files",
         FileFormat::Compressed(_) | FileFormat::CompressedTwice(_) => "decompress it and load the result",
         FileFormat::Html => "it may be an error page instead of a download; otherwise convert it to CSV",
-        FileFormat::Json => "convert it to CSV, as in jq -r '.[] | [.a, .b] | @csv'",
+        FileFormat::Json => "convert it to JSON Lines, as in jq -c '.[]'",
         FileFormat::JsonLines => "convert it to CSV, as in jq -r '[.a, .b] | @csv'",
         FileFormat::GitLfsPointer => "get the file with `git lfs pull`",
-        FileFormat::Parquet | FileFormat::Arrow => "convert it to CSV, for example with DuckDB",
+        FileFormat::Parquet | FileFormat::Arrow => {
+            "use a build with the Cargo feature parquet, or convert it to CSV, for example with DuckDB"
+        }
         _ => "convert it to CSV",
     }
 }
@@ -251,6 +281,7 @@ fn for_reason(reason: &Reason) -> Cow<'static, str> {
         Reason::FieldCount { .. } => {
             "fix the input or correct --delimiter, pad such records with --ragged pad"
         }
+        Reason::UnknownMember { .. } => "name all columns with --names",
         Reason::InvalidUtf8 { .. } => {
             "fix the input, name its encoding with --encoding, repair it with --invalid-utf8 replace"
         }
@@ -295,8 +326,8 @@ fn for_statement(statement: &str) -> Option<&'static str> {
 }
 
 /// The option that names columns for this use.
-fn option_for(column_use: ColumnUse) -> Option<&'static str> {
-    Some(match column_use {
+fn option_for(column_use: ColumnUse) -> &'static str {
+    match column_use {
         ColumnUse::Load => "--columns",
         ColumnUse::Exclude => "--exclude",
         ColumnUse::Select => "--select",
@@ -308,12 +339,11 @@ fn option_for(column_use: ColumnUse) -> Option<&'static str> {
         ColumnUse::Unique => "--unique",
         ColumnUse::Index => "--index",
         ColumnUse::Shards => "--shards-by",
-        _ => return None,
-    })
+    }
 }
 
-fn for_plan(error: &PlanError) -> Option<&'static str> {
-    Some(match error {
+fn for_plan(error: &PlanError) -> &'static str {
+    match error {
         PlanError::NoTableName => "name it with --table",
         PlanError::TargetIsView { .. } if given().has_table_per_input => "rename the input",
         PlanError::TargetIsView { .. } if given().is_pipeline => "choose another name in CREATE TABLE",
@@ -345,8 +375,7 @@ fn for_plan(error: &PlanError) -> Option<&'static str> {
         PlanError::UnsupportedType { .. } => leave_out(),
         PlanError::TypesDiffer { .. } => "declare its type with --type",
         PlanError::TooManyPages => "use a larger --page-size",
-        _ => return None,
-    })
+    }
 }
 
 #[cfg(test)]

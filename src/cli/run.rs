@@ -7,8 +7,8 @@ use sqload::report::Report;
 use sqload::shards::Manifest;
 use sqload::{Kind, Loader, report};
 use std::error::Error;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::{Arc, atomic::AtomicBool};
 
 /// A load with its arguments.
@@ -25,6 +25,23 @@ pub(super) struct LoadRequest<'c> {
     pub(super) notice: Option<String>,
 }
 
+impl LoadRequest<'_> {
+    /// What writes the report of a load that fails before it begins, or that is ended at once.
+    pub(super) fn failure_report(
+        &self,
+    ) -> impl Fn(&sqload::Error) -> sqload::Result<()> + Send + Sync + use<> {
+        let (inputs, database, report) =
+            (self.inputs.clone(), self.database.clone(), self.options.report.clone());
+        let rejects = self.options.rejects().map(Path::to_owned);
+        move |error| match &report {
+            Some(path) => {
+                report::write_failure(path, &inputs, &database, rejects.as_deref(), error, terminal::PHRASES)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 /// What to do with a load.
 #[derive(Debug, Clone)]
 pub(super) enum Task {
@@ -39,40 +56,38 @@ pub(super) enum Task {
 ///
 /// # Errors
 /// Those of the library, and of standard output.
-pub(crate) fn run(cli: &Cli) -> Result<ExitCode, Box<dyn Error>> {
+pub(super) fn run(cli: &Cli, arguments: &[OsString]) -> Result<u8, Box<dyn Error>> {
     if cli.version {
         let version = if cli.verbose { version::verbose_version()? } else { version::VERSION.to_owned() };
         terminal::print(&version)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(0);
     }
     let stop = Arc::new(AtomicBool::new(false));
     terminal::stop_on_signals(&stop)?;
     match &cli.command {
-        None => Ok(super::command().print_help().map(|()| ExitCode::SUCCESS)?),
+        None => Ok(super::command(arguments).print_help().map(|()| 0)?),
         Some(Command::CreateFile(options)) => create_file(options, &stop),
         Some(Command::Load(options)) => load(options.request(), stop),
         Some(Command::RunPipeline(options)) => load(options.request(), stop),
         Some(Command::Check(options)) => load(options.check(), stop),
-        Some(Command::Completions(options)) => {
-            Ok(assets::print_completions(options).map(|()| ExitCode::SUCCESS)?)
-        }
-        Some(Command::Man(options)) => Ok(assets::write_man_pages(options).map(|()| ExitCode::SUCCESS)?),
+        Some(Command::Completions(options)) => Ok(assets::print_completions(options).map(|()| 0)?),
+        Some(Command::Man(options)) => Ok(assets::write_man_pages(options).map(|()| 0)?),
     }
 }
 
 /// The exit code for an error.
-pub(crate) fn exit_code(error: &(dyn Error + 'static)) -> ExitCode {
-    error.downcast_ref::<sqload::Error>().map_or(ExitCode::FAILURE, |error| error.exit_code().into())
+pub(super) fn exit_code(error: &(dyn Error + 'static)) -> u8 {
+    error.downcast_ref::<sqload::Error>().map_or(1, sqload::Error::exit_code)
 }
 
-fn create_file(options: &CreateFile, stop: &AtomicBool) -> Result<ExitCode, Box<dyn Error>> {
+fn create_file(options: &CreateFile, stop: &AtomicBool) -> Result<u8, Box<dyn Error>> {
     let CreateFile { number_rows: rows, output, force, seed, verbosity } = options;
     verbosity.start_diagnostics();
     let (sample, progress) = (Sample { rows: *rows, seed: *seed }, report::Progress::default());
     let path = output.as_deref().unwrap_or(Path::new(pipeline::CREATED));
     if path == Path::new("-") {
         generate::print(sample, &progress, stop)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(0);
     }
     let may_replace = *force || output.is_none();
     let create = || generate::create_file(path, sample, may_replace, &progress, stop);
@@ -83,27 +98,21 @@ fn create_file(options: &CreateFile, stop: &AtomicBool) -> Result<ExitCode, Box<
     };
     let (path, rows) = (path.display(), report::grouped_count(*rows, "record"));
     terminal::print_status(verbosity.quiet, &format!("{verb} {path}: {rows}"));
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
-fn load(request: LoadRequest<'_>, stop: Arc<AtomicBool>) -> Result<ExitCode, Box<dyn Error>> {
-    let LoadRequest { loader, inputs, database, options, task, given, notice } = request;
-    remedy::set_given(given);
-    let (verbosity, report) = (&options.verbosity, &options.report);
-    verbosity.start_diagnostics();
-    notice.iter().for_each(|notice| terminal::print_status(verbosity.quiet, notice));
-    let write_failure = {
-        let (report, inputs, database) = (report.clone(), inputs.clone(), database.clone());
-        let rejects = options.rejects().map(Path::to_owned);
-        move |error: &sqload::Error| {
-            let Some(path) = &report else { return };
-            if let Err(error) =
-                report::write_failure(path, &inputs, &database, rejects.as_deref(), error, terminal::PHRASES)
-            {
-                terminal::print_error(&error);
-            }
+fn load(request: LoadRequest<'_>, stop: Arc<AtomicBool>) -> Result<u8, Box<dyn Error>> {
+    let write = request.failure_report();
+    let write_failure = move |error: &sqload::Error| {
+        if let Err(error) = write(error) {
+            terminal::print_error(&error);
         }
     };
+    let LoadRequest { loader, inputs, database, options, task, given, notice } = request;
+    remedy::set_given(given);
+    let verbosity = &options.verbosity;
+    verbosity.start_diagnostics();
+    notice.iter().for_each(|notice| terminal::print_status(verbosity.quiet, notice));
     let loader = loader.inspect_err(&write_failure)?.stop(stop).phrases(terminal::PHRASES);
     terminal::finish_commit_on_signals(loader.progress(), move || write_failure(&Kind::Interrupted.into()));
     match task {
@@ -126,17 +135,17 @@ fn load(request: LoadRequest<'_>, stop: Arc<AtomicBool>) -> Result<ExitCode, Box
             }
             let advice = remedy::for_report(&report);
             advice.iter().for_each(|advice| terminal::print_status(verbosity.quiet, advice));
-            Ok(report.exit_code().into())
+            Ok(report.exit_code())
         }
         Task::Preview => {
             let preview = loader.preview(&inputs, &database)?;
             terminal::print(&preview.summary(remedy::phrase_note, remedy::phrase_warning))?;
             preview.load_failure().iter().for_each(|error| terminal::print_error(*error));
-            Ok(preview.exit_code().into())
+            Ok(preview.exit_code())
         }
         Task::Explain => {
             terminal::print(&loader.explain(&inputs, &database)?.to_string())?;
-            Ok(ExitCode::SUCCESS)
+            Ok(0)
         }
     }
 }

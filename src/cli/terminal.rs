@@ -167,7 +167,7 @@ pub(super) fn print_status(quiet: bool, text: &str) {
 const MAX_WARNINGS: usize = 10;
 
 /// Prints an error on standard error, with advice and its causes. Warnings that may explain it precede it.
-pub(crate) fn print_error(error: &(dyn Error + 'static)) {
+pub(super) fn print_error(error: &(dyn Error + 'static)) {
     let own = error.downcast_ref::<sqload::Error>();
     let warnings = own.map_or(Default::default(), sqload::Error::warnings).iter().take(MAX_WARNINGS);
     warnings.for_each(|warning| tracing::warn!("{}", printable(&remedy::phrase_warning(warning))));
@@ -182,7 +182,7 @@ pub(super) const PHRASES: Phrases = Phrases {
 };
 
 /// An error with advice and its causes.
-fn describe_error(error: &(dyn Error + 'static)) -> String {
+pub(super) fn describe_error(error: &(dyn Error + 'static)) -> String {
     let own = error.downcast_ref::<sqload::Error>();
     let advice = own.and_then(|error| remedy::for_error(error.kind()));
     let advice = advice.map_or(String::new(), |advice| format!("; {advice}"));

@@ -27,7 +27,12 @@ impl CsvInput {
     /// As [`Header::read`].
     pub(super) fn read(input: Input, open: &OpenInput, plan: &Plan, max_columns: usize) -> Result<Self> {
         let header = Header::read(input.name(), open, plan, max_columns)?;
-        Ok(Self { input, header, too_few_records: OnceLock::new() })
+        Ok(Self::new(input, header))
+    }
+
+    /// An input with this header.
+    pub(super) fn new(input: Input, header: Header) -> Self {
+        Self { input, header, too_few_records: OnceLock::new() }
     }
 
     /// Whether the records of another input are read in the same way.

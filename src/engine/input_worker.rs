@@ -10,12 +10,14 @@ use crate::error::Kind;
 use crate::error::Result;
 #[cfg(feature = "arrow")]
 use crate::format::arrow::decode::ArrowDecoder;
+use crate::format::jsonl::decode::JsonDecoder;
 use std::sync::Arc;
 
 /// A worker for the chunks of inputs of one format.
 #[derive(Debug)]
 pub(super) enum InputWorker<'p> {
     Csv(Box<Worker<'p>>),
+    Json(Box<Worker<'p, JsonDecoder>>),
     #[cfg(feature = "arrow")]
     Arrow(Box<Worker<'p, ArrowDecoder>>),
 }
@@ -25,6 +27,7 @@ impl InputWorker<'_> {
     pub(super) fn set_input(&mut self, name: &Arc<str>) {
         match self {
             Self::Csv(worker) => worker.set_input(name),
+            Self::Json(worker) => worker.set_input(name),
             #[cfg(feature = "arrow")]
             Self::Arrow(worker) => worker.set_input(name),
         }
@@ -37,6 +40,7 @@ impl InputWorker<'_> {
     pub(super) fn rows<'a>(&mut self, chunk: &'a OpenChunk, arena: &'a Arena) -> Result<Rows<'a>> {
         match (self, chunk.data()) {
             (Self::Csv(worker), _) => worker.rows(chunk.get(), arena),
+            (Self::Json(worker), _) => worker.rows_of(chunk.get(), chunk.get().bytes, arena),
             #[cfg(feature = "arrow")]
             (Self::Arrow(worker), ChunkData::Arrow(rows)) => worker.rows_of(chunk.get(), rows, arena),
             #[cfg(feature = "arrow")]

@@ -5,6 +5,7 @@ use super::arrow_input::ArrowInput;
 use super::csv_input::CsvInput;
 use super::encoded_batch::OpenChunk;
 use super::input_worker::InputWorker;
+use super::json_input::JsonInput;
 use super::record_log::RecordLog;
 use super::source::RecordSource;
 use super::worker::Worker;
@@ -101,7 +102,7 @@ impl<'s> Inputs<'s> {
                 let program =
                     Program::with_conditions(table, conditions, evaluators, names, input.name(), seed);
                 let program = program.map_err(|error| error.with_place(&plan.column_refs))?;
-                if program.counts_lines() && input.dialect().is_none() {
+                if program.counts_lines() && input.declares_types() {
                     let message = format!("line_number(): {} has no lines", input.name());
                     return Err(Kind::Usage(message).into());
                 }
@@ -132,6 +133,9 @@ impl<'s> Inputs<'s> {
                     .with_policies(&self.plan.policies)
                     .with_skip_empty(self.plan.input_options.skip_empty),
             )),
+            RecordSource::Json(JsonInput { lines: CsvInput { header, .. }, members }) => {
+                InputWorker::Json(Box::new(Worker::of_json(program, header.dialect, members)))
+            }
             #[cfg(feature = "arrow")]
             RecordSource::Arrow(_) => InputWorker::Arrow(Box::new(Worker::of_arrow(program))),
         }
@@ -141,9 +145,9 @@ impl<'s> Inputs<'s> {
     pub(super) fn has_same_worker(&self, one: usize, other: usize) -> bool {
         let has_same_format = match [one, other].map(|number| &self.list[number]) {
             [RecordSource::Csv(one), RecordSource::Csv(other)] => one.has_same_format(other),
+            [RecordSource::Json(one), RecordSource::Json(other)] => one.members == other.members,
             #[cfg(feature = "arrow")]
             [RecordSource::Arrow(_), RecordSource::Arrow(_)] => true,
-            #[cfg(feature = "arrow")]
             _ => false,
         };
         self.program_of_input[one] == self.program_of_input[other] && has_same_format
@@ -161,7 +165,9 @@ impl<'s> Inputs<'s> {
     ) -> Result<u64> {
         let mut opened = VecDeque::new();
         let mut unpacked = self.list.iter().enumerate().filter_map(|(number, source)| match source {
-            RecordSource::Csv(csv) => csv.input.is_decoded().then_some((number, csv)),
+            RecordSource::Csv(csv) | RecordSource::Json(JsonInput { lines: csv, .. }) => {
+                csv.input.is_decoded().then_some((number, csv))
+            }
             #[cfg(feature = "arrow")]
             RecordSource::Arrow(_) => None,
         });
@@ -175,28 +181,23 @@ impl<'s> Inputs<'s> {
                 // An error matters only when it is the turn of the input.
                 opened.push_back((number, next.input.open()));
             }
-            let csv = match source {
-                RecordSource::Csv(csv) => csv,
+            let (split_records, split_bytes, flow) = match source {
+                RecordSource::Csv(csv) | RecordSource::Json(JsonInput { lines: csv, .. }) => {
+                    let file = match opened.pop_front() {
+                        Some((next, file)) if next == number => file?,
+                        next => {
+                            next.into_iter().for_each(|next| opened.push_front(next));
+                            csv.input.open()?
+                        }
+                    };
+                    self.split_csv((number, csv), &file, records, &mut take)?
+                }
                 #[cfg(feature = "arrow")]
                 RecordSource::Arrow(arrow) => {
                     let (split_records, flow) = self.split_arrow((number, arrow), records, &mut take)?;
-                    records += split_records;
-                    bytes += arrow.source.bytes().unwrap_or_default();
-                    if flow.is_break() {
-                        break;
-                    }
-                    continue;
+                    (split_records, arrow.source.bytes().unwrap_or_default(), flow)
                 }
             };
-            let file = match opened.pop_front() {
-                Some((next, file)) if next == number => file?,
-                next => {
-                    next.into_iter().for_each(|next| opened.push_front(next));
-                    csv.input.open()?
-                }
-            };
-            let split = self.split_csv((number, csv), &file, records, &mut take);
-            let (split_records, split_bytes, flow) = split?;
             records += split_records;
             bytes += split_bytes;
             if flow.is_break() {
@@ -292,7 +293,8 @@ impl<'s> Inputs<'s> {
                 if count > chunks { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
             match source {
-                RecordSource::Csv(CsvInput { input, header, .. }) => {
+                RecordSource::Csv(csv) | RecordSource::Json(JsonInput { lines: csv, .. }) => {
+                    let CsvInput { input, header, .. } = csv;
                     let file = input.open()?;
                     let split = header.split(file.name(), &*file, self.plan, 0)?;
                     split.for_each_chunk(&*file, |_, _| take())?;

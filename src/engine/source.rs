@@ -3,6 +3,7 @@
 #[cfg(feature = "arrow")]
 use super::arrow_input::ArrowInput;
 use super::csv_input::CsvInput;
+use super::json_input::JsonInput;
 use super::record_log::RecordPlace;
 #[cfg(feature = "arrow")]
 use crate::batch::Span;
@@ -33,6 +34,7 @@ const MAX_KEPT_BYTES: usize = 32 << 20;
 #[derive(Debug)]
 pub(crate) enum RecordSource {
     Csv(CsvInput),
+    Json(JsonInput),
     #[cfg(feature = "arrow")]
     Arrow(ArrowInput),
 }
@@ -67,6 +69,13 @@ impl RecordSource {
                     Err(other) => input = other,
                 }
             }
+            let json_members = match plan.input_options.force {
+                true => None,
+                false => JsonInput::find_members(&open, plan)?,
+            };
+            if let Some(members) = json_members {
+                return Ok(Self::Json(JsonInput::new(input, members, plan)));
+            }
             kept_bytes += input.keep(open.clone(), MAX_KEPT_BYTES.saturating_sub(kept_bytes));
             CsvInput::read(input, &open, plan, max_columns).map(Self::Csv)
         };
@@ -99,7 +108,7 @@ impl RecordSource {
     /// The name that messages use.
     pub(crate) fn name(&self) -> &Arc<str> {
         match self {
-            Self::Csv(csv) => csv.input.name(),
+            Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => csv.input.name(),
             #[cfg(feature = "arrow")]
             Self::Arrow(arrow) => arrow.source.name(),
         }
@@ -108,7 +117,7 @@ impl RecordSource {
     /// The names of the columns, followed by those that only other inputs of the load have.
     pub(crate) fn names(&self) -> &[String] {
         match self {
-            Self::Csv(csv) => &csv.header.names,
+            Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => &csv.header.names,
             #[cfg(feature = "arrow")]
             Self::Arrow(arrow) => &arrow.names,
         }
@@ -117,7 +126,7 @@ impl RecordSource {
     /// Sets the names of the columns.
     pub(super) fn set_names(&mut self, names: Vec<String>) {
         match self {
-            Self::Csv(csv) => csv.header.names = names,
+            Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => csv.header.names = names,
             #[cfg(feature = "arrow")]
             Self::Arrow(arrow) => arrow.names = names,
         }
@@ -126,7 +135,7 @@ impl RecordSource {
     /// The number of columns of this input; 0 if it is empty.
     pub(crate) fn width(&self) -> usize {
         match self {
-            Self::Csv(csv) => csv.header.width,
+            Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => csv.header.width,
             #[cfg(feature = "arrow")]
             Self::Arrow(arrow) => arrow.types.len(),
         }
@@ -135,7 +144,7 @@ impl RecordSource {
     /// Notes about the columns for the user.
     pub(crate) fn notes(&self) -> &[Note] {
         match self {
-            Self::Csv(csv) => &csv.header.notes,
+            Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => &csv.header.notes,
             #[cfg(feature = "arrow")]
             Self::Arrow(arrow) => &arrow.notes,
         }
@@ -144,7 +153,7 @@ impl RecordSource {
     /// As [`RecordSource::notes`], to be changed.
     pub(crate) fn notes_mut(&mut self) -> &mut Vec<Note> {
         match self {
-            Self::Csv(csv) => &mut csv.header.notes,
+            Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => &mut csv.header.notes,
             #[cfg(feature = "arrow")]
             Self::Arrow(arrow) => &mut arrow.notes,
         }
@@ -153,7 +162,7 @@ impl RecordSource {
     /// What looks wrong about the header.
     fn warnings(&self) -> &[Warning] {
         match self {
-            Self::Csv(csv) => &csv.header.warnings,
+            Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => &csv.header.warnings,
             #[cfg(feature = "arrow")]
             Self::Arrow(_) => &[],
         }
@@ -162,7 +171,7 @@ impl RecordSource {
     /// Whether the input declares the types of its columns.
     pub(crate) fn declares_types(&self) -> bool {
         match self {
-            Self::Csv(_) => false,
+            Self::Csv(_) | Self::Json(_) => false,
             #[cfg(feature = "arrow")]
             Self::Arrow(_) => true,
         }
@@ -171,7 +180,7 @@ impl RecordSource {
     /// The type that the input declares for the column at this index.
     fn declared_type(&self, column: usize) -> DeclaredType {
         match self {
-            Self::Csv(_) => {
+            Self::Csv(_) | Self::Json(_) => {
                 let _ = column;
                 DeclaredType::Of(Type::Text)
             }
@@ -186,13 +195,14 @@ impl RecordSource {
             Self::Csv(csv) => Some(csv.header.dialect),
             #[cfg(feature = "arrow")]
             Self::Arrow(_) => None,
+            Self::Json(_) => None,
         }
     }
 
     /// The bytes before the records, which rejected records need, too.
     pub(super) fn head(&self) -> &[u8] {
         match self {
-            Self::Csv(csv) => &csv.header.head,
+            Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => &csv.header.head,
             #[cfg(feature = "arrow")]
             Self::Arrow(_) => &[],
         }
@@ -201,7 +211,9 @@ impl RecordSource {
     /// What is known about the input now that it has been read. `skip_footer` records are to be skipped at its end.
     pub(crate) fn late_notes(&self, skip_footer: usize) -> Vec<Note> {
         match self {
-            Self::Csv(csv) => csv.late_notes(skip_footer).collect(),
+            Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => {
+                csv.late_notes(skip_footer).collect()
+            }
             #[cfg(feature = "arrow")]
             Self::Arrow(_) => Vec::new(),
         }
@@ -210,7 +222,7 @@ impl RecordSource {
     /// The size of the text of the input in bytes; `None` until it is known, and if there is no text.
     pub(crate) fn bytes(&self) -> Option<u64> {
         match self {
-            Self::Csv(csv) => csv.input.bytes(),
+            Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => csv.input.bytes(),
             #[cfg(feature = "arrow")]
             // Progress is counted in bytes of text.
             Self::Arrow(_) => None,
@@ -220,7 +232,7 @@ impl RecordSource {
     /// The flag that ends the load when it is set.
     pub(super) fn stop(&self) -> &Arc<AtomicBool> {
         match self {
-            Self::Csv(csv) => csv.input.stop(),
+            Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => csv.input.stop(),
             #[cfg(feature = "arrow")]
             Self::Arrow(arrow) => &arrow.stop,
         }
@@ -229,7 +241,7 @@ impl RecordSource {
     /// Identifies the file of the input, and the member if it is an archive; `None` for streams.
     fn file_identity(&self) -> Option<(u64, u64, Option<&str>)> {
         match self {
-            Self::Csv(csv) => csv.input.file_identity(),
+            Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => csv.input.file_identity(),
             #[cfg(feature = "arrow")]
             Self::Arrow(arrow) => arrow.source.input()?.file_identity(),
         }
@@ -238,7 +250,7 @@ impl RecordSource {
     /// False if the records have been read and cannot be read again.
     pub(crate) fn can_be_read(&self) -> bool {
         match self {
-            Self::Csv(_) => true,
+            Self::Csv(_) | Self::Json(_) => true,
             #[cfg(feature = "arrow")]
             Self::Arrow(arrow) => arrow.source.can_be_read(),
         }
@@ -247,7 +259,9 @@ impl RecordSource {
     /// The position of a record of `chunk`.
     pub(super) fn position(&self, chunk: &Chunk<'_>, record: RowOrigin) -> Position {
         match self {
-            Self::Csv(csv) => position(csv.input.name(), chunk, record),
+            Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => {
+                position(csv.input.name(), chunk, record)
+            }
             #[cfg(feature = "arrow")]
             Self::Arrow(arrow) => arrow.position(chunk, record),
         }
@@ -256,7 +270,7 @@ impl RecordSource {
     /// The position of a record of an earlier chunk; `None` if the input can no longer be read.
     pub(super) fn position_of(&self, place: RecordPlace) -> Option<Position> {
         match self {
-            Self::Csv(csv) => csv.position_of(place),
+            Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => csv.position_of(place),
             #[cfg(feature = "arrow")]
             Self::Arrow(arrow) => {
                 let span = Span { start: 0, end: 0 };
@@ -268,7 +282,7 @@ impl RecordSource {
     /// The line and the offset of a record behind this many line ends and bytes, if the input has lines.
     pub(super) fn line_and_offset(&self, line_ends: u64, offset: u64) -> Option<(u64, u64)> {
         match self {
-            Self::Csv(_) => Some((line_ends + 1, offset)),
+            Self::Csv(_) | Self::Json(_) => Some((line_ends + 1, offset)),
             #[cfg(feature = "arrow")]
             Self::Arrow(_) => None,
         }
@@ -278,6 +292,11 @@ impl RecordSource {
 /// The largest number of columns of an input.
 fn max_columns(plan: &Plan) -> Result<usize> {
     if plan.takes_all_columns() { column_limit() } else { Ok(usize::MAX) }
+}
+
+/// True if strings in an input may look like numbers without being numbers.
+pub(crate) fn distinguishes_strings(inputs: &[RecordSource]) -> bool {
+    inputs.iter().any(|input| matches!(input, RecordSource::Json(_)))
 }
 
 /// What looks wrong about the files and headers of inputs.
@@ -332,16 +351,17 @@ pub(crate) fn declared_type(inputs: &[RecordSource], name: &str, may_differ: boo
     Ok(found.map_or(Type::Text, |(_, to)| to))
 }
 
-/// Checks that a plan for the input `name`, which is not CSV, has no setting that is only for CSV.
+/// Checks that a plan for an input that is not CSV has no setting that is only for CSV.
 ///
 /// # Errors
 /// [`PlanError::OnlyForCsv`].
-pub(crate) fn check_settings(plan: &Plan, name: &Arc<str>) -> Result<()> {
+pub(crate) fn check_settings(plan: &Plan, source: &RecordSource) -> Result<()> {
     let Plan { dialect, encoding, input_options, column_names, notation, policies, .. } = plan;
     let Dialect { delimiter, quote, escape, escapes: _, comment, trim } = dialect;
     let InputOptions {
         detect_delimiter, skip_lines, skip_rows, skip_footer, skip_empty, header_mark, ..
     } = input_options;
+    let (name, is_binary) = (source.name(), source.declares_types());
     let default = Dialect::default();
     let Policies { ragged, invalid_utf8, .. } = policies;
     let settings = [
@@ -350,10 +370,10 @@ pub(crate) fn check_settings(plan: &Plan, name: &Arc<str>) -> Result<()> {
         (escape.is_some(), "an escape character"),
         (comment.is_some(), "a prefix of comments"),
         (*trim, "removing blanks around fields"),
-        (encoding.is_some(), "a text encoding"),
+        (encoding.is_some() && is_binary, "a text encoding"),
         (*skip_lines > 0, "skipping lines"),
-        (!column_names.is_empty(), "naming the columns"),
-        (input_options.header_rows != 1, "the number of header records"),
+        (!column_names.is_empty() && is_binary, "naming the columns"),
+        (input_options.header_rows != 1 && column_names.is_empty(), "the number of header records"),
         (header_mark.is_some(), "a mark of the header"),
         (*skip_rows > 0, "skipping records after the header"),
         (*skip_footer > 0, "skipping records at the end"),

@@ -6,6 +6,7 @@ use crate::eval::{Evaluator, Program};
 #[cfg(feature = "arrow")]
 use crate::format::arrow::decode::ArrowDecoder;
 use crate::format::csv::decode::Decoder;
+use crate::format::jsonl::decode::JsonDecoder;
 use crate::format::{Decode, in_input_order};
 use crate::plan::{Dialect, Policies};
 use std::sync::Arc;
@@ -47,6 +48,13 @@ impl<'p> Worker<'p> {
     /// As [`Evaluator::eval`].
     pub fn rows<'a>(&mut self, chunk: Chunk<'a>, arena: &'a Arena) -> Result<Rows<'a>> {
         self.rows_of(chunk, chunk.bytes, arena)
+    }
+}
+
+impl<'p> Worker<'p, JsonDecoder> {
+    /// A worker that evaluates `program` on lines in this dialect, whose members with these names are columns.
+    pub(super) fn of_json(program: &'p Program, dialect: Dialect, members: &[String]) -> Self {
+        Self { decoder: JsonDecoder::new(dialect, members), evaluator: program.evaluator() }
     }
 }
 

@@ -51,6 +51,18 @@ pub enum Reason {
         /// The offset of the first invalid byte from the start of the input.
         offset: u64,
     },
+    /// The line is not a JSON object, or has two members with the same name.
+    #[error("{message}")]
+    InvalidJson {
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A JSON object has a member that is not a column.
+    #[error("the member {member:?} is not a column, because it does not occur in the first lines")]
+    UnknownMember {
+        /// Its name.
+        member: String,
+    },
     /// A value does not have the type of its column.
     #[error("the value {value:?} of column {column:?} {problem}")]
     NotOfType {
@@ -114,6 +126,8 @@ impl Reason {
             Self::UnclosedQuote { .. } => "unclosed_quote",
             Self::EndOfData => "end_of_data",
             Self::InvalidUtf8 { .. } => "invalid_utf8",
+            Self::InvalidJson { .. } => "invalid_json",
+            Self::UnknownMember { .. } => "unknown_member",
             Self::NotOfType { .. } => "not_of_type",
             Self::Constraint { .. } => "constraint",
             Self::Expression { .. } => "expression",
@@ -134,6 +148,8 @@ impl Reason {
             Self::FieldCount { .. }
             | Self::UnclosedQuote { .. }
             | Self::EndOfData
+            | Self::InvalidJson { .. }
+            | Self::UnknownMember { .. }
             | Self::InvalidUtf8 { .. } => None,
         }
     }

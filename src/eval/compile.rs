@@ -249,7 +249,9 @@ impl<'c> Compiler<'c> {
             Expr::NullIf(operand, texts) => {
                 let texts = texts.iter().map(|text| text.as_bytes().into()).collect();
                 let column = match &**operand {
-                    Expr::Field(name) | Expr::FieldOrNull(name) => Some(self.column(name)?),
+                    Expr::Field(name) | Expr::FieldOrNull(name) | Expr::Value(name, _) => {
+                        Some(self.column(name)?)
+                    }
                     _ => None,
                 };
                 Op::NullIf(self.add(operand, block)?, texts, column)

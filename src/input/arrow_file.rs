@@ -80,7 +80,8 @@ fn open_batches(open: &Arc<OpenInput>, columns: Option<Vec<usize>>) -> io::Resul
     })
 }
 
-fn read_error(name: &str, error: io::Error) -> Error {
+/// The error for an input that cannot be read.
+pub(super) fn read_error(name: &str, error: io::Error) -> Error {
     Error::io("read", Path::new(name), error)
 }
 
@@ -157,11 +158,7 @@ impl Seek for ReadAt {
         let (from, by) = match to {
             SeekFrom::Start(offset) => (0, offset.cast_signed()),
             SeekFrom::Current(by) => (self.offset, by),
-            SeekFrom::End(by) => {
-                const BEYOND_THE_END: usize = usize::MAX >> 2;
-                self.open.wait(BEYOND_THE_END, 1).map_err(io::Error::other)?;
-                (self.open.bytes().unwrap_or_default(), by)
-            }
+            SeekFrom::End(by) => (self.open.wait_for_all().map_err(io::Error::other)?, by),
         };
         self.offset = from.checked_add_signed(by).ok_or(io::ErrorKind::InvalidInput)?;
         Ok(self.offset)

@@ -76,6 +76,17 @@ impl OpenInput {
         }
     }
 
+    /// Waits until all bytes have arrived, and returns their number.
+    ///
+    /// # Errors
+    /// As [`Incoming::wait`].
+    #[cfg(feature = "arrow")]
+    pub(super) fn wait_for_all(&self) -> Result<u64> {
+        const BEYOND_THE_END: usize = usize::MAX >> 2;
+        self.wait(BEYOND_THE_END, 1)?;
+        Ok(self.bytes().unwrap_or_default())
+    }
+
     /// A range of bytes that [`Incoming::wait`] has returned before.
     ///
     /// # Errors

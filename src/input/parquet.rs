@@ -5,10 +5,9 @@
 //! by the batches that each thread holds.
 
 use super::Input;
-use super::arrow_file::{ReadAt, file_batches};
+use super::arrow_file::{ReadAt, file_batches, read_error};
 use super::arrow_source::BatchIterator;
 use super::file::catch_panic;
-use super::incoming::Incoming;
 use super::open_input::OpenInput;
 use crate::error::{Error, Kind, Result};
 use arrow_array::RecordBatch;
@@ -23,7 +22,6 @@ use parquet::file::reader::{ChunkReader, Length};
 use std::collections::VecDeque;
 use std::io;
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -96,10 +94,6 @@ impl ParquetFile {
     }
 }
 
-fn read_error(name: &str, error: io::Error) -> Error {
-    Error::io("read", Path::new(name), error)
-}
-
 /// What the threads share.
 struct Decoding {
     bytes: FileBytes,
@@ -113,7 +107,7 @@ struct Decoding {
 }
 
 impl Decoding {
-    /// Decodes row groups until there are no more, or nobody wants them.
+    /// Decodes row groups until none is left, or the receiver is gone.
     fn run(&self) {
         loop {
             let group = self.next_group.fetch_add(1, Ordering::Relaxed);
@@ -129,7 +123,7 @@ impl Decoding {
         }
     }
 
-    /// Decodes a row group. Returns false if nobody wants its batches.
+    /// Decodes a row group. Returns false if the receiver is gone.
     fn decode(&self, group: usize, sender: &SyncSender<io::Result<RecordBatch>>) -> io::Result<bool> {
         for batch in self.reader(group).map_err(io::Error::other)? {
             let batch = batch.map_err(io::Error::other);
@@ -190,9 +184,7 @@ struct FileBytes {
 impl FileBytes {
     /// Waits until all bytes have arrived.
     fn of(open: &Arc<OpenInput>) -> Result<Self> {
-        const BEYOND_THE_END: usize = usize::MAX >> 2;
-        open.wait(BEYOND_THE_END, 1)?;
-        Ok(Self { open: open.clone(), length: open.bytes().unwrap_or_default() })
+        Ok(Self { open: open.clone(), length: open.wait_for_all()? })
     }
 }
 

@@ -97,13 +97,18 @@ impl Encoder for InferEncoder {
                     return stats;
                 }
                 for row in 0..rows.len {
-                    if let Value::Text(text) = values.get(row) {
-                        number.clear();
-                        let is_number = |notation| push_sql_text(text, (notation, false), &mut number);
-                        match notation.is_some_and(is_number) {
-                            true => stats.add_value_of(text, &number, row),
-                            false => stats.add_value(text, row),
+                    match values.get(row) {
+                        Value::Text(text) => {
+                            number.clear();
+                            let is_number = |notation| push_sql_text(text, (notation, false), &mut number);
+                            match notation.is_some_and(is_number) {
+                                true => stats.add_value_of(text, &number, row),
+                                false => stats.add_value(text, row),
+                            }
                         }
+                        // A string of an input that has numbers, too.
+                        Value::Blob(text) => stats.add_string(text, row),
+                        _ => {}
                     }
                     if stats.has_non_number() {
                         first_non_number.fetch_min(first_record, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use crate::engine::inputs::Inputs;
 use crate::engine::output::PipelineFailure;
 use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
-use crate::engine::source::{RecordSource, declared_type, header_notes};
+use crate::engine::source::{RecordSource, declared_type, distinguishes_strings, header_notes};
 use crate::engine::timers::StageTimers;
 use crate::error::{ColumnUse, Kind, Result};
 use crate::eval::Seed;
@@ -160,24 +160,23 @@ impl Conductor<'_> {
         let column = |at: usize| {
             let name = &names.names()[at];
             let is_strict = plan.table.is_strict;
-            Ok((
-                at,
-                match (requested.get(&at), all_text) {
-                    (Some(declared), _) if has_types => {
-                        declared_type(list, name, true)?;
-                        InputColumn::redeclared(name, declared, is_strict)
-                    }
-                    (Some(declared), _) => InputColumn::requested(name, declared, is_strict),
-                    (None, _) if has_types => {
-                        let own = declared_type(list, name, *all_text)?;
-                        InputColumn::declared(name, if *all_text { Type::Text } else { own })
-                    }
-                    (None, true) => InputColumn::text(name),
-                    (None, false) => {
-                        InputColumn::inferred(name, inferred.columns.get(&at).unwrap_or(&no_values))
-                    }
-                },
-            ))
+            let column = match (requested.get(&at), all_text) {
+                (Some(declared), _) if has_types => {
+                    declared_type(list, name, true)?;
+                    InputColumn::redeclared(name, declared, is_strict)
+                }
+                (Some(declared), _) => InputColumn::requested(name, declared, is_strict),
+                (None, _) if has_types => {
+                    let own = declared_type(list, name, *all_text)?;
+                    InputColumn::declared(name, if *all_text { Type::Text } else { own })
+                }
+                (None, true) => InputColumn::text(name),
+                (None, false) => {
+                    let stats = inferred.columns.get(&at).unwrap_or(&no_values);
+                    InputColumn::inferred(name, stats, distinguishes_strings(list))
+                }
+            };
+            Ok((at, column))
         };
         let all = loaded.iter().chain(&used).chain(requested.keys());
         let columns = all.copied().map(column).collect::<Result<_>>()?;
@@ -216,7 +215,14 @@ impl Conductor<'_> {
         (list, jobs): (&[RecordSource], usize),
         max_chunks: usize,
     ) -> Result<Inferred> {
-        let field = |name: &String| with_nulls(Expr::Field(name.clone()), &plan.nulls);
+        let has_strings = distinguishes_strings(list);
+        let field = |name: &String| {
+            let name = name.clone();
+            with_nulls(
+                if has_strings { Expr::Value(name, Type::Real) } else { Expr::Field(name) },
+                &plan.nulls,
+            )
+        };
         let fields = numbers.iter().map(|at| &names[*at]).map(|name| Column::new(name, "TEXT", field(name)));
         let text_table = Table::new("", fields.collect());
         // The records that do not meet the conditions count.

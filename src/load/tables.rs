@@ -37,8 +37,8 @@ impl Conductor<'_> {
     /// Opens the inputs, and assigns them to tables.
     pub(super) fn open_inputs(&self) -> Result<LoadInputs> {
         let mut list = self.find_inputs()?;
-        if let Some(first) = list.first().filter(|_| list.iter().all(RecordSource::declares_types)) {
-            check_settings(self.plan, first.name())?;
+        if let Some(first) = list.first().filter(|_| list.iter().all(|input| input.dialect().is_none())) {
+            check_settings(self.plan, first)?;
         }
         if let Some(first) = list.first().filter(|_| list.iter().all(|input| input.width() == 0)) {
             return Err(Kind::NoHeader { input: first.name().clone(), rows: 0, skipped_lines: None }.into());

@@ -79,7 +79,7 @@ impl<'r, T: Content> Outcome<'r, T> {
 }
 
 impl<T: Serialize> Outcome<'_, T> {
-    fn json(&self) -> io::Result<Vec<u8>> {
+    pub(crate) fn json(&self) -> io::Result<Vec<u8>> {
         let mut json = serde_json::to_vec_pretty(self)?;
         json.push(b'\n');
         Ok(json)

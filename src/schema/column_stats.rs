@@ -127,6 +127,12 @@ impl ColumnStats {
         others.into_iter().flatten().chain(reals).chain(noncanonical).map(|example| example.row)
     }
 
+    /// Adds a string of a row, which is not a number even if it looks like one.
+    pub(crate) fn add_string(&mut self, text: &[u8], row: usize) {
+        self.has_values = true;
+        self.first_non_number.get_or_insert_with(|| Example { row: row as u64, text: excerpt(text).into() });
+    }
+
     /// Adds the value of a row. Empty values say nothing about the type.
     pub(crate) fn add_value(&mut self, text: &[u8], row: usize) {
         self.add_value_of(text, text, row);

@@ -28,10 +28,14 @@ pub(crate) struct InputColumn {
 }
 
 impl InputColumn {
-    /// The column `name`, with the type that the statistics of its values show.
-    pub(crate) fn inferred(name: &str, stats: &ColumnStats) -> Self {
-        let field = Expr::Field(name.to_owned());
+    /// The column `name`, with the type that the statistics of its values show. If the input `has_strings`, strings that look like
+    /// numbers are not numbers.
+    pub(crate) fn inferred(name: &str, stats: &ColumnStats, has_strings: bool) -> Self {
         let to = stats.column_type();
+        let field = match has_strings && to != Type::Text {
+            true => Expr::Value(name.to_owned(), to),
+            false => Expr::Field(name.to_owned()),
+        };
         let value = match to {
             Type::Text if !stats.is_empty() => field,
             _ => Expr::Typed { expr: Box::new(field), to, on_mismatch: OnMismatch::TypeMismatch },

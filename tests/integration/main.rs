@@ -34,6 +34,7 @@ mod html_reports;
 mod in_place;
 mod inferred_types;
 mod inputs;
+mod json_lines;
 mod large_fields;
 mod load_inputs;
 mod load_tables;

@@ -3,8 +3,7 @@
 use super::json;
 use super::values::values;
 use crate::batch::{
-    Arena, Chunk, Oddities, RecordTexts, Reject, Repairs, RowOrigins, Span, Value, Values, null_where,
-    text_of,
+    Arena, Chunk, Oddities, RecordTexts, Reject, Repairs, RowOrigins, Span, Value, Values, text_of,
 };
 use crate::error::Reason;
 use crate::format::{Decode, Records, reject};
@@ -24,13 +23,14 @@ pub(crate) struct ArrowRows {
 impl RecordTexts for ArrowRows {
     /// The row as a JSON object.
     fn text(&self, number: u32) -> Vec<u8> {
-        let (arena, schema, mut text) = (Arena::default(), self.batch.schema(), Vec::new());
+        // To prepare a dictionary takes time in proportion to its rows.
+        let row = self.batch.slice(number as usize, 1);
+        let (arena, schema, mut text) = (Arena::default(), row.schema(), Vec::new());
         let names = schema.fields().iter().map(|field| field.name().as_str());
         // Columns that were not read are null.
-        let members =
-            names.zip(self.batch.columns()).filter(|(_, array)| array.data_type() != &DataType::Null);
+        let members = names.zip(row.columns()).filter(|(_, array)| array.data_type() != &DataType::Null);
         let push = json::object(members, &arena);
-        push(number as usize, &mut text);
+        push(0, &mut text);
         drop(push);
         text
     }
@@ -47,10 +47,6 @@ pub(crate) struct ArrowDecoder {
 impl ArrowDecoder {
     pub(crate) fn new() -> Self {
         Self { input_name: "".into(), numbers: Vec::new() }
-    }
-
-    fn is_gapless(&self) -> bool {
-        self.numbers.last().is_none_or(|last| *last as usize + 1 == self.numbers.len())
     }
 }
 
@@ -98,10 +94,8 @@ impl Decode for ArrowDecoder {
     }
 
     fn origins<'a>(&self, arena: &'a Arena) -> RowOrigins<'a> {
-        RowOrigins {
-            numbers: if self.is_gapless() { None } else { Some(arena.copy_list(&self.numbers)) },
-            spans: arena.list(self.numbers.iter().map(|_| Span { start: 0, end: 0 })),
-        }
+        let spans = arena.list(self.numbers.iter().map(|_| Span { start: 0, end: 0 }));
+        RowOrigins::new(&self.numbers, spans, arena)
     }
 
     fn rejects_of<'a>(
@@ -185,11 +179,6 @@ impl<'a> Records<'a> for ArrowRecords<'_, 'a> {
                 Values::Mixed(arena.list((0..self.len()).map(text)))
             }
         }
-    }
-
-    fn field_or_null(&self, index: usize, arena: &'a Arena) -> Values<'a> {
-        let field = self.field(index, arena);
-        null_where(field, |row| field.get(row) == Value::Text(b""), self.len(), arena)
     }
 
     fn value(&self, index: usize, to: Type, arena: &'a Arena) -> Values<'a> {

@@ -1,7 +1,7 @@
 //! Chunks to decoded records: cuts records into fields, and separates those that cannot become rows.
 
 use super::fields::CsvRecords;
-use super::lines::{count_line_ends, count_lines};
+use super::lines::{count_line_ends, count_lines, push_lines_before};
 use super::oddities::OddityFinder;
 use super::parse;
 use super::split::last_opening_quote;
@@ -93,17 +93,6 @@ impl Decoder {
         let fields = &self.fields[row * self.width..][..self.width];
         let span = self.spans.get(row).copied().unwrap_or_else(|| whole_record(fields));
         RowOrigin { number: self.numbers[row], span }
-    }
-
-    /// Counts the line ends before each record.
-    fn count_lines(&mut self, chunk: &Chunk<'_>) {
-        let (mut line, mut counted) = (chunk.first_line, 0);
-        for row in 0..self.len() {
-            let start = self.origin(row).span.start as usize;
-            line += count_line_ends(&chunk.bytes[counted..start]);
-            counted = start;
-            self.lines.push(line);
-        }
     }
 
     fn clear(&mut self) {
@@ -257,7 +246,10 @@ impl Decode for Decoder {
         }
         self.lines.clear();
         if counts_lines {
-            self.count_lines(chunk);
+            let mut lines = std::mem::take(&mut self.lines);
+            let starts = (0..self.len()).map(|row| self.origin(row).span.start as usize);
+            push_lines_before(chunk, starts, &mut lines);
+            self.lines = lines;
         }
         let bytes = match self.invalid.as_slice() {
             [] => chunk.bytes,
@@ -312,14 +304,11 @@ impl Decode for Decoder {
     }
 
     fn origins<'a>(&self, arena: &'a Arena) -> RowOrigins<'a> {
-        let is_gapless = self.numbers.last().is_none_or(|last| *last as usize + 1 == self.numbers.len());
-        RowOrigins {
-            numbers: if is_gapless { None } else { Some(arena.copy_list(&self.numbers)) },
-            spans: match self.spans.as_slice() {
-                [] => arena.list(self.fields.chunks_exact(self.width).map(whole_record)),
-                spans => arena.copy_list(spans),
-            },
-        }
+        let spans = match self.spans.as_slice() {
+            [] => arena.list(self.fields.chunks_exact(self.width).map(whole_record)),
+            spans => arena.copy_list(spans),
+        };
+        RowOrigins::new(&self.numbers, spans, arena)
     }
 
     fn rejects_of<'a>(&self, chunk: &Chunk<'a>, _: &'a [u8], rows: Vec<(usize, Reason)>) -> Vec<Reject<'a>> {

@@ -32,6 +32,8 @@ pub(crate) struct Header {
     pub(crate) names: Vec<String>,
     /// The number of columns of this input; 0 if it is empty.
     pub(crate) width: usize,
+    /// The number of records in the header.
+    records: usize,
     /// First record of the header; empty for an input without a header.
     pub(crate) first: Vec<u8>,
     /// True if the first record of the input ends with a CR that no LF follows.
@@ -122,7 +124,14 @@ impl Header {
         let mark = if plan.encoding.is_some() { &BYTE_ORDER_MARK[..] } else { b"" };
         let head = [mark, &head].concat();
         let warnings = marks.into_iter().chain(check.warnings()).collect();
-        Ok(Self { dialect, head, first, ends_with_cr, names, width, notes, warnings })
+        Ok(Self { dialect, head, records: header_rows, first, ends_with_cr, names, width, notes, warnings })
+    }
+
+    /// What an input without a header has instead, whose columns have these names.
+    pub(crate) fn absent(dialect: Dialect, names: Vec<String>, notes: Vec<Note>) -> Self {
+        let (head, first, warnings) = Default::default();
+        let width = names.len();
+        Self { dialect, head, records: 0, first, ends_with_cr: false, names, width, notes, warnings }
     }
 
     /// A split of the input `name`, whose bytes are `file`, that starts after the header. `records_before` records of other
@@ -137,13 +146,13 @@ impl Header {
         plan: &Plan,
         records_before: u64,
     ) -> Result<Split<'static>> {
-        let InputOptions { header_rows, skip_rows, .. } = plan.input_options;
+        let InputOptions { skip_rows, .. } = plan.input_options;
         at_beginning(name, file, plan, self.dialect, |split, _| {
             let mut split = split.with_records_before(records_before).with_width(self.width);
             if plan.policies.on_error == OnError::Skip {
                 split = split.with_max_unclosed_bytes(plan.policies.max_unclosed_bytes);
             }
-            let is_complete = skip_records(&mut split, header_rows)? && skip_records(&mut split, skip_rows)?;
+            let is_complete = skip_records(&mut split, self.records)? && skip_records(&mut split, skip_rows)?;
             Ok(is_complete.then(|| split.suspend()))
         })
     }

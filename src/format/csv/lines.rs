@@ -16,6 +16,20 @@ pub(crate) fn count_lines(bytes: &[u8]) -> u64 {
     count_line_ends(bytes) + u64::from(is_open)
 }
 
+/// Appends to `lines` the number of line ends of the input before each of these offsets in `chunk`, which ascend.
+pub(crate) fn push_lines_before(
+    chunk: &Chunk<'_>,
+    offsets: impl Iterator<Item = usize>,
+    lines: &mut Vec<u64>,
+) {
+    let (mut line, mut counted) = (chunk.first_line, 0);
+    lines.extend(offsets.map(|offset| {
+        line += count_line_ends(&chunk.bytes[counted..offset]);
+        counted = offset;
+        line
+    }));
+}
+
 /// The position in `input` of a record of `chunk`.
 pub(crate) fn position(input: &Arc<str>, chunk: &Chunk<'_>, record: RowOrigin) -> Position {
     let start = record.span.start as usize;

@@ -5,7 +5,7 @@
 
 use super::cell_order::CellOrder;
 use super::cells::{Cells, PayloadLimits, TreeKind};
-use super::existing_tree::{OldEntries, last_cell};
+use super::existing_tree::{OldEntries, last_cell, max_cells_by_size};
 use super::pages::Pages;
 use super::sort::Sorter;
 use super::tree::Tree;
@@ -219,8 +219,7 @@ impl TreeBuilder {
 
     /// At most about as many entries of the size of the last one fit into the database; 0 if the tree had none.
     pub(super) fn max_old_by_size(&self, pages: &Pages<'_>) -> u64 {
-        let bytes = if self.last_old.is_empty() { 0 } else { pages.count() * pages.page_bytes() as u64 };
-        bytes / self.last_old.len().max(1) as u64
+        max_cells_by_size(&self.last_old, pages)
     }
 
     /// True if the entries that do not come after the old ones are merged with them.

@@ -11,7 +11,7 @@ use super::cell_order::CellOrder;
 use super::cells::{Cells, PayloadLimits, TreeKind};
 use super::duplicates::{self, Duplicates, KeyUse, LostRow};
 use super::encode::{Violation, find_order};
-use super::existing_tree::{OldEntries, OldRowids, last_cell};
+use super::existing_tree::{OldEntries, OldRowids, last_cell, max_cells_by_size};
 use super::expressions::{ExpressionEvaluator, TableExpressions, evaluate};
 use super::indexes::Index;
 use super::layout::{CellSink, NumberedRows};
@@ -181,18 +181,17 @@ impl<'f, 'c> DuplicateFinder<'f, 'c> {
     fn max_old(&self) -> Result<u64> {
         /// The least bytes of an index entry on a page.
         const ENTRY_BYTES: u64 = 5;
-        let has_entries = self.schema.primary_key.is_some() || !self.schema.indexes.is_empty();
-        let Some(pages) = self.pages.as_ref().filter(|_| has_entries) else { return Ok(0) };
-        if self.schema.primary_key.is_some() {
-            let kind = TreeKind::Index;
-            let limits = PayloadLimits::new(kind, pages.page_bytes());
-            return Ok(match last_cell(self.schema.root, kind, limits, pages)? {
-                Some(cell) => pages.count() * pages.page_bytes() as u64 / cell.len().max(1) as u64,
-                None => 0,
-            });
+        let kind = match self.schema.primary_key {
+            Some(_) => TreeKind::Index,
+            None if self.schema.indexes.is_empty() => return Ok(0),
+            None => TreeKind::Table,
+        };
+        let Some(pages) = &self.pages else { return Ok(0) };
+        let limits = PayloadLimits::new(kind, pages.page_bytes());
+        let last = last_cell(self.schema.root, kind, limits, pages)?;
+        if kind == TreeKind::Index {
+            return Ok(max_cells_by_size(&last.unwrap_or_default(), pages));
         }
-        let limits = PayloadLimits::new(TreeKind::Table, pages.page_bytes());
-        let last = last_cell(self.schema.root, TreeKind::Table, limits, pages)?;
         let largest = last.map_or(0, |cell| CellOrder::Rowid.rowid(&cell));
         let by_size = pages.count() * pages.page_bytes() as u64 / ENTRY_BYTES;
         Ok(u64::try_from(largest).unwrap_or(0).min(by_size))

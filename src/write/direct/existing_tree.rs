@@ -194,6 +194,12 @@ pub(super) fn whole_entry(
     if is_complete(&whole[read..]) { Ok((whole, overflow)) } else { Err(pages.damaged_index()) }
 }
 
+/// The most cells of the size of `last` that fit into the database; 0 if it is empty, since the tree has no last cell.
+pub(super) fn max_cells_by_size(last: &[u8], pages: &Pages<'_>) -> u64 {
+    let bytes = if last.is_empty() { 0 } else { pages.count() * pages.page_bytes() as u64 };
+    bytes / last.len().max(1) as u64
+}
+
 /// Looks up the rowids of a table in ascending order.
 #[derive(Debug)]
 pub(super) struct OldRowids {

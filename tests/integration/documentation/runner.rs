@@ -7,7 +7,8 @@
 //!   in `exit=N`,
 //! - a `text` or `json` block after an `sh` block is its output, apart from times, where `/home/ada` is the directory; a line
 //!   `...` stands for any lines,
-//! - `rust` blocks are doc tests (see `src/lib.rs`).
+//! - `rust` blocks are doc tests (see `src/lib.rs`),
+//! - `python` blocks of `docs/python.md` are run by the tests of the Python package.
 //!
 //! An `sh` block with a mark of [`MARKS`] is not run. Its options and paths are checked.
 
@@ -82,6 +83,7 @@ impl Runner {
                     }
                 }
                 "text" if block.attributes == ["figure"] => {}
+                "python" if page.path == Path::new("docs/python.md") => {}
                 "rust" => {
                     let include = format!("include_str!(\"../{}\")", page.path.display());
                     if !include_str!("../../../src/lib.rs").contains(&include) {
