@@ -45,9 +45,13 @@
 
 mod clean;
 mod commit;
+mod duplicate;
 mod key;
 mod load;
 mod manifest;
+mod merge;
+mod parallel;
+mod shard_table;
 mod table_copy;
 mod writer;
 
@@ -86,6 +90,9 @@ pub struct ShardJob {
     pub expected_rows: Option<u64>,
     /// Whether the commit waits until everything is on disk.
     pub durable: bool,
+    /// The statements that create the table and its indexes, if they are known.
+    #[serde(default)]
+    pub schema: Vec<String>,
 }
 
 impl ShardJob {
@@ -106,6 +113,7 @@ impl ShardJob {
             buckets: None,
             expected_rows: None,
             durable: false,
+            schema: Vec::new(),
         };
         job.check_id()?;
         Ok(job)
@@ -136,6 +144,14 @@ impl ShardJob {
     #[must_use]
     pub fn durable(mut self, durable: bool) -> Self {
         self.durable = durable;
+        self
+    }
+
+    /// The CREATE TABLE statement of the table, followed by the CREATE INDEX statements. It goes into the manifest, so that
+    /// [`Loader::merge_shards`](crate::Loader::merge_shards) knows the table even if there are no shards. Default: none.
+    #[must_use]
+    pub fn schema<S: Into<String>>(mut self, schema: impl IntoIterator<Item = S>) -> Self {
+        self.schema = schema.into_iter().map(S::into).collect();
         self
     }
 

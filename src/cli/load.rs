@@ -8,6 +8,7 @@ use super::run::{LoadRequest, Task};
 use clap::Args;
 use sqload::plan::{IfExists, OnConflict};
 use sqload::{Kind, Loader, sql, table_name};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 pub(super) const EXAMPLES: &str = concat!(
@@ -135,6 +136,9 @@ pub(super) struct Load {
     /// is replaced.
     #[arg(long, value_name = "DIR", requires = "shards_by", help_heading = "Shards")]
     into: Option<PathBuf>,
+    /// Build at most N databases, bucket=NUMBER/data.sqlite, by the hash of the columns of --shards-by.
+    #[arg(long, value_name = "N", requires = "shards_by", help_heading = "Shards")]
+    shards: Option<NonZeroU32>,
     #[command(flatten)]
     options: LoadOptions,
 }
@@ -150,13 +154,16 @@ impl Load {
             loader: self.loader(),
             inputs,
             database,
-            options: &self.options,
+            report: self.options.report.as_deref(),
+            rejects: self.options.rejects(),
+            verbosity: &self.options.verbosity,
             task: match self.shards_by.as_slice() {
                 [] => self.options.task(),
-                lists => Task::LoadShards(lists.iter().flat_map(|list| names(list)).collect()),
+                lists => Task::LoadShards(lists.iter().flat_map(|list| names(list)).collect(), self.shards),
             },
             given: Given {
                 is_pipeline: false,
+                is_merge: false,
                 has_table_per_input: self.table_per_input,
                 describes_one_table: self.table.is_some()
                     || !self.columns.is_empty()

@@ -1,6 +1,7 @@
 //! Loads inputs into shards on one machine: an ordinary load into a staged database, then a shard for each key.
 
 use super::clean::{entries, remove_superseded};
+use super::parallel::for_each;
 use super::table_copy::KeyedTable;
 use super::{Manifest, Receipt, STAGING, ShardJob, ShardKey};
 use crate::error::{Error, Kind, Result};
@@ -8,10 +9,10 @@ use crate::loader::Loader;
 use crate::plan::{IfExists, Synchronous};
 use crate::report::Report;
 use std::fs::File;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// A file in the staging area that is locked while the job is alive.
@@ -36,6 +37,29 @@ impl Loader {
         directory: impl AsRef<Path>,
         columns: &[String],
     ) -> Result<(Report, Manifest)> {
+        self.load_shards_by(inputs, directory.as_ref(), (columns, None))
+    }
+
+    /// As [`Loader::load_shards`], with one database for each of this many hash buckets of the columns that has rows.
+    ///
+    /// # Errors
+    /// As [`Loader::load_shards`].
+    pub fn load_bucket_shards(
+        &self,
+        inputs: &[PathBuf],
+        directory: impl AsRef<Path>,
+        columns: &[String],
+        buckets: NonZeroU32,
+    ) -> Result<(Report, Manifest)> {
+        self.load_shards_by(inputs, directory.as_ref(), (columns, Some(buckets)))
+    }
+
+    fn load_shards_by(
+        &self,
+        inputs: &[PathBuf],
+        directory: &Path,
+        (columns, buckets): (&[String], Option<NonZeroU32>),
+    ) -> Result<(Report, Manifest)> {
         let (started, plan) = (Instant::now(), self.plan());
         let replaces = plan.table.if_exists == IfExists::Replace;
         if plan.table.if_exists.fills_existing()
@@ -44,17 +68,23 @@ impl Loader {
             return Err(Kind::Usage("shards are built of one new table".to_owned()).into());
         }
         let random = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
-        let job = ShardJob::new(directory.as_ref(), format!("{ID_PREFIX}{random}"), &plan.table.name)?
+        let job = ShardJob::new(directory, format!("{ID_PREFIX}{random}"), &plan.table.name)?
             .durable(plan.tuning.synchronous >= Synchronous::Full);
+        let job = ShardJob { buckets, ..job };
         if job.manifest_path().exists() && !replaces {
             return Err(Kind::ManifestExists { path: job.directory }.into());
         }
         let area = Area::create(&job)?;
         let mut manifest = None;
         let staged = job.staging().join("rows.sqlite");
-        let report = self.load_and(inputs, &staged, &job.directory, |report, stop| {
+        let report = self.load_and(inputs, (&staged, columns), &job.directory, |report, stop| {
             let job = job.clone().expected_rows(report.inserted);
-            manifest = Some(build(job, &staged, columns, report.jobs, stop)?);
+            // SQLite calls it an error of its own if it is interrupted.
+            let stopped = |error| match stop.load(Ordering::Relaxed) {
+                true => Kind::Interrupted.into(),
+                false => error,
+            };
+            manifest = Some(build(job, &staged, columns, report.jobs, stop).map_err(stopped)?);
             report.finished_after(started.elapsed());
             Ok(())
         })?;
@@ -74,39 +104,12 @@ fn build(
     staged: &Path,
     columns: &[String],
     jobs: usize,
-    stop: &AtomicBool,
+    stop: &Arc<AtomicBool>,
 ) -> Result<Manifest> {
-    let source = KeyedTable::open(staged, &job.table, columns)?;
-    let job = job.by(source.key_columns());
+    let source = KeyedTable::open(staged, &job.table, (columns, job.buckets), stop)?;
+    let job = job.by(source.key_columns()).schema(source.schema());
     let keys = source.keys()?;
-    let (next, is_failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let receipts = Mutex::new(Ok(Vec::with_capacity(keys.len())));
-    let work = || {
-        while let Some((key, rows)) = keys.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if is_failed.load(Ordering::Relaxed) {
-                return;
-            }
-            let receipt = match stop.load(Ordering::Relaxed) {
-                true => Err(Kind::Interrupted.into()),
-                false => build_one(&job, &source, key, *rows),
-            };
-            let mut receipts = receipts.lock().unwrap_or_else(PoisonError::into_inner);
-            match (&mut *receipts, receipt) {
-                (Ok(receipts), Ok(receipt)) => receipts.push(receipt),
-                (Err(_), _) => {}
-                (receipts, Err(error)) => {
-                    is_failed.store(true, Ordering::Relaxed);
-                    *receipts = Err(error);
-                }
-            }
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 0..jobs.clamp(1, keys.len().max(1)) {
-            scope.spawn(work);
-        }
-    });
-    let receipts: Vec<Receipt> = receipts.into_inner().unwrap_or_else(PoisonError::into_inner)?;
+    let receipts = for_each(&keys, jobs, stop, |(key, rows)| build_one(&job, &source, key, *rows))?;
     job.commit(&receipts)
 }
 

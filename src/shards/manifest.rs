@@ -1,11 +1,11 @@
 //! Receipts of shards, and the manifest.
 
-use super::ShardKey;
+use super::{MANIFEST, ShardKey};
 use crate::error::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::Xxh3;
 
 /// The version of the manifest that this version of sqload writes and reads.
@@ -44,6 +44,9 @@ pub struct Manifest {
     /// The number of hash buckets, if the key is a bucket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buckets: Option<u32>,
+    /// The statements that create the table and its indexes, if the job knew them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schema: Vec<String>,
     /// The number of rows of all shards.
     pub rows: u64,
     /// The size of all shards in bytes.
@@ -77,20 +80,21 @@ impl Manifest {
             table: job.table.clone(),
             columns: job.columns.clone(),
             buckets: job.buckets.map(u32::from),
+            schema: job.schema.clone(),
             rows: shards.iter().map(|shard| shard.rows).sum(),
             bytes: shards.iter().map(|shard| shard.bytes).sum(),
             shards,
         }
     }
 
-    /// Reads the manifest at `path`.
+    /// Reads the manifest at `path`, or in this directory.
     ///
     /// # Errors
     /// [`Kind::Io`] if the file cannot be read; [`Kind::Shard`] if it is not a manifest, or one of a later version.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
+        let (path, _) = &Self::locate(path.as_ref());
         let text = std::fs::read(path).map_err(|error| Error::io("read", path, error))?;
-        let wrong = |problem| Error::from(Kind::Shard { path: path.to_owned(), problem });
+        let wrong = |problem| Error::from(Kind::Shard { path: path.clone(), problem });
         let manifest: Self = serde_json::from_slice(&text)
             .map_err(|error| wrong(format!("not a manifest of shards: {error}")))?;
         match manifest.version {
@@ -98,6 +102,14 @@ impl Manifest {
             other => Err(wrong(format!(
                 "the manifest has version {other}, and this version of sqload reads version {VERSION}"
             ))),
+        }
+    }
+
+    /// The path of the manifest at `path`, or in this directory, and the directory of its shards.
+    pub(super) fn locate(path: &Path) -> (PathBuf, &Path) {
+        match path.is_dir() {
+            true => (path.join(MANIFEST), path),
+            false => (path.to_owned(), path.parent().unwrap_or(path)),
         }
     }
 

@@ -1,13 +1,23 @@
 //! Copies the rows of each key from one table to a database of its own, through SQLite.
 
 use super::ShardKey;
+use super::shard_table::ShardTable;
+use crate::database::{immutable_uri, interrupt_on, open_immutable};
 use crate::error::{ColumnUse, Error, Kind, Result};
 use crate::schema::ddl::{quote_name, quote_names};
+use rusqlite::functions::{Context, FunctionFlags};
+use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// The index by key that the source gets.
 const INDEX: &str = "sqload shards";
+
+/// The SQL function of texts that returns the number of their bucket.
+const BUCKET: &str = "sqload_bucket";
 
 /// The memory of each connection for pages, in KiB.
 const CACHE_KIB: u32 = 16 << 10;
@@ -20,26 +30,31 @@ pub(super) struct KeyedTable {
     columns: Vec<String>,
     /// The columns of the key, as they are written in the table.
     key_columns: Vec<String>,
+    /// The number of hash buckets, if they are the keys.
+    buckets: Option<NonZeroU32>,
     /// Creates the table and its indexes.
     schema: Vec<String>,
     page_bytes: u32,
+    stop: Arc<AtomicBool>,
 }
 
 impl KeyedTable {
-    /// Adds an index by `key_columns` to `table` of the database at `path`, which nobody else uses.
+    /// Adds an index by `key_columns`, or by their bucket, to `table` of the database at `path`, which nobody else uses.
     ///
     /// # Errors
-    /// [`Kind::NoSuchColumn`]; [`Kind::Sqlite`].
-    pub(super) fn open(path: &Path, table: &str, key_columns: &[String]) -> Result<Self> {
+    /// [`Kind::NoSuchColumn`]; [`Kind::Sqlite`], also soon after `stop` is set.
+    pub(super) fn open(
+        path: &Path,
+        table: &str,
+        (key_columns, buckets): (&[String], Option<NonZeroU32>),
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Self> {
         let failed = |source| Error::sqlite("read", path, source);
         let connection = Connection::open(path).map_err(failed)?;
-        let texts = |sql: &str| -> rusqlite::Result<Vec<String>> {
-            connection.prepare(sql)?.query_map([table], |row| row.get(0))?.collect()
+        let found = ShardTable::read(&connection, table).map_err(failed)?;
+        let Some(ShardTable { columns, schema, .. }) = found else {
+            return Err(Kind::Internal(format!("the load has created no table {table:?}")).into());
         };
-        let columns = texts("SELECT name FROM pragma_table_info(?1)").map_err(failed)?;
-        let schema = "SELECT sql FROM sqlite_schema WHERE tbl_name = ?1 COLLATE NOCASE AND sql IS NOT NULL
-            AND type IN ('table', 'index') ORDER BY type = 'index', rowid";
-        let schema = texts(schema).map_err(failed)?;
         let find = |name: &String| {
             let found = columns.iter().find(|column| column.eq_ignore_ascii_case(name));
             found.cloned().ok_or_else(|| {
@@ -50,19 +65,29 @@ impl KeyedTable {
         let key_columns = key_columns.iter().map(find).collect::<Result<Vec<_>>>()?;
         let page_bytes =
             connection.pragma_query_value(None, "page_size", |row| row.get(0)).map_err(failed)?;
-        let keyed =
-            Self { path: path.to_owned(), table: table.to_owned(), columns, key_columns, schema, page_bytes };
-        if !keyed.key_columns.is_empty() {
-            let index = format!(
-                "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{CACHE_KIB};
-                CREATE INDEX {} ON {} ({})",
-                quote_name(INDEX),
-                quote_name(table),
-                keyed.key_texts().join(", ")
-            );
-            connection.execute_batch(&index).map_err(|source| Error::sqlite("index", path, source))?;
-        }
+        let (path, table, stop) = (path.to_owned(), table.to_owned(), stop.clone());
+        let keyed = Self { path, table, columns, key_columns, buckets, schema, page_bytes, stop };
+        keyed.index(connection).map_err(|source| Error::sqlite("index", &keyed.path, source))?;
         Ok(keyed)
+    }
+
+    /// Creates the index by key.
+    fn index(&self, connection: Connection) -> rusqlite::Result<()> {
+        if self.key_columns.is_empty() {
+            return Ok(());
+        }
+        self.prepare(connection)?.execute_batch(&format!(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{CACHE_KIB};
+            CREATE INDEX {} ON {} ({})",
+            quote_name(INDEX),
+            quote_name(&self.table),
+            self.key_values().join(", ")
+        ))
+    }
+
+    /// The statements that create the table and its indexes.
+    pub(super) fn schema(&self) -> &[String] {
+        &self.schema
     }
 
     /// The columns of the key.
@@ -75,24 +100,28 @@ impl KeyedTable {
     /// # Errors
     /// [`Kind::Sqlite`].
     pub(super) fn keys(&self) -> Result<Vec<(ShardKey, u64)>> {
-        let texts = self.key_texts();
-        let list = texts.iter().map(|text| format!("{text}, ")).collect::<String>();
-        let grouping = match texts.is_empty() {
+        let values = self.key_values();
+        let list = values.iter().map(|value| format!("{value}, ")).collect::<String>();
+        let grouping = match values.is_empty() {
             true => "HAVING count(*) > 0".to_owned(),
-            false => format!("GROUP BY {0} ORDER BY {0}", texts.join(", ")),
+            false => format!("GROUP BY {0} ORDER BY {0}", values.join(", ")),
         };
         let sql =
             format!("SELECT {list}count(*) FROM {}{} {grouping}", quote_name(&self.table), self.indexed());
         let key = |row: &Row<'_>| -> rusqlite::Result<(ShardKey, u64)> {
-            let value =
-                |(at, column): (usize, &String)| Ok((column.clone(), row.get::<_, Option<String>>(at)?));
-            let values =
-                self.key_columns.iter().enumerate().map(value).collect::<rusqlite::Result<Vec<_>>>()?;
-            let rows: i64 = row.get(self.key_columns.len())?;
-            Ok((ShardKey::columns(values), rows.unsigned_abs()))
+            let key = match self.buckets {
+                Some(_) => ShardKey::Bucket(row.get(0)?),
+                None => {
+                    let value = |(at, column): (usize, &String)| Ok((column.clone(), row.get(at)?));
+                    let columns = self.key_columns.iter().enumerate().map(value);
+                    ShardKey::Columns(columns.collect::<rusqlite::Result<_>>()?)
+                }
+            };
+            let rows: i64 = row.get(values.len())?;
+            Ok((key, rows.unsigned_abs()))
         };
         let keys = || -> rusqlite::Result<Vec<_>> {
-            Connection::open(&self.path)?.prepare(&sql)?.query_map([], key)?.collect()
+            self.prepare(open_immutable(&self.path)?)?.prepare(&sql)?.query_map([], key)?.collect()
         };
         keys().map_err(|source| Error::sqlite("read", &self.path, source))
     }
@@ -102,11 +131,11 @@ impl KeyedTable {
     /// # Errors
     /// [`Kind::Sqlite`].
     pub(super) fn copy(&self, key: &ShardKey, to: &Path) -> Result<u64> {
-        let values: &[_] = match key {
-            ShardKey::Columns(columns) => columns,
-            ShardKey::Bucket(_) => return Err(Kind::Internal("the table has no buckets".to_owned()).into()),
+        let values: Vec<_> = match key {
+            ShardKey::Columns(columns) => columns.iter().map(|(_, text)| Value::from(text.clone())).collect(),
+            ShardKey::Bucket(bucket) => vec![Value::from(*bucket)],
         };
-        let conditions: Vec<_> = self.key_texts().iter().map(|text| format!("{text} IS ?")).collect();
+        let conditions: Vec<_> = self.key_values().iter().map(|value| format!("{value} IS ?")).collect();
         let condition = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") };
         let (table, columns) = (quote_name(&self.table), quote_names(&self.columns));
         let insert = format!(
@@ -114,17 +143,16 @@ impl KeyedTable {
             self.indexed()
         );
         let copy = || -> rusqlite::Result<usize> {
-            let connection = Connection::open(to)?;
+            let connection = self.prepare(Connection::open(to)?)?;
             connection.execute_batch(&format!(
-                "PRAGMA page_size = {}; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
-                PRAGMA cache_size = -{CACHE_KIB}",
+                "PRAGMA page_size = {}; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF;
+                PRAGMA synchronous = OFF; PRAGMA cache_size = -{CACHE_KIB}",
                 self.page_bytes
             ))?;
-            connection.execute("ATTACH ? AS source", [self.path.to_string_lossy()])?;
+            connection.execute("ATTACH ? AS source", [immutable_uri(&self.path)])?;
             let (first, indexes) = self.schema.split_at(1);
             connection.execute_batch(&format!("BEGIN; {}", first.concat()))?;
-            let rows =
-                connection.execute(&insert, params_from_iter(values.iter().map(|(_, value)| value)))?;
+            let rows = connection.execute(&insert, params_from_iter(values))?;
             indexes.iter().try_for_each(|sql| connection.execute_batch(sql))?;
             connection.execute_batch("COMMIT")?;
             connection.close().map_err(|(_, error)| error)?;
@@ -133,9 +161,30 @@ impl KeyedTable {
         copy().map(|rows| rows as u64).map_err(|source| Error::sqlite("write", to, source))
     }
 
-    /// The texts of the key, by which rows are grouped: two values with the same text are in the same shard.
-    fn key_texts(&self) -> Vec<String> {
-        self.key_columns.iter().map(|column| format!("CAST({} AS TEXT)", quote_name(column))).collect()
+    /// The values by which rows are grouped: the texts of the key columns, so that two values with the same text are in the same
+    /// shard, or their bucket.
+    fn key_values(&self) -> Vec<String> {
+        let texts = self.key_columns.iter().map(|column| format!("CAST({} AS TEXT)", quote_name(column)));
+        match self.buckets {
+            None => texts.collect(),
+            Some(_) => vec![format!("{BUCKET}({})", texts.collect::<Vec<_>>().join(", "))],
+        }
+    }
+
+    /// The connection, with the function that the index may need, and whose statements end soon after the stop flag is set.
+    fn prepare(&self, mut connection: Connection) -> rusqlite::Result<Connection> {
+        interrupt_on(&mut connection, self.stop.clone())?;
+        if let Some(buckets) = self.buckets {
+            let bucket = move |context: &Context<'_>| -> rusqlite::Result<Option<u32>> {
+                let texts = (0..context.len()).map(|at| context.get(at));
+                let texts = texts.collect::<rusqlite::Result<Vec<Option<String>>>>()?;
+                let key = ShardKey::hashed(texts.iter().map(Option::as_deref), buckets);
+                Ok(if let ShardKey::Bucket(bucket) = key { Some(bucket) } else { None })
+            };
+            let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+            connection.create_scalar_function(BUCKET, -1, flags, bucket)?;
+        }
+        Ok(connection)
     }
 
     fn indexed(&self) -> String {

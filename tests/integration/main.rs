@@ -39,6 +39,7 @@ mod large_fields;
 mod load_inputs;
 mod load_tables;
 mod loader;
+mod merge;
 
 mod number_formats;
 mod options;

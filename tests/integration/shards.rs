@@ -1,6 +1,7 @@
 //! Shards: receipts, commits, and loads that build a database for each key.
 
-use crate::common::{TestDir, rows_of};
+use crate::common::{Running, TestDir, rows_of};
+use crate::faults::Call;
 use rusqlite::Connection;
 use sqload::Kind;
 use sqload::shards::{MANIFEST, Manifest, Receipt, ShardJob, ShardKey};
@@ -349,6 +350,32 @@ fn a_load_builds_ten_thousand_shards() {
 }
 
 #[test]
+fn a_load_builds_hash_buckets() {
+    let dir = TestDir::new();
+    let rows: String = (0..300).map(|n| format!("k{},{},{n}\n", n % 7, n % 5)).collect();
+    dir.write("t.csv", format!("c,d,n\n{rows},,7\n"));
+    let load = ["load", "t.csv", "--shards-by", "c,d", "--into", "out", "--shards", "4", "--empty-null"];
+    dir.run(&load).expect_code(0);
+    let manifest = Manifest::read(dir.path("out/manifest.json")).unwrap();
+    assert_eq!((manifest.buckets, manifest.rows), (Some(4), 301));
+    let buckets = NonZeroU32::new(4).unwrap();
+    for shard in &manifest.shards {
+        let database = Connection::open(dir.path("out").join(&shard.path)).unwrap();
+        let rows = rows_of(&database, "SELECT c, CAST(d AS TEXT) FROM t");
+        assert!(!rows.is_empty() && rows.len() as u64 == shard.rows);
+        for row in rows {
+            let texts = row.iter().map(|value| match value {
+                rusqlite::types::Value::Text(text) => Some(text.as_str()),
+                _ => None,
+            });
+            assert_eq!(ShardKey::hashed(texts, buckets), shard.key);
+        }
+    }
+    assert_eq!(assert_valid(&dir.path("out"), "SELECT n FROM t").len(), 301);
+    dir.run(&["load", "t.csv", "t.db", "--shards", "4"]).expect_code(2);
+}
+
+#[test]
 fn shards_are_replaced_only_on_request() {
     let dir = TestDir::new();
     dir.write("t.csv", "c,n\nx,1\n");
@@ -370,12 +397,80 @@ fn a_failed_load_publishes_nothing_and_removes_what_a_killed_one_left() {
     let load = ["load", "t.csv", "--shards-by", "c", "--into", "out"];
     dir.run(&load).expect_code(1);
     assert_eq!(dir.path("out").read_dir().unwrap().count(), 0);
-    let outcome =
-        dir.run(&["load", "t.csv", "--shards-by", "z", "--into", "out", "--on-error", "skip"]).expect_code(1);
+    // Before the record that fails the load.
+    let outcome = dir.run(&["load", "t.csv", "--shards-by", "c,z", "--into", "out"]).expect_code(1);
     outcome.assert_single_message(&["no column \"z\" to build shards by", "correct --shards-by"]);
     std::fs::create_dir_all(dir.path("out/_staging/load-1")).unwrap();
     dir.write("out/_staging/load-1/lock", "");
     std::fs::create_dir_all(dir.path("out/_staging/other")).unwrap();
     dir.run(&[&load[..], &["--on-error", "skip"]].concat()).expect_code(3);
     assert!(!dir.path("out/_staging/load-1").exists() && dir.path("out/_staging/other").exists());
+}
+
+/// The path of the staged database of a load into shards, once its rows are there.
+fn staged_rows(dir: &TestDir) -> Option<std::path::PathBuf> {
+    let areas = dir.path("out/_staging").read_dir().ok()?;
+    areas.map(|area| area.unwrap().path().join("rows.sqlite")).find(|path| path.exists())
+}
+
+#[test]
+fn a_load_that_is_interrupted_while_shards_are_built_leaves_nothing() {
+    let dir = TestDir::new();
+    let rows: String = (0..20_000).map(|n| format!("k{n},{n}\n")).collect();
+    dir.write("t.csv", format!("c,n\n{rows}"));
+    let mut load = Running::start(dir.command(&["load", "t.csv", "--shards-by", "c", "--into", "out"]));
+    assert!(load.wait_until(|_| staged_rows(&dir).is_some()));
+    load.signal("INT");
+    load.wait().expect_code(130).assert_single_message(&["interrupted; nothing was changed"]);
+    assert_eq!(dir.path("out").read_dir().unwrap().count(), 0);
+}
+
+#[test]
+fn a_load_that_is_interrupted_while_records_are_read_leaves_nothing() {
+    use std::io::Write;
+    let dir = TestDir::new();
+    let load = dir.command(&["load", "-", "--shards-by", "c", "--into", "out", "-t", "t"]);
+    let mut load = Running::start_with_stdin(load, std::process::Stdio::piped());
+    let mut stdin = load.take_stdin();
+    stdin.write_all(b"c,n\nx,1\n").unwrap();
+    assert!(load.wait_until(|load| load.handles_interrupts() && dir.path("out/_staging").exists()));
+    load.signal("INT");
+    load.wait().expect_code(130);
+    assert_eq!(dir.path("out").read_dir().unwrap().count(), 0);
+}
+
+#[test]
+fn a_load_that_is_killed_in_its_commit_keeps_the_old_manifest() {
+    let dir = TestDir::new();
+    dir.write("t.csv", "c,n\nx,1\ny,2\n");
+    let load = ["load", "t.csv", "--shards-by", "c", "--into", "out", "--replace"];
+    dir.run(&load).expect_code(0);
+    dir.write("t.csv", "c,n\nx,3\nz,4\n");
+    let mut command = dir.command(&load);
+    Call { name: "write", file: "manifest.json", number: 1 }.kill(&mut command);
+    assert_eq!(Running::start(command).wait().signal, Some(libc::SIGKILL));
+    assert_eq!(numbers(&dir.path("out")), [1, 2]);
+    dir.run(&load).expect_code(0);
+    assert_eq!(numbers(&dir.path("out")), [3, 4]);
+    assert!(!dir.path("out/_staging").exists() && !dir.path("out/c=y").exists());
+}
+
+#[test]
+fn a_durable_commit_fails_if_a_file_cannot_be_synced() {
+    let dir = TestDir::new();
+    dir.write("t.csv", "c,n\nx,1\n");
+    for file in ["data.sqlite", "c=x", "manifest.json"] {
+        for (synchronous, code) in [("full", 1), ("off", 0)] {
+            let options = ["--synchronous", synchronous, "--replace"];
+            let load = [&["load", "t.csv", "--shards-by", "c", "--into", "out"], &options[..]].concat();
+            let mut command = dir.command(&load);
+            Call { name: "fsync", file, number: 1 }.fail(&mut command);
+            let outcome = Running::start(command).wait().expect_code(code);
+            if code == 1 {
+                outcome.assert_single_message(&["Input/output error"]);
+                assert!(!dir.path("out/manifest.json").exists(), "{file}");
+            }
+            let _ = std::fs::remove_dir_all(dir.path("out"));
+        }
+    }
 }
