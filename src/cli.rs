@@ -11,6 +11,7 @@ macro_rules! exit_codes {
 mod assets;
 mod keywords;
 mod load;
+mod merge;
 mod names;
 mod options;
 mod pipeline;
@@ -28,6 +29,7 @@ use clap::error::ErrorKind;
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use keywords::{KeywordLoad, LoadFailure, LoadReport};
 use load::Load;
+use merge::Merge;
 use options::Verbosity;
 use pipeline::RunPipeline;
 use std::ffi::OsString;
@@ -70,6 +72,12 @@ enum Command {
     /// Prints the table, the evaluator of each expression, and the first rows. Equivalent to run-pipeline --dry-run; exits
     /// as the load would.
     Check(Box<RunPipeline>),
+    /// Combine shards into one database.
+    ///
+    /// Loads the rows of all shards of a manifest into one table with their columns, types, keys and indexes. The sizes and hashes of
+    /// the shards are checked first. Two rows with the same key are an error.
+    #[command(after_help = merge::EXAMPLES)]
+    Merge(Box<Merge>),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example: sqload completions bash > ~/.local/share/bash-completion/completions/sqload"

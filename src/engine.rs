@@ -13,5 +13,6 @@ pub(crate) mod record_log;
 pub(crate) mod rejects;
 mod reorder;
 pub(crate) mod source;
+pub(crate) mod sqlite_input;
 pub(crate) mod timers;
 pub mod worker;

@@ -5,6 +5,8 @@ pub(crate) mod arrow;
 pub mod csv;
 pub(crate) mod jsonl;
 pub(crate) mod recognize;
+pub(crate) mod sqlite;
+pub(crate) mod typed_rows;
 
 use crate::batch::{
     Arena, Chunk, Oddities, RecordTexts, Reject, Repairs, RowOrigins, Rows, Value, Values, null_where,

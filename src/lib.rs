@@ -86,6 +86,7 @@
 //! | module | contents |
 //! |---|---|
 //! | `cli` | command line to loader, terminal output; keywords for host programs (feature `cli`) |
+//! | [`shards`] | many databases that several processes build, published by one commit |
 //! | [`Loader`] | the builder |
 //! | `demo` | the people example |
 //! | `load` | conducts a load: resolves the plan, infers types, chooses a writer, attempts and retries, previews |
@@ -118,6 +119,7 @@ pub mod input;
 mod loader;
 pub mod plan;
 pub mod report;
+pub mod shards;
 pub mod sql;
 
 #[doc(hidden)]

@@ -13,6 +13,7 @@ use crate::batch::Oddities;
 use crate::database::check_path;
 use crate::engine::rejects::{Rejects, is_fixed_file};
 use crate::engine::source::{RecordSource, header_warnings};
+use crate::engine::sqlite_input::SqliteInput;
 use crate::error::{Error, Kind, Result, Warning, with_causes};
 use crate::files::output::is_stdout;
 #[cfg(feature = "arrow")]
@@ -37,6 +38,10 @@ pub(crate) struct Conductor<'l> {
     pub(crate) database: &'l Path,
     pub(crate) progress: &'l Progress,
     pub(crate) stop: &'l Arc<AtomicBool>,
+    /// Columns that the table must have to build shards by.
+    pub(crate) shard_columns: &'l [String],
+    /// The records, if they are rows of SQLite tables.
+    pub(crate) tables: Option<&'l [SqliteInput]>,
     /// The only input, if it is a stream of record batches.
     #[cfg(feature = "arrow")]
     pub(crate) arrow_stream: Option<&'l Arc<ArrowStream>>,

@@ -6,7 +6,8 @@ mod input;
 mod table;
 mod validate;
 
-use crate::error::{Kind, Result, Warning, with_causes};
+use crate::engine::sqlite_input::SqliteInput;
+use crate::error::{Error, Kind, Result, Warning, with_causes};
 use crate::input as inputs;
 use crate::load::Conductor;
 use crate::plan::{Plan, Synchronous, Table};
@@ -159,6 +160,44 @@ impl Loader {
         self.with_report(inputs, database, run, write_after_load)
     }
 
+    /// Loads `inputs` into the database `staged`, whose table must have the `columns`, and then calls `finish` with the report and the
+    /// stop flag. The report names `destination` as the database, and is written when `finish` has succeeded.
+    pub(crate) fn load_and(
+        &self,
+        inputs: &[PathBuf],
+        (staged, columns): (&Path, &[String]),
+        destination: &Path,
+        finish: impl FnOnce(&mut Report, &Arc<AtomicBool>) -> Result<()>,
+    ) -> Result<Report> {
+        let run = || {
+            let mut report =
+                self.with_load(inputs, staged, |load| Conductor { shard_columns: columns, ..load }.run())?;
+            self.progress.set_committing(false);
+            report.database = destination.to_owned();
+            finish(&mut report, &self.stop)?;
+            Ok(report)
+        };
+        self.with_report(inputs, destination, run, write_after_load)
+    }
+
+    /// Loads the rows of tables as `prepare` says, which gets the stop flag and returns the plan and the tables. `explain` may
+    /// improve an error. The report names these `inputs`.
+    pub(crate) fn load_tables(
+        &self,
+        inputs: &[PathBuf],
+        database: &Path,
+        prepare: impl FnOnce(&Arc<AtomicBool>) -> Result<(Plan, Vec<SqliteInput>)>,
+        explain: impl FnOnce(Error, &Plan, &[SqliteInput]) -> Error,
+    ) -> Result<Report> {
+        let run = || {
+            let (plan, tables) = prepare(&self.stop)?;
+            validate(&plan)?;
+            let load = Conductor { plan: &plan, tables: Some(&tables), ..self.conductor(inputs, database) };
+            load.run().map_err(|error| explain(error, &plan, &tables))
+        };
+        self.with_report(inputs, database, run, write_after_load)
+    }
+
     /// Tries the first records in memory, and reports what [`Loader::load_all`] would do. Changes no file.
     ///
     /// # Errors
@@ -249,6 +288,8 @@ impl Loader {
             database,
             progress,
             stop,
+            shard_columns: &[],
+            tables: None,
             #[cfg(feature = "arrow")]
             arrow_stream: None,
         }

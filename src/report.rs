@@ -36,6 +36,7 @@ use crate::plan::Column;
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The report of a finished load.
 #[derive(Debug, Clone, Serialize)]
@@ -233,6 +234,13 @@ impl Report {
             "busy: split {split_seconds:.3} s, parse {parse_seconds:.3} s on {}, write {write_seconds:.3} s, finish {finish_seconds:.3} s",
             count(self.jobs as u64, "thread"),
         )
+    }
+
+    /// Makes this the duration of the load.
+    pub(crate) fn finished_after(&mut self, duration: Duration) {
+        self.seconds = duration.as_secs_f64();
+        self.rows_per_second = self.loaded as f64 / self.seconds;
+        self.megabytes_per_second = self.bytes as f64 / 1e6 / self.seconds;
     }
 
     /// What became of the records.

@@ -2,7 +2,7 @@
 //!
 //! The host passes keywords as arguments, so that both have the same names, checks and defaults. Messages name keywords.
 
-use super::run::{LoadRequest, Task};
+use super::run::{LoadRequest, Task, load_inputs};
 use super::types::{TypeList, parse_types};
 use super::{Cli, Command, remedy, terminal};
 use clap::{Arg, CommandFactory, Parser};
@@ -101,7 +101,9 @@ impl KeywordLoad {
         let LoadRequest { loader, inputs, database, task, .. } = self.request(stop)?;
         let loader = loader?;
         match task {
-            Task::Load => LoadReport::of_load(&loader.load_all(&inputs, &database)?),
+            Task::Load | Task::LoadShards(..) | Task::Merge => {
+                LoadReport::of_load(&load_inputs(&loader, &task, &inputs, &database)?.0)
+            }
             Task::Preview => {
                 let preview = loader.preview(&inputs, &database)?;
                 let summary = preview.summary(remedy::phrase_note, remedy::phrase_warning);

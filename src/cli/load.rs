@@ -4,10 +4,11 @@ use super::keywords;
 use super::names::{first_name, names};
 use super::options::{LoadOptions, set};
 use super::remedy::Given;
-use super::run::LoadRequest;
+use super::run::{LoadRequest, Task};
 use clap::Args;
 use sqload::plan::{IfExists, OnConflict};
 use sqload::{Kind, Loader, sql, table_name};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 pub(super) const EXAMPLES: &str = concat!(
@@ -121,24 +122,48 @@ pub(super) struct Load {
     /// Update the existing row if the primary key exists.
     #[arg(long, help_heading = "Table")]
     upsert: bool,
+    /// Build one database for each value of these columns instead of one database, and publish them with a manifest. All paths
+    /// are then inputs. Requires --into.
+    #[arg(
+        long,
+        value_name = "COLS",
+        requires = "into",
+        conflicts_with_all = ["append", "truncate", "table_per_input", "dry_run", "explain"],
+        help_heading = "Shards"
+    )]
+    shards_by: Vec<String>,
+    /// The directory of the shards: COL=VALUE/data.sqlite for each value, and manifest.json. With --replace, a manifest that exists
+    /// is replaced.
+    #[arg(long, value_name = "DIR", requires = "shards_by", help_heading = "Shards")]
+    into: Option<PathBuf>,
+    /// Build at most N databases, bucket=NUMBER/data.sqlite, by the hash of the columns of --shards-by.
+    #[arg(long, value_name = "N", requires = "shards_by", help_heading = "Shards")]
+    shards: Option<NonZeroU32>,
     #[command(flatten)]
     options: LoadOptions,
 }
 
 impl Load {
     pub(super) fn request(&self) -> LoadRequest<'_> {
-        let (inputs, database) = match self.paths.split_last() {
-            Some((database, inputs)) => (inputs.to_vec(), database.clone()),
-            None => Default::default(),
+        let (inputs, database) = match (&self.into, self.paths.split_last()) {
+            (Some(directory), _) => (self.paths.clone(), directory.clone()),
+            (None, Some((database, inputs))) => (inputs.to_vec(), database.clone()),
+            (None, None) => Default::default(),
         };
         LoadRequest {
             loader: self.loader(),
             inputs,
             database,
-            options: &self.options,
-            task: self.options.task(),
+            report: self.options.report.as_deref(),
+            rejects: self.options.rejects(),
+            verbosity: &self.options.verbosity,
+            task: match self.shards_by.as_slice() {
+                [] => self.options.task(),
+                lists => Task::LoadShards(lists.iter().flat_map(|list| names(list)).collect(), self.shards),
+            },
             given: Given {
                 is_pipeline: false,
+                is_merge: false,
                 has_table_per_input: self.table_per_input,
                 describes_one_table: self.table.is_some()
                     || !self.columns.is_empty()
@@ -153,7 +178,7 @@ impl Load {
 
     /// True if there are no inputs before the last path.
     pub(super) fn lacks_database(&self) -> bool {
-        self.paths.len() < 2
+        self.paths.len() < 2 && self.into.is_none()
     }
 
     pub(super) fn has_auto_id(&self) -> bool {

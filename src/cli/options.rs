@@ -165,7 +165,7 @@ struct ErrorOptions {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Database")]
-struct DatabaseOptions {
+pub(super) struct DatabaseOptions {
     /// Number of worker threads [default: one per core].
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_JOBS))]
     jobs: Option<u16>,
@@ -353,7 +353,7 @@ pub(super) fn set<T>(loader: Loader, value: Option<T>, setter: impl FnOnce(Loade
 impl LoadOptions {
     /// True for `--writer direct`.
     pub(super) fn is_direct(&self) -> bool {
-        self.database.writer == WriterName::Direct
+        self.database.is_direct()
     }
 
     pub(super) fn task(&self) -> Task {
@@ -451,7 +451,13 @@ impl ErrorOptions {
 }
 
 impl DatabaseOptions {
-    fn apply(&self, loader: Loader) -> Loader {
+    /// True for `--writer direct`.
+    pub(super) fn is_direct(&self) -> bool {
+        self.writer == WriterName::Direct
+    }
+
+    /// Applies these options to a loader.
+    pub(super) fn apply(&self, loader: Loader) -> Loader {
         let loader =
             set(loader, self.jobs.and_then(NonZeroU16::new), |loader, jobs| loader.jobs(jobs.into()));
         let loader = set(loader, self.page_size, Loader::page_bytes);

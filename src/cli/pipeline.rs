@@ -68,9 +68,18 @@ impl RunPipeline {
             inputs => (inputs.to_vec(), None),
         };
         let database = self.database.clone().unwrap_or_else(|| path.with_extension("db"));
-        let task = self.options.task();
         let given = Given { is_pipeline: true, is_direct: self.options.is_direct(), ..Given::NOTHING };
-        LoadRequest { loader: self.loader(), inputs, database, options: &self.options, task, given, notice }
+        LoadRequest {
+            loader: self.loader(),
+            inputs,
+            database,
+            report: self.options.report.as_deref(),
+            rejects: self.options.rejects(),
+            verbosity: &self.options.verbosity,
+            task: self.options.task(),
+            given,
+            notice,
+        }
     }
 
     /// The request of `check`.

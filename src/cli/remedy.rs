@@ -14,6 +14,8 @@ use std::io::ErrorKind;
 pub(super) struct Given {
     /// True for `run-pipeline` and `check`.
     pub(super) is_pipeline: bool,
+    /// True for `merge`.
+    pub(super) is_merge: bool,
     /// True for `--table-per-input`.
     pub(super) has_table_per_input: bool,
     /// True for options that cannot be combined with `--table-per-input`.
@@ -28,6 +30,7 @@ impl Given {
     /// No options.
     pub(super) const NOTHING: Self = Self {
         is_pipeline: false,
+        is_merge: false,
         has_table_per_input: false,
         describes_one_table: false,
         is_direct: false,
@@ -77,6 +80,9 @@ fn error_advice(kind: &Kind) -> Option<String> {
             let pattern = path.join("*.csv");
             return Some(format!("to load its files, use a pattern such as '{}'", pattern.display()));
         }
+        Kind::Constraint { .. } | Kind::Rejected { .. } if given().is_merge => return None,
+        Kind::Plan(PlanError::GeneratedColumn { .. }) if given().is_merge => return None,
+        Kind::NotADatabase { .. } if given().is_merge => "the database is the last argument",
         Kind::NotADatabase { .. } => {
             "the database is the last argument of load, and --database of run-pipeline"
         }
@@ -139,6 +145,7 @@ fn error_advice(kind: &Kind) -> Option<String> {
         }
         Kind::Url { url } => return Some(for_url(url)),
         Kind::InputChanged { .. } => "load it again when no program writes to it",
+        Kind::ManifestExists { .. } => "use --replace to replace them, or --into to choose another directory",
         Kind::StrayJournal { .. } => "move it away, then try again",
         Kind::Threads { .. } => "use a smaller --jobs",
         Kind::Plan(error) => for_plan(error),
@@ -337,6 +344,7 @@ fn option_for(column_use: ColumnUse) -> &'static str {
         ColumnUse::PrimaryKey => "--pk",
         ColumnUse::Unique => "--unique",
         ColumnUse::Index => "--index",
+        ColumnUse::Shards => "--shards-by",
     }
 }
 

@@ -1,11 +1,14 @@
 //! Runs the commands.
 
-use super::options::LoadOptions;
+use super::options::Verbosity;
 use super::{Cli, Command, CreateFile, assets, pipeline, remedy, terminal, version};
 use sqload::demo::generate::{self, Sample};
+use sqload::report::Report;
+use sqload::shards::Manifest;
 use sqload::{Kind, Loader, report};
 use std::error::Error;
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, atomic::AtomicBool};
 
@@ -15,7 +18,10 @@ pub(super) struct LoadRequest<'c> {
     pub(super) loader: sqload::Result<Loader>,
     pub(super) inputs: Vec<PathBuf>,
     pub(super) database: PathBuf,
-    pub(super) options: &'c LoadOptions,
+    pub(super) report: Option<&'c Path>,
+    /// The file for rejects.
+    pub(super) rejects: Option<&'c Path>,
+    pub(super) verbosity: &'c Verbosity,
     pub(super) task: Task,
     /// What advice depends on.
     pub(super) given: remedy::Given,
@@ -28,9 +34,8 @@ impl LoadRequest<'_> {
     pub(super) fn failure_report(
         &self,
     ) -> impl Fn(&sqload::Error) -> sqload::Result<()> + Send + Sync + use<> {
-        let (inputs, database, report) =
-            (self.inputs.clone(), self.database.clone(), self.options.report.clone());
-        let rejects = self.options.rejects().map(Path::to_owned);
+        let (inputs, database) = (self.inputs.clone(), self.database.clone());
+        let [report, rejects] = [self.report, self.rejects].map(|path| path.map(Path::to_owned));
         move |error| match &report {
             Some(path) => {
                 report::write_failure(path, &inputs, &database, rejects.as_deref(), error, terminal::PHRASES)
@@ -41,9 +46,13 @@ impl LoadRequest<'_> {
 }
 
 /// What to do with a load.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Task {
     Load,
+    /// Builds shards by these columns, or by this many hash buckets of them.
+    LoadShards(Vec<String>, Option<NonZeroU32>),
+    /// Loads the shards of a manifest, which is the only input.
+    Merge,
     Preview,
     Explain,
 }
@@ -65,6 +74,7 @@ pub(super) fn run(cli: &Cli, arguments: &[OsString]) -> Result<u8, Box<dyn Error
         Some(Command::CreateFile(options)) => create_file(options, &stop),
         Some(Command::Load(options)) => load(options.request(), stop),
         Some(Command::RunPipeline(options)) => load(options.request(), stop),
+        Some(Command::Merge(options)) => load(options.request(), stop),
         Some(Command::Check(options)) => load(options.check(), stop),
         Some(Command::Completions(options)) => Ok(assets::print_completions(options).map(|()| 0)?),
         Some(Command::Man(options)) => Ok(assets::write_man_pages(options).map(|()| 0)?),
@@ -104,17 +114,23 @@ fn load(request: LoadRequest<'_>, stop: Arc<AtomicBool>) -> Result<u8, Box<dyn E
             terminal::print_error(&error);
         }
     };
-    let LoadRequest { loader, inputs, database, options, task, given, notice } = request;
+    let LoadRequest { loader, inputs, database, verbosity, task, given, notice, .. } = request;
     remedy::set_given(given);
-    let verbosity = &options.verbosity;
     verbosity.start_diagnostics();
     notice.iter().for_each(|notice| terminal::print_status(verbosity.quiet, notice));
     let loader = loader.inspect_err(&write_failure)?.stop(stop).phrases(terminal::PHRASES);
     terminal::finish_commit_on_signals(loader.progress(), move || write_failure(&Kind::Interrupted.into()));
     match task {
-        Task::Load => {
-            let load = || loader.load_all(&inputs, &database);
-            let report = terminal::watch(verbosity.progress_display(), &loader.progress(), load)?;
+        Task::Load | Task::LoadShards(..) | Task::Merge => {
+            let load = || load_inputs(&loader, &task, &inputs, &database);
+            let (report, manifest) = terminal::watch(verbosity.progress_display(), &loader.progress(), load)?;
+            if let Some(manifest) = manifest {
+                let shards = report::grouped_count(manifest.shards.len() as u64, "shard");
+                terminal::print_status(
+                    verbosity.quiet,
+                    &format!("{shards}, {}", report::grouped_count(manifest.rows, "row")),
+                );
+            }
             terminal::print_status(
                 verbosity.quiet,
                 &report.summary(remedy::phrase_note, remedy::phrase_warning),
@@ -136,5 +152,25 @@ fn load(request: LoadRequest<'_>, stop: Arc<AtomicBool>) -> Result<u8, Box<dyn E
             terminal::print(&loader.explain(&inputs, &database)?.to_string())?;
             Ok(0)
         }
+    }
+}
+
+/// Loads the inputs into a database or, with a manifest as a result, into shards.
+pub(super) fn load_inputs(
+    loader: &Loader,
+    task: &Task,
+    inputs: &[PathBuf],
+    database: &Path,
+) -> sqload::Result<(Report, Option<Manifest>)> {
+    match (task, inputs) {
+        (Task::LoadShards(columns, buckets), _) => {
+            let (report, manifest) = match buckets {
+                Some(buckets) => loader.load_bucket_shards(inputs, database, columns, *buckets)?,
+                None => loader.load_shards(inputs, database, columns)?,
+            };
+            Ok((report, Some(manifest)))
+        }
+        (Task::Merge, [manifest]) => Ok((loader.merge_shards(manifest, database)?, None)),
+        _ => Ok((loader.load_all(inputs, database)?, None)),
     }
 }

@@ -12,14 +12,27 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 /// Options that are arguments of a function rather than settings of a loader.
-const ARGUMENTS: [&str; 11] = [
-    "paths", "database", "dry_run", "explain", "quiet", "verbose", "color", "progress", "pipeline", "input",
+const ARGUMENTS: [&str; 15] = [
+    "paths",
+    "manifest",
+    "database",
+    "dry_run",
+    "explain",
+    "quiet",
+    "verbose",
+    "color",
+    "progress",
+    "pipeline",
+    "input",
     "id",
+    "shards_by",
+    "into",
+    "shards",
 ];
 
 type Setter = fn(Loader) -> Loader;
 
-/// The options of both loads: the name of the field, arguments, and the setter to which they correspond.
+/// The options of loads of files: the name of the field, arguments, and the setter to which they correspond.
 const SHARED: &[(&str, &[&str], Setter)] = &[
     ("delimiter", &["-d", "||"], |loader| loader.delimiter(Delimiter::new(b"||").unwrap())),
     ("delimiter", &["-d", "blanks"], |loader| loader.delimiter(Delimiter::BLANKS)),
@@ -64,6 +77,10 @@ const SHARED: &[(&str, &[&str], Setter)] = &[
     ("ragged", &["--ragged", "fit"], |loader| loader.ragged(Ragged::Fit)),
     ("invalid_utf8", &["--invalid-utf8", "replace"], |loader| loader.invalid_utf8(InvalidUtf8::Replace)),
     ("rejects", &["--rejects", "bad.csv"], |loader| loader.rejects("bad.csv")),
+];
+
+/// The options of all loads.
+const ALL: &[(&str, &[&str], Setter)] = &[
     ("jobs", &["-j", "3"], |loader| loader.jobs(number(3))),
     ("writer", &["--writer", "direct"], |loader| loader.writer(WriterChoice::Direct)),
     ("writer", &["--writer", "statements"], |loader| loader.writer(WriterChoice::Statements)),
@@ -133,6 +150,7 @@ fn plan(command: &[&str], options: &[&str]) -> Plan {
     let loader = match cli.command.unwrap() {
         Command::Load(load) => load.loader(),
         Command::RunPipeline(pipeline) | Command::Check(pipeline) => pipeline.loader(),
+        Command::Merge(merge) => merge.loader(),
         Command::CreateFile(_) | Command::Completions(_) | Command::Man(_) => panic!("not a load"),
     };
     without_names(loader.unwrap().plan().clone())
@@ -164,12 +182,20 @@ fn assert_setters(command: &[&str], loader: &Loader, cases: &[&[(&str, &[&str], 
 
 #[test]
 fn load_has_the_options_and_defaults_of_a_new_loader() {
-    assert_setters(&["load", "in.csv", "out.db"], &Loader::new("in"), &[SHARED, LOAD]);
+    assert_setters(&["load", "in.csv", "out.db"], &Loader::new("in"), &[ALL, SHARED, LOAD]);
+}
+
+#[test]
+fn merge_has_options_of_a_new_loader() {
+    let existing = LOAD.iter().filter(|(name, ..)| ["replace", "append", "truncate"].contains(name));
+    let existing: Vec<_> =
+        existing.copied().chain([("table", &[][..], (|loader| loader) as Setter)]).collect();
+    assert_setters(&["merge", "manifest.json", "out.db", "-t", "in"], &Loader::new("in"), &[ALL, &existing]);
 }
 
 #[test]
 fn run_pipeline_has_the_options_and_defaults_of_a_pipeline() {
     let pipeline = Pipeline::parse("data/people.sql", people::SQL).unwrap();
-    assert_setters(&["run-pipeline"], &Loader::from(pipeline.clone()), &[SHARED, PIPELINE]);
-    assert_setters(&["check"], &Loader::from(pipeline), &[SHARED, PIPELINE]);
+    assert_setters(&["run-pipeline"], &Loader::from(pipeline.clone()), &[ALL, SHARED, PIPELINE]);
+    assert_setters(&["check"], &Loader::from(pipeline), &[ALL, SHARED, PIPELINE]);
 }

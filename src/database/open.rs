@@ -215,7 +215,7 @@ fn configure(connection: &Connection, tuning: &Tuning) -> rusqlite::Result<()> {
 }
 
 /// Has SQLite operations end soon after `stop` is set.
-pub(super) fn interrupt_on(connection: &mut Connection, stop: Arc<AtomicBool>) -> rusqlite::Result<()> {
+pub(crate) fn interrupt_on(connection: &mut Connection, stop: Arc<AtomicBool>) -> rusqlite::Result<()> {
     /// Virtual machine instructions between two checks of the stop flag: a fraction of a millisecond.
     const STOP_INTERVAL: std::ffi::c_int = 10_000;
     connection.progress_handler(STOP_INTERVAL, Some(move || stop.load(Ordering::Relaxed)))

@@ -1,11 +1,8 @@
 //! The rows of one chunk with all that they borrow from.
 
 use crate::batch::{Arena, Chunk, Rows};
-#[cfg(feature = "arrow")]
-use crate::format::arrow::decode::ArrowRows;
+use crate::format::typed_rows::TypedRows;
 use crate::input::OpenInput;
-#[cfg(feature = "arrow")]
-use arrow_array::RecordBatch;
 use bytes::Bytes;
 use self_cell::self_cell;
 use std::sync::Arc;
@@ -23,9 +20,8 @@ pub(crate) struct OpenChunk {
 pub(super) enum ChunkData {
     /// In these bytes of a file.
     Bytes { file: Arc<OpenInput>, bytes: Bytes },
-    /// In record batches.
-    #[cfg(feature = "arrow")]
-    Arrow(ArrowRows),
+    /// Rows whose values have types.
+    Rows(Box<dyn TypedRows>),
 }
 
 impl OpenChunk {
@@ -35,10 +31,9 @@ impl OpenChunk {
         Self { chunk: Chunk { bytes: &[], ..chunk }, data: ChunkData::Bytes { file, bytes } }
     }
 
-    /// The chunk whose records are the rows of a record batch.
-    #[cfg(feature = "arrow")]
-    pub(super) fn of_batch(chunk: Chunk<'static>, batch: RecordBatch) -> Self {
-        Self { chunk, data: ChunkData::Arrow(ArrowRows { batch }) }
+    /// The chunk whose records are these rows.
+    pub(super) fn of_rows(chunk: Chunk<'static>, rows: impl TypedRows + 'static) -> Self {
+        Self { chunk, data: ChunkData::Rows(Box::new(rows)) }
     }
 
     /// The number of the input in the load.
@@ -50,8 +45,7 @@ impl OpenChunk {
     pub(super) fn file(&self) -> Option<&Arc<OpenInput>> {
         match &self.data {
             ChunkData::Bytes { file, .. } => Some(file),
-            #[cfg(feature = "arrow")]
-            ChunkData::Arrow(_) => None,
+            ChunkData::Rows(_) => None,
         }
     }
 
@@ -59,8 +53,7 @@ impl OpenChunk {
     pub(super) fn get(&self) -> Chunk<'_> {
         let bytes = match &self.data {
             ChunkData::Bytes { bytes, .. } => bytes,
-            #[cfg(feature = "arrow")]
-            ChunkData::Arrow(_) => &[][..],
+            ChunkData::Rows(_) => &[][..],
         };
         Chunk { bytes, ..self.chunk }
     }

@@ -1,16 +1,11 @@
 //! Workers for inputs of any format.
 
-#[cfg(feature = "arrow")]
-use super::encoded_batch::ChunkData;
-use super::encoded_batch::OpenChunk;
+use super::encoded_batch::{ChunkData, OpenChunk};
 use super::worker::Worker;
 use crate::batch::{Arena, Rows};
-#[cfg(feature = "arrow")]
-use crate::error::Kind;
-use crate::error::Result;
-#[cfg(feature = "arrow")]
-use crate::format::arrow::decode::ArrowDecoder;
+use crate::error::{Kind, Result};
 use crate::format::jsonl::decode::JsonDecoder;
+use crate::format::typed_rows::TypedDecoder;
 use std::sync::Arc;
 
 /// A worker for the chunks of inputs of one format.
@@ -18,8 +13,7 @@ use std::sync::Arc;
 pub(super) enum InputWorker<'p> {
     Csv(Box<Worker<'p>>),
     Json(Box<Worker<'p, JsonDecoder>>),
-    #[cfg(feature = "arrow")]
-    Arrow(Box<Worker<'p, ArrowDecoder>>),
+    Typed(Box<Worker<'p, TypedDecoder>>),
 }
 
 impl InputWorker<'_> {
@@ -28,8 +22,7 @@ impl InputWorker<'_> {
         match self {
             Self::Csv(worker) => worker.set_input(name),
             Self::Json(worker) => worker.set_input(name),
-            #[cfg(feature = "arrow")]
-            Self::Arrow(worker) => worker.set_input(name),
+            Self::Typed(worker) => worker.set_input(name),
         }
     }
 
@@ -41,10 +34,8 @@ impl InputWorker<'_> {
         match (self, chunk.data()) {
             (Self::Csv(worker), _) => worker.rows(chunk.get(), arena),
             (Self::Json(worker), _) => worker.rows_of(chunk.get(), chunk.get().bytes, arena),
-            #[cfg(feature = "arrow")]
-            (Self::Arrow(worker), ChunkData::Arrow(rows)) => worker.rows_of(chunk.get(), rows, arena),
-            #[cfg(feature = "arrow")]
-            (Self::Arrow(_), ChunkData::Bytes { .. }) => {
+            (Self::Typed(worker), ChunkData::Rows(rows)) => worker.rows_of(chunk.get(), &**rows, arena),
+            (Self::Typed(_), ChunkData::Bytes { .. }) => {
                 Err(Kind::Internal("a chunk is of another format than its input".to_owned()).into())
             }
         }

@@ -8,10 +8,13 @@ use super::input_worker::InputWorker;
 use super::json_input::JsonInput;
 use super::record_log::RecordLog;
 use super::source::RecordSource;
+use super::sqlite_input::{SqliteInput, SqliteReader};
 use super::worker::Worker;
 use crate::batch::Chunk;
 use crate::error::{Kind, Position, Result};
 use crate::eval::{Program, Seed};
+#[cfg(feature = "arrow")]
+use crate::format::arrow::rows::ArrowRows;
 use crate::format::csv::footer::{WithoutFooter, first_records};
 use crate::input::OpenInput;
 use crate::plan::{ColumnRef, Plan, Table};
@@ -136,8 +139,9 @@ impl<'s> Inputs<'s> {
             RecordSource::Json(JsonInput { lines: CsvInput { header, .. }, members }) => {
                 InputWorker::Json(Box::new(Worker::of_json(program, header.dialect, members)))
             }
+            RecordSource::Sqlite(_) => InputWorker::Typed(Box::new(Worker::of_typed(program))),
             #[cfg(feature = "arrow")]
-            RecordSource::Arrow(_) => InputWorker::Arrow(Box::new(Worker::of_arrow(program))),
+            RecordSource::Arrow(_) => InputWorker::Typed(Box::new(Worker::of_typed(program))),
         }
     }
 
@@ -146,6 +150,7 @@ impl<'s> Inputs<'s> {
         let has_same_format = match [one, other].map(|number| &self.list[number]) {
             [RecordSource::Csv(one), RecordSource::Csv(other)] => one.has_same_format(other),
             [RecordSource::Json(one), RecordSource::Json(other)] => one.members == other.members,
+            [RecordSource::Sqlite(_), RecordSource::Sqlite(_)] => true,
             #[cfg(feature = "arrow")]
             [RecordSource::Arrow(_), RecordSource::Arrow(_)] => true,
             _ => false,
@@ -154,7 +159,7 @@ impl<'s> Inputs<'s> {
     }
 
     /// Cuts one input after the other into chunks, until `take` breaks or the plan wants no more records. Inputs that are
-    /// unpacked are opened when it is nearly their turn, at most `ahead` before. Returns the bytes that were read.
+    /// unpacked, and tables, are opened when it is nearly their turn, at most `ahead` before. Returns the bytes that were read.
     ///
     /// # Errors
     /// As [`Input::open`] and the split; [`Kind::InputChanged`].
@@ -168,9 +173,11 @@ impl<'s> Inputs<'s> {
             RecordSource::Csv(csv) | RecordSource::Json(JsonInput { lines: csv, .. }) => {
                 csv.input.is_decoded().then_some((number, csv))
             }
+            RecordSource::Sqlite(_) => None,
             #[cfg(feature = "arrow")]
             RecordSource::Arrow(_) => None,
         });
+        let mut tables = self.start_tables(ahead);
         let (mut records, mut bytes) = (0, 0);
         for (number, source) in self.list.iter().enumerate() {
             if records >= self.max_records() {
@@ -191,6 +198,11 @@ impl<'s> Inputs<'s> {
                         }
                     };
                     self.split_csv((number, csv), &file, records, &mut take)?
+                }
+                RecordSource::Sqlite(table) => {
+                    let Some(reader) = tables.next() else { break };
+                    let (split_records, flow) = self.split_table((number, reader?), records, &mut take)?;
+                    (split_records, table.bytes(), flow)
                 }
                 #[cfg(feature = "arrow")]
                 RecordSource::Arrow(arrow) => {
@@ -249,6 +261,38 @@ impl<'s> Inputs<'s> {
         Ok((records, bytes, flow))
     }
 
+    /// The readers of all tables in order, which are started this many before their turn.
+    fn start_tables(&self, ahead: usize) -> impl Iterator<Item = Result<SqliteReader>> {
+        let mut tables = self.list.iter().filter_map(|source| match source {
+            RecordSource::Sqlite(table) => Some(table),
+            _ => None,
+        });
+        let mut started = VecDeque::new();
+        std::iter::from_fn(move || {
+            while started.len() <= ahead {
+                let Some(table) = tables.next() else { break };
+                started.push_back(SqliteInput::start(table, self.plan.tuning.chunk_bytes));
+            }
+            started.pop_front()
+        })
+    }
+
+    /// Passes on the chunks of a table. Returns the records that were read, and how `take` ended.
+    fn split_table(
+        &self,
+        (number, reader): (usize, SqliteReader),
+        records_before: u64,
+        take: &mut impl FnMut(OpenChunk) -> ControlFlow<()>,
+    ) -> Result<(u64, ControlFlow<()>)> {
+        let (mut records, mut flow) = (0, ControlFlow::Continue(()));
+        reader.split((number, records_before), |chunk, rows| {
+            records += chunk.records as u64;
+            flow = take(OpenChunk::of_rows(chunk, rows));
+            flow
+        })?;
+        Ok((records, flow))
+    }
+
     /// Cuts record batches into chunks. Returns the records that were read, and how `take` ended.
     #[cfg(feature = "arrow")]
     fn split_arrow(
@@ -263,7 +307,8 @@ impl<'s> Inputs<'s> {
             let wanted = usize::try_from(most - records).unwrap_or(usize::MAX).min(chunk.records);
             records += wanted as u64;
             chunks += 1;
-            flow = take(OpenChunk::of_batch(Chunk { records: wanted, ..chunk }, batch.slice(0, wanted)));
+            let rows = ArrowRows { batch: batch.slice(0, wanted) };
+            flow = take(OpenChunk::of_rows(Chunk { records: wanted, ..chunk }, rows));
             match records < most && chunks < self.max_chunks {
                 true => flow,
                 false => ControlFlow::Break(()),
@@ -299,6 +344,8 @@ impl<'s> Inputs<'s> {
                     let split = header.split(file.name(), &*file, self.plan, 0)?;
                     split.for_each_chunk(&*file, |_, _| take())?;
                 }
+                // No types are inferred from them.
+                RecordSource::Sqlite(_) => {}
                 #[cfg(feature = "arrow")]
                 RecordSource::Arrow(arrow) => arrow.split((0, 0), (self.plan, &[]), |_, _| take())?,
             }

@@ -5,9 +5,8 @@ use super::arrow_input::ArrowInput;
 use super::csv_input::CsvInput;
 use super::json_input::JsonInput;
 use super::record_log::RecordPlace;
-#[cfg(feature = "arrow")]
-use crate::batch::Span;
-use crate::batch::{Chunk, RowOrigin};
+use super::sqlite_input::SqliteInput;
+use crate::batch::{Chunk, RowOrigin, Span};
 #[cfg(feature = "arrow")]
 use crate::error::FileFormat;
 use crate::error::{Kind, PlanError, Position, Result, Warning};
@@ -35,6 +34,7 @@ const MAX_KEPT_BYTES: usize = 32 << 20;
 pub(crate) enum RecordSource {
     Csv(CsvInput),
     Json(JsonInput),
+    Sqlite(SqliteInput),
     #[cfg(feature = "arrow")]
     Arrow(ArrowInput),
 }
@@ -80,9 +80,9 @@ impl RecordSource {
             CsvInput::read(input, &open, plan, max_columns).map(Self::Csv)
         };
         let mut sources = inputs.into_iter().map(with_columns).collect::<Result<Vec<_>>>()?;
-        if let Some(first) = sources.first_mut().filter(|_| !skipped.is_empty()) {
+        if let Some(notes) = sources.first_mut().filter(|_| !skipped.is_empty()).and_then(Self::notes_mut) {
             let archive = path.to_string_lossy().into();
-            first.notes_mut().insert(0, Note::SkippedMembers { archive, members: skipped });
+            notes.insert(0, Note::SkippedMembers { archive, members: skipped });
         }
         Ok(sources)
     }
@@ -109,6 +109,7 @@ impl RecordSource {
     pub(crate) fn name(&self) -> &Arc<str> {
         match self {
             Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => csv.input.name(),
+            Self::Sqlite(table) => &table.name,
             #[cfg(feature = "arrow")]
             Self::Arrow(arrow) => arrow.source.name(),
         }
@@ -118,6 +119,7 @@ impl RecordSource {
     pub(crate) fn names(&self) -> &[String] {
         match self {
             Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => &csv.header.names,
+            Self::Sqlite(table) => &table.names,
             #[cfg(feature = "arrow")]
             Self::Arrow(arrow) => &arrow.names,
         }
@@ -127,6 +129,7 @@ impl RecordSource {
     pub(super) fn set_names(&mut self, names: Vec<String>) {
         match self {
             Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => csv.header.names = names,
+            Self::Sqlite(table) => table.names = Arc::new(names),
             #[cfg(feature = "arrow")]
             Self::Arrow(arrow) => arrow.names = names,
         }
@@ -136,6 +139,7 @@ impl RecordSource {
     pub(crate) fn width(&self) -> usize {
         match self {
             Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => csv.header.width,
+            Self::Sqlite(table) => table.width,
             #[cfg(feature = "arrow")]
             Self::Arrow(arrow) => arrow.types.len(),
         }
@@ -145,24 +149,33 @@ impl RecordSource {
     pub(crate) fn notes(&self) -> &[Note] {
         match self {
             Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => &csv.header.notes,
+            Self::Sqlite(_) => &[],
             #[cfg(feature = "arrow")]
             Self::Arrow(arrow) => &arrow.notes,
         }
     }
 
     /// As [`RecordSource::notes`], to be changed.
-    pub(crate) fn notes_mut(&mut self) -> &mut Vec<Note> {
+    fn notes_mut(&mut self) -> Option<&mut Vec<Note>> {
         match self {
-            Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => &mut csv.header.notes,
+            Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => Some(&mut csv.header.notes),
+            Self::Sqlite(_) => None,
             #[cfg(feature = "arrow")]
-            Self::Arrow(arrow) => &mut arrow.notes,
+            Self::Arrow(arrow) => Some(&mut arrow.notes),
         }
+    }
+
+    /// Takes the notes that are about the members of an archive.
+    pub(crate) fn take_notes_about_members(&mut self) -> Vec<Note> {
+        let is_about_members = |note: &mut Note| matches!(note, Note::SkippedMembers { .. });
+        self.notes_mut().map_or(Vec::new(), |notes| notes.extract_if(.., is_about_members).collect())
     }
 
     /// What looks wrong about the header.
     fn warnings(&self) -> &[Warning] {
         match self {
             Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => &csv.header.warnings,
+            Self::Sqlite(_) => &[],
             #[cfg(feature = "arrow")]
             Self::Arrow(_) => &[],
         }
@@ -172,6 +185,7 @@ impl RecordSource {
     pub(crate) fn declares_types(&self) -> bool {
         match self {
             Self::Csv(_) | Self::Json(_) => false,
+            Self::Sqlite(_) => true,
             #[cfg(feature = "arrow")]
             Self::Arrow(_) => true,
         }
@@ -184,6 +198,8 @@ impl RecordSource {
                 let _ = column;
                 DeclaredType::Of(Type::Text)
             }
+            // Each value has a type of its own.
+            Self::Sqlite(_) => DeclaredType::Of(Type::Blob),
             #[cfg(feature = "arrow")]
             Self::Arrow(arrow) => arrow.types[column].clone(),
         }
@@ -195,7 +211,7 @@ impl RecordSource {
             Self::Csv(csv) => Some(csv.header.dialect),
             #[cfg(feature = "arrow")]
             Self::Arrow(_) => None,
-            Self::Json(_) => None,
+            Self::Json(_) | Self::Sqlite(_) => None,
         }
     }
 
@@ -203,6 +219,7 @@ impl RecordSource {
     pub(super) fn head(&self) -> &[u8] {
         match self {
             Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => &csv.header.head,
+            Self::Sqlite(_) => &[],
             #[cfg(feature = "arrow")]
             Self::Arrow(_) => &[],
         }
@@ -214,6 +231,7 @@ impl RecordSource {
             Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => {
                 csv.late_notes(skip_footer).collect()
             }
+            Self::Sqlite(_) => Vec::new(),
             #[cfg(feature = "arrow")]
             Self::Arrow(_) => Vec::new(),
         }
@@ -223,8 +241,9 @@ impl RecordSource {
     pub(crate) fn bytes(&self) -> Option<u64> {
         match self {
             Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => csv.input.bytes(),
-            #[cfg(feature = "arrow")]
             // Progress is counted in bytes of text.
+            Self::Sqlite(_) => None,
+            #[cfg(feature = "arrow")]
             Self::Arrow(_) => None,
         }
     }
@@ -233,6 +252,7 @@ impl RecordSource {
     pub(super) fn stop(&self) -> &Arc<AtomicBool> {
         match self {
             Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => csv.input.stop(),
+            Self::Sqlite(table) => &table.stop,
             #[cfg(feature = "arrow")]
             Self::Arrow(arrow) => &arrow.stop,
         }
@@ -242,6 +262,7 @@ impl RecordSource {
     fn file_identity(&self) -> Option<(u64, u64, Option<&str>)> {
         match self {
             Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => csv.input.file_identity(),
+            Self::Sqlite(_) => None,
             #[cfg(feature = "arrow")]
             Self::Arrow(arrow) => arrow.source.input()?.file_identity(),
         }
@@ -250,7 +271,7 @@ impl RecordSource {
     /// False if the records have been read and cannot be read again.
     pub(crate) fn can_be_read(&self) -> bool {
         match self {
-            Self::Csv(_) | Self::Json(_) => true,
+            Self::Csv(_) | Self::Json(_) | Self::Sqlite(_) => true,
             #[cfg(feature = "arrow")]
             Self::Arrow(arrow) => arrow.source.can_be_read(),
         }
@@ -262,6 +283,7 @@ impl RecordSource {
             Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => {
                 position(csv.input.name(), chunk, record)
             }
+            Self::Sqlite(table) => table.position(chunk, record),
             #[cfg(feature = "arrow")]
             Self::Arrow(arrow) => arrow.position(chunk, record),
         }
@@ -271,10 +293,9 @@ impl RecordSource {
     pub(super) fn position_of(&self, place: RecordPlace) -> Option<Position> {
         match self {
             Self::Csv(csv) | Self::Json(JsonInput { lines: csv, .. }) => csv.position_of(place),
-            #[cfg(feature = "arrow")]
-            Self::Arrow(arrow) => {
+            typed => {
                 let span = Span { start: 0, end: 0 };
-                Some(arrow.position(&place.chunk(&[]), RowOrigin { number: place.number, span }))
+                Some(typed.position(&place.chunk(&[]), RowOrigin { number: place.number, span }))
             }
         }
     }
@@ -283,6 +304,7 @@ impl RecordSource {
     pub(super) fn line_and_offset(&self, line_ends: u64, offset: u64) -> Option<(u64, u64)> {
         match self {
             Self::Csv(_) | Self::Json(_) => Some((line_ends + 1, offset)),
+            Self::Sqlite(_) => None,
             #[cfg(feature = "arrow")]
             Self::Arrow(_) => None,
         }

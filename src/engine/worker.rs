@@ -3,10 +3,9 @@
 use crate::batch::{Arena, Chunk, Reject, Rows, TypeFeedback, Value, Values};
 use crate::error::{Reason, Result};
 use crate::eval::{Evaluator, Program};
-#[cfg(feature = "arrow")]
-use crate::format::arrow::decode::ArrowDecoder;
 use crate::format::csv::decode::Decoder;
 use crate::format::jsonl::decode::JsonDecoder;
+use crate::format::typed_rows::TypedDecoder;
 use crate::format::{Decode, in_input_order};
 use crate::plan::{Dialect, Policies};
 use std::sync::Arc;
@@ -58,11 +57,10 @@ impl<'p> Worker<'p, JsonDecoder> {
     }
 }
 
-#[cfg(feature = "arrow")]
-impl<'p> Worker<'p, ArrowDecoder> {
-    /// A worker that evaluates `program` on the rows of record batches.
-    pub(super) fn of_arrow(program: &'p Program) -> Self {
-        Self { decoder: ArrowDecoder::new(), evaluator: program.evaluator() }
+impl<'p> Worker<'p, TypedDecoder> {
+    /// A worker that evaluates `program` on rows whose values have types.
+    pub(super) fn of_typed(program: &'p Program) -> Self {
+        Self { decoder: TypedDecoder::new(), evaluator: program.evaluator() }
     }
 }
 

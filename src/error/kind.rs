@@ -280,6 +280,20 @@ pub enum Kind {
         /// The journal.
         path: PathBuf,
     },
+    /// The directory has a manifest of shards, which is not to be replaced.
+    #[error("{} already contains shards", path.display())]
+    ManifestExists {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A shard, its receipt or its manifest is not as it has to be.
+    #[error("{}: {problem}", path.display())]
+    Shard {
+        /// The file, or the directory of the shards.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// The worker threads could not be started.
     #[error("cannot start {}", count(*jobs as u64, "worker thread"))]
     Threads {

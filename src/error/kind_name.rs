@@ -37,6 +37,8 @@ impl Kind {
             Self::FormatDisabled { .. } => "format_disabled",
             Self::InputChanged { .. } => "input_changed",
             Self::StrayJournal { .. } => "stray_journal",
+            Self::ManifestExists { .. } => "manifest_exists",
+            Self::Shard { .. } => "shard",
             Self::Threads { .. } => "threads",
             Self::Plan(_) => "plan",
             Self::Usage(_) => "usage",

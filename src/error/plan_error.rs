@@ -159,6 +159,8 @@ pub enum ColumnUse {
     Unique,
     /// It is part of an index.
     Index,
+    /// It is part of the key of shards.
+    Shards,
 }
 
 impl fmt::Display for ColumnUse {
@@ -174,6 +176,7 @@ impl fmt::Display for ColumnUse {
             Self::PrimaryKey => "for the primary key",
             Self::Unique => "for a UNIQUE constraint",
             Self::Index => "for an index",
+            Self::Shards => "to build shards by",
         })
     }
 }

@@ -5,7 +5,7 @@
 //! destination removes it.
 
 use super::descriptors::{self, FileId, open_without_waiting};
-use rustix::fs::{getxattr, listxattr};
+use rustix::fs::{CWD, RenameFlags, getxattr, listxattr, renameat_with};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -120,6 +120,20 @@ impl StagedFile {
         descriptors::flush(self.file.as_file())?;
         let renamed = if replaces { self.file.persist(path) } else { self.file.persist_noclobber(path) };
         renamed.map(drop).map_err(|error| error.error)
+    }
+}
+
+/// Renames `from` to `to`, which must not exist.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] if it does, or another error of the operating system.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Some network file systems only have links.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+            std::fs::hard_link(from, to).and_then(|()| std::fs::remove_file(from))
+        }
+        renamed => renamed.map_err(io::Error::from),
     }
 }
 

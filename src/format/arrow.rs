@@ -4,8 +4,8 @@
 //! without nulls. Other columns are converted in one pass.
 
 mod decimal;
-pub(crate) mod decode;
 mod json;
+pub(crate) mod rows;
 mod scalar;
 mod temporal;
 mod types;

@@ -13,7 +13,7 @@ use crate::engine::pipeline::PipelineRunner;
 use crate::engine::rejects::Rejects;
 use crate::engine::source::header_warnings;
 use crate::engine::timers::StageTimers;
-use crate::error::{Error, Kind, Result, Warning, with_causes};
+use crate::error::{ColumnUse, Error, Kind, Result, Warning, with_causes};
 use crate::eval::Seed;
 use crate::plan::{Expr, OnConflict, OnError, Plan, Table, Type, WriterChoice};
 use crate::report::{Note, Report, ReportColumn, TableReport};
@@ -176,6 +176,7 @@ impl Conductor<'_> {
             .then(|| SchemaSnapshot::read(self.database, tuning.busy_timeout))
             .transpose()?;
         let resolved = self.resolve_exact(inputs, attempt.scan_all, &attempt.exact_columns)?;
+        resolved.iter().try_for_each(|resolved| self.check_shard_columns(&resolved.plan.table))?;
         let seed = tuning.seed.map_or_else(Seed::random, Seed::fixed);
         let (mut programs, mut tables) = (Vec::new(), Vec::new());
         for (table, ResolvedPlan { plan, .. }) in inputs.tables.iter().zip(&resolved) {
@@ -241,6 +242,14 @@ impl Conductor<'_> {
             make_exact(&mut resolved[*table].plan, columns);
         }
         Ok(resolved)
+    }
+
+    /// Checks that `table` has the columns to build shards by.
+    fn check_shard_columns(self, table: &Table) -> Result<()> {
+        let has = |name: &&String| table.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
+        let Some(missing) = self.shard_columns.iter().find(|name| !has(name)) else { return Ok(()) };
+        let found = table.columns.iter().map(|column| column.name.clone()).collect();
+        Err(Kind::NoSuchColumn { column_use: ColumnUse::Shards, column: missing.clone(), found }.into())
     }
 
     /// Whether the resolved plan depends on what the database contains.

@@ -59,6 +59,9 @@ impl Conductor<'_> {
 
     /// The inputs, in order.
     fn find_inputs(&self) -> Result<Vec<RecordSource>> {
+        if let Some(tables) = self.tables {
+            return Ok(tables.iter().cloned().map(RecordSource::Sqlite).collect());
+        }
         #[cfg(feature = "arrow")]
         if let Some(stream) = self.arrow_stream {
             return Ok(vec![RecordSource::of_stream(stream, self.plan, self.stop)?]);
@@ -114,8 +117,7 @@ fn check_same_kind(list: &[RecordSource]) -> Result<()> {
 
 /// Takes the notes about members of archives that are no inputs, which concern no table.
 fn skipped_members(list: &mut [RecordSource]) -> Vec<Note> {
-    let is_about_members = |note: &mut Note| matches!(note, Note::SkippedMembers { .. });
-    list.iter_mut().flat_map(|input| input.notes_mut().extract_if(.., is_about_members)).collect()
+    list.iter_mut().flat_map(RecordSource::take_notes_about_members).collect()
 }
 
 /// True if a table has the name that an input suggests.

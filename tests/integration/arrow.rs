@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value::{self, Blob, Integer, Null, Real, Text};
 use sqload::plan::{IfExists, OnConflict, OnError, WriterChoice};
 use sqload::report::Report;
+use sqload::shards::{Manifest, ShardJob, ShardKey};
 use sqload::{Kind, Loader, PlanError};
 use std::sync::Arc;
 
@@ -422,4 +423,42 @@ fn a_stream_is_copied_only_if_the_load_may_start_again() {
     let loaded = load(loader, vec![batch(vec![("a", numbers.clone())]), batch(vec![("a", numbers)])]);
     assert_eq!(loaded.rows(), [[Real(1.5)], [text("x")], [Real(1.5)], [text("x")]]);
     assert_eq!(loaded.report.rejected, 2);
+}
+
+#[test]
+fn shards_are_built_of_record_batches_and_merged() {
+    let dir = TestDir::new();
+    let job = ShardJob::new(dir.path("out"), "j", "t").unwrap().by(["c"]).expected_rows(5);
+    let loader = Loader::new("t").index(["n"]);
+    let build = |value: Option<&str>, attempt: u64, numbers: &[i64]| {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![value; numbers.len()]));
+        let numbers: ArrayRef = Arc::new(Int64Array::from(numbers.to_vec()));
+        let writer = job.writer(ShardKey::columns([("c", value)]), attempt).unwrap();
+        let batches = stream(vec![batch(vec![("c", texts), ("n", numbers)])]);
+        let (receipt, report) = writer.load_arrow(&loader, batches).unwrap();
+        assert_eq!((receipt.rows, report.writer), (report.loaded, "direct"));
+        receipt
+    };
+    let receipts = [build(Some("x"), 1, &[9; 9]), build(None, 1, &[4, 5]), build(Some("x"), 2, &[1, 2, 3])];
+    let manifest = job.commit(&receipts).unwrap();
+    manifest.shards.iter().for_each(|shard| Manifest::verify(&dir.path("out"), shard).unwrap());
+    Loader::new("t").merge_shards(dir.path("out"), dir.path("all.db")).unwrap();
+    let text = |text: &str| Text(text.to_owned());
+    let expected = [[Null, Integer(4)], [Null, Integer(5)]].into_iter();
+    let expected = expected.chain([1, 2, 3].map(|n| [text("x"), Integer(n)]));
+    assert_eq!(rows_of(&dir.open("all.db"), "SELECT c, n FROM t NOT INDEXED"), expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn a_shard_whose_stream_fails_leaves_no_file() {
+    let dir = TestDir::new();
+    let job = ShardJob::new(dir.path("out"), "j", "t").unwrap();
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+    let batch = batch(vec![("n", numbers)]);
+    let schema = batch.schema();
+    let failing = RecordBatchIterator::new([Ok(batch), Err(ArrowError::ComputeError("lost".into()))], schema);
+    let writer = job.writer(ShardKey::Columns(Vec::new()), 1).unwrap();
+    let error = writer.load_arrow(&Loader::new("t"), failing).unwrap_err();
+    assert!(matches!(error.kind(), Kind::Io { .. }), "{error}");
+    assert_eq!(dir.path("out/_staging/j").read_dir().unwrap().count(), 0);
 }

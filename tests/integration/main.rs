@@ -39,6 +39,7 @@ mod large_fields;
 mod load_inputs;
 mod load_tables;
 mod loader;
+mod merge;
 
 mod number_formats;
 mod options;
@@ -55,6 +56,7 @@ mod replacing;
 mod round_trip;
 mod row_identity;
 mod select_options;
+mod shards;
 mod signals;
 mod sql_pipelines;
 mod streams;

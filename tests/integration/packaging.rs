@@ -43,7 +43,7 @@ fn completions_name_all_commands_and_options() {
         let option = |name: &str| format!("{prefix}{name}");
         assert_contains(
             &script.stdout,
-            ["load", "run-pipeline", "create-file", "check", "completions", "man"],
+            ["load", "run-pipeline", "create-file", "check", "merge", "completions", "man"],
         );
         let options = ["number-rows", "database", "on-error", "table-per-input", "synchronous", "output"];
         options.iter().for_each(|name| assert_contains(&script.stdout, [option(name).as_str()]));
@@ -71,12 +71,13 @@ fn bash_completes_commands_and_options() {
 }
 
 /// One page for each command.
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "sqload-check.1",
     "sqload-completions.1",
     "sqload-create-file.1",
     "sqload-load.1",
     "sqload-man.1",
+    "sqload-merge.1",
     "sqload-run-pipeline.1",
     "sqload.1",
 ];

@@ -199,3 +199,18 @@ def test_parquet_and_arrow_files_are_loaded(dir):
         report = sqload.load(name, "out.db", "t", replace=True)
         assert (report.loaded, report.columns[1]["declaration"]) == (2, "TEXT")
         assert dir.table("out.db", "t") == [[(1, "integer"), ("x", "text")], [(2, "integer"), (None, "null")]]
+
+
+def test_a_load_builds_shards(dir):
+    dir.write("sales.csv", 'tenant,"a,b"\nparis,1\noslo,2\nparis,3\n')
+    report = sqload.load("sales.csv", shards_by="tenant", into=pathlib.Path("shops"), index="a,b")
+    assert (report.database, report.table, report.loaded) == ("shops", "sales", 3)
+    assert dir.rows("shops/tenant=paris/data.sqlite", "SELECT * FROM sales") == [("paris", 1), ("paris", 3)]
+    manifest = json.loads((dir.path / "shops/manifest.json").read_text())
+    assert [shard["rows"] for shard in manifest["shards"]] == [1, 2]
+    with pytest.raises(sqload.Error, match="already contains shards; use replace=True to replace them, or into to"):
+        sqload.load("sales.csv", shards_by="tenant", into="shops")
+    sqload.load(["sales.csv"], None, "t", shards_by=["tenant", "a,b"], into="shops", replace=True)
+    assert dir.rows("shops/tenant=oslo/a,b=2/data.sqlite", "SELECT * FROM t") == [("oslo", 2)]
+    sqload.load("sales.csv", shards_by="tenant", into="buckets", shards=1)
+    assert dir.rows("buckets/bucket=00000/data.sqlite", "SELECT count(*) FROM sales") == [(3,)]

@@ -8,7 +8,7 @@ from numbers import Real
 from typing import Any
 
 # Keywords with names of columns.
-_COLUMNS = {"columns", "exclude", "names", "not_null", "pk"}
+_COLUMNS = {"columns", "exclude", "names", "not_null", "pk", "shards_by"}
 # Keywords with groups of columns.
 _GROUPS = {"index", "unique"}
 _MAPPINGS = {"rename", "type"}

@@ -13,7 +13,7 @@ from ._types import Groups, Names, Path, Size
 
 def load(
     inputs: Path | Sequence[Path],
-    database: Path,
+    database: Path | None = None,
     table: str | None = None,
     *,
     replace: bool = False,
@@ -30,6 +30,9 @@ def load(
     add_columns: bool = False,
     ignore: bool = False,
     upsert: bool = False,
+    shards_by: Names | None = None,
+    into: Path | None = None,
+    shards: int | None = None,
     union_by_name: bool = False,
     file_column: str | None = None,
     columns: Names | None = None,
@@ -84,7 +87,7 @@ def load(
     """Loads CSV files into a table of a SQLite database: everything, or nothing if there is an error.
 
     `inputs` is a path or a list of paths: files, patterns such as `sales-*.csv`, or `-` for standard input. `database` is
-    created if it does not exist. `table` is by default named after the first input. The keywords are the options of the
+    created if it does not exist; leave it out if `into` names a directory of shards. `table` is by default named after the first input. The keywords are the options of the
     command `sqload load`; a string where a list is expected is a single name.
 
     Table:
@@ -102,6 +105,11 @@ def load(
         add_columns: add columns that an existing table lacks
         ignore: ignore and count rows whose key exists
         upsert: update the existing row if the primary key exists
+
+    Shards:
+        shards_by: build one database for each value of these columns, and publish them with a manifest
+        into: the directory of the shards
+        shards: build at most this number of databases, by the hash of the columns
 
     Columns:
         union_by_name: load the columns of all inputs; columns that an input lacks are NULL
@@ -166,7 +174,12 @@ def load(
     Raises `Error`. KeyboardInterrupt stops the load. In either case the database has its old content.
     """
     keywords = dict(locals())
-    files = [*paths(keywords.pop("inputs"), "inputs"), path(keywords.pop("database"), "database")]
+    files = paths(keywords.pop("inputs"), "inputs")
+    keywords.pop("database")
+    if into is None:
+        files.append(path(database, "database"))
+    elif database is not None:
+        raise ValueError("leave out database: into names the directory of the shards")
     return Report(*_sqload.load(["load", *arguments(keywords), "--", *files]))
 
 

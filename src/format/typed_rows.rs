@@ -1,58 +1,42 @@
-//! Record batches to decoded records.
+//! Rows whose values have types, as decoded records: those of record batches and of SQLite tables.
 
-use super::json;
-use super::values::values;
+use super::{Decode, Records, reject};
 use crate::batch::{
     Arena, Chunk, Oddities, RecordTexts, Reject, Repairs, RowOrigins, Span, Value, Values, text_of,
 };
 use crate::error::Reason;
-use crate::format::{Decode, Records, reject};
 use crate::plan::Type;
-use arrow_array::cast::AsArray;
-use arrow_array::types::{ArrowPrimitiveType, Float16Type, Float32Type, Float64Type};
-use arrow_array::{Array, RecordBatch};
-use arrow_schema::DataType;
 use std::sync::Arc;
 
-/// The rows of a record batch that are one chunk.
-#[derive(Debug)]
-pub(crate) struct ArrowRows {
-    pub(crate) batch: RecordBatch,
+/// The rows of one chunk.
+pub(crate) trait TypedRows: RecordTexts + Send {
+    /// The number of rows.
+    fn len(&self) -> usize;
+
+    /// The values of the column with this index, as they suit a column of type `to`; `None` if there is no such column.
+    fn values<'a>(&'a self, column: usize, to: Type, arena: &'a Arena) -> Option<Values<'a>>;
+
+    /// The number of values that are NaN in the rows with these numbers.
+    fn count_nans(&self, rows: &[u32]) -> u64;
 }
 
-impl RecordTexts for ArrowRows {
-    /// The row as a JSON object.
-    fn text(&self, number: u32) -> Vec<u8> {
-        // To prepare a dictionary takes time in proportion to its rows.
-        let row = self.batch.slice(number as usize, 1);
-        let (arena, schema, mut text) = (Arena::default(), row.schema(), Vec::new());
-        let names = schema.fields().iter().map(|field| field.name().as_str());
-        // Columns that were not read are null.
-        let members = names.zip(row.columns()).filter(|(_, array)| array.data_type() != &DataType::Null);
-        let push = json::object(members, &arena);
-        push(0, &mut text);
-        drop(push);
-        text
-    }
-}
-
-/// Decodes the rows of record batches.
+/// Decodes rows whose values have types.
 #[derive(Debug)]
-pub(crate) struct ArrowDecoder {
+pub(crate) struct TypedDecoder {
     input_name: Arc<str>,
     /// For each of the records that may become rows, the number of records of the chunk before it.
     numbers: Vec<u32>,
 }
 
-impl ArrowDecoder {
+impl TypedDecoder {
     pub(crate) fn new() -> Self {
         Self { input_name: "".into(), numbers: Vec::new() }
     }
 }
 
-impl Decode for ArrowDecoder {
-    type Data<'a> = &'a ArrowRows;
-    type Records<'r, 'a> = ArrowRecords<'r, 'a>;
+impl Decode for TypedDecoder {
+    type Data<'a> = &'a dyn TypedRows;
+    type Records<'r, 'a> = TypedRecords<'r, 'a>;
 
     fn set_input(&mut self, name: &Arc<str>) {
         self.input_name = name.clone();
@@ -61,12 +45,12 @@ impl Decode for ArrowDecoder {
     fn decode<'a>(
         &mut self,
         _: &Chunk<'a>,
-        rows: &'a ArrowRows,
+        rows: &'a dyn TypedRows,
         _: bool,
         _: &'a Arena,
-    ) -> (&'a ArrowRows, Vec<Reject<'a>>) {
+    ) -> (&'a dyn TypedRows, Vec<Reject<'a>>) {
         self.numbers.clear();
-        self.numbers.extend(0..rows.batch.num_rows() as u32);
+        self.numbers.extend(0..rows.len() as u32);
         (rows, Vec::new())
     }
 
@@ -74,12 +58,12 @@ impl Decode for ArrowDecoder {
         self.numbers.len()
     }
 
-    fn records<'r, 'a>(&'r self, chunk: &Chunk<'a>, rows: &'a ArrowRows) -> ArrowRecords<'r, 'a> {
-        ArrowRecords {
+    fn records<'r, 'a>(&'r self, chunk: &Chunk<'a>, rows: &'a dyn TypedRows) -> TypedRecords<'r, 'a> {
+        TypedRecords {
             rows,
             input_name: &self.input_name,
             numbers: &self.numbers,
-            is_all: self.numbers.len() == rows.batch.num_rows(),
+            is_all: self.numbers.len() == rows.len(),
             first_load_record: chunk.first_load_record(),
             first_input_record: chunk.first_record,
         }
@@ -101,13 +85,13 @@ impl Decode for ArrowDecoder {
     fn rejects_of<'a>(
         &self,
         chunk: &Chunk<'a>,
-        rows: &'a ArrowRows,
+        rows: &'a dyn TypedRows,
         rejected: Vec<(usize, Reason)>,
     ) -> Vec<Reject<'a>> {
         rejected.into_iter().map(|(row, reason)| reject(chunk, rows, self.numbers[row], reason)).collect()
     }
 
-    fn texts<'a>(_: &Chunk<'a>, rows: &'a ArrowRows) -> Option<&'a dyn RecordTexts> {
+    fn texts<'a>(_: &Chunk<'a>, rows: &'a dyn TypedRows) -> Option<&'a dyn RecordTexts> {
         Some(rows)
     }
 
@@ -115,9 +99,8 @@ impl Decode for ArrowDecoder {
         0
     }
 
-    fn repairs(&self, rows: &ArrowRows) -> Repairs {
-        let nan_nulls = rows.batch.columns().iter().map(|array| self.count_nans(array)).sum();
-        Repairs { nan_nulls, ..Repairs::default() }
+    fn repairs(&self, rows: &dyn TypedRows) -> Repairs {
+        Repairs { nan_nulls: rows.count_nans(&self.numbers), ..Repairs::default() }
     }
 
     fn oddities(&self) -> Oddities {
@@ -125,32 +108,10 @@ impl Decode for ArrowDecoder {
     }
 }
 
-impl ArrowDecoder {
-    /// The number of values of an array that are NaN, in the records that may become rows.
-    fn count_nans(&self, array: &dyn Array) -> u64 {
-        match array.data_type() {
-            DataType::Float16 => self.count::<Float16Type>(array, |real| real.is_nan()),
-            DataType::Float32 => self.count::<Float32Type>(array, |real| real.is_nan()),
-            DataType::Float64 => self.count::<Float64Type>(array, |real| real.is_nan()),
-            _ => 0,
-        }
-    }
-
-    fn count<T: ArrowPrimitiveType>(&self, array: &dyn Array, is_nan: impl Fn(&T::Native) -> bool) -> u64 {
-        let array = array.as_primitive::<T>();
-        // Most arrays have none.
-        if !array.values().iter().any(&is_nan) {
-            return 0;
-        }
-        let is_counted = |row: usize| array.is_valid(row) && is_nan(&array.values()[row]);
-        self.numbers.iter().filter(|number| is_counted(**number as usize)).count() as u64
-    }
-}
-
 /// The records of a chunk that may become rows.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ArrowRecords<'r, 'a> {
-    rows: &'a ArrowRows,
+pub(crate) struct TypedRecords<'r, 'a> {
+    rows: &'a dyn TypedRows,
     input_name: &'r str,
     numbers: &'r [u32],
     /// True if these are all rows of the batch.
@@ -159,7 +120,7 @@ pub(crate) struct ArrowRecords<'r, 'a> {
     first_input_record: u64,
 }
 
-impl<'a> Records<'a> for ArrowRecords<'_, 'a> {
+impl<'a> Records<'a> for TypedRecords<'_, 'a> {
     fn len(&self) -> usize {
         self.numbers.len()
     }
@@ -182,8 +143,7 @@ impl<'a> Records<'a> for ArrowRecords<'_, 'a> {
     }
 
     fn value(&self, index: usize, to: Type, arena: &'a Arena) -> Values<'a> {
-        let Some(array) = self.rows.batch.columns().get(index) else { return Values::Constant(Value::Null) };
-        let values = values(array, to, arena);
+        let Some(values) = self.rows.values(index, to, arena) else { return Values::Constant(Value::Null) };
         if self.is_all {
             return values;
         }
