@@ -26,7 +26,7 @@ mod version;
 use assets::{Completions, WriteMan};
 use clap::error::ErrorKind;
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
-pub use keywords::{KeywordLoad, LoadFailure, LoadReport};
+pub use keywords::{KeywordLoad, LoadFailure, LoadReport, run_for_host};
 use load::Load;
 use options::Verbosity;
 use pipeline::RunPipeline;

@@ -45,6 +45,8 @@
 
 mod clean;
 mod commit;
+#[cfg(feature = "arrow")]
+mod grouped;
 mod key;
 mod load;
 mod manifest;
