@@ -4,6 +4,8 @@ import inspect
 import json
 import os
 import pickle
+import subprocess
+import sys
 
 import polars
 import pyarrow
@@ -106,6 +108,13 @@ def test_abort_and_clean(dir):
     removed = ShardJob.clean("out")
     assert len(removed) == 5
     assert files("out") == sorted(["manifest.json", second.commit(second.write(FRAME[5:6]))["shards"][0]["path"]])
+
+
+@pytest.mark.parametrize("missing", ["pyspark", "pyspark.sql.datasource"])
+def test_without_spark_the_extra_is_named(dir, missing):
+    program = f"import sys; sys.modules[{missing!r}] = None; import sqload.spark"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "ImportError: sqload.spark needs Spark 4 or later: pip install 'sqload[spark]'" in result.stderr
 
 
 def test_the_keywords_are_those_of_write():

@@ -20,10 +20,13 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
-from pyspark import TaskContext
-from pyspark.sql import DataFrame
-from pyspark.sql.datasource import DataSource, DataSourceArrowWriter, WriterCommitMessage
-from pyspark.sql.types import BinaryType, DoubleType, FloatType, StructType
+try:
+    from pyspark import TaskContext
+    from pyspark.sql import DataFrame
+    from pyspark.sql.datasource import DataSource, DataSourceArrowWriter, WriterCommitMessage
+    from pyspark.sql.types import BinaryType, DoubleType, FloatType, StructType
+except ImportError as error:
+    raise ImportError("sqload.spark needs Spark 4 or later: pip install 'sqload[spark]'") from error
 
 from ._arguments import names
 from ._report import Error
