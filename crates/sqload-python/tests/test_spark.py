@@ -222,8 +222,9 @@ def test_other_modes_are_refused(dir, spark, rows):
         writer.mode("append").save(os.path.abspath("out"))
     with pytest.raises(PySparkException, match="Overwrite"):
         writer.mode("error").save(os.path.abspath("out"))
-    with pytest.raises(PySparkException, match="path is 's3://bucket/out': expected a directory"):
-        writer.mode("overwrite").save("s3://bucket/out")
+    for path in ["s3://bucket/out", "file:/tmp/out", "out"]:
+        with pytest.raises(PySparkException, match=f"path is '{path}': expected the absolute path of a directory"):
+            writer.mode("overwrite").save(path)
     with pytest.raises(ValueError, match="mode is 'append': expected"):
         write_shards(rows, "out", "t", mode="append")
     assert not os.path.exists("out")

@@ -102,8 +102,9 @@ class SqliteShards(DataSource):
         table = options.pop("table", None)
         if not directory or not table:
             raise ValueError("the options path and table are required")
-        if "://" in directory:
-            raise ValueError(f"path is {directory!r}: expected a directory that all executors and the driver see")
+        if not os.path.isabs(directory):
+            # Workers have current directories of their own, and `file:` and `s3:` are no directories.
+            raise ValueError(f"path is {directory!r}: expected the absolute path of a directory that all executors and the driver see")
         durable = _value(options.pop("durable", "false"))
         columns = _columns(schema, _value(by))
         unknown = options.keys() - _KEYWORDS
