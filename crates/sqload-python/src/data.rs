@@ -74,7 +74,7 @@ fn table_reader(data: &Bound<'_, PyAny>) -> PyResult<Option<Reader>> {
 /// The data with an index that has a name. pandas exports one that is a range as metadata alone.
 fn with_index<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let module = data.get_type().module()?;
-    if !module.to_cow()?.starts_with("pandas.") || !data.hasattr("index")? {
+    if module.to_cow()?.split('.').next() != Some("pandas") || !data.hasattr("index")? {
         return Ok(data.clone());
     }
     let index = data.getattr("index")?;
