@@ -27,7 +27,7 @@ mod version;
 use assets::{Completions, WriteMan};
 use clap::error::ErrorKind;
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
-pub use keywords::{KeywordLoad, LoadFailure, LoadReport};
+pub use keywords::{KeywordLoad, LoadFailure, LoadReport, run_for_host};
 use load::Load;
 use merge::Merge;
 use options::Verbosity;

@@ -46,6 +46,8 @@
 mod clean;
 mod commit;
 mod duplicate;
+#[cfg(feature = "arrow")]
+mod grouped;
 mod key;
 mod load;
 mod manifest;

@@ -47,6 +47,14 @@ impl LoadFailure {
     }
 }
 
+/// Runs what needs no arguments, for a host program that has data of its own.
+///
+/// # Errors
+/// Those of `run`.
+pub fn run_for_host<T>(run: impl FnOnce() -> sqload::Result<T>) -> Result<T, LoadFailure> {
+    run_for(Caller::Writer, run)
+}
+
 impl KeywordLoad {
     /// A load with these arguments: a command and its options.
     ///
@@ -91,9 +99,22 @@ impl KeywordLoad {
         stop: Arc<AtomicBool>,
         load: impl FnOnce(&Loader, &Path) -> sqload::Result<Report>,
     ) -> Result<LoadReport, LoadFailure> {
+        self.run_with_loader(stop, |loader, database| LoadReport::of_load(&load(loader, database)?))
+    }
+
+    /// Has `run` use the loader of these arguments and the path of the database. The loader stops when `stop` is set, and prints
+    /// nothing.
+    ///
+    /// # Errors
+    /// Those of the library.
+    pub fn run_with_loader<T>(
+        &self,
+        stop: Arc<AtomicBool>,
+        run: impl FnOnce(&Loader, &Path) -> sqload::Result<T>,
+    ) -> Result<T, LoadFailure> {
         run_for(self.caller, || {
             let LoadRequest { loader, database, .. } = self.request(stop)?;
-            LoadReport::of_load(&load(&loader?, &database)?)
+            run(&loader?, &database)
         })
     }
 
@@ -195,6 +216,7 @@ pub(super) fn name(option: &str) -> String {
     match (CALLER.get(), keyword.as_str()) {
         (Caller::Program, _) => option.to_owned(),
         (Caller::Writer, "pk") => "primary_key".to_owned(),
+        (Caller::Writer, "shards_by") => "by".to_owned(),
         (_, "input") => "inputs".to_owned(),
         _ => keyword,
     }

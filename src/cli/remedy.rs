@@ -146,6 +146,7 @@ fn error_advice(kind: &Kind) -> Option<String> {
         Kind::Url { url } => return Some(for_url(url)),
         Kind::InputChanged { .. } => "load it again when no program writes to it",
         Kind::ManifestExists { .. } => "use --replace to replace them, or --into to choose another directory",
+        Kind::NotGrouped { .. } => "sort the rows by the columns of the key",
         Kind::StrayJournal { .. } => "move it away, then try again",
         Kind::Threads { .. } => "use a smaller --jobs",
         Kind::Plan(error) => for_plan(error),

@@ -294,6 +294,12 @@ pub enum Kind {
         /// What is wrong.
         problem: String,
     },
+    /// Rows of a shard that must follow each other do not.
+    #[error("the rows of {key} do not follow each other")]
+    NotGrouped {
+        /// The key.
+        key: String,
+    },
     /// The worker threads could not be started.
     #[error("cannot start {}", count(*jobs as u64, "worker thread"))]
     Threads {

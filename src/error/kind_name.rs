@@ -39,6 +39,7 @@ impl Kind {
             Self::StrayJournal { .. } => "stray_journal",
             Self::ManifestExists { .. } => "manifest_exists",
             Self::Shard { .. } => "shard",
+            Self::NotGrouped { .. } => "not_grouped",
             Self::Threads { .. } => "threads",
             Self::Plan(_) => "plan",
             Self::Usage(_) => "usage",

@@ -12,3 +12,4 @@ mod types;
 mod values;
 
 pub(crate) use types::declared_type;
+pub(crate) use values::natural_values;

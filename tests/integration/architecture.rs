@@ -56,7 +56,10 @@ fn each_dependency_has_one_home() {
         only_in(decoder, &["input"]);
     }
     for arrow in ["arrow_array::", "arrow_ipc::", "arrow_schema::"] {
-        only_in(arrow, &["engine", "format/arrow", "input", "loader.rs", "shards/writer.rs"]);
+        only_in(
+            arrow,
+            &["engine", "format/arrow", "input", "loader.rs", "shards/grouped.rs", "shards/writer.rs"],
+        );
     }
     only_in("parquet::", &["input"]);
     only_in("signal_hook::", &["cli/terminal.rs"]);

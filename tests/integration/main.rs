@@ -12,6 +12,8 @@ mod archives;
 #[cfg(feature = "arrow")]
 mod arrow;
 #[cfg(feature = "arrow")]
+mod arrow_shards;
+#[cfg(feature = "arrow")]
 mod arrow_types;
 mod atomicity;
 mod bad_input;

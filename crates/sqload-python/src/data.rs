@@ -5,7 +5,7 @@ use arrow_array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyIterator;
+use pyo3::types::{IntoPyDict, PyIterator};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) type Reader = Box<dyn RecordBatchReader + Send>;
@@ -37,8 +37,12 @@ pub(crate) fn reader(data: &Bound<'_, PyAny>, raised: &Raised) -> PyResult<Reade
     if let Some(reader) = table_reader(data)? {
         return Ok(reader);
     }
-    let Ok(batches) = data.try_iter() else { return Err(unsupported(data)) };
-    Ok(Box::new(Batches::new(batches, raised.clone())?))
+    // A lazy frame of Polars has items, but none that `iter` could return.
+    let is_iterable = data.hasattr("__iter__")?;
+    match data.try_iter() {
+        Ok(batches) if is_iterable => Ok(Box::new(Batches::new(batches, raised.clone())?)),
+        _ => Err(unsupported(data)),
+    }
 }
 
 fn unsupported(data: &Bound<'_, PyAny>) -> PyErr {
@@ -54,7 +58,7 @@ fn unsupported(data: &Bound<'_, PyAny>) -> PyErr {
 fn table_reader(data: &Bound<'_, PyAny>) -> PyResult<Option<Reader>> {
     let invalid = |error: ArrowError| PyTypeError::new_err(format!("the data is not a table: {error}"));
     if data.hasattr("__arrow_c_stream__")? {
-        let capsule = data.call_method0("__arrow_c_stream__")?;
+        let capsule = with_index(data)?.call_method0("__arrow_c_stream__")?;
         return Ok(Some(Box::new(stream(&capsule)?.map_err(invalid)?)));
     }
     if data.hasattr("__arrow_c_array__")? {
@@ -65,6 +69,20 @@ fn table_reader(data: &Bound<'_, PyAny>) -> PyResult<Option<Reader>> {
         return Ok(Some(Box::new(RecordBatchIterator::new([Ok(batch)], schema))));
     }
     Ok(None)
+}
+
+/// The data with an index that has a name. pandas exports one that is a range as metadata alone.
+fn with_index<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let module = data.get_type().module()?;
+    if module.to_cow()?.split('.').next() != Some("pandas") || !data.hasattr("index")? {
+        return Ok(data.clone());
+    }
+    let index = data.getattr("index")?;
+    if index.get_type().name()? != "RangeIndex" || index.getattr("name")?.is_none() {
+        return Ok(data.clone());
+    }
+    let keywords = [("preserve_index", true)].into_py_dict(data.py())?;
+    data.py().import("pyarrow")?.getattr("Table")?.call_method("from_pandas", (data,), Some(&keywords))
 }
 
 /// The batches of all items of an iterator.

@@ -6,6 +6,7 @@ mod capsules;
 mod data;
 mod errors;
 mod interrupt;
+mod shards;
 
 /// glibc's allocator makes loads slower.
 #[global_allocator]
@@ -18,6 +19,9 @@ mod _sqload {
     use pyo3::prelude::*;
     use sqload::cli::{self, KeywordLoad};
     use std::ffi::OsString;
+
+    #[pymodule_export]
+    use super::shards::{abort_shards, clean_shards, commit_shards, write_shards};
 
     /// The version of the package.
     #[pymodule_export]

@@ -183,6 +183,7 @@ def test_rejected_rows_are_counted(dir):
     [
         (1, TypeError, "int is neither a table nor an iterable of tables"),
         ([1], TypeError, "int is neither a table nor an iterable of tables"),
+        (polars.LazyFrame({"a": [1]}), TypeError, "LazyFrame is neither a table nor an iterable of tables"),
         ("a.csv", TypeError, "str is neither a table nor an iterable of tables"),
         ([], ValueError, "there are no batches, so the columns are unknown"),
         (pyarrow.array([1, 2]), TypeError, "the data is not a table"),
@@ -245,6 +246,21 @@ def test_tables_without_rows_or_columns(dir):
     assert report.loaded == 0 and "INTEGER" in dir.schema("out.db")
     with pytest.raises(sqload.Error):
         sqload.write(polars.DataFrame(), "none.db", "t")
+
+
+def test_an_index_of_pandas_is_a_column_unless_it_is_the_default(dir):
+    frames = {
+        "default": (pandas.DataFrame({"b": [3, 4]}), ["b"]),
+        "named range": (pandas.DataFrame({"b": [3, 4]}, index=pandas.RangeIndex(1, 3, name="a")), ["b", "a"]),
+        "set": (pandas.DataFrame({"a": [1, 2], "b": [3, 4]}).set_index("a"), ["b", "a"]),
+        "several": (pandas.DataFrame({"a": [1, 2], "c": ["x", "y"], "b": [3, 4]}).set_index(["a", "c"]), ["b", "a", "c"]),
+        "dropped": (pandas.DataFrame({"b": [3, 4]}, index=["x", "y"]).reset_index(drop=True), ["b"]),
+    }
+    for name, (frame, columns) in frames.items():
+        for data in [frame, iter([frame])]:
+            report = sqload.write(data, "out.db", "t", if_exists="replace")
+            assert [column["name"] for column in report.columns] == columns, name
+    assert dir.rows("out.db", "SELECT * FROM t") == [(3,), (4,)]
 
 
 def test_keyboard_interrupt_stops_a_write(dir):

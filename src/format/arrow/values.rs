@@ -1,6 +1,7 @@
 //! Columns of arrays as columns of values.
 
 use super::scalar::getter;
+use super::types::natural_type;
 use crate::batch::{Arena, MAX_STRINGS_BYTES, Span, Strings, StringsBuilder, Value, Values, copy_text};
 use crate::plan::Type;
 use arrow_array::cast::AsArray;
@@ -10,6 +11,11 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, GenericByteArray, GenericByteViewArray, OffsetSizeTrait};
 use arrow_schema::DataType;
+
+/// The values of `array` for a column of the type that it has by itself.
+pub(crate) fn natural_values<'a>(array: &'a dyn Array, arena: &'a Arena) -> Values<'a> {
+    values(array, natural_type(array.data_type()), arena)
+}
 
 /// The values of `array` for a column of type `to`: slices of the array where its layout allows it, otherwise in `arena`.
 pub(super) fn values<'a>(array: &'a dyn Array, to: Type, arena: &'a Arena) -> Values<'a> {

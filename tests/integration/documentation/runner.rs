@@ -8,7 +8,8 @@
 //! - a `text` or `json` block after an `sh` block is its output, apart from times, where `/home/ada` is the directory; a line
 //!   `...` stands for any lines,
 //! - `rust` blocks are doc tests (see `src/lib.rs`),
-//! - `python` blocks of `docs/python.md` are run by the tests of the Python package.
+//! - `python` blocks of [`PYTHON_PAGES`] are run by the tests of the Python package, except for those with the mark `engine`, which
+//!   need an engine that is not installed for tests.
 //!
 //! An `sh` block with a mark of [`MARKS`] is not run. Its options and paths are checked.
 
@@ -26,6 +27,8 @@ const MARKS: [(&str, &str); 4] = [
     ("large", "loads millions of rows"),
     ("network", "needs the network"),
 ];
+
+const PYTHON_PAGES: [&str; 2] = ["docs/python.md", "docs/shards.md"];
 
 /// Programs that may be missing.
 const TOOLS: [&str; 7] = ["bzip2", "duckdb", "gzip", "iconv", "jq", "python3", "sqlite3"];
@@ -83,7 +86,10 @@ impl Runner {
                     }
                 }
                 "text" if block.attributes == ["figure"] => {}
-                "python" if page.path == Path::new("docs/python.md") => {}
+                "python" if block.attributes == ["engine"] => {
+                    self.skipped.push(format!("{place}: needs another engine"));
+                }
+                "python" if PYTHON_PAGES.iter().any(|path| page.path == Path::new(path)) => {}
                 "rust" => {
                     let include = format!("include_str!(\"../{}\")", page.path.display());
                     if !include_str!("../../../src/lib.rs").contains(&include) {

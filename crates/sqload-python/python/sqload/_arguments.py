@@ -49,13 +49,13 @@ def _options(name: str, value: Any) -> list[str]:
 
 
 def _texts(name: str, value: Any) -> list[str]:
-    if name == "columns" and not isinstance(value, str) and not _strings(name, value):
+    if name == "columns" and not isinstance(value, str) and not names(name, value):
         raise ValueError("columns is empty: name at least one column, or leave it out to load all")
     if name in _COLUMNS:
-        return [_quoted(column, ",") for column in _strings(name, value)]
+        return [_quoted(column, ",") for column in names(name, value)]
     if name in _GROUPS:
         groups = [value] if isinstance(value, str) else _items(name, value)
-        return [",".join(_quoted(column, ",") for column in _strings(name, group)) for group in groups]
+        return [",".join(_quoted(column, ",") for column in names(name, group)) for group in groups]
     if name in _MAPPINGS:
         if not isinstance(value, Mapping):
             raise TypeError(f"{name} must be a dict, not {_type(value)}")
@@ -64,7 +64,7 @@ def _texts(name: str, value: Any) -> list[str]:
     if name == "null":
         # A text without a column begins with an equals sign, so that it may contain another.
         columns = value if isinstance(value, Mapping) else {"": value}
-        pairs = [(_string(name, column), text) for column, texts in columns.items() for text in _strings(name, texts)]
+        pairs = [(_string(name, column), text) for column, texts in columns.items() for text in names(name, texts)]
         return [f"{_quoted(column, '=')}={text}" for column, text in pairs]
     if isinstance(value, (str, os.PathLike)):
         return [_path(value)]
@@ -73,7 +73,7 @@ def _texts(name: str, value: Any) -> list[str]:
     raise TypeError(f"{name} cannot be a value of type {_type(value)}")
 
 
-def _strings(name: str, value: Any) -> list[str]:
+def names(name: str, value: Any) -> list[str]:
     """One string or several."""
     return [value] if isinstance(value, str) else [_string(name, item) for item in _items(name, value)]
 
