@@ -59,14 +59,38 @@ fn the_scheduler_is_killed() {
 
 #[test]
 fn the_disk_of_one_executor_is_full() {
-    let (cluster, inputs) = (Cluster::with_file_limit(Some(100)), Inputs::new(40_000, 10));
+    let (cluster, inputs) = (Cluster::with_file_limit(Some(1400)), Inputs::new(40_000, 2));
     let query = "SELECT * FROM sales";
-    let (status, text) = cluster.run(&inputs, &inputs.copy(query, "PARTITIONED BY (tenant)"), &[]).wait();
+    // With so many indexes, a shard is larger than the data that is shuffled.
+    let rest =
+        "PARTITIONED BY (tenant) OPTIONS (index 'id; amount; amount, id; tenant, id; tenant, amount, id')";
+    let (status, text) = cluster.run(&inputs, &inputs.copy(query, rest), &[]).wait();
     if status.success() {
         inputs.assert_complete(query);
     } else {
         assert!(text.starts_with("sqload-ballista: ") && status.code() == Some(1), "{text}");
         println!("{text}");
         assert_nothing(&inputs.out());
+    }
+}
+
+/// Each executor is killed once while shards get their final names, so the one that commits is among them.
+#[test]
+fn the_executor_that_commits_is_killed() {
+    for victim in 0..2 {
+        let (mut cluster, inputs) = (Cluster::start(), Inputs::new(20_000, 1000));
+        let query = "SELECT * FROM sales";
+        let client = cluster.run(&inputs, &inputs.copy(query, "PARTITIONED BY (tenant)"), &[]);
+        let first = inputs.out().join("tenant=__HIVE_DEFAULT_PARTITION__/data.sqlite");
+        wait_until("the commit", || first.exists());
+        cluster.executors[victim].kill();
+        let (status, text) = client.wait();
+        if status.success() {
+            inputs.assert_rows(query);
+        } else {
+            assert!(text.starts_with("sqload-ballista: ") && status.code() == Some(1), "{text}");
+            println!("{text}");
+            assert!(!inputs.out().join("manifest.json").exists());
+        }
     }
 }
