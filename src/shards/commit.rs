@@ -183,9 +183,10 @@ impl ShardJob {
     fn publish(&self, manifest: &Manifest) -> Result<()> {
         let path = self.manifest_path();
         let write = || {
+            let mut text = serde_json::to_vec_pretty(manifest)?;
+            text.push(b'\n');
             let mut file = StagedFile::create(&path)?;
-            serde_json::to_writer_pretty(file.writer(), manifest)?;
-            file.writer().write_all(b"\n")?;
+            file.writer().write_all(&text)?;
             if self.durable {
                 file.sync()?;
             }

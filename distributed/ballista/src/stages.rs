@@ -18,7 +18,7 @@ pub(crate) fn check(plan: &Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Re
     match stages.iter().filter(|stage| is_below(stage.children())).count() {
         0 | 1 => Ok(()),
         shuffles => Err(Failure::Other(format!(
-            "the query needs {shuffles} shuffles before its rows are written, and a loss of an executor would be safe with 1 only; write an intermediate result to Parquet, or group and join by the columns of PARTITIONED BY only"
+            "the query needs {shuffles} shuffles before its rows are written, but only 1 is safe if an executor is lost; write an intermediate result to Parquet first, or group by the columns of PARTITIONED BY only"
         ))),
     }
 }

@@ -27,8 +27,8 @@ use datafusion::physical_plan::{
 use futures::{StreamExt, stream};
 use sqload::Loader;
 use sqload::shards::{Receipt, ShardKey};
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, iter};
 
 /// The schema of receipts: their JSON.
 pub(crate) fn receipt_schema() -> SchemaRef {
@@ -273,7 +273,7 @@ impl PartitionWriter {
         let columns: Vec<_> =
             self.grouping.columns().iter().map(|index| batch.column(*index).clone()).collect();
         let ranges = match columns.is_empty() {
-            true => vec![0..batch.num_rows()],
+            true => iter::once(0..batch.num_rows()).collect(),
             false => partition(&columns)?.ranges(),
         };
         let starts = UInt32Array::from_iter_values(ranges.iter().map(|range| range.start as u32));

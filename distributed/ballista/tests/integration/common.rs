@@ -21,7 +21,8 @@ impl Inputs {
         oracle.execute_batch("BEGIN; CREATE TABLE sales (id INTEGER, tenant TEXT, amount INTEGER)").unwrap();
         let mut csv = "id,tenant,amount\n".to_owned();
         for id in 1..=rows {
-            let tenant = if id % 101 == 0 { String::new() } else { format!("t{}", id * 7 % tenants) };
+            let tenant =
+                if id.is_multiple_of(101) { String::new() } else { format!("t{}", id * 7 % tenants) };
             let amount = id * id % 1000;
             csv += &format!("{id},{tenant},{amount}\n");
             let tenant = Some(tenant).filter(|tenant| !tenant.is_empty());

@@ -102,6 +102,9 @@ fn one_database_zero_rows_and_errors() {
         inputs.copy("SELECT amount, count(*) AS n FROM sales GROUP BY amount", "PARTITIONED BY (n)");
     let text = cluster.fail(&inputs, &two_shuffles, &[]);
     assert!(text.contains("the query needs 2 shuffles"), "{text}");
+    let join = "SELECT a.id, b.tenant FROM sales AS a JOIN sales AS b ON a.id = b.amount";
+    let text = cluster.fail(&inputs, &inputs.copy(join, "PARTITIONED BY (tenant)"), &[]);
+    assert!(text.contains("shuffles before its rows are written"), "{text}");
 
     cluster.succeed(&inputs, &inputs.copy(whole, ""), &[]);
     assert_eq!(inputs.assert_complete(whole).shards[0].path, "data.sqlite");

@@ -4,5 +4,6 @@ mod buckets;
 mod common;
 mod failures;
 mod keys;
+mod nodes;
 mod options;
 mod queries;
