@@ -183,9 +183,9 @@ impl ShardJob {
     fn publish(&self, manifest: &Manifest) -> Result<()> {
         let path = self.manifest_path();
         let write = || {
-            let mut file = StagedFile::create(&path)?;
             let mut text = serde_json::to_vec_pretty(manifest)?;
             text.push(b'\n');
+            let mut file = StagedFile::create(&path)?;
             file.writer().write_all(&text)?;
             if self.durable {
                 file.sync()?;

@@ -61,8 +61,30 @@ impl ShardWriter {
         loader: &Loader,
         reader: impl arrow_array::RecordBatchReader + Send + 'static,
     ) -> Result<(Receipt, Report)> {
-        let report = loader.load_arrow(reader, &self.path)?;
+        // A load looks for what killed loads have left next to its database. In the staging area, which has a file for each shard, all
+        // loads together would take quadratic time.
+        let directory = self.path.with_extension("load");
+        std::fs::create_dir(&directory).map_err(|error| Error::io("create", &directory, error))?;
+        let loaded = self.load_in(&directory, loader, reader);
+        let removed = std::fs::remove_dir_all(&directory);
+        let report = loaded?;
+        removed.map_err(|error| Error::io("remove", &directory, error))?;
         Ok((self.finish(report.loaded)?, report))
+    }
+
+    /// Loads into a database in `directory`, and moves it to its path.
+    #[cfg(feature = "arrow")]
+    fn load_in(
+        &self,
+        directory: &Path,
+        loader: &Loader,
+        reader: impl arrow_array::RecordBatchReader + Send + 'static,
+    ) -> Result<Report> {
+        let database = directory.join("data.sqlite");
+        let mut report = loader.load_arrow(reader, &database)?;
+        std::fs::rename(&database, &self.path).map_err(|error| Error::io("create", &self.path, error))?;
+        report.database.clone_from(&self.path);
+        Ok(report)
     }
 
     /// The receipt of the shard, whose database is complete at [`ShardWriter::path`] and has this number of rows.

@@ -1,0 +1,7 @@
+//! The program. The library does the work.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sqload_sql::main()
+}
