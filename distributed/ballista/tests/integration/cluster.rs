@@ -92,7 +92,7 @@ impl Cluster {
     pub(crate) fn with_file_limit(kib: Option<u64>) -> Self {
         let (port, work) = (free_port(), TempDir::new().unwrap());
         let mut scheduler = Command::new(PROGRAM);
-        scheduler.args(["scheduler", "--executor-timeout", "4", "--port", &port.to_string()]);
+        scheduler.args(["scheduler", "--executor-timeout", "8", "--port", &port.to_string()]);
         let scheduler = Process::start(&mut scheduler);
         wait_for_port(port);
         let executors = [None, kib].map(|limit| {
