@@ -110,8 +110,11 @@ impl Cluster {
     pub(crate) fn run(&self, inputs: &Inputs, sql: &str, options: &[&str]) -> Process {
         let (name, path) = inputs.named();
         let mut client = Command::new(PROGRAM);
-        client.args(["run", sql, "--input", &format!("{name}={path}"), "--timeout", "120"]);
+        client.args(["run", sql, "--input", &format!("{name}={path}")]);
         client.args(["--scheduler", "127.0.0.1", "--scheduler-port", &self.port.to_string()]).args(options);
+        if !options.contains(&"--timeout") {
+            client.args(["--timeout", "120"]);
+        }
         Process::start(client.stderr(Stdio::piped()).stdout(Stdio::null()))
     }
 
