@@ -57,7 +57,7 @@ pub async fn run(options: &RunOptions, stop: &AtomicBool) -> Result<Manifest, Fa
     let mut scheduler = Scheduler::connect(options).await?;
     spec.create_staging()?;
     let outcome = scheduler.run_job(&context, &plan, Duration::from_secs(options.timeout), stop).await;
-    settle(&spec, outcome)
+    settle(&spec, outcome).await
 }
 
 async fn physical_plan(
@@ -76,8 +76,15 @@ async fn physical_plan(
 }
 
 /// Ends the job for good: without a staging area, no task of it can write or publish any more. Whether it has published decides.
-fn settle(spec: &ShardSpec, outcome: Result<(), Failure>) -> Result<Manifest, Failure> {
-    spec.job.abort()?;
+async fn settle(spec: &ShardSpec, outcome: Result<(), Failure>) -> Result<Manifest, Failure> {
+    let start = Instant::now();
+    // Tasks that still run may add files while the area is removed.
+    while let Err(error) = spec.job.abort() {
+        if start.elapsed() > CALL_TIMEOUT {
+            return Err(error.into());
+        }
+        sleep(POLL_INTERVAL).await;
+    }
     match Manifest::read(spec.job.manifest_path()) {
         Ok(manifest) if manifest.job == spec.job.id => Ok(manifest),
         Ok(_) | Err(_) => {

@@ -92,7 +92,7 @@ impl Cluster {
     pub(crate) fn with_file_limit(kib: Option<u64>) -> Self {
         let (port, work) = (free_port(), TempDir::new().unwrap());
         let mut scheduler = Command::new(PROGRAM);
-        scheduler.args(["scheduler", "--executor-timeout", "4", "--port", &port.to_string()]);
+        scheduler.args(["scheduler", "--executor-timeout", "8", "--port", &port.to_string()]);
         let scheduler = Process::start(&mut scheduler);
         wait_for_port(port);
         let executors = [None, kib].map(|limit| {
@@ -110,8 +110,11 @@ impl Cluster {
     pub(crate) fn run(&self, inputs: &Inputs, sql: &str, options: &[&str]) -> Process {
         let (name, path) = inputs.named();
         let mut client = Command::new(PROGRAM);
-        client.args(["run", sql, "--input", &format!("{name}={path}"), "--timeout", "120"]);
+        client.args(["run", sql, "--input", &format!("{name}={path}")]);
         client.args(["--scheduler", "127.0.0.1", "--scheduler-port", &self.port.to_string()]).args(options);
+        if !options.contains(&"--timeout") {
+            client.args(["--timeout", "120"]);
+        }
         Process::start(client.stderr(Stdio::piped()).stdout(Stdio::null()))
     }
 

@@ -7,7 +7,9 @@ use crate::common::Inputs;
 fn kill_an_executor(options: &[&str]) {
     let (mut cluster, inputs) = (Cluster::start(), Inputs::new(20_000, 1000));
     let query = "SELECT * FROM sales";
-    let client = cluster.run(&inputs, &inputs.copy(query, "PARTITIONED BY (tenant)"), options);
+    // Ballista does not always notice that it cannot go on.
+    let options = [options, &["--timeout", "60"]].concat();
+    let client = cluster.run(&inputs, &inputs.copy(query, "PARTITIONED BY (tenant)"), &options);
     let mut victim = None;
     wait_until("a write", || {
         victim = cluster.executors.iter().position(|executor| executor.is_writing());
