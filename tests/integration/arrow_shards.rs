@@ -56,7 +56,7 @@ fn grouped_rows_become_a_shard_for_each_key_wherever_batches_end() {
     let text = |row: usize| keys[row].map_or(Null, |key| Text(key.to_owned()));
     let rows =
         |rows: std::ops::Range<usize>| rows.map(|row| vec![text(row), number(row)]).collect::<Vec<_>>();
-    let expected = vec![
+    let expected = [
         ("k=__HIVE_DEFAULT_PARTITION__".to_owned(), rows(0..2)),
         ("k=".to_owned(), rows(2..3)),
         ("k=NULL".to_owned(), rows(7..8)),
