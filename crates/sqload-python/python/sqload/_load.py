@@ -176,11 +176,12 @@ def load(
     keywords = dict(locals())
     files = paths(keywords.pop("inputs"), "inputs")
     keywords.pop("database")
+    options = arguments(keywords)
     if into is None:
         files.append(path(database, "database"))
     elif database is not None:
         raise ValueError("leave out database: into names the directory of the shards")
-    return Report(*_sqload.load(["load", *arguments(keywords), "--", *files]))
+    return Report(*_sqload.load(["load", *options, "--", *files]))
 
 
 def run_pipeline(
