@@ -1,12 +1,8 @@
 //! Parquet files as record batches.
 //!
-//! Threads decode row groups, each the next one that none has taken. If a file has fewer row groups than there are threads, each
-//! thread decodes some of the columns of a row group, and the batches are joined. The batches of a task go through a channel of
-//! its own, and are received in the order of the file. All channels are bounded, so a thread that is far ahead waits, and memory is
-//! bounded by the batches that each thread holds.
-//!
-//! Tasks are taken in order, and a row group has at most as many tasks as there are threads. So when the batches of a row group are
-//! received, all of its tasks are being run: none waits behind tasks of later row groups.
+//! Threads decode row groups, each the next one that none has taken. The batches of a row group go through a channel of its own,
+//! and are received in the order of the file. All channels are bounded, so a thread that is far ahead waits, and memory is bounded
+//! by the batches that each thread holds.
 
 use super::Input;
 use super::arrow_file::{ReadAt, file_batches, read_error};
@@ -15,7 +11,7 @@ use super::file::catch_panic;
 use super::open_input::OpenInput;
 use crate::error::{Error, Kind, Result};
 use arrow_array::RecordBatch;
-use arrow_schema::{ArrowError, Schema, SchemaRef};
+use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -75,68 +71,50 @@ impl ParquetFile {
     pub(crate) fn read(&self, columns: &[usize]) -> Result<BatchIterator<'_>> {
         let open = self.input.open()?;
         let is_all = columns.len() == self.schema().fields().len();
+        let projection =
+            (!is_all).then(|| ProjectionMask::roots(self.metadata.parquet_schema(), columns.iter().copied()));
         let groups = self.metadata.metadata().num_row_groups();
-        let threads = self.threads.get();
-        let project = |columns| ProjectionMask::roots(self.metadata.parquet_schema(), columns);
-        let parts = column_parts(columns, threads.div_ceil(groups.max(1)));
-        let projections: Vec<_> = parts.into_iter().map(project).collect();
-        let channels =
-            (0..groups).map(|_| (0..projections.len()).map(|_| sync_channel(WAITING_BATCHES)).unzip());
-        let (senders, receivers): (Vec<Vec<_>>, VecDeque<Vec<_>>) = channels.unzip();
-        let senders: Vec<_> = senders.into_iter().flatten().map(|sender| Mutex::new(Some(sender))).collect();
-        let threads = threads.min(senders.len());
+        let (senders, receivers): (Vec<_>, VecDeque<_>) =
+            (0..groups).map(|_| sync_channel(WAITING_BATCHES)).unzip();
         let decoding = Arc::new(Decoding {
             bytes: FileBytes::of(&open)?,
             metadata: self.metadata.clone(),
-            projections,
-            next_task: AtomicUsize::new(0),
-            senders,
+            projection,
+            next_group: AtomicUsize::new(0),
+            senders: senders.into_iter().map(|sender| Mutex::new(Some(sender))).collect(),
             stop: self.input.stop().clone(),
         });
-        for _ in 0..threads {
+        for _ in 0..self.threads.get().min(groups) {
             let decoding = decoding.clone();
             let spawned = thread::Builder::new().name("parquet".into()).spawn(move || decoding.run());
             spawned.map_err(|source| Error::from(Kind::Threads { jobs: self.threads.get(), source }))?;
         }
-        let (stop, name) = (self.input.stop().clone(), self.input.name().clone());
-        let batches = GroupBatches { receivers, stop, name, is_failed: false };
+        let batches = GroupBatches { receivers, name: self.input.name().clone(), is_failed: false };
         Ok(file_batches(batches, open, self.schema().clone(), (!is_all).then(|| columns.to_vec())))
     }
 }
 
-/// The columns in at most `parts` parts, in the order of the file. No columns are one part.
-fn column_parts(columns: &[usize], parts: usize) -> Vec<Vec<usize>> {
-    let mut columns = columns.to_vec();
-    columns.sort_unstable();
-    match columns.len() {
-        0 => vec![columns],
-        count => columns.chunks(count.div_ceil(parts)).map(<[usize]>::to_vec).collect(),
-    }
-}
-
-/// What the threads share. A task decodes a part of the columns of a row group.
+/// What the threads share.
 struct Decoding {
     bytes: FileBytes,
     metadata: ArrowReaderMetadata,
-    /// The columns of each part.
-    projections: Vec<ProjectionMask>,
-    next_task: AtomicUsize,
-    /// The sender of each task, by row group and part, until a thread takes it.
-    senders: Vec<Mutex<Option<Sender>>>,
+    /// The columns to decode; `None` means all.
+    projection: Option<ProjectionMask>,
+    next_group: AtomicUsize,
+    /// The sender of each row group, until a thread takes it.
+    senders: Vec<Mutex<Option<SyncSender<io::Result<RecordBatch>>>>>,
     stop: Arc<AtomicBool>,
 }
 
-type Sender = SyncSender<io::Result<RecordBatch>>;
-
 impl Decoding {
-    /// Runs tasks until none is left, or the receiver is gone.
+    /// Decodes row groups until none is left, or the receiver is gone.
     fn run(&self) {
         loop {
-            let task = self.next_task.fetch_add(1, Ordering::Relaxed);
-            let Some(sender) = self.senders.get(task) else { return };
+            let group = self.next_group.fetch_add(1, Ordering::Relaxed);
+            let Some(sender) = self.senders.get(group) else { return };
             let sender = sender.lock().unwrap_or_else(PoisonError::into_inner).take();
             let is_wanted = sender.is_some_and(|sender| {
-                let decoded = catch_panic(|| self.decode(task, &sender));
+                let decoded = catch_panic(|| self.decode(group, &sender));
                 decoded.unwrap_or_else(|error| sender.send(Err(error)).is_ok())
             });
             if !is_wanted {
@@ -145,9 +123,9 @@ impl Decoding {
         }
     }
 
-    /// Runs a task. Returns false if the receiver is gone.
-    fn decode(&self, task: usize, sender: &Sender) -> io::Result<bool> {
-        for batch in self.reader(task).map_err(io::Error::other)? {
+    /// Decodes a row group. Returns false if the receiver is gone.
+    fn decode(&self, group: usize, sender: &SyncSender<io::Result<RecordBatch>>) -> io::Result<bool> {
+        for batch in self.reader(group).map_err(io::Error::other)? {
             let batch = batch.map_err(io::Error::other);
             if self.stop.load(Ordering::Relaxed) || sender.send(batch).is_err() {
                 return Ok(false);
@@ -156,69 +134,44 @@ impl Decoding {
         Ok(true)
     }
 
-    fn reader(&self, task: usize) -> Result<ParquetRecordBatchReader, ParquetError> {
-        let (group, part) = (task / self.projections.len(), task % self.projections.len());
+    fn reader(&self, group: usize) -> Result<ParquetRecordBatchReader, ParquetError> {
         let (bytes, metadata) = (self.bytes.clone(), self.metadata.clone());
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata);
         let builder = builder.with_row_groups(vec![group]).with_batch_size(BATCH_ROWS);
-        builder.with_projection(self.projections[part].clone()).build()
+        match &self.projection {
+            Some(projection) => builder.with_projection(projection.clone()).build(),
+            None => builder.build(),
+        }
     }
 }
 
 /// The batches of all row groups, in order.
 struct GroupBatches {
-    /// Those of the row groups that are not complete yet, by part.
-    receivers: VecDeque<Vec<Receiver<io::Result<RecordBatch>>>>,
-    stop: Arc<AtomicBool>,
+    /// Those of the row groups that are not complete yet.
+    receivers: VecDeque<Receiver<io::Result<RecordBatch>>>,
     name: Arc<str>,
     is_failed: bool,
-}
-
-impl GroupBatches {
-    /// The next batch of a row group, or `None` at its end.
-    fn next_of(&self, parts: &[Receiver<io::Result<RecordBatch>>]) -> io::Result<Option<RecordBatch>> {
-        // A task without a sender has sent all.
-        let batches = parts.iter().filter_map(|part| part.recv().ok()).collect::<io::Result<Vec<_>>>()?;
-        match batches.len() {
-            0 => Ok(None),
-            // Tasks end early after a stop.
-            count if count < parts.len() && self.stop.load(Ordering::Relaxed) => Ok(None),
-            count if count < parts.len() => {
-                Err(io::Error::other("its columns have different numbers of rows"))
-            }
-            _ => joined(batches).map(Some).map_err(io::Error::other),
-        }
-    }
 }
 
 impl Iterator for GroupBatches {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while let Some(parts) = self.receivers.front().filter(|_| !self.is_failed) {
-            match self.next_of(parts).transpose() {
-                Some(Ok(batch)) => return Some(Ok(batch)),
-                Some(Err(error)) => {
+        while let Some(receiver) = self.receivers.front().filter(|_| !self.is_failed) {
+            match receiver.recv() {
+                Ok(Ok(batch)) => return Some(Ok(batch)),
+                Ok(Err(error)) => {
                     self.is_failed = true;
                     return Some(Err(read_error(&self.name, error)));
                 }
-                None => {
+                // Its thread has sent all.
+                Err(_) => {
                     self.receivers.pop_front();
                 }
             }
         }
         None
     }
-}
-
-/// A batch with the columns of all batches.
-fn joined(mut batches: Vec<RecordBatch>) -> Result<RecordBatch, ArrowError> {
-    if batches.len() == 1 {
-        return Ok(batches.remove(0));
-    }
-    let fields: Vec<_> = batches.iter().flat_map(|batch| batch.schema().fields().to_vec()).collect();
-    let columns = batches.iter().flat_map(|batch| batch.columns().to_vec()).collect();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
 /// The bytes of a file, at any place.
