@@ -39,7 +39,7 @@ pub(super) struct KeyedTable {
 }
 
 impl KeyedTable {
-    /// Adds an index by `key_columns`, or by their bucket, to `table` of the database at `path`, which nobody else uses.
+    /// Opens the database at `path`, which no one else has open, and indexes `table` by `key_columns` or by their bucket.
     ///
     /// # Errors
     /// [`Kind::NoSuchColumn`]; [`Kind::Sqlite`], also soon after `stop` is set.

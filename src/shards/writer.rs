@@ -10,7 +10,7 @@ use crate::loader::Loader;
 use crate::report::Report;
 use std::path::{Path, PathBuf};
 
-/// One shard that one attempt builds: a staged file, which nobody reads before the commit.
+/// A shard built by one attempt: a staged file that no one reads before the commit.
 ///
 /// The file is `_staging/<job>/<attempt>-<uuid>.sqlite`, so attempts never share one. It is removed if the writer is dropped before
 /// it has a receipt.

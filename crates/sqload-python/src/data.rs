@@ -31,8 +31,8 @@ impl Raised {
 /// go to `raised`.
 ///
 /// # Errors
-/// TypeError if `data` is none of these; ValueError for an empty iterable, because its columns are unknown; any exception that the
-/// iterable raises for its first item.
+/// TypeError if `data` is not one of these; ValueError if an iterable is empty, since its columns are then unknown; any exception
+/// that an iterable raises instead of its first item.
 pub(crate) fn reader(data: &Bound<'_, PyAny>, raised: &Raised) -> PyResult<Reader> {
     if let Some(reader) = table_reader(data)? {
         return Ok(reader);

@@ -63,7 +63,7 @@ fn the_scheduler_is_killed() {
 fn the_disk_of_one_executor_is_full() {
     let (cluster, inputs) = (Cluster::with_file_limit(Some(1400)), Inputs::new(40_000, 2));
     let query = "SELECT * FROM sales";
-    // With so many indexes, a shard is larger than the data that is shuffled.
+    // These indexes make a shard larger than the data that is shuffled.
     let rest =
         "PARTITIONED BY (tenant) OPTIONS (index 'id; amount; amount, id; tenant, id; tenant, amount, id')";
     let (status, text) = cluster.run(&inputs, &inputs.copy(query, rest), &[]).wait();
