@@ -2,6 +2,7 @@
 
 use super::clean::remove_staging;
 use super::manifest::{content_of, differs};
+use super::parallel::{for_each, jobs};
 use super::{Manifest, Receipt, Shard, ShardJob, ShardKey};
 use crate::error::{Error, Kind, Result, count};
 use crate::files::paths::journals;
@@ -10,6 +11,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 /// The shard of each key.
 type Chosen<'r> = BTreeMap<&'r ShardKey, &'r Receipt>;
@@ -35,12 +37,13 @@ impl ShardJob {
         std::fs::create_dir_all(&self.directory)
             .map_err(|error| Error::io("create", &self.directory, error))?;
         // Nothing moves until every shard is known to be there.
-        let sources = chosen.values().map(|receipt| self.find(receipt)).collect::<Result<Vec<_>>>()?;
-        let place = |(receipt, source): (&&Receipt, Source)| match source {
+        let receipts: Vec<_> = chosen.values().copied().collect();
+        let sources = for_each(&receipts, jobs(None), &AtomicBool::new(false), |receipt| self.find(receipt))?;
+        let place = |(receipt, source): (&Receipt, Source)| match source {
             Source::Staged => self.place(receipt),
             Source::Placed(path) => Ok(shard(receipt, path)),
         };
-        let shards = chosen.values().zip(sources).map(place).collect::<Result<Vec<_>>>()?;
+        let shards = receipts.into_iter().zip(sources).map(place).collect::<Result<Vec<_>>>()?;
         if self.durable {
             self.sync(&shards)?;
         }
