@@ -68,8 +68,8 @@ pub use writer::ShardWriter;
 /// The name of the manifest in the directory of a job.
 pub const MANIFEST: &str = "manifest.json";
 
-/// The directory of staged files, below that of a job.
-const STAGING: &str = "_staging";
+/// The directory of the staging areas, below that of a job.
+pub const STAGING: &str = "_staging";
 
 /// The largest number of characters of the id of a job.
 const MAX_ID_CHARS: usize = 100;
@@ -163,8 +163,9 @@ impl ShardJob {
         self.directory.join(MANIFEST)
     }
 
-    /// The staging area of the job.
-    fn staging(&self) -> PathBuf {
+    /// The staging area of the job: the directory of its staged files.
+    #[must_use]
+    pub fn staging(&self) -> PathBuf {
         self.directory.join(STAGING).join(&self.id)
     }
 

@@ -5,16 +5,12 @@ use datafusion::common::exec_err;
 use datafusion::error::{DataFusionError, Result};
 use serde::{Deserialize, Serialize};
 use sqload::plan::Synchronous;
-use sqload::shards::{Manifest, ShardJob};
+use sqload::shards::{Manifest, STAGING, ShardJob};
 use sqload::{Kind, Loader};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 
 /// The memory for sorting keys and indexes of all shards that are built at the same time in one process.
 const SORT_BYTES: usize = 1 << 30;
-
-/// The directory of staged files, below that of a job.
-const STAGING: &str = "_staging";
 
 /// The job of a statement, and its tables. All processes have the same one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,19 +75,15 @@ impl ShardSpec {
     /// If there are shards that may not be replaced, or the directory cannot be created.
     pub fn create_staging(&self) -> Result<()> {
         self.check_directory()?;
-        Ok(std::fs::create_dir_all(self.staging())?)
+        Ok(std::fs::create_dir_all(self.job.staging())?)
     }
 
     /// An error if the staging area is gone, because the job has ended.
     pub(crate) fn check_staging(&self) -> Result<()> {
-        match self.staging().is_dir() {
+        match self.job.staging().is_dir() {
             true => Ok(()),
             false => exec_err!("the job {} has ended", self.job.id),
         }
-    }
-
-    fn staging(&self) -> PathBuf {
-        self.job.directory.join(STAGING).join(&self.job.id)
     }
 
     /// Removes the shards of earlier jobs that the new manifest does not name, unless a job is under way.
