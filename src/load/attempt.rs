@@ -30,7 +30,7 @@ pub(super) type ExactColumns = BTreeMap<usize, BTreeSet<usize>>;
 pub(super) struct Attempt {
     /// Why the direct path is not taken although it could be.
     statements_reason: Option<String>,
-    /// Whether the direct path leaves out rows whose key another row has.
+    /// Whether the direct path looks for rows that have the key of another one before it writes any.
     finds_duplicates: bool,
     /// Whether statements that fail can be undone, which takes a journal.
     keeps_journal: bool,
@@ -53,8 +53,8 @@ const MAX_DIRECT_TABLES: usize = 100;
 pub(super) enum Retry {
     /// Through statements, for this reason.
     Statements(String),
-    /// By the direct path without the rows whose key another row has.
-    WithoutDuplicates,
+    /// By the direct path, which finds the rows that have the key of another one first.
+    ResolvingDuplicates,
     /// Through statements that can be undone one by one, so that the rows which break a constraint are known. The reason is
     /// that of the failure.
     UndoableStatements(String),
@@ -80,9 +80,9 @@ impl Attempt {
             PipelineFailure::Constraint { is_duplicate: true, .. }
                 if !self.finds_duplicates
                     && self.statements_reason.is_none()
-                    && leaves_out_duplicates(plan) =>
+                    && resolves_duplicates(plan) =>
             {
-                Some(Retry::WithoutDuplicates)
+                Some(Retry::ResolvingDuplicates)
             }
             PipelineFailure::Constraint { message, is_row_known, .. }
                 if !self.keeps_journal
@@ -115,7 +115,7 @@ impl Attempt {
     /// Changes the next attempt.
     pub(super) fn apply(&mut self, retry: Retry) {
         match retry {
-            Retry::WithoutDuplicates => self.finds_duplicates = true,
+            Retry::ResolvingDuplicates => self.finds_duplicates = true,
             Retry::Statements(reason) => self.statements_reason = Some(reason),
             Retry::UndoableStatements(reason) => {
                 self.statements_reason.get_or_insert(reason);
@@ -149,12 +149,11 @@ pub(super) fn skips_bad_rows(plan: &Plan) -> bool {
     plan.policies.on_error == OnError::Skip || plan.table.on_conflict != OnConflict::Reject
 }
 
-/// Whether a load goes on without rows whose key another row has.
-pub(super) fn leaves_out_duplicates(plan: &Plan) -> bool {
+/// Whether a load goes on where rows have the same key.
+pub(super) fn resolves_duplicates(plan: &Plan) -> bool {
     match plan.table.on_conflict {
         OnConflict::Reject => plan.policies.on_error == OnError::Skip,
-        OnConflict::Ignore => true,
-        OnConflict::Update => false,
+        OnConflict::Ignore | OnConflict::Update => true,
     }
 }
 

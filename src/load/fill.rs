@@ -14,7 +14,7 @@ use crate::schema::ddl::{quote_name, update_declaration_sql};
 use crate::schema::table;
 use crate::write::Writer;
 use crate::write::direct::{
-    Direct, DuplicateFinder, Duplicates, LostRow, OTHER_VALUES, PageFile, Schema, Sorting,
+    Direct, DuplicateFinder, Duplicates, OTHER_VALUES, OnDuplicate, PageFile, Schema, Sorting,
 };
 use crate::write::statements::Statements;
 use std::sync::Arc;
@@ -109,7 +109,7 @@ fn fill_all(
         let mut rejects_from = RejectsFrom { rejects: &mut *rejects, first_input };
         let table = &inputs.plan.table;
         let finds_duplicates =
-            finds_duplicates || table.on_conflict == OnConflict::Ignore && target.fills(table);
+            finds_duplicates || table.on_conflict != OnConflict::Reject && target.fills(table);
         let written = match writer {
             ChosenWriter::Direct => {
                 write_pages(target, pipeline, inputs, &mut rejects_from, finds_duplicates)
@@ -184,7 +184,7 @@ fn write_pages(
     let Plan { table, tuning, .. } = inputs.plan;
     let sorting = Sorting { max_bytes: tuning.memory_bytes, jobs: pipeline.jobs };
     let schema = Arc::new(read_schema(target, table)?);
-    let find = |file| match finds_duplicates || schema.ignores_duplicates() {
+    let find = |file| match finds_duplicates || schema.on_duplicate().is_some() {
         true => find_duplicates(&schema, file, sorting, pipeline, inputs).map(Some),
         false => Ok(None),
     };
@@ -199,7 +199,7 @@ fn write_pages(
         (Direct::new(schema.clone(), open(), sorting)?, duplicates)
     };
     let filled = match duplicates {
-        Some(duplicates) => run(writer.without(duplicates), pipeline, inputs, rejects)?,
+        Some(duplicates) => run(writer.resolving(duplicates), pipeline, inputs, rejects)?,
         None => run(writer, pipeline, inputs, rejects)?,
     };
     target.forget_pages()?;
@@ -219,8 +219,12 @@ fn find_duplicates(
     if !conditions.iter().chain(checks).all(Expr::is_repeatable) {
         return Err(PipelineFailure::Unsupported { reason: OTHER_VALUES.to_owned() });
     }
-    let ignores = table.on_conflict == OnConflict::Ignore || schema.ignores_duplicates();
-    let mut found = Duplicates::new(if ignores { LostRow::Ignored } else { LostRow::Rejected });
+    let policy = match table.on_conflict {
+        OnConflict::Reject => schema.on_duplicate().unwrap_or(OnDuplicate::Reject),
+        OnConflict::Ignore => OnDuplicate::Ignore,
+        OnConflict::Update => OnDuplicate::Update,
+    };
+    let mut found = Duplicates::new(policy);
     let finder = DuplicateFinder::new(schema.clone(), table, file, sorting, &mut found);
     let finder = finder.map_err(|failure| PipelineFailure::of_writer(failure, |_| Vec::new()))?;
     run(finder, pipeline, inputs, &mut ())?;

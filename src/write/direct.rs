@@ -19,7 +19,7 @@
 //! | collations | SQLite's datatypes 7 | `collation` |
 //! | the types of STRICT tables, DEFAULT, AUTOINCREMENT | 2.6.2 | `strict`, `defaults`, `sequence` |
 //! | generated columns, CHECK | | `expressions` |
-//! | rows with the same keys | | `duplicate_finder`, `duplicates` |
+//! | rows with the same keys | | `duplicate_finder`, `duplicates`, `replaced` |
 //! | what is left to statements | | `features` |
 //!
 //! The sections are those of <https://sqlite.org/fileformat2.html>. All numbers on pages are big-endian.
@@ -45,6 +45,7 @@ mod layout;
 mod page_file;
 mod pages;
 mod record;
+mod replaced;
 mod rowid_log;
 mod sequence;
 mod sort;
@@ -56,7 +57,7 @@ mod tree;
 
 pub use catalog::Schema;
 pub use duplicate_finder::{DuplicateFinder, EncodedKeys, KeyEncoder, OTHER_VALUES};
-pub use duplicates::{Duplicates, LostRow};
+pub use duplicates::{Duplicates, OnDuplicate};
 pub use encode::{Encoded, Encoder};
 pub use page_file::PageFile;
 
@@ -68,6 +69,7 @@ use builder::{TreeBuilder, TreeFailure};
 use cell_order::CellOrder;
 use cells::TreeKind;
 use pages::Pages;
+use replaced::Replaced;
 use rowid_log::RowidLog;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -78,7 +80,7 @@ pub struct Direct<'c> {
     schema: Arc<Schema>,
     pages: Pages<'c>,
     encoder: Encoder,
-    /// The records whose rows are left out.
+    /// The records whose rows have the key of another row.
     duplicates: Option<Arc<Duplicates>>,
     /// The rows that were written.
     rows: u64,
@@ -160,11 +162,18 @@ impl<'c> Direct<'c> {
         })
     }
 
-    /// The same without the rows of these records.
+    /// The same for rows of which these have the key of another row.
     #[must_use]
-    pub fn without(self, duplicates: Duplicates) -> Self {
+    pub fn resolving(self, mut duplicates: Duplicates) -> Self {
+        let replaced = match (duplicates.take_replaced(), &self.schema.primary_key) {
+            (None, _) => Replaced::Nothing,
+            (Some(_), Some(_)) => Replaced::SameKeys,
+            (Some(rowids), None) => Replaced::Rows(Arc::new(rowids)),
+        };
+        let trees = self.trees.into_iter().map(|tree| tree.replacing(replaced.clone())).collect();
         let duplicates = Arc::new(duplicates);
-        Self { encoder: self.encoder.without(duplicates.clone()), duplicates: Some(duplicates), ..self }
+        let encoder = self.encoder.resolving(duplicates.clone());
+        Self { encoder, duplicates: Some(duplicates), trees, ..self }
     }
 
     /// The rows of the load that have these rowids; nothing if they are not known.
@@ -254,7 +263,7 @@ impl write::Writer for Direct<'_> {
         self.grow(encoded)?;
         self.largest_rowid = self.largest_rowid.max(encoded.largest_rowid);
         self.rows += encoded.rowids.len() as u64;
-        Ok(self.duplicates.as_ref().map_or_else(Appended::default, |found| found.appended(&encoded.lost)))
+        Ok(self.duplicates.as_ref().map_or_else(Appended::default, |found| found.appended(&encoded.fates)))
     }
 
     fn finish(mut self, stop: &AtomicBool) -> Result<Vec<String>, WriteFailure> {

@@ -1,4 +1,4 @@
-//! Rows with the same keys, which the direct path leaves out, compared with those that SQLite does not take.
+//! Rows with the same keys, which the direct path leaves out, updates or replaces, compared with what SQLite does.
 
 use crate::common::{TestDir, query, rows_of};
 use rand::rngs::ChaCha8Rng;
@@ -13,7 +13,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Declarations of the first column, the key.
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 12] = [
     "INTEGER PRIMARY KEY",
     "INTEGER UNIQUE",
     "TEXT PRIMARY KEY",
@@ -21,6 +21,10 @@ const KEYS: [&str; 8] = [
     "INTEGER PRIMARY KEY DESC",
     "INTEGER PRIMARY KEY ON CONFLICT IGNORE",
     "TEXT UNIQUE ON CONFLICT IGNORE",
+    "INTEGER PRIMARY KEY ON CONFLICT REPLACE",
+    "TEXT UNIQUE ON CONFLICT REPLACE",
+    "BLOB PRIMARY KEY",
+    "TEXT COLLATE NOCASE PRIMARY KEY",
     "INTEGER",
 ];
 
@@ -42,7 +46,7 @@ struct Case {
     indexes: Vec<&'static str>,
     old_rows: Vec<[Value; 3]>,
     inputs: Vec<String>,
-    ignores: bool,
+    on_conflict: OnConflict,
     filter: Option<&'static str>,
     max_errors: Option<u64>,
     chunk_bytes: usize,
@@ -101,15 +105,26 @@ fn case(seed: u64) -> Case {
         csv
     });
     let inputs = inputs.collect();
-    let strict = if rng.random_bool(0.2) { " STRICT" } else { "" };
-    let ignores = if key.ends_with("IGNORE") { " ON CONFLICT IGNORE" } else { "" };
-    let pair = if rng.random_bool(0.3) { format!(", UNIQUE (b, a){ignores}") } else { String::new() };
+    let strict = if !key.starts_with("BLOB") && rng.random_bool(0.2) { " STRICT" } else { "" };
+    let clause = key.find(" ON CONFLICT").map_or("", |at| &key[at..]);
+    let on_conflict = match rng.random_range(0..10) {
+        0..3 => OnConflict::Ignore,
+        3..7 if key.contains("PRIMARY KEY") => OnConflict::Update,
+        _ => OnConflict::Reject,
+    };
+    // Rows with another unique key are updated through statements.
+    let has_unique = on_conflict != OnConflict::Update || rng.random_bool(0.1);
+    let pair = match has_unique && rng.random_bool(0.3) {
+        true => format!(", UNIQUE (b, a){clause}"),
+        false => String::new(),
+    };
     // SQLite evaluates these; only some of them are broken by a row.
     let expression = match rng.random_range(0..6) {
-        _ if !ignores.is_empty() => "",
+        _ if !clause.is_empty() => "",
         0 => ", CHECK (b IS NULL OR a <> b + 1000000)",
-        1 => ", g INT AS (a % 40) UNIQUE",
-        2 => ", g TEXT AS (b || c) STORED, UNIQUE (g, a), CHECK (a <> 7)",
+        1 if has_unique => ", g INT AS (a % 40) UNIQUE",
+        2 if has_unique => ", g TEXT AS (b || c) STORED, UNIQUE (g, a), CHECK (a <> 7)",
+        3 => ", g TEXT AS (b || c) STORED, CHECK (a <> 7)",
         _ => "",
     };
     let constraints = format!("{pair}{expression}");
@@ -126,11 +141,12 @@ fn case(seed: u64) -> Case {
         // An index has no ON CONFLICT clause.
         indexes: UNIQUE
             .into_iter()
-            .filter(|_| rng.random_bool(if ignores.is_empty() { 0.3 } else { 0.1 }))
+            .filter(|sql| has_unique || !sql.contains("UNIQUE"))
+            .filter(|sql| rng.random_bool(if clause.is_empty() || !sql.contains("UNIQUE") { 0.3 } else { 0.1 }))
             .collect(),
         old_rows,
         inputs,
-        ignores: rng.random_bool(0.4),
+        on_conflict,
         filter: rng.random_bool(0.3).then_some("a % 7 <> 3"),
         max_errors: rng.random_bool(0.2).then(|| rng.random_range(0..count as u64)),
         chunk_bytes: *[1, 50, 700, 1 << 16].choose(rng).unwrap(),
@@ -165,8 +181,8 @@ impl Case {
         let report = self.loader(writer, &dir).load_all(&self.paths(&dir), dir.path("out.db"));
         let ran = report.as_ref().ok().map(|report| (report.writer, report.writer_reason.clone()));
         let counts = |report: Report| {
-            let Report { records, loaded, rejected, filtered, ignored, .. } = report;
-            vec![records, loaded, rejected, filtered, ignored]
+            let Report { records, loaded, rejected, filtered, ignored, updated, .. } = report;
+            vec![records, loaded, rejected, filtered, ignored, updated]
         };
         let read = |name: &str| String::from_utf8(dir.read(name)).unwrap();
         let database = dir.open("out.db");
@@ -203,7 +219,7 @@ impl Case {
         let loader = Loader::new("t").if_exists(IfExists::Append).on_error(OnError::Skip).null("NULL");
         let loader = loader.rejects(dir.path("bad.csv")).writer(writer).jobs(number(self.jobs)).verify(true);
         let loader = loader.chunk_bytes(number(self.chunk_bytes));
-        let loader = if self.ignores { loader.on_conflict(OnConflict::Ignore) } else { loader };
+        let loader = loader.on_conflict(self.on_conflict);
         let loader = self.max_errors.map_or(loader.clone(), |max_errors| loader.max_errors(max_errors));
         self.filter.map_or(loader.clone(), |filter| loader.filter(filter).unwrap())
     }
@@ -217,8 +233,8 @@ fn seeds() -> std::ops::Range<u64> {
 }
 
 #[test]
-fn the_rows_that_are_left_out_are_those_that_sqlite_does_not_take() {
-    let (mut with_duplicates, mut direct) = (0, 0);
+fn rows_with_the_same_keys_have_the_effect_that_they_have_in_sqlite() {
+    let (mut with_duplicates, mut direct, mut updating) = (0, 0, 0);
     for seed in seeds() {
         let case = case(seed);
         let (expected, _) = case.load(WriterChoice::Statements);
@@ -229,10 +245,13 @@ fn the_rows_that_are_left_out_are_those_that_sqlite_does_not_take() {
             continue;
         };
         assert_eq!(found, expected, "seed {seed}: {case:?} with {writer:?}");
-        let has_duplicates = counts[2] + counts[4] > 0;
+        let has_duplicates = counts[2] + counts[4] + counts[5] > 0;
+        let is_direct = writer.is_some_and(|(writer, _)| writer == "direct");
         with_duplicates += u32::from(has_duplicates);
-        direct += u32::from(has_duplicates && writer.is_some_and(|(writer, _)| writer == "direct"));
+        direct += u32::from(has_duplicates && is_direct);
+        updating += u32::from(counts[5] > 0 && is_direct);
     }
+    assert!(updating > 0, "no load has updated rows by the direct path");
     assert!(direct * 3 > with_duplicates * 2, "{direct} of {with_duplicates} loads took the direct path");
 }
 

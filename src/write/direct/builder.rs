@@ -1,12 +1,13 @@
 //! Builds a tree from cells: on pages at once while they arrive in order, otherwise by sorting them at the end.
 //!
-//! A tree with rows or entries is continued where all new cells come after them. Otherwise the entries of an index are merged
-//! with the new ones into a new tree, as are the rows of a WITHOUT ROWID table; other rows cannot be merged.
+//! A tree with rows or entries is continued where all new cells come after them, and none of them is replaced. Otherwise they are
+//! merged with the new ones into a new tree.
 
 use super::cell_order::CellOrder;
 use super::cells::{Cells, PayloadLimits, TreeKind};
-use super::existing_tree::{OldEntries, last_cell, max_cells_by_size};
+use super::existing_tree::{OldCell, OldCells, last_cell, max_cells_by_size};
 use super::pages::Pages;
+use super::replaced::Replaced;
 use super::sort::Sorter;
 use super::tree::Tree;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,6 +39,8 @@ pub(super) struct TreeBuilder {
     root: u32,
     /// The last cell that the tree had before; empty if it had none.
     last_old: Vec<u8>,
+    /// The cells that it had before and that are left out.
+    replaced: Replaced,
     /// The last cell while no sorter has it.
     last_cell: Vec<u8>,
     /// Pages that were built before a cell arrived out of order.
@@ -99,7 +102,13 @@ impl TreeBuilder {
         let last_old = last_cell(root, kind, limits, pages)?.unwrap_or_default();
         let state = BuildState::Ordered(Sorter::new(order.clone()));
         let (last_cell, reclaimed) = Default::default();
-        Ok(Self { order, limits, kind, has_rows, root, last_old, last_cell, reclaimed, state })
+        let replaced = Replaced::Nothing;
+        Ok(Self { order, limits, kind, has_rows, root, last_old, replaced, last_cell, reclaimed, state })
+    }
+
+    /// The same without these cells that the tree had before. New cells come in the place of some or all of them.
+    pub(super) fn replacing(self, replaced: Replaced) -> Self {
+        Self { replaced, ..self }
     }
 
     /// The last rowid that the tree had before.
@@ -141,7 +150,7 @@ impl TreeBuilder {
             return Err(TreeFailure::Duplicate([last, first].map(|cell| self.order.rowid(cell))));
         }
         let is_ordered = last.is_empty() || self.order.compare(last, first).is_lt();
-        if self.kind == TreeKind::Table && !self.is_after_old(first) {
+        if self.kind == TreeKind::Table && !self.is_merged() && !self.is_after_old(first) {
             return Err(TreeFailure::BeforeExisting);
         }
         self.last_cell.clear();
@@ -210,10 +219,11 @@ impl TreeBuilder {
         Ok(tree.push(cells, pages)?)
     }
 
-    /// True if a cell comes after all that the tree had before.
+    /// True if cells that start with this one come after all that the tree had before, so that it is continued.
     fn is_after_old(&self, cell: &[u8]) -> bool {
         self.last_old.is_empty()
-            || self.order.compare(&self.last_old, cell).is_lt()
+            || matches!(self.replaced, Replaced::Nothing)
+                && self.order.compare(&self.last_old, cell).is_lt()
                 && !self.order.is_duplicate(&self.last_old, cell)
     }
 
@@ -222,9 +232,15 @@ impl TreeBuilder {
         max_cells_by_size(&self.last_old, pages)
     }
 
-    /// True if the entries that do not come after the old ones are merged with them.
+    /// True if the cells that do not come after the old ones are merged with them.
     fn is_merged(&self) -> bool {
-        self.kind == TreeKind::Index && !self.last_old.is_empty()
+        let can_be_merged = self.kind == TreeKind::Index || !matches!(self.replaced, Replaced::Nothing);
+        can_be_merged && !self.last_old.is_empty()
+    }
+
+    /// True if this cell of the tree is left out.
+    fn is_replaced(&self, old: &OldCell) -> bool {
+        matches!(&self.replaced, Replaced::Rows(rowids) if rowids.contains(self.order.rowid(old.whole())))
     }
 
     /// The tree, to grow behind what it had before.
@@ -260,6 +276,7 @@ impl TreeBuilder {
             }
             BuildState::Ordered(sorter) | BuildState::Unordered(sorter)
                 if self.is_merged()
+                    && matches!(self.replaced, Replaced::Nothing)
                     && are_few_among_many(
                         sorter.cells() as u64,
                         max_old.min(self.max_old_by_size(pages)),
@@ -283,7 +300,7 @@ impl TreeBuilder {
         stop: &AtomicBool,
     ) -> Result<Tree, TreeFailure> {
         let mut old = match self.is_merged() {
-            true => Some(OldEntries::new(self.root, self.order.clone(), self.limits, pages)?),
+            true => Some(OldCells::new(self.kind, self.root, self.order.clone(), self.limits, pages)?),
             false => None,
         };
         let mut tree = if self.is_merged() { Tree::new(self.kind, self.root) } else { self.tree(pages)? };
@@ -295,9 +312,8 @@ impl TreeBuilder {
         sorter.sorted(pool, take, TreeFailure::Duplicate)?;
         if let Some(mut old) = old {
             let mut cells = Cells::default();
-            while let Some(entry) = old.peek() {
-                cells.push(&entry.local);
-                old.advance(pages)?;
+            while old.peek().is_some() {
+                self.keep_old(&mut old, &mut cells, pages)?;
                 if cells.bytes().len() > MERGED_BYTES {
                     tree.push(&cells, pages)?;
                     cells.clear();
@@ -308,22 +324,35 @@ impl TreeBuilder {
         Ok(tree)
     }
 
-    /// Appends new entries and the old ones before them.
+    /// Appends new cells and the old ones before them.
     fn merge(
         &self,
-        old: &mut OldEntries,
+        old: &mut OldCells,
         tree: &mut Tree,
         cells: &mut Cells,
         pages: &mut Pages<'_>,
     ) -> Result<(), TreeFailure> {
-        let mut local = cells.with_overflow_pages(self.limits);
-        pages.write_overflow(&mut local)?;
+        // The overflow pages of rows are written when they arrive.
+        let with_overflow = match self.kind {
+            TreeKind::Index => {
+                let mut local = cells.with_overflow_pages(self.limits);
+                pages.write_overflow(&mut local)?;
+                Some(local)
+            }
+            TreeKind::Table => None,
+        };
+        let local = with_overflow.as_ref().unwrap_or(cells);
         let mut merged = Cells::default();
         for (whole, local) in cells.iter().zip(local.iter()) {
             let prefix = self.order.prefix(whole);
             while let Some(entry) = old.peek().filter(|entry| entry.prefix <= prefix) {
                 if entry.prefix == prefix {
-                    if self.order.is_duplicate(entry.whole(), whole) {
+                    if self.order.is_duplicate(entry.whole(), whole) && !self.is_replaced(entry) {
+                        if let Replaced::SameKeys = self.replaced {
+                            old.free_overflow(pages)?;
+                            old.advance(pages)?;
+                            break;
+                        }
                         let [existing, new] = [entry.whole(), whole].map(|cell| self.order.rowid(cell));
                         return Err(TreeFailure::DuplicateOfExisting { existing, new });
                     }
@@ -331,8 +360,7 @@ impl TreeBuilder {
                         break;
                     }
                 }
-                merged.push(&entry.local);
-                old.advance(pages)?;
+                self.keep_old(old, &mut merged, pages)?;
             }
             merged.push(local);
             if merged.bytes().len() > MERGED_BYTES {
@@ -341,5 +369,20 @@ impl TreeBuilder {
             }
         }
         Ok(tree.push(&merged, pages)?)
+    }
+
+    /// Appends the next of the old cells to `merged`, unless it is replaced, and goes to the one after it.
+    fn keep_old(
+        &self,
+        old: &mut OldCells,
+        merged: &mut Cells,
+        pages: &mut Pages<'_>,
+    ) -> crate::error::Result<()> {
+        match old.peek() {
+            Some(cell) if self.is_replaced(cell) => old.free_overflow(pages)?,
+            Some(cell) => merged.push(&cell.local),
+            None => {}
+        }
+        old.advance(pages)
     }
 }

@@ -2,6 +2,7 @@
 //! path supports all of it. SQLite is the authority: nothing here parses SQL.
 
 use super::defaults::{DefaultValue, Defaults};
+use super::duplicates::OnDuplicate;
 use super::expressions::{self, TableExpressions};
 use super::features::{Features, read_features};
 use super::indexes::{DeferredIndex, Index, read_indexes, read_primary_key};
@@ -143,9 +144,6 @@ impl Schema {
         is_filled: bool,
         path: &Path,
     ) -> crate::Result<std::result::Result<(), String>> {
-        if is_filled && table.on_conflict == OnConflict::Update {
-            return Ok(Err("the table may have rows with the same keys".to_owned()));
-        }
         let read = || match is_filled {
             true => Self::read(connection, table),
             false => {
@@ -159,7 +157,15 @@ impl Schema {
         };
         let read =
             read().map_err(|source| Error::sqlite(format!("make table {:?} in", table.name), path, source));
-        Ok(read?.map(drop))
+        let schema = match read? {
+            Ok(schema) => schema,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let reason = match (is_filled, table.on_conflict) {
+            (true, OnConflict::Update) => schema.reason_against(OnDuplicate::Update, table),
+            _ => None,
+        };
+        Ok(reason.map_or(Ok(()), |reason| Err(reason.to_owned())))
     }
 
     /// True if SQLite builds a UNIQUE index.
@@ -172,12 +178,41 @@ impl Schema {
         !self.features.rolls_back
     }
 
-    /// True if the table itself ignores rows with the key of another row, by ON CONFLICT IGNORE.
+    /// What the table itself does with rows that have the key of another row, by ON CONFLICT IGNORE or REPLACE; nothing if they are an
+    /// error.
     #[must_use]
-    pub fn ignores_duplicates(&self) -> bool {
+    pub fn on_duplicate(&self) -> Option<OnDuplicate> {
         let has_key = self.rowid_column.is_some() || self.primary_key.is_some();
-        let has_key = has_key || self.indexes.iter().any(|index| index.is_unique);
-        self.features.ignores_conflicts && (has_key || self.has_deferred_unique())
+        let has_key = has_key || self.indexes.iter().any(|index| index.is_unique) || self.has_deferred_unique();
+        match &self.features {
+            Features { ignores_conflicts: true, .. } if has_key => Some(OnDuplicate::Ignore),
+            Features { replaces_conflicts: true, .. } if has_key => Some(OnDuplicate::Replace),
+            _ => None,
+        }
+    }
+
+    /// Why the rows of `table`, whose schema this is, cannot update or replace others as `policy` says, if there is a reason.
+    pub(super) fn reason_against(&self, policy: OnDuplicate, table: &Table) -> Option<&'static str> {
+        let is_kept = |(at, column): (usize, &TableColumn)| {
+            self.rowid_column != Some(at) && matches!(column.source, ColumnSource::Default(_))
+        };
+        match policy {
+            OnDuplicate::Update if table.conflict_clause.is_some() => {
+                Some("SQLite evaluates ON CONFLICT DO UPDATE")
+            }
+            OnDuplicate::Update if self.on_duplicate().is_some() => {
+                Some("the table has the clause ON CONFLICT IGNORE or REPLACE")
+            }
+            OnDuplicate::Update if self.columns.iter().enumerate().any(is_kept) => {
+                Some("rows that are updated keep values of columns that are not loaded")
+            }
+            OnDuplicate::Update | OnDuplicate::Replace
+                if self.primary_key.is_some() && !self.indexes.is_empty() =>
+            {
+                Some("rows of a WITHOUT ROWID table that has indexes are updated or replaced")
+            }
+            _ => None,
+        }
     }
 
     /// The rowid that SQLite assigns to a row after `largest`, the largest so far; `None` if none is left.

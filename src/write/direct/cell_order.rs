@@ -56,6 +56,17 @@ impl CellOrder {
         }
     }
 
+    /// True if the values of the key are the same in two index entries, not only equal.
+    pub(super) fn are_keys_identical(&self, a: &[u8], b: &[u8]) -> bool {
+        match self {
+            Self::Rowid => true,
+            Self::Key { keys, .. } => fields(a).zip(fields(b)).take(keys.len()).all(|values| match values {
+                (Value::Real(a), Value::Real(b)) => a.to_bits() == b.to_bits(),
+                (a, b) => a == b,
+            }),
+        }
+    }
+
     /// A number that decides the order of two cells unless it is the same for both.
     pub(super) fn prefix(&self, cell: &[u8]) -> u64 {
         match self {

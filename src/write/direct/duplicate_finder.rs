@@ -2,16 +2,16 @@
 //!
 //! Workers make an entry of each unique key of each row, as for an index, with the number of the record in place of the rowid.
 //! Sorted, rows with the same key are neighbours; where the table has rows, a merge with its entries finds those with an existing
-//! key. Which of them lose is decided in [`Duplicates`].
+//! key. What becomes of them is decided in [`Duplicates`].
 
 use super::affinity::Converter;
 use super::builder::{FEW_AMONG_MANY, are_few_among_many};
 use super::catalog::{ColumnSource, Schema};
 use super::cell_order::CellOrder;
 use super::cells::{Cells, PayloadLimits, TreeKind};
-use super::duplicates::{self, Duplicates, KeyUse, LostRow};
+use super::duplicates::{self, Duplicates, KeyUse, OnDuplicate};
 use super::encode::{Violation, find_order};
-use super::existing_tree::{OldEntries, OldRowids, last_cell, max_cells_by_size};
+use super::existing_tree::{OldCells, OldRowids, last_cell, max_cells_by_size};
 use super::expressions::{ExpressionEvaluator, TableExpressions, evaluate};
 use super::indexes::Index;
 use super::layout::{CellSink, NumberedRows};
@@ -36,9 +36,17 @@ pub const OTHER_VALUES: &str =
 /// are given, or an expression reads them.
 const CHOSEN_ROWIDS: &str = "rows have the same keys, and SQLite chooses some of the rowids";
 
+/// The reason to leave updates to SQLite if they keep keys that differ from those of the load.
+const OTHER_SPELLING: &str = "rows that are updated have another spelling of their key";
+
 /// True if an expression of the table reads the rowid.
 fn reads_rowid(schema: &Schema) -> bool {
     schema.expressions.as_ref().is_some_and(TableExpressions::reads_rowid)
+}
+
+/// True if SQLite chooses the rowids of all rows.
+fn chooses_rowids(schema: &Schema) -> bool {
+    schema.primary_key.is_none() && schema.rowid_column.is_none()
 }
 
 /// Finds the rows of a load that have the key of another row.
@@ -57,6 +65,34 @@ pub struct DuplicateFinder<'f, 'c> {
     /// Whether rows have a rowid, and whether others leave it to SQLite.
     has_rowids: bool,
     lacks_rowids: bool,
+    /// For rows that are updated, where SQLite chooses their rowids.
+    numbers: RowNumbers,
+}
+
+/// Which records became rows.
+#[derive(Debug, Default)]
+struct RowNumbers {
+    /// For each chunk, its first record, the number of rows before it and, unless all records became rows, those that did.
+    chunks: Vec<(u64, u64, Option<Box<[u32]>>)>,
+}
+
+impl RowNumbers {
+    /// Adds the next chunk, after `rows_before` rows.
+    fn push(&mut self, rows: &Rows<'_>, rows_before: u64) {
+        let numbers = rows.origins.numbers.map(|numbers| numbers[..rows.len].into());
+        self.chunks.push((rows.chunk.first_load_record(), rows_before, numbers));
+    }
+
+    /// The number of rows before that of `record`.
+    fn rows_before(&self, record: u64) -> u64 {
+        let after = self.chunks.partition_point(|(first, ..)| *first <= record);
+        let Some((first, rows_before, numbers)) = after.checked_sub(1).map(|at| &self.chunks[at]) else { return 0 };
+        let in_chunk = record - first;
+        rows_before
+            + numbers.as_ref().map_or(in_chunk, |numbers| {
+                numbers.partition_point(|number| u64::from(*number) < in_chunk) as u64
+            })
+    }
 }
 
 /// A unique key.
@@ -86,7 +122,7 @@ impl UniqueKey {
 fn unique_keys(
     schema: &Schema,
     table: &Table,
-    policy: LostRow,
+    policy: OnDuplicate,
 ) -> std::result::Result<Vec<UniqueKey>, &'static str> {
     let rowid = schema.rowid_column.map(|column| Index::of_rowids(schema.root, column));
     let rowid = rowid.map(UniqueKey::of_rowids);
@@ -108,9 +144,11 @@ fn unique_keys(
         Err(CHOSEN_ROWIDS)
     } else if schema.has_deferred_unique() {
         Err("rows have the same keys, and a UNIQUE index is partial or on an expression")
-    } else if has_target && keys.len() != 1 {
+    } else if (has_target || policy == OnDuplicate::Update) && keys.len() != 1 {
         Err("ON CONFLICT names one of several keys")
-    } else if policy == LostRow::Ignored && schema.sequence.is_some() {
+    } else if let Some(reason) = schema.reason_against(policy, table) {
+        Err(reason)
+    } else if matches!(policy, OnDuplicate::Ignore | OnDuplicate::Update) && schema.sequence.is_some() {
         Err("ignored rows use up numbers of AUTOINCREMENT")
     } else {
         Ok(keys)
@@ -133,9 +171,21 @@ impl<'f, 'c> DuplicateFinder<'f, 'c> {
         let open = |file| Pages::new(file, schema.page_bytes, schema.page_count, pages::LOCK_BYTE);
         let pages = file.map(open).transpose()?;
         let sorters = keys.iter().map(|key| Sorter::new(key.index.order(false))).collect();
-        let (rows, has_rowids, lacks_rowids) = Default::default();
+        let (rows, has_rowids, lacks_rowids, numbers) = Default::default();
         let keys = keys.into();
-        Ok(Self { found, table, schema, keys, pages, sorters, sorting, rows, has_rowids, lacks_rowids })
+        Ok(Self {
+            found,
+            table,
+            schema,
+            keys,
+            pages,
+            sorters,
+            sorting,
+            rows,
+            has_rowids,
+            lacks_rowids,
+            numbers,
+        })
     }
 
     /// Finds the rows with the same keys, and those with the key of a row that is there.
@@ -146,12 +196,13 @@ impl<'f, 'c> DuplicateFinder<'f, 'c> {
         }
         let pool = self.sorting.pool()?;
         let max_bytes = self.sorting.max_bytes;
-        let mut groups = Groups { uses: Vec::new(), is_taken: Vec::new(), max_bytes };
+        let mut groups = Groups { uses: Vec::new(), owners: Vec::new(), max_bytes };
         let keys = self.keys.clone();
         for (number, (key, sorter)) in (0..).zip(keys.iter().zip(std::mem::take(&mut self.sorters))) {
             let old = self.pages.as_mut().map(|pages| OldKeys::new(key, pages)).transpose()?;
             let mut run = KeyRun {
                 order: key.index.order(true),
+                keeps_keys: self.found.policy() == OnDuplicate::Update,
                 number,
                 old,
                 last: Vec::new(),
@@ -166,30 +217,61 @@ impl<'f, 'c> DuplicateFinder<'f, 'c> {
                 |_| Error::from(Kind::Internal("keys that are not unique clash".to_owned())).into();
             sorter.sorted(&pool, take, impossible)?;
         }
+        let replaces = matches!(self.found.policy(), OnDuplicate::Update | OnDuplicate::Replace);
+        if replaces && !groups.uses.is_empty() && self.schema.rowid_column.is_some() && self.lacks_rowids {
+            return Err(unsupported(CHOSEN_ROWIDS));
+        }
+        self.decide(groups)?;
+        match are_few_among_many(self.rows - self.found.left_out(), max_old) {
+            true => Err(unsupported(FEW_AMONG_MANY)),
+            false => Ok(()),
+        }
+    }
+
+    /// Decides what becomes of the rows with the same keys.
+    fn decide(&mut self, groups: Groups) -> std::result::Result<(), WriteFailure> {
         let reason = |key: &UniqueKey| {
             let columns = self.table.columns.iter().map(|column| &*column.name);
             duplicates::reason(self.schema.duplicate_message(key.number), &self.table.name, columns)
         };
-        self.found.decide(groups.uses, groups.is_taken, keys.iter().map(reason).collect());
-        match are_few_among_many(self.rows - self.found.len() as u64, max_old) {
-            true => Err(unsupported(FEW_AMONG_MANY)),
-            false => Ok(()),
+        let reasons = self.keys.iter().map(reason).collect();
+        let largest_before = match chooses_rowids(&self.schema) {
+            true => self.last_old()?.map(|cell| CellOrder::Rowid.rowid(&cell)),
+            false => None,
+        };
+        let (schema, numbers) = (&self.schema, &self.numbers);
+        // For a row that the load itself updates later.
+        let chosen_rowid = |record: u64, unnumbered: u64| match chooses_rowids(schema) {
+            true => {
+                let rows = i64::try_from(numbers.rows_before(record) - unnumbered).ok()?;
+                schema.next_rowid(largest_before)?.checked_add(rows)
+            }
+            false => Some(0),
+        };
+        match self.found.decide(groups.uses, groups.owners, reasons, chosen_rowid) {
+            true => Ok(()),
+            false => Err(unsupported("no rowid is left after the largest")),
         }
+    }
+
+    /// The last row or entry that the table had before.
+    fn last_old(&self) -> Result<Option<Vec<u8>>> {
+        let Some(pages) = &self.pages else { return Ok(None) };
+        let kind = if self.schema.primary_key.is_some() { TreeKind::Index } else { TreeKind::Table };
+        last_cell(self.schema.root, kind, PayloadLimits::new(kind, pages.page_bytes()), pages)
     }
 
     /// The most rows that the table may have had before, if that matters to its trees.
     fn max_old(&self) -> Result<u64> {
         /// The least bytes of an index entry on a page.
         const ENTRY_BYTES: u64 = 5;
-        let kind = match self.schema.primary_key {
-            Some(_) => TreeKind::Index,
-            None if self.schema.indexes.is_empty() => return Ok(0),
-            None => TreeKind::Table,
-        };
+        let replaces = matches!(self.found.policy(), OnDuplicate::Update | OnDuplicate::Replace);
+        if self.schema.primary_key.is_none() && self.schema.indexes.is_empty() && !replaces {
+            return Ok(0);
+        }
         let Some(pages) = &self.pages else { return Ok(0) };
-        let limits = PayloadLimits::new(kind, pages.page_bytes());
-        let last = last_cell(self.schema.root, kind, limits, pages)?;
-        if kind == TreeKind::Index {
+        let last = self.last_old()?;
+        if self.schema.primary_key.is_some() {
             return Ok(max_cells_by_size(&last.unwrap_or_default(), pages));
         }
         let largest = last.map_or(0, |cell| CellOrder::Rowid.rowid(&cell));
@@ -209,14 +291,16 @@ fn unsupported(reason: impl Into<String>) -> WriteFailure {
 /// The rows with the same keys.
 struct Groups {
     uses: Vec<KeyUse>,
-    /// For each group, whether a row that was there before has its key.
-    is_taken: Vec<bool>,
+    /// For each group, the rowid of the row that was there before with its key.
+    owners: Vec<Option<i64>>,
     max_bytes: usize,
 }
 
 /// The sorted entries of a key, as they pass by.
 struct KeyRun {
     order: CellOrder,
+    /// Whether rows that are updated keep their keys.
+    keeps_keys: bool,
     /// The number of the key.
     number: u32,
     old: Option<OldKeys>,
@@ -239,15 +323,26 @@ impl KeyRun {
             let is_same =
                 prefix == self.prefix && !self.last.is_empty() && self.order.is_duplicate(&self.last, cell);
             if is_same && self.group.is_none() {
-                self.group = Some(groups.start(false));
+                self.group = Some(groups.start(None));
                 self.join(groups, &self.last);
             }
+            let is_other_spelling = |cell: &[u8], other: &[u8]| {
+                self.keeps_keys && !self.order.are_keys_identical(cell, other)
+            };
+            if is_same && is_other_spelling(&self.last, cell) {
+                return Err(unsupported(OTHER_SPELLING));
+            }
             if !is_same {
-                let is_old = match (&mut self.old, &mut pages) {
-                    (Some(old), Some(pages)) => old.contain(cell, prefix, &self.order, pages)?,
-                    _ => false,
+                let owner = match (&mut self.old, &mut pages) {
+                    (Some(old), Some(pages)) => old.find(cell, prefix, &self.order, pages)?,
+                    _ => None,
                 };
-                self.group = is_old.then(|| groups.start(true));
+                if let (Some(_), Some(OldKeys::Entries(entries))) = (owner, &self.old)
+                    && entries.peek().is_some_and(|entry| is_other_spelling(entry.whole(), cell))
+                {
+                    return Err(unsupported(OTHER_SPELLING));
+                }
+                self.group = owner.map(|owner| groups.start(Some(owner)));
             }
             self.join(groups, cell);
             self.last.clear();
@@ -271,53 +366,54 @@ impl KeyRun {
 
 impl Groups {
     /// Starts a group, and returns its number.
-    fn start(&mut self, is_taken: bool) -> u32 {
-        self.is_taken.push(is_taken);
-        self.is_taken.len() as u32 - 1
+    fn start(&mut self, owner: Option<i64>) -> u32 {
+        self.owners.push(owner);
+        self.owners.len() as u32 - 1
     }
 }
 
 /// The keys of existing rows, looked up in ascending order.
 enum OldKeys {
     Rowids(OldRowids),
-    Entries(OldEntries),
+    Entries(OldCells),
 }
 
 impl OldKeys {
     fn new(key: &UniqueKey, pages: &mut Pages<'_>) -> Result<Self> {
         if key.is_rowid {
-            return Ok(Self::Rowids(OldRowids::new(key.index.root, pages)));
+            return OldRowids::new(key.index.root, pages).map(Self::Rowids);
         }
         let limits = PayloadLimits::new(TreeKind::Index, pages.page_bytes());
-        OldEntries::new(key.index.root, key.old_order.clone(), limits, pages).map(Self::Entries)
+        let order = key.old_order.clone();
+        OldCells::new(TreeKind::Index, key.index.root, order, limits, pages).map(Self::Entries)
     }
 
-    /// True if a row has the key of `cell`.
-    fn contain(
+    /// The rowid of the row that has the key of `cell`, if there is one.
+    fn find(
         &mut self,
         cell: &[u8],
         prefix: u64,
         order: &CellOrder,
         pages: &mut Pages<'_>,
-    ) -> Result<bool> {
+    ) -> Result<Option<i64>> {
         match self {
             Self::Rowids(rowids) => match Fields::new(&cell[get_varint(cell).1..]).next() {
-                Some(Value::Integer(rowid)) => rowids.contain(rowid, pages),
-                _ => Ok(false),
+                Some(Value::Integer(rowid)) => Ok(rowids.contain(rowid, pages)?.then_some(rowid)),
+                _ => Ok(None),
             },
             Self::Entries(entries) => {
                 while let Some(entry) = entries.peek().filter(|entry| entry.prefix <= prefix) {
                     if entry.prefix == prefix {
                         if order.is_duplicate(entry.whole(), cell) {
-                            return Ok(true);
+                            return Ok(Some(order.rowid(entry.whole())));
                         }
                         if order.compare(entry.whole(), cell).is_gt() {
-                            return Ok(false);
+                            return Ok(None);
                         }
                     }
                     entries.advance(pages)?;
                 }
-                Ok(false)
+                Ok(None)
             }
         }
     }
@@ -345,6 +441,9 @@ impl write::Writer for DuplicateFinder<'_, '_> {
         self.lacks_rowids |= encoded.lacks_rowids;
         if self.has_rowids && self.lacks_rowids {
             return Err(unsupported(CHOSEN_ROWIDS));
+        }
+        if self.found.policy() == OnDuplicate::Update && chooses_rowids(&self.schema) {
+            self.numbers.push(rows, self.rows);
         }
         self.rows += rows.len as u64;
         self.sorters.iter_mut().zip(&mut encoded.keys).for_each(|(sorter, cells)| sorter.push(cells));

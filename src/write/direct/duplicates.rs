@@ -1,9 +1,15 @@
-//! The records whose rows a table does not take because an accepted row has the same key.
+//! What becomes of rows that have the key of another row.
 //!
-//! SQLite inserts row by row: a row loses if one of its unique keys belongs to a row that is there, or to an earlier one that
-//! was accepted. A row that lost does not count. So the rows with equal keys, once they are known as groups, decide everything:
-//! go through them in the order of the records; a row loses if one of its groups is taken, and takes all of its groups otherwise.
+//! SQLite inserts row by row. The rows with equal keys, once they are known as groups, decide everything:
+//!
+//! - Rows that are rejected or ignored: go through them in the order of the records; a row loses if one of its groups belongs to a
+//!   row that is there or that was accepted, and takes all of its groups otherwise. A row that lost does not count.
+//! - Rows that update others (`--upsert`), by one key: of each group, the last row is stored, in place of the one that was there, or
+//!   else with the rowid that the first one gets.
+//! - Rows that replace others (ON CONFLICT REPLACE): a row is stored unless a later one has one of its keys, and all rows that were
+//!   there and have the key of a new one are deleted.
 
+use super::replaced::RowidSet;
 use crate::batch::{Arena, Rows};
 use crate::error::Reason;
 use crate::write::{self, Appended};
@@ -19,61 +25,146 @@ pub(super) struct KeyUse {
     pub(super) group: u32,
 }
 
-/// How a row that lost is treated.
+/// What happens if rows have the same key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LostRow {
-    /// It is rejected with its record.
-    Rejected,
-    /// It is dropped and counted.
-    Ignored,
+pub enum OnDuplicate {
+    /// A row that comes later is rejected with its record.
+    Reject,
+    /// A row that comes later is dropped and counted.
+    Ignore,
+    /// A row that comes later updates the one before it.
+    Update,
+    /// A row that comes later replaces the one before it.
+    Replace,
+}
+
+/// What becomes of a row that has the key of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is left out, because a row before it has the key with this number.
+    Lost { key: u32 },
+    /// It is left out, because a later row updates or replaces it. The rowid that it gets is not free for another row.
+    Inserted,
+    /// It is left out, because a later row updates the same row.
+    Updated,
+    /// It is stored in place of another row, with the rowid of that.
+    Updates { rowid: i64 },
+}
+
+impl Fate {
+    /// True if the row is stored.
+    pub(super) fn is_stored(self) -> bool {
+        matches!(self, Self::Updates { .. })
+    }
+
+    /// True if SQLite chooses a rowid for the row.
+    pub(super) fn takes_rowid(self) -> bool {
+        self == Self::Inserted
+    }
 }
 
 /// The records of a load whose rows have the key of another row.
 #[derive(Debug)]
 pub struct Duplicates {
-    policy: LostRow,
+    policy: OnDuplicate,
     /// For each unique key, the reason to reject a row.
     reasons: Vec<Reason>,
-    /// In order, each with the number of the key.
-    records: Vec<(u64, u32)>,
+    /// What becomes of them, in the order of the records.
+    fates: Vec<(u64, Fate)>,
+    /// The rowids of the existing rows that are updated or replaced.
+    replaced: Vec<i64>,
 }
 
 impl Duplicates {
     /// No records; those that are found are treated as `policy` says.
     #[must_use]
-    pub fn new(policy: LostRow) -> Self {
-        Self { policy, reasons: Vec::new(), records: Vec::new() }
+    pub fn new(policy: OnDuplicate) -> Self {
+        Self { policy, reasons: Vec::new(), fates: Vec::new(), replaced: Vec::new() }
     }
 
     /// How the rows are treated.
-    pub(super) fn policy(&self) -> LostRow {
+    pub(super) fn policy(&self) -> OnDuplicate {
         self.policy
     }
 
-    /// The number of records.
-    pub(super) fn len(&self) -> usize {
-        self.records.len()
+    /// The number of records whose rows are left out.
+    pub(super) fn left_out(&self) -> u64 {
+        self.fates.iter().filter(|(_, fate)| !fate.is_stored()).count() as u64
     }
 
-    /// Decides which rows lose. `is_taken` tells for each group whether a row that was there before has its key; `reasons` has
-    /// one for each unique key.
-    pub(super) fn decide(&mut self, mut uses: Vec<KeyUse>, mut is_taken: Vec<bool>, reasons: Vec<Reason>) {
+    /// Takes the existing rows that are updated or replaced; nothing if there are none.
+    pub(super) fn take_replaced(&mut self) -> Option<RowidSet> {
+        let rowids = std::mem::take(&mut self.replaced);
+        (!rowids.is_empty()).then(|| RowidSet::new(rowids))
+    }
+
+    /// Decides what becomes of rows. For each group, `owners` has the rowid of the row that was there before with its key. `reasons`
+    /// has one for each unique key. `chosen_rowid` is the rowid that SQLite chooses for a row if it stores all rows before its
+    /// record, except for this many; `None` if none is left.
+    ///
+    /// Returns false if no rowid is left for a row.
+    pub(super) fn decide(
+        &mut self,
+        mut uses: Vec<KeyUse>,
+        mut owners: Vec<Option<i64>>,
+        reasons: Vec<Reason>,
+        chosen_rowid: impl Fn(u64, u64) -> Option<i64>,
+    ) -> bool {
         uses.sort_unstable_by_key(|key_use| (key_use.record, key_use.key));
-        for row in uses.chunk_by(|a, b| a.record == b.record) {
-            match row.iter().find(|key_use| is_taken[key_use.group as usize]) {
-                Some(KeyUse { record, key, .. }) => self.records.push((*record, *key)),
-                None => row.iter().for_each(|key_use| is_taken[key_use.group as usize] = true),
+        self.reasons = reasons;
+        if matches!(self.policy, OnDuplicate::Update | OnDuplicate::Replace) {
+            self.replaced = owners.iter().copied().flatten().collect();
+        }
+        match self.policy {
+            OnDuplicate::Reject | OnDuplicate::Ignore => {
+                let mut is_taken: Vec<_> = owners.iter().map(Option::is_some).collect();
+                for row in uses.chunk_by(|a, b| a.record == b.record) {
+                    match row.iter().find(|key_use| is_taken[key_use.group as usize]) {
+                        Some(KeyUse { record, key, .. }) => {
+                            self.fates.push((*record, Fate::Lost { key: *key }));
+                        }
+                        None => row.iter().for_each(|key_use| is_taken[key_use.group as usize] = true),
+                    }
+                }
+                true
+            }
+            OnDuplicate::Update => {
+                let last = last_records(&uses, owners.len());
+                let mut unnumbered = 0;
+                for KeyUse { record, group, .. } in uses {
+                    let owner = &mut owners[group as usize];
+                    let fate = match (*owner, last[group as usize] == record) {
+                        (Some(rowid), true) => Fate::Updates { rowid },
+                        (Some(_), false) => Fate::Updated,
+                        (None, _) => {
+                            let Some(rowid) = chosen_rowid(record, unnumbered) else { return false };
+                            *owner = Some(rowid);
+                            Fate::Inserted
+                        }
+                    };
+                    unnumbered += u64::from(!fate.takes_rowid());
+                    self.fates.push((record, fate));
+                }
+                true
+            }
+            OnDuplicate::Replace => {
+                let last = last_records(&uses, owners.len());
+                for row in uses.chunk_by(|a, b| a.record == b.record) {
+                    if row.iter().any(|key_use| last[key_use.group as usize] != key_use.record) {
+                        self.fates.push((row[0].record, Fate::Inserted));
+                    }
+                }
+                true
             }
         }
-        self.reasons = reasons;
     }
 
-    /// The rows of a chunk that lose, in order, each with the number of the key.
-    pub(super) fn find_in(&self, rows: &Rows<'_>) -> Vec<(usize, u32)> {
+    /// The rows of a chunk with a fate, in order.
+    pub(super) fn find_in(&self, rows: &Rows<'_>) -> Vec<(usize, Fate)> {
         let first = rows.chunk.first_load_record();
-        let start = self.records.partition_point(|(record, _)| *record < first);
+        let start = self.fates.partition_point(|(record, _)| *record < first);
         let end = first + rows.chunk.records as u64;
-        let records = self.records[start..].iter().take_while(|(record, _)| *record < end);
+        let fates = self.fates[start..].iter().take_while(|(record, _)| *record < end);
         let row_of = |record: u64| {
             let number = (record - first) as u32;
             match rows.origins.numbers {
@@ -81,19 +172,31 @@ impl Duplicates {
                 Some(numbers) => numbers.binary_search(&number).ok(),
             }
         };
-        records.filter_map(|(record, key)| Some((row_of(*record)?, *key))).collect()
+        fates.filter_map(|(record, fate)| Some((row_of(*record)?, *fate))).collect()
     }
 
-    /// The result of appending a chunk without its rows `lost`.
-    pub(super) fn appended(&self, lost: &[(usize, u32)]) -> Appended {
-        match self.policy {
-            LostRow::Ignored => Appended { ignored: lost.len() as u64, ..Appended::default() },
-            LostRow::Rejected => {
-                let reject = |(row, key): &(usize, u32)| (*row, self.reasons[*key as usize].clone());
-                Appended { rejected: lost.iter().map(reject).collect(), ..Appended::default() }
+    /// The result of appending a chunk whose rows have these fates.
+    pub(super) fn appended(&self, fates: &[(usize, Fate)]) -> Appended {
+        let mut appended = Appended::default();
+        for (row, fate) in fates {
+            match (fate, self.policy) {
+                (Fate::Lost { .. }, OnDuplicate::Ignore) => appended.ignored += 1,
+                (Fate::Lost { key }, _) => {
+                    appended.rejected.push((*row, self.reasons[*key as usize].clone()));
+                }
+                (Fate::Updated | Fate::Updates { .. }, _) => appended.updated += 1,
+                (Fate::Inserted, _) => {}
             }
         }
+        appended
     }
+}
+
+/// The last record of each group. The uses are in the order of the records.
+fn last_records(uses: &[KeyUse], groups: usize) -> Vec<u64> {
+    let mut last = vec![0; groups];
+    uses.iter().for_each(|key_use| last[key_use.group as usize] = key_use.record);
+    last
 }
 
 /// The reason to reject a row that breaks a unique key of `table`, whose loaded columns are `columns`.
@@ -102,11 +205,11 @@ pub(super) fn reason<'c>(message: String, table: &str, columns: impl Iterator<It
     Reason::Constraint { column, message }
 }
 
-/// The rows of a chunk without those that lose, in `arena`.
-pub(super) fn without<'a>(rows: &Rows<'a>, lost: &[(usize, u32)], arena: &'a Arena) -> Rows<'a> {
-    let mut kept = arena.vec(rows.len - lost.len());
+/// The rows of a chunk that are stored, in `arena`.
+pub(super) fn stored<'a>(rows: &Rows<'a>, fates: &[(usize, Fate)], arena: &'a Arena) -> Rows<'a> {
+    let mut kept = arena.vec(rows.len);
     let mut next = 0;
-    for (row, _) in lost {
+    for (row, _) in fates.iter().filter(|(_, fate)| !fate.is_stored()) {
         kept.extend(next..*row);
         next = row + 1;
     }
@@ -141,21 +244,21 @@ mod tests {
         ) {
             let mut taken: HashSet<(u32, u8)> = old.clone();
             let mut expected = Vec::new();
-            let (mut uses, mut is_taken) = (Vec::new(), vec![false; 18]);
-            old.iter().for_each(|(key, value)| is_taken[*key as usize * 6 + usize::from(*value)] = true);
+            let (mut uses, mut owners) = (Vec::new(), vec![None; 18]);
+            old.iter().for_each(|(key, value)| owners[*key as usize * 6 + usize::from(*value)] = Some(1));
             for (row, record) in rows.iter().zip(0..) {
                 let keys = || (0..).zip(row.iter().copied());
                 match keys().find(|key| taken.contains(key)) {
-                    Some((key, _)) => expected.push((record, key)),
+                    Some((key, _)) => expected.push((record, Fate::Lost { key })),
                     None => taken.extend(keys()),
                 }
                 let group = |(key, value)| key * 6 + u32::from(value);
                 uses.extend(keys().map(|at| KeyUse { record, key: at.0, group: group(at) }));
             }
             uses.reverse();
-            let mut found = Duplicates::new(LostRow::Ignored);
-            found.decide(uses, is_taken, Vec::new());
-            prop_assert_eq!(found.records, expected);
+            let mut found = Duplicates::new(OnDuplicate::Ignore);
+            found.decide(uses, owners, Vec::new(), |_, _| None);
+            prop_assert_eq!(found.fates, expected);
         }
     }
 }

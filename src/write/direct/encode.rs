@@ -7,7 +7,7 @@
 use super::affinity::Converter;
 use super::catalog::Schema;
 use super::cells::{Cells, PayloadLimits, TreeKind};
-use super::duplicates::{self, Duplicates};
+use super::duplicates::{self, Duplicates, Fate};
 use super::expressions::{ExpressionEvaluator, evaluate};
 use super::indexes::{Index, KeyColumn};
 use super::layout::{CellSink, NumberedRows};
@@ -28,9 +28,9 @@ pub struct Encoded {
     pub(super) assumption_matters: bool,
     /// The largest rowid of these rows.
     pub(super) largest_rowid: Option<i64>,
-    /// The rows that are left out, because an accepted row has their key.
-    pub(super) lost: Vec<(usize, u32)>,
-    /// The rowid of each other row.
+    /// What becomes of rows that have the key of another.
+    pub(super) fates: Vec<(usize, Fate)>,
+    /// The rowid of each row that is stored.
     pub(super) rowids: Vec<i64>,
     pub(super) table: Cells,
     /// Index entries with their whole payload; overflow pages come later.
@@ -98,11 +98,11 @@ struct MissingRowsState {
 }
 
 impl MissingRows {
-    /// Records the result of a chunk, of whose rows `lost` are left out, and returns the number of earlier records that are known not to have become
-    /// rows.
-    fn missing_before(&self, rows: &Rows<'_>, lost: usize) -> u64 {
+    /// Records the result of a chunk, of whose rows `unnumbered` get no rowid of their own, and returns the number of earlier records
+    /// that are known not to have one.
+    fn missing_before(&self, rows: &Rows<'_>, unnumbered: usize) -> u64 {
         let not_rows = (rows.rejects.len() + rows.filtered + rows.skipped) as u64;
-        let (records, missing) = (rows.len as u64 + not_rows, not_rows + lost as u64);
+        let (records, missing) = (rows.len as u64 + not_rows, not_rows + unnumbered as u64);
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let ahead: u64 =
             state.ahead.range(..rows.chunk.first_load_record()).map(|(_, (_, missing))| missing).sum();
@@ -128,7 +128,7 @@ pub struct Encoder {
     /// The largest rowid before the load.
     largest_before: Option<i64>,
     missing_rows: Arc<MissingRows>,
-    /// The records whose rows are left out.
+    /// The records whose rows have the key of another row.
     duplicates: Option<Arc<Duplicates>>,
     converter: Converter,
     evaluator: Option<ExpressionEvaluator>,
@@ -162,8 +162,8 @@ impl Encoder {
         }
     }
 
-    /// The same without the rows of these records.
-    pub(super) fn without(self, duplicates: Arc<Duplicates>) -> Self {
+    /// The same for rows of which these have the key of another row.
+    pub(super) fn resolving(self, duplicates: Arc<Duplicates>) -> Self {
         Self { duplicates: Some(duplicates), ..self }
     }
 
@@ -173,14 +173,14 @@ impl Encoder {
         Self { duplicates: self.duplicates.clone(), ..encoder }
     }
 
-    /// Encodes `rows` except for `encoded.lost`. A row without a rowid gets the one after the largest before it, starting with
+    /// Encodes those of `rows` that are stored. A row without a rowid gets the one after the largest before it, starting with
     /// `largest`.
     pub(super) fn encode_after(&mut self, largest: Option<i64>, rows: &Rows<'_>, encoded: &mut Encoded) {
-        encoded.violation = if encoded.lost.is_empty() {
+        encoded.violation = if encoded.fates.is_empty() {
             self.try_encode(largest, rows, encoded).err()
         } else {
             let mut arena = std::mem::take(&mut self.kept_arena);
-            let kept = duplicates::without(rows, &encoded.lost, &arena);
+            let kept = duplicates::stored(rows, &encoded.fates, &arena);
             let violation = self.try_encode(largest, &kept, encoded).err();
             arena.reset();
             self.kept_arena = arena;
@@ -207,7 +207,8 @@ impl Encoder {
         encode_texts(columns, schema, rows.len, converter, arena)?;
         let rowids = &encoded.rowids;
         order.clear();
-        if schema.rowid_column.is_some() && !rowids.is_sorted_by(|a, b| a < b) {
+        let may_be_unordered = schema.rowid_column.is_some() || !encoded.fates.is_empty();
+        if may_be_unordered && schema.primary_key.is_none() && !rowids.is_sorted_by(|a, b| a < b) {
             let prefix = |rowid: &i64| rowid.cast_unsigned() ^ 1 << 63;
             order.sort(rowids.iter().map(prefix), |a, b| rowids[a].cmp(&rowids[b]));
             let is_duplicate = |&(a, b): &(usize, usize)| rowids[a] == rowids[b];
@@ -263,8 +264,9 @@ impl write::Encoder for Encoder {
 
     fn encode(&mut self, rows: &Rows<'_>, encoded: &mut Encoded) {
         let find = |duplicates: &Arc<Duplicates>| duplicates.find_in(rows);
-        encoded.lost = self.duplicates.as_ref().map(find).unwrap_or_default();
-        let missing = self.missing_rows.missing_before(rows, encoded.lost.len());
+        encoded.fates = self.duplicates.as_ref().map(find).unwrap_or_default();
+        let unnumbered = encoded.fates.iter().filter(|(_, fate)| !fate.takes_rowid()).count();
+        let missing = self.missing_rows.missing_before(rows, unnumbered);
         let rows_before = rows.chunk.first_load_record().saturating_sub(missing);
         let largest = match i64::try_from(rows_before).unwrap_or(i64::MAX) {
             0 => self.largest_before,
@@ -298,12 +300,7 @@ fn assign_rowids(
         return Ok(());
     }
     let Some(column) = schema.rowid_column else {
-        let first = schema.next_rowid(largest);
-        let end = first.and_then(|first| first.checked_add(rows as i64));
-        let (Some(first), Some(end)) = (first, end) else { return Err(Violation::no_rowid(0, schema)) };
-        encoded.rowids.extend(first..end);
-        (encoded.assumption_matters, encoded.largest_rowid) = (true, encoded.rowids.last().copied());
-        return Ok(());
+        return number_rows(schema, rows, largest, encoded);
     };
     for row in 0..rows {
         let rowid = match columns[column].get(row) {
@@ -322,6 +319,37 @@ fn assign_rowids(
         encoded.largest_rowid = encoded.largest_rowid.max(Some(rowid));
         encoded.rowids.push(rowid);
     }
+    Ok(())
+}
+
+/// Assigns the rowids that SQLite chooses to the `rows` rows that are stored. A row that updates another has its rowid.
+fn number_rows(
+    schema: &Schema,
+    rows: usize,
+    largest: Option<i64>,
+    encoded: &mut Encoded,
+) -> Result<(), Violation> {
+    let count = |is_counted: fn(Fate) -> bool| encoded.fates.iter().filter(|(_, fate)| is_counted(*fate)).count();
+    let numbered = rows - count(Fate::is_stored) + count(Fate::takes_rowid);
+    if numbered == 0 && rows == 0 {
+        return Ok(());
+    }
+    let first = schema.next_rowid(largest);
+    let end = first.and_then(|first| first.checked_add(numbered as i64));
+    let (Some(mut next), Some(end)) = (first, end) else { return Err(Violation::no_rowid(0, schema)) };
+    let mut row = 0;
+    for (fated, fate) in &encoded.fates {
+        let others = (fated - row) as i64;
+        encoded.rowids.extend(next..next + others);
+        next += others + i64::from(fate.takes_rowid());
+        if let Fate::Updates { rowid } = fate {
+            encoded.rowids.push(*rowid);
+        }
+        row = fated + 1;
+    }
+    encoded.rowids.extend(next..end);
+    encoded.assumption_matters = numbered > 0;
+    encoded.largest_rowid = (numbered > 0).then_some(end - 1);
     Ok(())
 }
 

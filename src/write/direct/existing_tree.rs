@@ -173,25 +173,45 @@ pub(super) fn whole_entry(
 ) -> Result<(Vec<u8>, Vec<u32>)> {
     let (payload_bytes, read) = get_varint(cell);
     if payload_bytes > pages.count() * pages.page_bytes() as u64 {
-        return Err(pages.damaged_index());
+        return Err(pages.damaged_payload());
     }
     let payload_bytes = payload_bytes as usize;
     let local = limits.local(payload_bytes);
     let mut whole = cell[..read + local].to_vec();
     let mut overflow = Vec::new();
-    let mut pointer = cell[read + local..].first_chunk().copied().unwrap_or_default();
-    while whole.len() < read + payload_bytes {
+    let pointer = cell[read + local..].first_chunk().copied().unwrap_or_default();
+    read_overflow(pointer, payload_bytes - local, pages, |page, content| {
+        overflow.push(page);
+        whole.extend_from_slice(content);
+    })?;
+    if is_complete(&whole[read..]) { Ok((whole, overflow)) } else { Err(pages.damaged_payload()) }
+}
+
+/// Passes on the overflow pages with `bytes` bytes of a payload: the number and the content of each. `pointer` is the number of
+/// the first one.
+fn read_overflow(
+    pointer: [u8; POINTER_BYTES],
+    bytes: usize,
+    pages: &Pages<'_>,
+    mut take: impl FnMut(u32, &[u8]),
+) -> Result<()> {
+    if bytes as u64 > pages.count() * pages.page_bytes() as u64 {
+        return Err(pages.damaged_payload());
+    }
+    let (mut pointer, mut missing) = (pointer, bytes);
+    while missing > 0 {
         let page = u32::from_be_bytes(pointer);
         if page == 0 {
-            return Err(pages.damaged_index());
+            return Err(pages.damaged_payload());
         }
-        overflow.push(page);
-        let content = pages.read(page)?;
-        let missing = read + payload_bytes - whole.len();
-        whole.extend(content[POINTER_BYTES..].iter().take(missing));
-        pointer = content.first_chunk().copied().unwrap_or_default();
+        let read = pages.read(page)?;
+        let content = &read[POINTER_BYTES..];
+        let content = &content[..missing.min(content.len())];
+        take(page, content);
+        missing -= content.len();
+        pointer = read.first_chunk().copied().unwrap_or_default();
     }
-    if is_complete(&whole[read..]) { Ok((whole, overflow)) } else { Err(pages.damaged_index()) }
+    Ok(())
 }
 
 /// The most cells of the size of `last` that fit into the database; 0 if it is empty, since the tree has no last cell.
@@ -205,13 +225,21 @@ pub(super) fn max_cells_by_size(last: &[u8], pages: &Pages<'_>) -> u64 {
 pub(super) struct OldRowids {
     root: u32,
     limits: PayloadLimits,
+    /// The largest of them.
+    last: Option<i64>,
     leaf: Option<TreePage>,
 }
 
 impl OldRowids {
     /// The rowids of the table with this root.
-    pub(super) fn new(root: u32, pages: &Pages<'_>) -> Self {
-        Self { root, limits: PayloadLimits::new(TreeKind::Table, pages.page_bytes()), leaf: None }
+    ///
+    /// # Errors
+    /// If its last page cannot be read.
+    pub(super) fn new(root: u32, pages: &Pages<'_>) -> Result<Self> {
+        let limits = PayloadLimits::new(TreeKind::Table, pages.page_bytes());
+        let last = last_cell(root, TreeKind::Table, limits, pages)?;
+        let last = last.map(|cell| CellOrder::Rowid.rowid(&cell));
+        Ok(Self { root, limits, last, leaf: None })
     }
 
     /// True if the table has a row with this rowid.
@@ -219,6 +247,9 @@ impl OldRowids {
     /// # Errors
     /// If its pages cannot be read.
     pub(super) fn contain(&mut self, rowid: i64, pages: &Pages<'_>) -> Result<bool> {
+        if self.last.is_none_or(|last| rowid > last) {
+            return Ok(false);
+        }
         if let Some(leaf) = &self.leaf
             && let Some(last) = leaf.len().checked_sub(1)
             && rowid <= leaf.rowid(last, pages)?
@@ -252,59 +283,61 @@ fn first_at_least(page: &TreePage, rowid: i64, pages: &Pages<'_>) -> Result<usiz
     Ok(low)
 }
 
-/// Passes on the entries of an index in order, and frees the pages of its tree.
+/// Passes on the cells of a tree in order, and frees its pages.
 #[derive(Debug)]
-pub(super) struct OldEntries {
+pub(super) struct OldCells {
+    kind: TreeKind,
     order: CellOrder,
     limits: PayloadLimits,
     /// The pages from the root to the current one, each with the number of cells that were passed on.
     path: Vec<(TreePage, usize)>,
     root: u32,
-    /// The next entry, if there is one.
-    next: OldEntry,
+    /// The next cell, if there is one.
+    next: OldCell,
     has_next: bool,
     /// The one before it.
-    last: OldEntry,
+    last: OldCell,
 }
 
-/// An entry of an index that exists.
+/// A row or index entry that exists.
 #[derive(Debug, Default)]
-pub(super) struct OldEntry {
+pub(super) struct OldCell {
     /// As it is on a leaf.
     pub(super) local: Vec<u8>,
-    /// With its whole payload, if parts of it are on overflow pages.
+    /// For an entry with overflow pages, its whole payload.
     spilled: Option<Vec<u8>>,
     /// See [`CellOrder::prefix`].
     pub(super) prefix: u64,
 }
 
-impl OldEntry {
-    /// The entry with its whole payload.
+impl OldCell {
+    /// An entry with its whole payload, or a row as it is on a leaf.
     pub(super) fn whole(&self) -> &[u8] {
         self.spilled.as_ref().unwrap_or(&self.local)
     }
 }
 
-impl OldEntries {
-    /// Starts with the first entry of the index with this root.
+impl OldCells {
+    /// Starts with the first cell of the tree with this root.
     ///
     /// # Errors
     /// If it cannot be read.
     pub(super) fn new(
+        kind: TreeKind,
         root: u32,
         order: CellOrder,
         limits: PayloadLimits,
         pages: &mut Pages<'_>,
     ) -> Result<Self> {
         let (path, next, last) = Default::default();
-        let mut entries = Self { order, limits, path, root, next, has_next: false, last };
-        entries.descend(root, pages)?;
-        entries.advance(pages)?;
-        Ok(entries)
+        let mut cells = Self { kind, order, limits, path, root, next, has_next: false, last };
+        cells.descend(root, pages)?;
+        cells.advance(pages)?;
+        Ok(cells)
     }
 
-    /// The next entry.
-    pub(super) fn peek(&self) -> Option<&OldEntry> {
+    /// The next cell.
+    pub(super) fn peek(&self) -> Option<&OldCell> {
         self.has_next.then_some(&self.next)
     }
 
@@ -312,7 +345,7 @@ impl OldEntries {
     fn descend(&mut self, number: u32, pages: &Pages<'_>) -> Result<()> {
         let mut number = number;
         loop {
-            let page = TreePage::read(number, TreeKind::Index, self.limits, pages)?;
+            let page = TreePage::read(number, self.kind, self.limits, pages)?;
             if self.path.len() == MAX_DEPTH {
                 return Err(pages.damaged(number));
             }
@@ -326,7 +359,7 @@ impl OldEntries {
         }
     }
 
-    /// Goes to the entry after the next one.
+    /// Goes to the cell after the next one.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -334,37 +367,71 @@ impl OldEntries {
         let is_first = !std::mem::take(&mut self.has_next);
         std::mem::swap(&mut self.last, &mut self.next);
         while let Some((page, passed)) = self.path.last_mut() {
-            if *passed < page.len() {
-                let local = &page.cell(*passed, pages)?[page.child_bytes()..];
-                *passed += 1;
-                let child = if page.is_leaf() { None } else { Some(page.child(*passed, pages)?) };
-                let (payload_bytes, read) = get_varint(local);
-                self.next.spilled = match self.limits.local(payload_bytes as usize) < payload_bytes as usize {
-                    true => Some(whole_entry(local, self.limits, pages)?.0),
-                    false if is_complete(&local[read..]) => None,
-                    false => return Err(pages.damaged_index()),
-                };
-                self.next.local.clear();
-                self.next.local.extend_from_slice(local);
-                if local.len() < MIN_CELL_BYTES {
-                    self.next.local.resize(MIN_CELL_BYTES, 0);
+            if *passed == page.len() {
+                if page.number != self.root {
+                    pages.free().push(page.number);
                 }
-                self.next.prefix = self.order.prefix(self.next.whole());
-                // Where pages meet, an entry shows that its page belongs here.
-                if (child.is_some() || *passed == 1)
-                    && !is_first
-                    && self.order.compare(self.last.whole(), self.next.whole()).is_ge()
-                {
-                    return Err(pages.damaged(page.number));
-                }
-                self.has_next = true;
-                return child.map_or(Ok(()), |child| self.descend(child, pages));
+                self.path.pop();
+                continue;
             }
-            if page.number != self.root {
-                pages.free().push(page.number);
+            let local = &page.cell(*passed, pages)?[page.child_bytes()..];
+            *passed += 1;
+            let child = if page.is_leaf() { None } else { Some(page.child(*passed, pages)?) };
+            // The interior pages of a table have no rows.
+            if let (TreeKind::Table, Some(child)) = (self.kind, child) {
+                self.descend(child, pages)?;
+                continue;
             }
-            self.path.pop();
+            self.next.spilled = match self.kind {
+                TreeKind::Table => None,
+                TreeKind::Index => spilled_entry(local, self.limits, pages)?,
+            };
+            self.next.local.clear();
+            self.next.local.extend_from_slice(local);
+            if local.len() < MIN_CELL_BYTES {
+                self.next.local.resize(MIN_CELL_BYTES, 0);
+            }
+            self.next.prefix = self.order.prefix(self.next.whole());
+            // Where pages meet, a cell shows that its page belongs here.
+            if (child.is_some() || *passed == 1)
+                && !is_first
+                && self.order.compare(self.last.whole(), self.next.whole()).is_ge()
+            {
+                return Err(pages.damaged(page.number));
+            }
+            self.has_next = true;
+            return child.map_or(Ok(()), |child| self.descend(child, pages));
         }
         Ok(())
+    }
+
+    /// Frees the overflow pages of the next cell, which does not become part of another tree.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub(super) fn free_overflow(&self, pages: &mut Pages<'_>) -> Result<()> {
+        let cell = &*self.next.local;
+        let (payload_bytes, read) = get_varint(cell);
+        let payload_bytes = usize::try_from(payload_bytes).unwrap_or(usize::MAX);
+        let local_bytes = self.limits.local(payload_bytes);
+        if local_bytes == payload_bytes {
+            return Ok(());
+        }
+        let rowid_bytes = if self.kind == TreeKind::Table { get_varint(&cell[read..]).1 } else { 0 };
+        let pointer = cell[read + rowid_bytes + local_bytes..].first_chunk().copied().unwrap_or_default();
+        let mut overflow = Vec::new();
+        read_overflow(pointer, payload_bytes - local_bytes, pages, |page, _| overflow.push(page))?;
+        pages.free().extend(overflow);
+        Ok(())
+    }
+}
+
+/// The whole payload of an index entry that has overflow pages; nothing if it has none.
+fn spilled_entry(local: &[u8], limits: PayloadLimits, pages: &Pages<'_>) -> Result<Option<Vec<u8>>> {
+    let (payload_bytes, read) = get_varint(local);
+    match limits.local(payload_bytes as usize) < payload_bytes as usize {
+        true => Ok(Some(whole_entry(local, limits, pages)?.0)),
+        false if is_complete(&local[read..]) => Ok(None),
+        false => Err(pages.damaged_payload()),
     }
 }

@@ -17,6 +17,9 @@ pub(super) struct Features {
     /// All constraints have the clause ON CONFLICT IGNORE, and none is NOT NULL: the program is that of INSERT OR IGNORE. Also
     /// true without constraints.
     pub(super) ignores_conflicts: bool,
+    /// All constraints have the clause ON CONFLICT REPLACE, and none is NOT NULL: the program is that of INSERT OR REPLACE. Also true
+    /// without constraints.
+    pub(super) replaces_conflicts: bool,
     /// A constraint has the clause ON CONFLICT ROLLBACK: the program may end with a rollback.
     pub(super) rolls_back: bool,
 }
@@ -41,11 +44,12 @@ pub(super) fn read_features(
     connection.pragma_update(None, "ignore_check_constraints", true)?;
     let unchecked = program("INSERT");
     connection.pragma_update(None, "ignore_check_constraints", false)?;
-    let count_not_null = || count(connection, "pragma_table_info(?1) WHERE \"notnull\"", table);
+    let not_null = count(connection, "pragma_table_info(?1) WHERE \"notnull\"", table)?;
     let features = Features {
         has_check: declared != unchecked?,
         is_autoincrement: declared.iter().any(|(name, operands)| name == "NewRowid" && operands[2] != 0),
-        ignores_conflicts: declared == program("INSERT OR IGNORE")? && count_not_null()? == 0,
+        ignores_conflicts: declared == program("INSERT OR IGNORE")? && not_null == 0,
+        replaces_conflicts: declared == program("INSERT OR REPLACE")? && not_null == 0,
         rolls_back: declared
             .iter()
             .any(|(name, operands)| name.starts_with("Halt") && operands[1] == ROLLBACK),
@@ -53,7 +57,7 @@ pub(super) fn read_features(
     // The program differs from that of INSERT OR ABORT if a constraint has another conflict clause. It ends in the same way where
     // that is FAIL or ROLLBACK.
     let is_abort = without_undoing(declared) == without_undoing(program("INSERT OR ABORT")?);
-    Ok(match is_abort || features.ignores_conflicts {
+    Ok(match is_abort || features.ignores_conflicts || features.replaces_conflicts {
         true => Ok(features),
         false => Err("the table has the clause ON CONFLICT IGNORE or REPLACE".to_owned()),
     })

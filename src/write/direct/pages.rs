@@ -171,9 +171,9 @@ impl<'c> Pages<'c> {
         Ok(())
     }
 
-    /// The error for an index with a damaged entry.
-    pub(super) fn damaged_index(&self) -> Error {
-        self.file.damaged("an index is damaged")
+    /// The error for a damaged row or index entry.
+    pub(super) fn damaged_payload(&self) -> Error {
+        self.file.damaged("a row or an index entry is damaged")
     }
 
     /// The error for a damaged page.
