@@ -215,10 +215,6 @@ impl<'c> Direct<'c> {
             TreeFailure::FewAmongMany => {
                 WriteFailure::Unsupported { reason: builder::FEW_AMONG_MANY.to_owned() }
             }
-            TreeFailure::BeforeExisting => {
-                let reason = "a row does not come after the existing rows".to_owned();
-                WriteFailure::Unsupported { reason }
-            }
         }
     }
 

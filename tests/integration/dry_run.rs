@@ -121,7 +121,7 @@ fn dry_run_accepts_pipelines_and_table_options() {
         dir.assert_unchanged(&before);
     }
     dir.run(&["load", "people.csv", "missing/out.db", "--dry-run"]).expect_code(1);
-    let create = "CREATE TABLE t (first_name UNIQUE ON CONFLICT REPLACE, last_name, age)";
+    let create = "CREATE TABLE t (first_name UNIQUE ON CONFLICT REPLACE, last_name UNIQUE, age)";
     dir.open("conflicts.db").execute_batch(create).unwrap();
     let before = dir.snapshot();
     let load =

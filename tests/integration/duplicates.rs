@@ -109,7 +109,9 @@ fn case(seed: u64) -> Case {
     let clause = key.find(" ON CONFLICT").map_or("", |at| &key[at..]);
     let on_conflict = match rng.random_range(0..10) {
         0..3 => OnConflict::Ignore,
-        3..7 if key.contains("PRIMARY KEY") => OnConflict::Update,
+        3..7 if key.contains("PRIMARY KEY") && (clause.is_empty() || rng.random_bool(0.1)) => {
+            OnConflict::Update
+        }
         _ => OnConflict::Reject,
     };
     // Rows with another unique key are updated through statements.
@@ -142,7 +144,9 @@ fn case(seed: u64) -> Case {
         indexes: UNIQUE
             .into_iter()
             .filter(|sql| has_unique || !sql.contains("UNIQUE"))
-            .filter(|sql| rng.random_bool(if clause.is_empty() || !sql.contains("UNIQUE") { 0.3 } else { 0.1 }))
+            .filter(|sql| {
+                rng.random_bool(if clause.is_empty() || !sql.contains("UNIQUE") { 0.3 } else { 0.02 })
+            })
             .collect(),
         old_rows,
         inputs,
@@ -308,6 +312,65 @@ fn reasons_against_leaving_out_duplicates_are_documented() {
         assert_ne!(report["rejected"].as_u64().max(report["ignored"].as_u64()), Some(0), "{sql}");
         let is_documented = |reason: &str| docs.contains(&format!("\n| {reason} | "));
         assert!(reason.is_none_or(is_documented), "{sql}");
+    }
+}
+
+/// A load with `--upsert` takes statements for the documented reason, or the direct path.
+#[test]
+fn reasons_against_updating_rows_are_documented() {
+    let docs = include_str!("../../docs/how-it-works.md");
+    let clause = "the table has the clause ON CONFLICT IGNORE or REPLACE";
+    let several = "ON CONFLICT names one of several keys";
+    let without_rowid = "rows of a WITHOUT ROWID table that has indexes are updated or replaced";
+    for (table, reason) in [
+        ("(k TEXT PRIMARY KEY, v)", None),
+        ("(v, k INTEGER PRIMARY KEY)", None),
+        ("(k, v, g AS (k || v), PRIMARY KEY (k)) WITHOUT ROWID", None),
+        (
+            "(k TEXT PRIMARY KEY, v TEXT, g AS (v || 'x') STORED, CHECK (v <> g)); CREATE INDEX i ON t (g)",
+            None,
+        ),
+        ("(k TEXT PRIMARY KEY, v); CREATE INDEX i ON t (v || 'x') WHERE v > 'b'", None),
+        (
+            "(k TEXT PRIMARY KEY, v, other)",
+            Some("rows that are updated keep values of columns that are not loaded"),
+        ),
+        (
+            "(k TEXT PRIMARY KEY COLLATE NOCASE, v)",
+            Some("rows that are updated have another spelling of their key"),
+        ),
+        ("(k TEXT PRIMARY KEY, v UNIQUE)", Some(several)),
+        ("(k TEXT PRIMARY KEY, v) WITHOUT ROWID; CREATE INDEX i ON t (v)", Some(without_rowid)),
+        ("(k TEXT PRIMARY KEY ON CONFLICT REPLACE, v)", Some(clause)),
+        ("(k INTEGER PRIMARY KEY AUTOINCREMENT, v)", Some("ignored rows use up numbers of AUTOINCREMENT")),
+        (
+            "(k TEXT PRIMARY KEY, v CHECK (rowid < 100000))",
+            Some("rows have the same keys, and SQLite chooses some of the rowids"),
+        ),
+    ] {
+        let dir = TestDir::new();
+        let key =
+            |number: i64| if table.contains("TEXT") { format!("k{number}") } else { number.to_string() };
+        let other_case = if table.contains("NOCASE") { key(1).to_uppercase() } else { key(1) };
+        let others: String = (100..500).map(|number| format!("{},b{number}\n", key(number))).collect();
+        dir.write("in.csv", format!("k,v\n{other_case},new\n{others}{},c\n", key(100)));
+        let rows = (1..9).map(|number| format!("('{}', 'old {number}')", key(number))).collect::<Vec<_>>();
+        let setup = format!("CREATE TABLE t {table}; INSERT INTO t (k, v) VALUES {}", rows.join(","));
+        let load = ["load", "in.csv", "out.db", "-t", "t", "--append", "--upsert", "--report", "report.json"];
+        let mut content = Vec::new();
+        for writer in ["auto", "statements"] {
+            let _ = std::fs::remove_file(dir.path("out.db"));
+            dir.open("out.db").execute_batch(&setup).unwrap();
+            dir.run(&[&load[..], &["--writer", writer]].concat()).expect_code(0);
+            let report: serde_json::Value = serde_json::from_slice(&dir.read("report.json")).unwrap();
+            if writer == "auto" {
+                assert_eq!(report["writer_reason"].as_str(), reason, "{table}");
+            }
+            content.push((report["updated"].clone(), rows_of(&dir.open("out.db"), "SELECT * FROM t")));
+        }
+        assert_eq!(content[0], content[1], "{table}");
+        let is_documented = |reason: &str| docs.contains(&format!("\n| {reason} | "));
+        assert!(reason.is_none_or(is_documented), "{table}");
     }
 }
 

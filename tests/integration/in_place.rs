@@ -31,21 +31,27 @@ enum Change {
     Replace,
     /// Behind the last row; the entries of the index are merged.
     Append,
+    /// Behind and among the rows, some of which are updated.
+    Upsert,
 }
 
 impl Change {
+    const ALL: [Self; 4] = [Self::Create, Self::Replace, Self::Append, Self::Upsert];
+
     fn options(self) -> &'static [&'static str] {
         match self {
             Self::Create => &["--pk", "id", "--index", "name"],
             Self::Replace => &["--replace", "--pk", "id", "--index", "name"],
             Self::Append => &["--append"],
+            Self::Upsert => &["--append", "--pk", "id", "--upsert"],
         }
     }
 
     /// A directory with an input and a database that has another table and free pages, and the table `t` unless it is created.
     fn dir(self) -> TestDir {
         let dir = TestDir::new();
-        let rows = (0..NEW_ROWS).map(|row| format!("{},name {}\n", OLD_ROWS + row, row * 7907 % 3001));
+        let id = |row| if self == Self::Upsert { row * 7 % (OLD_ROWS + NEW_ROWS) } else { OLD_ROWS + row };
+        let rows = (0..NEW_ROWS).map(|row| format!("{},name {}\n", id(row), row * 7907 % 3001));
         dir.write("in.csv", format!("id,name\n{}", rows.collect::<String>()));
         let count = "WITH n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 199)";
         let database = dir.open("out.db");
@@ -62,7 +68,7 @@ impl Change {
                 .execute_batch(&format!(
                     "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT); CREATE INDEX t_name ON t (name);
                     WITH n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < {last})
-                    INSERT INTO t SELECT n, 'name ' || (n * 7919 % 1009) FROM n"
+                    INSERT INTO t SELECT n, printf('name %d%*s', n * 7919 % 1009, (n IN (59, 61)) * 2500, '') FROM n"
                 ))
                 .unwrap();
         }

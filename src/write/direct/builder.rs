@@ -54,8 +54,6 @@ enum BuildState {
     Ordered(Sorter),
     /// Enough runs arrived in order: their cells are on pages.
     Growing(Tree),
-    /// A run arrived out of order after an index was continued: SQLite builds it anew, once this is a tree again.
-    Abandoned(Tree),
     /// A run arrived out of order.
     Unordered(Sorter),
     /// The cells do not fit in memory: SQLite builds the index.
@@ -74,8 +72,6 @@ pub(super) enum TreeFailure {
         existing: i64,
         new: i64,
     },
-    /// A row does not come after the existing ones.
-    BeforeExisting,
     /// SQLite is faster: few entries go among many.
     FewAmongMany,
 }
@@ -118,7 +114,7 @@ impl TreeBuilder {
 
     /// True if SQLite builds the index.
     pub(super) fn is_deferred(&self) -> bool {
-        matches!(self.state, BuildState::Deferred | BuildState::Abandoned(_))
+        matches!(self.state, BuildState::Deferred)
     }
 
     /// Bytes of cells in memory that wait to be sorted.
@@ -133,7 +129,7 @@ impl TreeBuilder {
     fn last_cell(&self) -> &[u8] {
         match &self.state {
             BuildState::Ordered(sorter) | BuildState::Unordered(sorter) => sorter.last_cell(),
-            BuildState::Growing(_) | BuildState::Abandoned(_) | BuildState::Deferred => &self.last_cell,
+            BuildState::Growing(_) | BuildState::Deferred => &self.last_cell,
         }
     }
 
@@ -150,9 +146,6 @@ impl TreeBuilder {
             return Err(TreeFailure::Duplicate([last, first].map(|cell| self.order.rowid(cell))));
         }
         let is_ordered = last.is_empty() || self.order.compare(last, first).is_lt();
-        if self.kind == TreeKind::Table && !self.is_merged() && !self.is_after_old(first) {
-            return Err(TreeFailure::BeforeExisting);
-        }
         self.last_cell.clear();
         if !matches!(self.state, BuildState::Ordered(_) | BuildState::Unordered(_)) {
             self.last_cell.extend_from_slice(cells.last());
@@ -162,18 +155,14 @@ impl TreeBuilder {
         }
         self.state = match std::mem::replace(&mut self.state, BuildState::Deferred) {
             BuildState::Deferred => BuildState::Deferred,
-            BuildState::Abandoned(tree) => BuildState::Abandoned(tree),
             BuildState::Growing(mut tree) if is_ordered => {
                 self.grow(&mut tree, cells, pages)?;
                 BuildState::Growing(tree)
             }
-            BuildState::Growing(tree) if !self.last_old.is_empty() => match self.has_rows {
-                false => BuildState::Abandoned(tree),
-                true => return Err(TreeFailure::BeforeExisting),
-            },
             BuildState::Growing(tree) => {
                 let mut sorter = Sorter::new(self.order.clone());
-                self.reclaimed = tree.reclaim(self.limits, pages, |cells| sorter.push(cells))?;
+                self.reclaimed =
+                    tree.reclaim(self.limits, pages, |cells| self.push_new(cells, &mut sorter))?;
                 sorter.push(cells);
                 BuildState::Unordered(sorter)
             }
@@ -207,6 +196,18 @@ impl TreeBuilder {
         Ok(())
     }
 
+    /// Adds the cells that the tree did not have before. They come after those that it had.
+    fn push_new(&self, cells: &mut Cells, sorter: &mut Sorter) {
+        let old = cells.iter().take_while(|cell| !self.is_after_old(cell)).count();
+        if old == 0 {
+            sorter.push(cells);
+        } else {
+            let mut new = Cells::default();
+            cells.iter().skip(old).for_each(|cell| new.push(cell));
+            sorter.push(&mut new);
+        }
+    }
+
     /// Appends cells that are greater than all before them to pages.
     fn grow(&self, tree: &mut Tree, cells: &mut Cells, pages: &mut Pages<'_>) -> Result<(), TreeFailure> {
         let mut local;
@@ -232,19 +233,13 @@ impl TreeBuilder {
         max_cells_by_size(&self.last_old, pages)
     }
 
-    /// True if the cells that do not come after the old ones are merged with them.
-    fn is_merged(&self) -> bool {
-        let can_be_merged = self.kind == TreeKind::Index || !matches!(self.replaced, Replaced::Nothing);
-        can_be_merged && !self.last_old.is_empty()
-    }
-
     /// True if this cell of the tree is left out.
     fn is_replaced(&self, old: &OldCell) -> bool {
         matches!(&self.replaced, Replaced::Rows(rowids) if rowids.contains(self.order.rowid(old.whole())))
     }
 
     /// The tree, to grow behind what it had before.
-    fn tree(&self, pages: &mut Pages<'_>) -> crate::error::Result<Tree> {
+    fn tree(&self, pages: &Pages<'_>) -> crate::error::Result<Tree> {
         match self.last_old.is_empty() {
             true => Ok(Tree::new(self.kind, self.root)),
             false => Tree::resume(self.kind, self.root, self.limits, pages),
@@ -265,7 +260,7 @@ impl TreeBuilder {
         pages.free().append(&mut self.reclaimed);
         let tree = match std::mem::replace(&mut self.state, BuildState::Deferred) {
             BuildState::Deferred => return Ok(()),
-            BuildState::Growing(tree) | BuildState::Abandoned(tree) => tree,
+            BuildState::Growing(tree) => tree,
             BuildState::Ordered(sorter) | BuildState::Unordered(sorter) if sorter.cells() == 0 => {
                 return Ok(());
             }
@@ -274,36 +269,35 @@ impl TreeBuilder {
                 sorter.unsorted(|cells| self.grow(&mut tree, cells, pages))?;
                 tree
             }
-            BuildState::Ordered(sorter) | BuildState::Unordered(sorter)
-                if self.is_merged()
-                    && matches!(self.replaced, Replaced::Nothing)
-                    && are_few_among_many(
-                        sorter.cells() as u64,
-                        max_old.min(self.max_old_by_size(pages)),
-                    ) =>
-            {
-                return Err(TreeFailure::FewAmongMany);
-            }
             BuildState::Ordered(sorter) | BuildState::Unordered(sorter) => {
-                self.sorted(sorter, pages, &pool()?, stop)?
+                let is_merged = !self.is_after_old(sorter.least_cell());
+                let max_old = max_old.min(self.max_old_by_size(pages));
+                if is_merged
+                    && matches!(self.replaced, Replaced::Nothing)
+                    && are_few_among_many(sorter.cells() as u64, max_old)
+                {
+                    return Err(TreeFailure::FewAmongMany);
+                }
+                self.sorted(sorter, is_merged, pages, &pool()?, stop)?
             }
         };
         Ok(tree.finish(pages)?)
     }
 
-    /// Sorts all cells and puts them on pages, after or among those that the tree had before.
+    /// Sorts all cells and puts them on pages: among those that the tree had before if they are merged, otherwise after them.
     fn sorted(
         &self,
         sorter: Sorter,
+        is_merged: bool,
         pages: &mut Pages<'_>,
         pool: &rayon::ThreadPool,
         stop: &AtomicBool,
     ) -> Result<Tree, TreeFailure> {
-        let mut old = match self.is_merged() {
+        let mut old = match is_merged {
             true => Some(OldCells::new(self.kind, self.root, self.order.clone(), self.limits, pages)?),
             false => None,
         };
-        let mut tree = if self.is_merged() { Tree::new(self.kind, self.root) } else { self.tree(pages)? };
+        let mut tree = if is_merged { Tree::new(self.kind, self.root) } else { self.tree(pages)? };
         let take = |cells: &mut Cells| match (&mut old, stop.load(Ordering::Relaxed)) {
             (_, true) => Err(TreeFailure::Error(crate::error::Kind::Interrupted.into())),
             (None, false) => self.grow(&mut tree, cells, pages),

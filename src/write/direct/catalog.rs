@@ -183,7 +183,8 @@ impl Schema {
     #[must_use]
     pub fn on_duplicate(&self) -> Option<OnDuplicate> {
         let has_key = self.rowid_column.is_some() || self.primary_key.is_some();
-        let has_key = has_key || self.indexes.iter().any(|index| index.is_unique) || self.has_deferred_unique();
+        let has_key =
+            has_key || self.indexes.iter().any(|index| index.is_unique) || self.has_deferred_unique();
         match &self.features {
             Features { ignores_conflicts: true, .. } if has_key => Some(OnDuplicate::Ignore),
             Features { replaces_conflicts: true, .. } if has_key => Some(OnDuplicate::Replace),

@@ -86,7 +86,9 @@ impl RowNumbers {
     /// The number of rows before that of `record`.
     fn rows_before(&self, record: u64) -> u64 {
         let after = self.chunks.partition_point(|(first, ..)| *first <= record);
-        let Some((first, rows_before, numbers)) = after.checked_sub(1).map(|at| &self.chunks[at]) else { return 0 };
+        let Some((first, rows_before, numbers)) = after.checked_sub(1).map(|at| &self.chunks[at]) else {
+            return 0;
+        };
         let in_chunk = record - first;
         rows_before
             + numbers.as_ref().map_or(in_chunk, |numbers| {
@@ -326,9 +328,8 @@ impl KeyRun {
                 self.group = Some(groups.start(None));
                 self.join(groups, &self.last);
             }
-            let is_other_spelling = |cell: &[u8], other: &[u8]| {
-                self.keeps_keys && !self.order.are_keys_identical(cell, other)
-            };
+            let is_other_spelling =
+                |cell: &[u8], other: &[u8]| self.keeps_keys && !self.order.are_keys_identical(cell, other);
             if is_same && is_other_spelling(&self.last, cell) {
                 return Err(unsupported(OTHER_SPELLING));
             }

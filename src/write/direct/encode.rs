@@ -329,7 +329,8 @@ fn number_rows(
     largest: Option<i64>,
     encoded: &mut Encoded,
 ) -> Result<(), Violation> {
-    let count = |is_counted: fn(Fate) -> bool| encoded.fates.iter().filter(|(_, fate)| is_counted(*fate)).count();
+    let count =
+        |is_counted: fn(Fate) -> bool| encoded.fates.iter().filter(|(_, fate)| is_counted(*fate)).count();
     let numbered = rows - count(Fate::is_stored) + count(Fate::takes_rowid);
     if numbered == 0 && rows == 0 {
         return Ok(());

@@ -124,6 +124,12 @@ impl Sorter {
         self.runs.first().map_or(&[], |run| run.cell(0))
     }
 
+    /// The cell that comes first in their order; empty if there are none.
+    pub(super) fn least_cell(&self) -> &[u8] {
+        let firsts = self.runs.iter().map(|run| run.cell(0));
+        firsts.min_by(|a, b| self.order.compare(a, b)).unwrap_or_default()
+    }
+
     /// The last cell added; empty if there are none.
     pub(super) fn last_cell(&self) -> &[u8] {
         self.runs.last().map_or(&[], |run| run.cell(run.ends.len() - 1))

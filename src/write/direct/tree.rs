@@ -62,6 +62,8 @@ pub(super) struct Tree {
     waiting: Vec<Cells>,
     /// The pages built so far.
     pages: Vec<Range<u32>>,
+    /// The pages of an existing tree that are built again.
+    rebuilt: Vec<u32>,
 }
 
 /// A run of cells.
@@ -89,7 +91,7 @@ impl<'c> CellRun<'c> {
 impl Tree {
     /// An empty tree with its root on page `root`.
     pub(super) fn new(kind: TreeKind, root: u32) -> Self {
-        Self { kind, root, waiting: vec![Cells::default()], pages: Vec::new() }
+        Self { kind, root, waiting: vec![Cells::default()], pages: Vec::new(), rebuilt: Vec::new() }
     }
 
     /// A tree with rows or entries, to be continued behind the last one.
@@ -100,13 +102,13 @@ impl Tree {
         kind: TreeKind,
         root: u32,
         limits: PayloadLimits,
-        pages: &mut Pages<'_>,
+        pages: &Pages<'_>,
     ) -> Result<Self> {
         let spine = right_spine(root, kind, limits, pages)?;
         // The cells of each page wait for more, and the page is built again.
         let waiting = spine.iter().rev().map(|page| page.cells(pages)).collect::<Result<_>>()?;
-        pages.free().extend(spine[1..].iter().map(|page| page.number));
-        Ok(Self { waiting, ..Self::new(kind, root) })
+        let rebuilt = spine[1..].iter().map(|page| page.number).collect();
+        Ok(Self { waiting, rebuilt, ..Self::new(kind, root) })
     }
 
     /// Appends cells that are greater than all before them, and whose overflow pages are written.
@@ -244,6 +246,7 @@ impl Tree {
                 put_head(&mut root, page_type(self.kind, level), &last_page, run, pages.page_bytes());
                 root.extend_from_slice(run.bytes);
                 pages.write(&[])?;
+                pages.free().append(&mut self.rebuilt);
                 return pages.replace(self.root, &root);
             }
             last_page = self.append(level, run, None, &last_page, pages)?.to_be_bytes().to_vec();
@@ -252,7 +255,7 @@ impl Tree {
     }
 
     /// Abandons the tree: passes on all its cells in sorted parts, and returns its pages. Index entries get their whole payload
-    /// back, rows stay as they are.
+    /// back, rows stay as they are. A tree that was continued is as it was before; the cells of its last pages are passed on, too.
     ///
     /// # Errors
     /// If a page cannot be read.

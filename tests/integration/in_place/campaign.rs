@@ -165,7 +165,7 @@ impl Campaign {
 }
 
 fn run_campaign(mode: Mode) {
-    for change in [Change::Create, Change::Replace, Change::Append] {
+    for change in Change::ALL {
         for synchronous in ["off", "full"] {
             let campaign = Campaign::new(change, mode, ["--synchronous", synchronous]);
             for number in campaign.calls() {

@@ -28,7 +28,7 @@ fn assert_takes_statements(change: Change, dir: &TestDir, reason: &str) {
 /// A file that is longer than its header says, an old schema format, and reserved bytes.
 #[test]
 fn databases_that_do_not_take_pages_take_statements() {
-    for change in [Change::Create, Change::Replace, Change::Append] {
+    for change in Change::ALL {
         let dir = change.dir();
         let mut bytes = dir.read("out.db");
         bytes.extend([7; 3 * PAGE_BYTES]);
@@ -105,7 +105,7 @@ fn assert_no_harm(change: Change, dir: &TestDir, free: &BTreeSet<usize>, damage:
 
 #[test]
 fn a_damaged_freelist_is_an_error() {
-    for change in [Change::Create, Change::Replace, Change::Append] {
+    for change in Change::ALL {
         let intact = change.dir();
         let old = intact.read("out.db");
         let (trunk, count, pages) = (number(&old, 32), number(&old, 36), old.len() / PAGE_BYTES);
@@ -145,8 +145,17 @@ fn a_damaged_freelist_is_an_error() {
 /// Random bytes in the pages of the table and of its index.
 #[test]
 fn a_damaged_tree_is_an_error() {
+    damage_trees(Change::Append);
+}
+
+#[test]
+fn a_damaged_tree_whose_rows_are_updated_is_an_error() {
+    damage_trees(Change::Upsert);
+}
+
+fn damage_trees(change: Change) {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let intact = Change::Append.dir();
+    let intact = change.dir();
     let old = intact.read("out.db");
     let free = free_leaves(&old);
     for name in ["t", "t_name"] {
@@ -159,37 +168,32 @@ fn a_damaged_tree_is_an_error() {
             root_at + (usize::from(old[pointer]) << 8 | usize::from(old[pointer + 1]))
         };
         // All children are the root: a cycle.
-        let dir = Change::Append.dir();
+        let dir = change.dir();
         (0..cells).for_each(|cell| patch(&dir, child_at(cell), &big_endian(root)));
         patch(&dir, root_at + 8, &big_endian(root));
-        assert_no_harm(Change::Append, &dir, &free, "a cycle");
+        assert_no_harm(change, &dir, &free, "a cycle");
         // All children but the last are the root.
-        let dir = Change::Append.dir();
+        let dir = change.dir();
         (0..cells).for_each(|cell| patch(&dir, child_at(cell), &big_endian(root)));
-        assert_no_harm(Change::Append, &dir, &free, "a cycle with an end");
+        assert_no_harm(change, &dir, &free, "a cycle with an end");
         // The same leaf twice.
-        let dir = Change::Append.dir();
+        let dir = change.dir();
         patch(&dir, child_at(0), &big_endian(rightmost));
-        assert_no_harm(Change::Append, &dir, &free, "a leaf twice");
+        assert_no_harm(change, &dir, &free, "a leaf twice");
         // A leaf of another tree of this kind.
-        let dir = Change::Append.dir();
+        let dir = change.dir();
         let other = if name == "t" { "other" } else { "other_b" };
         let other = number(&old, (self::root(&dir, other) - 1) * PAGE_BYTES + 8);
         patch(&dir, root_at + 8, &big_endian(other));
-        assert_no_harm(Change::Append, &dir, &free, "the last leaf of another tree");
+        assert_no_harm(change, &dir, &free, "the last leaf of another tree");
         for round in 0..40 {
             let page = if round % 2 == 0 { root } else { rightmost };
-            let dir = Change::Append.dir();
+            let dir = change.dir();
             let bytes = rng.random_range(1..200);
             let start = [0, rng.random_range(0..PAGE_BYTES - bytes)][round / 2 % 2];
             let garbage: Vec<u8> = (0..bytes).map(|_| rng.random()).collect();
             patch(&dir, (page - 1) * PAGE_BYTES + start, &garbage);
-            assert_no_harm(
-                Change::Append,
-                &dir,
-                &free,
-                &format!("{name}: {garbage:?} at {start} of page {page}"),
-            );
+            assert_no_harm(change, &dir, &free, &format!("{name}: {garbage:?} at {start} of page {page}"));
         }
     }
 }

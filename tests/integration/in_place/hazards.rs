@@ -46,7 +46,7 @@ fn load_with(
 fn a_kill_behind_the_end_of_the_file_is_undone() {
     for synchronous in ["off", "normal", "full"] {
         let options = ["--synchronous", synchronous];
-        for change in [Change::Create, Change::Replace, Change::Append] {
+        for change in Change::ALL {
             let dir = change.dir();
             let old = dir.read("out.db");
             let calls = logged_load(change, &dir, &options);
@@ -67,7 +67,7 @@ fn a_kill_behind_the_end_of_the_file_is_undone() {
 fn a_rollback_truncates_the_file_at_once() {
     for synchronous in ["off", "full"] {
         let options = ["--synchronous", synchronous];
-        for change in [Change::Create, Change::Replace, Change::Append] {
+        for change in Change::ALL {
             let dir = change.dir();
             let old = dir.read("out.db");
             let calls = logged_load(change, &dir, &options);
@@ -85,7 +85,7 @@ fn a_rollback_truncates_the_file_at_once() {
 #[test]
 fn the_journal_is_on_disk_before_the_file_grows_and_the_file_before_the_commit() {
     for synchronous in ["normal", "full"] {
-        for change in [Change::Create, Change::Replace, Change::Append] {
+        for change in Change::ALL {
             let dir = change.dir();
             let old_bytes = dir.read("out.db").len() as u64;
             let calls = logged_load(change, &dir, &["--synchronous", synchronous]);
