@@ -72,28 +72,34 @@ pub struct DuplicateFinder<'f, 'c> {
 /// Which records became rows.
 #[derive(Debug, Default)]
 struct RowNumbers {
-    /// For each chunk, its first record, the number of rows before it and, unless all records became rows, those that did.
-    chunks: Vec<(u64, u64, Option<Box<[u32]>>)>,
+    chunks: Vec<ChunkRows>,
+}
+
+/// The records of a chunk that became rows.
+#[derive(Debug)]
+struct ChunkRows {
+    first_record: u64,
+    /// The number of rows before the chunk.
+    rows_before: u64,
+    /// Unless all records became rows: the numbers of those that did, in the chunk.
+    numbers: Option<Box<[u32]>>,
 }
 
 impl RowNumbers {
     /// Adds the next chunk, after `rows_before` rows.
     fn push(&mut self, rows: &Rows<'_>, rows_before: u64) {
+        let first_record = rows.chunk.first_load_record();
         let numbers = rows.origins.numbers.map(|numbers| numbers[..rows.len].into());
-        self.chunks.push((rows.chunk.first_load_record(), rows_before, numbers));
+        self.chunks.push(ChunkRows { first_record, rows_before, numbers });
     }
 
     /// The number of rows before that of `record`.
     fn rows_before(&self, record: u64) -> u64 {
-        let after = self.chunks.partition_point(|(first, ..)| *first <= record);
-        let Some((first, rows_before, numbers)) = after.checked_sub(1).map(|at| &self.chunks[at]) else {
-            return 0;
-        };
-        let in_chunk = record - first;
-        rows_before
-            + numbers.as_ref().map_or(in_chunk, |numbers| {
-                numbers.partition_point(|number| u64::from(*number) < in_chunk) as u64
-            })
+        let after = self.chunks.partition_point(|chunk| chunk.first_record <= record);
+        let Some(chunk) = after.checked_sub(1).map(|at| &self.chunks[at]) else { return 0 };
+        let in_chunk = record - chunk.first_record;
+        let before = |numbers: &[u32]| numbers.partition_point(|number| u64::from(*number) < in_chunk) as u64;
+        chunk.rows_before + chunk.numbers.as_deref().map_or(in_chunk, before)
     }
 }
 
