@@ -261,9 +261,16 @@ pub struct ConflictClause {
     pub sql: String,
     /// The condition of its WHERE.
     pub condition: Option<String>,
+    /// If it is DO UPDATE, and does nothing but set columns to their values in the new row: these columns.
+    pub assigned: Option<Vec<String>>,
 }
 
 impl ConflictClause {
+    /// The columns that are set to their values in the new row, if nothing else is done; `None` if it is for SQLite to evaluate.
+    pub(crate) fn assigned(&self) -> Option<&[String]> {
+        self.assigned.as_deref().filter(|_| self.condition.is_none())
+    }
+
     /// True if rows are ignored whichever key they have in common with others.
     pub(crate) fn ignores_all(&self) -> bool {
         let words = ["ON", "CONFLICT", "DO", "NOTHING"];

@@ -199,7 +199,7 @@ fn write_pages(
         (Direct::new(schema.clone(), open(), sorting)?, duplicates)
     };
     let filled = match duplicates {
-        Some(duplicates) => run(writer.resolving(duplicates), pipeline, inputs, rejects)?,
+        Some(duplicates) => run(writer.resolving(duplicates, table), pipeline, inputs, rejects)?,
         None => run(writer, pipeline, inputs, rejects)?,
     };
     target.forget_pages()?;

@@ -91,7 +91,7 @@ impl MemoryDatabase {
         let columns = self.columns(table)?;
         let names = quote_names(columns.iter().map(|column| &column.name));
         let values = vec!["NULL"; columns.len()].join(", ");
-        let ConflictClause { sql, condition } = clause;
+        let ConflictClause { sql, condition, .. } = clause;
         let filter = condition.as_ref().map_or(String::new(), |condition| format!(" WHERE {condition}"));
         let insert = format!("INSERT INTO {} ({names}) VALUES ({values}) {sql}{filter}", quote_name(table));
         self.0.prepare(&insert).map(drop).map_err(StatementError::from)

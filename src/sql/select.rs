@@ -8,9 +8,9 @@ use crate::error::Result;
 use crate::plan::{ColumnRef, ConflictClause, Expr, SelectItem};
 use crate::types::ColumnAffinity;
 use sqlparser::ast::{
-    self, BinaryOperator, Distinct, GroupByExpr, Ident, InTarget, Insert, ObjectName, OnConflictAction,
-    OnInsert, Query, Select, SelectItemQualifiedWildcardKind, SetExpr, Spanned, Statement, TableFactor,
-    TableObject, UnaryOperator, visit_expressions, visit_expressions_mut,
+    self, Assignment, AssignmentTarget, BinaryOperator, Distinct, GroupByExpr, Ident, InTarget, Insert,
+    ObjectName, OnConflictAction, OnInsert, Query, Select, SelectItemQualifiedWildcardKind, SetExpr, Spanned,
+    Statement, TableFactor, TableObject, UnaryOperator, visit_expressions, visit_expressions_mut,
 };
 use sqlparser::tokenizer::Span;
 use std::ops::ControlFlow;
@@ -109,8 +109,23 @@ fn conflict(insert: &Insert, fragment: Fragment<'_>) -> Result<Option<Conflict>>
         );
         return Err(fragment.error_at(span, reason));
     }
-    let updates = matches!(parsed.action, OnConflictAction::DoUpdate(_));
-    Ok(Some(Conflict { updates, clause: ConflictClause { sql, condition }, span }))
+    let (updates, assigned) = match &parsed.action {
+        OnConflictAction::DoNothing => (false, None),
+        OnConflictAction::DoUpdate(update) => {
+            (true, update.assignments.iter().map(excluded_column).collect::<Option<Vec<_>>>())
+        }
+    };
+    Ok(Some(Conflict { updates, clause: ConflictClause { sql, condition, assigned }, span }))
+}
+
+/// The column of an assignment `a = excluded.a`; nothing for others.
+fn excluded_column(assignment: &Assignment) -> Option<String> {
+    let AssignmentTarget::ColumnName(target) = &assignment.target else { return None };
+    let target = unqualified_name(target).ok()?;
+    let ast::Expr::CompoundIdentifier(value) = &assignment.value else { return None };
+    let [table, column] = &value[..] else { return None };
+    let is_same = |name: &Ident, other: &str| name.value.eq_ignore_ascii_case(other);
+    (is_same(table, "excluded") && is_same(column, &target.value)).then_some(target.value)
 }
 
 /// True for SQLite's functions that have another meaning in a pipeline.

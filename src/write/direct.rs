@@ -19,7 +19,7 @@
 //! | collations | SQLite's datatypes 7 | `collation` |
 //! | the types of STRICT tables, DEFAULT, AUTOINCREMENT | 2.6.2 | `strict`, `defaults`, `sequence` |
 //! | generated columns, CHECK | | `expressions` |
-//! | rows with the same keys | | `duplicate_finder`, `duplicates`, `replaced` |
+//! | rows with the same keys | | `duplicate_finder`, `duplicates`, `replaced`, `kept_columns` |
 //! | what is left to statements | | `features` |
 //!
 //! The sections are those of <https://sqlite.org/fileformat2.html>. All numbers on pages are big-endian.
@@ -41,6 +41,7 @@ mod existing_tree;
 mod expressions;
 mod features;
 mod indexes;
+mod kept_columns;
 mod layout;
 mod page_file;
 mod pages;
@@ -63,11 +64,13 @@ pub use page_file::PageFile;
 
 use crate::batch::Rows;
 use crate::error::{Kind, Result};
+use crate::plan::Table;
 use crate::schema::ddl::quote_name;
 use crate::write::{self, Appended, WriteFailure};
 use builder::{TreeBuilder, TreeFailure};
 use cell_order::CellOrder;
 use cells::TreeKind;
+use kept_columns::KeptColumns;
 use pages::Pages;
 use replaced::Replaced;
 use rowid_log::RowidLog;
@@ -162,15 +165,29 @@ impl<'c> Direct<'c> {
         })
     }
 
-    /// The same for rows of which these have the key of another row.
+    /// The same for rows of `table` of which these have the key of another row.
     #[must_use]
-    pub fn resolving(self, mut duplicates: Duplicates) -> Self {
+    pub fn resolving(self, mut duplicates: Duplicates, table: &Table) -> Self {
+        let kept = match duplicates.policy() {
+            OnDuplicate::Update => KeptColumns::new(&self.schema, table).map(Arc::new),
+            _ => None,
+        };
         let replaced = match (duplicates.take_replaced(), &self.schema.primary_key) {
             (None, _) => Replaced::Nothing,
             (Some(_), Some(_)) => Replaced::SameKeys,
-            (Some(rowids), None) => Replaced::Rows(Arc::new(rowids)),
+            (Some(rowids), None) => Replaced::Rows { rowids: Arc::new(rowids), kept: kept.clone() },
         };
-        let trees = self.trees.into_iter().map(|tree| tree.replacing(replaced.clone())).collect();
+        let keeps_keys = |index: usize| {
+            let keys = self.schema.indexes[index].keys.iter().map(|key| key.column);
+            matches!(replaced, Replaced::Rows { .. })
+                && kept.as_ref().is_some_and(|kept| kept.contain_any(keys))
+        };
+        let trees = self.trees.into_iter().enumerate().map(|(number, tree)| {
+            // SQLite reads the keys that are kept.
+            let is_deferred = number.checked_sub(1).is_some_and(keeps_keys);
+            if is_deferred { tree.deferred() } else { tree.replacing(replaced.clone()) }
+        });
+        let trees = trees.collect();
         let duplicates = Arc::new(duplicates);
         let encoder = self.encoder.resolving(duplicates.clone());
         Self { encoder, duplicates: Some(duplicates), trees, ..self }
@@ -212,6 +229,10 @@ impl<'c> Direct<'c> {
                 let message = format!("{message} (the row with rowid {existing} has this key)");
                 WriteFailure::Constraint { message, is_duplicate, rows: self.rows_of(&[new]) }
             }
+            TreeFailure::UnknownValue => WriteFailure::Unsupported {
+                reason: "rows that are updated keep values of columns that were added to the table"
+                    .to_owned(),
+            },
             TreeFailure::FewAmongMany => {
                 WriteFailure::Unsupported { reason: builder::FEW_AMONG_MANY.to_owned() }
             }

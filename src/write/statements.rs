@@ -232,7 +232,7 @@ fn kept_columns(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<
 /// # Errors
 /// [`PlanError`] if rows are to be updated and the table has no primary key that is loaded.
 fn conflict_sql(table: &Table, key: &[String]) -> Result<String> {
-    if let Some(ConflictClause { sql, condition }) = &table.conflict_clause {
+    if let Some(ConflictClause { sql, condition, .. }) = &table.conflict_clause {
         return Ok(match (table.on_conflict, condition) {
             (OnConflict::Update, Some(condition)) => {
                 format!(" {sql} WHERE ({condition}) AND {COUNT_UPDATE}()")

@@ -8,6 +8,7 @@ use rusqlite::types::Value;
 use sqload::Loader;
 use sqload::plan::{IfExists, OnConflict, OnError, WriterChoice};
 use sqload::report::Report;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -47,6 +48,8 @@ struct Case {
     old_rows: Vec<[Value; 3]>,
     inputs: Vec<String>,
     on_conflict: OnConflict,
+    /// Whether the column `c` is not loaded.
+    is_partial: bool,
     filter: Option<&'static str>,
     max_errors: Option<u64>,
     chunk_bytes: usize,
@@ -151,6 +154,7 @@ fn case(seed: u64) -> Case {
         old_rows,
         inputs,
         on_conflict,
+        is_partial: on_conflict == OnConflict::Update && rng.random_bool(0.3),
         filter: rng.random_bool(0.3).then_some("a % 7 <> 3"),
         max_errors: rng.random_bool(0.2).then(|| rng.random_range(0..count as u64)),
         chunk_bytes: *[1, 50, 700, 1 << 16].choose(rng).unwrap(),
@@ -224,6 +228,7 @@ impl Case {
         let loader = loader.rejects(dir.path("bad.csv")).writer(writer).jobs(number(self.jobs)).verify(true);
         let loader = loader.chunk_bytes(number(self.chunk_bytes));
         let loader = loader.on_conflict(self.on_conflict);
+        let loader = if self.is_partial { loader.exclude(["c"]) } else { loader };
         let loader = self.max_errors.map_or(loader.clone(), |max_errors| loader.max_errors(max_errors));
         self.filter.map_or(loader.clone(), |filter| loader.filter(filter).unwrap())
     }
@@ -315,6 +320,87 @@ fn reasons_against_leaving_out_duplicates_are_documented() {
     }
 }
 
+/// Pipelines whose ON CONFLICT clause sets some or all columns, into a table with long values, some of which were added later.
+#[test]
+fn updates_in_pipelines_have_the_effect_that_they_have_in_sqlite() {
+    let (mut direct, mut reasons) = (0, BTreeSet::new());
+    let seeds = seeds();
+    for seed in seeds.clone() {
+        let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+        let key = *["a INTEGER PRIMARY KEY", "a TEXT PRIMARY KEY", "a INTEGER UNIQUE"].choose(rng).unwrap();
+        let (old_rows, new_rows) = (rng.random_range(1..80), rng.random_range(1..200));
+        let default = *["", " DEFAULT 7", " DEFAULT 'x'"].choose(rng).unwrap();
+        let mut indexes = vec!["CREATE INDEX i ON t (b, d)", "CREATE INDEX j ON t (c DESC)"];
+        indexes.retain(|_| rng.random_bool(0.5));
+        let long = |rng: &mut ChaCha8Rng| {
+            let length = *[1, 5, 100, 300, 2_000].choose(rng).unwrap();
+            format!("{}{}", "x".repeat(length), rng.random_range(0..9))
+        };
+        let mut setup = format!("PRAGMA page_size = 512; BEGIN; CREATE TABLE t ({key}, b, c); ");
+        for row in 0..old_rows {
+            writeln!(setup, "INSERT INTO t VALUES ({row}, '{}', '{}');", long(rng), long(rng)).unwrap();
+        }
+        write!(setup, "ALTER TABLE t ADD COLUMN d{default}; {}", indexes.join(";")).unwrap();
+        for row in old_rows..old_rows + 20 {
+            write!(setup, "; INSERT INTO t VALUES ({row}, '{}', NULL, '{}')", long(rng), long(rng)).unwrap();
+        }
+        setup.push_str("; COMMIT");
+        let mut csv = "a,b,c\n".to_owned();
+        let are_distinct = rng.random_bool(0.6);
+        for row in 0..new_rows {
+            let id = if are_distinct { row * 37 % 499 } else { rng.random_range(0..old_rows + 400) };
+            writeln!(csv, "{id},{},{}", long(rng), long(rng)).unwrap();
+        }
+        let set = *[
+            "b = excluded.b, c = excluded.c",
+            "c = excluded.C",
+            "b = excluded.b",
+            "a = excluded.a, b = excluded.b",
+            "b = b || 'x'",
+        ]
+        .choose(rng)
+        .unwrap();
+        let pipeline = format!(
+            "CREATE TABLE t (a, b, c, d); INSERT INTO t (a, b, c) SELECT CAST(a AS INTEGER), b, c FROM input WHERE true
+            ON CONFLICT (a) DO UPDATE SET {set}"
+        );
+        let mut effects = Vec::new();
+        for writer in ["auto", "statements"] {
+            let dir = TestDir::with_pipeline(
+                &csv,
+                &pipeline.replace("(a, b, c, d)", &format!("({key}, b, c, d{default})")),
+            );
+            dir.open("people.db").execute_batch(&setup).unwrap();
+            let load = [
+                "run-pipeline",
+                "people.sql",
+                "--append",
+                "--report",
+                "report.json",
+                "--verify",
+                "--writer",
+                writer,
+            ];
+            dir.run(&load).expect_code(0);
+            let report: serde_json::Value = serde_json::from_slice(&dir.read("report.json")).unwrap();
+            if writer == "auto" {
+                direct += usize::from(report["writer"] == "direct");
+                reasons.extend(report["writer_reason"].as_str().map(str::to_owned));
+            }
+            let database = dir.open("people.db");
+            assert_eq!(query(&database, "PRAGMA integrity_check"), "ok", "seed {seed}");
+            effects.push((
+                report["updated"].clone(),
+                rows_of(&database, "SELECT rowid, * FROM t ORDER BY rowid"),
+            ));
+        }
+        assert!(effects[0] == effects[1], "seed {seed}: {setup}\n{pipeline}");
+    }
+    assert!(direct > seeds.count() / 2, "{direct} loads took the direct path: {reasons:?}");
+    let docs = include_str!("../../docs/how-it-works.md");
+    assert!(reasons.iter().all(|reason| docs.contains(&format!("\n| {reason} | "))), "{reasons:?}");
+}
+
 /// A load with `--upsert` takes statements for the documented reason, or the direct path.
 #[test]
 fn reasons_against_updating_rows_are_documented() {
@@ -331,9 +417,14 @@ fn reasons_against_updating_rows_are_documented() {
             None,
         ),
         ("(k TEXT PRIMARY KEY, v); CREATE INDEX i ON t (v || 'x') WHERE v > 'b'", None),
+        ("(k TEXT PRIMARY KEY, v, other DEFAULT 5); CREATE INDEX i ON t (other, v)", None),
         (
-            "(k TEXT PRIMARY KEY, v, other)",
-            Some("rows that are updated keep values of columns that are not loaded"),
+            "(k TEXT PRIMARY KEY, v, other CHECK (other > 4) DEFAULT 5)",
+            Some("rows that are updated keep values, and the table has expressions"),
+        ),
+        (
+            "(k TEXT PRIMARY KEY, v, other) WITHOUT ROWID",
+            Some("rows of a WITHOUT ROWID table are updated and keep values"),
         ),
         (
             "(k TEXT PRIMARY KEY COLLATE NOCASE, v)",

@@ -5,7 +5,8 @@
 
 use super::cell_order::CellOrder;
 use super::cells::{Cells, PayloadLimits, TreeKind};
-use super::existing_tree::{OldCell, OldCells, last_cell, max_cells_by_size};
+use super::existing_tree::{OldCell, OldCells, is_spilled, last_cell, max_cells_by_size, row_record};
+use super::kept_columns::KeptColumns;
 use super::pages::Pages;
 use super::replaced::Replaced;
 use super::sort::Sorter;
@@ -74,6 +75,8 @@ pub(super) enum TreeFailure {
     },
     /// SQLite is faster: few entries go among many.
     FewAmongMany,
+    /// The value of a column that an update keeps is not known here.
+    UnknownValue,
 }
 
 impl From<crate::error::Error> for TreeFailure {
@@ -105,6 +108,11 @@ impl TreeBuilder {
     /// The same without these cells that the tree had before. New cells come in the place of some or all of them.
     pub(super) fn replacing(self, replaced: Replaced) -> Self {
         Self { replaced, ..self }
+    }
+
+    /// An index that SQLite builds anew.
+    pub(super) fn deferred(self) -> Self {
+        Self { state: BuildState::Deferred, ..self }
     }
 
     /// The last rowid that the tree had before.
@@ -235,7 +243,7 @@ impl TreeBuilder {
 
     /// True if this cell of the tree is left out.
     fn is_replaced(&self, old: &OldCell) -> bool {
-        matches!(&self.replaced, Replaced::Rows(rowids) if rowids.contains(self.order.rowid(old.whole())))
+        matches!(&self.replaced, Replaced::Rows { rowids, .. } if rowids.contains(self.order.rowid(old.whole())))
     }
 
     /// The tree, to grow behind what it had before.
@@ -339,6 +347,7 @@ impl TreeBuilder {
         let mut merged = Cells::default();
         for (whole, local) in cells.iter().zip(local.iter()) {
             let prefix = self.order.prefix(whole);
+            let mut updated = None;
             while let Some(entry) = old.peek().filter(|entry| entry.prefix <= prefix) {
                 if entry.prefix == prefix {
                     if self.order.is_duplicate(entry.whole(), whole) && !self.is_replaced(entry) {
@@ -354,15 +363,42 @@ impl TreeBuilder {
                         break;
                     }
                 }
+                if let (TreeKind::Table, Replaced::Rows { kept: Some(kept), .. }) =
+                    (self.kind, &self.replaced)
+                    && entry.prefix == prefix
+                {
+                    updated = Some(self.update(&entry.local, local, kept, pages)?);
+                }
                 self.keep_old(old, &mut merged, pages)?;
             }
-            merged.push(local);
+            merged.push(updated.as_ref().map_or(local, Cells::last));
             if merged.bytes().len() > MERGED_BYTES {
                 tree.push(&merged, pages)?;
                 merged.clear();
             }
         }
         Ok(tree.push(&merged, pages)?)
+    }
+
+    /// The cell of a row that updates the row `old`.
+    fn update(
+        &self,
+        old: &[u8],
+        new: &[u8],
+        kept: &KeptColumns,
+        pages: &mut Pages<'_>,
+    ) -> Result<Cells, TreeFailure> {
+        if is_spilled(self.kind, new, self.limits) {
+            pages.make_readable()?;
+        }
+        let (new_record, mut overflow) = row_record(new, self.limits, pages)?;
+        // The next row may be written to these pages.
+        pages.free().append(&mut overflow);
+        let (old_record, _) = row_record(old, self.limits, pages)?;
+        let updated = kept.update(self.order.rowid(new), &old_record, &new_record, self.limits);
+        let mut updated = updated.ok_or(TreeFailure::UnknownValue)?;
+        pages.write_overflow(&mut updated)?;
+        Ok(updated)
     }
 
     /// Appends the next of the old cells to `merged`, unless it is replaced, and goes to the one after it.

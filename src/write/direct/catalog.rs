@@ -6,6 +6,7 @@ use super::duplicates::OnDuplicate;
 use super::expressions::{self, TableExpressions};
 use super::features::{Features, read_features};
 use super::indexes::{DeferredIndex, Index, read_indexes, read_primary_key};
+use super::kept_columns::find_kept;
 use super::sequence::Sequence;
 use super::strict::StrictType;
 use super::text_encoding::TextEncoding;
@@ -14,6 +15,7 @@ use crate::plan::{OnConflict, Table};
 use crate::schema::ddl::create_table_sql;
 use crate::types::{ColumnAffinity, register_math_functions};
 use rusqlite::{Connection, Result, Row};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The parts of a table's schema that its rows depend on.
@@ -192,20 +194,30 @@ impl Schema {
         }
     }
 
+    /// The columns of all unique keys.
+    pub(super) fn key_columns(&self) -> BTreeSet<usize> {
+        let unique = self.indexes.iter().filter(|index| index.is_unique);
+        let keys = self.primary_key.iter().chain(unique).flat_map(|index| index.declared());
+        self.rowid_column.into_iter().chain(keys.map(|key| key.column)).collect()
+    }
+
     /// Why the rows of `table`, whose schema this is, cannot update or replace others as `policy` says, if there is a reason.
     pub(super) fn reason_against(&self, policy: OnDuplicate, table: &Table) -> Option<&'static str> {
-        let is_kept = |(at, column): (usize, &TableColumn)| {
-            self.rowid_column != Some(at) && matches!(column.source, ColumnSource::Default(_))
-        };
+        let keeps_columns = || find_kept(self, table).contains(&true);
         match policy {
-            OnDuplicate::Update if table.conflict_clause.is_some() => {
+            OnDuplicate::Update
+                if table.conflict_clause.as_ref().is_some_and(|clause| clause.assigned().is_none()) =>
+            {
                 Some("SQLite evaluates ON CONFLICT DO UPDATE")
             }
             OnDuplicate::Update if self.on_duplicate().is_some() => {
                 Some("the table has the clause ON CONFLICT IGNORE or REPLACE")
             }
-            OnDuplicate::Update if self.columns.iter().enumerate().any(is_kept) => {
-                Some("rows that are updated keep values of columns that are not loaded")
+            OnDuplicate::Update if self.expressions.is_some() && keeps_columns() => {
+                Some("rows that are updated keep values, and the table has expressions")
+            }
+            OnDuplicate::Update if self.primary_key.is_some() && keeps_columns() => {
+                Some("rows of a WITHOUT ROWID table are updated and keep values")
             }
             OnDuplicate::Update | OnDuplicate::Replace
                 if self.primary_key.is_some() && !self.indexes.is_empty() =>

@@ -14,6 +14,7 @@ use super::encode::{Violation, find_order};
 use super::existing_tree::{OldCells, OldRowids, last_cell, max_cells_by_size};
 use super::expressions::{ExpressionEvaluator, TableExpressions, evaluate};
 use super::indexes::Index;
+use super::kept_columns::KeptColumns;
 use super::layout::{CellSink, NumberedRows};
 use super::pages::{self, Pages};
 use super::record::{Fields, get_varint};
@@ -38,6 +39,9 @@ const CHOSEN_ROWIDS: &str = "rows have the same keys, and SQLite chooses some of
 
 /// The reason to leave updates to SQLite if they keep keys that differ from those of the load.
 const OTHER_SPELLING: &str = "rows that are updated have another spelling of their key";
+
+/// The reason to leave updates to SQLite if a row keeps values of another row of the load.
+const KEEPS_FIRST: &str = "rows have the same keys, and ON CONFLICT keeps values of the first one";
 
 /// True if an expression of the table reads the rowid.
 fn reads_rowid(schema: &Schema) -> bool {
@@ -228,6 +232,11 @@ impl<'f, 'c> DuplicateFinder<'f, 'c> {
         let replaces = matches!(self.found.policy(), OnDuplicate::Update | OnDuplicate::Replace);
         if replaces && !groups.uses.is_empty() && self.schema.rowid_column.is_some() && self.lacks_rowids {
             return Err(unsupported(CHOSEN_ROWIDS));
+        }
+        let keeps_loaded =
+            KeptColumns::new(&self.schema, self.table).is_some_and(|kept| kept.contain_loaded());
+        if self.found.policy() == OnDuplicate::Update && keeps_loaded && groups.owners.contains(&None) {
+            return Err(unsupported(KEEPS_FIRST));
         }
         self.decide(groups)?;
         match are_few_among_many(self.rows - self.found.left_out(), max_old) {

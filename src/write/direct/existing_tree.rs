@@ -158,60 +158,65 @@ pub(super) fn last_cell(
     match kind {
         // Only its rowid matters.
         TreeKind::Table => Ok(Some(cell.to_vec())),
-        TreeKind::Index => Ok(Some(whole_entry(cell, limits, pages)?.0)),
+        TreeKind::Index => Ok(Some(whole_cell(kind, cell, limits, pages)?.0)),
     }
 }
 
-/// An index entry with its whole payload, and the numbers of its overflow pages.
+/// The size of what a cell has before its payload, and that of the payload.
+fn head_and_payload_bytes(kind: TreeKind, cell: &[u8]) -> (usize, u64) {
+    let (payload_bytes, read) = get_varint(cell);
+    let rowid_bytes = if kind == TreeKind::Table { get_varint(&cell[read..]).1 } else { 0 };
+    (read + rowid_bytes, payload_bytes)
+}
+
+/// A row or index entry with its whole payload, and the numbers of its overflow pages.
 ///
 /// # Errors
 /// If it cannot be read.
-pub(super) fn whole_entry(
+pub(super) fn whole_cell(
+    kind: TreeKind,
     cell: &[u8],
     limits: PayloadLimits,
     pages: &Pages<'_>,
 ) -> Result<(Vec<u8>, Vec<u32>)> {
-    let (payload_bytes, read) = get_varint(cell);
+    let (head_bytes, payload_bytes) = head_and_payload_bytes(kind, cell);
     if payload_bytes > pages.count() * pages.page_bytes() as u64 {
         return Err(pages.damaged_payload());
     }
     let payload_bytes = payload_bytes as usize;
     let local = limits.local(payload_bytes);
-    let mut whole = cell[..read + local].to_vec();
+    let mut whole = cell[..head_bytes + local].to_vec();
     let mut overflow = Vec::new();
-    let pointer = cell[read + local..].first_chunk().copied().unwrap_or_default();
-    read_overflow(pointer, payload_bytes - local, pages, |page, content| {
-        overflow.push(page);
-        whole.extend_from_slice(content);
-    })?;
-    if is_complete(&whole[read..]) { Ok((whole, overflow)) } else { Err(pages.damaged_payload()) }
-}
-
-/// Passes on the overflow pages with `bytes` bytes of a payload: the number and the content of each. `pointer` is the number of
-/// the first one.
-fn read_overflow(
-    pointer: [u8; POINTER_BYTES],
-    bytes: usize,
-    pages: &Pages<'_>,
-    mut take: impl FnMut(u32, &[u8]),
-) -> Result<()> {
-    if bytes as u64 > pages.count() * pages.page_bytes() as u64 {
-        return Err(pages.damaged_payload());
-    }
-    let (mut pointer, mut missing) = (pointer, bytes);
-    while missing > 0 {
+    let mut pointer = cell[head_bytes + local..].first_chunk().copied().unwrap_or_default();
+    while whole.len() < head_bytes + payload_bytes {
         let page = u32::from_be_bytes(pointer);
         if page == 0 {
             return Err(pages.damaged_payload());
         }
-        let read = pages.read(page)?;
-        let content = &read[POINTER_BYTES..];
-        let content = &content[..missing.min(content.len())];
-        take(page, content);
-        missing -= content.len();
-        pointer = read.first_chunk().copied().unwrap_or_default();
+        overflow.push(page);
+        let content = pages.read(page)?;
+        let missing = head_bytes + payload_bytes - whole.len();
+        whole.extend(content[POINTER_BYTES..].iter().take(missing));
+        pointer = content.first_chunk().copied().unwrap_or_default();
     }
-    Ok(())
+    match is_complete(&whole[head_bytes..]) {
+        true => Ok((whole, overflow)),
+        false => Err(pages.damaged_payload()),
+    }
+}
+
+/// The record of a row, and the numbers of its overflow pages.
+///
+/// # Errors
+/// If it cannot be read.
+pub(super) fn row_record(
+    cell: &[u8],
+    limits: PayloadLimits,
+    pages: &Pages<'_>,
+) -> Result<(Vec<u8>, Vec<u32>)> {
+    let (mut whole, overflow) = whole_cell(TreeKind::Table, cell, limits, pages)?;
+    whole.drain(..head_and_payload_bytes(TreeKind::Table, cell).0);
+    Ok((whole, overflow))
 }
 
 /// The most cells of the size of `last` that fit into the database; 0 if it is empty, since the tree has no last cell.
@@ -384,7 +389,11 @@ impl OldCells {
             }
             self.next.spilled = match self.kind {
                 TreeKind::Table => None,
-                TreeKind::Index => spilled_entry(local, self.limits, pages)?,
+                TreeKind::Index if is_spilled(self.kind, local, self.limits) => {
+                    Some(whole_cell(self.kind, local, self.limits, pages)?.0)
+                }
+                TreeKind::Index if is_complete(&local[get_varint(local).1..]) => None,
+                TreeKind::Index => return Err(pages.damaged_payload()),
             };
             self.next.local.clear();
             self.next.local.extend_from_slice(local);
@@ -410,28 +419,16 @@ impl OldCells {
     /// # Errors
     /// If they cannot be read.
     pub(super) fn free_overflow(&self, pages: &mut Pages<'_>) -> Result<()> {
-        let cell = &*self.next.local;
-        let (payload_bytes, read) = get_varint(cell);
-        let payload_bytes = usize::try_from(payload_bytes).unwrap_or(usize::MAX);
-        let local_bytes = self.limits.local(payload_bytes);
-        if local_bytes == payload_bytes {
-            return Ok(());
+        if is_spilled(self.kind, &self.next.local, self.limits) {
+            let (_, mut overflow) = whole_cell(self.kind, &self.next.local, self.limits, pages)?;
+            pages.free().append(&mut overflow);
         }
-        let rowid_bytes = if self.kind == TreeKind::Table { get_varint(&cell[read..]).1 } else { 0 };
-        let pointer = cell[read + rowid_bytes + local_bytes..].first_chunk().copied().unwrap_or_default();
-        let mut overflow = Vec::new();
-        read_overflow(pointer, payload_bytes - local_bytes, pages, |page, _| overflow.push(page))?;
-        pages.free().extend(overflow);
         Ok(())
     }
 }
 
-/// The whole payload of an index entry that has overflow pages; nothing if it has none.
-fn spilled_entry(local: &[u8], limits: PayloadLimits, pages: &Pages<'_>) -> Result<Option<Vec<u8>>> {
-    let (payload_bytes, read) = get_varint(local);
-    match limits.local(payload_bytes as usize) < payload_bytes as usize {
-        true => Ok(Some(whole_entry(local, limits, pages)?.0)),
-        false if is_complete(&local[read..]) => Ok(None),
-        false => Err(pages.damaged_payload()),
-    }
+/// True if a cell has overflow pages.
+pub(super) fn is_spilled(kind: TreeKind, cell: &[u8], limits: PayloadLimits) -> bool {
+    let payload_bytes = head_and_payload_bytes(kind, cell).1 as usize;
+    limits.local(payload_bytes) < payload_bytes
 }

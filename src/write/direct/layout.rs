@@ -95,7 +95,7 @@ impl CellSink<'_> {
 
     /// Appends the cell of a row or index entry by the plain algorithm, unless its payload is larger than `max_bytes`.
     /// Returns the size of the payload.
-    fn push_row<'v>(
+    pub(super) fn push_row<'v>(
         &mut self,
         values: impl Iterator<Item = Value<'v>> + Clone,
         rowid: i64,

@@ -1,5 +1,6 @@
 //! The existing rows that a load replaces: those that it updates, and those that it deletes because a new row has their key.
 
+use super::kept_columns::KeptColumns;
 use std::sync::Arc;
 
 /// Which existing cells are left out when new ones are merged with them.
@@ -7,8 +8,8 @@ use std::sync::Arc;
 pub(super) enum Replaced {
     /// None.
     Nothing,
-    /// Those of the rows with these rowids.
-    Rows(Arc<RowidSet>),
+    /// Those of the rows with these rowids. A new row with one of them has the kept columns of the old one.
+    Rows { rowids: Arc<RowidSet>, kept: Option<Arc<KeptColumns>> },
     /// In a tree of rows without rowids: those whose key a new row has.
     SameKeys,
 }

@@ -21,7 +21,7 @@
 //! chosen.
 
 use super::cells::{Cells, POINTER_BYTES, PayloadLimits, TreeKind, without_padding};
-use super::existing_tree::{TreePage, right_spine, whole_entry};
+use super::existing_tree::{TreePage, right_spine, whole_cell};
 use super::pages::Pages;
 use super::record::get_varint;
 use crate::error::Result;
@@ -311,7 +311,7 @@ impl Tree {
             TreeKind::Table if is_leaf => cells.push(content),
             TreeKind::Table => {}
             TreeKind::Index => {
-                let (whole, overflow) = whole_entry(content, limits, pages)?;
+                let (whole, overflow) = whole_cell(self.kind, content, limits, pages)?;
                 cells.push_padded(&whole);
                 reclaimed.extend(overflow);
             }
