@@ -1,6 +1,6 @@
 //! The direct path: `encode` encodes the rows of one chunk, as a worker does; `load` loads a file into a new database, `existing`
-//! into one that exists, and `indexes` into a new one with indexes; `index-sort` sorts and writes an index whose keys arrive in random
-//! order.
+//! into one that exists, `upsert` into a table with some of the rows, and `indexes` into a new one with indexes; `index-sort` sorts and
+//! writes an index whose keys arrive in random order.
 //!
 //! Baseline of `load`: the same load with statements. Floor of `load`: the bytes of the database, written to a new
 //! file in large blocks.
@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use sqload::batch::{Arena, Rows};
 use sqload::engine::worker::Worker;
 use sqload::eval::{Program, Seed};
-use sqload::plan::{Dialect, Expr, IfExists, Table, WriterChoice};
+use sqload::plan::{Dialect, Expr, IfExists, OnConflict, Table, WriterChoice};
 use sqload::write::direct::{Direct, Encoded, PageFile, Schema, Sorting};
 use sqload::write::{Encoder, Writer};
 use sqload::{Loader, demo::people};
@@ -156,6 +156,46 @@ fn bench_existing(c: &mut Criterion) {
     }
 }
 
+/// Upserts through pages and through statements, in random order: as many rows as the table has, half of which it has already. A
+/// number or a text is the key.
+fn bench_upsert(c: &mut Criterion) {
+    let rows = shapes::rows();
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let people = std::fs::read_to_string(create_csv(directory.path(), rows)).unwrap();
+    let mut group = c.benchmark_group("direct/upsert");
+    group.sample_size(10).throughput(Throughput::Elements(rows));
+    for (name, key) in [
+        ("number", (|id| id.to_string()) as fn(u64) -> String),
+        ("text", |id| format!("{:016x}", id.wrapping_mul(0x5851_f42d_4c95_7f2d))),
+    ] {
+        let write = |input: &str, id: &dyn Fn(u64) -> u64| {
+            let mut lines = people.lines();
+            let header = lines.next().unwrap();
+            let rows = (0..).zip(lines).map(|(row, line)| format!("{},{line}\n", key(id(row))));
+            std::fs::write(path(input), format!("id,{header}\n{}", rows.collect::<String>())).unwrap();
+        };
+        write("old.csv", &|row| row);
+        // An odd prime, so that all are different.
+        write("new.csv", &|row| rows / 2 + row * 1_000_003 % rows);
+        let loader = Loader::new("people").primary_key(["id"]);
+        loader.load(path("old.csv"), path("base.db")).unwrap();
+        let target = path("target.db");
+        let prepare = || std::fs::copy(path("base.db"), &target).unwrap();
+        for (suffix, writer) in [("", WriterChoice::Direct), ("/statements", WriterChoice::Statements)] {
+            let loader =
+                loader.clone().if_exists(IfExists::Append).on_conflict(OnConflict::Update).writer(writer);
+            let load = |_| loader.load(path("new.csv"), &target).unwrap();
+            prepare();
+            assert_eq!((load(0).updated, count(&target)), (rows - rows / 2, rows + rows / 2));
+            group.bench_function(format!("{name}{suffix}"), |b| {
+                b.iter_batched(prepare, load, BatchSize::PerIteration);
+            });
+        }
+        std::fs::remove_file(path("base.db")).unwrap();
+    }
+}
+
 /// Whole loads through pages and through statements: 40 columns of numbers with five indexes, and people with an index on their names,
 /// of which many are the same.
 fn bench_indexes(c: &mut Criterion) {
@@ -220,5 +260,13 @@ fn bench_index_sort(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, bench_encode, bench_load, bench_existing, bench_indexes, bench_index_sort);
+criterion_group!(
+    benches,
+    bench_encode,
+    bench_load,
+    bench_existing,
+    bench_upsert,
+    bench_indexes,
+    bench_index_sort
+);
 criterion_main!(benches);
