@@ -176,8 +176,8 @@ fn bench_upsert(c: &mut Criterion) {
             std::fs::write(path(input), format!("id,{header}\n{}", rows.collect::<String>())).unwrap();
         };
         write("old.csv", &|row| row);
-        // An odd prime, so that all are different.
-        write("new.csv", &|row| rows / 2 + row * 1_000_003 % rows);
+        // A prime, so that all are different.
+        write("new.csv", &|row| rows / 2 + row * 123_457 % rows);
         let loader = Loader::new("people").primary_key(["id"]);
         loader.load(path("old.csv"), path("base.db")).unwrap();
         let target = path("target.db");
