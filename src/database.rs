@@ -19,6 +19,7 @@ mod sqlite_build;
 mod write_ahead_log;
 
 use crate::error::{Error, Kind, Result, printable};
+use crate::files::growing_file::WritableFile;
 use crate::files::staged::StagedFile;
 use crate::plan::{IfExists, Table, Tuning};
 use crate::report::{Note, Replaced};
@@ -56,7 +57,7 @@ pub(crate) struct Target {
     /// The database that the new one replaces, under an exclusive lock.
     old: Option<Connection>,
     /// The file of an existing database to which pages are written. Declared after the connection, whose locks it would drop.
-    file: Option<Arc<File>>,
+    file: Option<WritableFile>,
     /// To be dropped after the connection.
     log: Option<LeftLog>,
     /// Why the direct path cannot write to an existing database.

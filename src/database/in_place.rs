@@ -9,6 +9,7 @@ use super::file_control::{has_moved, is_powersafe, vfs_name};
 use super::write_ahead_log::has_log;
 use crate::error::{Error, Kind, Result};
 use crate::files::descriptors::FileId;
+use crate::files::growing_file::WritableFile;
 use crate::files::paths;
 use crate::plan::Table;
 use rusqlite::{Connection, OptionalExtension};
@@ -16,7 +17,6 @@ use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Offset of the number of reserved bytes per page in the database header (file format 1.3.4).
 const RESERVED_BYTES: usize = 20;
@@ -69,7 +69,7 @@ pub(crate) struct PageAccess<'t> {
     /// The path of the database.
     pub(crate) path: &'t Path,
     /// The file, and the first page that may be written to it. `None` if SQLite has to write all pages.
-    pub(crate) file: Option<(Arc<File>, u32)>,
+    pub(crate) file: Option<(WritableFile, u32)>,
 }
 
 impl Target {
@@ -88,8 +88,8 @@ impl Target {
             let file = File::options().read(true).write(true).open(&self.path);
             let file = file.map_err(|error| Error::io("open", &self.path, error))?;
             // Kept in any case: to close it would drop the locks of the connection.
-            let file = self.file.insert(Arc::new(file));
-            let id = file.metadata().map(|metadata| FileId::from(&metadata)).ok();
+            let file = self.file.insert(file.into());
+            let id = file.file().metadata().map(|metadata| FileId::from(&metadata)).ok();
             if has_moved(self.connection()?).map_err(failed)? || id != FileId::at(&self.path) {
                 return Err(Kind::DatabaseChanged { path: self.path.clone() }.into());
             }

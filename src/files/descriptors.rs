@@ -119,6 +119,26 @@ pub(crate) fn open_without_waiting(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)
 }
 
+/// Opens `file` once more, for writes that do not go through the page cache. Positions, lengths and memory must be aligned to
+/// blocks of the disk.
+///
+/// # Errors
+/// If the file system or the system cannot do this.
+#[cfg(target_os = "linux")]
+pub(crate) fn reopen_uncached(file: &File) -> io::Result<File> {
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    OpenOptions::new().write(true).custom_flags(libc::O_DIRECT).open(path)
+}
+
+/// Other systems have no `O_DIRECT`.
+///
+/// # Errors
+/// Always.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn reopen_uncached(_: &File) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }

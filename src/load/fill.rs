@@ -8,7 +8,7 @@ use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
 use crate::engine::rejects::{Rejects, RejectsFrom};
 use crate::error::{Error, Kind, Result, is_about_duplicate};
-use crate::plan::{Expr, OnConflict, Plan, Table};
+use crate::plan::{Expr, OnConflict, Plan, Synchronous, Table};
 use crate::report::{Note, Phase, Replaced};
 use crate::schema::ddl::{quote_name, update_declaration_sql};
 use crate::schema::table;
@@ -188,13 +188,20 @@ fn write_pages(
         true => find_duplicates(&schema, file, sorting, pipeline, inputs).map(Some),
         false => Ok(None),
     };
+    // A load that waits for the disk in the end writes to it from the beginning.
+    let waits = tuning.synchronous >= Synchronous::Full;
     let (writer, duplicates) = if target.is_new() {
         let duplicates = find(None)?;
         let file = target.detach()?;
-        (Direct::new(schema.clone(), PageFile::new(file, target.path()), sorting)?, duplicates)
+        let file = PageFile::new(file, target.path());
+        let file = if waits { file.with_cached_bytes(0) } else { file };
+        (Direct::new(schema.clone(), file, sorting)?, duplicates)
     } else {
         let PageAccess { connection, path, file } = target.page_access(table)?;
-        let open = || PageFile::existing(connection, path, file.clone());
+        let open = || {
+            let file = PageFile::existing(connection, path, file.clone());
+            if waits { file.with_cached_bytes(0) } else { file }
+        };
         let duplicates = find(Some(open()))?;
         (Direct::new(schema.clone(), open(), sorting)?, duplicates)
     };

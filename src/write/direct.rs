@@ -62,6 +62,8 @@ pub use duplicates::{Duplicates, OnDuplicate};
 pub use encode::{Encoded, Encoder};
 pub use page_file::PageFile;
 
+pub use crate::files::growing_file::WritableFile;
+
 use crate::batch::Rows;
 use crate::error::{Kind, Result};
 use crate::plan::Table;

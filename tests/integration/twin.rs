@@ -5,14 +5,13 @@ use rusqlite::Connection;
 use rusqlite::types::{Value, ValueRef};
 use sqload::batch::{self, Chunk, Oddities, Repairs, RowOrigins, Rows, Span, Strings, TypeFeedback, Values};
 use sqload::plan::{Column, Expr, Table};
-use sqload::write::direct::{Direct, Encoded, PageFile, Schema, Sorting};
+use sqload::write::direct::{Direct, Encoded, PageFile, Schema, Sorting, WritableFile};
 use sqload::write::statements::Statements;
 use sqload::write::{Encoder, WriteFailure, Writer};
 use sqload::{Error, Kind};
 use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
 /// A table and its rows.
 #[derive(Debug, Clone)]
@@ -154,8 +153,12 @@ impl Case {
         let schema = Schema::read(&connection, &self.table()).unwrap().unwrap();
         connection.close().unwrap();
         let file = File::options().read(true).write(true).open(path).unwrap();
-        let mut writer =
-            Direct::with_lock_byte(schema, PageFile::new(file, path), self.sorting, self.lock_byte)?;
+        let mut writer = Direct::with_lock_byte(
+            schema,
+            PageFile::new(file, path).with_cached_bytes(0),
+            self.sorting,
+            self.lock_byte,
+        )?;
         let mut encoder = writer.encoder();
         let mut encoded = Encoded::default();
         self.each_chunk(0..self.chunks.len(), |rows| -> Result<(), WriteFailure> {
@@ -237,11 +240,11 @@ impl Case {
             .unwrap();
         connection.cache_flush().unwrap();
         let pages: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
-        let file = Arc::new(File::options().read(true).write(true).open(path).unwrap());
+        let file = WritableFile::from(File::options().read(true).write(true).open(path).unwrap());
         let end = (!in_log).then(|| (file.clone(), pages + 1));
         let mut writer = Direct::with_lock_byte(
             schema,
-            PageFile::existing(&connection, path, end),
+            PageFile::existing(&connection, path, end).with_cached_bytes(0),
             self.sorting,
             self.lock_byte,
         )?;

@@ -5,43 +5,52 @@
 //! back.
 
 use crate::error::{Error, Result};
+use crate::files::growing_file::{GrowingFile, WritableFile, cached_bytes};
 use rusqlite::{Connection, OptionalExtension};
 use std::fs::File;
-use std::io::{self, IoSlice, Seek, SeekFrom, Write};
+use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// A database file that receives pages.
 #[derive(Debug)]
 pub struct PageFile<'c> {
     /// For messages.
     path: PathBuf,
-    file: Option<FileEnd>,
-    /// Takes the pages before `file`.
-    connection: Option<&'c Connection>,
-}
-
-/// The pages that are written to a file.
-#[derive(Debug)]
-struct FileEnd {
     /// To close it would drop the locks that SQLite has on an existing database, so that others keep it open, too.
-    file: Arc<File>,
+    file: Option<WritableFile>,
+    /// The first page that is written to the file.
     first_page: u32,
+    /// The end of the file.
+    end: Option<GrowingFile>,
+    /// Bytes that go through the page cache before others go past it.
+    cached_bytes: u64,
+    /// Takes the pages before the first one.
+    connection: Option<&'c Connection>,
 }
 
 impl<'c> PageFile<'c> {
     /// A new database, whose pages are all written to `file`. Messages name it `path`.
     pub fn new(file: File, path: &Path) -> Self {
-        let file = FileEnd { file: Arc::new(file), first_page: 1 };
-        Self { path: path.to_owned(), file: Some(file), connection: None }
+        Self::open(path, Some((file.into(), 1)), None)
     }
 
-    /// An existing database at `path`, in a transaction of `connection`. Its pages from `first_page` are written to `file`, all
+    /// An existing database at `path`, in a transaction of `connection`. Its pages from a number on are written to `file`, all
     /// others through the connection.
-    pub fn existing(connection: &'c Connection, path: &Path, file: Option<(Arc<File>, u32)>) -> Self {
-        let file = file.map(|(file, first_page)| FileEnd { file, first_page });
-        Self { path: path.to_owned(), file, connection: Some(connection) }
+    pub fn existing(connection: &'c Connection, path: &Path, file: Option<(WritableFile, u32)>) -> Self {
+        Self::open(path, file, Some(connection))
+    }
+
+    fn open(path: &Path, file: Option<(WritableFile, u32)>, connection: Option<&'c Connection>) -> Self {
+        let (file, first_page) = file.map_or((None, u32::MAX), |(file, first_page)| (Some(file), first_page));
+        let cached_bytes = cached_bytes();
+        Self { path: path.to_owned(), file, first_page, end: None, cached_bytes, connection }
+    }
+
+    /// The same with another number of bytes that go through the page cache.
+    #[must_use]
+    pub fn with_cached_bytes(self, cached_bytes: u64) -> Self {
+        Self { cached_bytes, ..self }
     }
 
     /// True if the database is in a transaction.
@@ -51,7 +60,7 @@ impl<'c> PageFile<'c> {
 
     /// The file, if page `number` is written to it.
     fn file_of(&self, number: u32) -> Option<&File> {
-        self.file.as_ref().filter(|end| number >= end.first_page).map(|end| &*end.file)
+        self.file.as_ref().filter(|_| number >= self.first_page).map(WritableFile::file)
     }
 
     /// True if page `number` is written to the file.
@@ -60,29 +69,21 @@ impl<'c> PageFile<'c> {
     }
 
     /// Lets [`PageFile::append`] start with this page.
-    pub(super) fn seek(&mut self, number: u32, page_bytes: usize) -> Result<()> {
-        match self.file_of(number) {
-            Some(mut file) => {
-                let sought = file.seek(SeekFrom::Start(offset(number, page_bytes)));
-                sought.map(drop).map_err(|error| self.failed(error))
-            }
-            None => Ok(()),
-        }
+    pub(super) fn seek(&mut self, number: u32, page_bytes: usize) {
+        let file = self.file.clone().filter(|_| number >= self.first_page);
+        self.end = file.map(|file| GrowingFile::new(file, offset(number, page_bytes), self.cached_bytes));
     }
 
-    /// Appends whole pages to the file.
-    pub(super) fn append(&mut self, mut slices: &mut [IoSlice<'_>]) -> Result<()> {
-        IoSlice::advance_slices(&mut slices, 0);
-        let Some(FileEnd { file, .. }) = &self.file else { return Ok(()) };
-        while !slices.is_empty() {
-            match (&**file).write_vectored(slices) {
-                Ok(0) => return Err(self.failed(io::ErrorKind::WriteZero.into())),
-                Ok(written) => IoSlice::advance_slices(&mut slices, written),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.failed(error)),
-            }
-        }
-        Ok(())
+    /// Appends whole pages to the file. They can be read and overwritten after [`PageFile::flush`].
+    pub(super) fn append(&mut self, slices: &mut [IoSlice<'_>]) -> Result<()> {
+        let appended = self.end.as_mut().map_or(Ok(()), |end| end.append(slices));
+        appended.map_err(|error| self.failed(error))
+    }
+
+    /// Writes the pages that wait in memory.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        let flushed = self.end.as_mut().map_or(Ok(()), GrowingFile::flush);
+        flushed.map_err(|error| self.failed(error))
     }
 
     /// Reads a page of `page_bytes` bytes.

@@ -76,7 +76,7 @@ impl<'c> Pages<'c> {
             parts: Vec::new(),
         };
         pages.free = pages.read_freelist(count)?;
-        pages.file.seek(count + 1, page_bytes)?;
+        pages.file.seek(count + 1, page_bytes);
         Ok(pages)
     }
 
@@ -229,8 +229,9 @@ impl<'c> Pages<'c> {
     /// Lets [`Pages::read`] read all pages that have been written.
     ///
     /// # Errors
-    /// If the header cannot be written.
-    pub(super) fn make_readable(&self) -> Result<()> {
+    /// If pages cannot be written.
+    pub(super) fn make_readable(&mut self) -> Result<()> {
+        self.file.flush()?;
         let last = (self.next - 1) as u32;
         if !self.file.is_in_file(last) {
             self.change_header(|header| header[PAGE_COUNT].copy_from_slice(&last.to_be_bytes()))?;
@@ -243,7 +244,8 @@ impl<'c> Pages<'c> {
     ///
     /// # Errors
     /// [`Kind::Io`], [`Kind::Sqlite`]; [`Kind::Internal`] if the database is new and SQLite has not just written the header.
-    pub(super) fn finish(self) -> Result<()> {
+    pub(super) fn finish(mut self) -> Result<()> {
+        self.file.flush()?;
         let first_trunk = self.write_freelist()?;
         let last = (self.next - 1) as u32;
         if self.file.is_existing() && self.file.is_in_file(last) {

@@ -262,7 +262,7 @@ impl Tree {
     pub(super) fn reclaim(
         self,
         limits: PayloadLimits,
-        pages: &Pages<'_>,
+        pages: &mut Pages<'_>,
         mut take: impl FnMut(&mut Cells),
     ) -> Result<Vec<u32>> {
         const PART_BYTES: usize = 1 << 20;
