@@ -5,7 +5,6 @@
 //! while the next blocks are filled. Where this is not possible, or the disk falls behind, they go through the cache.
 
 use super::descriptors::reopen_uncached;
-use memmap2::MmapMut;
 use std::fs::File;
 use std::io::{self, IoSlice, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
@@ -76,15 +75,43 @@ pub(crate) struct GrowingFile {
     /// Up to this position, bytes go through the cache.
     cached_until: u64,
     /// The block that is being filled, and the bytes that it has.
-    block: Option<(MmapMut, usize)>,
-    free: Vec<MmapMut>,
+    block: Option<(Block, usize)>,
+    free: Vec<Block>,
     disk: Option<Disk>,
+}
+
+/// The bytes of a block.
+#[derive(Debug)]
+struct Block {
+    memory: Vec<u8>,
+    /// Where the bytes begin, so that they are aligned.
+    start: usize,
+}
+
+impl Block {
+    /// An empty block; nothing if there is too little memory.
+    fn new() -> Option<Self> {
+        let bytes = BLOCK_BYTES + ALIGNMENT as usize;
+        let mut memory = Vec::new();
+        memory.try_reserve_exact(bytes).ok()?;
+        memory.resize(bytes, 0);
+        let start = memory.as_ptr().align_offset(ALIGNMENT as usize);
+        Some(Self { memory, start })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.memory[self.start..][..BLOCK_BYTES]
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.memory[self.start..][..BLOCK_BYTES]
+    }
 }
 
 /// The thread that writes blocks past the cache.
 #[derive(Debug)]
 struct Disk {
-    blocks: Option<Sender<(u64, MmapMut)>>,
+    blocks: Option<Sender<(u64, Block)>>,
     written: Receiver<WrittenBlock>,
     /// Blocks that were sent and not received yet.
     in_flight: usize,
@@ -92,7 +119,7 @@ struct Disk {
 }
 
 /// A block, where it belongs, and whether it was written there.
-type WrittenBlock = (u64, MmapMut, io::Result<()>);
+type WrittenBlock = (u64, Block, io::Result<()>);
 
 impl GrowingFile {
     /// Appends to `file` at `position`. The first `cached_bytes` bytes go through the cache.
@@ -115,15 +142,14 @@ impl GrowingFile {
             let taken = match self.block.take() {
                 Some((block, used)) => self.fill(block, used, slices)?,
                 None if self.position < self.cached_until => self.write_cached(slices)?,
-                None if self.position % ALIGNMENT != 0 => {
+                None if !self.position.is_multiple_of(ALIGNMENT) => {
                     let bytes = (ALIGNMENT - self.position % ALIGNMENT) as usize;
                     let head = &slices[0][..bytes.min(slices[0].len())];
                     self.write_cached(&[IoSlice::new(head)])?
                 }
-                None => match self.free.pop().map_or_else(|| MmapMut::map_anon(BLOCK_BYTES), Ok) {
-                    Ok(block) => self.fill(block, 0, slices)?,
-                    // There is too little memory.
-                    Err(_) => {
+                None => match self.free.pop().or_else(Block::new) {
+                    Some(block) => self.fill(block, 0, slices)?,
+                    None => {
                         self.cached_until = u64::MAX;
                         0
                     }
@@ -152,11 +178,11 @@ impl GrowingFile {
     }
 
     /// Copies bytes of the slices to the block behind those that are there, and passes on a full block. Returns how many.
-    fn fill(&mut self, mut block: MmapMut, used: usize, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    fn fill(&mut self, mut block: Block, used: usize, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut end = used;
         for slice in slices {
             let part = &slice[..slice.len().min(BLOCK_BYTES - end)];
-            block[end..end + part.len()].copy_from_slice(part);
+            block.bytes_mut()[end..end + part.len()].copy_from_slice(part);
             end += part.len();
         }
         match end == BLOCK_BYTES {
@@ -167,7 +193,7 @@ impl GrowingFile {
     }
 
     /// Writes a full block: past the cache if the disk keeps up.
-    fn write_block(&mut self, block: MmapMut) -> io::Result<()> {
+    fn write_block(&mut self, block: Block) -> io::Result<()> {
         let at = self.position;
         self.position += BLOCK_BYTES as u64;
         while let Some(written) = self.disk.as_mut().and_then(Disk::try_receive) {
@@ -185,7 +211,7 @@ impl GrowingFile {
             _ => {
                 let pause = if self.disk.is_some() { PAUSE_BYTES } else { u64::MAX };
                 self.cached_until = self.cached_until.max(self.position.saturating_add(pause));
-                self.file.file.write_all_at(&block, at)?;
+                self.file.file.write_all_at(block.bytes(), at)?;
                 self.free.push(block);
             }
         }
@@ -197,7 +223,7 @@ impl GrowingFile {
         if let Err(error) = written {
             tracing::debug!(%error, "the database is written through the page cache");
             self.cached_until = u64::MAX;
-            self.file.file.write_all_at(&block, at)?;
+            self.file.file.write_all_at(block.bytes(), at)?;
         }
         self.free.push(block);
         Ok(())
@@ -215,7 +241,7 @@ impl GrowingFile {
             return Err(Disk::has_ended());
         }
         if let Some((block, used)) = self.block.take() {
-            self.file.file.write_all_at(&block[..used], self.position)?;
+            self.file.file.write_all_at(&block.bytes()[..used], self.position)?;
             self.position += used as u64;
             self.free.push(block);
         }
@@ -226,11 +252,11 @@ impl GrowingFile {
 impl Disk {
     /// Starts the thread. `write` writes a block to a position.
     fn start(write: impl Fn(&[u8], u64) -> io::Result<()> + Send + 'static) -> io::Result<Self> {
-        let (blocks, to_write) = channel::<(u64, MmapMut)>();
+        let (blocks, to_write) = channel::<(u64, Block)>();
         let (sender, written) = channel();
         let work = move || {
             for (at, block) in to_write {
-                let result = write(&block, at);
+                let result = write(block.bytes(), at);
                 if sender.send((at, block, result)).is_err() {
                     return;
                 }
@@ -240,7 +266,7 @@ impl Disk {
         Ok(Self { blocks: Some(blocks), written, in_flight: 0, thread: Some(thread) })
     }
 
-    fn send(&mut self, at: u64, block: MmapMut) -> io::Result<()> {
+    fn send(&mut self, at: u64, block: Block) -> io::Result<()> {
         self.in_flight += 1;
         let sent = self.blocks.as_ref().is_some_and(|blocks| blocks.send((at, block)).is_ok());
         if sent { Ok(()) } else { Err(Self::has_ended()) }

@@ -132,14 +132,14 @@ fn a_table_that_is_recreated_during_the_load_gets_unaltered_values() {
 fn a_database_that_is_deleted_or_moved_during_the_load_is_an_error() {
     for moves in [false, true] {
         let dir = dir_with_table("CREATE TABLE people (x); CREATE TABLE other (x)");
-        dir.write("people.csv", people_csv(400_000));
-        let mut load = Running::start(replace(&dir));
-        assert!(load.wait_for_file(&dir, "t.db-journal"));
-        if moves {
-            std::fs::rename(dir.path("t.db"), dir.path("moved.db")).unwrap();
-        } else {
-            std::fs::remove_file(dir.path("t.db")).unwrap();
-        }
+        let first_write = Call { name: "write", file: "t.db-journal", number: 1 };
+        let load = first_write.interrupt(&dir, replace(&dir), |_| {
+            if moves {
+                std::fs::rename(dir.path("t.db"), dir.path("moved.db")).unwrap();
+            } else {
+                std::fs::remove_file(dir.path("t.db")).unwrap();
+            }
+        });
         load.wait().expect_code(1).assert_single_message(&["t.db"]);
         assert!(!dir.path("t.db").exists());
     }
