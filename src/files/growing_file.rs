@@ -209,6 +209,7 @@ impl GrowingFile {
                 disk.send(at, block)?
             }
             _ => {
+                tracing::debug!(at, "the disk does not keep up");
                 let pause = if self.disk.is_some() { PAUSE_BYTES } else { u64::MAX };
                 self.cached_until = self.cached_until.max(self.position.saturating_add(pause));
                 self.file.file.write_all_at(block.bytes(), at)?;
