@@ -460,6 +460,34 @@ fn autoincrement_counts_as_in_sqlite() {
     }
 }
 
+/// Many rows come after those of a table, and then some that do not. Some have overflow pages, those at its old end included.
+#[test]
+fn trees_that_were_continued_are_merged_if_cells_arrive_out_of_order() {
+    let rows = |number: fn(i64) -> [i64; 2]| -> Vec<Vec<Value>> {
+        let row = |at: i64| {
+            let [a, b] = number(at);
+            let length = if at % 3 == 0 || at == 199 { 900 } else { 1 };
+            vec![Value::Integer(a), text(&format!("{:05}{}", b + 1000, "x".repeat(length)))]
+        };
+        (0..400).map(row).collect()
+    };
+    for (name, number) in [
+        ("index", (|at| [at, if at < 385 { at } else { at - 390 }]) as fn(i64) -> [i64; 2]),
+        ("rows", |at| [if at < 385 { at } else { 20 - at }, at]),
+        ("both", |at| [if at < 385 { at } else { 20 - at }, if at < 385 { at } else { at - 390 }]),
+    ] {
+        for in_log in [false, true] {
+            let key = if name == "index" { "INTEGER" } else { "INTEGER PRIMARY KEY" };
+            let case = Case::new(512, &[("a", key), ("b", "TEXT")], rows(number), 10);
+            let case = case.index("CREATE INDEX t_b ON t (b)");
+            assert!(case.check_append(20, in_log), "{name}, {in_log}");
+            let mut case = Case::new(512, &[("a", "INTEGER"), ("b", "TEXT")], rows(number), 10);
+            case.primary_key = if name == "rows" { "a" } else { "b" }.to_owned();
+            assert!(case.check_append(20, in_log), "{name} without rowid, {in_log}");
+        }
+    }
+}
+
 #[test]
 fn some_databases_take_statements() {
     let docs = include_str!("../../docs/how-it-works.md");

@@ -169,8 +169,8 @@ impl TreeBuilder {
             }
             BuildState::Growing(tree) => {
                 let mut sorter = Sorter::new(self.order.clone());
-                self.reclaimed =
-                    tree.reclaim(self.limits, pages, |cells| self.push_new(cells, &mut sorter))?;
+                let is_new = |cell: &[u8]| self.is_after_old(cell);
+                self.reclaimed = tree.reclaim(self.limits, pages, is_new, |cells| sorter.push(cells))?;
                 sorter.push(cells);
                 BuildState::Unordered(sorter)
             }
@@ -202,18 +202,6 @@ impl TreeBuilder {
             _ => {}
         }
         Ok(())
-    }
-
-    /// Adds the cells that the tree did not have before. They come after those that it had.
-    fn push_new(&self, cells: &mut Cells, sorter: &mut Sorter) {
-        let old = cells.iter().take_while(|cell| !self.is_after_old(cell)).count();
-        if old == 0 {
-            sorter.push(cells);
-        } else {
-            let mut new = Cells::default();
-            cells.iter().skip(old).for_each(|cell| new.push(cell));
-            sorter.push(&mut new);
-        }
     }
 
     /// Appends cells that are greater than all before them to pages.

@@ -25,6 +25,7 @@ use super::existing_tree::{TreePage, right_spine, whole_cell};
 use super::pages::Pages;
 use super::record::get_varint;
 use crate::error::Result;
+use std::borrow::Cow;
 use std::ops::Range;
 
 const TABLE_LEAF: u8 = 0x0d;
@@ -255,7 +256,8 @@ impl Tree {
     }
 
     /// Abandons the tree: passes on all its cells in sorted parts, and returns its pages. Index entries get their whole payload
-    /// back, rows stay as they are. A tree that was continued is as it was before; the cells of its last pages are passed on, too.
+    /// back, rows stay as they are. A tree that was continued is as it was before, and its own cells, before those that are new,
+    /// are not passed on.
     ///
     /// # Errors
     /// If a page cannot be read.
@@ -263,6 +265,7 @@ impl Tree {
         self,
         limits: PayloadLimits,
         pages: &mut Pages<'_>,
+        is_new: impl Fn(&[u8]) -> bool,
         mut take: impl FnMut(&mut Cells),
     ) -> Result<Vec<u32>> {
         const PART_BYTES: usize = 1 << 20;
@@ -276,7 +279,7 @@ impl Tree {
             let cells = if page.is_leaf() { &mut leaves } else { &mut interior };
             for number in 0..page.len() {
                 let content = &page.cell(number, pages)?[page.child_bytes()..];
-                self.extract(content, page.is_leaf(), limits, pages, cells, &mut reclaimed)?;
+                reclaimed.extend(self.extract(content, page.is_leaf(), limits, pages, &is_new, cells)?);
             }
             if leaves.bytes().len() > PART_BYTES {
                 take(&mut leaves);
@@ -290,33 +293,37 @@ impl Tree {
             let child_bytes = if level == 0 { 0 } else { POINTER_BYTES };
             for cell in waiting.iter() {
                 let content = &cell[child_bytes..];
-                self.extract(content, level == 0, limits, pages, &mut cells, &mut reclaimed)?;
+                reclaimed.extend(self.extract(content, level == 0, limits, pages, &is_new, &mut cells)?);
             }
             take(&mut cells);
         }
         Ok(reclaimed)
     }
 
-    /// Appends the content of a cell to `cells`.
+    /// Appends the content of a cell to `cells`, if it is new. Returns the pages that it does not need there.
     fn extract(
         &self,
         content: &[u8],
         is_leaf: bool,
         limits: PayloadLimits,
         pages: &Pages<'_>,
+        is_new: impl Fn(&[u8]) -> bool,
         cells: &mut Cells,
-        reclaimed: &mut Vec<u32>,
-    ) -> Result<()> {
-        match self.kind {
-            TreeKind::Table if is_leaf => cells.push(content),
-            TreeKind::Table => {}
+    ) -> Result<Vec<u32>> {
+        let (whole, overflow) = match self.kind {
+            TreeKind::Table if is_leaf => (Cow::Borrowed(content), Vec::new()),
+            TreeKind::Table => return Ok(Vec::new()),
             TreeKind::Index => {
                 let (whole, overflow) = whole_cell(self.kind, content, limits, pages)?;
-                cells.push_padded(&whole);
-                reclaimed.extend(overflow);
+                (Cow::Owned(whole), overflow)
             }
+        };
+        // The cells after a new one are new.
+        if cells.lengths.is_empty() && !is_new(&whole) {
+            return Ok(Vec::new());
         }
-        Ok(())
+        cells.push_padded(&whole);
+        Ok(overflow)
     }
 
     fn is_table_leaf(&self, level: usize) -> bool {
