@@ -465,6 +465,30 @@ fn reasons_against_updating_rows_are_documented() {
     }
 }
 
+#[test]
+fn updates_need_a_primary_key_that_is_loaded() {
+    for (table, names) in [
+        ("(a INTEGER UNIQUE, b)", "a,b"),
+        ("(a TEXT PRIMARY KEY, b)", "b"),
+        ("(a INTEGER PRIMARY KEY, b)", "b"),
+        ("(a, c DEFAULT 7, b, PRIMARY KEY (a, c))", "a,b"),
+        ("(a, b)", "a,b"),
+    ] {
+        let dir = TestDir::new();
+        dir.write("in.csv", format!("{names}\n{}\n", names.replace(|char| char != ',', "1")));
+        dir.open("out.db")
+            .execute_batch(&format!("CREATE TABLE t {table}; INSERT INTO t DEFAULT VALUES"))
+            .unwrap();
+        let before = dir.snapshot();
+        let messages = ["auto", "statements"].map(|writer| {
+            let load = ["load", "in.csv", "out.db", "-t", "t", "--append", "--upsert", "--writer", writer];
+            dir.run(&load).expect_code(2).stderr
+        });
+        assert_eq!(messages[0], messages[1], "{table}");
+        dir.assert_unchanged(&before);
+    }
+}
+
 /// SQLite checks constraints before it looks for keys, so a row that breaks both kinds does not count as a duplicate.
 #[test]
 fn a_duplicate_that_breaks_another_constraint_is_reported_as_such() {

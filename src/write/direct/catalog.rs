@@ -201,6 +201,12 @@ impl Schema {
         self.rowid_column.into_iter().chain(keys.map(|key| key.column)).collect()
     }
 
+    /// True if the table has a primary key, and all its columns are loaded.
+    fn is_primary_key_loaded(&self) -> bool {
+        let mut key = self.columns.iter().filter(|column| column.is_key).peekable();
+        key.peek().is_some() && key.all(|column| matches!(column.source, ColumnSource::Loaded(_)))
+    }
+
     /// Why the rows of `table`, whose schema this is, cannot update or replace others as `policy` says, if there is a reason.
     pub(super) fn reason_against(&self, policy: OnDuplicate, table: &Table) -> Option<&'static str> {
         let keeps_columns = || find_kept(self, table).contains(&true);
@@ -209,6 +215,10 @@ impl Schema {
                 if table.conflict_clause.as_ref().is_some_and(|clause| clause.assigned().is_none()) =>
             {
                 Some("SQLite evaluates ON CONFLICT DO UPDATE")
+            }
+            // Which is an error.
+            OnDuplicate::Update if table.conflict_clause.is_none() && !self.is_primary_key_loaded() => {
+                Some("the primary key is not loaded")
             }
             OnDuplicate::Update if self.on_duplicate().is_some() => {
                 Some("the table has the clause ON CONFLICT IGNORE or REPLACE")
