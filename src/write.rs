@@ -58,6 +58,17 @@ pub struct Appended {
 /// The encoded rows of a writer.
 pub type Encoded<W> = <<W as Writer>::Encoder as Encoder>::Encoded;
 
+/// Why rows break a constraint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Two rows have the same key, and the direct path can go on with one of them.
+    SameKey,
+    /// A row breaks it alone, and the direct path can go on without the row.
+    Row,
+    /// Another cause, or an unknown one.
+    Other,
+}
+
 /// Why a writer cannot go on.
 #[derive(Debug)]
 pub enum WriteFailure {
@@ -67,8 +78,8 @@ pub enum WriteFailure {
     Constraint {
         /// The constraint, in the words of SQLite.
         message: String,
-        /// True if the direct path has found two rows with the same key.
-        is_duplicate: bool,
+        /// What the direct path knows about it.
+        cause: Cause,
         /// The rows, each as the number of rows of the load before it, in order. The last one is the row that the table did
         /// not take. Empty if SQLite does not tell which it is.
         rows: Vec<u64>,

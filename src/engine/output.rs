@@ -7,7 +7,7 @@ use crate::batch::{Oddities, Reject, Repairs, Rows, TypeFeedback};
 use crate::error::{Error, Position, Result};
 use crate::format::{in_input_order, rejects_of_rows};
 use crate::report::Progress;
-use crate::write::{Appended, Encoded, WriteFailure, Writer};
+use crate::write::{Appended, Cause, Encoded, WriteFailure, Writer};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The counts of a pipeline.
@@ -20,8 +20,6 @@ pub(crate) struct Counts {
     pub(crate) rejected: u64,
     /// The rejected records that the table did not take.
     pub(crate) rejected_by_table: u64,
-    /// Those of them that have the key of another row.
-    pub(crate) duplicates: u64,
     pub(crate) filtered: u64,
     pub(crate) skipped: u64,
     pub(crate) ignored: u64,
@@ -49,8 +47,8 @@ pub(crate) enum PipelineFailure {
     Constraint {
         /// The constraint, in the words of SQLite.
         message: String,
-        /// Whether two rows have the same key, and another attempt may leave one out.
-        is_duplicate: bool,
+        /// What the writer knows about it.
+        cause: Cause,
         /// Whether SQLite told which row.
         is_row_known: bool,
         /// The positions of the records of this row and of the one that it contradicts, as far as they are known.
@@ -75,9 +73,9 @@ impl PipelineFailure {
         match failure {
             WriteFailure::Error(error) => Self::Error(error),
             WriteFailure::Unsupported { reason } => Self::Unsupported { reason },
-            WriteFailure::Constraint { message, is_duplicate, rows } => {
+            WriteFailure::Constraint { message, cause, rows } => {
                 let positions = positions(&rows);
-                Self::Constraint { message, is_duplicate, is_row_known: !rows.is_empty(), positions }
+                Self::Constraint { message, cause, is_row_known: !rows.is_empty(), positions }
             }
         }
     }
@@ -130,7 +128,6 @@ impl<W: Writer, R: RejectSink> Output<'_, '_, W, R> {
         self.counts.loaded += loaded;
         self.counts.rejected += (rows.rejects.len() + rejected.len()) as u64;
         self.counts.rejected_by_table += rejected.len() as u64;
-        self.counts.duplicates += rejected.iter().filter(|(_, reason)| reason.is_duplicate()).count() as u64;
         self.counts.filtered += rows.filtered as u64;
         self.counts.skipped += rows.skipped as u64;
         self.counts.ignored += ignored;

@@ -134,11 +134,6 @@ impl Reason {
         }
     }
 
-    /// True if another row has the same key.
-    pub(crate) fn is_duplicate(&self) -> bool {
-        matches!(self, Self::Constraint { message, .. } if is_about_duplicate(message))
-    }
-
     /// The column of the table to which the reason applies, if it is a single one.
     #[must_use]
     pub fn column(&self) -> Option<&str> {

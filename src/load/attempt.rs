@@ -17,6 +17,7 @@ use crate::error::{ColumnUse, Error, Kind, Result, Warning, with_causes};
 use crate::eval::Seed;
 use crate::plan::{Expr, OnConflict, OnError, Plan, Table, Type, WriterChoice};
 use crate::report::{Note, Report, ReportColumn, TableReport};
+use crate::write::Cause;
 use crate::write::direct::Schema;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -30,8 +31,8 @@ pub(super) type ExactColumns = BTreeMap<usize, BTreeSet<usize>>;
 pub(super) struct Attempt {
     /// Why the direct path is not taken although it could be.
     statements_reason: Option<String>,
-    /// Whether the direct path looks for rows that have the key of another one before it writes any.
-    finds_duplicates: bool,
+    /// Whether the direct path looks for rows that have the key of another one or break a constraint before it writes any.
+    looks_ahead: bool,
     /// Whether statements that fail can be undone, which takes a journal.
     keeps_journal: bool,
     /// Whether types are inferred from all records, not from the first chunks.
@@ -53,8 +54,8 @@ const MAX_DIRECT_TABLES: usize = 100;
 pub(super) enum Retry {
     /// Through statements, for this reason.
     Statements(String),
-    /// By the direct path, which finds the rows that have the key of another one first.
-    ResolvingDuplicates,
+    /// By the direct path, which looks first for rows that have the key of another one or break a constraint.
+    LookingAhead,
     /// Through statements that can be undone one by one, so that the rows which break a constraint are known. The reason is
     /// that of the failure.
     UndoableStatements(String),
@@ -72,17 +73,15 @@ impl Attempt {
     pub(super) fn retry(&self, failure: &FillFailure, plan: &Plan) -> Option<Retry> {
         match &failure.failure {
             PipelineFailure::Unsupported { reason } if plan.tuning.writer == WriterChoice::Auto => {
-                Some(match self.finds_duplicates {
+                Some(match self.looks_ahead {
                     true => Retry::UndoableStatements(reason.clone()),
                     false => Retry::Statements(reason.clone()),
                 })
             }
-            PipelineFailure::Constraint { is_duplicate: true, .. }
-                if !self.finds_duplicates
-                    && self.statements_reason.is_none()
-                    && resolves_duplicates(plan) =>
+            PipelineFailure::Constraint { cause, .. }
+                if !self.looks_ahead && self.statements_reason.is_none() && goes_on_after(*cause, plan) =>
             {
-                Some(Retry::ResolvingDuplicates)
+                Some(Retry::LookingAhead)
             }
             PipelineFailure::Constraint { message, is_row_known, .. }
                 if !self.keeps_journal
@@ -115,7 +114,7 @@ impl Attempt {
     /// Changes the next attempt.
     pub(super) fn apply(&mut self, retry: Retry) {
         match retry {
-            Retry::ResolvingDuplicates => self.finds_duplicates = true,
+            Retry::LookingAhead => self.looks_ahead = true,
             Retry::Statements(reason) => self.statements_reason = Some(reason),
             Retry::UndoableStatements(reason) => {
                 self.statements_reason.get_or_insert(reason);
@@ -149,11 +148,12 @@ pub(super) fn skips_bad_rows(plan: &Plan) -> bool {
     plan.policies.on_error == OnError::Skip || plan.table.on_conflict != OnConflict::Reject
 }
 
-/// Whether a load goes on where rows have the same key.
-pub(super) fn resolves_duplicates(plan: &Plan) -> bool {
-    match plan.table.on_conflict {
-        OnConflict::Reject => plan.policies.on_error == OnError::Skip,
-        OnConflict::Ignore | OnConflict::Update => true,
+/// Whether a load goes on after the direct path has found that rows break a constraint, for this cause.
+fn goes_on_after(cause: Cause, plan: &Plan) -> bool {
+    match cause {
+        Cause::SameKey => skips_bad_rows(plan),
+        Cause::Row => plan.policies.on_error == OnError::Skip,
+        Cause::Other => false,
     }
 }
 
@@ -205,8 +205,8 @@ impl Conductor<'_> {
                 }
                 writer => Ok(writer),
             };
-        let finds_duplicates = attempt.finds_duplicates;
-        let filled = match fill(&mut target, pipeline, &programs, rejects, choose, finds_duplicates) {
+        let looks_ahead = attempt.looks_ahead;
+        let filled = match fill(&mut target, pipeline, &programs, rejects, choose, looks_ahead) {
             Ok(filled) => filled,
             Err(failure) => {
                 target.roll_back();

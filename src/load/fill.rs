@@ -8,15 +8,15 @@ use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
 use crate::engine::rejects::{Rejects, RejectsFrom};
 use crate::error::{Error, Kind, Result, is_about_duplicate};
-use crate::plan::{Expr, OnConflict, Plan, Synchronous, Table};
+use crate::plan::{Expr, OnConflict, OnError, Plan, Synchronous, Table};
 use crate::report::{Note, Phase, Replaced};
 use crate::schema::ddl::{quote_name, update_declaration_sql};
 use crate::schema::table;
-use crate::write::Writer;
 use crate::write::direct::{
     Direct, DuplicateFinder, Duplicates, OTHER_VALUES, OnDuplicate, PageFile, Schema, Sorting,
 };
 use crate::write::statements::Statements;
+use crate::write::{Cause, Writer};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -50,16 +50,16 @@ impl From<Error> for FillFailure {
 }
 
 /// Fills a table from each of `tables`, and checks the result as far as the plan wants. `choose` chooses the writer of each.
-/// If it `finds_duplicates`, the direct path leaves out rows whose key another row has.
+/// If it `looks_ahead`, the direct path leaves out rows whose key another row has.
 pub(super) fn fill(
     target: &mut Target,
     pipeline: PipelineRunner<'_>,
     tables: &[Inputs<'_>],
     rejects: &mut Rejects<'_>,
     choose: impl Fn(&Target, &Table) -> Result<ChosenWriter>,
-    finds_duplicates: bool,
+    looks_ahead: bool,
 ) -> Result<Vec<FilledTable>, FillFailure> {
-    let filled = fill_all(target, pipeline, tables, rejects, choose, finds_duplicates);
+    let filled = fill_all(target, pipeline, tables, rejects, choose, looks_ahead);
     // Rejects are kept even if the load fails because of them.
     let rejected = rejects.finish()?;
     let mut filled = filled?;
@@ -95,7 +95,7 @@ fn fill_all(
     tables: &[Inputs<'_>],
     rejects: &mut Rejects<'_>,
     choose: impl Fn(&Target, &Table) -> Result<ChosenWriter>,
-    finds_duplicates: bool,
+    looks_ahead: bool,
 ) -> Result<Vec<FilledTable>, FillFailure> {
     let (mut filled, mut first_input, mut accepted) = (Vec::new(), 0, 0);
     for (number, inputs) in tables.iter().enumerate() {
@@ -108,12 +108,9 @@ fn fill_all(
         let writer = choose(target, &inputs.plan.table)?;
         let mut rejects_from = RejectsFrom { rejects: &mut *rejects, first_input };
         let table = &inputs.plan.table;
-        let finds_duplicates =
-            finds_duplicates || table.on_conflict != OnConflict::Reject && target.fills(table);
+        let looks_ahead = looks_ahead || table.on_conflict != OnConflict::Reject && target.fills(table);
         let written = match writer {
-            ChosenWriter::Direct => {
-                write_pages(target, pipeline, inputs, &mut rejects_from, finds_duplicates)
-            }
+            ChosenWriter::Direct => write_pages(target, pipeline, inputs, &mut rejects_from, looks_ahead),
             ChosenWriter::Statements(_) => insert(target, pipeline, inputs, &mut rejects_from),
         };
         pipeline.progress.set_phase(Phase::Writing);
@@ -179,12 +176,12 @@ fn write_pages(
     pipeline: PipelineRunner<'_>,
     inputs: &Inputs<'_>,
     rejects: &mut RejectsFrom<'_, '_>,
-    finds_duplicates: bool,
+    looks_ahead: bool,
 ) -> Result<(Counts, Vec<String>), PipelineFailure> {
     let Plan { table, tuning, .. } = inputs.plan;
     let sorting = Sorting { max_bytes: tuning.memory_bytes, jobs: pipeline.jobs };
     let schema = Arc::new(read_schema(target, table)?);
-    let find = |file| match finds_duplicates || schema.on_duplicate().is_some() {
+    let find = |file| match looks_ahead || schema.on_duplicate().is_some() {
         true => find_duplicates(&schema, file, sorting, pipeline, inputs).map(Some),
         false => Ok(None),
     };
@@ -213,8 +210,9 @@ fn write_pages(
     Ok(filled)
 }
 
-/// Finds the records whose rows have the key of another row: one of the load, or one of an existing table in `file`. Values
-/// depend only on the record, so that the pass which writes rows finds the same.
+/// Finds the records whose rows have the key of another row: one of the load, or one of an existing table in `file`. If records
+/// are skipped, also those whose rows break a constraint alone. Values depend only on the record, so that the pass which writes
+/// rows finds the same.
 fn find_duplicates(
     schema: &Arc<Schema>,
     file: Option<PageFile<'_>>,
@@ -231,7 +229,8 @@ fn find_duplicates(
         OnConflict::Ignore => OnDuplicate::Ignore,
         OnConflict::Update => OnDuplicate::Update,
     };
-    let mut found = Duplicates::new(policy);
+    let rejects_rows = inputs.plan.policies.on_error == OnError::Skip;
+    let mut found = Duplicates::new(policy, rejects_rows);
     let finder = DuplicateFinder::new(schema.clone(), table, file, sorting, &mut found);
     let finder = finder.map_err(|failure| PipelineFailure::of_writer(failure, |_| Vec::new()))?;
     run(finder, pipeline, inputs, &mut ())?;
@@ -267,7 +266,10 @@ fn constraint_of_unknown_row(error: Error, writer: &ChosenWriter) -> PipelineFai
     match error.constraint_violation() {
         Some(message) => PipelineFailure::Constraint {
             message: message.to_owned(),
-            is_duplicate: matches!(writer, ChosenWriter::Direct) && is_about_duplicate(message),
+            cause: match matches!(writer, ChosenWriter::Direct) && is_about_duplicate(message) {
+                true => Cause::SameKey,
+                false => Cause::Other,
+            },
             is_row_known: false,
             positions: Vec::new(),
         },

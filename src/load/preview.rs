@@ -1,7 +1,7 @@
 //! Previews a load: tries the first records in memory.
 
-use super::attempt::{ExactColumns, into_error, skips_bad_rows};
-use super::choice::{ChosenWriter, choose};
+use super::attempt::{ExactColumns, into_error};
+use super::choice::choose;
 use super::explain::explanation;
 use super::fill::FillFailure;
 use super::resolve::{ResolvedPlan, SAMPLE_CHUNKS};
@@ -102,14 +102,6 @@ impl Conductor<'_> {
         let mut rejects = RejectsFrom { rejects, first_input: table_plan.inputs.start };
         let mut log = RecordLog::default();
         let counts = pipeline.run(&inputs, &mut writer, &mut rejects, &mut log)?;
-        let choice = match choice {
-            ChosenWriter::Direct
-                if counts.rejected_by_table > counts.duplicates && skips_bad_rows(self.plan) =>
-            {
-                ChosenWriter::Statements(Some("rows break a constraint".to_owned()))
-            }
-            choice => choice,
-        };
         let max_records = self.plan.input_options.max_records;
         let is_limit_reached = max_records.is_some_and(|most| counts.records >= most);
         let is_all = is_limit_reached || inputs.fits_in_chunks(max_chunks)?;

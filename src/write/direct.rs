@@ -68,7 +68,7 @@ use crate::batch::Rows;
 use crate::error::{Kind, Result};
 use crate::plan::Table;
 use crate::schema::ddl::quote_name;
-use crate::write::{self, Appended, WriteFailure};
+use crate::write::{self, Appended, Cause, WriteFailure};
 use builder::{TreeBuilder, TreeFailure};
 use cell_order::CellOrder;
 use cells::TreeKind;
@@ -219,17 +219,17 @@ impl<'c> Direct<'c> {
             }
             TreeFailure::Duplicate(rowids) => WriteFailure::Constraint {
                 message: self.schema.duplicate_message(number.checked_sub(1)),
-                is_duplicate: self.schema.can_leave_out_duplicates(),
+                cause: self.schema.cause(Cause::SameKey),
                 rows: self.rows_of(&rowids),
             },
             TreeFailure::DuplicateOfExisting { existing, new } => {
                 let message = self.schema.duplicate_message(number.checked_sub(1));
-                let is_duplicate = self.schema.can_leave_out_duplicates();
+                let cause = self.schema.cause(Cause::SameKey);
                 if self.schema.primary_key.is_some() {
-                    return WriteFailure::Constraint { message, is_duplicate, rows: Vec::new() };
+                    return WriteFailure::Constraint { message, cause, rows: Vec::new() };
                 }
                 let message = format!("{message} (the row with rowid {existing} has this key)");
-                WriteFailure::Constraint { message, is_duplicate, rows: self.rows_of(&[new]) }
+                WriteFailure::Constraint { message, cause, rows: self.rows_of(&[new]) }
             }
             TreeFailure::UnknownValue => WriteFailure::Unsupported {
                 reason: "rows that are updated keep values of columns that were added to the table"
@@ -269,11 +269,11 @@ impl write::Writer for Direct<'_> {
             self.encoder.encode_after(self.largest_rowid, rows, encoded);
         }
         if let Some(violation) = encoded.violation.take() {
-            let failure = violation.into_failure(self.rows);
+            let failure = violation.into_failure(self.rows, &self.schema);
             return Err(match (failure, &self.duplicates) {
                 // Rows that are left out are not counted.
-                (WriteFailure::Constraint { message, is_duplicate, .. }, Some(_)) => {
-                    WriteFailure::Constraint { message, is_duplicate, rows: Vec::new() }
+                (WriteFailure::Constraint { message, cause, .. }, Some(_)) => {
+                    WriteFailure::Constraint { message, cause, rows: Vec::new() }
                 }
                 (failure, _) => failure,
             });
@@ -288,9 +288,10 @@ impl write::Writer for Direct<'_> {
     fn finish(mut self, stop: &AtomicBool) -> Result<Vec<String>, WriteFailure> {
         let sorting = self.sorting;
         let pool = || sorting.pool();
+        let by_size = self.trees[0].max_old_by_size(&self.pages);
         let max_old = match self.schema.primary_key {
-            None => u64::try_from(self.largest_before.unwrap_or(0)).unwrap_or(0),
-            Some(_) => self.trees[0].max_old_by_size(&self.pages),
+            None => by_size.min(u64::try_from(self.largest_before.unwrap_or(0)).unwrap_or(0)),
+            Some(_) => by_size,
         };
         // SQLite builds these indexes anew.
         if !self.schema.deferred.is_empty() && builder::are_few_among_many(self.rows, max_old) {

@@ -14,7 +14,7 @@ use crate::batch::{Rows, Value};
 use crate::error::{Error, PlanError, Reason, Result, printable};
 use crate::plan::{ConflictClause, OnConflict, Table};
 use crate::schema::ddl::{quote_name, quote_names};
-use crate::write::{Appended, Encoder, WriteFailure, Writer, column_of, described, rowid_mismatch};
+use crate::write::{Appended, Cause, Encoder, WriteFailure, Writer, column_of, described, rowid_mismatch};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, ffi};
 use std::ffi::{CStr, c_int};
@@ -150,7 +150,7 @@ impl Statements<'_> {
             {
                 match self.keeps_journal {
                     true => Ok(Some(self.reason(error.code, message, rows, range))),
-                    false => Err(WriteFailure::Constraint { message, is_duplicate: false, rows: Vec::new() }),
+                    false => Err(WriteFailure::Constraint { message, cause: Cause::Other, rows: Vec::new() }),
                 }
             }
             Err(source) => {

@@ -108,8 +108,9 @@ fn case(seed: u64) -> Case {
         csv
     });
     let inputs = inputs.collect();
-    let strict = if !key.starts_with("BLOB") && rng.random_bool(0.2) { " STRICT" } else { "" };
     let clause = key.find(" ON CONFLICT").map_or("", |at| &key[at..]);
+    let not_null = if clause.is_empty() && rng.random_bool(0.2) { " NOT NULL" } else { "" };
+    let strict = if !key.starts_with("BLOB") && rng.random_bool(0.2) { " STRICT" } else { "" };
     let on_conflict = match rng.random_range(0..10) {
         0..3 => OnConflict::Ignore,
         3..7 if key.contains("PRIMARY KEY") && (clause.is_empty() || rng.random_bool(0.1)) => {
@@ -124,9 +125,10 @@ fn case(seed: u64) -> Case {
         false => String::new(),
     };
     // SQLite evaluates these; only some of them are broken by a row.
-    let expression = match rng.random_range(0..6) {
+    let expression = match rng.random_range(0..7) {
         _ if !clause.is_empty() => "",
         0 => ", CHECK (b IS NULL OR a <> b + 1000000)",
+        4 => ", CHECK (b % 3 IS NOT 1)",
         1 if has_unique => ", g INT AS (a % 40) UNIQUE",
         2 if has_unique => ", g TEXT AS (b || c) STORED, UNIQUE (g, a), CHECK (a <> 7)",
         3 => ", g TEXT AS (b || c) STORED, CHECK (a <> 7)",
@@ -142,7 +144,7 @@ fn case(seed: u64) -> Case {
         (false, strict) => strict,
     };
     Case {
-        create: format!("CREATE TABLE t (a {key}, b INTEGER, c TEXT{constraints}){options}"),
+        create: format!("CREATE TABLE t (a {key}, b INTEGER{not_null}, c TEXT{constraints}){options}"),
         // An index has no ON CONFLICT clause.
         indexes: UNIQUE
             .into_iter()

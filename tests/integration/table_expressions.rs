@@ -199,14 +199,13 @@ fn rejects_are_the_same_with_either_writer() {
     let dir = TestDir::new();
     let row = |row: usize| if row % 997 == 4 { "x,-1\n".to_owned() } else { format!("a{row},{row}\n") };
     dir.write("in.csv", "a,b\n".to_owned() + &(1..=9_000).map(row).collect::<String>());
-    for (table, message) in BROKEN.iter().filter(|(table, _)| !table.contains("rowid")) {
+    for (table, _) in BROKEN.iter().filter(|(table, _)| !table.contains("rowid")) {
         let outcomes = ["auto", "statements"].map(|writer| {
             dir.open("out.db").execute_batch(&format!("CREATE TABLE t ({table}")).unwrap();
             let skip = ["--on-error", "skip", "--rejects", "bad.csv"];
             let outcome = load(&dir, writer, &skip).expect_code(3);
             if writer == "auto" {
-                let reason = format!("statements writer: rows break a constraint: {message}");
-                assert!(outcome.stderr.contains(&reason), "{}", outcome.stderr);
+                assert!(outcome.stderr.contains("(direct writer)"), "{}", outcome.stderr);
             }
             let rows = rows_of(&dir.open("out.db"), "SELECT rowid, * FROM t ORDER BY rowid");
             std::fs::remove_file(dir.path("out.db")).unwrap();

@@ -7,7 +7,7 @@ use sqload::batch::{self, Chunk, Oddities, Repairs, RowOrigins, Rows, Span, Stri
 use sqload::plan::{Column, Expr, Table};
 use sqload::write::direct::{Direct, Encoded, PageFile, Schema, Sorting, WritableFile};
 use sqload::write::statements::Statements;
-use sqload::write::{Encoder, WriteFailure, Writer};
+use sqload::write::{Cause, Encoder, WriteFailure, Writer};
 use sqload::{Error, Kind};
 use std::fs::File;
 use std::ops::Range;
@@ -193,7 +193,7 @@ impl Case {
                 None => Ok(()),
                 Some((_, reason)) => Err(WriteFailure::Constraint {
                     message: reason.to_string(),
-                    is_duplicate: false,
+                    cause: Cause::Other,
                     rows: Vec::new(),
                 }),
             }

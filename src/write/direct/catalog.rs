@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::plan::{OnConflict, Table};
 use crate::schema::ddl::create_table_sql;
 use crate::types::{ColumnAffinity, register_math_functions};
+use crate::write::Cause;
 use rusqlite::{Connection, Result, Row};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -175,9 +176,10 @@ impl Schema {
         self.deferred.iter().any(|index| index.is_unique)
     }
 
-    /// True if rows with the key of another row can be left out. SQLite ends a load into a table with ON CONFLICT ROLLBACK.
-    pub(super) fn can_leave_out_duplicates(&self) -> bool {
-        !self.features.rolls_back
+    /// Why rows break a constraint: for this `cause` if they can be left out. SQLite ends a load into a table with ON CONFLICT
+    /// ROLLBACK.
+    pub(super) fn cause(&self, cause: Cause) -> Cause {
+        if self.features.rolls_back { Cause::Other } else { cause }
     }
 
     /// What the table itself does with rows that have the key of another row, by ON CONFLICT IGNORE or REPLACE; nothing if they are an

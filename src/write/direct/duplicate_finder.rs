@@ -1,4 +1,4 @@
-//! Finds the rows that have the key of another row, in a pass over all records that writes nothing.
+//! Finds the rows that have the key of another row, or break a constraint alone, in a pass over all records that writes nothing.
 //!
 //! Workers make an entry of each unique key of each row, as for an index, with the number of the record in place of the rowid.
 //! Sorted, rows with the same key are neighbours; where the table has rows, a merge with its entries finds those with an existing
@@ -12,7 +12,7 @@ use super::cells::{Cells, PayloadLimits, TreeKind};
 use super::duplicates::{self, Duplicates, KeyUse, OnDuplicate};
 use super::encode::{Violation, find_order};
 use super::existing_tree::{OldCells, OldRowids, last_cell, max_cells_by_size};
-use super::expressions::{ExpressionEvaluator, TableExpressions, evaluate};
+use super::expressions::{ExpressionEvaluator, TableExpressions, evaluate, find_broken};
 use super::indexes::Index;
 use super::kept_columns::KeptColumns;
 use super::layout::{CellSink, NumberedRows};
@@ -20,12 +20,12 @@ use super::pages::{self, Pages};
 use super::record::{Fields, get_varint};
 use super::sort::Sorter;
 use super::sorted_numbers::SortedNumbers;
-use super::stored_values::{apply_affinity, encode_texts};
+use super::stored_values::{BrokenRow, apply_affinity, encode_texts, rows_that_break_rules};
 use super::{PageFile, Sorting};
 use crate::batch::{Arena, Rows, Value};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Reason, Result};
 use crate::plan::Table;
-use crate::write::{self, Appended, WriteFailure};
+use crate::write::{self, Appended, Cause, WriteFailure};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -280,20 +280,17 @@ impl<'f, 'c> DuplicateFinder<'f, 'c> {
 
     /// The most rows that the table may have had before, if that matters to its trees.
     fn max_old(&self) -> Result<u64> {
-        /// The least bytes of an index entry on a page.
-        const ENTRY_BYTES: u64 = 5;
         let replaces = matches!(self.found.policy(), OnDuplicate::Update | OnDuplicate::Replace);
-        if self.schema.primary_key.is_none() && self.schema.indexes.is_empty() && !replaces {
+        let has_rowids = self.schema.primary_key.is_none();
+        if has_rowids && self.schema.indexes.is_empty() && !replaces {
             return Ok(0);
         }
-        let Some(pages) = &self.pages else { return Ok(0) };
-        let last = self.last_old()?;
-        if self.schema.primary_key.is_some() {
-            return Ok(max_cells_by_size(&last.unwrap_or_default(), pages));
-        }
-        let largest = last.map_or(0, |cell| CellOrder::Rowid.rowid(&cell));
-        let by_size = pages.count() * pages.page_bytes() as u64 / ENTRY_BYTES;
-        Ok(u64::try_from(largest).unwrap_or(0).min(by_size))
+        let (Some(pages), Some(last)) = (&self.pages, self.last_old()?) else { return Ok(0) };
+        let by_size = max_cells_by_size(&last, pages);
+        Ok(match has_rowids {
+            true => by_size.min(u64::try_from(CellOrder::Rowid.rowid(&last)).unwrap_or(0)),
+            false => by_size,
+        })
     }
 }
 
@@ -442,7 +439,8 @@ impl write::Writer for DuplicateFinder<'_, '_> {
         let converter = Converter::new(self.schema.encoding);
         let (evaluator, arena, order) = Default::default();
         let (schema, keys) = (self.schema.clone(), self.keys.clone());
-        KeyEncoder { schema, keys, converter, evaluator, arena, order }
+        let (rejects_rows, kept_arena) = (self.found.rejects_rows(), Arena::default());
+        KeyEncoder { schema, keys, rejects_rows, converter, evaluator, arena, kept_arena, order }
     }
 
     fn append(
@@ -451,7 +449,19 @@ impl write::Writer for DuplicateFinder<'_, '_> {
         encoded: &mut EncodedKeys,
     ) -> std::result::Result<Appended, WriteFailure> {
         if let Some(violation) = encoded.violation.take() {
-            return Err(violation.into_failure(self.rows));
+            return Err(violation.into_failure(self.rows, &self.schema));
+        }
+        for (record, BrokenRow { message, column, .. }) in encoded.broken.drain(..) {
+            let loaded = |column: usize| match self.schema.columns[column].source {
+                ColumnSource::Loaded(at) => Some(self.table.columns[at].name.clone()),
+                _ => None,
+            };
+            let columns = self.table.columns.iter().map(|column| &*column.name);
+            let reason = match column {
+                Some(column) => Reason::Constraint { column: loaded(column), message },
+                None => duplicates::reason(message, &self.table.name, columns),
+            };
+            self.found.reject(record, reason);
         }
         self.has_rowids |= encoded.has_rowids;
         self.lacks_rowids |= encoded.lacks_rowids;
@@ -475,14 +485,24 @@ impl write::Writer for DuplicateFinder<'_, '_> {
     }
 }
 
+/// The record of a row.
+fn record_of(rows: &Rows<'_>, row: usize) -> u64 {
+    let in_chunk = rows.origins.numbers.map_or(row as u64, |numbers| u64::from(numbers[row]));
+    rows.chunk.first_load_record() + in_chunk
+}
+
 /// Encodes the unique keys of rows.
 #[derive(Debug)]
 pub struct KeyEncoder {
     schema: Arc<Schema>,
     keys: Arc<[UniqueKey]>,
+    /// Whether rows that break a constraint alone are left out.
+    rejects_rows: bool,
     converter: Converter,
     evaluator: Option<ExpressionEvaluator>,
     arena: Arena,
+    /// For the rows of a chunk that are not left out.
+    kept_arena: Arena,
     order: SortedNumbers,
 }
 
@@ -492,16 +512,62 @@ pub struct EncodedKeys {
     keys: Vec<Cells>,
     has_rowids: bool,
     lacks_rowids: bool,
+    /// The records whose rows break a constraint alone, in order.
+    broken: Vec<(u64, BrokenRow)>,
     violation: Option<Violation>,
 }
 
 impl KeyEncoder {
-    fn try_encode(
+    /// Encodes the rows that break no constraint alone, after `violation` has shown that others are among them.
+    #[cold]
+    fn encode_others(
         &mut self,
+        violation: Violation,
         rows: &Rows<'_>,
         encoded: &mut EncodedKeys,
     ) -> std::result::Result<(), Violation> {
-        let Self { schema, keys, converter, evaluator, arena, order } = self;
+        let broken = self.find_broken(rows)?;
+        if broken.is_empty() {
+            return Err(violation);
+        }
+        let mut arena = std::mem::take(&mut self.kept_arena);
+        let (others, numbers) = duplicates::without(rows, broken.iter().map(|broken| broken.row), &arena);
+        let result = self.try_encode(&others, |row| record_of(rows, numbers[row]), encoded);
+        encoded.broken.extend(broken.into_iter().map(|broken| (record_of(rows, broken.row), broken)));
+        arena.reset();
+        self.kept_arena = arena;
+        result
+    }
+
+    /// All rows that break a constraint alone, in order.
+    fn find_broken(&mut self, rows: &Rows<'_>) -> std::result::Result<Vec<BrokenRow>, Violation> {
+        let Self { schema, converter, evaluator, arena, kept_arena, .. } = self;
+        arena.reset();
+        let (columns, _) = apply_affinity(rows, schema, converter, arena)?;
+        let mut broken = rows_that_break_rules(rows, schema, columns);
+        let (_, others) = duplicates::without(rows, broken.iter().map(|broken| broken.row), kept_arena);
+        let columns: Vec<_> = columns.iter().map(|values| values.select(others, arena)).collect();
+        let rowid = |row: usize| match schema.rowid_column.map(|column| columns[column].get(row)) {
+            Some(Value::Integer(rowid)) => rowid,
+            _ => 0,
+        };
+        let rowids: Vec<_> = (0..others.len()).map(rowid).collect();
+        let by_expression = find_broken(schema, evaluator, &columns, &rowids)?;
+        let broken_row = |(row, message): (usize, _)| BrokenRow { row: others[row], message, column: None };
+        broken.extend(by_expression.into_iter().map(broken_row));
+        broken.sort_unstable_by_key(|broken| broken.row);
+        kept_arena.reset();
+        Ok(broken)
+    }
+
+    /// Encodes rows. `record` returns the record of a row.
+    fn try_encode(
+        &mut self,
+        rows: &Rows<'_>,
+        record: impl Fn(usize) -> u64,
+        encoded: &mut EncodedKeys,
+    ) -> std::result::Result<(), Violation> {
+        let Self { schema, keys, converter, evaluator, arena, order, .. } = self;
         arena.reset();
         let (columns, broken_rule) = apply_affinity(rows, schema, converter, arena)?;
         broken_rule.map_or(Ok(()), Err)?;
@@ -521,9 +587,7 @@ impl KeyEncoder {
         // Before it looks for keys, as SQLite does.
         evaluate(schema, evaluator, columns, rowids, arena)?;
         encode_texts(columns, schema, rows.len, converter, arena)?;
-        let first = rows.chunk.first_load_record();
-        let record = |row: usize| rows.origins.numbers.map_or(row as u64, |numbers| u64::from(numbers[row]));
-        let records = arena.list((0..rows.len).map(|row| (first + record(row)).cast_signed()));
+        let records = arena.list((0..rows.len).map(|row| record(row).cast_signed()));
         encoded.keys.resize_with(keys.len(), Cells::default);
         for (UniqueKey { index, .. }, cells) in keys.iter().zip(&mut encoded.keys) {
             // Rows with the same key are found later.
@@ -541,7 +605,17 @@ impl write::Encoder for KeyEncoder {
     type Encoded = EncodedKeys;
 
     fn encode(&mut self, rows: &Rows<'_>, encoded: &mut EncodedKeys) {
-        (encoded.has_rowids, encoded.lacks_rowids) = (false, false);
-        encoded.violation = self.try_encode(rows, encoded).err();
+        let clear = |encoded: &mut EncodedKeys| (encoded.has_rowids, encoded.lacks_rowids) = (false, false);
+        clear(encoded);
+        let mut result = self.try_encode(rows, |row| record_of(rows, row), encoded);
+        if let Err(violation) = result {
+            let is_of_row = violation.cause == Cause::Row && !violation.is_left_to_sqlite;
+            clear(encoded);
+            result = match self.rejects_rows && is_of_row {
+                true => self.encode_others(violation, rows, encoded),
+                false => Err(violation),
+            };
+        }
+        encoded.violation = result.err();
     }
 }

@@ -1,4 +1,4 @@
-//! What becomes of rows that have the key of another row.
+//! What becomes of rows that have the key of another row, or that break a constraint alone.
 //!
 //! SQLite inserts row by row. The rows with equal keys, once they are known as groups, decide everything:
 //!
@@ -43,6 +43,8 @@ pub enum OnDuplicate {
 pub(super) enum Fate {
     /// It is left out, because a row before it has the key with this number.
     Lost { key: u32 },
+    /// It is rejected, because it breaks a constraint: the number of the reason.
+    Broken { reason: u32 },
     /// It is left out, because a later row updates or replaces it. The rowid that it gets is not free for another row.
     Inserted,
     /// It is left out, because a later row updates the same row.
@@ -67,8 +69,14 @@ impl Fate {
 #[derive(Debug)]
 pub struct Duplicates {
     policy: OnDuplicate,
+    /// Whether rows that break another constraint are rejected.
+    rejects_rows: bool,
     /// For each unique key, the reason to reject a row.
     reasons: Vec<Reason>,
+    /// Other reasons.
+    other_reasons: Vec<Reason>,
+    /// The records that are rejected for them, in order, each with the number of the reason.
+    broken: Vec<(u64, u32)>,
     /// What becomes of them, in the order of the records.
     fates: Vec<(u64, Fate)>,
     /// The rowids of the existing rows that are updated or replaced.
@@ -76,10 +84,26 @@ pub struct Duplicates {
 }
 
 impl Duplicates {
-    /// No records; those that are found are treated as `policy` says.
+    /// No records; those that are found are treated as `policy` says. If it `rejects_rows`, so are records whose rows break another
+    /// constraint.
     #[must_use]
-    pub fn new(policy: OnDuplicate) -> Self {
-        Self { policy, reasons: Vec::new(), fates: Vec::new(), replaced: Vec::new() }
+    pub fn new(policy: OnDuplicate, rejects_rows: bool) -> Self {
+        let (reasons, other_reasons, broken, fates, replaced) = Default::default();
+        Self { policy, rejects_rows, reasons, other_reasons, broken, fates, replaced }
+    }
+
+    /// Whether rows that break a constraint other than a unique key are rejected.
+    pub(super) fn rejects_rows(&self) -> bool {
+        self.rejects_rows
+    }
+
+    /// Rejects the row of a record, which comes after all others that were rejected.
+    pub(super) fn reject(&mut self, record: u64, reason: Reason) {
+        let number = self.other_reasons.iter().rposition(|other| *other == reason).unwrap_or_else(|| {
+            self.other_reasons.push(reason);
+            self.other_reasons.len() - 1
+        });
+        self.broken.push((record, number as u32));
     }
 
     /// How the rows are treated.
@@ -104,6 +128,21 @@ impl Duplicates {
     ///
     /// Returns false if no rowid is left for a row.
     pub(super) fn decide(
+        &mut self,
+        uses: Vec<KeyUse>,
+        owners: Vec<Option<i64>>,
+        reasons: Vec<Reason>,
+        chosen_rowid: impl Fn(u64, u64) -> Option<i64>,
+    ) -> bool {
+        let has_rowids = self.decide_keys(uses, owners, reasons, chosen_rowid);
+        // They have no keys, since their rows are not stored.
+        let broken = std::mem::take(&mut self.broken);
+        self.fates.extend(broken.into_iter().map(|(record, reason)| (record, Fate::Broken { reason })));
+        self.fates.sort_unstable_by_key(|(record, _)| *record);
+        has_rowids
+    }
+
+    fn decide_keys(
         &mut self,
         mut uses: Vec<KeyUse>,
         mut owners: Vec<Option<i64>>,
@@ -132,12 +171,13 @@ impl Duplicates {
                 let last = last_records(&uses, owners.len());
                 let mut unnumbered = 0;
                 for KeyUse { record, group, .. } in uses {
+                    let broken = self.broken.partition_point(|(broken, _)| *broken < record) as u64;
                     let owner = &mut owners[group as usize];
                     let fate = match (*owner, last[group as usize] == record) {
                         (Some(rowid), true) => Fate::Updates { rowid },
                         (Some(_), false) => Fate::Updated,
                         (None, _) => {
-                            let Some(rowid) = chosen_rowid(record, unnumbered) else { return false };
+                            let Some(rowid) = chosen_rowid(record, unnumbered + broken) else { return false };
                             *owner = Some(rowid);
                             Fate::Inserted
                         }
@@ -186,6 +226,9 @@ impl Duplicates {
                 }
                 (Fate::Updated | Fate::Updates { .. }, _) => appended.updated += 1,
                 (Fate::Inserted, _) => {}
+                (Fate::Broken { reason }, _) => {
+                    appended.rejected.push((*row, self.other_reasons[*reason as usize].clone()));
+                }
             }
         }
         appended
@@ -199,7 +242,7 @@ fn last_records(uses: &[KeyUse], groups: usize) -> Vec<u64> {
     last
 }
 
-/// The reason to reject a row that breaks a unique key of `table`, whose loaded columns are `columns`.
+/// The reason to reject a row that breaks a constraint of `table`, whose loaded columns are `columns`.
 pub(super) fn reason<'c>(message: String, table: &str, columns: impl Iterator<Item = &'c str>) -> Reason {
     let column = write::column_of(&message, table, columns).map(str::to_owned);
     Reason::Constraint { column, message }
@@ -207,15 +250,26 @@ pub(super) fn reason<'c>(message: String, table: &str, columns: impl Iterator<It
 
 /// The rows of a chunk that are stored, in `arena`.
 pub(super) fn stored<'a>(rows: &Rows<'a>, fates: &[(usize, Fate)], arena: &'a Arena) -> Rows<'a> {
+    let left_out = fates.iter().filter(|(_, fate)| !fate.is_stored()).map(|(row, _)| *row);
+    without(rows, left_out, arena).0
+}
+
+/// The rows of a chunk without those `left_out`, in `arena`, and the numbers of those that are left.
+pub(super) fn without<'a>(
+    rows: &Rows<'a>,
+    left_out: impl Iterator<Item = usize>,
+    arena: &'a Arena,
+) -> (Rows<'a>, &'a [usize]) {
     let mut kept = arena.vec(rows.len);
     let mut next = 0;
-    for (row, _) in fates.iter().filter(|(_, fate)| !fate.is_stored()) {
-        kept.extend(next..*row);
+    for row in left_out {
+        kept.extend(next..row);
         next = row + 1;
     }
     kept.extend(next..rows.len);
-    let columns = arena.list(rows.columns.iter().map(|values| values.select(&kept, arena)));
-    Rows {
+    let kept: &[usize] = kept.into_bump_slice();
+    let columns = arena.list(rows.columns.iter().map(|values| values.select(kept, arena)));
+    let kept_rows = Rows {
         chunk: rows.chunk,
         len: kept.len(),
         columns,
@@ -227,7 +281,8 @@ pub(super) fn stored<'a>(rows: &Rows<'a>, fates: &[(usize, Fate)], arena: &'a Ar
         type_feedback: Default::default(),
         repairs: rows.repairs,
         oddities: rows.oddities,
-    }
+    };
+    (kept_rows, kept)
 }
 
 #[cfg(test)]
@@ -256,7 +311,7 @@ mod tests {
                 uses.extend(keys().map(|at| KeyUse { record, key: at.0, group: group(at) }));
             }
             uses.reverse();
-            let mut found = Duplicates::new(OnDuplicate::Ignore);
+            let mut found = Duplicates::new(OnDuplicate::Ignore, false);
             found.decide(uses, owners, Vec::new(), |_, _| None);
             prop_assert_eq!(found.fates, expected);
         }

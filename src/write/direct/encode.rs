@@ -14,7 +14,7 @@ use super::layout::{CellSink, NumberedRows};
 use super::sorted_numbers::SortedNumbers;
 use super::stored_values::{apply_affinity, encode_texts};
 use crate::batch::{Arena, Rows, Value, Values};
-use crate::write;
+use crate::write::{self, Cause};
 use std::cmp;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,14 +45,14 @@ pub(super) struct Violation {
     pub(super) message: String,
     /// True if SQLite may be able to store the row, through statements.
     pub(super) is_left_to_sqlite: bool,
-    /// True if two rows have the same key.
-    pub(super) is_duplicate: bool,
+    /// Two rows have the same key, or one row breaks the constraint alone.
+    pub(super) cause: Cause,
 }
 
 impl Violation {
     pub(super) fn new(row: usize, message: impl ToString) -> Self {
-        let (is_left_to_sqlite, is_duplicate) = (false, false);
-        Self { rows: vec![row], message: message.to_string(), is_left_to_sqlite, is_duplicate }
+        let (is_left_to_sqlite, cause) = (false, Cause::Row);
+        Self { rows: vec![row], message: message.to_string(), is_left_to_sqlite, cause }
     }
 
     /// SQLite may be able to store the row, through statements, for this reason.
@@ -70,16 +70,16 @@ impl Violation {
     fn duplicate(a: usize, b: usize, schema: &Schema, index: Option<usize>) -> Self {
         let rows = vec![a.min(b), a.max(b)];
         let message = schema.duplicate_message(index);
-        Self { rows, message, is_left_to_sqlite: false, is_duplicate: schema.can_leave_out_duplicates() }
+        Self { rows, message, is_left_to_sqlite: false, cause: Cause::SameKey }
     }
 
     /// The failure of a writer. `rows_before` rows were written before those of this chunk.
-    pub(super) fn into_failure(self, rows_before: u64) -> write::WriteFailure {
-        let Self { rows, message, is_left_to_sqlite, is_duplicate } = self;
+    pub(super) fn into_failure(self, rows_before: u64, schema: &Schema) -> write::WriteFailure {
+        let Self { rows, message, is_left_to_sqlite, cause } = self;
         let rows = rows.iter().map(|row| rows_before + *row as u64).collect();
         match is_left_to_sqlite {
             true => write::WriteFailure::Unsupported { reason: message },
-            false => write::WriteFailure::Constraint { message, is_duplicate, rows },
+            false => write::WriteFailure::Constraint { message, cause: schema.cause(cause), rows },
         }
     }
 }

@@ -253,13 +253,8 @@ impl ExpressionEvaluator {
         rowids: &[i64],
         arena: &'a Arena,
     ) -> std::result::Result<(), Violation> {
-        let (rows, rowids) = (rowids.len(), Values::Integers(rowids));
-        let input = |at: &usize| if expressions.rowid_column == Some(*at) { rowids } else { columns[*at] };
-        let mut inputs: Vec<_> = expressions.inputs.iter().map(input).collect();
-        if expressions.reads_hidden_rowid {
-            inputs.push(rowids);
-        }
-        self.input.fill(inputs.into_iter(), rows);
+        let rows = rowids.len();
+        self.fill(expressions, columns, rowids);
         let first = if self.has_row { Ok(()) } else { self.insert(expressions, 0..1) };
         lock(&self.kept).iter_mut().for_each(ColumnBuffer::clear);
         first.and_then(|()| self.insert(expressions, 0..rows)).map_err(|error| self.violation(&error))?;
@@ -268,6 +263,44 @@ impl ExpressionEvaluator {
             columns[*at] = values.to_values(arena);
         }
         Ok(())
+    }
+
+    /// All rows whose constraints are broken or whose generated columns cannot be computed, in order, each with the message.
+    fn find_broken(
+        &mut self,
+        expressions: &TableExpressions,
+        columns: &[Values<'_>],
+        rowids: &[i64],
+    ) -> std::result::Result<Vec<(usize, String)>, Violation> {
+        self.fill(expressions, columns, rowids);
+        let (mut broken, mut next) = (Vec::new(), 0);
+        while next < rowids.len() {
+            let had_row = self.has_row;
+            match self.insert(expressions, next..if had_row { rowids.len() } else { next + 1 }) {
+                Ok(()) if had_row => break,
+                Ok(()) => self.has_row = true,
+                Err(error) => {
+                    let violation = self.violation(&error);
+                    if violation.is_left_to_sqlite {
+                        return Err(violation);
+                    }
+                    next = violation.rows[0] + 1;
+                    broken.push((violation.rows[0], violation.message));
+                }
+            }
+        }
+        Ok(broken)
+    }
+
+    /// Passes rows with these rowids to SQLite.
+    fn fill(&mut self, expressions: &TableExpressions, columns: &[Values<'_>], rowids: &[i64]) {
+        let (rows, rowids) = (rowids.len(), Values::Integers(rowids));
+        let input = |at: &usize| if expressions.rowid_column == Some(*at) { rowids } else { columns[*at] };
+        let mut inputs: Vec<_> = expressions.inputs.iter().map(input).collect();
+        if expressions.reads_hidden_rowid {
+            inputs.push(rowids);
+        }
+        self.input.fill(inputs.into_iter(), rows);
     }
 
     /// Inserts a range of rows.
@@ -316,12 +349,7 @@ pub(super) fn evaluate<'a>(
     arena: &'a Arena,
 ) -> std::result::Result<(), Violation> {
     let (Some(expressions), false) = (&schema.expressions, rowids.is_empty()) else { return Ok(()) };
-    let evaluator = match evaluator {
-        Some(evaluator) => evaluator,
-        none => {
-            none.insert(ExpressionEvaluator::open(expressions).map_err(|error| left_to_sqlite(0, &error))?)
-        }
-    };
+    let evaluator = opened(evaluator, expressions)?;
     evaluator.evaluate(expressions, columns, rowids, arena)?;
     for at in &expressions.generated {
         if schema.columns[*at].affinity == ColumnAffinity::Real {
@@ -329,6 +357,33 @@ pub(super) fn evaluate<'a>(
         }
     }
     Ok(())
+}
+
+/// All of the first rows, those with these rowids, that break a constraint, as [`evaluate`] finds the first one.
+pub(super) fn find_broken(
+    schema: &Schema,
+    evaluator: &mut Option<ExpressionEvaluator>,
+    columns: &[Values<'_>],
+    rowids: &[i64],
+) -> std::result::Result<Vec<(usize, String)>, Violation> {
+    match &schema.expressions {
+        Some(expressions) => opened(evaluator, expressions)?.find_broken(expressions, columns, rowids),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The evaluator, which is opened when it is needed first.
+fn opened<'e>(
+    evaluator: &'e mut Option<ExpressionEvaluator>,
+    expressions: &TableExpressions,
+) -> std::result::Result<&'e mut ExpressionEvaluator, Violation> {
+    match evaluator {
+        Some(evaluator) => Ok(evaluator),
+        none => {
+            let opened = ExpressionEvaluator::open(expressions);
+            Ok(none.insert(opened.map_err(|error| left_to_sqlite(0, &error))?))
+        }
+    }
 }
 
 /// Adds a value to its buffer.

@@ -48,6 +48,43 @@ pub(super) fn apply_affinity<'a>(
     Ok((columns, violation))
 }
 
+/// A row that breaks a constraint alone.
+#[derive(Debug)]
+pub(super) struct BrokenRow {
+    pub(super) row: usize,
+    pub(super) message: String,
+    /// The column of the schema whose value breaks it, if that is known.
+    pub(super) column: Option<usize>,
+}
+
+/// All rows that break a rule on a single value, in order, each with the first rule that SQLite checks. The columns are those of
+/// [`apply_affinity`].
+pub(super) fn rows_that_break_rules(
+    rows: &Rows<'_>,
+    schema: &Schema,
+    columns: &[Values<'_>],
+) -> Vec<BrokenRow> {
+    let breaks = |row: usize, at: usize, column: &TableColumn| {
+        let value = columns[at].get(row);
+        let is_rowid = schema.rowid_column == Some(at);
+        match column.strict_type {
+            _ if is_rowid && matches!(value, Value::Integer(_) | Value::Null) => None,
+            _ if is_rowid => Some((Rule::Rowid, at)),
+            _ if column.is_generated() => None,
+            _ if column.is_not_null && value == Value::Null => Some((Rule::NotNull, at)),
+            Some(strict_type) if !strict_type.takes(&value) => Some((Rule::StrictType, at)),
+            _ => None,
+        }
+    };
+    let broken = |row: usize| {
+        let columns_of_table = schema.columns.iter().enumerate();
+        let (rule, at) = columns_of_table.filter_map(|(at, column)| breaks(row, at, column)).min()?;
+        let message = rule.message(rows, row, schema, &schema.columns[at], columns[at].get(row));
+        Some(BrokenRow { row, message, column: Some(at) })
+    };
+    (0..rows.len).filter_map(broken).collect()
+}
+
 /// Converts texts to the encoding of the database.
 pub(super) fn encode_texts<'a>(
     columns: &mut [Values<'a>],
@@ -71,6 +108,7 @@ pub(super) fn encode_texts<'a>(
 /// A rule that a value breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rule {
+    Rowid,
     NotNull,
     StrictType,
 }
@@ -87,6 +125,7 @@ impl Rule {
     ) -> String {
         let (table, name) = (&schema.table, &column.name);
         match (self, column.strict_type, &column.source) {
+            (Self::Rowid, ..) => write::rowid_mismatch(table, name, stored),
             (Self::NotNull, ..) | (_, None, _) => format!("NOT NULL constraint failed: {table}.{name}"),
             (_, Some(strict_type), ColumnSource::Default(_) | ColumnSource::Generated { .. }) => {
                 strict_type.message(&stored, table, name)

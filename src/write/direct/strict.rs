@@ -30,7 +30,7 @@ impl StrictType {
     }
 
     /// True if a column takes `value`, to which its affinity has been applied.
-    fn takes(self, value: &Value<'_>) -> bool {
+    pub(super) fn takes(self, value: &Value<'_>) -> bool {
         match value {
             Value::Null => true,
             Value::Integer(_) => matches!(self, Self::Int | Self::Integer | Self::Real),
