@@ -457,11 +457,10 @@ impl write::Writer for DuplicateFinder<'_, '_> {
                 _ => None,
             };
             let columns = self.table.columns.iter().map(|column| &*column.name);
-            let reason = match column {
+            self.found.reject(record, message, |message| match column {
                 Some(column) => Reason::Constraint { column: loaded(column), message },
                 None => duplicates::reason(message, &self.table.name, columns),
-            };
-            self.found.reject(record, reason);
+            });
         }
         self.has_rowids |= encoded.has_rowids;
         self.lacks_rowids |= encoded.lacks_rowids;
@@ -473,7 +472,8 @@ impl write::Writer for DuplicateFinder<'_, '_> {
         }
         self.rows += rows.len as u64;
         self.sorters.iter_mut().zip(&mut encoded.keys).for_each(|(sorter, cells)| sorter.push(cells));
-        match self.sorters.iter().map(Sorter::bytes).sum::<usize>() > self.sorting.max_bytes {
+        let sorted_bytes = self.sorters.iter().map(Sorter::bytes).sum::<usize>();
+        match sorted_bytes + self.found.rejected_bytes() > self.sorting.max_bytes {
             true => Err(too_large(self.sorting.max_bytes)),
             false => Ok(Appended::default()),
         }

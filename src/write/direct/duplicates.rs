@@ -13,6 +13,7 @@ use super::replaced::RowidSet;
 use crate::batch::{Arena, Rows};
 use crate::error::Reason;
 use crate::write::{self, Appended};
+use std::collections::HashMap;
 
 /// One row in a group of rows with the same key.
 #[derive(Debug, Clone, Copy)]
@@ -73,8 +74,9 @@ pub struct Duplicates {
     rejects_rows: bool,
     /// For each unique key, the reason to reject a row.
     reasons: Vec<Reason>,
-    /// Other reasons.
+    /// Other reasons, each with its number by its message.
     other_reasons: Vec<Reason>,
+    reason_numbers: HashMap<String, u32>,
     /// The records that are rejected for them, in order, each with the number of the reason.
     broken: Vec<(u64, u32)>,
     /// What becomes of them, in the order of the records.
@@ -88,8 +90,8 @@ impl Duplicates {
     /// constraint.
     #[must_use]
     pub fn new(policy: OnDuplicate, rejects_rows: bool) -> Self {
-        let (reasons, other_reasons, broken, fates, replaced) = Default::default();
-        Self { policy, rejects_rows, reasons, other_reasons, broken, fates, replaced }
+        let (reasons, other_reasons, reason_numbers, broken, fates, replaced) = Default::default();
+        Self { policy, rejects_rows, reasons, other_reasons, reason_numbers, broken, fates, replaced }
     }
 
     /// Whether rows that break a constraint other than a unique key are rejected.
@@ -97,13 +99,22 @@ impl Duplicates {
         self.rejects_rows
     }
 
-    /// Rejects the row of a record, which comes after all others that were rejected.
-    pub(super) fn reject(&mut self, record: u64, reason: Reason) {
-        let number = self.other_reasons.iter().rposition(|other| *other == reason).unwrap_or_else(|| {
-            self.other_reasons.push(reason);
-            self.other_reasons.len() - 1
+    /// Rejects the row of a record, which comes after all others that were rejected. `reason` makes the reason of its message.
+    pub(super) fn reject(&mut self, record: u64, message: String, reason: impl FnOnce(String) -> Reason) {
+        let next = self.other_reasons.len() as u32;
+        let reasons = &mut self.other_reasons;
+        let number = *self.reason_numbers.entry(message).or_insert_with_key(|message| {
+            reasons.push(reason(message.clone()));
+            next
         });
-        self.broken.push((record, number as u32));
+        self.broken.push((record, number));
+    }
+
+    /// At least about the bytes that rejected rows take.
+    pub(super) fn rejected_bytes(&self) -> usize {
+        /// Of a message, in both places.
+        const REASON_BYTES: usize = 256;
+        size_of_val(&*self.broken) + REASON_BYTES * self.other_reasons.len()
     }
 
     /// How the rows are treated.
