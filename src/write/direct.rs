@@ -19,7 +19,7 @@
 //! | collations | SQLite's datatypes 7 | `collation` |
 //! | the types of STRICT tables, DEFAULT, AUTOINCREMENT | 2.6.2 | `strict`, `defaults`, `sequence` |
 //! | generated columns, CHECK | | `expressions` |
-//! | rows with the same keys | | `duplicate_finder`, `duplicates`, `replaced`, `kept_columns` |
+//! | rows with the same keys | | `duplicate_finder`, `key_encoder`, `key_groups`, `unique_keys`, `duplicates`, `replaced`, `kept_columns` |
 //! | what is left to statements | | `features` |
 //!
 //! The sections are those of <https://sqlite.org/fileformat2.html>. All numbers on pages are big-endian.
@@ -42,6 +42,8 @@ mod expressions;
 mod features;
 mod indexes;
 mod kept_columns;
+mod key_encoder;
+mod key_groups;
 mod layout;
 mod page_file;
 mod pages;
@@ -55,12 +57,15 @@ mod stored_values;
 mod strict;
 mod text_encoding;
 mod tree;
+mod unique_keys;
 
 pub use catalog::Schema;
-pub use duplicate_finder::{DuplicateFinder, EncodedKeys, KeyEncoder, OTHER_VALUES};
+pub use duplicate_finder::DuplicateFinder;
 pub use duplicates::{Duplicates, OnDuplicate};
 pub use encode::{Encoded, Encoder};
+pub use key_encoder::{EncodedKeys, KeyEncoder};
 pub use page_file::PageFile;
+pub use unique_keys::OTHER_VALUES;
 
 pub use crate::files::growing_file::WritableFile;
 

@@ -467,6 +467,47 @@ fn reasons_against_updating_rows_are_documented() {
     }
 }
 
+/// A pipeline with ON CONFLICT DO UPDATE takes statements for the documented reason, or the direct path.
+#[test]
+fn reasons_against_on_conflict_clauses_are_documented() {
+    let docs = include_str!("../../docs/how-it-works.md");
+    for (csv, set, reason) in [
+        ("1,2\n9,9\n", "b = excluded.b", None),
+        ("1,2\n9,9\n", "b = excluded.b WHERE b < 7", Some("SQLite evaluates ON CONFLICT DO UPDATE")),
+        ("1,2\n9,9\n", "b = b || excluded.b", Some("SQLite evaluates ON CONFLICT DO UPDATE")),
+        (
+            "1,2\n9,9\n9,8\n",
+            "a = excluded.a",
+            Some("rows have the same keys, and ON CONFLICT keeps values of the first one"),
+        ),
+        ("1,2\n9,9\n9,8\n", "b = excluded.b", None),
+        (
+            "1,2\n9,9\n",
+            "a = excluded.a",
+            Some("rows that are updated keep values of columns that were added to the table"),
+        ),
+    ] {
+        let sql = format!(
+            "CREATE TABLE t (a INTEGER PRIMARY KEY, b);
+            INSERT INTO t SELECT a, b FROM input WHERE true ON CONFLICT (a) DO UPDATE SET {set}"
+        );
+        let rows = ["auto", "statements"].map(|writer| {
+            let dir = TestDir::with_pipeline(&format!("a,b\n{csv}"), &sql);
+            let setup = "CREATE TABLE t (a INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2); ALTER TABLE t ADD COLUMN b";
+            dir.open("people.db").execute_batch(setup).unwrap();
+            let load = ["run-pipeline", "people.sql", "--append", "--report", "report.json", "--writer", writer];
+            dir.run(&load).expect_code(0);
+            let report: serde_json::Value = serde_json::from_slice(&dir.read("report.json")).unwrap();
+            if writer == "auto" {
+                assert_eq!(report["writer_reason"].as_str(), reason, "{csv:?}: {set}");
+            }
+            rows_of(&dir.open("people.db"), "SELECT * FROM t ORDER BY a")
+        });
+        assert_eq!(rows[0], rows[1], "{csv:?}: {set}");
+        assert!(reason.is_none_or(|reason| docs.contains(&format!("\n| {reason} | "))), "{set}");
+    }
+}
+
 #[test]
 fn updates_need_a_primary_key_that_is_loaded() {
     for (table, names) in [
