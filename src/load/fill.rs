@@ -227,6 +227,10 @@ fn find_duplicates(
     let policy = match table.on_conflict {
         OnConflict::Reject => schema.on_duplicate().unwrap_or(OnDuplicate::Reject),
         OnConflict::Ignore => OnDuplicate::Ignore,
+        // As for statements, which have nothing to set.
+        OnConflict::Update if table.conflict_clause.is_none() && schema.loads_only_key() => {
+            OnDuplicate::Ignore
+        }
         OnConflict::Update => OnDuplicate::Update,
     };
     let rejects_rows = inputs.plan.policies.on_error == OnError::Skip;

@@ -293,7 +293,7 @@ impl write::Writer for Direct<'_> {
     fn finish(mut self, stop: &AtomicBool) -> Result<Vec<String>, WriteFailure> {
         let sorting = self.sorting;
         let pool = || sorting.pool();
-        let by_size = self.trees[0].max_old_by_size(&self.pages);
+        let by_size = self.trees[0].max_old_by_size(&self.pages)?;
         let max_old = match self.schema.primary_key {
             None => by_size.min(u64::try_from(self.largest_before.unwrap_or(0)).unwrap_or(0)),
             Some(_) => by_size,

@@ -48,8 +48,8 @@ struct Case {
     old_rows: Vec<[Value; 3]>,
     inputs: Vec<String>,
     on_conflict: OnConflict,
-    /// Whether the column `c` is not loaded.
-    is_partial: bool,
+    /// Columns that are not loaded.
+    excluded: &'static [&'static str],
     filter: Option<&'static str>,
     max_errors: Option<u64>,
     chunk_bytes: usize,
@@ -118,6 +118,12 @@ fn case(seed: u64) -> Case {
         }
         _ => OnConflict::Reject,
     };
+    let excluded = match (on_conflict, rng.random_range(0..10)) {
+        (OnConflict::Update, 0..3) => &["c"][..],
+        (OnConflict::Update, 3) => &["b", "c"],
+        _ => &[],
+    };
+    let c_not_null = if !excluded.is_empty() && rng.random_bool(0.3) { " NOT NULL" } else { "" };
     // Rows with another unique key are updated through statements.
     let has_unique = on_conflict != OnConflict::Update || rng.random_bool(0.1);
     let pair = match has_unique && rng.random_bool(0.3) {
@@ -144,7 +150,9 @@ fn case(seed: u64) -> Case {
         (false, strict) => strict,
     };
     Case {
-        create: format!("CREATE TABLE t (a {key}, b INTEGER{not_null}, c TEXT{constraints}){options}"),
+        create: format!(
+            "CREATE TABLE t (a {key}, b INTEGER{not_null}, c TEXT{c_not_null}{constraints}){options}"
+        ),
         // An index has no ON CONFLICT clause.
         indexes: UNIQUE
             .into_iter()
@@ -156,7 +164,7 @@ fn case(seed: u64) -> Case {
         old_rows,
         inputs,
         on_conflict,
-        is_partial: on_conflict == OnConflict::Update && rng.random_bool(0.3),
+        excluded,
         filter: rng.random_bool(0.3).then_some("a % 7 <> 3"),
         max_errors: rng.random_bool(0.2).then(|| rng.random_range(0..count as u64)),
         chunk_bytes: *[1, 50, 700, 1 << 16].choose(rng).unwrap(),
@@ -230,7 +238,7 @@ impl Case {
         let loader = loader.rejects(dir.path("bad.csv")).writer(writer).jobs(number(self.jobs)).verify(true);
         let loader = loader.chunk_bytes(number(self.chunk_bytes));
         let loader = loader.on_conflict(self.on_conflict);
-        let loader = if self.is_partial { loader.exclude(["c"]) } else { loader };
+        let loader = loader.exclude(self.excluded.iter().copied());
         let loader = self.max_errors.map_or(loader.clone(), |max_errors| loader.max_errors(max_errors));
         self.filter.map_or(loader.clone(), |filter| loader.filter(filter).unwrap())
     }
@@ -506,6 +514,26 @@ fn reasons_against_on_conflict_clauses_are_documented() {
         assert_eq!(rows[0], rows[1], "{csv:?}: {set}");
         assert!(reason.is_none_or(|reason| docs.contains(&format!("\n| {reason} | "))), "{set}");
     }
+}
+
+/// SQLite looks for NULLs before it looks for keys. An upsert that does not load a NOT NULL column updates rows nevertheless.
+#[test]
+fn updates_keep_not_null_columns_that_are_not_loaded() {
+    let reason = "rows that are updated keep values of NOT NULL columns without a default";
+    assert!(include_str!("../../docs/how-it-works.md").contains(&format!("\n| {reason} | ")));
+    let contents = ["auto", "statements"].map(|writer| {
+        let dir = TestDir::new();
+        dir.write("in.csv", format!("a,b\n{}", (0..200).map(|row| format!("{row},new\n")).collect::<String>()));
+        let setup = "CREATE TABLE t (a INTEGER PRIMARY KEY, b, c NOT NULL);
+            WITH n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100) INSERT INTO t SELECT n, 'old', n FROM n";
+        dir.open("out.db").execute_batch(setup).unwrap();
+        let load = ["load", "in.csv", "out.db", "-t", "t", "--append", "--upsert", "--on-error", "skip"];
+        let stderr = dir.run(&[&load[..], &["--writer", writer]].concat()).expect_code(3).stderr;
+        assert!(stderr.contains("100 loaded (0 inserted, 100 updated), 100 rejected"), "{stderr}");
+        assert!(writer != "auto" || stderr.contains(reason), "{stderr}");
+        rows_of(&dir.open("out.db"), "SELECT * FROM t ORDER BY a")
+    });
+    assert_eq!(contents[0], contents[1]);
 }
 
 #[test]

@@ -224,9 +224,12 @@ impl TreeBuilder {
                 && !self.order.is_duplicate(&self.last_old, cell)
     }
 
-    /// At most about as many entries of the size of the last one fit into the database; 0 if the tree had none.
-    pub(super) fn max_old_by_size(&self, pages: &Pages<'_>) -> u64 {
-        max_cells_by_size(&self.last_old, pages)
+    /// At most about as many cells of the size of the last one can the tree have had; 0 if it had none.
+    ///
+    /// # Errors
+    /// If its root cannot be read.
+    pub(super) fn max_old_by_size(&self, pages: &Pages<'_>) -> crate::error::Result<u64> {
+        max_cells_by_size(self.root, self.kind, &self.last_old, pages)
     }
 
     /// True if this cell of the tree is left out.
@@ -267,7 +270,7 @@ impl TreeBuilder {
             }
             BuildState::Ordered(sorter) | BuildState::Unordered(sorter) => {
                 let is_merged = !self.is_after_old(sorter.least_cell());
-                let max_old = max_old.min(self.max_old_by_size(pages));
+                let max_old = max_old.min(self.max_old_by_size(pages)?);
                 if is_merged
                     && matches!(self.replaced, Replaced::Nothing)
                     && are_few_among_many(sorter.cells() as u64, max_old)

@@ -10,6 +10,7 @@ use super::kept_columns::find_kept;
 use super::sequence::Sequence;
 use super::strict::StrictType;
 use super::text_encoding::TextEncoding;
+use crate::batch::Value;
 use crate::error::Error;
 use crate::plan::{OnConflict, Table};
 use crate::schema::ddl::create_table_sql;
@@ -203,6 +204,20 @@ impl Schema {
         self.rowid_column.into_iter().chain(keys.map(|key| key.column)).collect()
     }
 
+    /// True if a NOT NULL column is not loaded and has no default: rows can only update others.
+    fn keeps_not_null(&self) -> bool {
+        let is_null = |source: &ColumnSource| matches!(source, ColumnSource::Default(default) if default.get() == Value::Null);
+        let mut columns = self.columns.iter().enumerate();
+        columns.any(|(at, column)| {
+            column.is_not_null && self.rowid_column != Some(at) && is_null(&column.source)
+        })
+    }
+
+    /// True if all loaded columns are part of the primary key, so that updates change nothing.
+    pub(crate) fn loads_only_key(&self) -> bool {
+        self.columns.iter().all(|column| column.is_key || !matches!(column.source, ColumnSource::Loaded(_)))
+    }
+
     /// True if the table has a primary key, and all its columns are loaded.
     fn is_primary_key_loaded(&self) -> bool {
         let mut key = self.columns.iter().filter(|column| column.is_key).peekable();
@@ -224,6 +239,9 @@ impl Schema {
             }
             OnDuplicate::Update if self.on_duplicate().is_some() => {
                 Some("the table has the clause ON CONFLICT IGNORE or REPLACE")
+            }
+            OnDuplicate::Update if self.keeps_not_null() => {
+                Some("rows that are updated keep values of NOT NULL columns without a default")
             }
             OnDuplicate::Update if self.expressions.is_some() && keeps_columns() => {
                 Some("rows that are updated keep values, and the table has expressions")

@@ -206,7 +206,8 @@ impl<'f, 'c> DuplicateFinder<'f, 'c> {
             return Ok(0);
         }
         let (Some(pages), Some(last)) = (&self.pages, self.last_old()?) else { return Ok(0) };
-        let by_size = max_cells_by_size(&last, pages);
+        let kind = if has_rowids { TreeKind::Table } else { TreeKind::Index };
+        let by_size = max_cells_by_size(self.schema.root, kind, &last, pages)?;
         Ok(match has_rowids {
             true => by_size.min(u64::try_from(CellOrder::Rowid.rowid(&last)).unwrap_or(0)),
             false => by_size,

@@ -219,10 +219,24 @@ pub(super) fn row_record(
     Ok((whole, overflow))
 }
 
-/// The most cells of the size of `last` that fit into the database; 0 if it is empty, since the tree has no last cell.
-pub(super) fn max_cells_by_size(last: &[u8], pages: &Pages<'_>) -> u64 {
-    let bytes = if last.is_empty() { 0 } else { pages.count() * pages.page_bytes() as u64 };
-    bytes / last.len().max(1) as u64
+/// The most cells that the tree at `root` may have, if all are of the size of `last`; 0 if that is empty, since the tree has no last
+/// cell.
+///
+/// # Errors
+/// If its root cannot be read.
+pub(super) fn max_cells_by_size(root: u32, kind: TreeKind, last: &[u8], pages: &Pages<'_>) -> Result<u64> {
+    if last.is_empty() {
+        return Ok(0);
+    }
+    let limits = PayloadLimits::new(kind, pages.page_bytes());
+    let root = TreePage::read(root, kind, limits, pages)?;
+    if root.is_leaf() {
+        return Ok(root.len() as u64);
+    }
+    let child = TreePage::read(root.rightmost(), kind, limits, pages)?;
+    let max_pages = if child.is_leaf() { root.len() as u64 + 1 } else { pages.count() };
+    // An entry of an index may be on the root.
+    Ok(root.len() as u64 + max_pages * pages.page_bytes() as u64 / last.len() as u64)
 }
 
 /// Looks up the rowids of a table in ascending order.

@@ -5,7 +5,7 @@ use super::cell_order::CellOrder;
 use super::duplicates::OnDuplicate;
 use super::expressions::TableExpressions;
 use super::indexes::Index;
-use crate::plan::Table;
+use crate::plan::{OnConflict, Table};
 
 /// The reason to leave duplicates to SQLite if the values of records change.
 pub const OTHER_VALUES: &str =
@@ -69,7 +69,7 @@ pub(super) fn unique_keys(
         Err(CHOSEN_ROWIDS)
     } else if schema.has_deferred_unique() {
         Err("rows have the same keys, and a UNIQUE index is partial or on an expression")
-    } else if (has_target || policy == OnDuplicate::Update) && keys.len() != 1 {
+    } else if (has_target || table.on_conflict == OnConflict::Update) && keys.len() != 1 {
         Err("ON CONFLICT names one of several keys")
     } else if let Some(reason) = schema.reason_against(policy, table) {
         Err(reason)
