@@ -28,6 +28,7 @@ pub struct Schema {
     /// Pages of the database so far.
     pub(super) page_count: u32,
     pub(super) root: u32,
+    /// Its name as it is declared, for messages.
     pub(super) table: String,
     pub(super) columns: Vec<TableColumn>,
     /// The column that is an alias of the rowid (INTEGER PRIMARY KEY).
@@ -112,10 +113,10 @@ impl Schema {
             true => Some(Sequence::read(connection, name)?),
             false => None,
         };
-        let root = connection.query_row(
-            "SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE",
+        let (declared_name, root) = connection.query_row(
+            "SELECT name, rootpage FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE",
             [name],
-            |row| row.get(0),
+            |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
         let primary_key = read_primary_key(connection, name, root)?;
         let (indexes, deferred) = read_indexes(connection, name, rowid_column, primary_key.is_none())?;
@@ -124,7 +125,7 @@ impl Schema {
             encoding,
             page_count: integer("page_count")? as u32,
             root,
-            table: name.to_owned(),
+            table: declared_name,
             columns,
             rowid_column,
             expressions,
