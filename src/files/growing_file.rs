@@ -21,7 +21,7 @@ const MAX_BLOCKS: usize = 16;
 /// Where blocks begin: at multiples of what every disk and file system asks for.
 const ALIGNMENT: u64 = 4096;
 
-/// When the disk has fallen behind, so many bytes go through the cache before the next block.
+/// Bytes that go through the cache after the disk has fallen behind, before blocks go past it again.
 const PAUSE_BYTES: u64 = 256 << 20;
 
 /// A file that is open for writing, in two ways.
@@ -315,6 +315,14 @@ mod tests {
         }
     }
 
+    /// A file at `path` whose blocks are passed to `write`.
+    fn growing(path: &Path, write: impl Fn(&[u8], u64) -> io::Result<()> + Send + 'static) -> GrowingFile {
+        let read_only = File::open(path.parent().unwrap()).unwrap();
+        let mut growing = GrowingFile::new(open(path, Some(read_only)), 0, 0);
+        growing.disk = Some(Disk::start(write).unwrap());
+        growing
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
@@ -373,14 +381,13 @@ mod tests {
     fn a_disk_that_falls_behind_does_not_stop_the_load() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
-        let mut growing = GrowingFile::new(open(&path, Some(File::open(directory.path()).unwrap())), 0, 0);
         let (go_on, waiting) = channel::<()>();
-        let file = growing.file.file.clone();
+        let file = File::create(&path).unwrap();
         let write = move |block: &[u8], at| {
             let _ = waiting.recv();
             file.write_all_at(block, at)
         };
-        growing.disk = Some(Disk::start(write).unwrap());
+        let mut growing = growing(&path, write);
         let bytes: Vec<u8> = (0..40 * BLOCK_BYTES + 9).map(|at| (at >> 16) as u8).collect();
         growing.append(&mut [IoSlice::new(&bytes)]).unwrap();
         let block = |at: usize| at * BLOCK_BYTES..(at + 1) * BLOCK_BYTES;
@@ -396,8 +403,7 @@ mod tests {
     fn a_thread_that_ends_early_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
-        let mut growing = GrowingFile::new(open(&path, Some(File::open(directory.path()).unwrap())), 0, 0);
-        growing.disk = Some(Disk::start(|_, _| panic!("the thread ends")).unwrap());
+        let mut growing = growing(&path, |_, _| panic!("the thread ends"));
         let bytes = vec![1; 2 * BLOCK_BYTES];
         let appended = growing.append(&mut [IoSlice::new(&bytes)]);
         assert!(appended.and_then(|()| growing.flush()).is_err());

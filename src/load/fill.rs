@@ -8,7 +8,7 @@ use crate::engine::pipeline::PipelineRunner;
 use crate::engine::record_log::RecordLog;
 use crate::engine::rejects::{Rejects, RejectsFrom};
 use crate::error::{Error, Kind, Result, is_about_duplicate};
-use crate::plan::{Expr, OnConflict, OnError, Plan, Synchronous, Table};
+use crate::plan::{Expr, OnConflict, OnError, Plan, Synchronous, Table, Tuning};
 use crate::report::{Note, Phase, Replaced};
 use crate::schema::ddl::{quote_name, update_declaration_sql};
 use crate::schema::table;
@@ -50,7 +50,7 @@ impl From<Error> for FillFailure {
 }
 
 /// Fills a table from each of `tables`, and checks the result as far as the plan wants. `choose` chooses the writer of each.
-/// If it `looks_ahead`, the direct path leaves out rows whose key another row has.
+/// If it `looks_ahead`, the direct path looks for rows with the key of another one, or that break a constraint, before it writes any.
 pub(super) fn fill(
     target: &mut Target,
     pipeline: PipelineRunner<'_>,
@@ -185,20 +185,14 @@ fn write_pages(
         true => find_duplicates(&schema, file, sorting, pipeline, inputs).map(Some),
         false => Ok(None),
     };
-    // A load that waits for the disk in the end writes to it from the beginning.
-    let waits = tuning.synchronous >= Synchronous::Full;
     let (writer, duplicates) = if target.is_new() {
         let duplicates = find(None)?;
         let file = target.detach()?;
-        let file = PageFile::new(file, target.path());
-        let file = if waits { file.with_cached_bytes(0) } else { file };
+        let file = with_tuning(PageFile::new(file, target.path()), tuning);
         (Direct::new(schema.clone(), file, sorting)?, duplicates)
     } else {
         let PageAccess { connection, path, file } = target.page_access(table)?;
-        let open = || {
-            let file = PageFile::existing(connection, path, file.clone());
-            if waits { file.with_cached_bytes(0) } else { file }
-        };
+        let open = || with_tuning(PageFile::existing(connection, path, file.clone()), tuning);
         let duplicates = find(Some(open()))?;
         (Direct::new(schema.clone(), open(), sorting)?, duplicates)
     };
@@ -208,6 +202,11 @@ fn write_pages(
     };
     target.forget_pages()?;
     Ok(filled)
+}
+
+/// The same file. A load that waits for the disk at the end writes to it from the beginning.
+fn with_tuning<'c>(file: PageFile<'c>, tuning: &Tuning) -> PageFile<'c> {
+    if tuning.synchronous >= Synchronous::Full { file.with_cached_bytes(0) } else { file }
 }
 
 /// Finds the records whose rows have the key of another row: one of the load, or one of an existing table in `file`. If records

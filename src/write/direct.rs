@@ -94,8 +94,6 @@ pub struct Direct<'c> {
     duplicates: Option<Arc<Duplicates>>,
     /// The rows that were written.
     rows: u64,
-    /// The largest rowid before the load.
-    largest_before: Option<i64>,
     largest_rowid: Option<i64>,
     rowids: RowidLog,
     /// The tree of the table, followed by those of its indexes.
@@ -165,7 +163,6 @@ impl<'c> Direct<'c> {
             pages,
             duplicates: None,
             rows: 0,
-            largest_before: largest_rowid,
             largest_rowid,
             trees,
             sorting,
@@ -293,11 +290,7 @@ impl write::Writer for Direct<'_> {
     fn finish(mut self, stop: &AtomicBool) -> Result<Vec<String>, WriteFailure> {
         let sorting = self.sorting;
         let pool = || sorting.pool();
-        let by_size = self.trees[0].max_old_by_size(&self.pages)?;
-        let max_old = match self.schema.primary_key {
-            None => by_size.min(u64::try_from(self.largest_before.unwrap_or(0)).unwrap_or(0)),
-            Some(_) => by_size,
-        };
+        let max_old = self.trees[0].max_old(&self.pages)?;
         // SQLite builds these indexes anew.
         if !self.schema.deferred.is_empty() && builder::are_few_among_many(self.rows, max_old) {
             return Err(self.failure(0, TreeFailure::FewAmongMany));

@@ -381,18 +381,9 @@ fn updates_in_pipelines_have_the_effect_that_they_have_in_sqlite() {
                 &pipeline.replace("(a, b, c, d)", &format!("({key}, b, c, d{default})")),
             );
             dir.open("people.db").execute_batch(&setup).unwrap();
-            let load = [
-                "run-pipeline",
-                "people.sql",
-                "--append",
-                "--report",
-                "report.json",
-                "--verify",
-                "--writer",
-                writer,
-            ];
-            dir.run(&load).expect_code(0);
-            let report: serde_json::Value = serde_json::from_slice(&dir.read("report.json")).unwrap();
+            let load =
+                ["run-pipeline", "people.sql", "--append", "--report", "-", "--verify", "--writer", writer];
+            let report = dir.run(&load).expect_code(0).report();
             if writer == "auto" {
                 direct += usize::from(report["writer"] == "direct");
                 reasons.extend(report["writer_reason"].as_str().map(str::to_owned));
@@ -457,13 +448,12 @@ fn reasons_against_updating_rows_are_documented() {
         dir.write("in.csv", format!("k,v\n{other_case},new\n{others}{},c\n", key(100)));
         let rows = (1..9).map(|number| format!("('{}', 'old {number}')", key(number))).collect::<Vec<_>>();
         let setup = format!("CREATE TABLE t {table}; INSERT INTO t (k, v) VALUES {}", rows.join(","));
-        let load = ["load", "in.csv", "out.db", "-t", "t", "--append", "--upsert", "--report", "report.json"];
+        let load = ["load", "in.csv", "out.db", "-t", "t", "--append", "--upsert", "--report", "-"];
         let mut content = Vec::new();
         for writer in ["auto", "statements"] {
             let _ = std::fs::remove_file(dir.path("out.db"));
             dir.open("out.db").execute_batch(&setup).unwrap();
-            dir.run(&[&load[..], &["--writer", writer]].concat()).expect_code(0);
-            let report: serde_json::Value = serde_json::from_slice(&dir.read("report.json")).unwrap();
+            let report = dir.run(&[&load[..], &["--writer", writer]].concat()).expect_code(0).report();
             if writer == "auto" {
                 assert_eq!(report["writer_reason"].as_str(), reason, "{table}");
             }
@@ -503,9 +493,8 @@ fn reasons_against_on_conflict_clauses_are_documented() {
             let dir = TestDir::with_pipeline(&format!("a,b\n{csv}"), &sql);
             let setup = "CREATE TABLE t (a INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2); ALTER TABLE t ADD COLUMN b";
             dir.open("people.db").execute_batch(setup).unwrap();
-            let load = ["run-pipeline", "people.sql", "--append", "--report", "report.json", "--writer", writer];
-            dir.run(&load).expect_code(0);
-            let report: serde_json::Value = serde_json::from_slice(&dir.read("report.json")).unwrap();
+            let load = ["run-pipeline", "people.sql", "--append", "--report", "-", "--writer", writer];
+            let report = dir.run(&load).expect_code(0).report();
             if writer == "auto" {
                 assert_eq!(report["writer_reason"].as_str(), reason, "{csv:?}: {set}");
             }

@@ -5,7 +5,7 @@
 
 use super::cell_order::CellOrder;
 use super::cells::{Cells, PayloadLimits, TreeKind};
-use super::existing_tree::{OldCell, OldCells, is_spilled, last_cell, max_cells_by_size, row_record};
+use super::existing_tree::{OldCell, OldCells, is_spilled, last_cell, max_cells, row_record};
 use super::kept_columns::KeptColumns;
 use super::pages::Pages;
 use super::replaced::Replaced;
@@ -219,17 +219,17 @@ impl TreeBuilder {
     /// True if cells that start with this one come after all that the tree had before, so that it is continued.
     fn is_after_old(&self, cell: &[u8]) -> bool {
         self.last_old.is_empty()
-            || matches!(self.replaced, Replaced::Nothing)
+            || self.replaced.is_nothing()
                 && self.order.compare(&self.last_old, cell).is_lt()
                 && !self.order.is_duplicate(&self.last_old, cell)
     }
 
-    /// At most about as many cells of the size of the last one can the tree have had; 0 if it had none.
+    /// About the most cells that the tree may have had before.
     ///
     /// # Errors
     /// If its root cannot be read.
-    pub(super) fn max_old_by_size(&self, pages: &Pages<'_>) -> crate::error::Result<u64> {
-        max_cells_by_size(self.root, self.kind, &self.last_old, pages)
+    pub(super) fn max_old(&self, pages: &Pages<'_>) -> crate::error::Result<u64> {
+        max_cells(self.root, self.kind, &self.last_old, pages)
     }
 
     /// True if this cell of the tree is left out.
@@ -270,9 +270,9 @@ impl TreeBuilder {
             }
             BuildState::Ordered(sorter) | BuildState::Unordered(sorter) => {
                 let is_merged = !self.is_after_old(sorter.least_cell());
-                let max_old = max_old.min(self.max_old_by_size(pages)?);
+                let max_old = max_old.min(self.max_old(pages)?);
                 if is_merged
-                    && matches!(self.replaced, Replaced::Nothing)
+                    && self.replaced.is_nothing()
                     && are_few_among_many(sorter.cells() as u64, max_old)
                 {
                     return Err(TreeFailure::FewAmongMany);

@@ -2,14 +2,14 @@
 //!
 //! Workers make an entry of each unique key of each row, as for an index, with the number of the record in place of the rowid.
 //! Sorted, rows with the same key are neighbours; where the table has rows, a merge with its entries finds those with an existing
-//! key. What becomes of them is decided in [`Duplicates`].
+//! key. [`Duplicates`] decides which rows are stored.
 
 use super::builder::{FEW_AMONG_MANY, are_few_among_many};
 use super::catalog::{ColumnSource, Schema};
 use super::cell_order::CellOrder;
 use super::cells::{Cells, PayloadLimits, TreeKind};
 use super::duplicates::{self, Duplicates, OnDuplicate};
-use super::existing_tree::{last_cell, max_cells_by_size};
+use super::existing_tree::{last_cell, max_cells};
 use super::kept_columns::KeptColumns;
 use super::key_encoder::{EncodedKeys, KeyEncoder};
 use super::key_groups::{Groups, KeyRun, OldKeys, too_large, unsupported};
@@ -149,13 +149,14 @@ impl<'f, 'c> DuplicateFinder<'f, 'c> {
                 |_| Error::from(Kind::Internal("keys that are not unique clash".to_owned())).into();
             sorter.sorted(&pool, take, impossible)?;
         }
-        let replaces = matches!(self.found.policy(), OnDuplicate::Update | OnDuplicate::Replace);
-        if replaces && !groups.uses.is_empty() && self.schema.rowid_column.is_some() && self.lacks_rowids {
+        let policy = self.found.policy();
+        let may_be_numbered = self.schema.rowid_column.is_some() && self.lacks_rowids;
+        if policy.replaces() && may_be_numbered && !groups.uses.is_empty() {
             return Err(unsupported(CHOSEN_ROWIDS));
         }
         let keeps_loaded =
-            KeptColumns::new(&self.schema, self.table).is_some_and(|kept| kept.contain_loaded());
-        if self.found.policy() == OnDuplicate::Update && keeps_loaded && groups.owners.contains(&None) {
+            || KeptColumns::new(&self.schema, self.table).is_some_and(|kept| kept.contain_loaded());
+        if policy == OnDuplicate::Update && groups.owners.contains(&None) && keeps_loaded() {
             return Err(unsupported(KEEPS_FIRST));
         }
         self.decide(groups)?;
@@ -165,7 +166,7 @@ impl<'f, 'c> DuplicateFinder<'f, 'c> {
         }
     }
 
-    /// Decides what becomes of the rows with the same keys.
+    /// Decides which of the rows with the same keys are stored.
     fn decide(&mut self, groups: Groups) -> std::result::Result<(), WriteFailure> {
         let reason = |key: &UniqueKey| {
             let columns = self.table.columns.iter().map(|column| &*column.name);
@@ -194,24 +195,22 @@ impl<'f, 'c> DuplicateFinder<'f, 'c> {
     /// The last row or entry that the table had before.
     fn last_old(&self) -> Result<Option<Vec<u8>>> {
         let Some(pages) = &self.pages else { return Ok(None) };
-        let kind = if self.schema.primary_key.is_some() { TreeKind::Index } else { TreeKind::Table };
-        last_cell(self.schema.root, kind, PayloadLimits::new(kind, pages.page_bytes()), pages)
+        last_cell(self.schema.root, self.kind(), PayloadLimits::new(self.kind(), pages.page_bytes()), pages)
+    }
+
+    /// The kind of the tree that has the rows.
+    fn kind(&self) -> TreeKind {
+        if self.schema.primary_key.is_some() { TreeKind::Index } else { TreeKind::Table }
     }
 
     /// The most rows that the table may have had before, if that matters to its trees.
     fn max_old(&self) -> Result<u64> {
-        let replaces = matches!(self.found.policy(), OnDuplicate::Update | OnDuplicate::Replace);
-        let has_rowids = self.schema.primary_key.is_none();
-        if has_rowids && self.schema.indexes.is_empty() && !replaces {
+        let is_continued = self.kind() == TreeKind::Table && self.schema.indexes.is_empty();
+        if is_continued && !self.found.policy().replaces() {
             return Ok(0);
         }
         let (Some(pages), Some(last)) = (&self.pages, self.last_old()?) else { return Ok(0) };
-        let kind = if has_rowids { TreeKind::Table } else { TreeKind::Index };
-        let by_size = max_cells_by_size(self.schema.root, kind, &last, pages)?;
-        Ok(match has_rowids {
-            true => by_size.min(u64::try_from(CellOrder::Rowid.rowid(&last)).unwrap_or(0)),
-            false => by_size,
-        })
+        max_cells(self.schema.root, self.kind(), &last, pages)
     }
 }
 

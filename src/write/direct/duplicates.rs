@@ -1,4 +1,4 @@
-//! What becomes of rows that have the key of another row, or that break a constraint alone.
+//! Which rows are stored, of those that have the key of another row or break a constraint alone.
 //!
 //! SQLite inserts row by row. The rows with equal keys, once they are known as groups, decide everything:
 //!
@@ -39,7 +39,14 @@ pub enum OnDuplicate {
     Replace,
 }
 
-/// What becomes of a row that has the key of another.
+impl OnDuplicate {
+    /// True if rows come in the place of others.
+    pub(super) fn replaces(self) -> bool {
+        matches!(self, Self::Update | Self::Replace)
+    }
+}
+
+/// How a load treats a row that has the key of another, or that breaks a constraint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It is left out, because a row before it has the key with this number.
@@ -79,7 +86,7 @@ pub struct Duplicates {
     reason_numbers: HashMap<String, u32>,
     /// The records that are rejected for them, in order, each with the number of the reason.
     broken: Vec<(u64, u32)>,
-    /// What becomes of them, in the order of the records.
+    /// How their rows are treated, in the order of the records.
     fates: Vec<(u64, Fate)>,
     /// The rowids of the existing rows that are updated or replaced.
     replaced: Vec<i64>,
@@ -133,7 +140,7 @@ impl Duplicates {
         (!rowids.is_empty()).then(|| RowidSet::new(rowids))
     }
 
-    /// Decides what becomes of rows. For each group, `owners` has the rowid of the row that was there before with its key. `reasons`
+    /// Decides which rows are stored. For each group, `owners` has the rowid of the existing row with its key. `reasons`
     /// has one for each unique key. `chosen_rowid` is the rowid that SQLite chooses for a row if it stores all rows before its
     /// record, except for this many; `None` if none is left.
     ///
@@ -162,7 +169,7 @@ impl Duplicates {
     ) -> bool {
         uses.sort_unstable_by_key(|key_use| (key_use.record, key_use.key));
         self.reasons = reasons;
-        if matches!(self.policy, OnDuplicate::Update | OnDuplicate::Replace) {
+        if self.policy.replaces() {
             self.replaced = owners.iter().copied().flatten().collect();
         }
         match self.policy {
@@ -262,25 +269,25 @@ pub(super) fn reason<'c>(message: String, table: &str, columns: impl Iterator<It
 /// The rows of a chunk that are stored, in `arena`.
 pub(super) fn stored<'a>(rows: &Rows<'a>, fates: &[(usize, Fate)], arena: &'a Arena) -> Rows<'a> {
     let left_out = fates.iter().filter(|(_, fate)| !fate.is_stored()).map(|(row, _)| *row);
-    without(rows, left_out, arena).0
+    select(rows, others(rows.len, left_out, arena), arena)
 }
 
-/// The rows of a chunk without those `left_out`, in `arena`, and the numbers of those that are left.
-pub(super) fn without<'a>(
-    rows: &Rows<'a>,
-    left_out: impl Iterator<Item = usize>,
-    arena: &'a Arena,
-) -> (Rows<'a>, &'a [usize]) {
-    let mut kept = arena.vec(rows.len);
+/// The numbers of `rows` rows except for those `left_out`, which are in order.
+pub(super) fn others(rows: usize, left_out: impl Iterator<Item = usize>, arena: &Arena) -> &[usize] {
+    let mut others = arena.vec(rows);
     let mut next = 0;
     for row in left_out {
-        kept.extend(next..row);
+        others.extend(next..row);
         next = row + 1;
     }
-    kept.extend(next..rows.len);
-    let kept: &[usize] = kept.into_bump_slice();
+    others.extend(next..rows);
+    others.into_bump_slice()
+}
+
+/// The rows of a chunk with these numbers, in `arena`.
+pub(super) fn select<'a>(rows: &Rows<'a>, kept: &[usize], arena: &'a Arena) -> Rows<'a> {
     let columns = arena.list(rows.columns.iter().map(|values| values.select(kept, arena)));
-    let kept_rows = Rows {
+    Rows {
         chunk: rows.chunk,
         len: kept.len(),
         columns,
@@ -292,8 +299,7 @@ pub(super) fn without<'a>(
         type_feedback: Default::default(),
         repairs: rows.repairs,
         oddities: rows.oddities,
-    };
-    (kept_rows, kept)
+    }
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub struct Encoded {
     pub(super) assumption_matters: bool,
     /// The largest rowid of these rows.
     pub(super) largest_rowid: Option<i64>,
-    /// What becomes of rows that have the key of another.
+    /// How rows that have the key of another are treated.
     pub(super) fates: Vec<(usize, Fate)>,
     /// The rowid of each row that is stored.
     pub(super) rowids: Vec<i64>,

@@ -219,12 +219,12 @@ pub(super) fn row_record(
     Ok((whole, overflow))
 }
 
-/// The most cells that the tree at `root` may have, if all are of the size of `last`; 0 if that is empty, since the tree has no last
-/// cell.
+/// About the most cells that the tree at `root` may have: as many of the size of `last`, its last one, as its pages have room for, and
+/// no more rows than the last rowid says. 0 if `last` is empty, since the tree then has no last cell.
 ///
 /// # Errors
 /// If its root cannot be read.
-pub(super) fn max_cells_by_size(root: u32, kind: TreeKind, last: &[u8], pages: &Pages<'_>) -> Result<u64> {
+pub(super) fn max_cells(root: u32, kind: TreeKind, last: &[u8], pages: &Pages<'_>) -> Result<u64> {
     if last.is_empty() {
         return Ok(0);
     }
@@ -236,7 +236,11 @@ pub(super) fn max_cells_by_size(root: u32, kind: TreeKind, last: &[u8], pages: &
     let child = TreePage::read(root.rightmost(), kind, limits, pages)?;
     let max_pages = if child.is_leaf() { root.len() as u64 + 1 } else { pages.count() };
     // An entry of an index may be on the root.
-    Ok(root.len() as u64 + max_pages * pages.page_bytes() as u64 / last.len() as u64)
+    let by_size = root.len() as u64 + max_pages * pages.page_bytes() as u64 / last.len() as u64;
+    Ok(match kind {
+        TreeKind::Table => by_size.min(u64::try_from(CellOrder::Rowid.rowid(last)).unwrap_or(0)),
+        TreeKind::Index => by_size,
+    })
 }
 
 /// Looks up the rowids of a table in ascending order.

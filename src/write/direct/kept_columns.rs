@@ -1,7 +1,7 @@
 //! The columns that keep their values when rows are updated: those that are not loaded, and those that ON CONFLICT DO UPDATE does
 //! not set. An updated row is made of its old record and of the new one.
 
-use super::catalog::{ColumnSource, Schema};
+use super::catalog::{ColumnSource, Schema, TableColumn};
 use super::cells::{Cells, PayloadLimits, TreeKind};
 use super::layout::CellSink;
 use super::record::Fields;
@@ -25,7 +25,7 @@ pub(super) fn find_kept(schema: &Schema, table: &Table) -> Vec<bool> {
     let is_assigned = |name: &str| {
         assigned.is_none_or(|assigned| assigned.iter().any(|column| column.eq_ignore_ascii_case(name)))
     };
-    let is_kept = |(at, column): (usize, &super::catalog::TableColumn)| match column.source {
+    let is_kept = |(at, column): (usize, &TableColumn)| match column.source {
         _ if key.contains(&at) => false,
         ColumnSource::Default(_) => true,
         ColumnSource::Loaded(_) => !is_assigned(&column.name),

@@ -67,8 +67,9 @@ impl KeyEncoder {
             return Err(violation);
         }
         let mut arena = std::mem::take(&mut self.kept_arena);
-        let (others, numbers) = duplicates::without(rows, broken.iter().map(|broken| broken.row), &arena);
-        let result = self.try_encode(&others, |row| record_of(rows, numbers[row]), encoded);
+        let others = duplicates::others(rows.len, broken.iter().map(|broken| broken.row), &arena);
+        let selected = duplicates::select(rows, others, &arena);
+        let result = self.try_encode(&selected, |row| record_of(rows, others[row]), encoded);
         encoded.broken.extend(broken.into_iter().map(|broken| (record_of(rows, broken.row), broken)));
         arena.reset();
         self.kept_arena = arena;
@@ -77,11 +78,11 @@ impl KeyEncoder {
 
     /// All rows that break a constraint alone, in order.
     fn find_broken(&mut self, rows: &Rows<'_>) -> std::result::Result<Vec<BrokenRow>, Violation> {
-        let Self { schema, converter, evaluator, arena, kept_arena, .. } = self;
+        let Self { schema, converter, evaluator, arena, .. } = self;
         arena.reset();
         let (columns, _) = apply_affinity(rows, schema, converter, arena)?;
         let mut broken = rows_that_break_rules(rows, schema, columns);
-        let (_, others) = duplicates::without(rows, broken.iter().map(|broken| broken.row), kept_arena);
+        let others = duplicates::others(rows.len, broken.iter().map(|broken| broken.row), arena);
         let columns: Vec<_> = columns.iter().map(|values| values.select(others, arena)).collect();
         let rowid = |row: usize| match schema.rowid_column.map(|column| columns[column].get(row)) {
             Some(Value::Integer(rowid)) => rowid,
@@ -92,7 +93,6 @@ impl KeyEncoder {
         let broken_row = |(row, message): (usize, _)| BrokenRow { row: others[row], message, column: None };
         broken.extend(by_expression.into_iter().map(broken_row));
         broken.sort_unstable_by_key(|broken| broken.row);
-        kept_arena.reset();
         Ok(broken)
     }
 
@@ -142,6 +142,7 @@ impl write::Encoder for KeyEncoder {
 
     fn encode(&mut self, rows: &Rows<'_>, encoded: &mut EncodedKeys) {
         let clear = |encoded: &mut EncodedKeys| (encoded.has_rowids, encoded.lacks_rowids) = (false, false);
+        encoded.broken.clear();
         clear(encoded);
         let mut result = self.try_encode(rows, |row| record_of(rows, row), encoded);
         if let Err(violation) = result {

@@ -14,6 +14,12 @@ pub(super) enum Replaced {
     SameKeys,
 }
 
+impl Replaced {
+    pub(super) fn is_nothing(&self) -> bool {
+        matches!(self, Self::Nothing)
+    }
+}
+
 /// A set of rowids.
 #[derive(Debug)]
 pub(super) struct RowidSet {
