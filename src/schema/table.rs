@@ -282,11 +282,15 @@ fn check_matches_existing(
     let key_names: Vec<_> = key.iter().map(|column| column.name.as_str()).collect();
     let missing = missing(options, table, existing, keys, &key_names);
     let message = if !missing.is_empty() {
-        format!("the table {:?} already exists, and it lacks {}", table.name, missing.join(", "))
+        let missing = missing.join(", ");
+        format!(
+            "the table {:?} already exists, and it lacks {missing}; add that with SQL, or do not ask for it",
+            table.name
+        )
     } else if !has_auto_id || !(options.primary_key.is_empty() || is_key(&options.primary_key)) {
         let key = match key_names.join(", ") {
-            key if key.is_empty() => "it has none".to_owned(),
-            key => format!("it is ({key})"),
+            key if key.is_empty() => "it has none; do not name one".to_owned(),
+            key => format!("it is ({key}); name this one, or none"),
         };
         format!("the table {:?} already exists, and its primary key is different: {key}", table.name)
     } else {
