@@ -46,7 +46,8 @@ pub(super) fn parse_typed<'a>(
                 if may_widen && has_long_integer {
                     on_mismatch(Mismatch::LongInteger);
                 }
-                if (may_widen || to == Type::NumericAffinity) && to != Type::ExactNumeric && row_count > 0 {
+                let is_spelled = (may_widen || to == Type::NumericAffinity) && to != Type::ExactNumeric;
+                if is_spelled && texts.spans.iter().any(|span| span.len() > 0) {
                     on_mismatch(Mismatch::Spelled(Spellings::WHOLE));
                 }
                 return integers;
@@ -68,7 +69,7 @@ pub(super) fn parse_typed<'a>(
     parse_each(values, (to, otherwise), row_count, arena, on_mismatch)
 }
 
-/// Parses a column of INTEGERs, and tells whether a REAL does not preserve one; `None` if a text is not an INTEGER.
+/// Parses a column of INTEGERs, and tells whether a REAL does not preserve one; `None` if a text is neither empty nor an INTEGER.
 fn parse_integers<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<(Values<'a>, bool)> {
     let mut has_long_integer = false;
     let integer = |span: &Span| {
@@ -82,11 +83,11 @@ fn parse_integers<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<(Values<'a
             Some(integer)
         })
     };
-    let integers = integers(texts.spans.iter().map(integer), arena)?;
+    let integers = numbers_or_nulls(texts, integer, Values::Integers, Value::Integer, arena)?;
     Some((integers, has_long_integer))
 }
 
-/// Parses a column of REALs, and tells how they are spelled; `None` if a text is not a REAL.
+/// Parses a column of REALs, and tells how they are spelled; `None` if a text is neither empty nor a REAL.
 fn parse_reals<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<(Values<'a>, Spellings)> {
     let (mut short_texts, mut spellings) = (ShortTexts::default(), Spellings::default());
     let real = |span: &Span| {
@@ -96,18 +97,43 @@ fn parse_reals<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<(Values<'a>, 
             Some(real.value)
         })
     };
-    let reals = collect_all(texts.spans.iter().map(real), arena)?;
+    let reals = numbers_or_nulls(texts, real, Values::Reals, Value::Real, arena)?;
     spellings.merge(&short_texts.spellings(texts));
-    Some((Values::Reals(reals), spellings))
+    Some((reals, spellings))
 }
 
-/// Parses a column of numbers, rounded to REALs; `None` if a text is not a number.
+/// Parses a column of numbers, rounded to REALs; `None` if a text is neither empty nor a number.
 fn round_reals<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<Values<'a>> {
     let real = |span: &Span| {
         let short = short_real(texts.bytes, *span, &mut ShortTexts::default());
         short.or_else(|| finite_number(span.slice(texts.bytes)))
     };
-    collect_all(texts.spans.iter().map(real), arena).map(Values::Reals)
+    numbers_or_nulls(texts, real, Values::Reals, Value::Real, arena)
+}
+
+/// The numbers that `parse` makes of the texts, with NULL for an empty one; `None` if it returns `None` for another.
+#[inline]
+fn numbers_or_nulls<'a, T: Copy + Default>(
+    texts: Strings<'a>,
+    mut parse: impl FnMut(&Span) -> Option<T>,
+    of_numbers: fn(&'a [T]) -> Values<'a>,
+    of_number: fn(T) -> Value<'a>,
+    arena: &'a Arena,
+) -> Option<Values<'a>> {
+    let mut has_empty = false;
+    let number = |span: &Span| {
+        if span.len() == 0 {
+            has_empty = true;
+            return Some(T::default());
+        }
+        parse(span)
+    };
+    let numbers = collect_all(texts.spans.iter().map(number), arena)?;
+    if !has_empty {
+        return Some(of_numbers(numbers));
+    }
+    let value = |(number, span): (&T, &Span)| if span.len() == 0 { Value::Null } else { of_number(*number) };
+    Some(Values::Mixed(arena.list(numbers.iter().zip(texts.spans).map(value))))
 }
 
 /// Any number in the range of REAL, rounded.

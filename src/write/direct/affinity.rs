@@ -4,7 +4,7 @@
 //! formats REALs as text; such values are rare.
 
 use super::text_encoding::TextEncoding;
-use crate::batch::{Arena, Value, Values};
+use crate::batch::{Arena, HotLoop, Value, Values, dispatch};
 use crate::types::numbers::is_space;
 use crate::types::{ColumnAffinity, integral};
 use rusqlite::{Connection, Result};
@@ -16,7 +16,11 @@ impl ColumnAffinity {
             Values::Constant(value) => self.may_change_value(value),
             Values::Mixed(values) => values.iter().any(|value| self.may_change_value(value)),
             Values::Integers(_) => self.may_change_value(&Value::Integer(0)),
-            Values::Reals(reals) => reals.iter().any(|real| self.may_change_value(&Value::Real(*real))),
+            Values::Reals(reals) => match self {
+                Self::Blob => reals.iter().any(|real| real.is_nan()),
+                Self::Real => dispatch(AnyWhole(reals)),
+                Self::Text | Self::Numeric | Self::Integer => true,
+            },
             Values::Texts(texts) => {
                 !matches!(self, Self::Blob | Self::Text)
                     && texts.spans.iter().any(|span| may_be_number(span.slice(texts.bytes)))
@@ -37,6 +41,20 @@ impl ColumnAffinity {
             },
             Value::Text(text) => !matches!(self, Self::Blob | Self::Text) && may_be_number(text),
         }
+    }
+}
+
+/// Whether a REAL has no fraction, or is not a number.
+struct AnyWhole<'r>(&'r [f64]);
+
+impl HotLoop for AnyWhole<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        // Without branches, so that several are compared at once.
+        let has_fraction = |real: &f64| (real - real.trunc()).abs() > 0.0;
+        !self.0.iter().fold(true, |all, real| all & has_fraction(real))
     }
 }
 
@@ -68,6 +86,7 @@ impl Converter {
     ///
     /// # Errors
     /// The error of SQLite.
+    #[inline]
     pub(super) fn apply<'a>(
         &mut self,
         value: Value<'a>,
@@ -131,9 +150,10 @@ impl Converter {
     }
 }
 
-/// The values of a column of REAL affinity as it stores them.
+/// The numbers and NULLs of a column of REAL affinity as it stores them.
 pub(super) fn compact_reals<'a>(values: Values<'a>, rows: usize, arena: &'a Arena) -> Values<'a> {
     let stored = |value| match value {
+        Value::Real(real) if real.is_nan() => Value::Null,
         Value::Real(real) => compact(integral(real)).unwrap_or(value),
         _ => value,
     };

@@ -50,18 +50,27 @@ impl KeyOrder {
     }
 
     /// The first 64 bits of the position of a value in this order. A smaller value never has a larger prefix.
-    #[inline]
+    #[inline(always)]
     pub(super) fn prefix(self, value: &Value<'_>) -> u64 {
         match (self.collation, value) {
-            (Collation::NoCase, Value::Text(text)) => {
-                let mut folded = [0; size_of::<u64>()];
-                let bytes = text.iter().take_while(|byte| **byte != 0);
-                folded.iter_mut().zip(bytes).for_each(|(to, byte)| *to = byte.to_ascii_lowercase());
-                prefix(&Value::Text(&folded), self.is_descending)
-            }
-            (Collation::Rtrim, Value::Text(text)) => prefix(&Value::Text(trimmed(text)), self.is_descending),
+            (Collation::NoCase | Collation::Rtrim, Value::Text(text)) => self.collated_prefix(text),
             _ => prefix(value, self.is_descending),
         }
+    }
+
+    /// The prefix of a text in this collation.
+    fn collated_prefix(self, text: &[u8]) -> u64 {
+        let mut folded = [0; size_of::<u64>()];
+        let text = match self.collation {
+            Collation::Binary => text,
+            Collation::NoCase => {
+                let bytes = text.iter().take_while(|byte| **byte != 0);
+                folded.iter_mut().zip(bytes).for_each(|(to, byte)| *to = byte.to_ascii_lowercase());
+                &folded[..]
+            }
+            Collation::Rtrim => trimmed(text),
+        };
+        prefix(&Value::Text(text), self.is_descending)
     }
 }
 

@@ -8,7 +8,7 @@
 
 use super::cells::{Cells, PayloadLimits, SpilledPayload, TreeKind};
 use super::record::{
-    MAX_VARINT_BYTES, REAL_BYTES, REAL_TYPE, header_bytes, integer_bytes, integer_type, put_body,
+    MAX_VARINT_BYTES, REAL_BYTES, REAL_TYPE, front, header_bytes, integer_bytes, integer_type, put_body,
     put_integer, put_varint, serial_type, varint_bytes,
 };
 use super::sorted_numbers::SortedNumbers;
@@ -75,8 +75,8 @@ impl CellSink<'_> {
                 }
                 Some(layout) if layout.payload.end <= max_bytes => {
                     let record = arena.zeros(layout.payload.end + PADDING_BYTES);
-                    for row in block {
-                        let payload_bytes = layout.put_record(*row, record);
+                    for (at, row) in block.iter().enumerate() {
+                        let payload_bytes = layout.put_record(at, *row, record);
                         self.push_payload(&record[..payload_bytes], rows.rowids[*row]);
                     }
                 }
@@ -212,6 +212,8 @@ enum ColumnEncoder<'c> {
     /// INTEGERs that all take this many bytes.
     Fixed(&'c [i64], usize),
     Reals(&'c [f64]),
+    /// Other numbers, or NULLs: the serial type of each row of the block, and its value in the first bytes of a number.
+    Numbers(&'c [u8], &'c [u64]),
     Any(Values<'c>),
 }
 
@@ -221,7 +223,7 @@ impl<'p, 'c> Layout<'p, 'c> {
         columns: &[Values<'c>],
         rows: BlockRows<'_>,
         parts: &'p mut ArenaVec<'_, ColumnEncoder<'c>>,
-        arena: &'p Arena,
+        arena: &'c Arena,
     ) -> Option<Self> {
         let header_bytes = header_bytes(columns.len());
         let template = arena.zeros(header_bytes.max(SHORT_BYTES));
@@ -232,14 +234,21 @@ impl<'p, 'c> Layout<'p, 'c> {
             let (part, bytes) = match values {
                 Values::Texts(texts) => ColumnEncoder::strings(*texts, 13, rows)?,
                 Values::Blobs(blobs) => ColumnEncoder::strings(*blobs, 12, rows)?,
-                Values::Integers(integers) => ColumnEncoder::integers(integers, rows),
+                Values::Integers(integers) => match ColumnEncoder::fixed(integers, rows) {
+                    Some(fixed) => fixed,
+                    None => ColumnEncoder::numbers(|row| Value::Integer(integers[row]), rows.rows, arena)?,
+                },
                 Values::Reals(reals) => (ColumnEncoder::Reals(reals), REAL_BYTES..REAL_BYTES),
-                Values::Constant(_) | Values::Mixed(_) => ColumnEncoder::any(*values, rows.rows)?,
+                Values::Mixed(mixed) => match ColumnEncoder::numbers(|row| mixed[row], rows.rows, arena) {
+                    Some(numbers) => numbers,
+                    None => ColumnEncoder::any(*values, rows.rows)?,
+                },
+                Values::Constant(_) => ColumnEncoder::any(*values, rows.rows)?,
             };
             match part {
                 ColumnEncoder::Fixed(integers, _) => *template = integer_type(integers[rows.rows[0]]),
                 ColumnEncoder::Reals(_) => *template = REAL_TYPE,
-                ColumnEncoder::Strings(..) | ColumnEncoder::Any(_) => {}
+                ColumnEncoder::Strings(..) | ColumnEncoder::Numbers(..) | ColumnEncoder::Any(_) => {}
             }
             payload = payload.start + bytes.start..payload.end + bytes.end;
             parts.push(part);
@@ -260,13 +269,13 @@ impl<'p, 'c> Layout<'p, 'c> {
     ) -> usize {
         let length_bytes = varint_bytes(self.payload.end as u64);
         let mut used = 0;
-        for (row, length) in rows.iter().zip(lengths) {
+        for ((at, row), length) in rows.iter().enumerate().zip(lengths) {
             let cell = &mut to[used..];
             let mut before = length_bytes;
             if HAS_ROWID {
                 before += put_varint(&mut cell[before..], rowids[*row].cast_unsigned());
             }
-            let payload_bytes = self.put_record(*row, &mut cell[before..]);
+            let payload_bytes = self.put_record(at, *row, &mut cell[before..]);
             let mut bytes = before + payload_bytes;
             let missing = length_bytes - put_varint(cell, payload_bytes as u64);
             if missing > 0 {
@@ -280,9 +289,10 @@ impl<'p, 'c> Layout<'p, 'c> {
         used
     }
 
-    /// Writes the record of a row to the start of `record`, possibly with padding after it. Returns its size.
+    /// Writes the record of a row, number `at` of the block, to the start of `record`, possibly with padding after it. Returns its
+    /// size.
     #[inline(always)]
-    fn put_record(&self, row: usize, record: &mut [u8]) -> usize {
+    fn put_record(&self, at: usize, row: usize, record: &mut [u8]) -> usize {
         // The padding has room for this, which nearly always is the whole header.
         record[..SHORT_BYTES].copy_from_slice(&self.template[..SHORT_BYTES]);
         if self.header_bytes > SHORT_BYTES {
@@ -291,7 +301,7 @@ impl<'p, 'c> Layout<'p, 'c> {
         let (header, mut body) = record.split_at_mut(self.header_bytes);
         let room = body.len();
         for (part, serial_type) in self.parts.iter().zip(&mut header[self.types_at..]) {
-            let bytes = part.put(row, serial_type, body);
+            let bytes = part.put(at, row, serial_type, body);
             body = &mut body[bytes..];
         }
         self.header_bytes + room - body.len()
@@ -350,16 +360,42 @@ impl<'c> ColumnEncoder<'c> {
         (bytes.end <= MAX_SHORT_BYTES).then_some((Self::Strings(copier, serial_type_of_empty), bytes))
     }
 
-    fn integers(integers: &'c [i64], rows: BlockRows<'_>) -> (Self, Range<usize>) {
+    /// INTEGERs of the same length, with the range of their lengths; `None` if they are not.
+    fn fixed(integers: &'c [i64], rows: BlockRows<'_>) -> Option<(Self, Range<usize>)> {
         let (least, most) = rows.range(integers, |integer| *integer);
         // The range excludes 0 and 1, which have serial types of their own, and other lengths.
         let is_fixed = (least > 1 || most < 0) && integer_type(least) == integer_type(most);
         let bytes = integer_bytes(integer_type(most));
-        if is_fixed {
-            (Self::Fixed(integers, bytes), bytes..bytes)
-        } else {
-            (Self::Any(Values::Integers(integers)), 0..8)
+        is_fixed.then_some((Self::Fixed(integers, bytes), bytes..bytes))
+    }
+
+    /// Numbers and NULLs, with the range of their lengths; `None` if another value is among them.
+    #[inline]
+    fn numbers<'v>(
+        value: impl Fn(usize) -> Value<'v>,
+        rows: &[usize],
+        arena: &'c Arena,
+    ) -> Option<(Self, Range<usize>)> {
+        let (types, bodies) = (arena.zeros::<u8>(rows.len()), arena.zeros::<u64>(rows.len()));
+        let mut lengths = REAL_BYTES..0;
+        for (row, (number_type, body)) in rows.iter().zip(types.iter_mut().zip(&mut *bodies)) {
+            let bytes = match value(*row) {
+                Value::Null => 0,
+                Value::Integer(integer) => {
+                    *number_type = integer_type(integer);
+                    let bytes = integer_bytes(*number_type);
+                    *body = front(integer, bytes);
+                    bytes
+                }
+                Value::Real(real) => {
+                    (*number_type, *body) = (REAL_TYPE, real.to_bits());
+                    REAL_BYTES
+                }
+                Value::Text(_) | Value::Blob(_) => return None,
+            };
+            lengths = lengths.start.min(bytes)..lengths.end.max(bytes);
         }
+        Some((Self::Numbers(types, bodies), lengths))
     }
 
     /// Values of any class, with the range of their lengths; `None` if a serial type takes more than a byte.
@@ -371,10 +407,10 @@ impl<'c> ColumnEncoder<'c> {
         (most <= MAX_SHORT_BYTES).then_some((Self::Any(values), least..most))
     }
 
-    /// Writes the value of a row to the start of `to`, possibly with padding after it, and its serial type unless the
-    /// template has it. Returns the length of the value.
+    /// Writes the value of a row, number `at` of the block, to the start of `to`, possibly with padding after it, and its serial type
+    /// unless the template has it. Returns the length of the value.
     #[inline(always)]
-    fn put(&self, row: usize, serial_type: &mut u8, to: &mut [u8]) -> usize {
+    fn put(&self, at: usize, row: usize, serial_type: &mut u8, to: &mut [u8]) -> usize {
         match self {
             Self::Strings(strings, serial_type_of_empty) => {
                 let bytes = strings.copy(row, to);
@@ -388,6 +424,11 @@ impl<'c> ColumnEncoder<'c> {
             Self::Reals(reals) => {
                 to[..REAL_BYTES].copy_from_slice(&reals[row].to_be_bytes());
                 REAL_BYTES
+            }
+            Self::Numbers(types, bodies) => {
+                *serial_type = types[at];
+                to[..8].copy_from_slice(&bodies[at].to_be_bytes());
+                integer_bytes(types[at])
             }
             Self::Any(values) => {
                 let value = values.get(row);

@@ -141,9 +141,14 @@ pub(super) fn integer_bytes(serial_type: u8) -> usize {
 /// Writes the body of an INTEGER, followed by padding, to the start of `to`.
 #[inline]
 pub(super) fn put_integer(to: &mut [u8], integer: i64, bytes: usize) {
-    // The last bytes of the number move to the front; what follows them is overwritten later.
-    let front = integer.wrapping_shl(64 - 8 * bytes as u32);
-    to[..8].copy_from_slice(&front.to_be_bytes());
+    // What follows the body is overwritten later.
+    to[..8].copy_from_slice(&front(integer, bytes).to_be_bytes());
+}
+
+/// The number whose first bytes are the body of an INTEGER of `bytes` bytes.
+#[inline]
+pub(super) fn front(integer: i64, bytes: usize) -> u64 {
+    integer.cast_unsigned().wrapping_shl(64 - 8 * bytes as u32)
 }
 
 /// The size of a record header, itself included, whose serial types take `types_bytes`.
@@ -189,7 +194,7 @@ impl<'a> Fields<'a> {
 impl<'a> Iterator for Fields<'a> {
     type Item = Value<'a>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Value<'a>> {
         if self.types.is_empty() {
             return None;
@@ -243,15 +248,23 @@ pub(super) fn is_complete(record: &[u8]) -> bool {
     bytes <= body.len()
 }
 
-/// A big-endian two's complement integer of up to eight bytes.
+/// A big-endian two's complement integer of as many bytes as INTEGERs have.
+#[inline(always)]
 pub(super) fn big_endian(bytes: &[u8]) -> i64 {
-    let sign = if bytes.first().is_some_and(|first| first & 0x80 != 0) { -1 } else { 0 };
-    bytes.iter().fold(sign, |value, byte| value << 8 | i64::from(*byte))
+    match *bytes {
+        [a] => i8::from_be_bytes([a]).into(),
+        [a, b] => i16::from_be_bytes([a, b]).into(),
+        [a, b, c] => (i32::from_be_bytes([a, b, c, 0]) >> 8).into(),
+        [a, b, c, d] => i32::from_be_bytes([a, b, c, d]).into(),
+        [a, b, c, d, e, f] => i64::from_be_bytes([a, b, c, d, e, f, 0, 0]) >> 16,
+        [a, b, c, d, e, f, g, h] => i64::from_be_bytes([a, b, c, d, e, f, g, h]),
+        _ => 0,
+    }
 }
 
 /// The first 64 bits of the position of a value in the order of all values. A smaller value never has a larger
 /// prefix.
-#[inline]
+#[inline(always)]
 pub(super) fn prefix(value: &Value<'_>, is_descending: bool) -> u64 {
     const RANK_BITS: u32 = 2;
     let bits = match value {

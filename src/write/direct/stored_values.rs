@@ -1,11 +1,12 @@
 //! The values of a chunk as the table stores them: those of its columns in their order, after affinity and in the encoding of the
 //! database. Values that a column does not take are found here.
 
-use super::affinity::Converter;
+use super::affinity::{Converter, compact_reals};
 use super::catalog::{ColumnSource, Schema, TableColumn};
 use super::encode::Violation;
 use super::text_encoding::TextEncoding;
 use crate::batch::{Arena, Rows, Value, Values};
+use crate::types::ColumnAffinity;
 use crate::write;
 
 /// The columns after their affinity has been applied, with the first violation of a rule. Generated columns are NULL.
@@ -25,7 +26,9 @@ pub(super) fn apply_affinity<'a>(
     let mut first: Option<(usize, Rule, usize)> = None;
     for (at, (values, column)) in columns.iter_mut().zip(&schema.columns).enumerate() {
         let is_loaded = matches!(column.source, ColumnSource::Loaded(_));
-        if is_loaded && column.affinity.may_change(values) {
+        if is_loaded && matches!((column.affinity, &*values), (ColumnAffinity::Real, Values::Reals(_))) {
+            *values = compact_reals(*values, rows.len, arena);
+        } else if is_loaded && column.affinity.may_change(values) {
             let mut changed = arena.vec(rows.len);
             for row in 0..rows.len {
                 let stored = converter.apply(values.get(row), column.affinity, arena);
