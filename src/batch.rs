@@ -30,7 +30,7 @@ pub(crate) use strings::{Copier, PADDING_BYTES};
 pub use strings::{Span, Strings};
 pub(crate) use strings_builder::{MAX_STRINGS_BYTES, StringsBuilder, copy_text};
 pub(crate) use value::null_where;
-pub use value::{Value, Values};
+pub use value::{Nullable, Value, Values};
 
 use crate::error::{Oddity, Reason};
 use crate::types::{RealFormat, Spellings};

@@ -16,6 +16,12 @@ impl Arena {
         ArenaVec::with_capacity_in(capacity, &self.0)
     }
 
+    /// Moves an item here.
+    #[inline]
+    pub(crate) fn one<T>(&self, item: T) -> &T {
+        self.0.alloc(item)
+    }
+
     /// Collects an iterator into a slice.
     #[inline]
     pub(crate) fn list<T>(&self, items: impl ExactSizeIterator<Item = T>) -> &mut [T] {

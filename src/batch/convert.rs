@@ -1,6 +1,6 @@
 //! Converts typed values, such as those of an Arrow array, to the type of a column without altering them.
 
-use super::{Arena, Value, Values};
+use super::{Arena, Nullable, Value, Values};
 use crate::plan::Type;
 use crate::types::integral;
 
@@ -13,7 +13,7 @@ pub(crate) fn to_texts<'a>(
 ) -> Values<'a> {
     let is_text = |value: &Value<'_>| matches!(value, Value::Text(_) | Value::Null);
     match values {
-        Values::Texts(_) => return values,
+        Values::Texts(_) | Values::Nullable(Nullable { values: Values::Texts(_), .. }) => return values,
         Values::Constant(value) if is_text(&value) => return values,
         Values::Mixed(values_of_rows) if values_of_rows.iter().all(is_text) => return values,
         _ => {}

@@ -1,6 +1,6 @@
 //! Values and columns of values.
 
-use super::{Arena, Strings};
+use super::{Arena, Span, Strings};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use std::cmp::Ordering;
 
@@ -115,8 +115,31 @@ pub enum Values<'a> {
     Texts(Strings<'a>),
     /// BLOBs only.
     Blobs(Strings<'a>),
+    /// Values of one of these storage classes, or NULL.
+    Nullable(Nullable<'a>),
     /// Values of any storage class.
     Mixed(&'a [Value<'a>]),
+}
+
+/// A column of integers, of REALs, of TEXTs or of BLOBs, some of which are NULL instead.
+#[derive(Debug, Clone, Copy)]
+pub struct Nullable<'a> {
+    /// All values. Instead of a NULL there is an empty string, or any number.
+    pub values: &'a Values<'a>,
+    /// True for each row with a NULL.
+    pub is_null: &'a [bool],
+}
+
+impl<'a> Nullable<'a> {
+    /// Returns the value of a row.
+    ///
+    /// # Panics
+    /// If the column has no such row.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, row: usize) -> Value<'a> {
+        if self.is_null[row] { Value::Null } else { self.values.get(row) }
+    }
 }
 
 impl<'a> Values<'a> {
@@ -133,6 +156,7 @@ impl<'a> Values<'a> {
             Self::Reals(reals) => Value::Real(reals[row]),
             Self::Texts(texts) => Value::Text(texts.get(row)),
             Self::Blobs(blobs) => Value::Blob(blobs.get(row)),
+            Self::Nullable(nullable) => nullable.get(row),
             Self::Mixed(values) => values[row],
         }
     }
@@ -149,6 +173,10 @@ impl<'a> Values<'a> {
             Self::Reals(reals) => Self::Reals(arena.list(rows.iter().map(|row| reals[*row]))),
             Self::Texts(texts) => Self::Texts(strings(texts)),
             Self::Blobs(blobs) => Self::Blobs(strings(blobs)),
+            Self::Nullable(Nullable { values, is_null }) => Self::Nullable(Nullable {
+                values: arena.one(values.select(rows, arena)),
+                is_null: arena.list(rows.iter().map(|row| is_null[*row])),
+            }),
             Self::Mixed(values) => Self::Mixed(arena.list(rows.iter().map(|row| values[*row]))),
         }
     }
@@ -157,20 +185,69 @@ impl<'a> Values<'a> {
 /// Replaces the values for which `is_null` is true by NULL.
 pub(crate) fn null_where<'a>(
     values: Values<'a>,
-    is_null: impl Fn(usize) -> bool,
+    is_null: impl FnMut(usize) -> bool,
     rows: usize,
     arena: &'a Arena,
 ) -> Values<'a> {
-    if !(0..rows).any(&is_null) {
+    let is_null = &*arena.list((0..rows).map(is_null));
+    if !is_null.contains(&true) {
         return values;
     }
-    let value = |row| if is_null(row) { Value::Null } else { values.get(row) };
-    Values::Mixed(arena.list((0..rows).map(value)))
+    let filled = |Strings { bytes, spans }: Strings<'a>| {
+        let span = |(span, is_null): (&Span, &bool)| if *is_null { Span { start: 0, end: 0 } } else { *span };
+        Strings { bytes, spans: arena.list(spans.iter().zip(is_null).map(span)) }
+    };
+    let values = match values {
+        Values::Integers(_) | Values::Reals(_) => values,
+        Values::Texts(texts) => Values::Texts(filled(texts)),
+        Values::Blobs(blobs) => Values::Blobs(filled(blobs)),
+        Values::Constant(_) | Values::Nullable(_) | Values::Mixed(_) => {
+            let value = |row| if is_null[row] { Value::Null } else { values.get(row) };
+            return Values::Mixed(arena.list((0..rows).map(value)));
+        }
+    };
+    Values::Nullable(Nullable { values: arena.one(values), is_null })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_are_replaced_by_nulls_in_columns_of_every_form() {
+        let spans = [(0, 1), (1, 1), (1, 3)].map(|(start, end)| Span { start, end });
+        let strings = Strings { bytes: b"abc", spans: &spans };
+        let mixed = [Value::Integer(1), Value::Null, Value::Text(b"x")];
+        let nullable = Nullable { values: &Values::Reals(&[0.5, 1.0, -2.0]), is_null: &[false, false, true] };
+        let columns = [
+            Values::Constant(Value::Text(b"same")),
+            Values::Integers(&[7, 8, 9]),
+            Values::Reals(&[0.5, 1.0, -2.0]),
+            Values::Texts(strings),
+            Values::Blobs(strings),
+            Values::Nullable(nullable),
+            Values::Mixed(&mixed),
+        ];
+        let arena = Arena::default();
+        for (values, nulls) in
+            columns.into_iter().flat_map(|values| (0..8_usize).map(move |nulls| (values, nulls)))
+        {
+            let is_null = |row: usize| nulls >> row & 1 == 1;
+            let with_nulls = null_where(values, is_null, 3, &arena);
+            let selected = with_nulls.select(&[2, 0], &arena);
+            for row in 0..3 {
+                let expected = if is_null(row) { Value::Null } else { values.get(row) };
+                assert_eq!(with_nulls.get(row), expected, "row {row} of {values:?}");
+            }
+            assert_eq!([selected.get(0), selected.get(1)], [with_nulls.get(2), with_nulls.get(0)]);
+            if let Values::Nullable(Nullable {
+                values: Values::Texts(texts) | Values::Blobs(texts), ..
+            }) = with_nulls
+            {
+                assert!((0..3).filter(|row| is_null(*row)).all(|row| texts.get(row).is_empty()));
+            }
+        }
+    }
 
     #[test]
     fn integers_and_reals_compare_without_rounding() {

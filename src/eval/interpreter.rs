@@ -203,7 +203,7 @@ fn coalesce<'a>(
     arena: &'a Arena,
 ) -> Values<'a> {
     match operands.first().map(|operand| columns[*operand]) {
-        None | Some(Values::Mixed(_) | Values::Constant(Value::Null)) => {}
+        None | Some(Values::Nullable(_) | Values::Mixed(_) | Values::Constant(Value::Null)) => {}
         Some(never_null) => return never_null,
     }
     let value = |row: usize| {

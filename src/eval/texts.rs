@@ -127,7 +127,9 @@ fn texts_of<'a>(
     let texts = match values {
         Values::Texts(strings) | Values::Blobs(strings) => strings,
         Values::Integers(integers) => integer_texts(integers, max_bytes, arena)?,
-        Values::Reals(_) | Values::Mixed(_) | Values::Constant(Value::Null) => return None,
+        Values::Reals(_) | Values::Nullable(_) | Values::Mixed(_) | Values::Constant(Value::Null) => {
+            return None;
+        }
         Values::Constant(value) => {
             let mut text = arena.vec(0);
             append_text(value, &mut text)?;

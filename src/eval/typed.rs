@@ -1,6 +1,6 @@
 //! Parses columns of texts to typed values.
 
-use crate::batch::{Arena, Span, Strings, Value, Values, convert, text_of, to_reals, to_texts};
+use crate::batch::{Arena, Nullable, Span, Strings, Value, Values, convert, text_of, to_reals, to_texts};
 use crate::eval::functions::try_integer;
 use crate::plan::{OnMismatch, Type};
 use crate::types::{RealFormat, Spellings, integral, is_like_number, numbers};
@@ -39,6 +39,19 @@ pub(super) fn parse_typed<'a>(
         (Type::Integer | Type::NumericAffinity | Type::ExactNumeric, Values::Integers(_))
         | (Type::Real, Values::Reals(_))
         | (Type::Blob, Values::Blobs(_)) => return values,
+        (_, Values::Nullable(Nullable { values, is_null })) => match (to, values) {
+            // A NULL is an empty text there, which becomes NULL again.
+            (_, Values::Texts(_)) => {
+                return parse_typed(*values, (to, otherwise), row_count, arena, on_mismatch);
+            }
+            (Type::Integer | Type::NumericAffinity | Type::ExactNumeric, Values::Integers(_))
+            | (Type::Real, Values::Integers(_) | Values::Reals(_))
+            | (Type::Blob, Values::Blobs(_)) => {
+                let values = parse_typed(*values, (to, otherwise), row_count, arena, on_mismatch);
+                return Values::Nullable(Nullable { values: arena.one(values), is_null });
+            }
+            _ => {}
+        },
         (Type::Real, Values::Integers(integers)) => return to_reals(integers, arena),
         (Type::Integer | Type::NumericAffinity | Type::ExactNumeric, Values::Texts(texts)) => {
             if let Some((integers, has_long_integer)) = parse_integers(texts, arena) {
@@ -83,7 +96,7 @@ fn parse_integers<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<(Values<'a
             Some(integer)
         })
     };
-    let integers = numbers_or_nulls(texts, integer, Values::Integers, Value::Integer, arena)?;
+    let integers = numbers_or_nulls(texts, integer, Values::Integers, arena)?;
     Some((integers, has_long_integer))
 }
 
@@ -97,7 +110,7 @@ fn parse_reals<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<(Values<'a>, 
             Some(real.value)
         })
     };
-    let reals = numbers_or_nulls(texts, real, Values::Reals, Value::Real, arena)?;
+    let reals = numbers_or_nulls(texts, real, Values::Reals, arena)?;
     spellings.merge(&short_texts.spellings(texts));
     Some((reals, spellings))
 }
@@ -108,7 +121,7 @@ fn round_reals<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<Values<'a>> {
         let short = short_real(texts.bytes, *span, &mut ShortTexts::default());
         short.or_else(|| finite_number(span.slice(texts.bytes)))
     };
-    numbers_or_nulls(texts, real, Values::Reals, Value::Real, arena)
+    numbers_or_nulls(texts, real, Values::Reals, arena)
 }
 
 /// The numbers that `parse` makes of the texts, with NULL for an empty one; `None` if it returns `None` for another.
@@ -117,7 +130,6 @@ fn numbers_or_nulls<'a, T: Copy + Default>(
     texts: Strings<'a>,
     mut parse: impl FnMut(&Span) -> Option<T>,
     of_numbers: fn(&'a [T]) -> Values<'a>,
-    of_number: fn(T) -> Value<'a>,
     arena: &'a Arena,
 ) -> Option<Values<'a>> {
     let mut has_empty = false;
@@ -132,8 +144,8 @@ fn numbers_or_nulls<'a, T: Copy + Default>(
     if !has_empty {
         return Some(of_numbers(numbers));
     }
-    let value = |(number, span): (&T, &Span)| if span.len() == 0 { Value::Null } else { of_number(*number) };
-    Some(Values::Mixed(arena.list(numbers.iter().zip(texts.spans).map(value))))
+    let is_null = arena.list(texts.spans.iter().map(|span| span.len() == 0));
+    Some(Values::Nullable(Nullable { values: arena.one(of_numbers(numbers)), is_null }))
 }
 
 /// Any number in the range of REAL, rounded.
@@ -270,12 +282,23 @@ fn collect_all<T: Default>(items: impl ExactSizeIterator<Item = Option<T>>, aren
 
 /// Applies [`try_integer`] to a column.
 pub(super) fn try_integers<'a>(values: Values<'a>, row_count: usize, arena: &'a Arena) -> Values<'a> {
-    if let Values::Texts(texts) = values {
-        let integer =
-            |span: &Span| short_integer(texts.bytes, *span).or_else(|| try_integer(span.slice(texts.bytes)));
-        if let Some(integers) = integers(texts.spans.iter().map(integer), arena) {
-            return integers;
-        }
+    // A NULL is an empty text there.
+    let all = if let Values::Nullable(Nullable { values, .. }) = values { *values } else { values };
+    if let Values::Texts(texts) = all {
+        let mut is_null = arena.vec(row_count);
+        let integer = |span: &Span| {
+            let short = short_integer(texts.bytes, *span);
+            let integer = short.or_else(|| try_integer(span.slice(texts.bytes)));
+            is_null.push(integer.is_none());
+            integer.unwrap_or_default()
+        };
+        let integers = Values::Integers(arena.list(texts.spans.iter().map(integer)));
+        return match is_null.contains(&true) {
+            true => {
+                Values::Nullable(Nullable { values: arena.one(integers), is_null: is_null.into_bump_slice() })
+            }
+            false => integers,
+        };
     }
     Values::Mixed(arena.list((0..row_count).map(|row| {
         let integer = match values.get(row) {
@@ -393,7 +416,9 @@ fn parse_eight_digits(digits: u64) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::null_where;
     use crate::eval::texts::tests::text_column;
+    use proptest::prelude::*;
 
     #[test]
     fn integers_are_a_sign_and_digits_within_64_bits() {
@@ -428,6 +453,42 @@ mod tests {
             let at_the_end = Span { start: 0, end: text.len() as u32 };
             let texts = Strings { bytes: text.as_bytes(), spans: &[at_the_end] };
             assert_eq!(try_integers(Values::Texts(texts), 1, &arena).get(0), expected, "{text:?}");
+        }
+    }
+
+    proptest! {
+        /// The plain algorithm parses value by value.
+        #[test]
+        fn columns_are_parsed_as_their_values(
+            texts in prop::collection::vec(
+                prop::sample::select(vec![None, Some(""), Some("0"), Some("1"), Some("-12"), Some("1.5"), Some("2.50"), Some("3.0"), Some("1e-05"), Some("12345678901"), Some("9223372036854775807"), Some("007"), Some("x")]),
+                1..7,
+            ),
+            to in prop::sample::select(vec![Type::Integer, Type::Real, Type::NumericAffinity, Type::ExactNumeric, Type::Blob]),
+            otherwise in prop::sample::select(vec![OnMismatch::TypeMismatch, OnMismatch::Widen, OnMismatch::Reject]),
+        ) {
+            let arena = Arena::default();
+            let values: Vec<_> = texts.iter().map(|text| text.map_or(Value::Null, |text| Value::Text(text.as_bytes()))).collect();
+            let filled: Vec<_> = texts.iter().map(|text| text.unwrap_or_default()).collect();
+            let column = null_where(text_column(&filled, &arena), |row| texts[row].is_none(), texts.len(), &arena);
+            let noted = |mismatch: Mismatch<'_>| match mismatch {
+                Mismatch::NotOfType { row, .. } => Some(format!("row {row}")),
+                Mismatch::Real => Some("real".to_owned()),
+                Mismatch::LongInteger => Some("long integer".to_owned()),
+                Mismatch::Spelled(_) => None,
+            };
+            let (mut found, mut expected) = (Vec::new(), Vec::new());
+            // Only INTEGER columns are widened.
+            let otherwise = if otherwise == OnMismatch::Widen && to != Type::Integer { OnMismatch::Reject } else { otherwise };
+            let (types, rows) = ((to, otherwise), texts.len());
+            let parsed = parse_typed(column, types, rows, &arena, |mismatch| found.extend(noted(mismatch)));
+            let plain = parse_each(Values::Mixed(&values), types, rows, &arena, |mismatch| expected.extend(noted(mismatch)));
+            let all = |column: Values<'_>| format!("{:?}", (0..rows).map(|row| column.get(row)).collect::<Vec<_>>());
+            prop_assert_eq!(all(parsed), all(plain));
+            prop_assert_eq!(found, expected);
+            let integers = try_integers(column, texts.len(), &arena);
+            let each = |row: usize| texts[row].and_then(|text| try_integer(text.as_bytes())).map_or(Value::Null, Value::Integer);
+            prop_assert!((0..rows).all(|row| integers.get(row) == each(row)));
         }
     }
 

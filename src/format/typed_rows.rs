@@ -2,7 +2,7 @@
 
 use super::{Decode, Records, reject};
 use crate::batch::{
-    Arena, Chunk, Oddities, RecordTexts, Reject, Repairs, RowOrigins, Span, Value, Values, text_of,
+    Arena, Chunk, Nullable, Oddities, RecordTexts, Reject, Repairs, RowOrigins, Span, Value, Values, text_of,
 };
 use crate::error::Reason;
 use crate::plan::Type;
@@ -131,7 +131,9 @@ impl<'a> Records<'a> for TypedRecords<'_, 'a> {
 
     fn field(&self, index: usize, arena: &'a Arena) -> Values<'a> {
         match self.value(index, Type::Text, arena) {
-            texts @ (Values::Texts(_) | Values::Constant(Value::Null)) => texts,
+            texts @ (Values::Texts(_)
+            | Values::Nullable(Nullable { values: Values::Texts(_), .. })
+            | Values::Constant(Value::Null)) => texts,
             values => {
                 let text = |row| match values.get(row) {
                     Value::Null => Value::Null,

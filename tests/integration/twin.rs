@@ -3,7 +3,9 @@
 
 use rusqlite::Connection;
 use rusqlite::types::{Value, ValueRef};
-use sqload::batch::{self, Chunk, Oddities, Repairs, RowOrigins, Rows, Span, Strings, TypeFeedback, Values};
+use sqload::batch::{
+    self, Chunk, Nullable, Oddities, Repairs, RowOrigins, Rows, Span, Strings, TypeFeedback, Values,
+};
 use sqload::plan::{Column, Expr, Table};
 use sqload::write::direct::{Direct, Encoded, PageFile, Schema, Sorting, WritableFile};
 use sqload::write::statements::Statements;
@@ -122,7 +124,9 @@ impl Case {
             let data: Vec<_> = (0..self.loaded.as_ref().map_or(self.columns.len(), Vec::len))
                 .map(|index| ColumnData::new(chunk.iter().map(|row| &row[index])))
                 .collect();
-            let columns: Vec<_> = data.iter().map(ColumnData::column).collect();
+            let forms: Vec<_> = data.iter().map(ColumnData::of_one_class).collect();
+            let columns: Vec<_> =
+                data.iter().zip(&forms).map(|(data, form)| data.column(form.as_ref())).collect();
             take(&Rows {
                 filtered: 0,
                 skipped: 0,
@@ -438,9 +442,10 @@ fn execute_all(connection: &Connection, unfinished: &[String]) -> Result<(), Err
     Ok(())
 }
 
-/// The values of a column of a chunk, in every representation that it may have.
+/// The values of a column of a chunk, in every representation that it may have. Those of a single class have something for each NULL.
 struct ColumnData<'v> {
     values: Vec<batch::Value<'v>>,
+    is_null: Vec<bool>,
     integers: Vec<i64>,
     reals: Vec<f64>,
     bytes: Vec<u8>,
@@ -451,12 +456,14 @@ impl<'v> ColumnData<'v> {
     fn new(values: impl Iterator<Item = &'v Value>) -> Self {
         let mut data = Self {
             values: values.map(borrowed).collect(),
+            is_null: Vec::new(),
             integers: Vec::new(),
             reals: Vec::new(),
             bytes: Vec::new(),
             spans: Vec::new(),
         };
         for value in &data.values {
+            data.is_null.push(*value == batch::Value::Null);
             match value {
                 batch::Value::Integer(integer) => data.integers.push(*integer),
                 batch::Value::Text(bytes) | batch::Value::Blob(bytes) => {
@@ -465,30 +472,48 @@ impl<'v> ColumnData<'v> {
                     data.spans.push(Span { start, end: data.bytes.len() as u32 });
                 }
                 batch::Value::Real(real) => data.reals.push(*real),
-                batch::Value::Null => {}
+                batch::Value::Null => {
+                    data.integers.push(7);
+                    data.reals.push(7.5);
+                    data.spans.push(Span { start: 0, end: 0 });
+                }
             }
         }
         data
     }
 
-    /// The column in its most specific representation.
-    fn column(&self) -> Values<'_> {
-        let all = |is_one: fn(&batch::Value<'_>) -> bool| self.values.iter().all(is_one);
+    /// The values if those that are not NULL have the same class.
+    fn of_one_class(&self) -> Option<Values<'_>> {
+        let all = |is_one: fn(&batch::Value<'_>) -> bool| {
+            self.values.iter().all(|value| *value == batch::Value::Null || is_one(value))
+        };
         let strings = Strings { bytes: &self.bytes, spans: &self.spans };
+        if all(|value| matches!(value, batch::Value::Integer(_))) {
+            Some(Values::Integers(&self.integers))
+        } else if all(|value| matches!(value, batch::Value::Real(_))) {
+            Some(Values::Reals(&self.reals))
+        } else if all(|value| matches!(value, batch::Value::Text(_))) {
+            Some(Values::Texts(strings))
+        } else if all(|value| matches!(value, batch::Value::Blob(_))) {
+            Some(Values::Blobs(strings))
+        } else {
+            None
+        }
+    }
+
+    /// The column in its most specific representation.
+    fn column<'c>(&'c self, of_one_class: Option<&'c Values<'c>>) -> Values<'c> {
         if let [first, rest @ ..] = self.values.as_slice()
             && rest.iter().all(|value| value == first)
         {
-            Values::Constant(*first)
-        } else if all(|value| matches!(value, batch::Value::Integer(_))) {
-            Values::Integers(&self.integers)
-        } else if all(|value| matches!(value, batch::Value::Real(_))) {
-            Values::Reals(&self.reals)
-        } else if all(|value| matches!(value, batch::Value::Text(_))) {
-            Values::Texts(strings)
-        } else if all(|value| matches!(value, batch::Value::Blob(_))) {
-            Values::Blobs(strings)
-        } else {
-            Values::Mixed(&self.values)
+            return Values::Constant(*first);
+        }
+        match of_one_class {
+            Some(values) if self.is_null.contains(&true) => {
+                Values::Nullable(Nullable { values, is_null: &self.is_null })
+            }
+            Some(values) => *values,
+            None => Values::Mixed(&self.values),
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use super::scalar::getter;
 use super::types::natural_type;
-use crate::batch::{Arena, MAX_STRINGS_BYTES, Span, Strings, StringsBuilder, Value, Values, copy_text};
+use crate::batch::{
+    Arena, MAX_STRINGS_BYTES, Span, Strings, StringsBuilder, Value, Values, copy_text, null_where,
+};
 use crate::plan::Type;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -24,10 +26,15 @@ pub(super) fn values<'a>(array: &'a dyn Array, to: Type, arena: &'a Arena) -> Va
         return Values::Constant(Value::Null);
     }
     let nulls = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);
-    if nulls.is_none()
+    // The bytes of other layouts mean nothing where a value is null.
+    let is_plain = !matches!(array.data_type(), D::Utf8View | D::BinaryView | D::Dictionary(..));
+    if (nulls.is_none() || is_plain)
         && let Some(values) = without_nulls(array, arena)
     {
-        return values;
+        return match nulls {
+            None => values,
+            Some(nulls) => null_where(values, |row| nulls.is_null(row), array.len(), arena),
+        };
     }
     let get = getter(array, to, arena);
     let rows = 0..array.len();
@@ -37,7 +44,7 @@ pub(super) fn values<'a>(array: &'a dyn Array, to: Type, arena: &'a Arena) -> Va
     })
 }
 
-/// The values of an array of a common type that has no nulls, or `None`.
+/// The values of an array of a common type, with any value where it has a null; `None` for other arrays.
 fn without_nulls<'a>(array: &'a dyn Array, arena: &'a Arena) -> Option<Values<'a>> {
     use DataType as D;
     Some(match array.data_type() {

@@ -4,7 +4,7 @@
 //! formats REALs as text; such values are rare.
 
 use super::text_encoding::TextEncoding;
-use crate::batch::{Arena, HotLoop, Value, Values, dispatch};
+use crate::batch::{Arena, HotLoop, Nullable, Value, Values, dispatch};
 use crate::types::numbers::is_space;
 use crate::types::{ColumnAffinity, integral};
 use rusqlite::{Connection, Result};
@@ -26,6 +26,10 @@ impl ColumnAffinity {
                     && texts.spans.iter().any(|span| may_be_number(span.slice(texts.bytes)))
             }
             Values::Blobs(_) => false,
+            Values::Nullable(Nullable { values: Values::Reals(_), is_null }) => {
+                (0..is_null.len()).any(|row| self.may_change_value(&column.get(row)))
+            }
+            Values::Nullable(Nullable { values, .. }) => self.may_change(values),
         }
     }
 

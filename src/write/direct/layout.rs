@@ -12,7 +12,9 @@ use super::record::{
     put_integer, put_varint, serial_type, varint_bytes,
 };
 use super::sorted_numbers::SortedNumbers;
-use crate::batch::{Arena, ArenaVec, Copier, HotLoop, PADDING_BYTES, Strings, Value, Values, dispatch};
+use crate::batch::{
+    Arena, ArenaVec, Copier, HotLoop, Nullable, PADDING_BYTES, Strings, Value, Values, dispatch,
+};
 use std::ops::Range;
 
 /// Rows with their rowids, and their order; empty for row order.
@@ -209,6 +211,8 @@ const MAX_SHORT_BYTES: usize = 57;
 enum ColumnEncoder<'c> {
     /// Strings, with the serial type of an empty one.
     Strings(Copier<'c>, u8),
+    /// The same, with NULL in the rows for which this is true.
+    NullableStrings(Copier<'c>, u8, &'c [bool]),
     /// INTEGERs that all take this many bytes.
     Fixed(&'c [i64], usize),
     Reals(&'c [f64]),
@@ -232,13 +236,14 @@ impl<'p, 'c> Layout<'p, 'c> {
         parts.clear();
         for (values, template) in columns.iter().zip(&mut template[types_at..]) {
             let (part, bytes) = match values {
-                Values::Texts(texts) => ColumnEncoder::strings(*texts, 13, rows)?,
-                Values::Blobs(blobs) => ColumnEncoder::strings(*blobs, 12, rows)?,
+                Values::Texts(texts) => ColumnEncoder::strings(*texts, 13, None, rows)?,
+                Values::Blobs(blobs) => ColumnEncoder::strings(*blobs, 12, None, rows)?,
                 Values::Integers(integers) => match ColumnEncoder::fixed(integers, rows) {
                     Some(fixed) => fixed,
                     None => ColumnEncoder::numbers(|row| Value::Integer(integers[row]), rows.rows, arena)?,
                 },
                 Values::Reals(reals) => (ColumnEncoder::Reals(reals), REAL_BYTES..REAL_BYTES),
+                Values::Nullable(nullable) => ColumnEncoder::nullable(*nullable, rows, arena)?,
                 Values::Mixed(mixed) => match ColumnEncoder::numbers(|row| mixed[row], rows.rows, arena) {
                     Some(numbers) => numbers,
                     None => ColumnEncoder::any(*values, rows.rows)?,
@@ -248,7 +253,10 @@ impl<'p, 'c> Layout<'p, 'c> {
             match part {
                 ColumnEncoder::Fixed(integers, _) => *template = integer_type(integers[rows.rows[0]]),
                 ColumnEncoder::Reals(_) => *template = REAL_TYPE,
-                ColumnEncoder::Strings(..) | ColumnEncoder::Numbers(..) | ColumnEncoder::Any(_) => {}
+                ColumnEncoder::Strings(..)
+                | ColumnEncoder::NullableStrings(..)
+                | ColumnEncoder::Numbers(..)
+                | ColumnEncoder::Any(_) => {}
             }
             payload = payload.start + bytes.start..payload.end + bytes.end;
             parts.push(part);
@@ -352,12 +360,38 @@ impl<'c> ColumnEncoder<'c> {
     fn strings(
         strings: Strings<'c>,
         serial_type_of_empty: u8,
+        is_null: Option<&'c [bool]>,
         rows: BlockRows<'_>,
     ) -> Option<(Self, Range<usize>)> {
         let (least, most) = rows.range(strings.spans, |span| span.end - span.start);
         let copier = Copier::with_longest(strings, most as usize);
         let bytes = least as usize..most as usize;
-        (bytes.end <= MAX_SHORT_BYTES).then_some((Self::Strings(copier, serial_type_of_empty), bytes))
+        let part = match is_null {
+            None => Self::Strings(copier, serial_type_of_empty),
+            Some(is_null) => Self::NullableStrings(copier, serial_type_of_empty, is_null),
+        };
+        (bytes.end <= MAX_SHORT_BYTES).then_some((part, bytes))
+    }
+
+    /// Numbers, strings or NULLs, with the range of their lengths; `None` if a serial type takes more than a byte.
+    fn nullable(
+        nullable: Nullable<'c>,
+        rows: BlockRows<'_>,
+        arena: &'c Arena,
+    ) -> Option<(Self, Range<usize>)> {
+        let Nullable { values, is_null } = nullable;
+        let or_null = |row: usize, value| if is_null[row] { Value::Null } else { value };
+        match values {
+            Values::Texts(texts) => Self::strings(*texts, 13, Some(is_null), rows),
+            Values::Blobs(blobs) => Self::strings(*blobs, 12, Some(is_null), rows),
+            Values::Integers(integers) => {
+                Self::numbers(|row| or_null(row, Value::Integer(integers[row])), rows.rows, arena)
+            }
+            Values::Reals(reals) => {
+                Self::numbers(|row| or_null(row, Value::Real(reals[row])), rows.rows, arena)
+            }
+            _ => Self::any(Values::Nullable(nullable), rows.rows),
+        }
     }
 
     /// INTEGERs of the same length, with the range of their lengths; `None` if they are not.
@@ -415,6 +449,12 @@ impl<'c> ColumnEncoder<'c> {
             Self::Strings(strings, serial_type_of_empty) => {
                 let bytes = strings.copy(row, to);
                 *serial_type = serial_type_of_empty + 2 * bytes as u8;
+                bytes
+            }
+            Self::NullableStrings(strings, serial_type_of_empty, is_null) => {
+                // The string is empty then.
+                let bytes = strings.copy(row, to);
+                *serial_type = if is_null[row] { 0 } else { serial_type_of_empty + 2 * bytes as u8 };
                 bytes
             }
             Self::Fixed(integers, bytes) => {

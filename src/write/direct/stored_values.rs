@@ -5,7 +5,7 @@ use super::affinity::{Converter, compact_reals};
 use super::catalog::{ColumnSource, Schema, TableColumn};
 use super::encode::Violation;
 use super::text_encoding::TextEncoding;
-use crate::batch::{Arena, Rows, Value, Values};
+use crate::batch::{Arena, Nullable, Rows, Value, Values};
 use crate::types::ColumnAffinity;
 use crate::write;
 
@@ -26,7 +26,9 @@ pub(super) fn apply_affinity<'a>(
     let mut first: Option<(usize, Rule, usize)> = None;
     for (at, (values, column)) in columns.iter_mut().zip(&schema.columns).enumerate() {
         let is_loaded = matches!(column.source, ColumnSource::Loaded(_));
-        if is_loaded && matches!((column.affinity, &*values), (ColumnAffinity::Real, Values::Reals(_))) {
+        let are_reals =
+            matches!(values, Values::Reals(_) | Values::Nullable(Nullable { values: Values::Reals(_), .. }));
+        if is_loaded && are_reals && column.affinity == ColumnAffinity::Real {
             *values = compact_reals(*values, rows.len, arena);
         } else if is_loaded && column.affinity.may_change(values) {
             let mut changed = arena.vec(rows.len);

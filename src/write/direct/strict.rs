@@ -1,6 +1,6 @@
 //! The types of STRICT tables (<https://sqlite.org/stricttables.html>).
 
-use crate::batch::{Value, Values};
+use crate::batch::{Nullable, Value, Values};
 
 /// The type of a column in a STRICT table, except ANY, which accepts every value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,10 @@ impl StrictType {
             Values::Texts(_) => self.takes(&Value::Text(b"")),
             Values::Blobs(_) => self.takes(&Value::Blob(b"")),
             Values::Constant(value) => self.takes(value),
+            Values::Nullable(Nullable { values, is_null }) => {
+                let is_of_type = self.find_other(values, rows).is_none();
+                return is_null[..rows].iter().position(|is_null| !is_null && !is_of_type);
+            }
             Values::Mixed(values) => return values[..rows].iter().position(|value| !self.takes(value)),
         };
         (!is_of_type && rows > 0).then_some(0)

@@ -4,7 +4,7 @@
 //! compared afterwards, because BINARY compares the bytes that are stored.
 
 use super::affinity::Converter;
-use crate::batch::{Arena, MAX_STRINGS_BYTES, StringsBuilder, Value, Values};
+use crate::batch::{Arena, MAX_STRINGS_BYTES, Nullable, StringsBuilder, Value, Values};
 use rusqlite::{Connection, Result};
 
 /// How a database stores TEXT.
@@ -52,6 +52,10 @@ impl TextEncoding {
         Ok(match values {
             Values::Integers(_) | Values::Reals(_) | Values::Blobs(_) => values,
             Values::Constant(value) => Values::Constant(self.encode_value(value, converter, arena)?),
+            Values::Nullable(Nullable { values, is_null }) => {
+                let values = arena.one(self.encode(*values, rows, converter, arena)?);
+                Values::Nullable(Nullable { values, is_null })
+            }
             Values::Texts(_) | Values::Mixed(_) => match self.encode_texts(values, rows, arena) {
                 Some(texts) => texts,
                 None => {
