@@ -88,7 +88,11 @@ proptest! {
                 .batch_rows(NonZeroUsize::new(batch_rows).unwrap())
                 .if_exists(IfExists::Replace)
                 .verify(true);
-            let report = loader.load(path("in.csv"), path("out.db")).unwrap();
+            let report = match loader.load(path("in.csv"), path("out.db")) {
+                // All records were rejected.
+                Err(error) if matches!(error.kind(), Kind::NothingLoaded { .. }) && expected.is_empty() => continue,
+                report => report.unwrap(),
+            };
             prop_assert_eq!(report.loaded, expected.len() as u64);
             prop_assert_eq!(report.records, report.loaded + report.rejected);
             prop_assert_eq!(&content(&path("out.db"), "t"), &expected);
