@@ -18,6 +18,7 @@
 //! | payload | U - 4 | 2.3 |
 
 use super::record::get_varint;
+use crate::batch::PADDING_BYTES;
 use std::ops::Range;
 
 /// Buffers up to this size are kept for the next cells.
@@ -219,6 +220,48 @@ impl Cells {
             rest = after;
             cell
         })
+    }
+
+    /// Where each cell begins.
+    pub(super) fn starts(&self) -> impl Iterator<Item = usize> {
+        let mut end = 0;
+        self.lengths.iter().map(move |length| {
+            let start = end;
+            end += *length as usize;
+            start
+        })
+    }
+
+    /// Cell `number`, which begins at `start`.
+    #[inline]
+    pub(super) fn cell(&self, start: usize, number: usize) -> &[u8] {
+        &self.buffer[start..start + self.lengths[number] as usize]
+    }
+
+    /// Appends cell `number` of others, which begins at `start` there.
+    #[inline]
+    pub(super) fn push_from(&mut self, others: &Self, start: usize, number: usize) {
+        let bytes = others.lengths[number] as usize;
+        // A copy of a constant number of bytes is faster. What follows the cell is overwritten later.
+        let is_copied = match bytes {
+            0..=32 => self.push_padded_copy::<32>(others, start),
+            33..=PADDING_BYTES => self.push_padded_copy::<PADDING_BYTES>(others, start),
+            _ => false,
+        };
+        match is_copied {
+            true => self.finish_cell(bytes),
+            false => self.push(others.cell(start, number)),
+        }
+    }
+
+    /// Copies `BYTES` bytes behind the last cell; returns whether there is room for them, and they are there.
+    #[inline(always)]
+    fn push_padded_copy<const BYTES: usize>(&mut self, others: &Self, start: usize) -> bool {
+        let from = others.buffer.get(start..).and_then(<[u8]>::first_chunk::<BYTES>);
+        let to = self.buffer.get_mut(self.used..).and_then(<[u8]>::first_chunk_mut::<BYTES>);
+        let (Some(from), Some(to)) = (from, to) else { return false };
+        *to = *from;
+        true
     }
 
     /// The last cell; empty if there is none.

@@ -240,12 +240,14 @@ impl Sorter {
 
     /// Cells that divide all into parts of similar size.
     fn splitters(&self) -> Vec<Splitter<'_>> {
-        /// A part of this size is sorted within the caches of a core.
-        const PART_CELLS: usize = 4 << 10;
+        /// Parts up to these sizes are sorted within the caches of a core.
+        const PART_CELLS: usize = 16 << 10;
+        const PART_BYTES: usize = 1 << 20;
         /// Every part searches every run for its bounds.
         const MAX_PARTS: usize = 1024;
         const SAMPLES_PER_PART: usize = 8;
-        let parts = (self.cells / PART_CELLS).clamp(1, MAX_PARTS);
+        let parts =
+            (self.cells / PART_CELLS).max(self.bytes / PART_BYTES).min(self.cells).clamp(1, MAX_PARTS);
         let step = (self.cells / (parts * SAMPLES_PER_PART)).max(1);
         let mut samples = Vec::new();
         let mut next = step / 2;
@@ -279,15 +281,20 @@ impl Sorter {
         // The cells are copied to one place first, because each is read more than once, in another order.
         let (mut count, mut bytes) = (0, 0);
         parts.clone().for_each(|part| (count, bytes) = (count + part.ends.len(), bytes + part.bytes.len()));
-        let mut unsorted = Cells::with_capacity(count, bytes);
-        parts.for_each(|part| unsorted.extend(part.bytes, part.lengths()));
-        let found: Vec<_> = unsorted.iter().collect();
+        let (mut all, mut lengths) = (Vec::with_capacity(bytes), Vec::with_capacity(count));
+        parts.for_each(|part| {
+            all.extend_from_slice(part.bytes);
+            lengths.extend(part.lengths());
+        });
+        let unsorted = Cells::of_bytes(all, lengths);
+        let starts: Vec<_> = unsorted.starts().collect();
+        let cell = |number: usize| unsorted.cell(starts[number], number);
         let mut order = SortedNumbers::default();
-        let prefixes = found.iter().map(|cell| self.order.prefix(cell));
-        order.sort(prefixes, |a, b| self.order.compare(found[a], found[b]));
-        order.same_prefix().try_for_each(|(a, b)| self.check(found[a], found[b]))?;
+        let prefixes = (0..count).map(|number| self.order.prefix(cell(number)));
+        order.sort(prefixes, |a, b| self.order.compare(cell(a), cell(b)));
+        order.same_prefix().try_for_each(|(a, b)| self.check(cell(a), cell(b)))?;
         let mut cells = Cells::with_capacity(count, bytes);
-        order.iter().for_each(|number| cells.push(found[number]));
+        order.iter().for_each(|number| cells.push_from(&unsorted, starts[number], number));
         Ok(cells)
     }
 }
