@@ -1,6 +1,6 @@
 //! The direct path: `encode` encodes the rows of one chunk, as a worker does; `load` loads a file into a new database, `existing`
-//! into one that exists, `upsert` into a table with some of the rows, and `indexes` into a new one with indexes; `index-sort` sorts and
-//! writes an index whose keys arrive in random order.
+//! into one that exists, `upsert` into a table with some of the rows, `nulls` columns with NULLs, and `indexes` into a new database with
+//! indexes; `index-sort` sorts and writes an index whose keys arrive in random order.
 //!
 //! Baseline of `load`: the same load with statements. Floor of `load`: the bytes of the database, written to a new
 //! file in large blocks.
@@ -196,23 +196,69 @@ fn bench_upsert(c: &mut Criterion) {
     }
 }
 
-/// Whole loads through pages and through statements: 40 columns of numbers with five indexes, and people with an index on their names,
-/// of which many are the same.
-fn bench_indexes(c: &mut Criterion) {
-    let rows = shapes::rows();
-    let directory = tempfile::tempdir().unwrap();
-    let path = |name: &str| directory.path().join(name);
+/// A CSV file with 40 columns of random numbers of 24 bits, each written by `field`.
+fn numbers(rows: u64, field: impl Fn(u64) -> String) -> String {
     let mut number = 1_u64;
     let mut next_field = || {
         number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (number >> 40).to_string()
+        field(number >> 40)
     };
     let mut csv = (0..40).map(|column| format!("c{column}")).collect::<Vec<_>>().join(",");
     for _ in 0..rows {
         csv += "\n";
         csv += &(0..40).map(|_| next_field()).collect::<Vec<_>>().join(",");
     }
-    std::fs::write(path("numbers.csv"), csv).unwrap();
+    csv
+}
+
+/// Whole loads of 40 columns of numbers: INTEGERs, the same with 5 % NULLs, REALs, the same with 1 % whole numbers, which SQLite stores
+/// as INTEGERs, and TEXTs with 5 % NULLs.
+fn bench_nulls(c: &mut Criterion) {
+    let rows = shapes::rows();
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let real = |number: u64| format!("{}.{:02}", number / 100, number % 99 + 1);
+    let or = |is_other: bool, other: &str, field: String| if is_other { other.to_owned() } else { field };
+    let loader = || Loader::new("people");
+    let mut group = c.benchmark_group("direct/nulls");
+    group.sample_size(10).throughput(Throughput::Elements(rows));
+    for (name, loader, csv) in [
+        ("integers", loader(), numbers(rows, |number| number.to_string())),
+        (
+            "integers-and-nulls",
+            loader(),
+            numbers(rows, |number| or(number % 20 == 0, "", number.to_string())),
+        ),
+        ("reals", loader(), numbers(rows, real)),
+        (
+            "reals-and-whole-reals",
+            loader(),
+            numbers(rows, |number| or(number % 100 == 0, "7.00", real(number))),
+        ),
+        ("texts", loader(), numbers(rows, |number| format!("x{number}"))),
+        (
+            "texts-and-nulls",
+            loader().null("NA"),
+            numbers(rows, |number| or(number % 20 == 0, "NA", format!("x{number}"))),
+        ),
+    ] {
+        std::fs::write(path("numbers.csv"), csv).unwrap();
+        let load = || loader.load(path("numbers.csv"), path("target.db")).unwrap().loaded;
+        let _ = std::fs::remove_file(path("target.db"));
+        assert_eq!((load(), count(&path("target.db"))), (rows, rows));
+        group.bench_function(name, |b| {
+            b.iter_batched(|| std::fs::remove_file(path("target.db")), |_| load(), BatchSize::PerIteration);
+        });
+    }
+}
+
+/// Whole loads through pages and through statements: 40 columns of numbers with five indexes, and people with an index on their names,
+/// of which many are the same.
+fn bench_indexes(c: &mut Criterion) {
+    let rows = shapes::rows();
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("numbers.csv"), numbers(rows, |number| number.to_string())).unwrap();
     let people = create_csv(directory.path(), rows);
     let with_indexes = |loader: Loader, columns: &[&str]| {
         columns.iter().fold(loader, |loader, column| loader.index([*column]))
@@ -266,6 +312,7 @@ criterion_group!(
     bench_load,
     bench_existing,
     bench_upsert,
+    bench_nulls,
     bench_indexes,
     bench_index_sort
 );

@@ -411,7 +411,7 @@ impl<'c> ColumnEncoder<'c> {
         arena: &'c Arena,
     ) -> Option<(Self, Range<usize>)> {
         let (types, bodies) = (arena.zeros::<u8>(rows.len()), arena.zeros::<u64>(rows.len()));
-        let mut lengths = REAL_BYTES..0;
+        let (mut least, mut most) = (REAL_BYTES, 0);
         for (row, (number_type, body)) in rows.iter().zip(types.iter_mut().zip(&mut *bodies)) {
             let bytes = match value(*row) {
                 Value::Null => 0,
@@ -427,9 +427,9 @@ impl<'c> ColumnEncoder<'c> {
                 }
                 Value::Text(_) | Value::Blob(_) => return None,
             };
-            lengths = lengths.start.min(bytes)..lengths.end.max(bytes);
+            (least, most) = (least.min(bytes), most.max(bytes));
         }
-        Some((Self::Numbers(types, bodies), lengths))
+        Some((Self::Numbers(types, bodies), least..most))
     }
 
     /// Values of any class, with the range of their lengths; `None` if a serial type takes more than a byte.
