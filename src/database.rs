@@ -30,7 +30,9 @@ pub(crate) use dry_run::DryRun;
 pub(crate) use immutable::{immutable_uri, open_immutable};
 pub(crate) use in_place::PageAccess;
 use inspect::check_column_count;
-pub(crate) use inspect::{existing_columns, existing_keys, existing_names, existing_sql};
+pub(crate) use inspect::{
+    columns_with_numbers, existing_columns, existing_keys, existing_names, existing_sql,
+};
 pub(crate) use open::check_path;
 pub(crate) use open::interrupt_on;
 use open::{OpenTarget, open_existing, open_staged, open_target, resolve_path};

@@ -4,6 +4,7 @@ use crate::error::{Error, Kind, PlanError, Result};
 use crate::files::descriptors::{FileId, open_without_waiting};
 use crate::files::paths;
 use crate::plan::{IfExists, Table, View};
+use crate::schema::ddl::quote_name;
 use crate::schema::table::{ExistingColumn, ExistingIndex, ExistingKeys};
 use rusqlite::ffi::SQLITE_READONLY_ROLLBACK;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
@@ -152,6 +153,36 @@ pub(crate) fn existing_keys(path: &Path, table: &Table, busy_timeout: Duration) 
         }
         let indexes = indexes.into_iter().map(|(_, index)| index).collect();
         Ok(ExistingKeys { indexes, is_strict, is_without_rowid })
+    };
+    read().map_err(|source| Error::sqlite("read", path, source))
+}
+
+/// Returns those of `columns` that have numbers in the first rows of `table` in the database at `path`, where it exists.
+///
+/// # Errors
+/// [`Kind::Sqlite`] if the database cannot be read.
+pub(crate) fn columns_with_numbers(
+    path: &Path,
+    table: &Table,
+    columns: &[&str],
+    busy_timeout: Duration,
+) -> Result<Vec<String>> {
+    const ROWS: u32 = 100;
+    let path = &paths::resolve(path)?;
+    let read = || -> rusqlite::Result<Vec<String>> {
+        let connection = open_to_read(path, busy_timeout)?;
+        let mut with_numbers = Vec::new();
+        for column in columns {
+            let (name, table) = (quote_name(column), quote_name(&table.name));
+            let sql = format!(
+                "SELECT EXISTS (SELECT 1 FROM (SELECT {name} AS value FROM main.{table} LIMIT {ROWS})
+                WHERE typeof(value) IN ('integer', 'real'))"
+            );
+            if connection.query_row(&sql, [], |row| row.get(0))? {
+                with_numbers.push((*column).to_owned());
+            }
+        }
+        Ok(with_numbers)
     };
     read().map_err(|source| Error::sqlite("read", path, source))
 }

@@ -3,7 +3,7 @@
 use super::infer::{InferTypes, Inferred};
 use super::tables::{LoadInputs, TablePlan};
 use super::{Conductor, in_context};
-use crate::database::{existing_columns, existing_keys, existing_names, existing_sql};
+use crate::database::{columns_with_numbers, existing_columns, existing_keys, existing_names, existing_sql};
 use crate::engine::inputs::Inputs;
 use crate::engine::output::PipelineFailure;
 use crate::engine::pipeline::PipelineRunner;
@@ -119,6 +119,7 @@ impl Conductor<'_> {
             plan.table =
                 self.new_or_existing(&plan.table, &options, &inputs, existing.as_deref(), taken_names)?;
             notes.extend(inputs.text_notes(&plan.table.columns, list.len() > 1));
+            notes.extend(self.note_among_numbers(&plan.table, existing.as_deref().unwrap_or_default())?);
             plan.columns = Some(options);
         }
         notes.extend(inputs.number_notes(&plan, list.len() > 1));
@@ -256,6 +257,22 @@ impl Conductor<'_> {
             }
             None => table::new_table(columns, options, table, taken_names),
         }
+    }
+
+    /// A note about the columns of an existing table that have numbers and no declared type, and get TEXT.
+    fn note_among_numbers(&self, table: &Table, existing: &[ExistingColumn]) -> Result<Option<Note>> {
+        let has_no_type = |column: &&Column| {
+            let declared = existing.iter().find(|existing| existing.has_name(&column.name));
+            declared.is_some_and(|existing| existing.declared_type.is_empty())
+        };
+        let gets_text = |column: &&Column| matches!(column.value, Expr::Field(_));
+        let columns = table.columns.iter().filter(gets_text).filter(has_no_type);
+        let names: Vec<_> = columns.map(|column| column.name.as_str()).collect();
+        if names.is_empty() {
+            return Ok(None);
+        }
+        let names = columns_with_numbers(self.database, table, &names, self.plan.tuning.busy_timeout)?;
+        Ok((!names.is_empty()).then_some(Note::TextAmongNumbers(names)))
     }
 }
 

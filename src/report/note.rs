@@ -77,6 +77,8 @@ pub enum Note {
         /// The values that show it: one, or two that contradict each other.
         examples: Vec<NotedValue>,
     },
+    /// Columns of an existing table without a declared type have numbers, and get TEXT.
+    TextAmongNumbers(Vec<String>),
     /// A view read the replaced table, and cannot read the new one.
     BrokenView {
         /// The view.
@@ -162,6 +164,13 @@ impl fmt::Display for Note {
                 write!(f, "fields are separated by {}, as the first line says", quoted(*delimiter))
             }
             Self::NoDelimiter => f.write_str("no delimiter was found in the first lines, so ',' is assumed"),
+            Self::TextAmongNumbers(columns) => {
+                let (names, first) = (columns.join(", "), &columns[0]);
+                write!(
+                    f,
+                    "{names}: TEXT, since the table declares no type, but numbers are there already; --type {first}=INTEGER loads numbers"
+                )
+            }
             Self::BrokenView { view, message } => {
                 write!(f, "the view {view:?} cannot read the new table: {message}")
             }
