@@ -63,6 +63,11 @@ impl OpenChunk {
         &self.data
     }
 
+    /// The offset of its end in its input.
+    pub(super) fn end(&self) -> usize {
+        self.chunk.offset as usize + self.get().bytes.len()
+    }
+
     /// Gives back the memory of a large chunk between two stages: the next one seldom reads all of it again. Small chunks stay
     /// in the caches.
     pub(super) fn release_if_large(&self) {

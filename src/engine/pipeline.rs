@@ -191,7 +191,7 @@ impl PipelineRunner<'_> {
     ) -> Result<Counts, PipelineFailure> {
         let mut reorder_buffer = ReorderBuffer::new(done.capacity().unwrap_or_default());
         // The input whose chunks are being written. It must not have changed by the time the last of them is written.
-        let mut current = CurrentInput(None);
+        let mut current = CurrentInput::default();
         for (number, step) in done {
             reorder_buffer.put(number, step);
             while let Some(step) = reorder_buffer.take() {
@@ -217,6 +217,7 @@ impl PipelineRunner<'_> {
                 }
                 let Source { chunk, mut arena } = batch.into_owner();
                 chunk.release_if_large();
+                current.release_before(chunk.end());
                 arena.reset();
                 // If the leader has ended, its end is on the way.
                 let _ = free.send(ChunkBuffers { arena, encoded });
@@ -227,22 +228,39 @@ impl PipelineRunner<'_> {
 }
 
 /// The input whose chunks are being written.
-struct CurrentInput(Option<(usize, Option<Arc<OpenInput>>)>);
+#[derive(Default)]
+struct CurrentInput {
+    number: Option<usize>,
+    file: Option<Arc<OpenInput>>,
+    /// The memory of the bytes before this offset has been given back.
+    released: usize,
+}
 
 impl CurrentInput {
     /// Switches to the input of a chunk, after checking the one before it.
     fn switch_to(&mut self, chunk: &OpenChunk) -> Result<()> {
-        if self.0.as_ref().is_none_or(|(number, _)| *number != chunk.input()) {
+        if self.number != Some(chunk.input()) {
             self.check()?;
-            self.0 = Some((chunk.input(), chunk.file().cloned()));
+            *self = Self { number: Some(chunk.input()), file: chunk.file().cloned(), released: 0 };
         }
         Ok(())
     }
 
+    /// Gives back the memory of the bytes before `offset`, whose rows have been written. All of them at the end would take this
+    /// thread longer.
+    fn release_before(&mut self, offset: usize) {
+        /// To give back less at once would often interrupt the other threads.
+        const STEP_BYTES: usize = 4 << 20;
+        let end = offset / STEP_BYTES * STEP_BYTES;
+        if let Some(file) = self.file.as_ref().filter(|_| end > self.released) {
+            file.release(self.released..end);
+            self.released = end;
+        }
+    }
+
     /// As [`OpenInput::check`].
     fn check(&self) -> Result<()> {
-        let file = self.0.as_ref().and_then(|(_, file)| file.as_ref());
-        file.map_or(Ok(()), |file| file.check())
+        self.file.as_ref().map_or(Ok(()), |file| file.check())
     }
 }
 
