@@ -169,6 +169,9 @@ pub(super) fn phrase_note(note: &Note) -> String {
         Note::HeaderUtf8Replaced => "if that is wrong, use --encoding".into(),
         Note::SkippedAll { is_footer: true, .. } => "use a smaller --skip-footer".into(),
         Note::SkippedAll { .. } => "use a smaller --skip-rows".into(),
+        Note::TextAmongNumbers(columns) => {
+            format!("--type {} loads numbers", typed(&columns[0], "INTEGER")).into()
+        }
         Note::TextUsedAsNumber { column, .. } => {
             format!("use try_real({column}) or --type {}", typed(column, "REAL")).into()
         }

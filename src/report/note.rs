@@ -165,11 +165,7 @@ impl fmt::Display for Note {
             }
             Self::NoDelimiter => f.write_str("no delimiter was found in the first lines, so ',' is assumed"),
             Self::TextAmongNumbers(columns) => {
-                let (names, first) = (columns.join(", "), &columns[0]);
-                write!(
-                    f,
-                    "{names}: TEXT, since the table declares no type, but numbers are there already; --type {first}=INTEGER loads numbers"
-                )
+                write!(f, "{}: TEXT among numbers, since the table declares no type", columns.join(", "))
             }
             Self::BrokenView { view, message } => {
                 write!(f, "the view {view:?} cannot read the new table: {message}")

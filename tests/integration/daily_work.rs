@@ -46,7 +46,7 @@ fn rejects_are_fixed_and_loaded_with_the_same_options() {
 #[test]
 fn text_in_a_column_of_numbers_without_a_type_is_noted() {
     let dir = dir_with("id,a,b,c\n1,2,3,4\n");
-    let note = "id, b: TEXT, since the table declares no type, but numbers are there already; --type id=INTEGER loads numbers";
+    let note = "id, b: TEXT among numbers, since the table declares no type; --type id=INTEGER loads numbers";
     let create = |rows: &str| {
         dir.open("out.db")
             .execute_batch(&format!(
@@ -61,7 +61,7 @@ fn text_in_a_column_of_numbers_without_a_type_is_noted() {
     assert_contains(&load(&["--upsert"]).stderr, [note]);
     assert_eq!(query(&dir.open("out.db"), "SELECT group_concat(typeof(id)) FROM t"), "integer,integer,text");
     create("(1, 1, 1, 1)");
-    assert_contains(&load(&["--upsert", "--type", "id=INTEGER"]).stderr, ["b, c: TEXT, since"]);
+    assert_contains(&load(&["--upsert", "--type", "id=INTEGER"]).stderr, ["b, c: TEXT among"]);
     assert_eq!(query(&dir.open("out.db"), "SELECT group_concat(id || a) FROM t"), "12");
     for (rows, more) in [("('1', 1, 'x', NULL)", &["--ignore"][..]), ("(2, 1, 1, 1)", &["--select", "a"])] {
         create(rows);

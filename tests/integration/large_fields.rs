@@ -1,4 +1,4 @@
-//! Large fields: they are loaded unchanged, and take at most twice their size in memory.
+//! Memory: large fields are loaded unchanged, and take at most twice their size; a large file of small ones takes little.
 //!
 //! A load that is measured runs in a process of its own, so that other tests do not count.
 
@@ -42,6 +42,18 @@ fn peak_bytes(dir: &TestDir, options: &[&str]) -> usize {
     let output = measure.env(COMMAND, words.join("\n")).env(RESULT, "bytes").output().unwrap();
     assert!(output.status.success(), "{options:?}: {output:?}");
     String::from_utf8(dir.read("bytes")).unwrap().parse().unwrap()
+}
+
+#[test]
+fn the_memory_of_a_mapped_file_is_given_back_while_it_is_loaded() {
+    let dir = TestDir::new();
+    dir.write(
+        "in",
+        "a,b\n".to_owned()
+            + &"1234567890123456789,0123456789012345678901234567890123456789012\n".repeat(FIELD_BYTES / 64),
+    );
+    let peak = peak_bytes(&dir, &[]);
+    assert!(peak < FIELD_BYTES / 2, "{peak} bytes");
 }
 
 /// A field of [`FIELD_BYTES`] bytes with `first` before every 15 others.
