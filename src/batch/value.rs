@@ -161,6 +161,11 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// The same with NULL in the rows for which `is_null` is true, where strings are empty. There are no NULLs yet.
+    pub(crate) fn with_nulls(self, is_null: &'a [bool], arena: &'a Arena) -> Self {
+        Self::Nullable(Nullable { values: arena.one(self), is_null })
+    }
+
     /// The values of these rows.
     pub(crate) fn select(self, rows: &[usize], arena: &'a Arena) -> Self {
         let strings = |Strings { bytes, spans }: Strings<'a>| {
@@ -173,10 +178,10 @@ impl<'a> Values<'a> {
             Self::Reals(reals) => Self::Reals(arena.list(rows.iter().map(|row| reals[*row]))),
             Self::Texts(texts) => Self::Texts(strings(texts)),
             Self::Blobs(blobs) => Self::Blobs(strings(blobs)),
-            Self::Nullable(Nullable { values, is_null }) => Self::Nullable(Nullable {
-                values: arena.one(values.select(rows, arena)),
-                is_null: arena.list(rows.iter().map(|row| is_null[*row])),
-            }),
+            Self::Nullable(Nullable { values, is_null }) => {
+                let is_null = arena.list(rows.iter().map(|row| is_null[*row]));
+                values.select(rows, arena).with_nulls(is_null, arena)
+            }
             Self::Mixed(values) => Self::Mixed(arena.list(rows.iter().map(|row| values[*row]))),
         }
     }
@@ -206,7 +211,7 @@ pub(crate) fn null_where<'a>(
             return Values::Mixed(arena.list((0..rows).map(value)));
         }
     };
-    Values::Nullable(Nullable { values: arena.one(values), is_null })
+    values.with_nulls(is_null, arena)
 }
 
 #[cfg(test)]

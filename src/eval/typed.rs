@@ -48,7 +48,7 @@ pub(super) fn parse_typed<'a>(
             | (Type::Real, Values::Integers(_) | Values::Reals(_))
             | (Type::Blob, Values::Blobs(_)) => {
                 let values = parse_typed(*values, (to, otherwise), row_count, arena, on_mismatch);
-                return Values::Nullable(Nullable { values: arena.one(values), is_null });
+                return values.with_nulls(is_null, arena);
             }
             _ => {}
         },
@@ -145,7 +145,7 @@ fn numbers_or_nulls<'a, T: Copy + Default>(
         return Some(of_numbers(numbers));
     }
     let is_null = arena.list(texts.spans.iter().map(|span| span.len() == 0));
-    Some(Values::Nullable(Nullable { values: arena.one(of_numbers(numbers)), is_null }))
+    Some(of_numbers(numbers).with_nulls(is_null, arena))
 }
 
 /// Any number in the range of REAL, rounded.
@@ -294,9 +294,7 @@ pub(super) fn try_integers<'a>(values: Values<'a>, row_count: usize, arena: &'a 
         };
         let integers = Values::Integers(arena.list(texts.spans.iter().map(integer)));
         return match is_null.contains(&true) {
-            true => {
-                Values::Nullable(Nullable { values: arena.one(integers), is_null: is_null.into_bump_slice() })
-            }
+            true => integers.with_nulls(is_null.into_bump_slice(), arena),
             false => integers,
         };
     }

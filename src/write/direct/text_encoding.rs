@@ -53,8 +53,7 @@ impl TextEncoding {
             Values::Integers(_) | Values::Reals(_) | Values::Blobs(_) => values,
             Values::Constant(value) => Values::Constant(self.encode_value(value, converter, arena)?),
             Values::Nullable(Nullable { values, is_null }) => {
-                let values = arena.one(self.encode(*values, rows, converter, arena)?);
-                Values::Nullable(Nullable { values, is_null })
+                self.encode(*values, rows, converter, arena)?.with_nulls(is_null, arena)
             }
             Values::Texts(_) | Values::Mixed(_) => match self.encode_texts(values, rows, arena) {
                 Some(texts) => texts,
