@@ -13,7 +13,7 @@ use crate::engine::timers::StageTimers;
 use crate::error::{ColumnUse, Kind, Result};
 use crate::eval::Seed;
 use crate::plan::{
-    Column, Expr, HeaderColumns, InputTypes, Notation, OnMismatch, Plan, SelectItem, Table, Type,
+    Column, Expr, HeaderColumns, IfExists, InputTypes, Notation, OnMismatch, Plan, SelectItem, Table, Type,
 };
 use crate::report::{Note, NotedValue, Progress};
 use crate::schema::column_stats::{ColumnStats, Example, TextReason};
@@ -119,7 +119,9 @@ impl Conductor<'_> {
             plan.table =
                 self.new_or_existing(&plan.table, &options, &inputs, existing.as_deref(), taken_names)?;
             notes.extend(inputs.text_notes(&plan.table.columns, list.len() > 1));
-            notes.extend(self.note_among_numbers(&plan.table, existing.as_deref().unwrap_or_default())?);
+            if let (IfExists::Append, Some(existing)) = (plan.table.if_exists, &existing) {
+                notes.extend(self.note_among_numbers(&plan.table, existing)?);
+            }
             plan.columns = Some(options);
         }
         notes.extend(inputs.number_notes(&plan, list.len() > 1));
@@ -259,7 +261,7 @@ impl Conductor<'_> {
         }
     }
 
-    /// A note about the columns of an existing table that have numbers and no declared type, and get TEXT.
+    /// A note about columns that have numbers and no declared type, and get TEXT. `table` exists, and rows are added to it.
     fn note_among_numbers(&self, table: &Table, existing: &[ExistingColumn]) -> Result<Option<Note>> {
         let has_no_type = |column: &&Column| {
             let declared = existing.iter().find(|existing| existing.has_name(&column.name));

@@ -68,6 +68,10 @@ fn text_in_a_column_of_numbers_without_a_type_is_noted() {
         let outcome = load(more);
         assert!(!outcome.stderr.contains("declares no type"), "{}", outcome.stderr);
     }
+    // The numbers are deleted.
+    create("(2, 1, 1, 1)");
+    let outcome = dir.run(&["load", "in.csv", "out.db", "-t", "t", "--truncate"]).expect_code(0);
+    assert!(!outcome.stderr.contains("declares no type"), "{}", outcome.stderr);
 }
 
 #[test]
