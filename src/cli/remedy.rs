@@ -365,7 +365,10 @@ fn for_plan(error: &PlanError) -> &'static str {
         PlanError::DuplicateColumn { .. } => {
             "rename one with --rename, AS in --select, --auto-id=NAME or --file-column, or leave one out with --exclude"
         }
-        PlanError::UpdateNeedsKey { .. } => {
+        PlanError::UpdateNeedsKey { exists: true, .. } => {
+            "give the table a primary key, or leave out --upsert"
+        }
+        PlanError::UpdateNeedsKey { exists: false, .. } => {
             "name the key of a new table with --pk, add --append if the table exists, or leave out --upsert"
         }
         PlanError::UpdateNeedsWholeKey { .. } => "load all of them to use --upsert, or leave out --upsert",

@@ -36,6 +36,8 @@ pub enum PlanError {
     UpdateNeedsKey {
         /// The table.
         table: String,
+        /// True for a table of the database, false for one that the load creates.
+        exists: bool,
     },
     /// Rows are to be updated, but not every column of the primary key is loaded.
     #[error(

@@ -160,7 +160,7 @@ pub(crate) fn new_table(
     let names: Vec<_> = columns.iter().map(|column| column.name.clone()).collect();
     check_distinct_names(&names)?;
     if table.on_conflict == OnConflict::Update && options.primary_key.is_empty() {
-        return Err(PlanError::UpdateNeedsKey { table: table.name.clone() }.into());
+        return Err(PlanError::UpdateNeedsKey { table: table.name.clone(), exists: false }.into());
     }
     let index = NameIndex::new(&names);
     for name in &options.not_null {

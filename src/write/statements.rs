@@ -248,7 +248,7 @@ fn conflict_sql(table: &Table, key: &[String]) -> Result<String> {
         OnConflict::Update if key.is_empty() || !key.iter().all(is_loaded) => {
             let (table, key) = (table.name.clone(), key.to_vec());
             Err(match key.is_empty() {
-                true => PlanError::UpdateNeedsKey { table }.into(),
+                true => PlanError::UpdateNeedsKey { table, exists: true }.into(),
                 false => PlanError::UpdateNeedsWholeKey { table, key }.into(),
             })
         }

@@ -308,9 +308,12 @@ fn an_upsert_needs_a_key_even_if_the_table_is_empty() {
     let before = dir.snapshot();
     for options in [&[][..], &["--dry-run"], &["--writer", "statements"]] {
         let load = [&["load", "in.csv", "out.db", "-t", "t", "--append", "--upsert"], options].concat();
-        dir.run(&load).expect_code(2).assert_single_message(&["key"]);
+        let message = ["the table \"t\" has none; give the table a primary key, or leave out --upsert"];
+        dir.run(&load).expect_code(2).assert_single_message(&message);
         dir.assert_unchanged(&before);
     }
+    let load = dir.run(&["load", "in.csv", "new.db", "--upsert"]).expect_code(2);
+    load.assert_single_message(&["name the key of a new table with --pk, add --append"]);
 }
 
 #[test]
