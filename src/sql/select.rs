@@ -338,7 +338,7 @@ fn declared_type(expr: &ast::Expr) -> &'static str {
 fn insert_target(insert: &Insert) -> Checked<(Ident, &Query)> {
     let span = insert.insert_token.0.span;
     if insert.replace_into || insert.or.is_some() {
-        let reason = "INSERT OR ... and REPLACE are not supported in a pipeline: a row that violates a constraint ends the load or is rejected";
+        let reason = "INSERT OR ... and REPLACE are not supported in a pipeline: use ON CONFLICT DO NOTHING, ON CONFLICT (key) DO UPDATE SET, or ON CONFLICT REPLACE in CREATE TABLE";
         return unsupported(span, reason);
     }
     if let Some(OnInsert::DuplicateKeyUpdate(_)) = &insert.on {

@@ -259,9 +259,19 @@ fn the_delimiter_is_detected_and_reported() {
         let rows = rows_of(&connection, &format!("SELECT a, b, c FROM {name}"));
         assert_eq!(rows, [[Value::Integer(1), text("x,;|\ty"), Value::Real(2.5)]]);
     }
+    // One column, unless the header may have another delimiter.
+    let warned =
+        "no delimiter was found in the first lines, so ',' is assumed; if that is wrong, use --delimiter";
+    for (csv, is_warned) in
+        [("größe_1\n1:2\n", false), ("\"id\"\r\n1", false), ("a:b\n1:2\n", true), ("a b\n", true)]
+    {
+        dir.write("in.csv", csv);
+        let stderr = dir.run(&["load", "in.csv", "out.db", "--replace"]).expect_code(0).stderr;
+        assert_eq!(stderr.contains(warned), is_warned, "{stderr}");
+    }
     // A delimiter that is given is not detected.
     dir.write("in.csv", "a;b\n1;2\n");
-    dir.run(&["load", "in.csv", "out.db", "-d", ","]).expect_code(0);
+    dir.run(&["load", "in.csv", "out.db", "--replace", "-d", ","]).expect_code(0);
     let connection = dir.open("out.db");
     assert_eq!(rows_of(&connection, "SELECT \"a;b\" FROM \"in\""), [[text("1;2")]]);
 }

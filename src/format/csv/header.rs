@@ -196,7 +196,7 @@ fn choose_delimiter(file: &dyn Incoming, plan: &Plan, sample: Sample<'_>) -> Res
     Ok(match (named, sample.detect_delimiter(given)) {
         (Some(delimiter), _) => (Dialect { delimiter, ..given }, Some(Note::NamedDelimiter(delimiter))),
         (None, Some(dialect)) => (dialect, Some(Note::DetectedDelimiter(dialect.delimiter))),
-        (None, None) => (given, Some(Note::NoDelimiter)),
+        (None, None) => (given, sample.may_have_other_delimiter(given).then_some(Note::NoDelimiter)),
     })
 }
 

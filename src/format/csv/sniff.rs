@@ -78,6 +78,18 @@ impl<'a> Sample<'a> {
         (fit > Fit::Ragged).then_some((dialect.delimiter, fields))
     }
 
+    /// True if the first record has a character that may be a delimiter, which a name of letters, digits and `_` does not have.
+    pub(crate) fn may_have_other_delimiter(self, dialect: Dialect) -> bool {
+        let shapes = self.shapes(dialect);
+        let mut starts = self.counted_shapes(&shapes).iter().map(|shape| shape.start);
+        let start = starts.next().unwrap_or(self.bytes.len());
+        let record = self.bytes[start..starts.next().unwrap_or(self.bytes.len())].trim_ascii();
+        let is_part_of_name = |byte: &u8| {
+            !byte.is_ascii() || byte.is_ascii_alphanumeric() || *byte == b'_' || Some(*byte) == dialect.quote
+        };
+        !record.iter().all(is_part_of_name)
+    }
+
     fn rated(self, dialect: Dialect) -> Option<(Rating, Dialect)> {
         let rated = candidates(dialect);
         let rated =
