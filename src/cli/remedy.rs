@@ -165,7 +165,9 @@ pub(super) fn for_report(report: &Report) -> Option<String> {
 /// A note with advice.
 pub(super) fn phrase_note(note: &Note) -> String {
     let advice: Cow<'_, str> = match note {
-        Note::DetectedDelimiter(_) | Note::NoDelimiter => "if that is wrong, use --delimiter".into(),
+        Note::DetectedDelimiter(_) | Note::AmbiguousDelimiter { .. } | Note::NoDelimiter => {
+            "if that is wrong, use --delimiter".into()
+        }
         Note::HeaderUtf8Replaced => "if that is wrong, use --encoding".into(),
         Note::SkippedAll { is_footer: true, .. } => "use a smaller --skip-footer".into(),
         Note::SkippedAll { .. } => "use a smaller --skip-rows".into(),
@@ -254,7 +256,10 @@ fn for_format(format: FileFormat) -> &'static str {
         FileFormat::Compressed(_) | FileFormat::CompressedTwice(_) => "decompress it and load the result",
         FileFormat::Html => "it may be an error page instead of a download; otherwise convert it to CSV",
         FileFormat::Json => "convert it to JSON Lines, as in jq -c '.[]'",
-        FileFormat::JsonLines => "convert it to CSV, as in jq -r '[.a, .b] | @csv'",
+        FileFormat::JsonLines => "convert it to CSV, as in jq -r @csv for lists",
+        FileFormat::JsonObjects => "convert it to JSON Lines, as in jq -c .",
+        FileFormat::JsonSequence => "remove the separators, as in tr -d '\\036'",
+        FileFormat::Utf32 => "convert it to UTF-8, as in iconv -f UTF-32 -t UTF-8",
         FileFormat::GitLfsPointer => "get the file with `git lfs pull`",
         FileFormat::Parquet | FileFormat::Arrow => {
             "use a build with the Cargo feature parquet, or convert it to CSV, for example with DuckDB"

@@ -48,12 +48,18 @@ pub enum FileFormat {
     Json,
     /// JSON Lines: a JSON value on each line.
     JsonLines,
+    /// JSON objects that follow each other on a line, or that are not valid.
+    JsonObjects,
+    /// A JSON text sequence: a record separator before each value (RFC 7464).
+    JsonSequence,
     /// A pointer of Git LFS, which stands for a file that was not downloaded.
     GitLfsPointer,
     /// Text in UTF-16, little-endian, without a byte order mark.
     Utf16Le,
     /// Text in UTF-16, big-endian, without a byte order mark.
     Utf16Be,
+    /// Text in UTF-32.
+    Utf32,
 }
 
 impl fmt::Display for FileFormat {
@@ -82,9 +88,12 @@ impl fmt::Display for FileFormat {
             Self::Html => "an HTML page",
             Self::Xml => "an XML document",
             Self::Json => "a JSON document",
-            Self::JsonLines => "a JSON Lines file",
+            Self::JsonLines => "a JSON Lines file whose values are not objects",
+            Self::JsonObjects => "JSON, but not one valid object on each line",
+            Self::JsonSequence => "a JSON text sequence, with a record separator before each value",
             Self::GitLfsPointer => "a Git LFS pointer, not the file itself",
             Self::Utf16Le | Self::Utf16Be => "text in UTF-16 without a byte order mark",
+            Self::Utf32 => "text in UTF-32",
         })
     }
 }

@@ -48,11 +48,11 @@ pub enum Warning {
         /// The first of them.
         name: String,
     },
-    /// The first line has fewer fields than most others, as the title of a report has.
+    /// The first line has fewer fields than most others, or fewer before empty ones, as the title of a report has.
     ShortFirstLine {
         /// The input.
         input: Arc<str>,
-        /// The number of its fields.
+        /// The number of its fields, without empty ones at its end.
         fields: usize,
         /// The number of fields that most records have.
         common_fields: usize,

@@ -43,7 +43,8 @@ const BINARY_SIGNATURES: [(&[u8], FileFormat); 24] = [
 
 /// Recognizes the format of an input that starts with `bytes`; `None` if it may be CSV.
 pub(crate) fn recognize(bytes: &[u8]) -> Option<FileFormat> {
-    recognize_binary(bytes).or_else(|| recognize_text(bytes)).or_else(|| recognize_utf_16(bytes))
+    let recognized = recognize_binary(bytes).or_else(|| recognize_text(bytes));
+    recognized.or_else(|| recognize_utf_16(bytes)).or_else(|| is_utf_32(bytes).then_some(FileFormat::Utf32))
 }
 
 /// Recognizes a zip archive whose files have these names, if it is a document rather than an archive of inputs.
@@ -100,6 +101,16 @@ fn recognize_utf_16(bytes: &[u8]) -> Option<FileFormat> {
     }
 }
 
+/// True for UTF-32 without a byte order mark: all of the first characters are characters of Unicode other than NUL.
+fn is_utf_32(bytes: &[u8]) -> bool {
+    const MIN_CHARS: usize = 4;
+    let (chars, _) = bytes.as_chunks::<4>();
+    let is_char = |code: u32| code != 0 && char::from_u32(code).is_some();
+    chars.len() >= MIN_CHARS
+        && (chars.iter().all(|char| is_char(u32::from_le_bytes(*char)))
+            || chars.iter().all(|char| is_char(u32::from_be_bytes(*char))))
+}
+
 /// True if the first 512 bytes are the header of a tar archive: its checksum is right (POSIX.1-1988, section 10.1.1).
 fn is_tar(bytes: &[u8]) -> bool {
     const CHECKSUM: std::ops::Range<usize> = 148..156;
@@ -117,6 +128,7 @@ fn recognize_text(bytes: &[u8]) -> Option<FileFormat> {
     let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).trim_ascii_start();
     match text {
         [b'{' | b'[', ..] => recognize_json(text),
+        [RECORD_SEPARATOR, b'{' | b'[', ..] => Some(FileFormat::JsonSequence),
         [b'<', ..] => recognize_markup(text),
         [b'%', b'P', b'D', b'F', b'-', b'0'..=b'9', b'.', ..] => Some(FileFormat::Pdf),
         _ => {
@@ -125,19 +137,28 @@ fn recognize_text(bytes: &[u8]) -> Option<FileFormat> {
     }
 }
 
+/// Precedes each value of a JSON text sequence (RFC 7464, section 2.2).
+const RECORD_SEPARATOR: u8 = 0x1e;
+
 /// Recognizes JSON in a text that starts with a bracket. A CSV field may start with one, too.
 fn recognize_json(text: &[u8]) -> Option<FileFormat> {
     let mut values = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
     match values.next()? {
         Err(error) if error.is_eof() => Some(FileFormat::Json),
         // Some programs write NaN, which is not JSON.
-        Err(_) => starts_with_member(text).then_some(FileFormat::Json),
+        Err(_) if !starts_with_member(text) => None,
+        Err(_) if text[0] == b'{' => Some(FileFormat::JsonObjects),
+        Err(_) => Some(FileFormat::Json),
         Ok(_) => {
             let rest = &text[values.byte_offset()..];
             let next = rest.trim_ascii_start();
             let next_line = rest.iter().position(|byte| *byte == b'\n').map(|end| &rest[end..]);
             match next.first() {
                 None => Some(FileFormat::Json),
+                // In a CSV file there would be a delimiter.
+                Some(b'{') if text[0] == b'{' && rest.iter().find(|byte| **byte != b' ') == Some(&b'{') => {
+                    Some(FileFormat::JsonObjects)
+                }
                 // More on the same line: a field of a record that starts with JSON.
                 Some(_) if next_line.is_none_or(|line| line.len() < next.len()) => None,
                 Some(first) => (*first == text[0]).then_some(FileFormat::JsonLines),
@@ -196,7 +217,7 @@ mod tests {
 
     #[test]
     fn other_formats_are_recognized() {
-        let cases: [(&[u8], FileFormat); 29] = [
+        let cases: [(&[u8], FileFormat); 35] = [
             (b"a\0,\0b\0\n\0c\0", FileFormat::Utf16Le),
             (b"\0a\0,\x04\x30\0\n", FileFormat::Utf16Be),
             (b"a\0;\0\x30\x04\n\0\x31", FileFormat::Utf16Le),
@@ -218,7 +239,13 @@ mod tests {
             (b"<rows>\n<row a=\"1\"/>\n</rows>", FileFormat::Xml),
             (b"[{\"a\":1,\"b\":2},{\"a\":3,\"b\":4}]", FileFormat::Json),
             (b"{\"a\": [1, 2", FileFormat::Json),
-            (b"{\n  \"a\": NaN\n}", FileFormat::Json),
+            (b"{\n  \"a\": NaN\n}", FileFormat::JsonObjects),
+            (b"{\"a\":NaN}\n{\"a\":1}\n", FileFormat::JsonObjects),
+            (b"{\"a\":1}{\"a\":2}", FileFormat::JsonObjects),
+            (b"{\"a\":1} {\"a\":2}\n{\"a\":3}\n", FileFormat::JsonObjects),
+            (b"\x1e{\"a\":1}\n\x1e{\"a\":2}\n", FileFormat::JsonSequence),
+            (b"a\0\0\0,\0\0\0\x30\x04\0\0\n\0\0\0", FileFormat::Utf32),
+            (b"\0\0\0a\0\0\0,\0\x01\xf6\0\0\0\0\n", FileFormat::Utf32),
             (b"[\n{\"a\": NaN}]", FileFormat::Json),
             (b"[]\n", FileFormat::Json),
             (b"{\"a\":1,\"b\":2}\n{\"a\":3,\"b\":4}\n", FileFormat::JsonLines),

@@ -36,6 +36,8 @@ impl Encoding {
     fn detect_other_than_utf8(self, first: &[u8]) -> Option<Charset> {
         let is_utf_16 = |encoding| [UTF_16LE, UTF_16BE].contains(&encoding);
         match (self.0, first) {
+            // UTF-32, which is recognized, and refused, as it is.
+            (_, [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..]) => None,
             // A byte order mark overrides a label (<https://encoding.spec.whatwg.org/#decode>).
             (_, [0xef, 0xbb, 0xbf, ..]) => None,
             (Some(Charset::Standard(encoding)), [0xff, 0xfe, ..]) if is_utf_16(encoding) => {

@@ -55,6 +55,13 @@ pub enum Note {
     HeaderUtf8Replaced,
     /// The delimiter was detected in the first records.
     DetectedDelimiter(Delimiter),
+    /// The delimiter was detected, but another one separates the first records, too.
+    AmbiguousDelimiter {
+        /// The delimiter that was chosen.
+        delimiter: Delimiter,
+        /// The other one.
+        other: Delimiter,
+    },
     /// The first line of the input names the delimiter, as in `sep=;`.
     NamedDelimiter(Delimiter),
     /// No delimiter was detected, so records have one field.
@@ -160,6 +167,12 @@ impl fmt::Display for Note {
             Self::DetectedDelimiter(delimiter) => {
                 write!(f, "fields are separated by {}", quoted(*delimiter))
             }
+            Self::AmbiguousDelimiter { delimiter, other } => write!(
+                f,
+                "fields are separated by {}, but {} would give all records the same number of fields, too",
+                quoted(*delimiter),
+                quoted(*other)
+            ),
             Self::NamedDelimiter(delimiter) => {
                 write!(f, "fields are separated by {}, as the first line says", quoted(*delimiter))
             }

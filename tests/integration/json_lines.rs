@@ -82,15 +82,16 @@ fn a_member_that_appears_late_is_an_error_with_its_line() {
 #[test]
 fn lines_that_are_no_objects_are_rejected_unchanged() {
     let dir = TestDir::new();
-    dir.write("t.jsonl", "{\"a\":1}\n{\"a\":2\n[3]\n{\"a\":4,\"a\":5}\n{\"a\":6}\n");
+    dir.write("t.jsonl", "{\"a\":1}\n{\"a\":2\n[3]\n{\"a\":4,\"a\":5}\n{\"a\":\"\\ud800\"}\n{\"a\":6}\n");
     dir.run(&["load", "t.jsonl", "x.db"])
         .expect_code(1)
         .assert_single_message(&["t.jsonl: line 2", "not a JSON object"]);
     let skip = ["load", "t.jsonl", "x.db", "--on-error", "skip", "--rejects", "bad.jsonl"];
     dir.run(&skip).expect_code(3);
     assert_eq!(rows(&dir), [[Integer(1)], [Integer(6)]]);
-    assert_eq!(String::from_utf8(dir.read("bad.jsonl")).unwrap(), "{\"a\":2\n[3]\n{\"a\":4,\"a\":5}\n");
-    assert_eq!(dir.reasons("bad.jsonl").len(), 3);
+    let rejects = "{\"a\":2\n[3]\n{\"a\":4,\"a\":5}\n{\"a\":\"\\ud800\"}\n";
+    assert_eq!(String::from_utf8(dir.read("bad.jsonl")).unwrap(), rejects);
+    assert_eq!(dir.reasons("bad.jsonl").len(), 4);
 }
 
 /// They once took time in proportion to the square of their number in a chunk: 25 s here.

@@ -269,6 +269,11 @@ fn the_delimiter_is_detected_and_reported() {
         let stderr = dir.run(&["load", "in.csv", "out.db", "--replace"]).expect_code(0).stderr;
         assert_eq!(stderr.contains(warned), is_warned, "{stderr}");
     }
+    // Both give three fields.
+    dir.write("in.csv", "a,b;c,d;e\n1,5;2,5;3\n");
+    let stderr = dir.run(&["load", "in.csv", "out.db", "--replace"]).expect_code(0).stderr;
+    let note = "separated by ',', but ';' would give all records the same number of fields, too; if that is wrong, use --delimiter";
+    assert!(stderr.contains(note), "{stderr}");
     // A delimiter that is given is not detected.
     dir.write("in.csv", "a;b\n1;2\n");
     dir.run(&["load", "in.csv", "out.db", "--replace", "-d", ","]).expect_code(0);

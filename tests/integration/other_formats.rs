@@ -15,11 +15,16 @@ fn assert_refused(name: &str, bytes: &[u8], parts: &[&str]) {
 
 #[test]
 fn inputs_in_another_format_are_refused_with_advice() {
-    let cases: [(&str, &[u8], [&str; 2]); 8] = [
+    let cases: [(&str, &[u8], [&str; 2]); 13] = [
         ("p.parquet", b"PAR1\x15\x04\nabc\nPAR1", ["Parquet", "DuckDB"]),
         ("h.csv", b"<!DOCTYPE html>\n<html><body>404</body></html>\n", ["HTML", "error page"]),
         ("j.json", b"[{\"a\":1,\"b\":2},{\"a\":3,\"b\":4}]", ["JSON", "jq"]),
-        ("j.jsonl", b"[1,2]\n[3,4]\n", ["JSON Lines", "jq"]),
+        ("j.jsonl", b"[1,2]\n[3,4]\n", ["JSON Lines", "jq -r @csv"]),
+        ("j.json", b"{\"a\":1}{\"a\":2}{\"a\":3}", ["one valid object on each line", "jq -c ."]),
+        ("nan.json", b"{\"a\":NaN}\n{\"a\":1}\n", ["one valid object on each line", "jq -c ."]),
+        ("j.seq", b"\x1e{\"a\":1}\n\x1e{\"a\":2}\n", ["record separator", "tr -d '\\036'"]),
+        ("u.csv", b"\xff\xfe\0\0a\0\0\0,\0\0\0b\0\0\0", ["UTF-32", "iconv"]),
+        ("u.csv", b"\0\0\0a\0\0\0,\0\0\0b\0\0\0\n", ["UTF-32", "iconv"]),
         ("old.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0\n1,2\n", ["Excel", "as CSV"]),
         (
             "lfs.csv",

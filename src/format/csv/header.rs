@@ -100,7 +100,9 @@ impl Header {
         if std::str::from_utf8(&head).is_err() && names.iter().any(|name| name.contains('\u{fffd}')) {
             notes.push(Note::HeaderUtf8Replaced);
         }
-        notes.extend(delimiter_note.filter(|_| width > 0));
+        let is_one_column =
+            delimiter_note == Some(Note::NoDelimiter) && !sample.may_have_other_delimiter(dialect);
+        notes.extend(delimiter_note.filter(|_| width > 0 && !is_one_column));
         let skipped = plan.input_options.skip_rows as u64;
         let skipped_all = rows_found.filter(|records| *records < skipped && width > 0);
         let input = name.clone();
@@ -195,8 +197,15 @@ fn choose_delimiter(file: &dyn Incoming, plan: &Plan, sample: Sample<'_>) -> Res
     let named = separator_line(&bytes[mark_bytes(&bytes)..]);
     Ok(match (named, sample.detect_delimiter(given)) {
         (Some(delimiter), _) => (Dialect { delimiter, ..given }, Some(Note::NamedDelimiter(delimiter))),
-        (None, Some(dialect)) => (dialect, Some(Note::DetectedDelimiter(dialect.delimiter))),
-        (None, None) => (given, sample.may_have_other_delimiter(given).then_some(Note::NoDelimiter)),
+        (None, Some(dialect)) => {
+            let delimiter = dialect.delimiter;
+            let note = match sample.other_delimiter(dialect) {
+                Some(other) => Note::AmbiguousDelimiter { delimiter, other },
+                None => Note::DetectedDelimiter(delimiter),
+            };
+            (dialect, Some(note))
+        }
+        (None, None) => (given, Some(Note::NoDelimiter)),
     })
 }
 

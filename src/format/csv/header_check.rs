@@ -64,11 +64,16 @@ impl HeaderCheck<'_> {
         let shapes = sample.shapes(dialect);
         if let Some(rest) = long_records(&shapes, self.width) {
             let input = self.input.clone();
-            return Some(if rest.iter().all(|shape| shape.fields == self.width + 1 && shape.ends_empty) {
-                Warning::TrailingDelimiters { input, delimiter: dialect.delimiter }
-            } else {
-                self.short_line_warning(dialect, rest)
-            });
+            return Some(
+                if rest.iter().all(|shape| shape.fields == self.width + 1 && shape.filled <= self.width) {
+                    Warning::TrailingDelimiters { input, delimiter: dialect.delimiter }
+                } else {
+                    self.short_line_warning(dialect, self.width, rest)
+                },
+            );
+        }
+        if let Some(warning) = self.padded_title(&shapes) {
+            return Some(warning);
         }
         // Sentences contain the candidates, too.
         const MIN_FIELDS: usize = 3;
@@ -78,16 +83,27 @@ impl HeaderCheck<'_> {
             let shapes = sample.shapes(dialect);
             let rest = long_records(&shapes, self.width)?;
             let is_table = rest[0].fields >= MIN_FIELDS || rest.len() > MIN_RECORDS;
-            let warning = || self.short_line_warning(dialect, rest);
+            let warning = || self.short_line_warning(dialect, self.width, rest);
             (is_table && !are_prose(rest)).then(|| (rest.len() * rest[0].fields, warning()))
         });
         rated.max_by_key(|(fields, _)| *fields).map(|(_, warning)| warning)
     }
 
-    fn short_line_warning(self, dialect: Dialect, rest: &[RecordShape]) -> Warning {
+    /// Whether the first line has at most one value before fields that are empty: a spreadsheet saves the cells to the right of a
+    /// title, too.
+    fn padded_title(self, shapes: &[RecordShape]) -> Option<Warning> {
+        const MIN_FIELDS: usize = 3;
+        let title = shapes.first().filter(|first| first.filled <= 1 && self.header_rows == 1)?;
+        let filled = |shape: &RecordShape| RecordShape { fields: shape.filled, ..*shape };
+        let shapes: Vec<_> = shapes.iter().map(filled).collect();
+        let rest = long_records(&shapes, MIN_FIELDS - 1)?;
+        Some(self.short_line_warning(self.dialect, title.filled, rest))
+    }
+
+    fn short_line_warning(self, dialect: Dialect, fields: usize, rest: &[RecordShape]) -> Warning {
         Warning::ShortFirstLine {
             input: self.input.clone(),
-            fields: self.width,
+            fields,
             common_fields: rest[0].fields,
             delimiter: dialect.delimiter,
             lines: self.lines_before + count_line_ends(&self.sample.bytes()[..rest[0].start]),
@@ -298,6 +314,9 @@ mod tests {
         assert_eq!(warnings(account), short(1, 3, b';', 3));
         assert_eq!(warnings("Report, 2024\na,b,c\n1,2,3\n4,5,6\n"), short(2, 3, b',', 1));
         assert_eq!(warnings("x,y\nr1,1,2\nr2,3,4\n"), short(2, 3, b',', 1));
+        // As a spreadsheet saves it.
+        assert_eq!(warnings("Sales 2024;;\n;;\nid;name;sum\n1;Ann;2,5\n2;Bob;3,5\n"), short(1, 3, b';', 2));
+        assert_eq!(warnings(",,,\na,b,c,\n1,2,3,\n4,5,6,\n"), short(0, 3, b',', 1));
     }
 
     #[test]
@@ -309,6 +328,9 @@ mod tests {
             "a,b\n1\n2\n",
             "a\n1\n2\n",
             "a,b,c\n1,2\n3,4\n",
+            "id,,\n1,,\n2,,x\n",
+            ",,c\n1,2,3\n4,5,6\n",
+            "a,\n1,2\n3,4\n",
         ];
         for csv in cases {
             assert_eq!(warnings(csv), [], "{csv:?}");

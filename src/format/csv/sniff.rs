@@ -35,10 +35,10 @@ pub(super) struct RecordShape {
     pub(super) fields: usize,
     /// Bytes of the sample before the record.
     pub(super) start: usize,
-    /// True if the last field is empty.
-    pub(super) ends_empty: bool,
+    /// The number of fields up to the last one that is not empty.
+    pub(super) filled: usize,
     /// True if every field but the first starts with a blank.
-    is_prose: bool,
+    pub(super) is_prose: bool,
 }
 
 /// How well a delimiter fits; the greater, the better.
@@ -90,6 +90,19 @@ impl<'a> Sample<'a> {
         !record.iter().all(is_part_of_name)
     }
 
+    /// Another delimiter than that of `dialect` that gives every record the same number of fields, if this one does so, too.
+    pub(crate) fn other_delimiter(self, dialect: Dialect) -> Option<Delimiter> {
+        let is_exact = |dialect: &Dialect| {
+            let shapes = self.shapes(*dialect);
+            let shapes = self.counted_shapes(&shapes);
+            let is_alike = |shape: &RecordShape| shape.fields == shapes[0].fields;
+            shapes.len() > 1 && shapes[0].fields > 1 && shapes.iter().all(is_alike) && !are_prose(shapes)
+        };
+        let mut others = candidates(dialect).filter(|other| other.delimiter != dialect.delimiter);
+        let other = others.find(is_exact)?;
+        is_exact(&dialect).then_some(other.delimiter)
+    }
+
     fn rated(self, dialect: Dialect) -> Option<(Rating, Dialect)> {
         let rated = candidates(dialect);
         let rated =
@@ -106,7 +119,7 @@ impl<'a> Sample<'a> {
             shapes.push(RecordShape {
                 fields: fields.len(),
                 start: range.start,
-                ends_empty: fields.last().is_some_and(|field| field.len() == 0),
+                filled: fields.iter().rposition(|field| field.len() > 0).map_or(0, |last| last + 1),
                 is_prose: fields[1..].iter().all(|field| field.slice(self.bytes).starts_with(b" ")),
             });
             fields.clear();

@@ -67,6 +67,10 @@ impl JsonDecoder {
             if values[at] != MISSING {
                 return Err(Reason::InvalidJson { message: format!("the object has two members {name:?}") });
             }
+            if has_lone_surrogate(value) {
+                let message = format!("the string of the member {name:?} has half of a surrogate pair");
+                return Err(Reason::InvalidJson { message });
+            }
             let start = (value.as_ptr().addr() - base) as u32;
             values[at] = Span { start, end: start + value.len() as u32 };
             Ok(())
@@ -286,13 +290,17 @@ impl<'a> Records<'a> for JsonRecords<'_, 'a> {
     }
 }
 
+/// True for a string with an escape of half of a surrogate pair, which is no character (RFC 8259, section 8.2).
+fn has_lone_surrogate(value: &str) -> bool {
+    value.starts_with('"') && value.contains('\\') && serde_json::from_str::<String>(value).is_err()
+}
+
 /// The text of a string that is written like this between its quotes. The string has been parsed before.
 fn unescape<'a>(written: &'a [u8], arena: &'a Arena) -> &'a [u8] {
     if !written.contains(&b'\\') {
         return written;
     }
     let quoted = [b"\"", written, b"\""].concat();
-    // A lone surrogate is no character.
     let text: Result<String, _> = serde_json::from_slice(&quoted);
-    text.map_or(written, |text| arena.copy(text.as_bytes()))
+    arena.copy(text.expect("the string was parsed").as_bytes())
 }
