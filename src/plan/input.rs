@@ -26,6 +26,12 @@ impl Dialect {
         self.escape.is_some() && (self.quote.is_none() || self.escapes != Escapes::Quoted)
     }
 
+    /// True if a CR is data unless an LF follows it.
+    #[must_use]
+    pub fn has_lone_crs(&self) -> bool {
+        self.escapes == Escapes::MySql
+    }
+
     /// The record that ends the data, as PostgreSQL writes it: `\.`.
     #[must_use]
     pub fn end_of_data(&self) -> Option<&'static [u8]> {
@@ -61,7 +67,8 @@ pub enum Escapes {
     /// outside quotes applies to both.
     Quoted,
     /// Everywhere, as MySQL writes text (`SELECT ... INTO OUTFILE`): `\0`, `\b`, `\n`, `\r`, `\t` and `\Z` are control
-    /// characters; any other byte after an escape is data.
+    /// characters; any other byte after an escape is data. A CR is data, too, unless an LF follows it: MySQL writes it as it
+    /// is, and escapes every LF.
     MySql,
     /// Everywhere, as PostgreSQL writes text (`COPY`): `\b`, `\f`, `\n`, `\r`, `\t` and `\v` are control characters; up to
     /// three octal digits, and up to two hexadecimal digits after `x`, are a byte; any other byte after an escape is data.

@@ -63,6 +63,21 @@ fn mysql_outfiles_load_as_mysql_reads_them() {
         "'x\n;',NULL 'y;z',2",
     );
     assert_loads("1\t2\n", &["--format", "mysql", "--names", "a,b"], "a INTEGER, b INTEGER", "1,2");
+    // MySQL escapes LF, but not CR.
+    assert_loads(
+        "first\r\\\nsecond\na\rb\n\r\n",
+        &["--format", "mysql"],
+        "column1 TEXT",
+        "'first\r\nsecond' 'a\rb'",
+    );
+    assert_loads(
+        "1\ta\rb\n\r\t2\n",
+        &["--format", "mysql"],
+        "column1 TEXT, column2 TEXT",
+        "'1','a\rb' '\r','2'",
+    );
+    let crlf = "1\tx\r\n2\ty\r\n";
+    assert_loads(crlf, &["--format", "mysql"], "column1 INTEGER, column2 TEXT", "1,'x' 2,'y'");
 }
 
 #[test]

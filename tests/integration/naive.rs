@@ -8,12 +8,20 @@ type Record = Vec<Vec<u8>>;
 /// The values of each record, and the offset of a quote that is never closed.
 pub(crate) type Parsed = (Vec<Record>, Option<usize>);
 
-pub(crate) fn is_line_end(byte: u8) -> bool {
+fn is_line_end(byte: u8) -> bool {
     matches!(byte, b'\n' | b'\r')
 }
 
 fn is_blank(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t')
+}
+
+/// True if a line end of `dialect` is at `position`, apart from escapes and quotes.
+fn is_end_at(bytes: &[u8], position: usize, dialect: Dialect) -> bool {
+    let is_data = dialect.escapes == Escapes::MySql
+        && bytes[position] == b'\r'
+        && bytes.get(position + 1) != Some(&b'\n');
+    is_line_end(bytes[position]) && !is_data
 }
 
 /// The length of the delimiter at the start of `bytes`; 0 if there is none.
@@ -50,10 +58,13 @@ fn records_with_bytes(bytes: &[u8], dialect: Dialect) -> (Vec<(Record, &[u8])>, 
     let starts_comment =
         |bytes: &[u8]| dialect.comment.is_some_and(|prefix| bytes.starts_with(prefix.as_bytes()));
     while position < bytes.len() {
-        if is_line_end(bytes[position]) || dialect.delimiter.is_blanks() && is_blank(&bytes[position]) {
+        if is_end_at(bytes, position, dialect) || dialect.delimiter.is_blanks() && is_blank(&bytes[position])
+        {
             position += 1;
         } else if starts_comment(&bytes[position..]) {
-            position += bytes[position..].iter().take_while(|byte| !is_line_end(**byte)).count();
+            while position < bytes.len() && !is_end_at(bytes, position, dialect) {
+                position += 1;
+            }
         } else {
             let (mut record, start) = (Vec::new(), position);
             loop {
@@ -63,7 +74,7 @@ fn records_with_bytes(bytes: &[u8], dialect: Dialect) -> (Vec<(Record, &[u8])>, 
                 let delimiter = delimiter_len(&bytes[position..], dialect);
                 position += delimiter;
                 // Blanks at the end of a record are not a delimiter.
-                let at_end = || bytes.get(position).is_none_or(|byte| is_line_end(*byte));
+                let at_end = || position == bytes.len() || is_end_at(bytes, position, dialect);
                 if delimiter == 0 || dialect.delimiter.is_blanks() && at_end() {
                     break;
                 }
@@ -79,7 +90,7 @@ fn records_with_bytes(bytes: &[u8], dialect: Dialect) -> (Vec<(Record, &[u8])>, 
 fn field(bytes: &[u8], position: &mut usize, dialect: Dialect) -> (Vec<u8>, Option<usize>) {
     let ends = |position: usize| {
         position == bytes.len()
-            || is_line_end(bytes[position])
+            || is_end_at(bytes, position, dialect)
             || delimiter_len(&bytes[position..], dialect) > 0
     };
     while dialect.trim && !ends(*position) && is_blank(&bytes[*position]) {

@@ -288,7 +288,9 @@ pub(crate) fn chunk_dialect(chunk: &[u8], dialect: Dialect) -> Dialect {
     let comment = dialect.comment.filter(|comment| occurs(&comment.as_bytes()[0]));
     // Blanks matter to the scanner only before a quote.
     let trim = dialect.trim && quote.is_some();
-    Dialect { quote, escape, comment, trim, ..dialect }
+    let keeps_escapes = escape.is_some() || !dialect.has_lone_crs() || occurs(&b'\r');
+    let escapes = if keeps_escapes { dialect.escapes } else { Escapes::Quoted };
+    Dialect { quote, escape, escapes, comment, trim, ..dialect }
 }
 
 /// Returns the number of fields whose value contains a NUL byte. The `fields` are spans of `bytes`.

@@ -15,7 +15,7 @@
 //!    the mask of quoted bytes. The assumption fails only if an opening quote stands where none may open (`a"b`,
 //!    `"a"b"`). The masks reveal that case, and the block is scanned byte by byte.
 //!
-//! [`GeneralScanner`] scans every other dialect: longer delimiters, blanks, escapes, comments, trimming. [`ScalarScanner`] is
+//! [`GeneralScanner`] scans every other dialect: longer delimiters, blanks, escapes, comments, trimming, lone CRs as data. [`ScalarScanner`] is
 //! the grammar of those as a loop over bytes.
 
 mod general;
@@ -87,7 +87,7 @@ impl Scanner {
     pub(crate) fn new(dialect: Dialect) -> Self {
         match (dialect.delimiter.as_bytes(), dialect) {
             (&[delimiter], Dialect { quote, escape: None, comment: None, trim: false, .. })
-                if !dialect.delimiter.is_blanks() =>
+                if !dialect.delimiter.is_blanks() && !dialect.has_lone_crs() =>
             {
                 match quote {
                     None => Self::Quoteless(QuotelessScanner { delimiter }),
@@ -270,6 +270,14 @@ pub(crate) fn first_block<'a>(
             (buffer, low_bits(bytes.len()))
         }
     }
+}
+
+/// The CRs of a block that an LF follows. `rest` is the input from the block on.
+#[inline]
+fn crs_before_lf(cr: u64, lf: u64, rest: &[u8]) -> u64 {
+    let is_data = if rest.len() < BLOCK_BYTES { low_bits(rest.len()) } else { !0 };
+    let is_next_lf = u64::from(rest.get(BLOCK_BYTES) == Some(&b'\n'));
+    cr & ((lf & is_data) >> 1 | is_next_lf << 63)
 }
 
 #[inline]

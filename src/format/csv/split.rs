@@ -261,9 +261,9 @@ impl<'a> Split<'a> {
         let (mut after_end, mut after_cr) = (1, 0);
         let mut buffer = [0; BLOCK_BYTES];
         let mut at = 0;
-        // The bytes after a block show whether its last bytes start a comment.
+        // The bytes after a block show whether its last bytes start a comment, or a CRLF.
         let has_long_prefix = self.dialect.comment.is_some_and(|comment| comment.as_bytes().len() > 1);
-        let needs_lookahead = !self.is_all && has_long_prefix;
+        let needs_lookahead = !self.is_all && (has_long_prefix || self.dialect.has_lone_crs());
         while at < self.rest.len() {
             if needs_lookahead && self.rest.len() < at + BLOCK_BYTES + LOOKAHEAD_BYTES {
                 return None;

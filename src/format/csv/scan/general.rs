@@ -1,4 +1,4 @@
-//! Vector scanning for every dialect that is not plain: longer delimiters, blanks, escapes, comments, trimming.
+//! Vector scanning for every dialect that is not plain: longer delimiters, blanks, escapes, comments, trimming, lone CRs as data.
 //!
 //! The grammar is that of [`ScalarScanner`]. The implementation departs from the scanner of plain dialects as follows:
 //!
@@ -15,7 +15,8 @@
 
 use super::scalar::{GrammarState, LINE_ENDS};
 use super::{
-    BLOCK_BYTES, BlockMasks, ScalarScanner, Scan, Vector, contains_any, equal, is_blank, load, prefix_parity,
+    BLOCK_BYTES, BlockMasks, ScalarScanner, Scan, Vector, contains_any, crs_before_lf, equal, is_blank, load,
+    prefix_parity,
 };
 use crate::plan::{Delimiter, Dialect};
 
@@ -26,6 +27,7 @@ pub(crate) struct GeneralScanner {
     quote: Option<u8>,
     escape: Option<u8>,
     escapes_everywhere: bool,
+    has_lone_crs: bool,
     /// The first byte of the prefix of comments.
     comment: Option<u8>,
     trim: bool,
@@ -125,6 +127,7 @@ impl GeneralScanner {
             quote,
             escape,
             escapes_everywhere,
+            has_lone_crs: dialect.has_lone_crs(),
             comment,
             trim,
             special,
@@ -265,7 +268,8 @@ impl Scan for GeneralScanner {
         let (lf, cr) = (equal(&vectors, b'\n'), equal(&vectors, b'\r'));
         let (escaped, escaped_next) = self.escaped_bytes(&vectors, lf, cr);
         let literal = if self.escapes_everywhere { escaped } else { 0 };
-        let line_ends = (lf | cr) & !literal;
+        let record_crs = if self.has_lone_crs { crs_before_lf(cr, lf, rest) } else { cr };
+        let line_ends = (lf | record_crs) & !literal;
         let delimiters = self.delimiters(&vectors, literal);
         let is_blank_delimiter = matches!(self.delimiter, DelimiterKind::Blanks);
         let boundaries = delimiters | line_ends;

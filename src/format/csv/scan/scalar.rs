@@ -4,6 +4,7 @@
 //!
 //! - An escape makes the next byte data, inside quotes, or everywhere if the dialect says so. Outside quotes, it makes both
 //!   bytes of a CRLF data.
+//! - In a dialect with lone CRs, a CR ends a record only if an LF follows.
 //! - A comment starts with the comment prefix where a record could start, and runs to the line end. Quotes and escapes have
 //!   no meaning in it.
 //! - A delimiter of several bytes is the first match after the start of the field, or after its closing quote.
@@ -71,6 +72,7 @@ pub(crate) struct ScalarScanner {
     quote: Option<u8>,
     escape: Option<u8>,
     escapes_everywhere: bool,
+    has_lone_crs: bool,
     comment: Option<CommentPrefix>,
     trim: bool,
     has_text_after_quote: bool,
@@ -90,13 +92,14 @@ impl ScalarScanner {
             quote,
             escape,
             escapes_everywhere: dialect.escapes_everywhere(),
+            has_lone_crs: dialect.has_lone_crs(),
             comment,
             trim,
             has_text_after_quote: false,
         }
     }
 
-    /// Advances over the first byte of `rest`. The bytes after it show whether it starts a comment.
+    /// Advances over the first byte of `rest`. The bytes after it show whether it starts a comment, or a CRLF.
     ///
     /// # Panics
     /// If `rest` is empty.
@@ -112,7 +115,7 @@ impl ScalarScanner {
             GrammarState::UnquotedEscape if byte == b'\r' => (GrammarState::EscapedCr, Event::Other),
             GrammarState::UnquotedEscape => (GrammarState::Unquoted, Event::Other),
             GrammarState::EscapedCr if byte == b'\n' => (GrammarState::Unquoted, Event::Other),
-            _ if matches!(byte, b'\n' | b'\r') => (GrammarState::Record, Event::End),
+            _ if self.is_line_end(rest) => (GrammarState::Record, Event::End),
             GrammarState::Comment => (GrammarState::Comment, Event::End),
             GrammarState::Record if self.starts_comment(rest) => (GrammarState::Comment, Event::End),
             state if self.is_delimited_by_blanks && is_blank(byte) => match state {
@@ -141,6 +144,11 @@ impl ScalarScanner {
         self.state = state;
         self.recent = LINE_ENDS;
         event
+    }
+
+    #[inline]
+    fn is_line_end(&self, rest: &[u8]) -> bool {
+        rest[0] == b'\n' || rest[0] == b'\r' && (!self.has_lone_crs || rest.get(1) == Some(&b'\n'))
     }
 
     #[inline]
