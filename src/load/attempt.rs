@@ -356,9 +356,9 @@ fn make_exact(plan: &mut Plan, columns: &BTreeSet<usize>) {
 
 /// The report on a table.
 fn table_report(filled: FilledTable, notes: &[Note], input: &str) -> TableReport {
-    let FilledTable { table, counts, writer, log_use, replaced, broken_views } = filled;
+    let FilledTable { table, counts, writer, log_use, replaced, notes: of_table } = filled;
     let columns = ReportColumn::list(&table.columns, &counts.type_feedback);
-    let notes = notes.iter().cloned().chain(Note::number_formats(&columns)).chain(broken_views);
+    let notes = notes.iter().cloned().chain(Note::number_formats(&columns)).chain(of_table);
     TableReport {
         input: input.to_owned(),
         notes: notes.collect(),

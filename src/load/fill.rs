@@ -31,8 +31,8 @@ pub(super) struct FilledTable {
     pub(super) log_use: Option<&'static str>,
     /// What it replaces.
     pub(super) replaced: Option<Replaced>,
-    /// Notes about views that read the replaced table, and cannot read this one.
-    pub(super) broken_views: Vec<Note>,
+    /// What has become of the table, and of views that read it.
+    pub(super) notes: Vec<Note>,
 }
 
 /// Why the tables could not be filled.
@@ -83,7 +83,7 @@ pub(super) fn fill(
         return Err(Error::from(Kind::Interrupted).into());
     }
     for (number, table) in filled.iter_mut().enumerate() {
-        table.broken_views = target.broken_views(number)?;
+        table.notes.extend(target.broken_views(number)?);
     }
     Ok(filled)
 }
@@ -124,11 +124,24 @@ fn fill_all(
         let table = finish_table(target, pipeline, inputs.plan, &counts, unfinished);
         let table = table.map_err(|error| failed(constraint_of_unknown_row(error, &writer)))?;
         let replaced = target.replaced().get(number).cloned().flatten();
+        let notes = notes(target, inputs.plan, &counts, replaced.as_ref());
         let log_use = if matches!(writer, ChosenWriter::Direct) { target.log_use()? } else { None };
-        filled.push(FilledTable { table, counts, writer, log_use, replaced, broken_views: Vec::new() });
+        filled.push(FilledTable { table, counts, writer, log_use, replaced, notes });
         first_input += inputs.list.len();
     }
     Ok(filled)
+}
+
+/// What a user may not expect of a table that has its rows.
+fn notes(target: &Target, plan: &Plan, counts: &Counts, replaced: Option<&Replaced>) -> Vec<Note> {
+    let table = &plan.table;
+    let is_created = table.if_exists.fills_existing() && !target.fills(table);
+    let is_emptied = counts.loaded == 0 && replaced.is_some_and(|replaced| replaced.rows > 0);
+    let notes = [
+        is_created.then(|| Note::CreatedTable(table.name.clone())),
+        is_emptied.then(|| Note::EmptiedTable(table.name.clone())),
+    ];
+    notes.into_iter().flatten().collect()
 }
 
 /// Completes the schema of a table with the `unfinished` statements. Returns the table as it is.

@@ -86,6 +86,10 @@ pub enum Note {
     },
     /// Columns of an existing table without a declared type have numbers, and get TEXT.
     TextAmongNumbers(Vec<String>),
+    /// A table that rows were to be added to did not exist.
+    CreatedTable(String),
+    /// A table had rows that were replaced or deleted, and has none now.
+    EmptiedTable(String),
     /// A view read the replaced table, and cannot read the new one.
     BrokenView {
         /// The view.
@@ -179,6 +183,10 @@ impl fmt::Display for Note {
             Self::NoDelimiter => f.write_str("no delimiter was found in the first lines, so ',' is assumed"),
             Self::TextAmongNumbers(columns) => {
                 write!(f, "{}: TEXT among numbers, since the table declares no type", columns.join(", "))
+            }
+            Self::CreatedTable(table) => write!(f, "the table {table:?} did not exist, so it was created"),
+            Self::EmptiedTable(table) => {
+                write!(f, "the table {table:?} is empty now, since no row was loaded")
             }
             Self::BrokenView { view, message } => {
                 write!(f, "the view {view:?} cannot read the new table: {message}")

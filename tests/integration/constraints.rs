@@ -501,3 +501,35 @@ fn the_summary_names_the_reason_for_statements_even_if_rows_are_rejected() {
         }
     }
 }
+
+/// A row may replace several others, and a trigger may add rows or remove them.
+#[test]
+fn loads_whose_number_of_rows_depends_on_the_table_can_be_verified() {
+    for (schema, expected) in [
+        (
+            "CREATE TABLE t (id TEXT PRIMARY KEY ON CONFLICT REPLACE, name TEXT UNIQUE ON CONFLICT REPLACE);
+            INSERT INTO t VALUES ('1', 'b'), ('2', 'q'), ('3', 'a')",
+            "1a 2b",
+        ),
+        (
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT);
+            CREATE TRIGGER r AFTER INSERT ON t WHEN new.id < 1000 BEGIN INSERT INTO t VALUES (new.id + 1000, 'copy'); END",
+            "1a 2b 1001copy 1002copy",
+        ),
+        (
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO t VALUES (-1, 'x');
+            CREATE TRIGGER r AFTER INSERT ON t BEGIN DELETE FROM t WHERE id < new.id; END",
+            "2b",
+        ),
+    ] {
+        for writer in ["auto", "statements"] {
+            let dir = TestDir::new();
+            dir.open("out.db").execute_batch(schema).unwrap();
+            dir.write("in.csv", "id,name\n1,a\n2,b\n");
+            let load = ["load", "in.csv", "out.db", "-t", "t", "--append", "--verify", "--writer", writer];
+            dir.run(&load).expect_code(0);
+            let rows = "SELECT group_concat(id || name, ' ' ORDER BY CAST(id AS INTEGER)) FROM t";
+            assert_eq!(query(&dir.open("out.db"), rows), expected);
+        }
+    }
+}

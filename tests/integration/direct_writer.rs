@@ -5,7 +5,7 @@ use crate::common::{rows_of, text};
 use crate::twin::Case;
 use rusqlite::types::Value;
 use rusqlite::{Connection, ffi};
-use sqload::plan::{Column, Expr, IfExists, OnError, Table, WriterChoice};
+use sqload::plan::{Column, Expr, IfExists, OnConflict, OnError, Table, WriterChoice};
 use sqload::write::WriteFailure;
 use sqload::{Kind, Loader};
 use std::path::Path;
@@ -556,8 +556,9 @@ fn reasons_for_statements_are_documented() {
     for (sql, reason) in [
         (
             "CREATE TABLE t (a, b); CREATE TRIGGER r AFTER INSERT ON t BEGIN SELECT 1; END",
-            "the table has a trigger",
+            "the load fires a trigger of the table",
         ),
+        ("CREATE VIRTUAL TABLE t USING fts5(a, b)", "the table is virtual"),
         (
             "CREATE TABLE t (a UNIQUE, b UNIQUE ON CONFLICT REPLACE)",
             "the table has the clause ON CONFLICT IGNORE or REPLACE",
@@ -584,6 +585,45 @@ fn reasons_for_statements_are_documented() {
         assert_eq!(error.to_string(), format!("the direct writer cannot do this load: {reason}"), "{sql}");
         let report = load(WriterChoice::Auto).unwrap();
         assert_eq!((report.writer_reason.as_deref(), report.loaded), (Some(reason), 1), "{sql}");
+    }
+}
+
+/// SQLite runs triggers for each row, so a load that fires none can write pages.
+#[test]
+fn triggers_matter_only_if_the_load_fires_them() {
+    let update =
+        "CREATE TRIGGER r AFTER UPDATE OF b ON t BEGIN UPDATE t SET b = b || '!' WHERE a = new.a; END";
+    let delete = "CREATE TRIGGER r BEFORE DELETE ON t BEGIN INSERT INTO deleted VALUES (old.a); END";
+    let insert =
+        "CREATE TRIGGER r BEFORE INSERT ON t WHEN new.a = 2 BEGIN INSERT INTO deleted VALUES (0); END";
+    let fired = Some("the load fires a trigger of the table");
+    for (trigger, if_exists, on_conflict, reason, expected) in [
+        (update, IfExists::Append, OnConflict::Reject, None, "1x 2z"),
+        (update, IfExists::Append, OnConflict::Ignore, None, "1x 2z"),
+        (update, IfExists::Append, OnConflict::Update, fired, "1x 2z"),
+        (delete, IfExists::Append, OnConflict::Update, None, "1x 2z"),
+        (delete, IfExists::Truncate, OnConflict::Reject, None, "2z"),
+        (insert, IfExists::Append, OnConflict::Reject, fired, "1x 2z"),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = Connection::open(directory.path().join("out.db")).unwrap();
+        let schema = "CREATE TABLE t (a INTEGER PRIMARY KEY, b); INSERT INTO t VALUES (1, 'x'); CREATE TABLE deleted (a)";
+        connection.execute_batch(&format!("{schema}; {trigger}")).unwrap();
+        drop(connection);
+        let report = load(directory.path(), "a,b\n2,z\n", &["INTEGER PRIMARY KEY", "TEXT"], |loader| {
+            loader.if_exists(if_exists).on_conflict(on_conflict)
+        });
+        assert_eq!(
+            report.unwrap().writer_reason.as_deref(),
+            reason,
+            "{trigger} {if_exists:?} {on_conflict:?}"
+        );
+        let connection = Connection::open(directory.path().join("out.db")).unwrap();
+        let rows = rows_of(&connection, "SELECT group_concat(a || b, ' ' ORDER BY a) FROM t");
+        assert_eq!(rows, [[text(expected)]], "{trigger}");
+        let deleted = rows_of(&connection, "SELECT count(*) FROM deleted");
+        let is_fired = trigger == insert || if_exists == IfExists::Truncate;
+        assert_eq!(deleted, [[Value::Integer(is_fired.into())]], "{trigger}");
     }
 }
 

@@ -166,6 +166,39 @@ fn the_sample_is_loaded_until_people_are_created() {
     assert_eq!(created.stderr, "replaced data/people.csv: 1 record\n");
 }
 
+/// An extract without records, and a mistake in the name of a table, are successes that may not be meant.
+#[test]
+fn a_table_that_is_emptied_or_created_unexpectedly_is_noted() {
+    let dir = TestDir::new();
+    dir.open("out.db")
+        .execute_batch("CREATE TABLE t (id INTEGER, a); INSERT INTO t VALUES (1, 'x')")
+        .unwrap();
+    dir.write("in.csv", "id,a\n");
+    dir.write("two.csv", "id,a\n1,x\n2,y\n");
+    let notes = |options: &[&str]| {
+        let load = [&["load", "--report", "-"], options].concat();
+        dir.run(&load).expect_code(0).report()["notes"].clone()
+    };
+    let emptied = serde_json::json!(["the table \"t\" is empty now, since no row was loaded"]);
+    let usual = "fields are separated by ','";
+    let without_usual = |notes: serde_json::Value| {
+        notes.as_array().unwrap().iter().filter(|note| **note != usual).cloned().collect::<Vec<_>>().into()
+    };
+    let noted = |options: &[&str]| -> serde_json::Value { without_usual(notes(options)) };
+    assert_eq!(noted(&["in.csv", "out.db", "-t", "t", "--truncate"]), emptied);
+    assert_eq!(noted(&["in.csv", "out.db", "-t", "t", "--truncate"]), serde_json::json!([]));
+    assert_eq!(noted(&["two.csv", "out.db", "-t", "t", "--append"]), serde_json::json!([]));
+    assert_eq!(noted(&["two.csv", "out.db", "-t", "t", "--replace", "--where", "id > 5"]), emptied);
+    let created = serde_json::json!(["the table \"tt\" did not exist, so it was created"]);
+    assert_eq!(noted(&["two.csv", "out.db", "-t", "tt", "--append"]), created);
+    assert_eq!(noted(&["two.csv", "out.db", "-t", "tt", "--append"]), serde_json::json!([]));
+    let load = ["load", "two.csv", "new.db", "-t", "t", "--append"];
+    assert_contains(
+        &dir.run(&load).expect_code(0).stderr,
+        ["\nthe table \"t\" did not exist, so it was created\n"],
+    );
+}
+
 #[test]
 fn create_file_overwrites_a_given_file_only_if_told_to() {
     let dir = TestDir::new();

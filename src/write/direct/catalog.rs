@@ -91,10 +91,11 @@ impl Schema {
     pub fn read(connection: &Connection, table: &Table) -> Result<std::result::Result<Self, String>> {
         let name = table.name.as_str();
         let encoding = TextEncoding::read(connection)?;
-        let features = match read_features(connection, name, encoding)? {
-            Ok(features) => features,
-            Err(reason) => return Ok(Err(reason)),
-        };
+        let features =
+            match read_features(connection, name, encoding, table.on_conflict == OnConflict::Update)? {
+                Ok(features) => features,
+                Err(reason) => return Ok(Err(reason)),
+            };
         let mut columns = columns(connection, name)?;
         // A primary key without an index is the rowid.
         let is_rowid = count(connection, "pragma_index_list(?1) WHERE origin = 'pk'", name)? == 0;

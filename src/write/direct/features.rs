@@ -27,11 +27,12 @@ pub(super) struct Features {
 /// The bytecode of a statement: opcodes and operands without texts and comments.
 type Program = Vec<(String, [i64; 4])>;
 
-/// The features of a table, or the first reason why the direct path cannot fill it.
+/// The features of a table, or the first reason why the direct path cannot fill it. `updates` is true if rows may be updated.
 pub(super) fn read_features(
     connection: &Connection,
     table: &str,
     encoding: TextEncoding,
+    updates: bool,
 ) -> Result<std::result::Result<Features, String>> {
     if let Some(reason) = unsupported_feature(connection, table, encoding)? {
         return Ok(Err(reason.to_owned()));
@@ -41,6 +42,9 @@ pub(super) fn read_features(
         Ok(declared) => declared,
         Err(error) => return Ok(Err(expressions::unsupported(&error))),
     };
+    if runs_trigger(&declared) || updates && runs_trigger(&update_program(connection, table)?) {
+        return Ok(Err("the load fires a trigger of the table".to_owned()));
+    }
     connection.pragma_update(None, "ignore_check_constraints", true)?;
     let unchecked = program("INSERT");
     connection.pragma_update(None, "ignore_check_constraints", false)?;
@@ -73,7 +77,10 @@ fn unsupported_feature(
     encoding: TextEncoding,
 ) -> Result<Option<&'static str>> {
     const REASONS: [(&str, &str); 2] = [
-        ("sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE", "the table has a trigger"),
+        (
+            "pragma_table_list WHERE schema = 'main' AND name = ?1 COLLATE NOCASE AND type = 'virtual'",
+            "the table is virtual",
+        ),
         (
             "pragma_index_list(?1) l, pragma_index_xinfo(l.name) x
             WHERE x.key AND x.coll COLLATE NOCASE NOT IN ('BINARY', 'NOCASE', 'RTRIM')",
@@ -98,17 +105,35 @@ fn without_undoing(mut program: Program) -> Program {
     program
 }
 
+/// True if a trigger is a part of the program.
+fn runs_trigger(program: &Program) -> bool {
+    program.iter().any(|(operation, _)| operation == "Program")
+}
+
 /// The bytecode that inserts a row into `table`.
 fn insert_program(connection: &Connection, insert: &str, table: &str) -> Result<Program> {
     let columns = count(connection, "pragma_table_info(?1)", table)?;
     let values = vec!["?"; columns as usize].join(",");
-    let sql = format!("EXPLAIN {insert} INTO {} VALUES ({values})", quote_name(table));
-    let mut statement = connection.prepare(&sql)?;
+    program(connection, &format!("{insert} INTO {} VALUES ({values})", quote_name(table)))
+}
+
+/// The bytecode that updates all columns of `table`.
+fn update_program(connection: &Connection, table: &str) -> Result<Program> {
+    let mut names = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
+    let names = names.query_map([table], |row| row.get::<_, String>(0))?;
+    let set = |name: Result<String>| Ok(format!("{} = ?", quote_name(&name?)));
+    let set = names.map(set).collect::<Result<Vec<_>>>()?.join(", ");
+    program(connection, &format!("UPDATE {} SET {set}", quote_name(table)))
+}
+
+/// The bytecode of a statement.
+fn program(connection: &Connection, sql: &str) -> Result<Program> {
+    let mut statement = connection.prepare(&format!("EXPLAIN {sql}"))?;
     // EXPLAIN returns addr, opcode, p1, p2, p3, p4, p5, comment.
     let operation = |row: &rusqlite::Row<'_>| {
         let name: String = row.get(1)?;
         Ok((name, [row.get(2)?, row.get(3)?, row.get(4)?, row.get(6)?]))
     };
-    let nulls = vec![rusqlite::types::Null; columns as usize];
-    statement.query_map(rusqlite::params_from_iter(nulls), operation)?.collect()
+    // The parameters are NULL.
+    statement.raw_query().mapped(operation).collect()
 }
