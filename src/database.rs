@@ -36,7 +36,7 @@ pub(crate) use inspect::{
 pub(crate) use open::check_path;
 pub(crate) use open::interrupt_on;
 use open::{OpenTarget, open_existing, open_staged, open_target, resolve_path};
-use replaced::{prepare_view, replaced};
+use replaced::{Referrer, prepare_view, referrers, replaced};
 use rusqlite::{Connection, OptionalExtension};
 pub(crate) use snapshot::SchemaSnapshot;
 pub use sqlite_build::SqliteBuild;
@@ -66,6 +66,8 @@ pub(crate) struct Target {
     statements_reason: Option<&'static str>,
     /// What the load replaces, for each table.
     replaced: Vec<Option<Replaced>>,
+    /// The other tables that refer to tables which the load replaces.
+    referrers: Vec<Vec<Referrer>>,
     /// What the load found, for each table.
     before: Vec<TableBefore>,
     tuning: Tuning,
@@ -104,7 +106,15 @@ impl Target {
         tables.iter().try_for_each(|table| check_column_count(&connection, &path, table))?;
         let before = old.as_mut().unwrap_or(&mut connection);
         let replaced = tables.iter().map(|table| replaced(before, table)).collect::<Result<_, _>>();
-        let replaced = replaced.map_err(|source| Error::sqlite("read", &path, source))?;
+        let read_failed = |source| Error::sqlite("read", &path, source);
+        let replaced: Vec<Option<Replaced>> = replaced.map_err(read_failed)?;
+        let is_lost =
+            |replaced: &Option<Replaced>| replaced.as_ref().is_some_and(|replaced| !replaced.keeps_table);
+        let referrers = tables.iter().zip(&replaced).map(|(table, replaced)| match is_lost(replaced) {
+            true => referrers(before, &table.name),
+            false => Ok(Vec::new()),
+        });
+        let referrers = referrers.collect::<Result<_, _>>().map_err(read_failed)?;
         let begin_sql = if staged.is_some() { "BEGIN EXCLUSIVE" } else { "" };
         interrupt_on(&mut connection, stop.clone())
             .and_then(|()| connection.execute_batch(begin_sql))
@@ -123,6 +133,7 @@ impl Target {
             log,
             statements_reason,
             replaced,
+            referrers,
             before,
             tuning: tuning.clone(),
             stop,
@@ -161,13 +172,19 @@ impl Target {
         &self.replaced
     }
 
-    /// A note for each view that read the replaced table with this number, and cannot read the new one.
+    /// A note for each view that read the replaced table with this number, and cannot read the new one, and for each other table
+    /// whose triggers or foreign keys do not fit it.
     ///
     /// # Errors
     /// [`Kind::Internal`] if the database is detached.
-    pub(crate) fn broken_views(&self, table: usize) -> Result<Vec<Note>> {
+    pub(crate) fn broken_references(&self, table: usize) -> Result<Vec<Note>> {
         let Some(Some(Replaced { views, .. })) = self.replaced.get(table) else { return Ok(Vec::new()) };
         let mut notes = Vec::new();
+        for referrer in &self.referrers[table] {
+            if let Some(error) = referrer.broken_by(self.connection()?) {
+                notes.push(Note::BrokenTable { table: referrer.table.clone(), message: message(&error) });
+            }
+        }
         for view in views {
             if let Err(error) = prepare_view(self.connection()?, view) {
                 notes.push(Note::BrokenView { view: view.clone(), message: message(&error) });

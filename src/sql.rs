@@ -200,11 +200,11 @@ impl<'s> PipelineBuilder<'s> {
             }
             (StatementKind::CreateView, Some(table)) => {
                 let sql = execute()?;
-                if has_if_not_exists {
+                let name = database.last_created("view").map_err(error)?;
+                let is_replaced = self.drops.take(ObjectType::View, &name);
+                if has_if_not_exists && !is_replaced {
                     table.final_statements.push(sql);
                 } else {
-                    let name = database.last_created("view").map_err(error)?;
-                    let is_replaced = self.drops.take(ObjectType::View, &name);
                     let sql = database.last_created_sql("view").map_err(error)?;
                     table.final_statements.push(sql.clone());
                     table.views.push(View { name, sql, is_replaced });

@@ -230,18 +230,18 @@ pub(crate) fn existing_sql(path: &Path, busy_timeout: Duration) -> Result<HashSe
 ///
 /// # Errors
 /// [`Kind::ViewExists`];
-/// [`Kind::TableExists`] if a table or view of this name exists and the plan expects none, [`PlanError::TargetIsView`] if
-/// the plan fills or replaces a table and the object is a view, [`Kind::Sqlite`] if the database cannot be read.
+/// [`PlanError::TargetIsView`] if a view has this name, [`Kind::TableExists`] if a table has it and the plan expects none,
+/// [`Kind::Sqlite`] if the database cannot be read.
 pub(super) fn check_table_name(connection: &Connection, path: &Path, table: &Table) -> Result<()> {
     let sql = "SELECT type FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view')";
     let kind = connection.query_row(sql, [&table.name], |row| row.get::<_, String>(0)).optional();
     match (kind.map_err(|source| Error::sqlite("read", path, source))?.as_deref(), table.if_exists) {
+        (Some("view"), _) => {
+            Err(PlanError::TargetIsView { path: path.to_owned(), name: table.name.clone() }.into())
+        }
         (Some(_), IfExists::Fail) => {
             let (path, place) = (path.to_owned(), table.place.clone());
             Err(Kind::TableExists { path, table: table.name.clone(), place }.into())
-        }
-        (Some("view"), _) => {
-            Err(PlanError::TargetIsView { path: path.to_owned(), name: table.name.clone() }.into())
         }
         _ => check_view_names(connection, path, table),
     }

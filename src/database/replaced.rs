@@ -73,3 +73,49 @@ fn views_that_read(connection: &mut Connection, table: &str) -> rusqlite::Result
 pub(super) fn prepare_view(connection: &Connection, view: &str) -> rusqlite::Result<()> {
     connection.prepare(&format!("SELECT * FROM {}", quote_name(view))).map(drop)
 }
+
+/// A table whose triggers or foreign keys refer to a table that is replaced.
+#[derive(Debug)]
+pub(super) struct Referrer {
+    pub(super) table: String,
+    /// Statements that SQLite can prepare as long as the triggers and keys fit.
+    statements: Vec<String>,
+}
+
+impl Referrer {
+    /// Why a statement cannot be prepared any more; `None` if all can.
+    pub(super) fn broken_by(&self, connection: &Connection) -> Option<rusqlite::Error> {
+        self.statements.iter().find_map(|sql| connection.prepare(sql).err())
+    }
+}
+
+/// The other tables that refer to `table`.
+///
+/// # Errors
+/// If the database cannot be read.
+pub(super) fn referrers(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Referrer>> {
+    let sql = "SELECT tbl_name FROM sqlite_schema
+            WHERE type = 'trigger' AND tbl_name <> ?1 COLLATE NOCASE AND instr(lower(sql), lower(?1))
+        UNION SELECT s.name FROM sqlite_schema s, pragma_foreign_key_list(s.name) k
+            WHERE s.type = 'table' AND s.name <> ?1 COLLATE NOCASE AND k.\"table\" = ?1 COLLATE NOCASE";
+    let mut tables = connection.prepare(sql)?;
+    let tables = tables.query_map([table], |row| row.get::<_, String>(0))?;
+    let referrer = |table: rusqlite::Result<String>| {
+        let table = table?;
+        let name = quote_name(&table);
+        let mut columns = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
+        let columns = columns.query_map([&table], |row| row.get::<_, String>(0))?;
+        let set =
+            |column: rusqlite::Result<String>| column.map(|column| format!("{0} = {0}", quote_name(&column)));
+        let set = columns.map(set).collect::<rusqlite::Result<Vec<_>>>()?.join(", ");
+        let mut statements = vec![
+            format!("INSERT INTO {name} DEFAULT VALUES"),
+            format!("UPDATE {name} SET {set}"),
+            format!("DELETE FROM {name}"),
+            format!("PRAGMA foreign_key_check({name})"),
+        ];
+        statements.retain(|sql| connection.prepare(sql).is_ok());
+        Ok(Referrer { table, statements })
+    };
+    tables.map(referrer).collect()
+}

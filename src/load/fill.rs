@@ -31,7 +31,7 @@ pub(super) struct FilledTable {
     pub(super) log_use: Option<&'static str>,
     /// What it replaces.
     pub(super) replaced: Option<Replaced>,
-    /// What has become of the table, and of views that read it.
+    /// What has become of the table, and of views and tables that refer to it.
     pub(super) notes: Vec<Note>,
 }
 
@@ -83,7 +83,7 @@ pub(super) fn fill(
         return Err(Error::from(Kind::Interrupted).into());
     }
     for (number, table) in filled.iter_mut().enumerate() {
-        table.notes.extend(target.broken_views(number)?);
+        table.notes.extend(target.broken_references(number)?);
     }
     Ok(filled)
 }

@@ -278,10 +278,13 @@ impl Conductor<'_> {
     }
 }
 
-/// Removes the indexes and views that the database has already, so that a pipeline can add rows again and again.
+/// Removes the indexes and views that the database has already, so that a pipeline can add rows again and again. Views that it drops
+/// first stay.
 fn remove_existing(table: &mut Table, existing_sql: &HashSet<String>) {
     table.indexes.retain(|sql| !existing_sql.contains(sql));
-    table.final_statements.retain(|sql| !existing_sql.contains(sql));
+    let replaced: HashSet<_> =
+        table.views.iter().filter(|view| view.is_replaced).map(|view| &view.sql).collect();
+    table.final_statements.retain(|sql| replaced.contains(sql) || !existing_sql.contains(sql));
     let statements = &table.final_statements;
     table.views.retain(|view| view.is_replaced || statements.contains(&view.sql));
 }

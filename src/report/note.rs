@@ -97,6 +97,13 @@ pub enum Note {
         /// SQLite's message.
         message: String,
     },
+    /// A table has triggers or foreign keys that refer to the replaced table, and do not fit the new one.
+    BrokenTable {
+        /// The table that has them.
+        table: String,
+        /// SQLite's message.
+        message: String,
+    },
     /// The columns whose type was inferred to be REAL, each with the format that gives back its texts.
     RealColumns(Vec<(String, RealFormat)>),
     /// The same for columns with a declared type of numeric affinity.
@@ -187,6 +194,12 @@ impl fmt::Display for Note {
             Self::CreatedTable(table) => write!(f, "the table {table:?} did not exist, so it was created"),
             Self::EmptiedTable(table) => {
                 write!(f, "the table {table:?} is empty now, since no row was loaded")
+            }
+            Self::BrokenTable { table, message } => {
+                write!(
+                    f,
+                    "the triggers or foreign keys of the table {table:?} do not fit the new table: {message}"
+                )
             }
             Self::BrokenView { view, message } => {
                 write!(f, "the view {view:?} cannot read the new table: {message}")

@@ -231,7 +231,7 @@ fn obstacles_in_the_target_are_named() {
     dir.write("a.csv", "a,b\n1,2\n");
     // The name belongs to a view.
     dir.open("out.db").execute_batch("CREATE VIEW a AS SELECT 1").unwrap();
-    for into in ["--replace", "--append", "--truncate"] {
+    for into in ["--quiet", "--replace", "--append", "--truncate"] {
         dir.run(&["load", "a.csv", "out.db", into])
             .expect_code(2)
             .assert_single_message(&["\"a\" is a view"]);

@@ -109,10 +109,13 @@ fn if_not_exists_and_the_option_append_again_and_again() {
         let outcome = dir.run(&[&["run-pipeline", "people.sql"], options].concat()).expect_code(1);
         outcome.assert_single_message(&["view \"v\" already exists", "DROP VIEW IF EXISTS", "IF NOT EXISTS"]);
         dir.assert_unchanged(&before);
-        let drop = "DROP VIEW IF EXISTS v; CREATE VIEW v AS SELECT sum(a) FROM t";
-        dir.write("people.sql", format!("{create}; {INSERT} {drop}"));
-        dir.run(&[&["run-pipeline", "people.sql"], options].concat()).expect_code(0);
-        assert_eq!(dir.query("SELECT * FROM v"), (77 * 4).to_string());
+        for (create_view, count) in [("CREATE VIEW", 4), ("CREATE VIEW", 5), ("CREATE VIEW IF NOT EXISTS", 6)]
+        {
+            let drop = format!("DROP VIEW IF EXISTS v; {create_view} v AS SELECT sum(a) FROM t");
+            dir.write("people.sql", format!("{create}; {INSERT} {drop}"));
+            dir.run(&[&["run-pipeline", "people.sql"], options].concat()).expect_code(0);
+            assert_eq!(dir.query("SELECT * FROM v"), (77 * count).to_string());
+        }
     }
 }
 
@@ -164,6 +167,31 @@ fn the_sample_is_loaded_until_people_are_created() {
     assert_eq!(count(), "1234");
     let created = dir.run(&["create-file", "--number-rows", "1"]).expect_code(0);
     assert_eq!(created.stderr, "replaced data/people.csv: 1 record\n");
+}
+
+#[test]
+fn other_tables_that_do_not_fit_the_new_one_are_noted() {
+    let schema = "CREATE TABLE t (id INTEGER PRIMARY KEY, a, b);
+        CREATE TABLE fine (x REFERENCES t); CREATE TABLE broken (x REFERENCES absent (y));
+        CREATE TABLE k (x REFERENCES t (id)); CREATE TABLE o (x);
+        CREATE TRIGGER r AFTER DELETE ON o BEGIN UPDATE t SET b = 1 WHERE id = old.x; END;
+        CREATE TRIGGER q AFTER INSERT ON fine BEGIN UPDATE t SET a = 1; END";
+    let dir = TestDir::new();
+    dir.write("in.csv", "id,a\n1,x\n");
+    let load = |options: &[&str]| {
+        std::fs::remove_file(dir.path("out.db")).unwrap_or_default();
+        dir.open("out.db").execute_batch(schema).unwrap();
+        let load = [&["load", "in.csv", "out.db", "-t", "t", "--replace"], options].concat();
+        dir.run(&load).expect_code(0).stderr
+    };
+    let stderr = load(&["--pk", "id"]);
+    let trigger =
+        "the triggers or foreign keys of the table \"o\" do not fit the new table: no such column: b\n";
+    assert_contains(&stderr, [trigger]);
+    assert_eq!(stderr.matches("do not fit").count(), 1, "{stderr}");
+    let stderr = load(&[]);
+    assert_contains(&stderr, [trigger, "of the table \"k\" do not fit the new table: foreign key mismatch"]);
+    assert_eq!(stderr.matches("do not fit").count(), 3, "{stderr}");
 }
 
 /// An extract without records, and a mistake in the name of a table, are successes that may not be meant.
