@@ -218,6 +218,9 @@ fn warning_advice(warning: &Warning) -> Option<Cow<'static, str>> {
             }
             Oddity::EmptyRecord => "use --skip-empty to leave such records out",
             Oddity::LoneCr => "put fields that contain a CR in quotes",
+            Oddity::LoneLf => "put fields that contain an LF in quotes",
+            Oddity::CrLf => "put fields that end with a CR in quotes",
+            Oddity::BlankLine => "if blank lines stand for empty values, enclose such values in quotes",
         },
         _ => return None,
     };
@@ -288,6 +291,9 @@ fn for_reason(reason: &Reason) -> Cow<'static, str> {
         }
         Reason::FieldCount { cause: Some(FieldCountCause::LoneCr), .. } => {
             "put fields that contain a CR in quotes"
+        }
+        Reason::FieldCount { cause: Some(FieldCountCause::LoneLf), .. } => {
+            "put fields that contain an LF in quotes"
         }
         Reason::UnclosedQuote { .. } => "close it, use --quote none if quotes have no meaning in this file",
         Reason::FieldCount { expected, found, .. } if found > expected => {

@@ -39,7 +39,7 @@ impl CsvInput {
     pub(super) fn has_same_format(&self, other: &Self) -> bool {
         let [one, other] = [self, other].map(|csv| &csv.header);
         (one.dialect, one.width) == (other.dialect, other.width)
-            && (&one.first, one.ends_with_cr) == (&other.first, other.ends_with_cr)
+            && (&one.first, one.line_end) == (&other.first, other.line_end)
     }
 
     /// What is known about the input now that it has been read. `skip_footer` records are to be skipped at its end.

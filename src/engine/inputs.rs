@@ -132,7 +132,7 @@ impl<'s> Inputs<'s> {
         match &self.list[number] {
             RecordSource::Csv(CsvInput { header, .. }) => InputWorker::Csv(Box::new(
                 Worker::new(program, header.dialect, header.width)
-                    .with_header(&header.first, header.ends_with_cr)
+                    .with_header(&header.first, header.line_end)
                     .with_policies(&self.plan.policies)
                     .with_skip_empty(self.plan.input_options.skip_empty),
             )),

@@ -4,6 +4,7 @@ use crate::batch::{Arena, Chunk, Reject, Rows, TypeFeedback, Value, Values};
 use crate::error::{Reason, Result};
 use crate::eval::{Evaluator, Program};
 use crate::format::csv::decode::Decoder;
+use crate::format::csv::lines::LineEnd;
 use crate::format::jsonl::decode::JsonDecoder;
 use crate::format::typed_rows::TypedDecoder;
 use crate::format::{Decode, in_input_order};
@@ -30,10 +31,10 @@ impl<'p> Worker<'p> {
         Self { decoder: self.decoder.with_policies(policies), ..self }
     }
 
-    /// The same for an input whose header starts with the record `header`, which ends with a lone CR if `ends_with_cr`.
+    /// The same for an input whose header starts with the record `header`, which ends with `line_end`.
     #[must_use]
-    pub(crate) fn with_header(self, header: &[u8], ends_with_cr: bool) -> Self {
-        Self { decoder: self.decoder.with_header(header, ends_with_cr), ..self }
+    pub(crate) fn with_header(self, header: &[u8], line_end: Option<LineEnd>) -> Self {
+        Self { decoder: self.decoder.with_header(header, line_end), ..self }
     }
 
     /// The same, skipping records without a value if `skip_empty`.

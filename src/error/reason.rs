@@ -101,6 +101,8 @@ pub enum FieldCountCause {
     TextAfterQuote,
     /// The record ends with a CR, while the header ends with an LF. The CR may belong to a field.
     LoneCr,
+    /// The record ends with an LF, while the header ends with a CRLF. The LF may belong to a field.
+    LoneLf,
 }
 
 impl fmt::Display for FieldCountCause {
@@ -108,6 +110,7 @@ impl fmt::Display for FieldCountCause {
         f.write_str(match self {
             Self::TextAfterQuote => "a field has text after its closing quote",
             Self::LoneCr => "the record ends with a CR instead of an LF",
+            Self::LoneLf => "the record ends with an LF instead of a CRLF",
         })
     }
 }

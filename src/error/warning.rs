@@ -97,7 +97,7 @@ pub enum Warning {
         input: Arc<str>,
         /// What looks wrong.
         oddity: Oddity,
-        /// The number of records; of values for [`Oddity::TextAfterQuote`].
+        /// The number of records; of values for [`Oddity::TextAfterQuote`], of lines for [`Oddity::BlankLine`].
         count: u64,
         /// The line of the first one, counted from 1.
         line: u64,
@@ -118,12 +118,26 @@ pub enum Oddity {
     EmptyRecord,
     /// The record ends with a CR, while the header ends with an LF.
     LoneCr,
+    /// The record ends with an LF, while the header ends with a CRLF.
+    LoneLf,
+    /// The record ends with a CRLF, while the header ends with an LF.
+    CrLf,
+    /// A line without a character, where records have one field.
+    BlankLine,
 }
 
 impl Oddity {
     /// All of them, in the order of their declaration.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::TextAfterQuote, Self::RepeatedHeader, Self::ByteOrderMark, Self::EmptyRecord, Self::LoneCr];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::TextAfterQuote,
+        Self::RepeatedHeader,
+        Self::ByteOrderMark,
+        Self::EmptyRecord,
+        Self::LoneCr,
+        Self::LoneLf,
+        Self::CrLf,
+        Self::BlankLine,
+    ];
 }
 
 /// A delimiter in quotes.
@@ -184,13 +198,20 @@ fn write_records(
     number: u64,
     line: u64,
 ) -> fmt::Result {
-    let noun = if oddity == Oddity::TextAfterQuote { "value" } else { "record" };
+    let noun = match oddity {
+        Oddity::TextAfterQuote => "value",
+        Oddity::BlankLine => "line",
+        _ => "record",
+    };
     let (one, many) = match oddity {
         Oddity::TextAfterQuote => ("has text after its closing quote", "have text after their closing quote"),
         Oddity::RepeatedHeader => ("repeats the header", "repeat the header"),
         Oddity::ByteOrderMark => ("starts with a byte order mark", "start with a byte order mark"),
         Oddity::EmptyRecord => ("has no value in any field", "have no value in any field"),
         Oddity::LoneCr => ("ends with a CR instead of an LF", "end with a CR instead of an LF"),
+        Oddity::LoneLf => ("ends with an LF instead of a CRLF", "end with an LF instead of a CRLF"),
+        Oddity::CrLf => ("ends with a CRLF instead of an LF", "end with a CRLF instead of an LF"),
+        Oddity::BlankLine => ("is blank, and no record", "are blank, and no records"),
     };
     let (verb, first) = if number == 1 { (one, "") } else { (many, "the first at ") };
     write!(f, "{input}: {} {verb} ({first}line {line})", count(number, noun))

@@ -135,6 +135,17 @@ fn contradictory_dialects_are_usage_errors() {
     assert_eq!(dir.file_names(), ["in.csv"]);
 }
 
+/// Two records of five fields and one were taken for two of three.
+#[test]
+fn a_cr_after_blanks_ends_no_record_of_mysql() {
+    let dir = TestDir::new();
+    dir.write("in.csv", "a b c\n1 2 3\na b c \r d\ne\n");
+    let load =
+        ["load", "in.csv", "out.db", "-t", "t", "--format", "mysql", "-d", "blanks", "--header-rows", "1"];
+    dir.run(&[&load[..], &["--on-error", "skip"]].concat()).expect_code(3);
+    assert_eq!(rows_of(&dir.open("out.db"), "SELECT * FROM t"), [[1, 2, 3].map(Value::Integer)]);
+}
+
 /// A dialect, and a text of characters that are special in it.
 fn dialect_and_csv() -> impl Strategy<Value = (Dialect, String)> {
     let delimiters = prop::sample::select(vec![",", ", ", "||", "§", "::", "\t", "blanks"]);

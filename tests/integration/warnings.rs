@@ -110,6 +110,7 @@ fn a_rejected_record_tells_what_may_have_split_it() {
     let cases = [
         ("id,txt,n\n1,\"say \\\"hi\\\", ok\",2\n", ["text after its closing quote", "--escape '\\'"]),
         ("id,name,n\n1,foo\rbar,2\n2,ok,3\n", ["ends with a CR instead of an LF", "in quotes"]),
+        ("id,name,n\r\n1,foo\nbar,2\r\n2,ok,3\r\n", ["ends with an LF instead of a CRLF", "in quotes"]),
     ];
     for (csv, parts) in cases {
         assert_contains(&printed(csv, &[], 1), parts);
@@ -147,6 +148,7 @@ fn line() -> impl Strategy<Value = (&'static str, Option<Oddity>)> {
         1 => Just(("1,\"x\"y\n", Some(Oddity::TextAfterQuote))),
         1 => Just(("1,\"x\"y,z\n", Some(Oddity::TextAfterQuote))),
         1 => Just(("1,x\r", Some(Oddity::LoneCr))),
+        1 => Just(("1,x\r\n", Some(Oddity::CrLf))),
     ]
 }
 
@@ -176,7 +178,7 @@ proptest! {
             // A CR before a blank line is half of a CRLF.
             let is_crlf = line.ends_with('\r') && lines.get(index + 1).is_some_and(|(next, _)| *next == "\n");
             prop_assume!(!is_crlf);
-            line_number += line.matches(['\n', '\r']).count() as u64;
+            line_number += line.replace("\r\n", "\n").matches(['\n', '\r']).count() as u64;
         }
         expected.sort_by_key(|(oddity, ..)| *oddity as usize);
         for (chunk_bytes, jobs) in [(1, 1), (7, 3), (1_000, 2), (65_536, 1)] {
@@ -191,6 +193,24 @@ proptest! {
             prop_assert_eq!(records.collect::<Vec<_>>(), expected.clone(), "{:?}", csv);
         }
     }
+}
+
+#[test]
+fn line_ends_and_blank_lines_that_may_be_data_are_counted() {
+    let cases = [
+        ("note\r\nfirst\nsecond\r\nx\r\n", &[][..], "1 record ends with an LF instead of a CRLF (line 2)"),
+        ("note\nfirst\r\nx\n", &[], "1 record ends with a CRLF instead of an LF (line 2)"),
+        (
+            "a\n\nb\n\\N\n\n",
+            &["--format", "postgres"],
+            "2 lines are blank, and no records (the first at line 2)",
+        ),
+    ];
+    for (csv, options, message) in cases {
+        assert_contains(&printed(csv, options, 0), [message]);
+    }
+    assert_eq!(warnings("a\n\nb\n\n", &["--skip-empty"], 0), [""; 0]);
+    assert_eq!(warnings("a\n#\n\nb\n\n", &["--comment", "#"], 0), [""; 0]);
 }
 
 #[test]

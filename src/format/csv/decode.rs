@@ -1,7 +1,7 @@
 //! Chunks to decoded records: cuts records into fields, and separates those that cannot become rows.
 
 use super::fields::CsvRecords;
-use super::lines::{count_line_ends, count_lines, push_lines_before};
+use super::lines::{LineEnd, count_line_ends, count_lines, push_lines_before};
 use super::oddities::OddityFinder;
 use super::parse;
 use super::split::last_opening_quote;
@@ -66,15 +66,15 @@ impl Decoder {
             long,
             invalid,
             lines,
-            odd_records: OddityFinder::new(dialect, b"", true),
+            odd_records: OddityFinder::new(dialect, b"", None),
             oddities: Oddities::default(),
         }
     }
 
-    /// The same for an input whose header starts with the record `header`, which ends with a lone CR if `ends_with_cr`.
+    /// The same for an input whose header starts with the record `header`, which ends with `line_end`.
     #[must_use]
-    pub(crate) fn with_header(self, header: &[u8], ends_with_cr: bool) -> Self {
-        Self { odd_records: OddityFinder::new(self.dialect, header, !ends_with_cr), ..self }
+    pub(crate) fn with_header(self, header: &[u8], line_end: Option<LineEnd>) -> Self {
+        Self { odd_records: OddityFinder::new(self.dialect, header, line_end), ..self }
     }
 
     /// The same with the policies for records with too many or too few fields or invalid UTF-8.
@@ -135,7 +135,7 @@ impl Decoder {
         {
             self.numbers.extend(0..rectangle.records as u32);
             if rectangle.may_have_text_after_quote
-                || rectangle.has_cr && self.odd_records.is_cr_odd()
+                || self.odd_records.is_end_odd(rectangle.has_cr)
                 || self.odd_records.is_any_odd(chunk.bytes, &self.fields, self.width)
             {
                 self.count_oddities(chunk);
@@ -149,7 +149,8 @@ impl Decoder {
         let may_escape_bytes = may_escape_bytes(chunk.bytes, self.chunk_dialect);
         let mut rejects = RejectList::new(chunk);
         let mut records = parse::RecordParser::new(chunk.bytes, self.chunk_dialect);
-        let mut is_odd = false;
+        let (mut is_odd, mut parsed) = (false, 0);
+        let counts_blank_lines = self.counts_blank_lines();
         for number in 0.. {
             let first_field = self.fields.len();
             let Some(range) = records.next_into(&mut self.fields) else { break };
@@ -161,7 +162,10 @@ impl Decoder {
             }
             let (expected, found) = (self.width, fields.len());
             is_odd |= self.odd_records.is_odd(chunk.bytes, fields)
-                || self.odd_records.is_odd_end(chunk.bytes, range.end);
+                || self.odd_records.odd_end(chunk.bytes, range.end).is_some()
+                || counts_blank_lines
+                    && count_line_ends(&chunk.bytes[parsed..range.start]) > u64::from(parsed > 0);
+            parsed = range.end;
             let invalid = if chunk_is_utf8 { None } else { invalid_utf8(chunk, range.clone(), fields) };
             let invalid_escape =
                 if may_escape_bytes { invalid_escape(chunk, self.chunk_dialect, fields) } else { None };
@@ -187,10 +191,19 @@ impl Decoder {
             }
             self.invalid.extend(invalid.map(|_| number));
         }
+        is_odd |= counts_blank_lines && count_line_ends(&chunk.bytes[parsed..]) > 1;
         if is_odd || records.may_have_text_after_quote() {
             self.count_oddities(chunk);
         }
         rejects.list
+    }
+
+    /// True if a blank line may be meant as a record: it has one field, which is empty.
+    fn counts_blank_lines(&self) -> bool {
+        self.width == 1
+            && !self.skip_empty
+            && self.dialect.comment.is_none()
+            && !self.dialect.delimiter.is_blanks()
     }
 
     /// Counts the records that look wrong, without those that are skipped.
@@ -198,7 +211,7 @@ impl Decoder {
     fn count_oddities(&mut self, chunk: &Chunk<'_>) {
         let is_skipped =
             |fields: &[Span]| self.skip_empty && is_empty_record(chunk.bytes, self.dialect, fields);
-        self.oddities = self.odd_records.count(chunk, is_skipped);
+        self.oddities = self.odd_records.count(chunk, is_skipped, self.counts_blank_lines());
     }
 
     /// True if a record has to be looked at on its own, although all records have the width of the header.

@@ -1,7 +1,7 @@
 //! Headers: the columns of an input, and the bytes before its records.
 
 use super::header_check::HeaderCheck;
-use super::lines::{count_line_ends, count_lines};
+use super::lines::{LineEnd, count_line_ends, count_lines};
 use super::split::{MIN_SEARCH_BYTES, Split};
 use crate::batch::{Arena, Chunk, Span};
 use crate::error::{Kind, Position, Result, Warning, count};
@@ -36,8 +36,8 @@ pub(crate) struct Header {
     records: usize,
     /// First record of the header; empty for an input without a header.
     pub(crate) first: Vec<u8>,
-    /// True if the first record of the input ends with a CR that no LF follows.
-    pub(crate) ends_with_cr: bool,
+    /// How the first record of the input ends.
+    pub(crate) line_end: Option<LineEnd>,
     /// Notes about the header for the user.
     pub(crate) notes: Vec<Note>,
     /// What looks wrong about the header.
@@ -52,8 +52,8 @@ struct HeaderRecords {
     names: Vec<String>,
     /// See [`Header::first`].
     first: Vec<u8>,
-    /// See [`Header::ends_with_cr`].
-    ends_with_cr: bool,
+    /// See [`Header::line_end`].
+    line_end: Option<LineEnd>,
     /// The number of records after the header, if there are fewer than are to be skipped there.
     rows_found: Option<u64>,
 }
@@ -86,7 +86,7 @@ impl Header {
         let sample = Sample::new(&bytes, is_all, plan.input_options.header_rows);
         let (dialect, delimiter_note) = choose_delimiter(file, plan, sample)?;
         let is_delimiter_given = delimiter_note.is_none();
-        let HeaderRecords { head, names, first, ends_with_cr, rows_found } =
+        let HeaderRecords { head, names, first, line_end, rows_found } =
             read_header(name, file, plan, dialect, max_columns)?;
         let width = names.len();
         let (names, renamed) =
@@ -126,14 +126,14 @@ impl Header {
         let mark = if plan.encoding.is_some() { &BYTE_ORDER_MARK[..] } else { b"" };
         let head = [mark, &head].concat();
         let warnings = marks.into_iter().chain(check.warnings()).collect();
-        Ok(Self { dialect, head, records: header_rows, first, ends_with_cr, names, width, notes, warnings })
+        Ok(Self { dialect, head, records: header_rows, first, line_end, names, width, notes, warnings })
     }
 
     /// What an input without a header has instead, whose columns have these names.
     pub(crate) fn absent(dialect: Dialect, names: Vec<String>, notes: Vec<Note>) -> Self {
         let (head, first, warnings) = Default::default();
         let width = names.len();
-        Self { dialect, head, records: 0, first, ends_with_cr: false, names, width, notes, warnings }
+        Self { dialect, head, records: 0, first, line_end: None, names, width, notes, warnings }
     }
 
     /// A split of the input `name`, whose bytes are `file`, that starts after the header. `records_before` records of other
@@ -329,7 +329,7 @@ fn first_record(
         head: head.strip_suffix(b"\r").unwrap_or(head).to_vec(),
         names,
         first: Vec::new(),
-        ends_with_cr: ends_with_cr(chunk.bytes, range.map_or(0, |range| range.end)),
+        line_end: LineEnd::at(chunk.bytes, range.map_or(0, |range| range.end)),
         rows_found: None,
     })
 }
@@ -359,8 +359,8 @@ fn parse_header(
     while !skipped_rows.is_empty() && matches!(head.last(), Some(b'\n' | b'\r')) {
         head.pop();
     }
-    let ends_with_cr = ends_with_cr(chunk.bytes, first.end);
-    Ok(HeaderRecords { head, names, ends_with_cr, first: chunk.bytes[first].to_vec(), rows_found: None })
+    let line_end = LineEnd::at(chunk.bytes, first.end);
+    Ok(HeaderRecords { head, names, line_end, first: chunk.bytes[first].to_vec(), rows_found: None })
 }
 
 /// The records of a header.
@@ -410,11 +410,6 @@ fn header_rows(
         first.get_or_insert(range);
     }
     Ok(HeaderRows { rows, first: first.unwrap_or(0..0), end })
-}
-
-/// True if there is a CR at `end`, and no LF after it.
-fn ends_with_cr(bytes: &[u8], end: usize) -> bool {
-    bytes.get(end) == Some(&b'\r') && bytes.get(end + 1) != Some(&b'\n')
 }
 
 /// The names of the columns, from the rows of the header: the parts of each column, joined with a space.

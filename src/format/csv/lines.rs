@@ -4,6 +4,28 @@ use crate::batch::{Chunk, RowOrigin};
 use crate::error::Position;
 use std::sync::Arc;
 
+/// How a line ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LineEnd {
+    Lf,
+    CrLf,
+    /// A CR that no LF follows.
+    Cr,
+}
+
+impl LineEnd {
+    /// The line end at `at`.
+    #[inline]
+    pub(crate) fn at(bytes: &[u8], at: usize) -> Option<Self> {
+        match bytes.get(at..)? {
+            [b'\n', ..] => Some(Self::Lf),
+            [b'\r', b'\n', ..] => Some(Self::CrLf),
+            [b'\r', ..] => Some(Self::Cr),
+            _ => None,
+        }
+    }
+}
+
 /// The number of line ends in `bytes`: LF, CRLF and CR each count once.
 pub(crate) fn count_line_ends(bytes: &[u8]) -> u64 {
     let is_end = |&at: &usize| bytes[at] == b'\r' || at == 0 || bytes[at - 1] != b'\r';

@@ -3,7 +3,7 @@
 //! To count them takes a second pass over a chunk, which is made only if the chunk contains one. The parser tells whether
 //! it found text after a closing quote or a CR, and [`OddityFinder::is_odd`] looks at the first byte of each record.
 
-use super::lines::count_line_ends;
+use super::lines::{LineEnd, count_line_ends};
 use super::parse::{RecordParser, trim};
 use crate::batch::{Chunk, Oddities, Span};
 use crate::error::{FieldCountCause, Oddity};
@@ -17,20 +17,20 @@ pub(super) struct OddityFinder {
     dialect: Dialect,
     /// First record of the header; empty for an input without a header.
     header: Vec<u8>,
-    /// True if a CR that no LF follows is not the line end of this input.
-    is_cr_odd: bool,
+    /// How the first record of the input ends.
+    line_end: Option<LineEnd>,
     /// The bytes that an odd record may start with.
     odd_starts: [bool; 256],
 }
 
 impl OddityFinder {
-    /// A finder for records that follow this header. `is_cr_odd` is true if the header does not end with a lone CR.
-    pub(super) fn new(dialect: Dialect, header: &[u8], is_cr_odd: bool) -> Self {
+    /// A finder for records that follow this header, which ends with `line_end`.
+    pub(super) fn new(dialect: Dialect, header: &[u8], line_end: Option<LineEnd>) -> Self {
         let starts = [b' ', b'\t', dialect.delimiter.as_bytes()[0], BYTE_ORDER_MARK[0]].into_iter();
         let starts = starts.chain(dialect.quote).chain(header.first().copied());
         let mut odd_starts = [false; 256];
         starts.for_each(|byte| odd_starts[usize::from(byte)] = true);
-        Self { dialect, header: header.to_vec(), is_cr_odd, odd_starts }
+        Self { dialect, header: header.to_vec(), line_end, odd_starts }
     }
 
     /// True if a record with these fields looks wrong as a whole: it has no value, repeats the header, or starts with a byte
@@ -73,15 +73,21 @@ impl OddityFinder {
         value.iter().all(|byte| matches!(byte, b' ' | b'\t'))
     }
 
-    /// True if the record that ends at `end` ends with a CR that is not the line end of this input.
+    /// What is odd about the end of the record that ends at `end`.
     #[inline]
-    pub(super) fn is_odd_end(&self, chunk: &[u8], end: usize) -> bool {
-        self.is_cr_odd && chunk.get(end) == Some(&b'\r') && chunk.get(end + 1) != Some(&b'\n')
+    pub(super) fn odd_end(&self, chunk: &[u8], end: usize) -> Option<Oddity> {
+        match (self.line_end, LineEnd::at(chunk, end)?) {
+            (Some(LineEnd::Cr), _) => None,
+            (_, LineEnd::Cr) => Some(Oddity::LoneCr),
+            (Some(LineEnd::CrLf), LineEnd::Lf) => Some(Oddity::LoneLf),
+            (Some(LineEnd::Lf), LineEnd::CrLf) => Some(Oddity::CrLf),
+            _ => None,
+        }
     }
 
-    /// True if every CR that ends a record is odd.
-    pub(super) fn is_cr_odd(&self) -> bool {
-        self.is_cr_odd
+    /// True if a chunk in which no record ends with a CRLF may have records that end oddly.
+    pub(super) fn is_end_odd(&self, has_cr: bool) -> bool {
+        self.line_end == Some(LineEnd::CrLf) || has_cr && self.line_end != Some(LineEnd::Cr)
     }
 
     /// What may have caused a record to have too many or too few fields.
@@ -90,20 +96,41 @@ impl OddityFinder {
         if self.count_texts_after_quote(chunk, &mut fields.to_vec()) > 0 {
             Some(FieldCountCause::TextAfterQuote)
         } else {
-            self.is_odd_end(chunk, end).then_some(FieldCountCause::LoneCr)
+            match self.odd_end(chunk, end)? {
+                Oddity::LoneCr => Some(FieldCountCause::LoneCr),
+                Oddity::LoneLf => Some(FieldCountCause::LoneLf),
+                _ => None,
+            }
         }
     }
 
-    /// Counts the odd records of `chunk`, rejected ones included, except those whose fields are `is_skipped`.
+    /// Counts the odd records of `chunk`, rejected ones included, except those whose fields are `is_skipped`; and the blank lines
+    /// if it `counts_blank_lines`.
     #[cold]
-    pub(super) fn count(&self, chunk: &Chunk<'_>, is_skipped: impl Fn(&[Span]) -> bool) -> Oddities {
+    pub(super) fn count(
+        &self,
+        chunk: &Chunk<'_>,
+        is_skipped: impl Fn(&[Span]) -> bool,
+        counts_blank_lines: bool,
+    ) -> Oddities {
         let mut oddities = Oddities::default();
         let mut records = RecordParser::new(chunk.bytes, self.dialect);
         let mut fields = Vec::new();
         let (mut line, mut counted) = (chunk.first_line + 1, 0);
+        // `parsed` is the end of the record before.
+        let mut parsed = 0;
+        let count_blank = |oddities: &mut Oddities, between: &[u8], parsed: usize, next_line: u64| {
+            let ends_record = u64::from(parsed > 0);
+            let blank = count_line_ends(between).saturating_sub(ends_record);
+            if counts_blank_lines && blank > 0 {
+                oddities.add(Oddity::BlankLine, blank, next_line - blank);
+            }
+        };
         while let Some(range) = records.next_into(&mut fields) {
             line += count_line_ends(&chunk.bytes[counted..range.start]);
             counted = range.start;
+            count_blank(&mut oddities, &chunk.bytes[parsed..range.start], parsed, line);
+            parsed = range.end;
             if is_skipped(&fields) {
                 fields.clear();
                 continue;
@@ -111,8 +138,8 @@ impl OddityFinder {
             if let Some(oddity) = self.find(chunk.bytes, &fields) {
                 oddities.add(oddity, 1, line);
             }
-            if self.is_odd_end(chunk.bytes, range.end) {
-                oddities.add(Oddity::LoneCr, 1, line);
+            if let Some(oddity) = self.odd_end(chunk.bytes, range.end) {
+                oddities.add(oddity, 1, line);
             }
             match self.count_texts_after_quote(chunk.bytes, &mut fields) {
                 0 => {}
@@ -120,6 +147,8 @@ impl OddityFinder {
             }
             fields.clear();
         }
+        let last_line = line + count_line_ends(&chunk.bytes[counted..]);
+        count_blank(&mut oddities, &chunk.bytes[parsed..], parsed, last_line);
         oddities
     }
 
@@ -160,11 +189,11 @@ mod tests {
     fn count(csv: &str, dialect: Dialect) -> Vec<(Oddity, u64, u64)> {
         let bytes = csv.as_bytes();
         let header_end = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap();
-        let is_crlf = bytes[header_end..].starts_with(b"\r\n");
-        let is_cr_odd = bytes[header_end] == b'\n' || is_crlf;
-        let start = header_end + 1 + usize::from(is_crlf);
+        let line_end = LineEnd::at(bytes, header_end);
+        let start = header_end + 1 + usize::from(line_end == Some(LineEnd::CrLf));
         let chunk = Chunk { bytes: &bytes[start..], first_line: 1, ..Chunk::default() };
-        OddityFinder::new(dialect, &bytes[..header_end], is_cr_odd).count(&chunk, |_| false).iter().collect()
+        let finder = OddityFinder::new(dialect, &bytes[..header_end], line_end);
+        finder.count(&chunk, |_| false, !csv.contains(',')).iter().collect()
     }
 
     #[test]
@@ -177,6 +206,10 @@ mod tests {
             ("a,b,c\n\n1,2,3\n,,\n , ,\n\"\",,\" \"\n", usual, (Oddity::EmptyRecord, 3, 4)),
             ("a,b\n1,x\ry,2\n", usual, (Oddity::LoneCr, 1, 2)),
             ("a,b\r\n1,x\ry,2\r\n", usual, (Oddity::LoneCr, 1, 2)),
+            ("a,b\r\n1,2\r\n3,x\ny,2\r\n5,z\n", usual, (Oddity::LoneLf, 2, 3)),
+            ("a,b\n1,2\n3,x\r\n", usual, (Oddity::CrLf, 1, 3)),
+            ("a\n1\n\n2\n\n\n", usual, (Oddity::BlankLine, 3, 3)),
+            ("a\r\n\r\n1\r\n2", usual, (Oddity::BlankLine, 1, 2)),
         ];
         for (csv, dialect, expected) in cases {
             assert_eq!(count(csv, dialect), [expected], "{csv:?}");

@@ -156,8 +156,9 @@ pub fn parse_rectangular(
     width: usize,
     fields: &mut Vec<Span>,
 ) -> Option<RectangularChunk> {
-    // The code below would take a blank line for a record with one empty field.
-    if width < 2 || u32::try_from(chunk.len()).is_err() {
+    // The code below would take a blank line for a record with one empty field, and a CR after blanks for a line end.
+    let is_cr_field = dialect.has_lone_crs() && dialect.delimiter.is_blanks();
+    if width < 2 || is_cr_field || u32::try_from(chunk.len()).is_err() {
         return None;
     }
     let fields_before = fields.len();
