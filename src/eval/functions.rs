@@ -95,12 +95,25 @@ pub(crate) fn try_date(text: &[u8], format: &[u8]) -> Option<String> {
     if parsed.hour().is_none() {
         return Some(date.to_string());
     }
+    if is_leap_second(&parsed, text, format) {
+        return None;
+    }
     let offset = parsed.offset().map_or(String::new(), |offset| {
         let minutes = offset.seconds() / 60;
         let sign = if minutes < 0 { '-' } else { '+' };
         format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
     });
     Some(format!("{}{offset}", parsed.to_datetime().ok()?))
+}
+
+/// True if the second of `parsed` is 60 in the text. The parser takes it for 59.
+fn is_leap_second(parsed: &BrokenDownTime, text: &[u8], format: &[u8]) -> bool {
+    let is_second = |at: usize| {
+        let changed = [&text[..at], b"00", &text[at + 2..]].concat();
+        BrokenDownTime::parse(format, changed).is_ok_and(|changed| changed.second() == Some(0))
+    };
+    let mut pairs = text.windows(2).enumerate();
+    parsed.second() == Some(59) && pairs.any(|(at, pair)| pair == b"60" && is_second(at))
 }
 
 /// False if [`try_date`] finds no date in any text of this format: it has no directives or an unknown one, or lacks the year,
@@ -184,6 +197,9 @@ mod tests {
             ("Jan 5, 2024", "%b %d, %Y", Some("2024-01-05")),
             ("01/02/2024 18:30", "%m/%d/%Y %H:%M", Some("2024-01-02T18:30:00")),
             ("2024-01-02 18:30:05 +0230", "%Y-%m-%d %H:%M:%S %z", Some("2024-01-02T18:30:05+02:30")),
+            ("1960-12-31 23:59:59", "%Y-%m-%d %H:%M:%S", Some("1960-12-31T23:59:59")),
+            ("2016-12-31 23:59:60", "%Y-%m-%d %H:%M:%S", None),
+            ("60 31.12.2016 11", "%S %d.%m.%Y %H", None),
             ("30.02.2024", "%d.%m.%Y", None),
             ("31.01.2024 ", "%d.%m.%Y", None),
             ("", "%d.%m.%Y", None),

@@ -92,6 +92,9 @@ fn lines_that_are_no_objects_are_rejected_unchanged() {
     let rejects = "{\"a\":2\n[3]\n{\"a\":4,\"a\":5}\n{\"a\":\"\\ud800\"}\n";
     assert_eq!(String::from_utf8(dir.read("bad.jsonl")).unwrap(), rejects);
     assert_eq!(dir.reasons("bad.jsonl").len(), 4);
+    // A whole pair, and a backslash before `ud800`.
+    let dir = load("{\"a\":\"\\ud83d\\ude00 \\\\ud800\"}\n", &[]);
+    assert_eq!(rows(&dir), [[text("\u{1f600} \\ud800")]]);
 }
 
 /// They once took time in proportion to the square of their number in a chunk: 25 s here.

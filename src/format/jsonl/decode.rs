@@ -292,7 +292,12 @@ impl<'a> Records<'a> for JsonRecords<'_, 'a> {
 
 /// True for a string with an escape of half of a surrogate pair, which is no character (RFC 8259, section 8.2).
 fn has_lone_surrogate(value: &str) -> bool {
-    value.starts_with('"') && value.contains('\\') && serde_json::from_str::<String>(value).is_err()
+    let is_surrogate = |rest: &str| {
+        matches!(rest.as_bytes(), [b'u', b'd' | b'D', b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F', ..])
+    };
+    value.starts_with('"')
+        && value.split('\\').skip(1).any(is_surrogate)
+        && serde_json::from_str::<String>(value).is_err()
 }
 
 /// The text of a string that is written like this between its quotes. The string has been parsed before.
