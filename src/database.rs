@@ -172,20 +172,20 @@ impl Target {
         &self.replaced
     }
 
-    /// A note for each view that read the replaced table with this number, and cannot read the new one, and for each other table
-    /// whose triggers or foreign keys do not fit it.
+    /// A note for each view that the load has created with this table, or that read the table which it replaced, and that cannot be
+    /// read; and for each other table whose triggers or foreign keys do not fit the new one. `number` is that of the table.
     ///
     /// # Errors
-    /// [`Kind::Internal`] if the database is detached.
-    pub(crate) fn broken_references(&self, table: usize) -> Result<Vec<Note>> {
-        let Some(Some(Replaced { views, .. })) = self.replaced.get(table) else { return Ok(Vec::new()) };
+    /// [`Kind::Internal`] if there is something to check, and the database is detached.
+    pub(crate) fn broken_references(&self, number: usize, table: &Table) -> Result<Vec<Note>> {
         let mut notes = Vec::new();
-        for referrer in &self.referrers[table] {
+        for referrer in &self.referrers[number] {
             if let Some(error) = referrer.broken_by(self.connection()?) {
                 notes.push(Note::BrokenTable { table: referrer.table.clone(), message: message(&error) });
             }
         }
-        for view in views {
+        let old_views = self.replaced[number].iter().flat_map(|replaced| &replaced.views);
+        for view in table.views.iter().map(|view| &view.name).chain(old_views) {
             if let Err(error) = prepare_view(self.connection()?, view) {
                 notes.push(Note::BrokenView { view: view.clone(), message: message(&error) });
             }

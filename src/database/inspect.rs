@@ -7,7 +7,7 @@ use crate::plan::{IfExists, Table, View};
 use crate::schema::ddl::quote_name;
 use crate::schema::table::{ExistingColumn, ExistingIndex, ExistingKeys};
 use rusqlite::ffi::SQLITE_READONLY_ROLLBACK;
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 use std::collections::HashSet;
 use std::fs::Metadata;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -33,6 +33,8 @@ pub(super) fn open_to_read(path: &Path, busy_timeout: Duration) -> rusqlite::Res
             Connection::open_with_flags(path, flags)?
                 .pragma_query_value(None, "schema_version", |_| Ok(()))?;
         }
+        // The next statement would wait once more.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => return Err(error),
         // The next statement reports any other error.
         _ => {}
     }

@@ -83,7 +83,7 @@ pub(super) fn fill(
         return Err(Error::from(Kind::Interrupted).into());
     }
     for (number, table) in filled.iter_mut().enumerate() {
-        table.notes.extend(target.broken_references(number)?);
+        table.notes.extend(target.broken_references(number, &table.table)?);
     }
     Ok(filled)
 }

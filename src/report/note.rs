@@ -90,7 +90,7 @@ pub enum Note {
     CreatedTable(String),
     /// A table had rows that were replaced or deleted, and has none now.
     EmptiedTable(String),
-    /// A view read the replaced table, and cannot read the new one.
+    /// A view of the table cannot be read.
     BrokenView {
         /// The view.
         view: String,
@@ -202,7 +202,7 @@ impl fmt::Display for Note {
                 )
             }
             Self::BrokenView { view, message } => {
-                write!(f, "the view {view:?} cannot read the new table: {message}")
+                write!(f, "the view {view:?} cannot be read: {message}")
             }
             Self::TextColumn { column, reason, examples } => {
                 write!(f, "{column}: TEXT, {}", text_reason(reason, examples))

@@ -135,6 +135,10 @@ fn a_locked_database_is_waited_for_as_long_as_requested() {
     let load = ["load", "in.csv", "out.db", "--busy-timeout", "50ms"];
     dir.run(&load).expect_code(1).assert_single_message(&["out.db is locked by another program"]);
     assert!(started.elapsed() < Duration::from_secs(5));
+    // Once, not for each of two reads.
+    let started = Instant::now();
+    dir.run(&["load", "in.csv", "out.db", "-t", "x", "--append", "--busy-timeout", "2"]).expect_code(1);
+    assert!(started.elapsed() < Duration::from_millis(3_500), "{:?}", started.elapsed());
     let load = Running::start(dir.command(&["load", "in.csv", "out.db", "--busy-timeout", "20"]));
     other.execute_batch("ROLLBACK").unwrap();
     load.wait().expect_code(0);

@@ -57,10 +57,7 @@ fn drop_table_and_the_option_replace_a_table_and_say_what() {
         let load = run(&dir, create, &[options, &["--report", "report.json"]].concat()).expect_code(0);
         assert_contains(
             &load.stderr,
-            [
-                format!("replaced {replaced}\n").as_str(),
-                "the view \"olds\" cannot read the new table: no such column",
-            ],
+            [format!("replaced {replaced}\n").as_str(), "the view \"olds\" cannot be read: no such column"],
         );
         assert!(!load.stderr.contains("view \"ages\""), "{}", load.stderr);
         let report: serde_json::Value = serde_json::from_slice(&dir.read("report.json")).unwrap();
@@ -192,6 +189,15 @@ fn other_tables_that_do_not_fit_the_new_one_are_noted() {
     let stderr = load(&[]);
     assert_contains(&stderr, [trigger, "of the table \"k\" do not fit the new table: foreign key mismatch"]);
     assert_eq!(stderr.matches("do not fit").count(), 3, "{stderr}");
+}
+
+#[test]
+fn a_view_of_a_pipeline_that_cannot_be_read_is_noted() {
+    let dir = TestDir::with_input(TWO_PEOPLE);
+    dir.write("people.sql", format!("CREATE TABLE t (a); {INSERT} CREATE VIEW v AS SELECT nope FROM t; CREATE VIEW w AS SELECT a FROM t"));
+    let stderr = dir.run(&["run-pipeline", "people.sql"]).expect_code(0).stderr;
+    assert_contains(&stderr, ["\nthe view \"v\" cannot be read: no such column: nope\n"]);
+    assert!(!stderr.contains("view \"w\""), "{stderr}");
 }
 
 /// An extract without records, and a mistake in the name of a table, are successes that may not be meant.
