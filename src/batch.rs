@@ -36,7 +36,7 @@ use crate::error::{Oddity, Reason};
 use crate::types::{RealFormat, Spellings};
 use serde::Serialize;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::ops::AddAssign;
 
@@ -127,7 +127,7 @@ impl AddAssign for Oddities {
     }
 }
 
-/// Evidence against inferred column types. Columns are numbered from 0, in the order of the table.
+/// Evidence against the types of columns. Columns are numbered from 0, in the order of the table.
 #[derive(Debug, Clone, Default)]
 pub struct TypeFeedback {
     /// True if a value does not fit the inferred type of its column, other than in the cases below.
@@ -136,6 +136,8 @@ pub struct TypeFeedback {
     pub real_columns: BTreeSet<usize>,
     /// INTEGER columns that contain an integer whose digits a REAL does not preserve.
     pub long_integer_columns: BTreeSet<usize>,
+    /// For each declared REAL column, the number of values whose digits a REAL does not preserve, unless it is 0.
+    pub rounded: BTreeMap<usize, u64>,
     /// How the numbers of each inferred column are spelled. Columns behind the last one with numbers can be absent.
     pub(crate) spellings: Vec<Spellings>,
     /// The same for columns of numeric affinity.
@@ -189,6 +191,9 @@ impl AddAssign<&Self> for TypeFeedback {
         self.is_mismatched = self.is_mismatched || other.is_mismatched;
         self.real_columns.extend(&other.real_columns);
         self.long_integer_columns.extend(&other.long_integer_columns);
+        for (column, count) in &other.rounded {
+            *self.rounded.entry(*column).or_default() += count;
+        }
         for (is_numeric_affinity, all) in [(false, &other.spellings), (true, &other.numeric_spellings)] {
             for (column, spellings) in all.iter().enumerate() {
                 self.add_spellings(column, is_numeric_affinity, spellings);

@@ -161,6 +161,11 @@ impl Program {
         match (mismatch, on_mismatch) {
             (Mismatch::Real, _) => type_feedback.real_columns.extend(columns),
             (Mismatch::LongInteger, _) => type_feedback.long_integer_columns.extend(columns),
+            (Mismatch::Rounded(count), _) => {
+                for column in columns {
+                    *type_feedback.rounded.entry(*column).or_default() += count;
+                }
+            }
             (Mismatch::Spelled(spellings), _) => {
                 let is_numeric = to == Type::NumericAffinity;
                 for column in columns {

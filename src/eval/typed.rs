@@ -13,6 +13,8 @@ pub(super) enum Mismatch<'a> {
     Real,
     /// An INTEGER whose digits a REAL does not preserve.
     LongInteger,
+    /// The number of REALs that do not have the digits of their texts.
+    Rounded(u64),
     /// How the numbers are spelled. Their column has a type that not all spellings fit.
     Spelled(Spellings),
 }
@@ -67,7 +69,10 @@ pub(super) fn parse_typed<'a>(
             }
         }
         (Type::Real, Values::Texts(texts)) if otherwise == OnMismatch::Reject => {
-            if let Some(reals) = round_reals(texts, arena) {
+            if let Some((reals, rounded)) = round_reals(texts, arena) {
+                if rounded > 0 {
+                    on_mismatch(Mismatch::Rounded(rounded));
+                }
                 return reals;
             }
         }
@@ -115,13 +120,20 @@ fn parse_reals<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<(Values<'a>, 
     Some((reals, spellings))
 }
 
-/// Parses a column of numbers, rounded to REALs; `None` if a text is neither empty nor a number.
-fn round_reals<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<Values<'a>> {
+/// Parses a column of numbers, rounded to REALs, and counts those whose digits change; `None` if a text is neither empty nor a
+/// number.
+fn round_reals<'a>(texts: Strings<'a>, arena: &'a Arena) -> Option<(Values<'a>, u64)> {
+    let mut rounded = 0;
     let real = |span: &Span| {
         let short = short_real(texts.bytes, *span, &mut ShortTexts::default());
-        short.or_else(|| finite_number(span.slice(texts.bytes)))
+        short.or_else(|| {
+            let (real, is_rounded) = rounded_real(span.slice(texts.bytes))?;
+            rounded += u64::from(is_rounded);
+            Some(real)
+        })
     };
-    numbers_or_nulls(texts, real, Values::Reals, arena)
+    let reals = numbers_or_nulls(texts, real, Values::Reals, arena)?;
+    Some((reals, rounded))
 }
 
 /// The numbers that `parse` makes of the texts, with NULL for an empty one; `None` if it returns `None` for another.
@@ -148,9 +160,13 @@ fn numbers_or_nulls<'a, T: Copy + Default>(
     Some(of_numbers(numbers).with_nulls(is_null, arena))
 }
 
-/// Any number in the range of REAL, rounded.
-fn finite_number(text: &[u8]) -> Option<f64> {
-    numbers::any_number(text).filter(|number| number.is_finite())
+/// Any number in the range of REAL, rounded, and whether its digits change.
+fn rounded_real(text: &[u8]) -> Option<(f64, bool)> {
+    // Most numbers keep their digits, which is faster to find out.
+    numbers::real(text).map(|real| (real.value, false)).or_else(|| {
+        let real = numbers::any_number(text).filter(|number| number.is_finite())?;
+        Some((real, numbers::is_rounded(text, real)))
+    })
 }
 
 /// Parses value by value; see [`parse_typed`].
@@ -166,11 +182,15 @@ fn parse_each<'a>(
         matches!(to, Type::NumericAffinity | Type::ExactNumeric) && !numbers::is_number_to_sqlite(text)
     };
     let (mut has_real, mut has_long_integer, mut spellings) = (false, false, Spellings::default());
+    let (rounds, mut rounded) = (to == Type::Real && otherwise == OnMismatch::Reject, 0);
     let value = |row| match values.get(row) {
         Value::Text(b"") | Value::Null => Value::Null,
         Value::Text(text) => match parse(text, (to, otherwise), arena) {
             Some((value, spelling)) => {
                 has_real |= matches!(value, Value::Real(_));
+                rounded += u64::from(
+                    matches!(value, Value::Real(real) if rounds && numbers::is_rounded(text, real)),
+                );
                 has_long_integer |=
                     matches!(value, Value::Integer(integer) if !numbers::is_exact_real(integer));
                 spellings.merge(&spelling);
@@ -194,6 +214,9 @@ fn parse_each<'a>(
     }
     if may_widen && has_long_integer {
         on_mismatch(Mismatch::LongInteger);
+    }
+    if rounded > 0 {
+        on_mismatch(Mismatch::Rounded(rounded));
     }
     if !spellings.is_empty() {
         on_mismatch(Mismatch::Spelled(spellings));
@@ -226,7 +249,7 @@ fn parse<'a>(
         Type::Integer if otherwise == OnMismatch::Widen => integer().or_else(real),
         Type::Integer => integer().map(|(value, _)| unspelled(value)),
         Type::Real if otherwise == OnMismatch::Reject => {
-            finite_number(text).map(|number| unspelled(Value::Real(number)))
+            rounded_real(text).map(|(real, _)| unspelled(Value::Real(real)))
         }
         Type::Real => real(),
         Type::Blob => parse_hex(text, arena).map(|blob| unspelled(Value::Blob(blob))),
@@ -473,6 +496,7 @@ mod tests {
                 Mismatch::NotOfType { row, .. } => Some(format!("row {row}")),
                 Mismatch::Real => Some("real".to_owned()),
                 Mismatch::LongInteger => Some("long integer".to_owned()),
+                Mismatch::Rounded(count) => Some(format!("{count} rounded")),
                 Mismatch::Spelled(_) => None,
             };
             let (mut found, mut expected) = (Vec::new(), Vec::new());

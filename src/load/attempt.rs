@@ -358,7 +358,11 @@ fn make_exact(plan: &mut Plan, columns: &BTreeSet<usize>) {
 fn table_report(filled: FilledTable, notes: &[Note], input: &str) -> TableReport {
     let FilledTable { table, counts, writer, log_use, replaced, notes: of_table } = filled;
     let columns = ReportColumn::list(&table.columns, &counts.type_feedback);
-    let notes = notes.iter().cloned().chain(Note::number_formats(&columns)).chain(of_table);
+    let rounded = counts.type_feedback.rounded.iter().map(|(column, count)| Note::RoundedReals {
+        column: table.columns[*column].name.clone(),
+        count: *count,
+    });
+    let notes = notes.iter().cloned().chain(Note::number_formats(&columns)).chain(rounded).chain(of_table);
     TableReport {
         input: input.to_owned(),
         notes: notes.collect(),

@@ -86,6 +86,13 @@ pub enum Note {
     },
     /// Columns of an existing table without a declared type have numbers, and get TEXT.
     TextAmongNumbers(Vec<String>),
+    /// Numbers in a declared REAL column have more digits than a 64-bit float preserves.
+    RoundedReals {
+        /// The column.
+        column: String,
+        /// How many were rounded.
+        count: u64,
+    },
     /// A table that rows were to be added to did not exist.
     CreatedTable(String),
     /// A table had rows that were replaced or deleted, and has none now.
@@ -190,6 +197,10 @@ impl fmt::Display for Note {
             Self::NoDelimiter => f.write_str("no delimiter was found in the first lines, so ',' is assumed"),
             Self::TextAmongNumbers(columns) => {
                 write!(f, "{}: TEXT among numbers, since the table declares no type", columns.join(", "))
+            }
+            Self::RoundedReals { column, count: number } => {
+                let numbers = count(*number, "number");
+                write!(f, "{column}: {numbers} of more digits than a REAL preserves, rounded")
             }
             Self::CreatedTable(table) => write!(f, "the table {table:?} did not exist, so it was created"),
             Self::EmptiedTable(table) => {

@@ -212,6 +212,21 @@ pub(crate) fn any_number(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok().filter(|_| starts_as_number)?.parse().ok()
 }
 
+/// True if the shortest form of `value`, the number that [`any_number`] parses in `text`, has other digits than the text.
+pub(crate) fn is_rounded(text: &[u8], value: f64) -> bool {
+    let text = trim_spaces(text);
+    if zmij::Buffer::new().format_finite(value).as_bytes() == text {
+        return false;
+    }
+    let mantissa = text.iter().take_while(|byte| !matches!(byte, b'e' | b'E'));
+    match significant_digits(mantissa.filter(|byte| byte.is_ascii_digit())) {
+        None => true,
+        Some((_, 0)) => false,
+        Some((_, 1..=MAX_REAL_DIGITS)) if value.is_normal() => false,
+        Some((digits, _)) => shortest_digits(value) != Some(digits),
+    }
+}
+
 /// A text without the spaces around it, as SQLite sees them.
 fn trim_spaces(text: &[u8]) -> &[u8] {
     let start = text.iter().take_while(|byte| is_space(byte)).count();
@@ -457,6 +472,30 @@ mod tests {
         }
         for text in ["", "-", ".", "inf", "-inf", "nan", "1_000", "0x10", "1,5", "e5", "12a", "1\0"] {
             assert_eq!(any_number(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_rounded_if_its_digits_change() {
+        let cases = [
+            ("1.5", false),
+            ("+007.50", false),
+            ("1e300", false),
+            ("0.30000000000000004", false),
+            ("-73.97492218017578", false),
+            ("9007199254740992", false),
+            ("9007199254740993", true),
+            ("0.1234567890123456789", true),
+            ("0.1000000000000000055511151231257827", true),
+            ("1.00000000000000000000", false),
+            ("1e-400", true),
+            ("0e-400", false),
+            (".1234567890123456", false),
+            (".123456789012345678", true),
+        ];
+        for (text, expected) in cases {
+            let value = any_number(text.as_bytes()).unwrap();
+            assert_eq!(is_rounded(text.as_bytes(), value), expected, "{text}");
         }
     }
 

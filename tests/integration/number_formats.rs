@@ -1,6 +1,6 @@
 //! Numbers: which columns are INTEGER or REAL, in which format, and what columns of a given type take.
 
-use crate::common::{TestDir, load_with_each_writer, rows_of, text};
+use crate::common::{TestDir, assert_contains, load_with_each_writer, rows_of, text};
 use proptest::prelude::*;
 use rusqlite::types::Value;
 use sqload::Loader;
@@ -325,7 +325,8 @@ fn a_given_real_column_takes_every_number() {
         dir.open("out.db").execute_batch(&format!("CREATE TABLE t (r REAL, x TEXT) {strict}")).unwrap();
         dir.write("in.csv", &csv);
         let append = ["load", "in.csv", "out.db", "-t", "t", "--append"];
-        dir.run(&[&append[..], &["--on-error", "skip"]].concat()).expect_code(3);
+        let stderr = dir.run(&[&append[..], &["--on-error", "skip"]].concat()).expect_code(3).stderr;
+        assert_contains(&stderr, ["\nr: 3 numbers of more digits than a REAL preserves, rounded\n"]);
         check(rows_of(&dir.open("out.db"), "SELECT r FROM t ORDER BY rowid"));
         dir.run(&append).expect_code(1).assert_single_message(&[
             "line 16",
