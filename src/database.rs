@@ -108,11 +108,9 @@ impl Target {
         let replaced = tables.iter().map(|table| replaced(before, table)).collect::<Result<_, _>>();
         let read_failed = |source| Error::sqlite("read", &path, source);
         let replaced: Vec<Option<Replaced>> = replaced.map_err(read_failed)?;
-        let is_lost =
-            |replaced: &Option<Replaced>| replaced.as_ref().is_some_and(|replaced| !replaced.keeps_table);
-        let referrers = tables.iter().zip(&replaced).map(|(table, replaced)| match is_lost(replaced) {
-            true => referrers(before, &table.name),
-            false => Ok(Vec::new()),
+        let referrers = tables.iter().zip(&replaced).map(|(table, replaced)| match replaced {
+            Some(Replaced { keeps_table: false, .. }) => referrers(before, &table.name),
+            _ => Ok(Vec::new()),
         });
         let referrers = referrers.collect::<Result<_, _>>().map_err(read_failed)?;
         let begin_sql = if staged.is_some() { "BEGIN EXCLUSIVE" } else { "" };

@@ -214,10 +214,6 @@ pub(crate) fn any_number(text: &[u8]) -> Option<f64> {
 
 /// True if the shortest form of `value`, the number that [`any_number`] parses in `text`, has other digits than the text.
 pub(crate) fn is_rounded(text: &[u8], value: f64) -> bool {
-    let text = trim_spaces(text);
-    if zmij::Buffer::new().format_finite(value).as_bytes() == text {
-        return false;
-    }
     let mantissa = text.iter().take_while(|byte| !matches!(byte, b'e' | b'E'));
     match significant_digits(mantissa.filter(|byte| byte.is_ascii_digit())) {
         None => true,

@@ -1,7 +1,7 @@
 //! Chunks to decoded records: cuts records into fields, and separates those that cannot become rows.
 
 use super::fields::CsvRecords;
-use super::lines::{LineEnd, count_line_ends, count_lines, push_lines_before};
+use super::lines::{LineEnd, count_blank_lines, count_line_ends, count_lines, push_lines_before};
 use super::oddities::OddityFinder;
 use super::parse;
 use super::split::last_opening_quote;
@@ -163,8 +163,7 @@ impl Decoder {
             let (expected, found) = (self.width, fields.len());
             is_odd |= self.odd_records.is_odd(chunk.bytes, fields)
                 || self.odd_records.odd_end(chunk.bytes, range.end).is_some()
-                || counts_blank_lines
-                    && count_line_ends(&chunk.bytes[parsed..range.start]) > u64::from(parsed > 0);
+                || counts_blank_lines && count_blank_lines(&chunk.bytes[parsed..range.start], parsed > 0) > 0;
             parsed = range.end;
             let invalid = if chunk_is_utf8 { None } else { invalid_utf8(chunk, range.clone(), fields) };
             let invalid_escape =
@@ -191,7 +190,7 @@ impl Decoder {
             }
             self.invalid.extend(invalid.map(|_| number));
         }
-        is_odd |= counts_blank_lines && count_line_ends(&chunk.bytes[parsed..]) > 1;
+        is_odd |= counts_blank_lines && count_blank_lines(&chunk.bytes[parsed..], parsed > 0) > 0;
         if is_odd || records.may_have_text_after_quote() {
             self.count_oddities(chunk);
         }

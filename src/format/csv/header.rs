@@ -197,13 +197,9 @@ fn choose_delimiter(file: &dyn Incoming, plan: &Plan, sample: Sample<'_>) -> Res
     let named = separator_line(&bytes[mark_bytes(&bytes)..]);
     Ok(match (named, sample.detect_delimiter(given)) {
         (Some(delimiter), _) => (Dialect { delimiter, ..given }, Some(Note::NamedDelimiter(delimiter))),
-        (None, Some(dialect)) => {
-            let delimiter = dialect.delimiter;
-            let note = match sample.other_delimiter(dialect) {
-                Some(other) => Note::AmbiguousDelimiter { delimiter, other },
-                None => Note::DetectedDelimiter(delimiter),
-            };
-            (dialect, Some(note))
+        (None, Some((dialect, None))) => (dialect, Some(Note::DetectedDelimiter(dialect.delimiter))),
+        (None, Some((dialect, Some(other)))) => {
+            (dialect, Some(Note::AmbiguousDelimiter { delimiter: dialect.delimiter, other }))
         }
         (None, None) => (given, Some(Note::NoDelimiter)),
     })

@@ -248,7 +248,8 @@ mod tests {
     /// The warnings about an input with a header, whose delimiter is detected.
     fn warnings(csv: &str) -> Vec<Warning> {
         let sample = Sample::new(csv.as_bytes(), true, 1);
-        let dialect = sample.detect_delimiter(Dialect::default()).unwrap_or_default();
+        let dialect =
+            sample.detect_delimiter(Dialect::default()).map_or_else(Dialect::default, |(dialect, _)| dialect);
         let width = sample.shapes(dialect).first().map_or(0, |shape| shape.fields);
         let check = HeaderCheck {
             input: &"in".into(),

@@ -32,6 +32,12 @@ pub(crate) fn count_line_ends(bytes: &[u8]) -> u64 {
     memchr::memchr2_iter(b'\n', b'\r', bytes).filter(is_end).count() as u64
 }
 
+/// The number of blank lines in the bytes before a record or after the last one. They start with the end of the record before, if
+/// they follow one.
+pub(crate) fn count_blank_lines(between: &[u8], follows_record: bool) -> u64 {
+    count_line_ends(between).saturating_sub(u64::from(follows_record))
+}
+
 /// The number of lines in `bytes`, with a last line that has no line end.
 pub(crate) fn count_lines(bytes: &[u8]) -> u64 {
     let is_open = bytes.last().is_some_and(|byte| !matches!(byte, b'\n' | b'\r'));

@@ -3,7 +3,7 @@
 //! To count them takes a second pass over a chunk, which is made only if the chunk contains one. The parser tells whether
 //! it found text after a closing quote or a CR, and [`OddityFinder::is_odd`] looks at the first byte of each record.
 
-use super::lines::{LineEnd, count_line_ends};
+use super::lines::{LineEnd, count_blank_lines, count_line_ends};
 use super::parse::{RecordParser, trim};
 use crate::batch::{Chunk, Oddities, Span};
 use crate::error::{FieldCountCause, Oddity};
@@ -120,8 +120,7 @@ impl OddityFinder {
         // `parsed` is the end of the record before.
         let mut parsed = 0;
         let count_blank = |oddities: &mut Oddities, between: &[u8], parsed: usize, next_line: u64| {
-            let ends_record = u64::from(parsed > 0);
-            let blank = count_line_ends(between).saturating_sub(ends_record);
+            let blank = count_blank_lines(between, parsed > 0);
             if counts_blank_lines && blank > 0 {
                 oddities.add(Oddity::BlankLine, blank, next_line - blank);
             }

@@ -44,6 +44,19 @@ pub(super) struct RecordShape {
 /// How well a delimiter fits; the greater, the better.
 type Rating = (Fit, usize, bool);
 
+/// A delimiter that separates the records.
+struct Rated {
+    rating: Rating,
+    /// True if it gives all records, of which there are several, the same number of fields, and not as in a sentence.
+    is_exact: bool,
+    dialect: Dialect,
+}
+
+/// The candidate that fits best; the first of equal ones.
+fn best(rated: &[Rated]) -> Option<&Rated> {
+    rated.iter().reduce(|best, next| if next.rating > best.rating { next } else { best })
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fit {
     /// The delimiter occurs in the first and in another record.
@@ -67,15 +80,21 @@ impl<'a> Sample<'a> {
         self.bytes
     }
 
-    /// Returns `dialect` with the detected delimiter; `None` if no candidate gives more than one field per record.
-    pub(crate) fn detect_delimiter(self, dialect: Dialect) -> Option<Dialect> {
-        self.rated(dialect).map(|(_, dialect)| dialect)
+    /// Returns `dialect` with the detected delimiter, and another delimiter if both give every record the same number of fields;
+    /// `None` if no candidate gives more than one field per record.
+    pub(crate) fn detect_delimiter(self, dialect: Dialect) -> Option<(Dialect, Option<Delimiter>)> {
+        let rated = self.rated(dialect);
+        let best = best(&rated)?;
+        let mut others = rated.iter().filter(|other| best.is_exact && other.is_exact);
+        let other = others.find(|other| other.dialect != best.dialect);
+        Some((best.dialect, other.map(|other| other.dialect.delimiter)))
     }
 
     /// Returns the delimiter on which nearly all records agree, and the number of fields that it gives the first.
     pub(crate) fn fitting_delimiter(self, dialect: Dialect) -> Option<(Delimiter, usize)> {
-        let ((fit, fields, _), dialect) = self.rated(dialect)?;
-        (fit > Fit::Ragged).then_some((dialect.delimiter, fields))
+        let rated = self.rated(dialect);
+        let Rated { rating: (fit, fields, _), dialect, .. } = best(&rated)?;
+        (*fit > Fit::Ragged).then_some((dialect.delimiter, *fields))
     }
 
     /// True if the first record has a character that may be a delimiter, which a name of letters, digits and `_` does not have.
@@ -90,25 +109,17 @@ impl<'a> Sample<'a> {
         !record.iter().all(is_part_of_name)
     }
 
-    /// Another delimiter than that of `dialect` that gives every record the same number of fields, if this one does so, too.
-    pub(crate) fn other_delimiter(self, dialect: Dialect) -> Option<Delimiter> {
-        let is_exact = |dialect: &Dialect| {
-            let shapes = self.shapes(*dialect);
+    /// The candidates that separate the records.
+    fn rated(self, dialect: Dialect) -> Vec<Rated> {
+        let rated = candidates(dialect).filter_map(|dialect| {
+            let shapes = self.shapes(dialect);
             let shapes = self.counted_shapes(&shapes);
+            let rating = rate(shapes)?;
             let is_alike = |shape: &RecordShape| shape.fields == shapes[0].fields;
-            shapes.len() > 1 && shapes[0].fields > 1 && shapes.iter().all(is_alike) && !are_prose(shapes)
-        };
-        let mut others = candidates(dialect).filter(|other| other.delimiter != dialect.delimiter);
-        let other = others.find(is_exact)?;
-        is_exact(&dialect).then_some(other.delimiter)
-    }
-
-    fn rated(self, dialect: Dialect) -> Option<(Rating, Dialect)> {
-        let rated = candidates(dialect);
-        let rated =
-            rated.filter_map(|dialect| Some((rate(self.counted_shapes(&self.shapes(dialect)))?, dialect)));
-        // The first of equal candidates wins.
-        rated.reduce(|best, next| if next.0 > best.0 { next } else { best })
+            let is_exact = shapes.len() > 1 && shapes.iter().all(is_alike) && !are_prose(shapes);
+            Some(Rated { rating, is_exact, dialect })
+        });
+        rated.collect()
     }
 
     /// The shapes of the records, without a record that the end of the sample may have cut.
@@ -184,7 +195,7 @@ mod tests {
 
     fn detected(csv: &str, dialect: Dialect) -> Vec<u8> {
         let detected = Sample::new(csv.as_bytes(), true, 1).detect_delimiter(dialect);
-        detected.unwrap_or(dialect).delimiter.as_bytes().to_vec()
+        detected.map_or(dialect, |(dialect, _)| dialect).delimiter.as_bytes().to_vec()
     }
 
     #[test]

@@ -114,7 +114,7 @@ fn runs_trigger(program: &Program) -> bool {
 fn insert_program(connection: &Connection, insert: &str, table: &str) -> Result<Program> {
     let columns = count(connection, "pragma_table_info(?1)", table)?;
     let values = vec!["?"; columns as usize].join(",");
-    program(connection, &format!("{insert} INTO {} VALUES ({values})", quote_name(table)))
+    explain(connection, &format!("{insert} INTO {} VALUES ({values})", quote_name(table)))
 }
 
 /// The bytecode that updates all columns of `table`.
@@ -123,11 +123,11 @@ fn update_program(connection: &Connection, table: &str) -> Result<Program> {
     let names = names.query_map([table], |row| row.get::<_, String>(0))?;
     let set = |name: Result<String>| Ok(format!("{} = ?", quote_name(&name?)));
     let set = names.map(set).collect::<Result<Vec<_>>>()?.join(", ");
-    program(connection, &format!("UPDATE {} SET {set}", quote_name(table)))
+    explain(connection, &format!("UPDATE {} SET {set}", quote_name(table)))
 }
 
 /// The bytecode of a statement.
-fn program(connection: &Connection, sql: &str) -> Result<Program> {
+fn explain(connection: &Connection, sql: &str) -> Result<Program> {
     let mut statement = connection.prepare(&format!("EXPLAIN {sql}"))?;
     // EXPLAIN returns addr, opcode, p1, p2, p3, p4, p5, comment.
     let operation = |row: &rusqlite::Row<'_>| {
